@@ -1,0 +1,84 @@
+# Needs python >= 3.11, git and make; everything else goes into .venv, locked by hash in requirements/.
+# `make PYTHON=/path/to/python test` chooses the interpreter.
+
+PYTHON ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
+INSTALL := $(PIP) install --require-hashes --requirement
+INSTALL_SELF := $(PIP) install --no-deps --no-build-isolation --editable .
+
+# Empty means: as OTPCONV_* or the command's own default say.
+# HOST is taken from make's command line only: conda and tcsh export a HOST that means something else.
+HOST =
+PORT ?=
+DATA ?=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: help serve test lint bench lock clean
+
+help:  ## list what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+serve: $(VENV)/.server  ## run the server; HOST=, PORT= and DATA= are its options
+	@exec $(BIN)/otpconv serve $(if $(HOST),--host '$(HOST)') $(if $(PORT),--port '$(PORT)') $(if $(DATA),--data '$(DATA)')
+
+test: $(VENV)/.dev  ## run the tests; ARGS='-k signature' goes to pytest
+	@$(BIN)/python -m pytest --no-header $(ARGS)
+
+lint: $(VENV)/.dev  ## ruff, mypy and the import rules
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-logo
+
+bench: $(VENV)/.dev  ## measure this machine; ARGS= goes to the benchmarks
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+# Keeps what is locked; `make lock UPGRADE=--upgrade` takes the newest. dev.txt holds all that server.txt does.
+COMPILE := pip compile pyproject.toml requirements/build.in --extra server --universal --python-version 3.11 \
+  --generate-hashes --no-emit-index-url --no-sources --quiet --custom-compile-command 'make lock' $(UPGRADE)
+
+lock: $(VENV)/.venv  ## lock requirements/*.txt to pyproject.toml; UPGRADE=--upgrade renews them
+	@uv=uv; uv --version >/dev/null 2>&1 || uv=$(VENV)/tools/bin/uv; \
+	[ "$$uv" = uv ] || [ -x "$$uv" ] || $(PIP) install --target $(VENV)/tools uv; \
+	"$$uv" $(COMPILE) --output-file requirements/server.txt && \
+	"$$uv" $(COMPILE) --output-file requirements/dev.txt --group dev --constraint requirements/server.txt
+
+clean:  ## remove .venv and every cache, and no data
+	@rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .schemathesis
+	@find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+# The stamps: a second run does nothing, a changed lock or pyproject.toml installs again.
+$(VENV)/.server: requirements/server.txt pyproject.toml | $(VENV)/.venv
+	@echo "installing requirements/server.txt into $(VENV)"
+	@$(INSTALL) requirements/server.txt
+	@$(INSTALL_SELF)
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt pyproject.toml | $(VENV)/.venv
+	@echo "installing requirements/dev.txt into $(VENV)"
+	@$(INSTALL) requirements/dev.txt
+	@$(INSTALL_SELF)
+	@touch $(VENV)/.server $@
+
+$(VENV)/.venv:
+	@for python in $(if $(PYTHON),'$(PYTHON)',python3 python3.14 python3.13 python3.12 python3.11 python); do \
+	  "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; python=; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo "otpconv needs Python 3.11 or newer$(if $(PYTHON), and $(PYTHON) is not): make PYTHON=/path/to/python3.11 ..." >&2; \
+	  exit 1; \
+	fi; \
+	package=$$("$$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'); \
+	if ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
+	  if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+	    echo "$$python has no venv module: install it (Debian: apt-get install $$package) and run make again" >&2; \
+	    exit 1; \
+	  fi; \
+	  echo "installing $$package"; \
+	  apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends "$$package" || exit; \
+	fi; \
+	"$$python" -m venv --clear $(VENV) && touch $@
