@@ -1,0 +1,5 @@
+"""`python -m otpconv` is `otpconv`."""
+
+from otpconv.cli.main import run
+
+run()

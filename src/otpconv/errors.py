@@ -1,0 +1,175 @@
+"""Every error otpconv raises on purpose, in families by what the caller does next.
+
+    OtpconvError
+    ├── Refused                    change the request; nothing was recorded
+    │   ├── InvalidRequest         400, malformed or out of range
+    │   │   ├── InvalidNumber      not a telephone number
+    │   │   ├── InvalidTime        a conversion before its message, or in the future
+    │   │   ├── NumberMismatch     the number is not the message's
+    │   │   └── UnknownMessage     strict mode: no such message
+    │   ├── BadCredentials         401, who is calling is not proven
+    │   │   ├── UnknownAccessKey   no such key
+    │   │   ├── InactiveAccessKey  the key is disabled
+    │   │   ├── SignatureMismatch  signed with another secret, or changed on the way
+    │   │   ├── StaleTimestamp     signed too long ago, or with a wrong clock
+    │   │   └── ReplayedNonce      this very request was seen before
+    │   ├── AccessDenied           403, known, but may not do this
+    │   ├── NotFound               404
+    │   ├── MethodNotAllowed       405
+    │   ├── BodyTooLarge           413
+    │   └── UnsupportedMediaType   415
+    ├── Unavailable                503, try the same again later; nothing was recorded
+    └── Misconfigured              the operator mends a setting, a file or a command line
+
+A dialect maps these to its own codes at its border; the native API sends `code` as it stands here.
+"""
+
+from typing import ClassVar
+
+
+class OtpconvError(Exception):
+    """The root: catch it to catch everything otpconv raises on purpose.
+
+    `text` is one line for a person: what is wrong and what to do about it.
+    """
+
+    code: ClassVar[str] = "InternalError"
+    status: ClassVar[int] = 500
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+
+class Refused(OtpconvError):
+    """The request must change before it is sent again."""
+
+    code = "Refused"
+    status = 400
+
+
+class InvalidRequest(Refused):
+    """A parameter, a body or a value in it is malformed or out of range."""
+
+    code = "InvalidRequest"
+
+
+class InvalidNumber(InvalidRequest):
+    """A text that is no telephone number in international form."""
+
+    code = "InvalidNumber"
+
+
+class InvalidTime(InvalidRequest):
+    """A conversion time that is not after its message was sent, or a time in the future."""
+
+    code = "InvalidTime"
+
+
+class NumberMismatch(InvalidRequest):
+    """A conversion names a message and a number, and the message went to another number."""
+
+    code = "NumberMismatch"
+
+
+class UnknownMessage(InvalidRequest):
+    """In strict mode: a conversion about a message that was never reported as requested."""
+
+    code = "UnknownMessage"
+
+
+class BadCredentials(Refused):
+    """The caller has not proven who it is."""
+
+    code = "BadCredentials"
+    status = 401
+
+
+class UnknownAccessKey(BadCredentials):
+    """No access key has this AccessKeyId."""
+
+    code = "UnknownAccessKey"
+
+
+class InactiveAccessKey(BadCredentials):
+    """The access key exists and is disabled."""
+
+    code = "InactiveAccessKey"
+
+
+class SignatureMismatch(BadCredentials):
+    """The signature is not the one our own calculation gives."""
+
+    code = "SignatureMismatch"
+
+
+class StaleTimestamp(BadCredentials):
+    """The request was signed outside the accepted window of time."""
+
+    code = "StaleTimestamp"
+
+
+class ReplayedNonce(BadCredentials):
+    """The nonce of a signed request was used before."""
+
+    code = "ReplayedNonce"
+
+
+class AccessDenied(Refused):
+    """The caller is known and may not do this.
+
+    Attributes:
+        action: what it wanted to do, as `dysms:SmsConversion`.
+        user: the name of the user whose access key it holds.
+        account: the number of the account the user belongs to.
+    """
+
+    code = "AccessDenied"
+    status = 403
+
+    def __init__(self, text: str, *, action: str, user: str, account: int) -> None:
+        super().__init__(text)
+        self.action = action
+        self.user = user
+        self.account = account
+
+
+class NotFound(Refused):
+    """There is nothing under this name."""
+
+    code = "NotFound"
+    status = 404
+
+
+class MethodNotAllowed(Refused):
+    """The path exists and does not take this HTTP method."""
+
+    code = "MethodNotAllowed"
+    status = 405
+
+
+class BodyTooLarge(Refused):
+    """The request body is over the limit, and was not read."""
+
+    code = "BodyTooLarge"
+    status = 413
+
+
+class UnsupportedMediaType(Refused):
+    """The request body is of a kind, or compressed in a way, that is not taken."""
+
+    code = "UnsupportedMediaType"
+    status = 415
+
+
+class Unavailable(OtpconvError):
+    """A temporary failure of the server; nothing was recorded, and the same request may succeed later."""
+
+    code = "Unavailable"
+    status = 503
+
+
+class Misconfigured(OtpconvError):
+    """A setting, a file or a command line that the operator has to mend."""
+
+    code = "Misconfigured"

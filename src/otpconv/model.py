@@ -1,0 +1,186 @@
+"""The words of otpconv as values, and the law of how reports about one message combine.
+
+A message's state is a join of the reports about it: commutative, associative, idempotent. Duplicates,
+retries, reordering and a conversion that comes before its message all end in the same numbers. The storage
+engines do the same in SQL, in bulk; the tests hold them against this page.
+
+All times are integers in milliseconds since the Unix epoch, UTC.
+"""
+
+from collections.abc import Callable, Iterable
+
+from msgspec import Struct
+
+#: What a message id is made of, as a regular expression for the whole text.
+MESSAGE_ID_PATTERN = r"[A-Za-z0-9_:/.\-]{1,64}"
+
+#: A conversion known only by number belongs to a message requested at most this long before it (24 hours).
+BY_NUMBER_WINDOW_MS = 24 * 60 * 60 * 1000
+
+
+class Dimensions(Struct, frozen=True, order=True, gc=False):
+    """What rates can be split by. An empty string means: not told.
+
+    Attributes:
+        country: ISO 3166 alpha-2, upper case.
+        carrier: the mobile network of the number.
+        provider: the vendor the message was handed to.
+        template: the message template.
+        sender: the sender ID the recipient sees.
+        channel: `sms`, `voice`, `whatsapp`, …
+    """
+
+    country: str = ""
+    carrier: str = ""
+    provider: str = ""
+    template: str = ""
+    sender: str = ""
+    channel: str = "sms"
+
+
+class Requested(Struct, frozen=True, gc=False):
+    """The report that a message was handed to a vendor.
+
+    Attributes:
+        account: whose message it is.
+        message_id: unique within the account.
+        requested_at: when it was handed over, ms.
+        dimensions: what rates can be split by.
+        number: keyed hash of the recipient's number; empty when not told.
+        number_range: the number without its last four digits; empty when not told.
+        session_id: the log-in attempt it belongs to; empty when not told.
+        attempt: 1 = first send, 2 = first resend, …; 0 when not told.
+    """
+
+    account: int
+    message_id: str
+    requested_at: int
+    dimensions: Dimensions = Dimensions()
+    number: bytes = b""
+    number_range: str = ""
+    session_id: str = ""
+    attempt: int = 0
+
+    def precedence(self) -> tuple[int, Dimensions, str, int, bytes]:
+        """Return what the law orders by: of two reports about one message the smallest wins."""
+        return self.requested_at, self.dimensions, self.session_id, self.attempt, self.number
+
+
+class Conversion(Struct, frozen=True, gc=False):
+    """The report whether the user typed the code back, about a message known by id or by number.
+
+    Attributes:
+        account: whose message it is.
+        delivered: true when the user replied; the wire's word.
+        conversion_time: when, ms.
+        message_id: empty when the message is known by number alone.
+        number: keyed hash of the recipient's number; empty when not told.
+    """
+
+    account: int
+    delivered: bool
+    conversion_time: int
+    message_id: str = ""
+    number: bytes = b""
+
+
+class SelfReportedRate(Struct, frozen=True, gc=False):
+    """The conversion rate, 0 to 1, that an account says it had at `report_time` (ms)."""
+
+    account: int
+    report_time: int
+    rate: float
+
+
+class Expiry(Struct, frozen=True, gc=False):
+    """Housekeeping as a fact in the journal, so that a rebuild forgets at the same place.
+
+    Attributes:
+        unmatched_before: unmatched conversions older than this (ms) are dropped.
+        minutes_from: rollups by minute are kept from here on (ms, a whole minute).
+    """
+
+    unmatched_before: int
+    minutes_from: int
+
+
+#: Either fact on its way in.
+Report = Requested | Conversion | SelfReportedRate
+
+
+class MessageState(Struct, frozen=True, gc=False):
+    """What the reports about one message come to.
+
+    Attributes:
+        requested: the winning report that it was requested; None while it is unmatched.
+        true_first: earliest `conversion_time` among the reports with `delivered` true, ms.
+        true_last: latest among the same, ms.
+        false_last: latest `conversion_time` among the reports with `delivered` false, ms.
+    """
+
+    requested: Requested | None = None
+    true_first: int | None = None
+    true_last: int | None = None
+    false_last: int | None = None
+
+    @property
+    def verified_at(self) -> int | None:
+        """The earliest valid of the two true ones, ms; valid means later than `requested_at`."""
+        if self.requested is not None:
+            for time in (self.true_first, self.true_last):
+                if time is not None and time > self.requested.requested_at:
+                    return time
+        return None
+
+    def with_conversion(self, conversion: Conversion) -> "MessageState":
+        """Return `join` with what the conversion comes to, without making that first."""
+        time = conversion.conversion_time
+        if conversion.delivered:
+            first = time if self.true_first is None or time < self.true_first else self.true_first
+            last = time if self.true_last is None or time > self.true_last else self.true_last
+            return MessageState(self.requested, first, last, self.false_last)
+        last = time if self.false_last is None or time > self.false_last else self.false_last
+        return MessageState(self.requested, self.true_first, self.true_last, last)
+
+    def join(self, other: "MessageState") -> "MessageState":
+        """Combine what two sets of reports about the same message come to."""
+        requested = self.requested
+        if requested is None or (
+            other.requested is not None and other.requested.precedence() < requested.precedence()
+        ):
+            requested = other.requested
+        return MessageState(
+            requested,
+            _pick(min, self.true_first, other.true_first),
+            _pick(max, self.true_last, other.true_last),
+            _pick(max, self.false_last, other.false_last),
+        )
+
+
+def state_of(report: Requested | Conversion) -> MessageState:
+    """Return what a single report comes to."""
+    if isinstance(report, Requested):
+        return MessageState(requested=report)
+    if report.delivered:
+        return MessageState(true_first=report.conversion_time, true_last=report.conversion_time)
+    return MessageState(false_last=report.conversion_time)
+
+
+def owner(messages: Iterable[Requested], conversion_time: int) -> Requested | None:
+    """Return which of one number's messages a conversion known only by number is about.
+
+    The newest one requested at or before `conversion_time` (ms), at most 24 hours before; of two requested at
+    the same instant the one with the larger id. None when there is no such message (yet).
+    """
+    earliest = conversion_time - BY_NUMBER_WINDOW_MS
+    return max(
+        (message for message in messages if earliest <= message.requested_at <= conversion_time),
+        key=lambda message: (message.requested_at, message.message_id),
+        default=None,
+    )
+
+
+def _pick(choose: Callable[[int, int], int], a: int | None, b: int | None) -> int | None:
+    if a is None or b is None:
+        return b if a is None else a
+    return choose(a, b)

@@ -1,0 +1,190 @@
+"""The law: a message's state is a join, and what follows from that."""
+
+from functools import reduce
+from itertools import pairwise, permutations
+
+from hypothesis import given, strategies as st
+
+from otpconv.model import (
+    BY_NUMBER_WINDOW_MS,
+    Conversion,
+    Dimensions,
+    MessageState,
+    Requested,
+    owner,
+    state_of,
+)
+
+NOTHING = MessageState()
+
+# Few values close together, so that everything collides.
+times = st.integers(0, 6)
+dimensions = st.builds(
+    Dimensions, country=st.sampled_from(["", "ES", "PT"]), channel=st.sampled_from(["sms", "voice"])
+)
+requested = st.builds(
+    Requested,
+    account=st.just(1),
+    message_id=st.just("m"),
+    requested_at=times,
+    dimensions=dimensions,
+    number=st.sampled_from([b"", b"n", b"o"]),
+    session_id=st.sampled_from(["", "s"]),
+    attempt=st.integers(0, 2),
+)
+conversions = st.builds(
+    Conversion, account=st.just(1), delivered=st.booleans(), conversion_time=times, message_id=st.just("m")
+)
+reports = st.one_of(requested, conversions)
+
+
+def joined(about: list[Requested | Conversion]) -> MessageState:
+    return reduce(MessageState.join, map(state_of, about), NOTHING)
+
+
+states = st.lists(reports, max_size=5).map(joined)
+
+
+@given(states, states)
+def test_join_is_commutative(a: MessageState, b: MessageState) -> None:
+    assert a.join(b) == b.join(a)
+
+
+@given(states, states, states)
+def test_join_is_associative(a: MessageState, b: MessageState, c: MessageState) -> None:
+    assert a.join(b).join(c) == a.join(b.join(c))
+
+
+@given(states)
+def test_join_is_idempotent(a: MessageState) -> None:
+    assert a.join(a) == a
+
+
+@given(states)
+def test_no_reports_are_the_identity_of_join(a: MessageState) -> None:
+    assert NOTHING.join(a) == a == a.join(NOTHING)
+
+
+@given(st.data())
+def test_order_duplicates_and_grouping_make_no_difference(data: st.DataObject) -> None:
+    about = data.draw(st.lists(reports, min_size=1, max_size=6))
+    again = data.draw(st.lists(st.sampled_from(about), max_size=4))
+    order = data.draw(st.permutations(about + again))
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(order)), max_size=4)) | {0, len(order)})
+    groups = [joined(order[start:end]) for start, end in pairwise(cuts)]
+    assert reduce(MessageState.join, data.draw(st.permutations(groups)), NOTHING) == joined(about)
+
+
+@given(st.lists(reports, max_size=8))
+def test_the_state_is_what_the_words_say(about: list[Requested | Conversion]) -> None:
+    facts = [report for report in about if isinstance(report, Requested)]
+    true = [each.conversion_time for each in about if isinstance(each, Conversion) and each.delivered]
+    false = [each.conversion_time for each in about if isinstance(each, Conversion) and not each.delivered]
+    assert joined(about) == MessageState(
+        min(facts, key=Requested.precedence, default=None),
+        min(true, default=None),
+        max(true, default=None),
+        max(false, default=None),
+    )
+
+
+@given(st.lists(reports, max_size=8))
+def test_verified_is_a_message_with_a_valid_true_conversion(about: list[Requested | Conversion]) -> None:
+    state = joined(about)
+    valid = {
+        each.conversion_time
+        for each in about
+        if isinstance(each, Conversion)
+        and each.delivered
+        and state.requested is not None
+        and each.conversion_time > state.requested.requested_at
+    }
+    assert (state.verified_at in valid) if valid else (state.verified_at is None)
+
+
+@given(states, times)
+def test_false_never_takes_back_a_true(state: MessageState, time: int) -> None:
+    after = state.join(state_of(Conversion(1, delivered=False, conversion_time=time, message_id="m")))
+    assert after.verified_at == state.verified_at
+
+
+@given(states, conversions)
+def test_no_conversion_ever_takes_a_verification_back(state: MessageState, conversion: Conversion) -> None:
+    if state.verified_at is not None:
+        assert state.join(state_of(conversion)).verified_at is not None
+
+
+def test_a_conversion_at_the_very_instant_of_the_request_is_not_valid() -> None:
+    at = Conversion(1, delivered=True, conversion_time=5, message_id="m")
+    after = Conversion(1, delivered=True, conversion_time=6, message_id="m")
+    assert joined([Requested(1, "m", 5), at]).verified_at is None
+    assert joined([Requested(1, "m", 5), at, after]).verified_at == 6
+    assert joined([Requested(1, "m", 4), at, after]).verified_at == 5
+
+
+def test_ties_of_requested_at_fall_to_the_smallest_dimensions_session_attempt_and_number() -> None:
+    descending = [
+        Requested(1, "m", 5),
+        Requested(1, "m", 4, Dimensions(country="ES")),
+        Requested(1, "m", 4, Dimensions(carrier="x")),
+        Requested(1, "m", 4, session_id="b"),
+        Requested(1, "m", 4, session_id="a", attempt=2),
+        Requested(1, "m", 4, session_id="a", attempt=1, number=b"2"),
+        Requested(1, "m", 4, session_id="a", attempt=1, number=b"1"),
+    ]
+    for larger, smaller in pairwise(descending):
+        assert joined([larger, smaller]).requested == smaller == joined([smaller, larger]).requested
+
+
+messages_of_a_number = st.lists(
+    st.builds(
+        Requested,
+        account=st.just(1),
+        message_id=st.sampled_from("abc"),
+        requested_at=st.sampled_from([0, 1, 2, BY_NUMBER_WINDOW_MS, BY_NUMBER_WINDOW_MS + 1]),
+    ),
+    max_size=4,
+    unique_by=lambda message: message.message_id,
+)
+conversion_times = st.sampled_from(
+    [at + shift for at in (0, 1, BY_NUMBER_WINDOW_MS, 2 * BY_NUMBER_WINDOW_MS) for shift in (-1, 0, 1)]
+)
+
+
+@given(messages_of_a_number, conversion_times)
+def test_the_owner_is_the_newest_message_of_the_24_hours_before(messages: list[Requested], time: int) -> None:
+    found = owner(messages, time)
+    within = [message for message in messages if 0 <= time - message.requested_at <= BY_NUMBER_WINDOW_MS]
+    if found is None:
+        assert not within
+    else:
+        assert found in within
+        assert all(
+            (message.requested_at, message.message_id) <= (found.requested_at, found.message_id)
+            for message in within
+        )
+
+
+@given(messages_of_a_number, conversion_times)
+def test_the_owner_does_not_depend_on_the_order_of_the_messages(messages: list[Requested], time: int) -> None:
+    assert len({owner(order, time) for order in permutations(messages)}) == 1
+
+
+def test_the_window_of_a_number_is_closed_at_both_ends() -> None:
+    message = Requested(1, "m", 1000)
+    assert owner([message], 1000) == message
+    assert owner([message], 1000 + BY_NUMBER_WINDOW_MS) == message
+    assert owner([message], 999) is None
+    assert owner([message], 1001 + BY_NUMBER_WINDOW_MS) is None
+
+
+def test_of_two_messages_of_the_same_instant_the_one_with_the_larger_id_is_meant() -> None:
+    a, b = Requested(1, "a", 1000), Requested(1, "b", 1000)
+    assert owner([a, b], 1001) == b == owner([b, a], 1001)
+
+
+@given(states, conversions)
+def test_adding_one_conversion_is_joining_what_it_comes_to(
+    state: MessageState, conversion: Conversion
+) -> None:
+    assert state.with_conversion(conversion) == state.join(state_of(conversion))
