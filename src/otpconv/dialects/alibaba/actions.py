@@ -1,0 +1,145 @@
+"""The operations there are, and how each one's parameters become a report.
+
+A blank parameter is the same as an absent one, as the documentation says of ConversionTime. Unknown
+parameters are ignored.
+
+Source: the API references of SmsConversion and ConversionData (2018-05-01), SmsConversionIntl and
+ConversionDataIntl (2017-05-25), Alibaba Cloud Short Message Service documentation.
+"""
+
+import re
+from collections.abc import Callable
+
+from otpconv.dialects.alibaba.call import Call
+from otpconv.dialects.alibaba.refusal import GatewayError, invalid, missing
+from otpconv.errors import InvalidTime
+from otpconv.model import MESSAGE_ID_PATTERN, Conversion, SelfReportedRate
+
+#: How far the caller's clock may be ahead of ours, ms.
+CLOCK_SKEW_MS = 60_000
+
+#: (account, number in E.164) -> the keyed hash that stands for the number.
+NumberHash = Callable[[int, str], bytes]
+
+_Parameters = dict[str, str]
+_Reading = Callable[[_Parameters, int, int, NumberHash], Conversion | SelfReportedRate]
+
+_MESSAGE_ID = re.compile(MESSAGE_ID_PATTERN)
+# int() and str.isdigit() also take other alphabets' digits, underscores and spaces.
+_MILLISECONDS = re.compile(r"[0-9]{1,19}")
+_RATE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,30})?")
+
+# As Python, and as everybody else writes them; other capitals take the slow way.
+_BOOLEANS = {"True": True, "true": True, "False": False, "false": False}
+
+
+def report(call: Call, account: int, now: int, number_hash: NumberHash) -> Conversion | SelfReportedRate:
+    """Return what a call reports.
+
+    Args:
+        call: a call whose signature was verified.
+        account: whose call it is.
+        now: the time, ms UTC.
+        number_hash: turns account and number (E.164) into the keyed hash kept in place of the number.
+
+    Raises:
+        GatewayError: a parameter is missing or malformed.
+        InvalidTime: a time is more than 60 s in the future.
+        InvalidNumber: `To` is no telephone number.
+    """
+    return _ACTIONS[call.version, call.action](call.parameters, account, now, number_hash)
+
+
+def check_action(action: str, version: str) -> None:
+    """Return if `version` has the operation `action`.
+
+    Raises:
+        GatewayError: one of the two is missing or unknown.
+    """
+    if (version, action) in _ACTIONS:
+        return
+    if not action:
+        raise missing("Action")
+    if not version:
+        raise missing("Version")
+    if version not in _VERSIONS:
+        raise GatewayError("InvalidVersion", "It must be 2018-05-01 or 2017-05-25.")
+    raise GatewayError("InvalidAction.NotFound")
+
+
+def _conversion(parameters: _Parameters, account: int, now: int, number_hash: NumberHash) -> Conversion:
+    delivered = _delivered(parameters)
+    message_id = _message_id(parameters)
+    to = parameters.get("To", "")
+    if not message_id and not to:
+        raise missing("MessageId", "Send MessageId, or To.")
+    conversion_time = _time(parameters, "ConversionTime", now)
+    number = number_hash(account, _e164(to)) if to else b""
+    return Conversion(account, delivered, conversion_time, message_id, number)
+
+
+def _conversion_intl(parameters: _Parameters, account: int, now: int, _: NumberHash) -> Conversion:
+    delivered = _delivered(parameters)
+    message_id = _message_id(parameters)
+    if not message_id:
+        raise missing("MessageId")
+    return Conversion(account, delivered, _time(parameters, "ConversionTime", now), message_id)
+
+
+def _rate(parameters: _Parameters, account: int, now: int, _: NumberHash) -> SelfReportedRate:
+    text = parameters.get("ConversionRate", "")
+    if not text:
+        raise missing("ConversionRate")
+    if not _RATE.fullmatch(text) or float(text) > 1:
+        raise invalid("ConversionRate", "It must be a decimal number from 0 to 1.")
+    return SelfReportedRate(account, _time(parameters, "ReportTime", now), float(text))
+
+
+def _delivered(parameters: _Parameters) -> bool:
+    text = parameters.get("Delivered", "")
+    value = _BOOLEANS.get(text)
+    if value is None:
+        if not text:
+            raise missing("Delivered")
+        value = _BOOLEANS.get(text.lower())
+        if value is None:
+            raise invalid("Delivered", "It must be true or false.")
+    return value
+
+
+def _message_id(parameters: _Parameters) -> str:
+    text = parameters.get("MessageId", "")
+    if text and not _MESSAGE_ID.fullmatch(text):
+        raise invalid("MessageId", "It must be 1 to 64 letters, digits and _ : / . -")
+    return text
+
+
+def _time(parameters: _Parameters, name: str, now: int) -> int:
+    text = parameters.get(name, "")
+    if not text:
+        return now
+    if not _MILLISECONDS.fullmatch(text):
+        raise invalid(name, "It must be a whole number of milliseconds since 1970-01-01 UTC.")
+    time = int(text)
+    if time > now + CLOCK_SKEW_MS:
+        raise InvalidTime(f"{name} {time} is in the future; the server's time is {now} (milliseconds UTC).")
+    return time
+
+
+def _e164(to: str) -> str:
+    # Clients that only sign import this package too, and have no phonenumbers installed.
+    from otpconv.phone import parse  # noqa: PLC0415
+
+    return parse(to).e164
+
+
+_ACTIONS: dict[tuple[str, str], _Reading] = {
+    ("2018-05-01", "SmsConversion"): _conversion,
+    ("2018-05-01", "ConversionData"): _rate,
+    ("2017-05-25", "SmsConversionIntl"): _conversion_intl,
+    ("2017-05-25", "ConversionDataIntl"): _rate,
+}
+_VERSIONS = {version for version, _ in _ACTIONS}
+
+#: Every (version, action) there is.
+ACTIONS = tuple(_ACTIONS)
