@@ -1,0 +1,1 @@
+"""Who is calling, and may they: access keys, policies, and the guard against replayed requests."""

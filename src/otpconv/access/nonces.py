@@ -1,0 +1,171 @@
+"""The guard against replayed requests: timestamps within 15 minutes, and no nonce twice."""
+
+from array import array
+from collections.abc import Iterable
+from hashlib import blake2b
+from heapq import heappop, heappush
+from struct import Struct
+
+from otpconv.errors import ReplayedNonce, StaleTimestamp, Unavailable
+
+#: How far the time a request was signed at may be from now, either way, ms.
+WINDOW_MS = 15 * 60_000
+
+#: Requests signed further ahead than this, ms, may fill no more than half of the memory.
+_AHEAD_MS = 60_000
+
+#: The memory is cut in this many parts, so that one that grows holds nobody up for long. A power of two.
+_SHARDS = 16
+
+_SECOND_MS = 1000
+
+_SIGNED_64_BITS = Struct(">q").unpack
+
+
+class NonceGuard:
+    """Remembers the nonces of signed requests for as long as their timestamps would be accepted again.
+
+    A nonce is known by a fingerprint of 8 bytes. The timestamp is signed with the nonce, so a replay carries
+    the same one, and a nonce may be forgotten when its own timestamp is too old. Whenever nonces are
+    forgotten, the *floor* rises to their second, and requests signed at or before the floor are refused: so
+    no clock that goes back, and no lack of memory, ever lets a replay in.
+
+    Memory is bounded by `capacity`, at about 100 bytes a nonce. When it is full the nonces of the oldest
+    second go, never those of the present one or later: the floor stays below the present, whatever
+    timestamps come.
+
+    Args:
+        capacity: how many nonces are remembered at most.
+    """
+
+    def __init__(self, capacity: int = 2_000_000) -> None:
+        if capacity < 1:
+            raise ValueError("The capacity is at least one nonce.")
+        self._capacity = capacity
+        self._crowded = capacity // 2
+        self._len = 0
+        # Dictionaries of plain integers and arrays, which the garbage collector does not walk through: with
+        # two million nonces in sets and lists a full collection stopped everything for 150 ms.
+        self._seen: tuple[dict[int, None], ...] = tuple({} for _ in range(_SHARDS))
+        self._by_second: dict[int, array[int]] = {}
+        self._seconds: list[int] = []  # the keys of _by_second, as a heap
+        self._floor = -1
+        self._expire_at = 0
+
+    def __len__(self) -> int:
+        return self._len
+
+    def check_time(self, signed_at: int, now: int) -> None:
+        """Refuse a request by its time alone, which is cheap to do before its signature is verified.
+
+        Args:
+            signed_at: when it says it was signed, ms.
+            now: ms.
+
+        Raises:
+            StaleTimestamp: it was signed more than 15 minutes from now, or at or before the floor.
+        """
+        if not -WINDOW_MS <= signed_at - now <= WINDOW_MS:
+            raise StaleTimestamp(
+                "The request was signed more than 15 minutes before or after the server's time; "
+                "set the clock and sign it again."
+            )
+        if signed_at // _SECOND_MS <= self._floor:
+            raise _below_floor()
+
+    def admit(self, access_key_id: str, nonce: str, signed_at: int, now: int) -> int:
+        """Let a request in once, and remember its nonce.
+
+        Args:
+            access_key_id: whose nonce it is.
+            nonce: as it was signed.
+            signed_at: when it was signed, ms.
+            now: ms.
+
+        Returns:
+            The nonce's fingerprint, a signed number of 64 bits, the same after a restart; see `restore`.
+
+        Raises:
+            ReplayedNonce: this key has used the nonce within the window, whatever the timestamp.
+            StaleTimestamp: as `check_time`.
+            Unavailable: there is no memory left for nonces of the present.
+        """
+        second = signed_at // _SECOND_MS
+        if second <= self._floor or not -WINDOW_MS <= signed_at - now <= WINDOW_MS:
+            self.check_time(signed_at, now)
+        # Also after the clock went back, hence both bounds.
+        if not 0 < self._expire_at - now <= _SECOND_MS:
+            self._expire(now)
+        digest = blake2b(f"{access_key_id}\0{nonce}".encode(), digest_size=8).digest()
+        fingerprint: int = _SIGNED_64_BITS(digest)[0]
+        if fingerprint in self._seen[fingerprint % _SHARDS]:
+            raise ReplayedNonce("This nonce was used before; sign each request with a new one.")
+        if self._len >= self._crowded:
+            self._make_room(signed_at, now)
+        self._remember(fingerprint, second)
+        return fingerprint
+
+    def restore(self, remembered: Iterable[tuple[int, int]]) -> None:
+        """Take in what was remembered before a restart, in any order.
+
+        Args:
+            remembered: fingerprints and when their requests were signed, ms.
+        """
+        by_second: dict[int, array[int]] = {}
+        for fingerprint, signed_at in remembered:
+            by_second.setdefault(signed_at // _SECOND_MS, array("q")).append(fingerprint)
+        # The newest first: of a nonce that was forgotten and used again, the later use counts.
+        for second in sorted(by_second, reverse=True):
+            for fingerprint in by_second[second]:
+                if fingerprint in self._seen[fingerprint % _SHARDS]:
+                    continue
+                if self._len >= self._capacity:
+                    self._floor = max(self._floor, second)
+                    return
+                self._remember(fingerprint, second)
+
+    def _remember(self, fingerprint: int, second: int) -> None:
+        bucket = self._by_second.get(second)
+        if bucket is None:
+            bucket = self._by_second[second] = array("q")
+            heappush(self._seconds, second)
+        bucket.append(fingerprint)
+        self._seen[fingerprint % _SHARDS][fingerprint] = None
+        self._len += 1
+
+    def _expire(self, now: int) -> None:
+        self._expire_at = now + _SECOND_MS
+        # A second goes when its last millisecond is out of the window.
+        horizon = (now - WINDOW_MS) // _SECOND_MS
+        while self._seconds and self._seconds[0] < horizon:
+            self._drop_oldest()
+
+    def _make_room(self, signed_at: int, now: int) -> None:
+        if signed_at > now + _AHEAD_MS:
+            raise StaleTimestamp(
+                "The request was signed more than a minute ahead of the server's time, while very many "
+                "requests come in; set the clock and sign it again."
+            )
+        if self._len < self._capacity:
+            return
+        oldest = self._seconds[0]
+        if oldest >= now // _SECOND_MS:
+            raise Unavailable(
+                "More signed requests come in than the server can remember; try again in a second."
+            )
+        if signed_at // _SECOND_MS <= oldest:
+            raise _below_floor()
+        self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        second = heappop(self._seconds)
+        for fingerprint in self._by_second.pop(second):
+            del self._seen[fingerprint % _SHARDS][fingerprint]
+            self._len -= 1
+        self._floor = max(self._floor, second)
+
+
+def _below_floor() -> StaleTimestamp:
+    return StaleTimestamp(
+        "The request was signed too long ago for the server to tell it from a replay; sign it again."
+    )
