@@ -1,0 +1,141 @@
+"""What a storage engine has to do. The tests of this page run against every engine there is.
+
+A journal takes reports and makes them durable; a ledger follows it from a durable cursor of its own and
+answers questions. Both raise `errors.Unavailable` when the storage fails; a call that raises has changed
+nothing.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from otpconv.model import Conversion, Dimensions, Expiry, MessageState, Report, Requested, SelfReportedRate
+
+#: What the rollups can be grouped and filtered by: the fields of `Dimensions`, in their order.
+DIMENSIONS: tuple[str, ...] = Dimensions.__struct_fields__
+
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+
+#: Start and end, ms, half-open.
+Span = tuple[int, int]
+
+
+class Entry(Struct, frozen=True, gc=False):
+    """One line of the journal.
+
+    Attributes:
+        report: the fact.
+        nonce: fingerprint of the signed request's nonce, so that it survives a restart; None without one.
+        signed_at: the signed request's own timestamp, ms; None without one.
+    """
+
+    report: Report | Expiry
+    nonce: int | None = None
+    signed_at: int | None = None
+
+
+class Window(Struct, frozen=True):
+    """Which rollups a question is about: spans of whole days, hours and minutes of UTC (half-open, ms).
+
+    Attributes:
+        days: starts and ends of the spans to take from the rollups by day.
+        hours: likewise by hour.
+        minutes: likewise by minute.
+        step: length of the slots to split by, ms; None for one slot.
+    """
+
+    days: tuple[Span, ...] = ()
+    hours: tuple[Span, ...] = ()
+    minutes: tuple[Span, ...] = ()
+    step: int | None = None
+
+
+class Count(Struct, frozen=True):
+    """Requested and verified messages of one slot and one combination of the dimensions asked for.
+
+    `slot` is the slot's start (ms; 0 without a step); `group` has the values in the order of `by`.
+    """
+
+    slot: int
+    group: tuple[str, ...]
+    requested: int
+    verified: int
+
+
+class Message(Struct, frozen=True):
+    """One message as the ledger knows it; `verified_at` (ms) also counts what came by number alone."""
+
+    message_id: str
+    state: MessageState
+    verified_at: int | None
+
+
+class Journal(Protocol):
+    """The append-only, durable record of accepted reports."""
+
+    def append(self, entries: Sequence[Entry], recorded_at: int) -> int:
+        """Make `entries` durable in one commit and return the position of the last one."""
+
+    def head(self) -> int:
+        """Return the position of the newest entry; 0 when there is none."""
+
+    def nonces(self, since: int, limit: int) -> list[tuple[int, int]]:
+        """Return the newest `limit` (fingerprint, signed_at) of entries recorded at or after `since` (ms)."""
+
+    def close(self) -> None:
+        """Release the files or connections; to be called from the thread that used it."""
+
+
+class Follower(Protocol):
+    """What writes the ledger: the only one to do so, from one thread."""
+
+    def apply(self, limit: int) -> int:
+        """Apply further journal entries in one transaction and return the cursor after it.
+
+        It takes what was appended together together: as many appends as have up to `limit` entries, or one.
+        """
+
+    def cursor(self) -> int:
+        """Return the position of the last journal entry that is in the ledger."""
+
+    def close(self) -> None:
+        """Release the files or connections; to be called from the thread that used it."""
+
+
+class Ledger(Protocol):
+    """What reads the ledger; each thread sees a consistent state, and never waits for the applier."""
+
+    def states(self, account: int, message_ids: Collection[str]) -> dict[str, MessageState]:
+        """Return the states of those of the messages that are known, by what was reported by their id."""
+
+    def newest(self, account: int, number: bytes, at: int) -> Requested | None:
+        """Return the message that a conversion known by `number` alone, at the time `at` (ms), is about."""
+
+    def heard(self, conversion: Conversion) -> bool:
+        """Tell whether this very conversion, known by number alone, is known."""
+
+    def message(self, account: int, message_id: str) -> Message | None:
+        """Return one message."""
+
+    def messages(self, account: int) -> Iterator[Message]:
+        """Return all messages, those of a later `apply` after those of an earlier one; for exports."""
+
+    def counts(
+        self, account: int, window: Window, by: Sequence[str], filters: Mapping[str, Collection[str]]
+    ) -> list[Count]:
+        """Sum the rollups of a window by dimensions; `filters` holds the accepted values of a dimension."""
+
+    def minutes_from(self) -> int:
+        """Return from when on (ms, a whole minute) rollups by minute are kept."""
+
+    def unmatched(self, account: int) -> int:
+        """Return how many messages and numbers have conversions that no known message explains."""
+
+    def self_reported(self, account: int, start: int, end: int) -> list[SelfReportedRate]:
+        """Return the rates the account reported of itself in [start, end), ms, oldest first."""
+
+    def close(self) -> None:
+        """Release the files or connections of the calling thread."""

@@ -1,0 +1,9 @@
+"""The embedded engine: two SQLite files, the journal and the ledger, each with one writer."""
+
+from otpconv.ledger.sqlite.follower import SqliteFollower
+from otpconv.ledger.sqlite.health import findings, lag
+from otpconv.ledger.sqlite.journal import SqliteJournal
+from otpconv.ledger.sqlite.ledger import SqliteLedger
+from otpconv.ledger.sqlite.rebuild import rebuild
+
+__all__ = ["SqliteFollower", "SqliteJournal", "SqliteLedger", "findings", "lag", "rebuild"]

@@ -1,0 +1,99 @@
+"""Opening SQLite files, reading named statements, and mapping SQLite's errors at the border."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+
+import apsw
+
+from otpconv.errors import Misconfigured, Unavailable
+
+#: How long a connection waits for another process's lock before it gives up, ms.
+_BUSY_TIMEOUT_MS = 5_000
+#: What the system says of a path that waiting does not mend.
+_NOT_OPENED = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
+
+
+#: What SQLite stores and gives back.
+Value = str | bytes | int | float | None
+
+
+def statements(name: str) -> dict[str, str]:
+    """Return the statements of one `.sql` file of this room by their names.
+
+    A statement begins with a line `-- name: NAME` and goes on to the next such line.
+    """
+    text = files(__package__).joinpath(name).read_text(encoding="utf-8")
+    parts = re.split(r"^-- name: (\w+)$", text, flags=re.MULTILINE)
+    return {parts[i]: parts[i + 1].strip() for i in range(1, len(parts), 2)}
+
+
+def connect(path: Path, *, version: int, schema: str, durable: bool) -> apsw.Connection:
+    """Open a file for writing, make it if it is not there (mode 0600), and bring its schema in.
+
+    Args:
+        path: the file.
+        version: the version of `schema`; a file of a newer one is refused.
+        schema: statements that create what is not there yet.
+        durable: whether a commit waits for the disk. A file that can be made again from the journal need not.
+
+    Raises:
+        Misconfigured: the file is not ours, damaged, or of a newer version.
+        Unavailable: the disk is full or fails.
+    """
+    with mapped(path):
+        path.touch(mode=0o600)
+        connection = apsw.Connection(os.fspath(path))
+        connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
+        connection.pragma("journal_mode", "wal")
+        connection.pragma("synchronous", "full" if durable else "normal")
+        connection.pragma("temp_store", "memory")
+        found = connection.pragma("user_version")
+        if not isinstance(found, int) or found > version:
+            raise Misconfigured(f"{path} was written by a newer otpconv: upgrade otpconv to read it")
+        with connection:
+            list(connection.execute(schema))
+            connection.pragma("user_version", version)
+    return connection
+
+
+def connect_reader(path: Path) -> apsw.Connection:
+    """Open an existing file for reading alone.
+
+    Raises:
+        Misconfigured: the file is not ours or damaged.
+        Unavailable: the disk fails.
+    """
+    with mapped(path):
+        connection = apsw.Connection(os.fspath(path), flags=apsw.SQLITE_OPEN_READWRITE)
+        connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
+        connection.pragma("query_only", value=True)
+        connection.pragma("temp_store", "memory")
+        # Every commit of the applier empties a reader's own page cache; the mapped file stays.
+        connection.pragma("mmap_size", 1 << 40)
+    return connection
+
+
+@contextmanager
+def mapped(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into ours: the one border.
+
+    Raises:
+        Misconfigured: the file is damaged, not a database, or may not be opened.
+        Unavailable: anything else; the transaction was rolled back.
+    """
+    try:
+        yield
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        raise Misconfigured(f"{path} is damaged ({error}): run `otpconv doctor`") from error
+    except (apsw.CantOpenError, apsw.PermissionsError, apsw.ReadOnlyError, *_NOT_OPENED) as error:
+        raise Misconfigured(
+            f"{path} can't be opened ({error}): check that its folder exists and that it may be written"
+        ) from error
+    except apsw.FullError as error:
+        raise Unavailable("The disk is full; nothing was recorded. Free some space and try again.") from error
+    except (apsw.Error, OSError) as error:
+        raise Unavailable(f"The storage failed ({error}); nothing was recorded. Try again.") from error

@@ -1,0 +1,96 @@
+"""The applier's side of the ledger in SQLite: a handful of statements a batch.
+
+All of it is SQLite's own code: the statements read the attached journal and run without Python's lock, so
+applying takes nothing from the event loop but a share of the processor.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from otpconv.ledger.sqlite.connection import connect, mapped, statements
+from otpconv.ledger.sqlite.journal import JOURNAL_VERSION
+
+_SQL = statements("ledger.sql")
+LEDGER_VERSION = 1
+#: Pages of 4 KiB after which the write-ahead log is moved into the file: 16 MiB, well under 100 ms of work.
+_CHECKPOINT_PAGES = 4_000
+#: Journal entries after which its log is moved into its file, without waiting for anybody.
+_CHECKPOINT_ENTRIES = 20_000
+_CACHE_KIB = 64 * 1024
+
+
+class SqliteFollower:
+    """Writes the ledger's file from the journal's; the only one to do so, from one thread at a time."""
+
+    def __init__(self, ledger: Path, journal: Path) -> None:
+        """Open or make the ledger, beside a journal that exists.
+
+        Raises:
+            Misconfigured: a file is damaged, not ours, or of a newer otpconv.
+            Unavailable: the disk is full or fails.
+        """
+        self._path = ledger
+        self._connection = connect(ledger, version=LEDGER_VERSION, schema=_SQL["schema"], durable=False)
+        with mapped(ledger):
+            self._connection.wal_autocheckpoint(_CHECKPOINT_PAGES)
+            self._connection.pragma("cache_size", -_CACHE_KIB)
+            self._connection.execute(_SQL["attach"], (str(journal),))
+            if self._connection.pragma("user_version", schema="journal") != JOURNAL_VERSION:
+                self._connection.close()
+                raise AssertionError(journal)  # the journal is opened, and checked, first
+            list(self._connection.execute(_SQL["batch_schema"]))
+        self._checkpointed = 0
+
+    def apply(self, limit: int) -> int:
+        """Apply some `limit` further journal entries in one transaction and return the cursor after it."""
+        with mapped(self._path), self._connection:
+            cursor = self.cursor()
+            (upto,) = self._row("batch_end", {"cursor": cursor, "limit": limit})
+            while cursor < upto:
+                (expiry,) = self._row("first_expiry", {"after": cursor, "upto": upto})
+                end = upto if expiry is None else expiry - 1
+                if end > cursor:
+                    self._merge(cursor, end)
+                if expiry is not None:
+                    self._expire(expiry)
+                    end = expiry
+                cursor = end
+            self._connection.execute(_SQL["advance"], (cursor,))
+        if cursor - self._checkpointed >= _CHECKPOINT_ENTRIES:
+            with mapped(self._path):
+                self._connection.wal_checkpoint("journal")
+            self._checkpointed = cursor
+        return cursor
+
+    def cursor(self) -> int:
+        """Return the position of the last journal entry that is in the ledger."""
+        with mapped(self._path):
+            (cursor,) = self._row("cursor", {})
+        return int(cursor)
+
+    def close(self) -> None:
+        """Close the files."""
+        self._connection.close()
+
+    def _merge(self, after: int, upto: int) -> None:
+        self._connection.execute(_SQL["empty_batch"])
+        self._connection.execute(_SQL["unpack"], {"after": after, "upto": upto})
+        (by_number,) = self._row("any_number_conversion", {})
+        self._connection.execute(_SQL["intern_dimensions"])
+        if by_number:
+            self._connection.execute(_SQL["forget_touched"])
+            self._connection.execute(_SQL["touch_numbers"])
+        for name in ("merge_requested", "merge_conversions", "merge_self_reported"):
+            self._connection.execute(_SQL[name])
+        if by_number:
+            for name in ("merge_number_conversions", "touch_messages", "resolve_numbers"):
+                self._connection.execute(_SQL[name])
+
+    def _expire(self, seq: int) -> None:
+        unmatched_before, minutes_from = self._row("expiry", {"seq": seq})
+        horizon = {"unmatched_before": unmatched_before, "minutes_from": minutes_from}
+        for name in ("drop_unmatched", "drop_unmatched_numbers", "drop_minutes", "keep_minutes_from"):
+            self._connection.execute(_SQL[name], horizon)
+
+    def _row(self, name: str, bindings: dict[str, int]) -> tuple[Any, ...]:
+        return self._connection.execute(_SQL[name], bindings).fetchall()[0]

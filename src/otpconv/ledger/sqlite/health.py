@@ -1,0 +1,114 @@
+"""Looking over the files of a data folder without changing them, for `otpconv doctor`."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from otpconv.errors import Misconfigured, OtpconvError
+from otpconv.ledger.finding import Finding
+from otpconv.ledger.sqlite.connection import connect_reader, mapped, statements
+
+_SQL = statements("health.sql")
+#: How long a ledger that lags is watched for a sign that somebody works on it, s.
+_WATCH_S = 3.0
+_REBUILD = "stop the server and run: otpconv doctor --rebuild"
+_RESTORE = "restore the data folder from a backup"
+
+
+def findings(journal: Path, ledger: Path, others: Sequence[Path], *, served: bool) -> Iterator[Finding]:
+    """Check the files one after the other; a large ledger takes minutes.
+
+    Args:
+        journal: the journal's file.
+        ledger: the ledger's file.
+        others: further SQLite files.
+        served: whether a server runs on them, which should be bringing the one into the other.
+    """
+    yield Finding("sqlite", ok=True, text=apsw.sqlite_lib_version())
+    for path, advice in ((journal, _RESTORE), *((path, _RESTORE) for path in others), (ledger, _REBUILD)):
+        yield _guarded(path.name, advice, partial(_integrity, path, advice))
+    yield _guarded("journal and ledger", _REBUILD, lambda: _lag(journal, ledger, served=served))
+    for grain in ("day", "hour", "minute"):
+        yield _guarded(f"rollups by {grain}", _REBUILD, partial(_rollups, ledger, grain))
+    yield _guarded("unmatched", _REBUILD, lambda: _unmatched(ledger))
+
+
+def lag(journal: Path, ledger: Path) -> int:
+    """Return how many acknowledged reports are not in the ledger; negative when it is of another journal.
+
+    Raises:
+        Misconfigured: a file is damaged or not ours.
+        Unavailable: the disk fails.
+    """
+    # The ledger first: what the server applies in between must not make it look ahead.
+    cursor = _number(ledger, "cursor")
+    return _number(journal, "head") - cursor
+
+
+def _integrity(path: Path, advice: str) -> Finding:
+    problems = [str(row[0]) for row in _rows(path, "integrity")]
+    size = f"{path.stat().st_size / 1e6:,.1f} MB"
+    if problems == ["ok"]:
+        return Finding(path.name, ok=True, text=f"{size}, undamaged")
+    return Finding(path.name, ok=False, text=f"{size}, damaged: {problems[0]}", advice=advice)
+
+
+def _lag(journal: Path, ledger: Path, *, served: bool) -> Finding:
+    check = "journal and ledger"
+    behind = waiting = lag(journal, ledger)
+    if behind < 0:
+        text = f"the ledger is {-behind:,} reports ahead of the journal: they are not of one backup"
+        return Finding(check, ok=False, text=text, advice=_REBUILD)
+    deadline = time.monotonic() + _WATCH_S
+    while served and waiting >= behind > 0 and time.monotonic() < deadline:
+        time.sleep(0.1)
+        waiting = lag(journal, ledger)
+    if not behind or waiting < behind:
+        return Finding(check, ok=True, text=f"{behind:,} acknowledged reports on their way into the ledger")
+    if not served:
+        return Finding(check, ok=True, text=f"{behind:,} reports are applied when the server starts")
+    text = f"{waiting:,} reports wait, and the server does not apply them"
+    return Finding(check, ok=False, text=text, advice="see the server's log, then restart the server")
+
+
+def _rollups(ledger: Path, grain: str) -> Finding:
+    wrong = _number(ledger, f"wrong_{grain}s")
+    check = f"rollups by {grain}"
+    if wrong:
+        text = f"{wrong:,} differ from a recount of the messages"
+        return Finding(check, ok=False, text=text, advice=_REBUILD)
+    return Finding(check, ok=True, text=f"equal to a recount of {_number(ledger, 'messages'):,} messages")
+
+
+def _unmatched(ledger: Path) -> Finding:
+    return Finding("unmatched", ok=True, text=f"{_number(ledger, 'unmatched'):,} messages and numbers")
+
+
+def _guarded(check: str, advice: str, look: Callable[[], Finding]) -> Finding:
+    try:
+        return look()
+    except OtpconvError as error:
+        text = error.text.removesuffix(": run `otpconv doctor`")
+        return Finding(check, ok=False, text=text, advice=advice)
+
+
+def _number(path: Path, name: str) -> int:
+    found: int = _rows(path, name)[0][0]
+    return found
+
+
+def _rows(path: Path, name: str) -> list[tuple[Any, ...]]:
+    """Ask one statement of one file; what it sorts may be larger than memory, so it goes to the disk."""
+    if not path.is_file():
+        raise Misconfigured(f"{path} is missing")
+    connection = connect_reader(path)
+    try:
+        with mapped(path):
+            connection.pragma("temp_store", "file")
+            return connection.execute(_SQL[name]).fetchall()
+    finally:
+        connection.close()

@@ -1,0 +1,162 @@
+"""The journal in SQLite: every commit waits for the disk.
+
+A report is a JSON list, the first seven places alike: kind (1 requested, 2 conversion, 3 self-reported rate),
+account, time (ms), message id, number (hexadecimal), nonce, signed_at; null where there is none. Then come
+
+    1 requested            country, carrier, provider, template, sender, channel, number range, session id,
+                           attempt
+    2 conversion           delivered
+    3 self-reported rate   rate
+"""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import apsw
+import msgspec
+
+from otpconv.ledger.contract import Entry
+from otpconv.ledger.sqlite.connection import Value, connect, mapped, statements
+from otpconv.model import Conversion, Expiry, Requested, SelfReportedRate
+
+_SQL = statements("journal.sql")
+_APPEND = _SQL["append"]
+JOURNAL_VERSION = 1
+
+#: Entries after which the log is begun anew.
+_CHECKPOINT_ENTRIES = 20_000
+#: How large the log is made beforehand, where the disk has this many times as much.
+_LOG_BYTES = 16 * 1024 * 1024
+_FREE_TIMES = 64
+
+_REPORTS = msgspec.json.Decoder(list[list[msgspec.Raw]])
+_INTEGER = msgspec.json.Decoder(int | None)
+_NONCE, _SIGNED_AT = 5, 6
+
+
+class SqliteJournal:
+    """The append-only record in one file; one thread of one process appends to it at a time."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the file at `path`.
+
+        Raises:
+            Misconfigured: the file is not a journal, damaged, or of a newer otpconv.
+            Unavailable: the disk is full or fails.
+        """
+        self._path = path
+        self._connection = connect(path, version=JOURNAL_VERSION, schema=_SQL["schema"], durable=True)
+        # The follower moves what is committed from the log into the file, off the way of a report.
+        self._connection.wal_autocheckpoint(0)
+        self._last_checkpoint = 0
+        _lay_out(path.with_name(f"{path.name}-wal"))
+
+    def append(self, entries: Sequence[Entry], recorded_at: int) -> int:
+        """Make `entries` durable in one commit and return the position of the last one."""
+        rows = _rows(entries, recorded_at)
+        with mapped(self._path):
+            if len(rows) == 1:
+                self._connection.execute(_APPEND, rows[0])
+            else:
+                with self._connection:
+                    self._connection.executemany(_APPEND, rows)
+            upto = self._connection.last_insert_rowid()
+            if upto - self._last_checkpoint >= _CHECKPOINT_ENTRIES:
+                self._restart_log(upto)
+        return upto
+
+    def head(self) -> int:
+        """Return the position of the newest entry; 0 when there is none."""
+        with mapped(self._path):
+            head: int = self._connection.execute(_SQL["head"]).fetchall()[0][0]  # type: ignore[assignment]
+        return head
+
+    def nonces(self, since: int, limit: int) -> list[tuple[int, int]]:
+        """Return the newest `limit` (fingerprint, signed_at) of entries recorded at or after `since` (ms)."""
+        found: list[tuple[int, int]] = []
+        with mapped(self._path):
+            for recorded_at, reports in self._connection.execute(_SQL["newest_first"]):
+                if recorded_at < since or len(found) >= limit:
+                    break
+                for report in reversed(_REPORTS.decode(reports)):
+                    nonce = _INTEGER.decode(report[_NONCE])
+                    signed_at = _INTEGER.decode(report[_SIGNED_AT])
+                    if nonce is not None and signed_at is not None:
+                        found.append((nonce, signed_at))
+        return found[:limit]
+
+    def _restart_log(self, upto: int) -> None:
+        """Move the little that the follower has left into the file, so that the log begins anew."""
+        # The entries are durable already: a checkpoint that fails is made up for by a later one.
+        with contextlib.suppress(apsw.Error):
+            in_log, moved = self._connection.wal_checkpoint()
+            if in_log == moved:
+                self._last_checkpoint = upto
+
+    def close(self) -> None:
+        """Close the file; what was acknowledged is in it."""
+        self._connection.close()
+
+
+def _lay_out(log: Path) -> None:
+    """Write the log's file to its size beforehand, where there is room.
+
+    A commit into a file that grows waits for the file system's own journal too, and with it for whatever
+    other files are being written: half as long again (measured). SQLite takes zeros as the end of its log.
+    """
+    # Only a matter of speed: a commit tells what is wrong with the disk.
+    with contextlib.suppress(OSError), log.open("r+b") as file:
+        if shutil.disk_usage(log).free >= _FREE_TIMES * _LOG_BYTES:
+            file.seek(0, os.SEEK_END)
+            file.write(bytes(max(0, _LOG_BYTES - file.tell())))
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _rows(entries: Sequence[Entry], recorded_at: int) -> list[dict[str, Value]]:
+    """Return one row for the reports, and one for each expiry after them."""
+    reports = [_report(entry) for entry in entries if not isinstance(entry.report, Expiry)]
+    row: dict[str, Value] = {
+        "count": len(reports),
+        "recorded_at": recorded_at,
+        "unmatched_before": None,
+        "minutes_from": None,
+        "reports": msgspec.json.encode(reports).decode(),
+    }
+    if len(reports) == len(entries):
+        return [row]
+    expiries: list[dict[str, Value]] = [
+        {
+            "count": 1,
+            "recorded_at": recorded_at,
+            "unmatched_before": entry.report.unmatched_before,
+            "minutes_from": entry.report.minutes_from,
+            "reports": None,
+        }
+        for entry in entries
+        if isinstance(entry.report, Expiry)
+    ]
+    return [row, *expiries] if reports else expiries
+
+
+def _report(entry: Entry) -> tuple[object, ...]:
+    report = entry.report
+    if isinstance(report, Conversion):
+        return (
+            2, report.account, report.conversion_time, report.message_id or None,
+            None if report.message_id else report.number.hex(), entry.nonce, entry.signed_at,
+            report.delivered,
+        )  # fmt: skip
+    if isinstance(report, Requested):
+        of = report.dimensions
+        return (
+            1, report.account, report.requested_at, report.message_id, report.number.hex() or None,
+            entry.nonce, entry.signed_at,
+            of.country, of.carrier, of.provider, of.template, of.sender, of.channel,
+            report.number_range, report.session_id, report.attempt,
+        )  # fmt: skip
+    assert isinstance(report, SelfReportedRate)  # noqa: S101 - an expiry is no report
+    return (3, report.account, report.report_time, None, None, entry.nonce, entry.signed_at, report.rate)

@@ -1,0 +1,22 @@
+-- The journal: append only, one row a commit, so that the way of a report runs a single statement.
+-- All times are milliseconds since the Unix epoch, UTC.
+
+-- name: schema
+CREATE TABLE IF NOT EXISTS batches (
+    seq INTEGER PRIMARY KEY,    -- position of the batch's last entry; entries are counted from 1
+    recorded_at INTEGER NOT NULL,
+    unmatched_before INTEGER,   -- an expiry stands alone in its batch, and has these two
+    minutes_from INTEGER,
+    reports TEXT                -- a JSON list of reports, each a list: see journal.py
+) STRICT;
+
+-- name: append
+INSERT INTO batches VALUES (
+    (SELECT coalesce(max(seq), 0) FROM batches) + :count, :recorded_at, :unmatched_before, :minutes_from, :reports
+);
+
+-- name: head
+SELECT coalesce(max(seq), 0) FROM batches;
+
+-- name: newest_first
+SELECT recorded_at, reports FROM batches WHERE reports IS NOT NULL ORDER BY seq DESC;

@@ -1,0 +1,148 @@
+"""Reading the ledger's file: any thread, each with a connection of its own, none waits for the applier."""
+
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import apsw
+import msgspec
+
+from otpconv.ledger.contract import DIMENSIONS, Count, Message, Window
+from otpconv.ledger.sqlite.connection import Value, connect_reader, mapped, statements
+from otpconv.model import Conversion, Dimensions, MessageState, Requested, SelfReportedRate
+
+_SQL = statements("queries.sql")
+
+#: A row as SQLite gives it; the statement says what is in it.
+_Row = tuple[Any, ...]
+_STATES = msgspec.json.Decoder(list[list[Any]])
+
+
+class SqliteLedger:
+    """Answers questions from the file that a `SqliteFollower` has made."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._threads = threading.local()
+        # Rows of this table are never changed, and are as many as there are combinations.
+        self._dimensions: dict[int, Dimensions] = {}
+
+    def states(self, account: int, message_ids: Collection[str]) -> dict[str, MessageState]:
+        """Return the states of those of the messages that are known, by what was reported by their id."""
+        wanted = _json(list(message_ids))
+        (row,) = self._rows("states", {"account": account, "message_ids": wanted})
+        rows = _STATES.decode(row[0])
+        return {row[0]: self._state(account, row) for row in rows}
+
+    def newest(self, account: int, number: bytes, at: int) -> Requested | None:
+        """Return the message that a conversion known by `number` alone, at the time `at` (ms), is about."""
+        rows = self._rows("newest", {"account": account, "number": number, "at": at})
+        return self._state(account, rows[0]).requested if rows else None
+
+    def heard(self, conversion: Conversion) -> bool:
+        """Tell whether this very conversion, known by number alone, is known."""
+        return bool(
+            self._rows(
+                "heard",
+                {
+                    "account": conversion.account,
+                    "number": conversion.number,
+                    "conversion_time": conversion.conversion_time,
+                    "delivered": conversion.delivered,
+                },
+            )
+        )
+
+    def message(self, account: int, message_id: str) -> Message | None:
+        """Return one message."""
+        rows = self._rows("message", {"account": account, "message_id": message_id})
+        return self._message(account, rows[0]) if rows else None
+
+    def messages(self, account: int) -> Iterator[Message]:
+        """Return all messages, those of a later `apply` after those of an earlier one; for exports."""
+        with mapped(self._path):
+            for row in self._connection().execute(_SQL["all_messages"], {"account": account}):
+                yield self._message(account, row)
+
+    def counts(
+        self, account: int, window: Window, by: Sequence[str], filters: Mapping[str, Collection[str]]
+    ) -> list[Count]:
+        """Sum the rollups of a window by dimensions; `filters` holds the accepted values of a dimension."""
+        bindings: dict[str, Value] = {
+            "account": account,
+            "step": window.step,
+            "days": _json(window.days),
+            "hours": _json(window.hours),
+            "minutes": _json(window.minutes),
+        }
+        for name in DIMENSIONS:
+            accepted = filters.get(name)
+            bindings[name] = None if accepted is None else _json(list(accepted))
+            bindings[f"by_{name}"] = name in by
+        places = [1 + DIMENSIONS.index(name) for name in by]
+        return [
+            Count(row[0], tuple([row[place] for place in places]), row[-2], row[-1])
+            for row in self._rows("counts", bindings)
+        ]
+
+    def minutes_from(self) -> int:
+        """Return from when on (ms, a whole minute) rollups by minute are kept."""
+        minutes_from: int = self._rows("minutes_from", {})[0][0]
+        return minutes_from
+
+    def unmatched(self, account: int) -> int:
+        """Return how many messages and numbers have conversions that no known message explains."""
+        unmatched: int = self._rows("unmatched", {"account": account})[0][0]
+        return unmatched
+
+    def self_reported(self, account: int, start: int, end: int) -> list[SelfReportedRate]:
+        """Return the rates the account reported of itself in [start, end), ms, oldest first."""
+        rows = self._rows("self_reported", {"account": account, "start": start, "end": end})
+        return [SelfReportedRate(account, time, rate) for time, rate in rows]
+
+    def close(self) -> None:
+        """Close the calling thread's connection; the others close with their threads."""
+        if hasattr(self._threads, "connection"):
+            self._threads.connection.close()
+            del self._threads.connection
+
+    def _connection(self) -> apsw.Connection:
+        if not hasattr(self._threads, "connection"):
+            self._threads.connection = connect_reader(self._path)
+        connection: apsw.Connection = self._threads.connection
+        return connection
+
+    def _rows(self, name: str, bindings: Mapping[str, Value]) -> list[_Row]:
+        with mapped(self._path):
+            return self._connection().execute(_SQL[name], bindings).fetchall()
+
+    def _message(self, account: int, row: _Row) -> Message:
+        return Message(row[0], self._state(account, row), row[10])
+
+    def _state(self, account: int, row: Sequence[Any]) -> MessageState:
+        message_id, requested_at, dimensions, number, number_range, session_id, attempt, *conversions = row[
+            :10
+        ]
+        requested = None
+        if requested_at is not None:
+            requested = Requested(
+                account,
+                message_id,
+                requested_at,
+                self._dimensions.get(dimensions) or self._load_dimensions(dimensions),
+                bytes.fromhex(number),
+                number_range,
+                session_id,
+                attempt,
+            )
+        return MessageState(requested, *conversions)
+
+    def _load_dimensions(self, dimensions: int) -> Dimensions:
+        (row,) = self._rows("dimensions", {"id": dimensions})
+        self._dimensions[dimensions] = found = Dimensions(*row)
+        return found
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,308 @@
+-- The ledger: one row a message, and the rollups. All times are milliseconds since the Unix epoch, UTC.
+-- The triggers add what a message contributes after a change and take off what it contributed before, so
+-- whatever changes a message, the rollups stay equal to a recount.
+
+-- name: schema
+CREATE TABLE IF NOT EXISTS progress (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    cursor INTEGER NOT NULL,        -- the last journal entry that is in here
+    minutes_from INTEGER NOT NULL   -- rollups by minute are kept from here on
+) STRICT;
+INSERT OR IGNORE INTO progress VALUES (1, 0, 0);
+
+CREATE TABLE IF NOT EXISTS dimensions (
+    id INTEGER PRIMARY KEY,
+    account INTEGER NOT NULL,
+    country TEXT NOT NULL, carrier TEXT NOT NULL, provider TEXT NOT NULL,
+    template TEXT NOT NULL, sender TEXT NOT NULL, channel TEXT NOT NULL,
+    UNIQUE (account, country, carrier, provider, template, sender, channel)
+) STRICT;
+
+-- In the order of arrival, so that messages near in time share pages.
+CREATE TABLE IF NOT EXISTS messages (
+    id INTEGER PRIMARY KEY,
+    account INTEGER NOT NULL,
+    message_id TEXT NOT NULL,
+    requested_at INTEGER,           -- NULL while unmatched
+    dimensions INTEGER REFERENCES dimensions (id),
+    number BLOB,
+    number_range TEXT,
+    session_id TEXT,
+    attempt INTEGER,
+    true_first INTEGER,
+    true_last INTEGER,
+    false_last INTEGER,
+    number_true INTEGER,            -- first valid true conversion known by number alone
+    verified_by_id INTEGER GENERATED ALWAYS AS (
+        CASE WHEN true_first > requested_at THEN true_first WHEN true_last > requested_at THEN true_last END
+    ) VIRTUAL,
+    verified_at INTEGER GENERATED ALWAYS AS (
+        coalesce(min(verified_by_id, number_true), verified_by_id, number_true)
+    ) VIRTUAL,
+    UNIQUE (account, message_id)
+) STRICT;
+
+CREATE INDEX IF NOT EXISTS messages_unmatched ON messages (account) WHERE requested_at IS NULL;
+
+-- By day first: what is near in time stays near on disk, although hashes are random.
+CREATE INDEX IF NOT EXISTS messages_by_number ON messages (requested_at / 86400000, number)
+WHERE requested_at IS NOT NULL AND number IS NOT NULL;
+
+CREATE TABLE IF NOT EXISTS number_conversions (
+    account INTEGER NOT NULL,
+    number BLOB NOT NULL,
+    conversion_time INTEGER NOT NULL,
+    delivered INTEGER NOT NULL,
+    PRIMARY KEY (account, number, conversion_time, delivered)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS self_reported_rates (
+    account INTEGER NOT NULL,
+    report_time INTEGER NOT NULL,
+    rate REAL NOT NULL,
+    PRIMARY KEY (account, report_time, rate)
+) STRICT, WITHOUT ROWID;
+
+-- All three are kept alike; a question takes the coarsest that fits. Days are those of UTC.
+CREATE TABLE IF NOT EXISTS rollups_day (
+    account INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    dimensions INTEGER NOT NULL,
+    requested INTEGER NOT NULL,
+    verified INTEGER NOT NULL,
+    PRIMARY KEY (account, start, dimensions),
+    CHECK (0 <= verified AND verified <= requested)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS rollups_hour (
+    account INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    dimensions INTEGER NOT NULL,
+    requested INTEGER NOT NULL,
+    verified INTEGER NOT NULL,
+    PRIMARY KEY (account, start, dimensions),
+    CHECK (0 <= verified AND verified <= requested)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS rollups_minute (
+    account INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    dimensions INTEGER NOT NULL,
+    requested INTEGER NOT NULL,
+    verified INTEGER NOT NULL,
+    PRIMARY KEY (account, start, dimensions),
+    CHECK (0 <= verified AND verified <= requested)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER IF NOT EXISTS message_requested AFTER INSERT ON messages WHEN NEW.requested_at IS NOT NULL
+BEGIN
+    INSERT INTO rollups_day
+    SELECT NEW.account, NEW.requested_at / 86400000 * 86400000, NEW.dimensions, 1, NEW.verified_at IS NOT NULL
+    WHERE NEW.requested_at IS NOT NULL
+    ON CONFLICT DO UPDATE SET requested = requested + 1, verified = verified + excluded.verified;
+    INSERT INTO rollups_hour
+    SELECT NEW.account, NEW.requested_at / 3600000 * 3600000, NEW.dimensions, 1, NEW.verified_at IS NOT NULL
+    WHERE NEW.requested_at IS NOT NULL
+    ON CONFLICT DO UPDATE SET requested = requested + 1, verified = verified + excluded.verified;
+    INSERT INTO rollups_minute
+    SELECT NEW.account, NEW.requested_at / 60000 * 60000, NEW.dimensions, 1, NEW.verified_at IS NOT NULL
+    FROM progress WHERE NEW.requested_at >= minutes_from
+    ON CONFLICT DO UPDATE SET requested = requested + 1, verified = verified + excluded.verified;
+END;
+
+CREATE TRIGGER IF NOT EXISTS message_verified AFTER UPDATE ON messages
+WHEN OLD.requested_at = NEW.requested_at AND OLD.dimensions = NEW.dimensions
+    AND (OLD.verified_at IS NULL) <> (NEW.verified_at IS NULL)
+BEGIN
+    UPDATE rollups_day SET verified = verified + (NEW.verified_at IS NOT NULL) - (OLD.verified_at IS NOT NULL)
+    WHERE account = NEW.account AND start = NEW.requested_at / 86400000 * 86400000 AND dimensions = NEW.dimensions;
+    UPDATE rollups_hour SET verified = verified + (NEW.verified_at IS NOT NULL) - (OLD.verified_at IS NOT NULL)
+    WHERE account = NEW.account AND start = NEW.requested_at / 3600000 * 3600000 AND dimensions = NEW.dimensions;
+    UPDATE rollups_minute SET verified = verified + (NEW.verified_at IS NOT NULL) - (OLD.verified_at IS NOT NULL)
+    WHERE account = NEW.account AND start = NEW.requested_at / 60000 * 60000 AND dimensions = NEW.dimensions;
+END;
+
+CREATE TRIGGER IF NOT EXISTS message_moved AFTER UPDATE ON messages
+WHEN OLD.requested_at IS NOT NEW.requested_at OR OLD.dimensions IS NOT NEW.dimensions
+BEGIN
+    UPDATE rollups_day SET requested = requested - 1, verified = verified - (OLD.verified_at IS NOT NULL)
+    WHERE account = OLD.account AND start = OLD.requested_at / 86400000 * 86400000 AND dimensions = OLD.dimensions;
+    DELETE FROM rollups_day
+    WHERE account = OLD.account AND start = OLD.requested_at / 86400000 * 86400000 AND dimensions = OLD.dimensions AND requested = 0;
+    INSERT INTO rollups_day
+    SELECT NEW.account, NEW.requested_at / 86400000 * 86400000, NEW.dimensions, 1, NEW.verified_at IS NOT NULL
+    WHERE NEW.requested_at IS NOT NULL
+    ON CONFLICT DO UPDATE SET requested = requested + 1, verified = verified + excluded.verified;
+    UPDATE rollups_hour SET requested = requested - 1, verified = verified - (OLD.verified_at IS NOT NULL)
+    WHERE account = OLD.account AND start = OLD.requested_at / 3600000 * 3600000 AND dimensions = OLD.dimensions;
+    DELETE FROM rollups_hour
+    WHERE account = OLD.account AND start = OLD.requested_at / 3600000 * 3600000 AND dimensions = OLD.dimensions AND requested = 0;
+    INSERT INTO rollups_hour
+    SELECT NEW.account, NEW.requested_at / 3600000 * 3600000, NEW.dimensions, 1, NEW.verified_at IS NOT NULL
+    WHERE NEW.requested_at IS NOT NULL
+    ON CONFLICT DO UPDATE SET requested = requested + 1, verified = verified + excluded.verified;
+    UPDATE rollups_minute SET requested = requested - 1, verified = verified - (OLD.verified_at IS NOT NULL)
+    WHERE account = OLD.account AND start = OLD.requested_at / 60000 * 60000 AND dimensions = OLD.dimensions;
+    DELETE FROM rollups_minute
+    WHERE account = OLD.account AND start = OLD.requested_at / 60000 * 60000 AND dimensions = OLD.dimensions AND requested = 0;
+    INSERT INTO rollups_minute
+    SELECT NEW.account, NEW.requested_at / 60000 * 60000, NEW.dimensions, 1, NEW.verified_at IS NOT NULL
+    FROM progress WHERE NEW.requested_at >= minutes_from
+    ON CONFLICT DO UPDATE SET requested = requested + 1, verified = verified + excluded.verified;
+END;
+
+-- name: attach
+ATTACH ? AS journal;
+
+-- name: cursor
+SELECT cursor FROM progress;
+
+-- name: batch_end
+SELECT coalesce(
+    (SELECT max(seq) FROM journal.batches WHERE seq > :cursor AND seq <= :cursor + :limit),
+    (SELECT min(seq) FROM journal.batches WHERE seq > :cursor),
+    :cursor
+);
+
+-- name: first_expiry
+SELECT min(seq) FROM journal.batches WHERE seq > :after AND seq <= :upto AND unmatched_before IS NOT NULL;
+
+-- name: batch_schema
+CREATE TEMP TABLE batch (
+    kind INTEGER, account INTEGER, at INTEGER, message_id TEXT, number BLOB, delivered INTEGER, rate REAL,
+    country TEXT, carrier TEXT, provider TEXT, template TEXT, sender TEXT, channel TEXT,
+    number_range TEXT, session_id TEXT, attempt INTEGER
+);
+CREATE TEMP TABLE touched_numbers (account INTEGER, number BLOB, PRIMARY KEY (account, number));
+CREATE TEMP TABLE touched_messages (id INTEGER PRIMARY KEY);
+
+-- name: empty_batch
+DELETE FROM batch;
+
+-- name: unpack
+INSERT INTO batch
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, unhex(value ->> 4), value ->> 7, value ->> 7,
+    value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12,
+    value ->> 13, value ->> 14, value ->> 15
+FROM journal.batches AS b CROSS JOIN json_each(b.reports)
+WHERE b.seq > :after AND b.seq <= :upto;
+
+-- name: intern_dimensions
+INSERT OR IGNORE INTO dimensions (account, country, carrier, provider, template, sender, channel)
+SELECT DISTINCT account, country, carrier, provider, template, sender, channel
+FROM batch WHERE kind = 1;
+
+-- name: merge_requested
+INSERT INTO messages
+    (account, message_id, requested_at, dimensions, number, number_range, session_id, attempt)
+SELECT r.account, r.message_id, r.at, d.id, r.number, r.number_range, r.session_id, r.attempt
+FROM batch AS r CROSS JOIN dimensions AS d
+    ON d.account = r.account AND d.country = r.country AND d.carrier = r.carrier AND d.provider = r.provider
+    AND d.template = r.template AND d.sender = r.sender AND d.channel = r.channel
+WHERE r.kind = 1
+ON CONFLICT (account, message_id) DO UPDATE SET
+    requested_at = excluded.requested_at, dimensions = excluded.dimensions, number = excluded.number,
+    number_range = excluded.number_range, session_id = excluded.session_id, attempt = excluded.attempt
+WHERE messages.requested_at IS NULL
+    OR excluded.requested_at < messages.requested_at
+    OR excluded.requested_at = messages.requested_at AND CASE
+        WHEN excluded.dimensions = messages.dimensions THEN
+            (excluded.session_id, excluded.attempt, coalesce(excluded.number, x''))
+            < (messages.session_id, messages.attempt, coalesce(messages.number, x''))
+        ELSE
+            (SELECT country, carrier, provider, template, sender, channel
+             FROM dimensions WHERE id = excluded.dimensions)
+            < (SELECT country, carrier, provider, template, sender, channel
+               FROM dimensions WHERE id = messages.dimensions)
+    END;
+
+-- name: merge_conversions
+INSERT INTO messages (account, message_id, true_first, true_last, false_last)
+SELECT account, message_id, iif(delivered, at, NULL), iif(delivered, at, NULL), iif(delivered, NULL, at)
+FROM batch
+WHERE kind = 2 AND message_id IS NOT NULL
+ON CONFLICT (account, message_id) DO UPDATE SET
+    true_first = coalesce(min(true_first, excluded.true_first), true_first, excluded.true_first),
+    true_last = coalesce(max(true_last, excluded.true_last), true_last, excluded.true_last),
+    false_last = coalesce(max(false_last, excluded.false_last), false_last, excluded.false_last);
+
+-- name: merge_number_conversions
+INSERT OR IGNORE INTO number_conversions
+SELECT account, number, at, delivered FROM batch
+WHERE kind = 2 AND message_id IS NULL;
+
+-- name: merge_self_reported
+INSERT OR IGNORE INTO self_reported_rates
+SELECT account, at, rate FROM batch WHERE kind = 3;
+
+-- name: any_number_conversion
+SELECT EXISTS (SELECT 1 FROM number_conversions)
+    OR EXISTS (SELECT 1 FROM batch WHERE kind = 2 AND message_id IS NULL);
+
+-- name: forget_touched
+DELETE FROM touched_numbers;
+DELETE FROM touched_messages;
+
+-- name: touch_numbers
+-- The numbers of this batch, and the numbers its messages had before it.
+INSERT OR IGNORE INTO touched_numbers
+SELECT account, number FROM batch WHERE kind IN (1, 2) AND number IS NOT NULL
+UNION ALL
+SELECT m.account, m.number
+FROM batch AS r JOIN messages AS m ON m.account = r.account AND m.message_id = r.message_id
+WHERE r.kind = 1 AND m.number IS NOT NULL;
+
+-- name: touch_messages
+-- The messages of this batch, and those that a conversion of a touched number may be about.
+INSERT OR IGNORE INTO touched_messages
+SELECT m.id
+FROM batch AS r JOIN messages AS m ON m.account = r.account AND m.message_id = r.message_id
+WHERE r.kind = 1
+UNION ALL
+SELECT m.id
+FROM touched_numbers AS t
+    CROSS JOIN number_conversions AS c ON c.account = t.account AND c.number = t.number
+    CROSS JOIN messages AS m
+    ON m.requested_at / 86400000 IN (c.conversion_time / 86400000, c.conversion_time / 86400000 - 1)
+    AND m.number = c.number AND m.requested_at IS NOT NULL;
+
+-- name: resolve_numbers
+-- A conversion by number is about the newest message at or before it, at most 24 hours before.
+UPDATE messages AS m SET number_true = (
+    SELECT min(c.conversion_time)
+    FROM number_conversions AS c
+    WHERE c.account = m.account AND c.number = m.number AND c.delivered = 1
+        AND c.conversion_time > m.requested_at AND c.conversion_time <= m.requested_at + 86400000
+        AND NOT EXISTS (
+            SELECT 1 FROM messages AS later
+            WHERE later.requested_at / 86400000 IN (m.requested_at / 86400000, m.requested_at / 86400000 + 1)
+                AND later.number = m.number AND later.requested_at <= c.conversion_time
+                AND (later.requested_at, later.message_id) > (m.requested_at, m.message_id)
+        )
+)
+WHERE m.id IN (SELECT id FROM touched_messages);
+
+-- name: drop_unmatched
+DELETE FROM messages
+WHERE requested_at IS NULL AND max(coalesce(true_last, 0), coalesce(false_last, 0)) < :unmatched_before;
+
+-- name: drop_unmatched_numbers
+DELETE FROM number_conversions AS c
+WHERE conversion_time < :unmatched_before AND NOT EXISTS (
+    SELECT 1 FROM messages AS m
+    WHERE m.requested_at / 86400000 IN (c.conversion_time / 86400000, c.conversion_time / 86400000 - 1)
+        AND m.number = c.number
+        AND m.requested_at BETWEEN c.conversion_time - 86400000 AND c.conversion_time
+);
+
+-- name: drop_minutes
+DELETE FROM rollups_minute WHERE start < :minutes_from;
+
+-- name: keep_minutes_from
+UPDATE progress SET minutes_from = max(minutes_from, :minutes_from);
+
+-- name: expiry
+SELECT unmatched_before, minutes_from FROM journal.batches WHERE seq = :seq;
+
+-- name: advance
+UPDATE progress SET cursor = ?;

@@ -1,0 +1,91 @@
+-- What the ledger is asked. All times are milliseconds since the Unix epoch, UTC.
+
+-- name: states
+-- One row for all: each row that is fetched costs the event loop a change of threads.
+SELECT json_group_array(json_array(
+    m.message_id, m.requested_at, m.dimensions, hex(m.number), m.number_range, m.session_id, m.attempt,
+    m.true_first, m.true_last, m.false_last
+))
+FROM json_each(:message_ids) AS ids CROSS JOIN messages AS m
+    ON m.account = :account AND m.message_id = ids.value;
+
+-- name: message
+SELECT m.message_id, m.requested_at, m.dimensions, hex(m.number), m.number_range, m.session_id, m.attempt,
+    m.true_first, m.true_last, m.false_last, m.verified_at
+FROM messages AS m WHERE m.account = :account AND m.message_id = :message_id;
+
+-- name: all_messages
+SELECT m.message_id, m.requested_at, m.dimensions, hex(m.number), m.number_range, m.session_id, m.attempt,
+    m.true_first, m.true_last, m.false_last, m.verified_at
+FROM messages AS m WHERE m.account = :account ORDER BY m.id;
+
+-- name: newest
+SELECT m.message_id, m.requested_at, m.dimensions, hex(m.number), m.number_range, m.session_id, m.attempt,
+    NULL, NULL, NULL, NULL
+FROM messages AS m
+WHERE m.requested_at / 86400000 IN (:at / 86400000, :at / 86400000 - 1) AND m.number = :number
+    AND m.account = :account AND m.requested_at BETWEEN :at - 86400000 AND :at
+ORDER BY m.requested_at DESC, m.message_id DESC LIMIT 1;
+
+-- name: heard
+SELECT 1 FROM number_conversions
+WHERE account = :account AND number = :number AND conversion_time = :conversion_time AND delivered = :delivered;
+
+-- name: dimensions
+SELECT country, carrier, provider, template, sender, channel FROM dimensions WHERE id = :id;
+
+-- name: counts
+-- Each combination of dimensions is summed under one of its group, so that only numbers are sorted.
+WITH chosen AS MATERIALIZED (
+    SELECT id, min(id) OVER (
+        PARTITION BY iif(:by_country, country, ''), iif(:by_carrier, carrier, ''), iif(:by_provider, provider, ''),
+            iif(:by_template, template, ''), iif(:by_sender, sender, ''), iif(:by_channel, channel, '')
+    ) AS first
+    FROM dimensions
+    WHERE account = :account
+        AND (:country IS NULL OR country IN (SELECT value FROM json_each(:country)))
+        AND (:carrier IS NULL OR carrier IN (SELECT value FROM json_each(:carrier)))
+        AND (:provider IS NULL OR provider IN (SELECT value FROM json_each(:provider)))
+        AND (:template IS NULL OR template IN (SELECT value FROM json_each(:template)))
+        AND (:sender IS NULL OR sender IN (SELECT value FROM json_each(:sender)))
+        AND (:channel IS NULL OR channel IN (SELECT value FROM json_each(:channel)))
+), counted AS (
+    SELECT r.start, r.dimensions, r.requested, r.verified
+    FROM json_each(:days) AS span CROSS JOIN rollups_day AS r
+        ON r.account = :account AND r.start >= span.value ->> 0 AND r.start < span.value ->> 1
+    UNION ALL
+    SELECT r.start, r.dimensions, r.requested, r.verified
+    FROM json_each(:hours) AS span CROSS JOIN rollups_hour AS r
+        ON r.account = :account AND r.start >= span.value ->> 0 AND r.start < span.value ->> 1
+    UNION ALL
+    SELECT r.start, r.dimensions, r.requested, r.verified
+    FROM json_each(:minutes) AS span CROSS JOIN rollups_minute AS r
+        ON r.account = :account AND r.start >= span.value ->> 0 AND r.start < span.value ->> 1
+), summed AS (
+    SELECT iif(:step IS NULL, 0, start / :step * :step) AS slot, first, sum(requested) AS requested,
+        sum(verified) AS verified
+    FROM counted JOIN chosen ON chosen.id = counted.dimensions
+    GROUP BY slot, first
+)
+SELECT slot, country, carrier, provider, template, sender, channel, requested, verified
+FROM summed JOIN dimensions ON dimensions.id = summed.first;
+
+-- name: unmatched
+SELECT
+    (SELECT count(*) FROM messages WHERE account = :account AND requested_at IS NULL)
+    + (
+        SELECT count(DISTINCT number) FROM number_conversions AS c
+        WHERE c.account = :account AND NOT EXISTS (
+            SELECT 1 FROM messages AS m
+            WHERE m.requested_at / 86400000 IN (c.conversion_time / 86400000, c.conversion_time / 86400000 - 1)
+                AND m.number = c.number
+                AND m.requested_at BETWEEN c.conversion_time - 86400000 AND c.conversion_time
+        )
+    );
+
+-- name: minutes_from
+SELECT minutes_from FROM progress;
+
+-- name: self_reported
+SELECT report_time, rate FROM self_reported_rates
+WHERE account = :account AND report_time >= :start AND report_time < :end ORDER BY report_time, rate;

@@ -1,0 +1,213 @@
+"""The applier: what is in the journal is in the ledger a moment later, whatever happens in between."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from ledger.engines import Storage
+from ledger.reports import DAY
+from otpconv.errors import Unavailable
+from otpconv.ledger import applier as applier_module
+from otpconv.ledger.applier import Applier
+from otpconv.ledger.contract import Follower
+from otpconv.model import Conversion, Requested
+
+#: Far more than anything here takes, s: a slow machine is no reason to fail.
+PATIENCE_S = 20.0
+
+
+def soon(condition: Callable[[], bool], within_s: float = PATIENCE_S) -> bool:
+    """Tell whether the condition comes true in time."""
+    end = time.monotonic() + within_s
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.002)
+    return True
+
+
+class Troubled:
+    """A real follower with a storage that fails when told to, and a note of which threads used it."""
+
+    def __init__(self, follower: Callable[[], Follower]) -> None:
+        self._open = follower
+        self.failing_to_open = False
+        self.failing_to_apply = False
+        self.failures = 0
+        self.threads: set[str] = set()
+        self.closed = 0
+
+    def open(self) -> Follower:
+        self._note(self.failing_to_open)
+        self._follower = self._open()
+        return self
+
+    def apply(self, limit: int) -> int:
+        self._note(self.failing_to_apply)
+        return self._follower.apply(limit)
+
+    def cursor(self) -> int:
+        return self._follower.cursor()
+
+    def close(self) -> None:
+        self._note(failing=False)
+        self.closed += 1
+        self._follower.close()
+
+    def _note(self, failing: bool) -> None:  # noqa: FBT001
+        self.threads.add(threading.current_thread().name)
+        if failing:
+            self.failures += 1
+            raise Unavailable("The disk is on fire.")
+
+
+@pytest.fixture
+def troubled(storage: Storage) -> Troubled:
+    return Troubled(storage.new_follower)
+
+
+@pytest.fixture
+def applier(troubled: Troubled, monkeypatch: pytest.MonkeyPatch) -> Iterator[Applier]:
+    monkeypatch.setattr(applier_module, "RETRY_S", 0.02)
+    made = Applier(troubled.open)
+    yield made
+    troubled.failing_to_open = troubled.failing_to_apply = False
+    made.stop(PATIENCE_S)
+
+
+def messages(first: int, last: int) -> list[Requested]:
+    return [Requested(1, f"{n}", DAY + n) for n in range(first, last)]
+
+
+def test_it_begins_with_what_an_earlier_process_left(storage: Storage, applier: Applier) -> None:
+    storage.append(*messages(0, 3))
+    applier.start()
+    assert soon(lambda: applier.applied == 3)
+    assert len(list(storage.ledger.messages(1))) == 3
+
+
+def test_it_catches_up_with_many_batches(
+    storage: Storage, applier: Applier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(applier_module, "BATCH", 10)
+    storage.append(*messages(0, 95))
+    applier.start()
+    assert soon(lambda: applier.applied == 95)
+
+
+def test_it_knows_its_place_when_there_is_nothing_to_apply(storage: Storage, applier: Applier) -> None:
+    storage.record(*messages(0, 3))
+    applier.start()
+    assert soon(lambda: applier.applied == 3)
+
+
+def test_a_report_is_visible_soon_after_its_notice(storage: Storage, applier: Applier) -> None:
+    applier.start()
+    for n in range(5):
+        storage.append(*messages(n, n + 1))
+        applier.notify()
+        assert soon(lambda n=n: storage.ledger.message(1, f"{n}") is not None)  # type: ignore[misc]
+        assert applier.applied == n + 1 or soon(lambda n=n: applier.applied == n + 1)  # type: ignore[misc]
+
+
+def test_no_notice_is_lost_however_they_come(storage: Storage, applier: Applier) -> None:
+    applier.start()
+    for n in range(300):
+        storage.append(*messages(n, n + 1))
+        applier.notify()
+        if n % 60 == 0:
+            time.sleep(0.05)
+    assert soon(lambda: applier.applied == 300)
+
+
+def test_stop_applies_what_nobody_had_told_of(storage: Storage, applier: Applier, troubled: Troubled) -> None:
+    applier.start()
+    assert soon(lambda: bool(troubled.threads))
+    storage.append(*messages(0, 7))
+    applier.stop(PATIENCE_S)
+    assert applier.applied == 7 == storage.follower.cursor()
+    assert troubled.closed == 1
+
+
+def test_the_follower_is_opened_used_and_closed_in_one_thread(applier: Applier, troubled: Troubled) -> None:
+    applier.start()
+    applier.stop(PATIENCE_S)
+    assert troubled.threads == {"applier"}
+    assert troubled.closed == 1
+
+
+def test_while_the_storage_fails_it_says_why_and_then_goes_on(
+    storage: Storage, applier: Applier, troubled: Troubled, caplog: pytest.LogCaptureFixture
+) -> None:
+    applier.start()
+    assert soon(lambda: bool(troubled.threads) and applier.failed is None)
+    troubled.failing_to_apply = True
+    storage.append(*messages(0, 3))
+    applier.notify()
+    assert soon(lambda: troubled.failures > 2)
+    assert applier.failed == "The disk is on fire."
+    assert applier.applied == 0
+    troubled.failing_to_apply = False
+    assert soon(lambda: applier.applied == 3)
+    assert soon(lambda: applier.failed is None)
+    assert [record.levelname for record in caplog.records if record.name == applier_module.__name__] == [
+        "ERROR"
+    ]
+
+
+def test_a_storage_that_can_not_be_opened_yet_is_tried_again(
+    storage: Storage, applier: Applier, troubled: Troubled
+) -> None:
+    troubled.failing_to_open = True
+    storage.append(*messages(0, 3))
+    applier.start()
+    assert soon(lambda: troubled.failures > 1)
+    assert applier.failed == "The disk is on fire."
+    troubled.failing_to_open = False
+    assert soon(lambda: applier.applied == 3)
+    assert soon(lambda: applier.failed is None)
+
+
+@pytest.mark.parametrize("trouble", ["failing_to_open", "failing_to_apply"])
+def test_stop_does_not_wait_for_a_storage_that_goes_on_failing(
+    storage: Storage, applier: Applier, troubled: Troubled, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    monkeypatch.setattr(applier_module, "RETRY_S", 10 * PATIENCE_S)
+    setattr(troubled, trouble, True)
+    storage.append(*messages(0, 3))
+    applier.start()
+    assert soon(lambda: troubled.failures == 1)
+    before = time.monotonic()
+    applier.stop(PATIENCE_S)
+    assert time.monotonic() - before < PATIENCE_S / 2
+    assert storage.follower.cursor() == 0
+    assert not [thread for thread in threading.enumerate() if thread.name == "applier"]
+
+
+def test_a_reader_beside_it_sees_the_ledger_only_grow(storage: Storage, applier: Applier) -> None:
+    applier.start()
+    stop = threading.Event()
+    seen: list[tuple[int, int]] = []
+
+    def read() -> None:
+        ledger = storage.new_ledger()
+        while not stop.is_set():
+            held = list(ledger.messages(1))
+            seen.append((len(held), sum(message.verified_at is not None for message in held)))
+        ledger.close()
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for n in range(150):
+        storage.append(
+            Requested(1, f"{n}", DAY),
+            Conversion(1, delivered=True, conversion_time=DAY + 1, message_id=f"{n}"),
+        )
+        applier.notify()
+    done = soon(lambda: applier.applied == 300) and soon(lambda: bool(seen) and seen[-1] == (150, 150))
+    stop.set()
+    reader.join()
+    assert done
+    assert seen == sorted(seen)

@@ -1,0 +1,354 @@
+"""Every engine: what each question of the contract is answered."""
+
+from itertools import islice
+
+import pytest
+
+from ledger.engines import NOW, Storage
+from ledger.reports import DAY, hashed
+from otpconv.ledger.contract import DIMENSIONS, HOUR_MS, MINUTE_MS, Count, Entry, Message, Window
+from otpconv.model import (
+    BY_NUMBER_WINDOW_MS,
+    Conversion,
+    Dimensions,
+    Expiry,
+    MessageState,
+    Report,
+    Requested,
+    SelfReportedRate,
+)
+
+NUMBER = hashed(1, "5")
+FULL = Requested(
+    1,
+    "a-1_:/.Z",
+    DAY,
+    Dimensions("ES", "Orange España", "p", "t'\"%", "S\U0001f4f1", "voice"),
+    NUMBER,
+    "+3461234",
+    "log-in 7",
+    3,
+)
+
+
+def true(message_id: str, time: int, account: int = 1) -> Conversion:
+    return Conversion(account, delivered=True, conversion_time=time, message_id=message_id)
+
+
+def false(message_id: str, time: int) -> Conversion:
+    return Conversion(1, delivered=False, conversion_time=time, message_id=message_id)
+
+
+def by_number(time: int, *, delivered: bool = True, number: bytes = NUMBER) -> Conversion:
+    return Conversion(1, delivered, time, number=number)
+
+
+def test_a_new_storage_is_empty(storage: Storage) -> None:
+    assert storage.journal.head() == 0
+    assert storage.journal.nonces(0, 10) == []
+    assert storage.follower.cursor() == 0 == storage.follower.apply(100)
+    assert storage.ledger.states(1, ["a"]) == {}
+    assert storage.ledger.message(1, "a") is None
+    assert list(storage.ledger.messages(1)) == []
+    assert storage.ledger.newest(1, NUMBER, DAY) is None
+    assert not storage.ledger.heard(by_number(DAY))
+    assert storage.ledger.counts(1, Window(hours=((0, 1 << 52),)), [], {}) == []
+    assert storage.ledger.minutes_from() == 0 == storage.ledger.unmatched(1)
+    assert storage.ledger.self_reported(1, 0, 1 << 52) == []
+
+
+def test_append_gives_the_position_of_the_last_entry_whatever_its_kind(storage: Storage) -> None:
+    kinds: list[Report | Expiry] = [
+        FULL,
+        true("a", DAY),
+        by_number(DAY),
+        SelfReportedRate(1, DAY, 0.5),
+        Expiry(0, 0),
+    ]
+    assert [storage.append(kind) for kind in kinds] == [1, 2, 3, 4, 5]
+    assert storage.append(*kinds) == 10 == storage.journal.head()
+    assert storage.append(*reversed(kinds)) == 15 == storage.journal.head()
+
+
+def test_positions_go_on_after_a_restart(storage: Storage) -> None:
+    storage.record(FULL, true("a", DAY))
+    storage.reopen()
+    assert storage.journal.head() == 2 == storage.follower.cursor()
+    assert storage.append(FULL) == 3
+
+
+def test_apply_takes_whole_appends_up_to_its_limit_and_stops_at_the_end(storage: Storage) -> None:
+    for _ in range(5):
+        storage.append(FULL)
+    assert [storage.follower.apply(2) for _ in range(4)] == [2, 4, 5, 5]
+    assert storage.follower.cursor() == 5
+    storage.append(*[FULL] * 3)
+    storage.append(FULL)
+    assert [storage.follower.apply(2) for _ in range(3)] == [8, 9, 9]
+
+
+def test_a_follower_goes_on_where_the_last_one_stopped(storage: Storage) -> None:
+    for _ in range(5):
+        storage.append(FULL)
+    storage.follower.apply(2)
+    storage.reopen()
+    assert storage.follower.cursor() == 2
+    assert storage.follower.apply(2) == 4
+
+
+def test_a_message_comes_back_as_it_was_reported(storage: Storage) -> None:
+    storage.record(FULL)
+    assert storage.ledger.states(1, [FULL.message_id]) == {FULL.message_id: MessageState(FULL)}
+    assert storage.ledger.message(1, FULL.message_id) == Message(FULL.message_id, MessageState(FULL), None)
+    assert storage.ledger.newest(1, NUMBER, DAY) == FULL
+
+
+def test_what_was_not_told_comes_back_empty(storage: Storage) -> None:
+    bare = Requested(1, "a", DAY)
+    storage.record(bare)
+    assert storage.ledger.states(1, ["a"]) == {"a": MessageState(bare)}
+
+
+def test_states_are_those_of_the_known_messages_of_the_account(storage: Storage) -> None:
+    storage.record(
+        Requested(1, "a", DAY),
+        true("a", DAY + 5),
+        true("a", DAY + 3),
+        false("a", DAY + 9),
+        false("a", DAY + 7),
+        true("b", DAY + 1),
+        true("c", DAY, account=2),
+    )
+    known = {
+        "a": MessageState(Requested(1, "a", DAY), DAY + 3, DAY + 5, DAY + 9),
+        "b": MessageState(None, DAY + 1, DAY + 1, None),
+    }
+    assert storage.ledger.states(1, ["a", "b", "c", "d"]) == known
+    assert storage.ledger.states(1, {"b"}) == {"b": known["b"]}
+    assert storage.ledger.states(1, []) == {}
+    assert storage.ledger.states(1, [f"{n}" for n in range(5_000)] + ["a"]) == {"a": known["a"]}
+
+
+def test_what_came_by_number_alone_verifies_a_message_and_is_not_in_its_state(storage: Storage) -> None:
+    storage.record(FULL, by_number(DAY + 9), by_number(DAY + 8), by_number(DAY + 7, delivered=False))
+    assert storage.ledger.message(1, FULL.message_id) == Message(FULL.message_id, MessageState(FULL), DAY + 8)
+    storage.record(true(FULL.message_id, DAY + 3))
+    found = storage.ledger.message(1, FULL.message_id)
+    assert found is not None
+    assert found.verified_at == DAY + 3 == found.state.verified_at
+
+
+def test_a_later_message_takes_the_conversions_of_the_number_over(storage: Storage) -> None:
+    first, second = Requested(1, "a", DAY, number=NUMBER), Requested(1, "b", DAY + 5, number=NUMBER)
+    storage.record(by_number(DAY + 5), by_number(DAY + 6), first)
+    assert verified(storage) == {"a": DAY + 5}
+    storage.record(second)
+    assert verified(storage) == {"a": None, "b": DAY + 6}
+    storage.record(by_number(DAY + 4))
+    assert verified(storage) == {"a": DAY + 4, "b": DAY + 6}
+
+
+def test_a_message_that_turns_out_to_have_gone_elsewhere_gives_the_conversion_back(storage: Storage) -> None:
+    first, second = Requested(1, "a", DAY, number=NUMBER), Requested(1, "b", DAY + 5, number=NUMBER)
+    storage.record(first, second, by_number(DAY + 6))
+    assert verified(storage) == {"a": None, "b": DAY + 6}
+    storage.record(Requested(1, "b", DAY + 4, number=hashed(1, "6")))
+    assert verified(storage) == {"a": DAY + 6, "b": None}
+
+
+def test_a_conversion_with_id_and_number_is_about_the_id(storage: Storage) -> None:
+    storage.record(
+        Requested(1, "a", DAY, number=NUMBER),
+        Conversion(1, True, DAY + 1, "b", NUMBER),  # noqa: FBT003
+    )
+    assert verified(storage) == {"a": None, "b": None}
+    assert storage.ledger.unmatched(1) == 1
+
+
+def test_messages_come_in_the_order_in_which_the_ledger_came_to_know_them(storage: Storage) -> None:
+    for report in (
+        Requested(1, "z", DAY + 9),
+        true("y", DAY),
+        Requested(2, "other", DAY),
+        Requested(1, "x", DAY),
+        Requested(1, "y", DAY + 1),
+        Requested(1, "z", DAY + 2),
+    ):
+        storage.record(report)
+    assert [message.message_id for message in storage.ledger.messages(1)] == ["z", "y", "x"]
+    assert [message.message_id for message in islice(storage.ledger.messages(1), 2)] == ["z", "y"]
+    assert [message.message_id for message in storage.ledger.messages(2)] == ["other"]
+
+
+def test_the_newest_message_of_a_number_is_looked_for_in_the_24_hours_before(storage: Storage) -> None:
+    a, b = Requested(1, "a", DAY, number=NUMBER), Requested(1, "b", DAY, number=NUMBER)
+    storage.record(b, a, Requested(1, "c", DAY + 1, number=hashed(1, "6")))
+    assert storage.ledger.newest(1, NUMBER, DAY - 1) is None
+    assert storage.ledger.newest(1, NUMBER, DAY) == b
+    assert storage.ledger.newest(1, NUMBER, DAY + BY_NUMBER_WINDOW_MS) == b
+    assert storage.ledger.newest(1, NUMBER, DAY + BY_NUMBER_WINDOW_MS + 1) is None
+    assert storage.ledger.newest(2, NUMBER, DAY) is None
+
+
+def test_only_the_very_same_conversion_by_number_is_heard(storage: Storage) -> None:
+    heard = by_number(DAY + 1)
+    storage.append(heard)
+    assert not storage.ledger.heard(heard)
+    storage.apply_all()
+    assert storage.ledger.heard(heard)
+    assert not storage.ledger.heard(by_number(DAY + 2))
+    assert not storage.ledger.heard(by_number(DAY + 1, delivered=False))
+    assert not storage.ledger.heard(by_number(DAY + 1, number=hashed(1, "6")))
+    assert not storage.ledger.heard(Conversion(2, True, DAY + 1, number=NUMBER))  # noqa: FBT003
+
+
+def test_unmatched_are_the_messages_and_the_numbers_that_nothing_explains(storage: Storage) -> None:
+    storage.record(
+        true("a", DAY),
+        false("b", DAY),
+        true("c", DAY, account=2),
+        by_number(DAY + 1),
+        by_number(DAY + 2),
+        by_number(DAY + 2, number=hashed(1, "6")),
+    )
+    assert storage.ledger.unmatched(1) == 4
+    assert storage.ledger.unmatched(2) == 1
+    storage.record(Requested(1, "a", DAY, number=hashed(1, "6")))
+    assert storage.ledger.unmatched(1) == 2
+    storage.record(Requested(1, "b", DAY + 2, number=NUMBER))
+    assert storage.ledger.unmatched(1) == 1
+    storage.record(Requested(1, "b", DAY + 1, number=NUMBER))
+    assert storage.ledger.unmatched(1) == 0
+
+
+def test_self_reported_rates_come_oldest_first_and_once_from_a_half_open_range(storage: Storage) -> None:
+    rates = [SelfReportedRate(1, DAY + at, rate) for at, rate in ((3, 0.1), (1, 1.0), (1, 0.0), (2, 1 / 3))]
+    storage.record(*rates, *rates, SelfReportedRate(2, DAY + 1, 0.7))
+    assert storage.ledger.self_reported(1, DAY + 1, DAY + 3) == [rates[2], rates[1], rates[3]]
+    assert storage.ledger.self_reported(2, 0, DAY + 9) == [SelfReportedRate(2, DAY + 1, 0.7)]
+    assert storage.ledger.self_reported(1, DAY + 4, DAY + 9) == []
+
+
+@pytest.mark.parametrize("report", [true("a", DAY), by_number(DAY), FULL, SelfReportedRate(1, DAY, 0.5)])
+def test_a_nonce_outlives_a_restart_with_every_kind_of_report(
+    storage: Storage, report: Conversion | Requested | SelfReportedRate
+) -> None:
+    storage.journal.append([Entry(report, -(2**63), DAY)], NOW)
+    storage.reopen()
+    assert storage.journal.nonces(NOW, 10) == [(-(2**63), DAY)]
+
+
+def test_nonces_are_the_newest_ones_since_a_time_of_recording(storage: Storage) -> None:
+    for n in range(6):
+        signed = Entry(true("a", DAY), nonce=n, signed_at=DAY - n)
+        storage.journal.append([signed, Entry(true("a", DAY))], NOW + n)
+    assert storage.journal.nonces(NOW, 100) == [(n, DAY - n) for n in (5, 4, 3, 2, 1, 0)]
+    assert storage.journal.nonces(NOW + 3, 100) == [(5, DAY - 5), (4, DAY - 4), (3, DAY - 3)]
+    assert storage.journal.nonces(NOW, 2) == [(5, DAY - 5), (4, DAY - 4)]
+    assert storage.journal.nonces(NOW + 6, 100) == []
+    assert storage.journal.nonces(NOW, 0) == []
+
+
+def test_minutes_are_kept_from_the_latest_horizon_on(storage: Storage) -> None:
+    for n in range(4):
+        storage.record(Requested(1, f"{n}", DAY + n * MINUTE_MS))
+    storage.record(Expiry(0, DAY + 2 * MINUTE_MS), Expiry(0, DAY + MINUTE_MS))
+    storage.record(Requested(1, "late", DAY + MINUTE_MS), Requested(1, "3", DAY))
+    assert storage.ledger.minutes_from() == DAY + 2 * MINUTE_MS
+    minutes = Window(minutes=((DAY, DAY + HOUR_MS),), step=MINUTE_MS)
+    assert storage.ledger.counts(1, minutes, [], {}) == [Count(DAY + 2 * MINUTE_MS, (), 1, 0)]
+    assert storage.ledger.counts(1, Window(hours=((DAY, DAY + HOUR_MS),)), [], {}) == [Count(0, (), 5, 0)]
+
+
+def test_a_conversion_may_come_back_after_it_expired(storage: Storage) -> None:
+    storage.record(true("a", DAY + 1), by_number(DAY + 1), Expiry(DAY + 1, 0))
+    assert storage.ledger.unmatched(1) == 2
+    storage.record(Expiry(DAY + 2, 0))
+    assert storage.ledger.unmatched(1) == 0
+    assert not storage.ledger.heard(by_number(DAY + 1))
+    storage.record(Requested(1, "a", DAY, number=NUMBER))
+    assert verified(storage) == {"a": None}
+    storage.record(by_number(DAY + 1))
+    assert verified(storage) == {"a": DAY + 1}
+
+
+def spread(storage: Storage) -> None:
+    storage.record(
+        Requested(1, "1", DAY, Dimensions("ES", provider="p")),
+        Requested(1, "2", DAY + 1, Dimensions("ES", provider="q")),
+        Requested(1, "3", DAY + MINUTE_MS, Dimensions("PT", provider="p")),
+        Requested(1, "4", DAY + HOUR_MS, Dimensions("", provider="p", channel="voice")),
+        Requested(2, "1", DAY, Dimensions("ES", provider="p")),
+        true("1", DAY + 5),
+        true("4", DAY + HOUR_MS + 5),
+    )
+
+
+TWO_HOURS = Window(hours=((DAY, DAY + 2 * HOUR_MS),))
+
+
+@pytest.mark.parametrize(
+    ("by", "filters", "expected"),
+    [
+        ([], {}, {(): (4, 2)}),
+        (["country"], {}, {("ES",): (2, 1), ("PT",): (1, 0), ("",): (1, 1)}),
+        (["channel", "country"], {}, {("sms", "ES"): (2, 1), ("sms", "PT"): (1, 0), ("voice", ""): (1, 1)}),
+        ([], {"country": ["ES"]}, {(): (2, 1)}),
+        ([], {"country": ["ES", "PT", "XX"]}, {(): (3, 1)}),
+        ([], {"country": [""]}, {(): (1, 1)}),
+        ([], {"country": ["", "PT"], "provider": {"p"}}, {(): (2, 1)}),
+        (["provider"], {"country": ["ES"], "channel": ["sms"]}, {("p",): (1, 1), ("q",): (1, 0)}),
+        ([], {"country": ["es"]}, {}),
+        ([], {"country": []}, {}),
+    ],
+)
+def test_counts_group_and_filter(
+    storage: Storage,
+    by: list[str],
+    filters: dict[str, list[str]],
+    expected: dict[tuple[str, ...], tuple[int, int]],
+) -> None:
+    spread(storage)
+    found = storage.ledger.counts(1, TWO_HOURS, by, filters)
+    assert {each.group: (each.requested, each.verified) for each in found} == expected
+    assert len(found) == len(expected)
+    assert {each.slot for each in found} <= {0}
+
+
+def test_a_window_is_hours_and_the_minutes_at_both_edges(storage: Storage) -> None:
+    spread(storage)
+    edges = Window(
+        hours=((DAY + HOUR_MS, DAY + 2 * HOUR_MS),),
+        minutes=((DAY, DAY + MINUTE_MS), (DAY + MINUTE_MS, DAY + 2 * MINUTE_MS)),
+    )
+    assert storage.ledger.counts(1, edges, [], {}) == [Count(0, (), 4, 2)]
+    first = Window(minutes=((DAY, DAY + MINUTE_MS),))
+    assert storage.ledger.counts(1, first, [], {}) == [Count(0, (), 2, 1)]
+
+
+def test_a_step_splits_a_window_into_slots(storage: Storage) -> None:
+    spread(storage)
+    hourly = Window(hours=TWO_HOURS.hours, step=HOUR_MS)
+    assert sorted(
+        storage.ledger.counts(1, hourly, ["country"], {}), key=lambda each: (each.slot, each.group)
+    ) == [
+        Count(DAY, ("ES",), 2, 1),
+        Count(DAY, ("PT",), 1, 0),
+        Count(DAY + HOUR_MS, ("",), 1, 1),
+    ]
+    by_minute = Window(minutes=((DAY, DAY + HOUR_MS),), step=MINUTE_MS)
+    assert {each.slot: each.requested for each in storage.ledger.counts(1, by_minute, [], {})} == {
+        DAY: 2,
+        DAY + MINUTE_MS: 1,
+    }
+
+
+def test_every_dimension_can_be_grouped_and_filtered_by(storage: Storage) -> None:
+    storage.record(FULL, Requested(1, "bare", DAY))
+    for name in DIMENSIONS:
+        value = getattr(FULL.dimensions, name)
+        assert storage.ledger.counts(1, TWO_HOURS, [name], {name: [value]}) == [Count(0, (value,), 1, 0)]
+
+
+def verified(storage: Storage) -> dict[str, int | None]:
+    return {message.message_id: message.verified_at for message in storage.ledger.messages(1)}

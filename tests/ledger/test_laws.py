@@ -1,0 +1,120 @@
+"""Every engine: whatever way the reports take, the ledger ends as the law says."""
+
+from hypothesis import given, settings, strategies as st
+
+from ledger.engines import Engine
+from ledger.recount import contents, counts, recount, rollups
+from ledger.reports import (
+    ACCOUNTS,
+    Question,
+    Step,
+    arrangements,
+    hashed,
+    questions,
+    some_entries,
+    some_facts,
+    some_reports,
+    steps,
+)
+from otpconv.ledger.contract import DAY_MS, HOUR_MS, MINUTE_MS
+from otpconv.model import BY_NUMBER_WINDOW_MS, Conversion, Expiry, Report, Requested, owner
+
+limits = st.lists(st.integers(1, 5), min_size=1, max_size=4)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.data())
+def test_order_duplicates_batches_and_restarts_make_no_difference(
+    engine: Engine, data: st.DataObject
+) -> None:
+    about = data.draw(some_reports, "reports")
+    with engine.open() as storage:
+        for step in data.draw(arrangements(about), "arrangement"):
+            storage.append(*step.batch)
+            if step.apply:
+                storage.follower.apply(step.apply)
+            if step.restart:
+                storage.reopen()
+        storage.apply_all(data.draw(limits, "limits"))
+        assert contents(storage.ledger, ACCOUNTS) == recount(about, ACCOUNTS)
+
+
+@settings(deadline=None, max_examples=60)
+@given(some_entries)
+def test_at_every_moment_the_rollups_are_a_recount_of_the_messages(
+    engine: Engine, entries: list[Report | Expiry]
+) -> None:
+    with engine.open() as storage:
+        for entry in entries:
+            storage.append(entry)
+            storage.follower.apply(1)
+            held = contents(storage.ledger, ACCOUNTS)
+            assert held.days == rollups(held.messages, DAY_MS, 0)
+            assert held.hours == rollups(held.messages, HOUR_MS, 0)
+            assert held.minutes == rollups(held.messages, MINUTE_MS, held.minutes_from)
+            assert all(0 <= verified <= requested for requested, verified in held.hours.values())
+            assert all(0 <= verified <= requested for requested, verified in held.minutes.values())
+
+
+@settings(deadline=None, max_examples=150)
+@given(some_entries, st.data())
+def test_an_expiry_forgets_and_a_rebuild_forgets_the_same(
+    engine: Engine, entries: list[Report | Expiry], data: st.DataObject
+) -> None:
+    with engine.open() as storage:
+        for entry in entries:
+            storage.append(entry)
+            storage.follower.apply(data.draw(st.integers(1, 3)))
+        storage.apply_all(data.draw(limits))
+        held = contents(storage.ledger, ACCOUNTS)
+        assert held == recount(entries, ACCOUNTS)
+        with engine.open(storage.name) as rebuilt:
+            rebuilt.apply_all(data.draw(limits))
+            assert contents(rebuilt.ledger, ACCOUNTS) == held
+
+
+@settings(deadline=None, max_examples=60)
+@given(some_entries.flatmap(steps))
+def test_a_rebuild_in_one_go_is_the_ledger_that_grew_in_steps(
+    engine: Engine, grown: list[Step[Report | Expiry]]
+) -> None:
+    with engine.open() as storage:
+        for step in grown:
+            storage.append(*step.batch)
+            if step.apply:
+                storage.follower.apply(step.apply)
+        storage.apply_all()
+        with engine.open(storage.name) as rebuilt:
+            rebuilt.apply_all()
+            assert contents(rebuilt.ledger, ACCOUNTS) == contents(storage.ledger, ACCOUNTS)
+
+
+@settings(deadline=None, max_examples=80)
+@given(some_reports, st.lists(questions(), min_size=1, max_size=12))
+def test_counts_are_the_sums_of_a_recount(engine: Engine, about: list[Report], asked: list[Question]) -> None:
+    with engine.open() as storage:
+        storage.append(*about)
+        storage.apply_all()
+        expected = recount(about, ACCOUNTS)
+        for question in asked:
+            answer = storage.ledger.counts(*question)
+            assert len(set(answer)) == len(answer)
+            assert set(answer) == counts(expected, *question)
+
+
+@settings(deadline=None, max_examples=80)
+@given(some_facts)
+def test_the_newest_message_of_a_number_is_its_owner_by_the_law(
+    engine: Engine, about: list[Requested | Conversion]
+) -> None:
+    with engine.open() as storage:
+        storage.append(*about)
+        storage.apply_all()
+        states = [message.state for message in recount(about, ACCOUNTS).messages.values()]
+        known = [state.requested for state in states if state.requested is not None]
+        edges = {each.requested_at + shift for each in known for shift in (0, BY_NUMBER_WINDOW_MS)}
+        for at in {edge + shift for edge in edges for shift in (-1, 0, 1)}:
+            for account in ACCOUNTS:
+                for number in (hashed(account, "5"), hashed(account, "6")):
+                    candidates = [each for each in known if each.number == number]
+                    assert storage.ledger.newest(account, number, at) == owner(candidates, at)
