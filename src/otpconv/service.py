@@ -1,0 +1,259 @@
+"""The composition root: puts the rooms together, and is the only place that knows which engine it is."""
+
+import asyncio
+import fcntl
+import logging
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO, TypeVar
+
+from otpconv.access.keys import KeyRing, KeyStore
+from otpconv.access.nonces import WINDOW_MS, NonceGuard
+from otpconv.access.sealing import Sealer, load_key
+from otpconv.access.sqlite import SqliteKeyStore
+from otpconv.clock import Clock, wall_clock
+from otpconv.config import Settings
+from otpconv.errors import Misconfigured, OtpconvError
+from otpconv.ledger.applier import Applier
+from otpconv.ledger.contract import HOUR_MS, MINUTE_MS, Entry, Ledger
+from otpconv.ledger.finding import Finding
+from otpconv.ledger.intake import Intake
+from otpconv.ledger.recent import Recent
+from otpconv.ledger.sqlite import SqliteFollower, SqliteJournal, SqliteLedger, findings, lag, rebuild
+from otpconv.model import Expiry
+from otpconv.phone import NumberHash
+
+#: How long rollups by minute are kept, ms (3 days).
+MINUTES_KEPT_MS = 72 * HOUR_MS
+#: How often the access keys are looked at for changes by other processes, s.
+_KEYS_EVERY_S = 0.25
+_EXPIRE_EVERY_S = 3600.0
+#: Questions answered at once, beside the event loop.
+_READERS = 2
+#: Nonces are read back over both sides of the window of time, and a minute for the clock.
+_NONCES_MS = 2 * WINDOW_MS + MINUTE_MS
+
+#: Nonces remembered at most: 15 minutes of 2,200 requests a second, in about 200 MB.
+_NONCES = 2_000_000
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+class Service:
+    """Everything behind the front doors: keys, nonces, intake, ledger, and the applier between the last two.
+
+    Attributes:
+        keys: the access keys, kept fresh while the service runs.
+        nonces: the guard against replayed requests.
+        number_hash: the keyed hash under which numbers are stored.
+        intake: takes reports.
+        recent: what is acknowledged and not yet in the ledger.
+        ledger: answers questions; call it through `ask` from the event loop.
+        clock: the time now.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock = wall_clock) -> None:
+        """Open the data folder, made if it is not there.
+
+        Raises:
+            Misconfigured: the folder is in use by another server, or something in it is damaged.
+            Unavailable: the disk is full or fails.
+        """
+        self.clock = clock
+        self._settings = settings
+        data = settings.data
+        self._lock = _lock(data)
+        sealer = open_sealer(settings)
+        self._key_store: KeyStore = SqliteKeyStore(data / "access.sqlite", sealer, clock)
+        self.keys = KeyRing(self._key_store)
+        self.number_hash = NumberHash(sealer.derive("number"))
+        self._journal = SqliteJournal(data / "journal.sqlite")
+        self.nonces = NonceGuard(_NONCES)
+        self.nonces.restore(self._journal.nonces(clock() - _NONCES_MS, _NONCES))
+        ledger_file, journal_file = data / "ledger.sqlite", data / "journal.sqlite"
+        # Opened here once, so that a damaged file is told at the start and readers find a schema.
+        SqliteFollower(ledger_file, journal_file).close()
+        self.applier = Applier(lambda: SqliteFollower(ledger_file, journal_file))
+        self.ledger: Ledger = SqliteLedger(ledger_file)
+        self.recent = Recent(lambda: self.applier.applied)
+        self.intake = Intake(
+            self._journal,
+            self.ledger,
+            self.recent,
+            clock,
+            recorded=self.applier.notify,
+            strict=settings.strict,
+        )
+        self._readers = ThreadPoolExecutor(_READERS, "reader")
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def first_key_file(self) -> Path | None:
+        """Return the file with the first access key, made with its key when there is none at all yet.
+
+        The file holds ID:SECRET and only its owner may read it. None when an operator has made the keys, or
+        seals them with a key of its own, which a file in clear would undo.
+        """
+        file = self._settings.data / "first-key"
+        if not self._key_store.list() and self._settings.sealing_key is None:
+            key = self._key_store.create("default", "admin", "AdministratorAccess")
+            self.keys.refresh()
+            with open(file, "w", opener=_private) as stream:
+                stream.write(f"{key.access_key_id}:{key.secret}\n")
+        return file if file.exists() else None
+
+    async def start(self) -> None:
+        """Start the applier and the housekeeping; reports may come from now on."""
+        self._expire()
+        self.applier.start()
+        self.applier.notify()
+        self._tasks = [
+            asyncio.create_task(_every(_KEYS_EVERY_S, self.keys.refresh)),
+            asyncio.create_task(_every(_EXPIRE_EVERY_S, self._expire)),
+        ]
+
+    async def stop(self) -> None:
+        """Make durable and apply what was accepted, then close everything."""
+        for task in self._tasks:
+            task.cancel()
+        await self.intake.drain()
+        await asyncio.get_running_loop().run_in_executor(None, self.applier.stop)
+        self._readers.shutdown()
+        self.ledger.close()
+        self._journal.close()
+        self._key_store.close()
+        self._lock.close()
+
+    async def ask(self, question: Callable[[], _T]) -> _T:
+        """Run a question to the ledger beside the event loop, on one of a few threads."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, question)
+
+    def lag(self) -> int:
+        """Return how many acknowledged reports are not yet in the ledger."""
+        return self._journal.head() - self.applier.applied
+
+    def problem(self) -> str | None:
+        """Return why the service can't do its work now; None when all is well."""
+        return self.applier.failed
+
+    def _expire(self) -> None:
+        now = self.clock()
+        horizon = Expiry(
+            unmatched_before=now - self._settings.unmatched_days * 24 * HOUR_MS,
+            minutes_from=(now - MINUTES_KEPT_MS) // HOUR_MS * HOUR_MS,
+        )
+        self._journal.append([Entry(horizon)], now)
+        self.applier.notify()
+
+
+def open_sealer(settings: Settings) -> Sealer:
+    """Return what seals secrets, from the settings or the data folder's own key.
+
+    Raises:
+        Misconfigured: the key is malformed, or its file may be read by others.
+    """
+    given = settings.sealing_key.get_secret_value() if settings.sealing_key else None
+    return Sealer(load_key(_folder(settings.data) / "sealing.key", given))
+
+
+def open_key_store(settings: Settings, clock: Clock = wall_clock) -> KeyStore:
+    """Return the access keys of a data folder, for the command line; a running server sees changes at once.
+
+    Raises:
+        Misconfigured: the folder or something in it can't be used.
+    """
+    sealer = open_sealer(settings)
+    return SqliteKeyStore(settings.data / "access.sqlite", sealer, clock)
+
+
+def open_ledger(settings: Settings) -> tuple[Ledger, int]:
+    """Return the ledger of a data folder for reading, and how many acknowledged reports it still lacks.
+
+    A server may run on the folder meanwhile.
+
+    Raises:
+        Misconfigured: there is no ledger, or it can't be used.
+        Unavailable: the disk fails.
+    """
+    ledger, journal = settings.data / "ledger.sqlite", settings.data / "journal.sqlite"
+    if not ledger.is_file():
+        raise Misconfigured(f"there is no ledger in {settings.data}: give the server's folder by --data DIR")
+    return SqliteLedger(ledger), lag(journal, ledger)
+
+
+def inspect_storage(settings: Settings) -> Iterator[Finding]:
+    """Check the files of a data folder, changing none; a server may run on them meanwhile."""
+    data = settings.data
+    yield from findings(
+        data / "journal.sqlite", data / "ledger.sqlite", [data / "access.sqlite"], served=_served(data)
+    )
+
+
+def rebuild_ledger(settings: Settings, done: Callable[[int, int], None]) -> int:
+    """Make the ledger again from the journal and return the number of journal entries in it.
+
+    Args:
+        settings: name the data folder.
+        done: called now and then with the entries applied, and how many there are.
+
+    Raises:
+        Misconfigured: there is no journal, it is damaged, or a server runs on the folder.
+        Unavailable: the disk is full or fails; the old ledger stays.
+    """
+    journal = settings.data / "journal.sqlite"
+    if not journal.is_file():
+        raise Misconfigured(f"there is no journal in {settings.data}: give the server's folder by --data DIR")
+    with _lock(settings.data):
+        return rebuild(settings.data / "ledger.sqlite", journal, done)
+
+
+def _folder(data: Path) -> Path:
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Misconfigured(f"the data folder {data} can't be made: {error.strerror}") from error
+    return data
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _lock(data: Path) -> IO[str]:
+    """Hold the data folder for this process; the lock goes with the process, however it ends."""
+    file = (_folder(data) / "lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise Misconfigured(f"another otpconv serves {data}: stop it, or choose another --data") from None
+    return file
+
+
+def _served(data: Path) -> bool:
+    """Tell whether a server holds the data folder."""
+    try:
+        with (data / "lock").open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    return False
+
+
+async def _every(seconds: float, work: Callable[[], None]) -> None:
+    """Repeat housekeeping; a failure is logged and tried again the next time."""
+    failed = False
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            work()
+        except OtpconvError as error:
+            if not failed:
+                _log.warning("housekeeping: %s", error.text)
+            failed = True
+        else:
+            failed = False

@@ -1,0 +1,134 @@
+"""The ASGI application: the RPC endpoint on `/`, and beside it the native API and the pages."""
+
+import asyncio
+import logging
+from http import HTTPStatus
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from otpconv.errors import BadCredentials, MethodNotAllowed, NotFound, OtpconvError, Refused, Unavailable
+from otpconv.service import Service
+from otpconv.web.body import Bodies
+from otpconv.web.native import NativeApi
+from otpconv.web.native_types import Problem
+from otpconv.web.openapi import document
+from otpconv.web.pages import ErrorPages
+from otpconv.web.rpc import RpcEndpoint
+
+_log = logging.getLogger(__name__)
+
+
+class App:
+    """The whole web side of a service; counts the requests in progress, so that a stop can wait for them."""
+
+    def __init__(self, service: Service, public_url: str) -> None:
+        """Take the service, and the URL under which people reach it (without a slash at the end)."""
+        self._bodies = Bodies()
+        self._rpc = RpcEndpoint(service, self._bodies, public_url)
+        self._other = _starlette(service, self._bodies, public_url)
+        self.in_progress = 0
+
+    def stop(self, grace_s: float) -> None:
+        """Wait no longer than `grace_s` for the rest of half-sent requests."""
+        self._bodies.stop(grace_s)
+
+    async def idle(self) -> None:
+        """Wait until no request is in progress."""
+        while self.in_progress:  # noqa: ASYNC110 - an event would cost every request
+            await asyncio.sleep(0.01)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        self.in_progress += 1
+        try:
+            if scope["path"] == "/":
+                await self._rpc(scope, receive, send)
+            else:
+                await self._other(scope, receive, send)
+        finally:
+            self.in_progress -= 1
+
+
+def _starlette(service: Service, bodies: Bodies, public_url: str) -> ASGIApp:
+    native = NativeApi(service, bodies)
+    pages = ErrorPages(native.caller)
+    openapi = msgspec.json.encode(document(public_url))
+
+    async def healthz(_: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def readyz(_: Request) -> Response:
+        problem = service.problem()
+        return PlainTextResponse(
+            f"{problem}\n" if problem else "ready\n", status_code=503 if problem else 200
+        )
+
+    async def openapi_json(_: Request) -> Response:
+        return Response(openapi, media_type="application/json")
+
+    async def problem(request: Request, error: Exception) -> Response:
+        response = _problem(_translated(error, request), public_url)
+        if isinstance(error, HTTPException):
+            response.headers.update(error.headers or {})  # Allow, of 405
+        return response
+
+    app = Starlette(
+        routes=[
+            Route("/v1/messages", native.post_messages, methods=["POST"]),
+            Route("/v1/conversions", native.post_conversions, methods=["POST"]),
+            Route("/v1/messages/{message_id:path}", native.get_message, methods=["GET"]),
+            Route("/v1/rates", native.get_rates, methods=["GET"]),
+            Route("/errors", pages.index, methods=["GET"]),
+            Route("/errors/{code}", pages.show, methods=["GET"]),
+            Route("/openapi.json", openapi_json, methods=["GET"]),
+            Route("/healthz", healthz, methods=["GET"]),
+            Route("/readyz", readyz, methods=["GET"]),
+        ],
+        exception_handlers={OtpconvError: problem, HTTPException: problem, Exception: problem},
+    )
+    app.router.redirect_slashes = False  # clients lose bodies and credentials on the way
+    return app
+
+
+def _translated(error: Exception, request: Request) -> OtpconvError:
+    if isinstance(error, OtpconvError):
+        if not isinstance(error, Refused):
+            _log.error("%s %s failed: %s", request.method, request.url.path, error.text)
+        return error
+    if isinstance(error, HTTPException):
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            return MethodNotAllowed(
+                f"This path takes {(error.headers or {}).get('Allow', 'another method')}."
+            )
+        return NotFound("There is nothing at this path; /openapi.json lists the paths.")
+    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return OtpconvError("The request failed for a reason that is in the server's log.")
+
+
+def _problem(error: OtpconvError, public_url: str) -> Response:
+    headers = {"cache-control": "no-store"}
+    if isinstance(error, BadCredentials):
+        headers["www-authenticate"] = 'Basic realm="otpconv", charset="UTF-8"'
+    if isinstance(error, Unavailable):
+        headers["retry-after"] = "1"
+    body = Problem(
+        type=f"{public_url}/errors/{error.code}",
+        title=HTTPStatus(error.status).phrase,
+        status=error.status,
+        code=error.code,
+        detail=error.text,
+    )
+    return Response(
+        msgspec.json.encode(body),
+        status_code=error.status,
+        media_type="application/problem+json",
+        headers=headers,
+    )

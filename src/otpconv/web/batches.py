@@ -1,0 +1,132 @@
+"""Reading batches of the native API: one bad item never harms its neighbours."""
+
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from otpconv.errors import InvalidRequest, OtpconvError, UnsupportedMediaType
+from otpconv.model import Conversion, Dimensions, Requested
+from otpconv.phone import NumberHash, parse
+from otpconv.web.native_types import ConversionIn, Conversions, MessageIn, Messages, Rejected
+
+#: Items of one call at most.
+MAX_ITEMS = 10_000
+
+_Item = TypeVar("_Item", MessageIn, ConversionIn)
+
+
+class BatchReader(Generic[_Item]):
+    """Reads the bodies of one path, as JSON or as one object a line."""
+
+    def __init__(self, name: str, envelope: type[Messages] | type[Conversions], item: type[_Item]) -> None:
+        """Take the name of the list, the type of the whole body and the type of one item."""
+        self._name = name
+        self._envelope = msgspec.json.Decoder(envelope)
+        self._item: msgspec.json.Decoder[_Item] = msgspec.json.Decoder(item)
+        self._loose = msgspec.json.Decoder(dict[str, list[msgspec.Raw]])
+
+    def read(self, body: bytes, media_type: str) -> list[_Item | Rejected]:
+        """Return the items of a body, in their order; a malformed one as its rejection.
+
+        Args:
+            body: the body.
+            media_type: the request's Content-Type.
+
+        Raises:
+            InvalidRequest: the body as a whole is malformed, or has no item, or over 10,000.
+            UnsupportedMediaType: the body is neither of the two kinds.
+        """
+        kind = media_type.partition(";")[0].strip().lower()
+        if kind not in {"application/json", "application/x-ndjson"}:
+            raise UnsupportedMediaType("Send Content-Type: application/json or application/x-ndjson.")
+        try:
+            items = self._read_lines(body) if kind == "application/x-ndjson" else self._read_json(body)
+        except RecursionError:
+            raise InvalidRequest("The body is nested too deeply.") from None
+        if not 1 <= len(items) <= MAX_ITEMS:
+            raise InvalidRequest(
+                f"A call takes 1 to {MAX_ITEMS:,} {self._name}; this one has {len(items):,}."
+            )
+        return items
+
+    def _read_json(self, body: bytes) -> list[_Item | Rejected]:
+        try:
+            whole: Any = self._envelope.decode(body)
+            items: list[_Item | Rejected] = getattr(whole, self._name)
+            return items  # noqa: TRY300 - all well is the common case
+        except msgspec.ValidationError:
+            pass  # item by item, to find which
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise InvalidRequest(f"The body is not JSON: {error}") from None
+        try:
+            loose = self._loose.decode(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            loose = {}
+        if set(loose) != {self._name}:
+            raise InvalidRequest(
+                f'The body is {{"{self._name}": [...]}}, a list of objects, and nothing else.'
+            )
+        return [self._read_one(index, raw) for index, raw in enumerate(loose[self._name])]
+
+    def _read_lines(self, body: bytes) -> list[_Item | Rejected]:
+        try:
+            return list(self._item.decode_lines(body))
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            lines = [line for line in body.split(b"\n") if line.strip()]
+            return [self._read_one(index, line) for index, line in enumerate(lines[: MAX_ITEMS + 1])]
+
+    def _read_one(self, index: int, raw: msgspec.Raw | bytes) -> _Item | Rejected:
+        try:
+            item: _Item = self._item.decode(raw)
+            return item  # noqa: TRY300
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            return Rejected(index, InvalidRequest.code, str(error))
+        except RecursionError:
+            return Rejected(index, InvalidRequest.code, "The item is nested too deeply.")
+
+
+def requested(item: MessageIn, account: int, now: int, number_hash: NumberHash) -> Requested:
+    """Return the report of one message.
+
+    Raises:
+        InvalidNumber: `to` is not a telephone number.
+    """
+    country, carrier, number, number_range = item.country, item.carrier, b"", ""
+    if item.to is not None:
+        phone = parse(item.to)
+        country = phone.country if country is None else country
+        carrier = phone.carrier if carrier is None else carrier
+        number, number_range = number_hash(account, phone.e164), phone.number_range
+    return Requested(
+        account,
+        item.message_id,
+        now if item.requested_at is None else item.requested_at,
+        Dimensions(
+            (country or "").upper(), carrier or "", item.provider, item.template, item.sender, item.channel
+        ),
+        number,
+        number_range,
+        item.session_id,
+        item.attempt or 0,
+    )
+
+
+def conversion(item: ConversionIn, account: int, now: int, number_hash: NumberHash) -> Conversion:
+    """Return the report of one conversion.
+
+    Raises:
+        InvalidNumber: `to` is not a telephone number.
+        InvalidRequest: neither `message_id` nor `to` is there.
+    """
+    number = b""
+    if item.to is not None:
+        number = number_hash(account, parse(item.to).e164)
+    elif item.message_id is None:
+        raise InvalidRequest("A conversion needs message_id, or to.")
+    time = now if item.conversion_time is None else item.conversion_time
+    return Conversion(account, item.delivered, time, item.message_id or "", number)
+
+
+def rejected(index: int, error: OtpconvError) -> Rejected:
+    """Return the rejection of the item at `index`."""
+    return Rejected(index, error.code, error.text)

@@ -1,0 +1,186 @@
+"""The native API: batches of messages and conversions, one message, and rates, as JSON."""
+
+import base64
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import UNSET, Struct
+from starlette.requests import Request
+from starlette.responses import Response
+
+from otpconv.access.keys import AccessKey
+from otpconv.access.policies import authorize
+from otpconv.errors import BadCredentials, InvalidRequest, NotFound, Refused
+from otpconv.ledger.contract import Message
+from otpconv.model import MessageState, Report, SelfReportedRate
+from otpconv.phone import NumberHash
+from otpconv.rates import RateAnswer, RateQuery, RateRow, answer, parse_query
+from otpconv.service import Service
+from otpconv.web.batches import BatchReader, conversion, rejected, requested
+from otpconv.web.body import Bodies
+from otpconv.web.native_types import (
+    ConversionIn,
+    Conversions,
+    MessageIn,
+    MessageOut,
+    Messages,
+    RateOut,
+    Rates,
+    Recorded,
+    Rejected,
+    SelfReported,
+)
+
+_MESSAGES = BatchReader("messages", Messages, MessageIn)
+_CONVERSIONS = BatchReader("conversions", Conversions, ConversionIn)
+
+_Item = TypeVar("_Item", MessageIn, ConversionIn)
+
+
+class NativeApi:
+    """The handlers of `/v1`."""
+
+    def __init__(self, service: Service, bodies: Bodies) -> None:
+        """Take where reports go and questions are answered, and the reader of bodies."""
+        self._service = service
+        self._bodies = bodies
+
+    async def post_messages(self, request: Request) -> Response:
+        """Record that messages were requested."""
+        key = self.caller(request, "otpconv:RecordMessages")
+        return await self._post(request, key, _MESSAGES, requested)
+
+    async def post_conversions(self, request: Request) -> Response:
+        """Record conversions."""
+        key = self.caller(request, "otpconv:RecordConversions")
+        return await self._post(request, key, _CONVERSIONS, conversion)
+
+    async def get_message(self, request: Request) -> Response:
+        """Answer what is known of one message."""
+        key = self.caller(request, "otpconv:GetMessage")
+        message_id = request.path_params["message_id"]
+        ledger = self._service.ledger
+        stored = await self._service.ask(lambda: ledger.message(key.account, message_id))
+        recent = self._service.recent.state(key.account, message_id)
+        if stored is None and recent is None:
+            raise NotFound("Nothing was reported of a message with this id.")
+        return json_response(_message_out(message_id, recent, stored))
+
+    async def get_rates(self, request: Request) -> Response:
+        """Answer conversion rates."""
+        key = self.caller(request, "otpconv:QueryRates")
+        query = parse_query(request.query_params.multi_items(), self._service.clock())
+        return json_response(await self._service.ask(lambda: self._rates(key.account, query)))
+
+    def caller(self, request: Request, action: str) -> AccessKey:
+        """Return the access key a request authenticates with by HTTP Basic, if it may do `action`.
+
+        Raises:
+            BadCredentials: there is none, or it is not right.
+            AccessDenied: no policy allows the action.
+        """
+        key = self._service.keys.authenticate(*_basic(request.headers.get("authorization", "")))
+        authorize(key, action)
+        return key
+
+    async def _post(
+        self,
+        request: Request,
+        key: AccessKey,
+        reader: BatchReader[_Item],
+        make: Callable[[_Item, int, int, NumberHash], Report],
+    ) -> Response:
+        service = self._service
+        async with self._bodies.read(request.scope["headers"], request.receive) as body:
+            items = reader.read(body, request.headers.get("content-type", ""))
+            now = service.clock()
+            rejects: list[Rejected] = []
+            reports: list[Report] = []
+            places: list[int] = []
+            for index, item in enumerate(items):
+                if isinstance(item, Rejected):
+                    rejects.append(item)
+                    continue
+                try:
+                    reports.append(make(item, key.account, now, service.number_hash))
+                    places.append(index)
+                except InvalidRequest as error:
+                    rejects.append(rejected(index, error))
+            del items
+            outcomes = await service.intake.record(reports)
+        for place, outcome in zip(places, outcomes, strict=True):
+            if isinstance(outcome, Refused):
+                rejects.append(rejected(place, outcome))
+        rejects.sort(key=lambda reject: reject.index)
+        return json_response(Recorded(outcomes.count("recorded"), outcomes.count("unchanged"), rejects))
+
+    def _rates(self, account: int, query: RateQuery) -> Rates:
+        ledger = self._service.ledger
+        found = answer(ledger, account, query)
+        return _rates_out(
+            found, query, ledger.unmatched(account), ledger.self_reported(account, found.start, found.end)
+        )
+
+
+def json_response(value: Struct) -> Response:
+    """Return a value as JSON; nobody in between may keep it."""
+    return Response(
+        msgspec.json.encode(value), media_type="application/json", headers={"cache-control": "no-store"}
+    )
+
+
+def _basic(header: str) -> tuple[str, str]:
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            text = base64.b64decode(encoded, validate=True).decode()
+        except ValueError:  # not ASCII, not base64, not UTF-8
+            text = ""
+        user, colon, secret = text.partition(":")
+        if colon:
+            return user, secret
+    raise BadCredentials("Send an AccessKeyId and its AccessKeySecret by HTTP Basic, as `curl -u ID:SECRET`.")
+
+
+def _rates_out(
+    found: RateAnswer, query: RateQuery, unmatched: int, self_reported: Sequence[SelfReportedRate]
+) -> Rates:
+    return Rates(
+        found.start,
+        found.end,
+        [_row_out(row, query.by) for row in found.rows],
+        unmatched,
+        [SelfReported(each.report_time, each.rate) for each in self_reported],
+    )
+
+
+def _row_out(row: RateRow, by: Sequence[str]) -> RateOut:
+    group: dict[str, Any] = {name: value or None for name, value in zip(by, row.group, strict=True)}
+    start = UNSET if row.start is None else row.start
+    return RateOut(row.requested, row.verified, row.rate, start, **group)
+
+
+def _message_out(message_id: str, recent: MessageState | None, stored: Message | None) -> MessageOut:
+    state = recent or (stored.state if stored else MessageState())
+    times = [state.verified_at, stored.verified_at if stored else None]
+    verified_at = min((time for time in times if time is not None), default=None)
+    of = state.requested
+    return MessageOut(
+        message_id=message_id,
+        requested_at=of.requested_at if of else None,
+        country=(of.dimensions.country or None) if of else None,
+        carrier=(of.dimensions.carrier or None) if of else None,
+        provider=(of.dimensions.provider or None) if of else None,
+        template=(of.dimensions.template or None) if of else None,
+        sender=(of.dimensions.sender or None) if of else None,
+        channel=(of.dimensions.channel or None) if of else None,
+        number_range=(of.number_range or None) if of else None,
+        session_id=(of.session_id or None) if of else None,
+        attempt=(of.attempt or None) if of else None,
+        verified=verified_at is not None,
+        verified_at=verified_at,
+        delivered_true_first=state.true_first,
+        delivered_true_last=state.true_last,
+        delivered_false_last=state.false_last,
+    )

@@ -1,0 +1,149 @@
+"""The native API's values: they validate requests, are the answers, and are written into /openapi.json."""
+
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+#: A text without control characters. The last part keeps Python's `$` from allowing a line feed at the end.
+_TEXT = r"^[^\x00-\x1f\x7f]*$(?!\n)"
+#: The latest time a report can name, ms: the end of the year 9998. What is in the future is refused later.
+_LATEST_MS = 253_370_764_800_000
+
+MessageId = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9_:/.\-]{1,64}$(?!\n)",
+        description="Unique within the account: letters, digits and _ : / . -",
+        examples=["1008030300"],
+    ),
+]
+Number = Annotated[
+    str,
+    Meta(
+        max_length=40,
+        description="The recipient's number, E.164; gives country, carrier and range; kept as a hash",
+        examples=["+4915112345678"],
+    ),
+]
+Time = Annotated[
+    int, Meta(ge=0, le=_LATEST_MS, description="Milliseconds since 1970, UTC", examples=[1767225600000])
+]
+Text = Annotated[str, Meta(max_length=128, pattern=_TEXT)]
+
+
+class MessageIn(Struct, forbid_unknown_fields=True):
+    """A message that was handed to a vendor."""
+
+    message_id: MessageId
+    requested_at: Time | None = None
+    to: Number | None = None
+    country: Annotated[str, Meta(pattern=r"^[A-Za-z]{2}$(?!\n)", description="ISO 3166 alpha-2")] | None = (
+        None
+    )
+    carrier: Text | None = None
+    provider: Text = ""
+    template: Text = ""
+    sender: Text = ""
+    channel: Annotated[str, Meta(max_length=32, pattern=_TEXT)] = "sms"
+    session_id: Text = ""
+    attempt: Annotated[int, Meta(ge=1, le=1000, description="1 = first send, 2 = first resend")] | None = None
+
+
+class ConversionIn(Struct, forbid_unknown_fields=True):
+    """Whether the user typed the code of a message back; the message is known by its id, or by its number."""
+
+    delivered: bool
+    message_id: MessageId | None = None
+    to: Number | None = None
+    conversion_time: Time | None = None
+
+
+class Messages(Struct, forbid_unknown_fields=True):
+    """1 to 10,000 messages."""
+
+    messages: Annotated[list[MessageIn], Meta(min_length=1, max_length=10_000)]
+
+
+class Conversions(Struct, forbid_unknown_fields=True):
+    """1 to 10,000 conversions."""
+
+    conversions: Annotated[list[ConversionIn], Meta(min_length=1, max_length=10_000)]
+
+
+class Rejected(Struct):
+    """One item that was not recorded, by its place in the request, and why."""
+
+    index: int
+    code: str
+    message: str
+
+
+class Recorded(Struct):
+    """What became of a batch: new facts, facts known before, and rejects; the three add up to its length."""
+
+    recorded: int
+    unchanged: int
+    rejected: list[Rejected]
+
+
+class MessageOut(Struct):
+    """One message as it is known now; a null means not told, or not so yet."""
+
+    message_id: str
+    requested_at: int | None
+    country: str | None
+    carrier: str | None
+    provider: str | None
+    template: str | None
+    sender: str | None
+    channel: str | None
+    number_range: str | None
+    session_id: str | None
+    attempt: int | None
+    verified: bool
+    verified_at: int | None
+    delivered_true_first: int | None
+    delivered_true_last: int | None
+    delivered_false_last: int | None
+
+
+class SelfReported(Struct):
+    """A rate that the account reported of itself by ConversionData."""
+
+    report_time: int
+    rate: float
+
+
+class RateOut(Struct):
+    """One row of rates; of the dimensions, those that were asked for are present, null meaning not told."""
+
+    requested: int
+    verified: int
+    rate: float | None
+    start: int | UnsetType = UNSET
+    country: str | UnsetType | None = UNSET
+    carrier: str | UnsetType | None = UNSET
+    provider: str | UnsetType | None = UNSET
+    template: str | UnsetType | None = UNSET
+    sender: str | UnsetType | None = UNSET
+    channel: str | UnsetType | None = UNSET
+
+
+class Rates(Struct):
+    """Rates of the window [start, end), widened to the grain of the rollups."""
+
+    start: int
+    end: int
+    rows: list[RateOut]
+    unmatched: int
+    self_reported: list[SelfReported]
+
+
+class Problem(Struct):
+    """An error, as RFC 9457 writes it."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str

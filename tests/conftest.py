@@ -1,0 +1,117 @@
+"""Servers for the tests: real processes, started through the command line."""
+
+import ssl
+import sys
+import time
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+import pytest
+
+from otpconv.access.keys import AccessKey
+from otpconv.cli.local_server import LocalServer
+from otpconv.config import load
+from otpconv.service import open_key_store
+
+# importmode=importlib adds nothing to the path: `from web.wire import …` needs it.
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+_T = TypeVar("_T")
+
+#: Loads no certificates, which takes httpx a tenth of a second a client.
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+    """A server that many tests share: use message ids and accounts of your own."""
+    with LocalServer(tmp_path_factory.mktemp("server") / "data") as running:
+        yield running
+
+
+@pytest.fixture
+def make_server(tmp_path: Path) -> Iterator[Callable[..., LocalServer]]:
+    """Makes servers that are not started yet, each with a data folder of its own unless one is given."""
+    made: list[LocalServer] = []
+
+    def make(data: Path | None = None, settings: dict[str, str] | None = None) -> LocalServer:
+        running = LocalServer(data or tmp_path / f"data{len(made)}", settings)
+        made.append(running)
+        return running
+
+    yield make
+    for each in made:
+        each.stop()
+
+
+@pytest.fixture
+def native(server: LocalServer) -> Iterator[httpx.Client]:
+    """A client of the shared server's native API, with the administrator's access key."""
+    auth = (server.access_key_id, server.access_key_secret)
+    with httpx.Client(base_url=server.url, auth=auth, verify=_NO_TLS) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def make_key(server: LocalServer) -> Iterator[Callable[..., AccessKey]]:
+    """Makes access keys of the shared server: each of a new user, and if none is given of a new account."""
+    store = open_key_store(load(data=server.data))
+    numbers = count(1)
+
+    spare: list[AccessKey] = []
+
+    def new(policy: str, account: str | None) -> AccessKey:
+        number = next(numbers)
+        return store.create(account or f"account-{number}", f"user-{number}", policy)
+
+    def make(
+        policy: str = "AdministratorAccess", account: str | None = None, *, disabled: bool = False
+    ) -> AccessKey:
+        usual = policy == "AdministratorAccess" and account is None and not disabled
+        if usual and spare:
+            return spare.pop()
+        key = new(policy, account)
+        if disabled:
+            store.set_active(key.access_key_id, active=False)
+        if usual:
+            spare.extend(new(policy, account) for _ in range(40))
+        with _client(server, spare[-1] if usual else key) as client:
+            while client.get("/v1/rates").json().get("code") == "BadCredentials":
+                time.sleep(0.02)  # until the server has seen it
+        return key
+
+    yield make
+    store.close()
+
+
+@pytest.fixture
+def key(make_key: Callable[..., AccessKey]) -> AccessKey:
+    """An administrator's access key in an account of the test's own."""
+    return make_key()
+
+
+@pytest.fixture
+def own(server: LocalServer, key: AccessKey) -> Iterator[httpx.Client]:
+    """A client of the shared server's native API in the test's own account."""
+    with _client(server, key) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Callable[[Callable[[], _T], _T], None]:
+    """Reads again and again until it gives what is expected: the ledger follows the journal."""
+
+    def wait(read: Callable[[], _T], expected: _T) -> None:
+        deadline = time.monotonic() + 5
+        while (found := read()) != expected and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert found == expected
+
+    return wait
+
+
+def _client(server: LocalServer, key: AccessKey) -> httpx.Client:
+    return httpx.Client(base_url=server.url, auth=(key.access_key_id, key.secret), verify=_NO_TLS)

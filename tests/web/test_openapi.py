@@ -1,0 +1,65 @@
+"""The native API keeps what /openapi.json promises, whatever it is sent: schemathesis, over a socket."""
+
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis import BaseSchema, Case, CheckFunction, GenerationMode
+from schemathesis.checks import CHECKS
+
+from otpconv.access.keys import AccessKey
+from otpconv.cli.local_server import LocalServer
+
+REPORTS = ["POST /v1/messages", "POST /v1/conversions"]
+RATES = "GET /v1/rates"
+# Nothing can be wrong with these: any text is the id of a message that may be known.
+HARMLESS = ["GET /v1/messages/{message_id}", "GET /healthz", "GET /readyz"]
+CASES = [
+    *((label, mode) for label in [*REPORTS, RATES] for mode in GenerationMode),
+    *((label, GenerationMode.POSITIVE) for label in HARMLESS),
+]
+#: What a schema can't say of a question: that the start is before the end, which time zones there are.
+BEYOND_SCHEMAS = (RATES, GenerationMode.POSITIVE)
+
+
+@pytest.fixture(scope="module")
+def api(server: LocalServer) -> BaseSchema:
+    schema = schemathesis.openapi.from_url(f"{server.url}/openapi.json")
+    schema.config.generation.update(with_security_parameters=False)
+    return schema
+
+
+def operations(api: BaseSchema) -> dict[str, Any]:
+    return {each.ok().label: each.ok() for each in api.get_all_operations()}
+
+
+def test_every_operation_is_tested_here(api: BaseSchema) -> None:
+    assert set(operations(api)) == {*REPORTS, RATES, *HARMLESS}
+
+
+@pytest.mark.parametrize(("label", "mode"), CASES, ids=lambda value: str(getattr(value, "value", value)))
+def test_an_operation_answers_as_it_is_described(
+    api: BaseSchema, key: AccessKey, label: str, mode: GenerationMode
+) -> None:
+    checks: list[CheckFunction] = CHECKS.get_all()
+    excluded = []
+    if (label, mode) == BEYOND_SCHEMAS:
+        excluded = CHECKS.get_by_names(["positive_data_acceptance"])
+    elif label in REPORTS:
+        # A bad item does not make the call fail: it is rejected by its place, and so looked at below.
+        excluded = CHECKS.get_by_names(["negative_data_rejection"])
+
+    @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @given(case=operations(api)[label].as_strategy(generation_mode=mode))
+    def conforms(case: Case) -> None:
+        answer = case.call_and_validate(
+            auth=(key.access_key_id, key.secret), checks=checks, excluded_checks=excluded
+        )
+        if label in REPORTS and answer.status_code == 200 and case.media_type == "application/json":
+            found = answer.json()
+            (items,) = case.body.values()
+            assert found["recorded"] + found["unchanged"] + len(found["rejected"]) == len(items)
+            assert found["rejected"] or mode == GenerationMode.POSITIVE
+
+    conforms()
