@@ -1,0 +1,105 @@
+"""Talking to a server over HTTP, for the sub-commands that do."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+
+from otpconv.errors import Misconfigured, OtpconvError, Refused, Unavailable
+
+#: How long an answer may take, s. Imports send large batches.
+_TIMEOUT_S = 60.0
+
+
+class Client:
+    """The native API and the RPC endpoint of one server, with one access key."""
+
+    def __init__(
+        self, endpoint: str, access_key_id: str | None, access_key_secret: str | None, key_file: Path
+    ) -> None:
+        """Take the server's URL and the access key, or the file that holds it as ID:SECRET.
+
+        Raises:
+            Misconfigured: no access key is given.
+        """
+        self.endpoint = endpoint.rstrip("/")
+        self.access_key_id, self.access_key_secret = _credentials(access_key_id, access_key_secret, key_file)
+        self.http = httpx.Client(base_url=self.endpoint, timeout=_TIMEOUT_S, follow_redirects=False)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str | list[str]] | None = None,
+        body: object = None,
+    ) -> Any:  # noqa: ANN401 - JSON is anything
+        """Call the native API and return its JSON.
+
+        Raises:
+            Refused: the server refuses the call; the text is the server's.
+            Unavailable: the server can't be reached, or says to come again.
+        """
+        response = self.send(
+            httpx.Request(
+                method,
+                f"{self.endpoint}{path}",
+                params=params,
+                content=None if body is None else msgspec.json.encode(body),
+                headers={"content-type": "application/json"},
+            ),
+            auth=(self.access_key_id, self.access_key_secret),
+        )
+        return self.fields(response)
+
+    def fields(self, response: httpx.Response) -> Any:  # noqa: ANN401 - JSON is anything
+        """Return the JSON of an answer.
+
+        Raises:
+            Refused: the answer is an error, or no JSON.
+            Unavailable: the answer is an error of the server's.
+        """
+        try:
+            answer = msgspec.json.decode(response.content)
+        except msgspec.DecodeError:
+            raise Refused(
+                f"{self.endpoint} does not answer as otpconv does (HTTP {response.status_code})"
+            ) from None
+        if response.is_success:
+            return answer
+        raise _refusal(response.status_code, answer)
+
+    def send(self, request: httpx.Request, auth: tuple[str, str] | None = None) -> httpx.Response:
+        """Send one request as it is.
+
+        Raises:
+            Unavailable: the server can't be reached.
+        """
+        try:
+            return self.http.send(request, auth=httpx.BasicAuth(*auth) if auth else None)
+        except httpx.HTTPError as error:
+            raise Unavailable(
+                f"{self.endpoint} can't be reached ({error}): run `otpconv serve`, or give --endpoint"
+            ) from error
+
+
+def _credentials(access_key_id: str | None, access_key_secret: str | None, key_file: Path) -> tuple[str, str]:
+    if access_key_id and access_key_secret:
+        return access_key_id, access_key_secret
+    try:
+        user, colon, secret = key_file.read_text().strip().partition(":")
+    except (OSError, UnicodeDecodeError):
+        colon = user = secret = ""
+    if not colon:
+        raise Misconfigured(
+            "no access key: set OTPCONV_ACCESS_KEY_ID and OTPCONV_ACCESS_KEY_SECRET, or give --key-file"
+        )
+    return user, secret
+
+
+def _refusal(status: int, answer: Any) -> OtpconvError:  # noqa: ANN401 - JSON is anything
+    fields = answer if isinstance(answer, dict) else {}
+    text = f"{fields.get('code') or fields.get('Code')}: {fields.get('detail') or fields.get('Message')}"
+    return Unavailable(text) if status >= httpx.codes.INTERNAL_SERVER_ERROR else Refused(text)

@@ -1,0 +1,150 @@
+"""`otpconv doctor`."""
+
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from otpconv import __version__
+from otpconv.cli.options import Data, Json
+from otpconv.cli.terminal import note, output, progress
+from otpconv.errors import OtpconvError
+from otpconv.ledger.finding import Finding
+
+if TYPE_CHECKING:
+    from otpconv.config import Settings
+
+#: Free space under which a day of reports may not find room, bytes.
+_LOW_BYTES = 1_000_000_000
+#: Any right for others, and the right to write for the group.
+_FOREIGN_RIGHTS, _FOREIGN_WRITING = 0o077, 0o022
+
+
+def doctor(
+    data: Data = None,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="First make the ledger anew from the journal.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Look over a data folder: what is well, what is not, and what to do about it.
+
+    It checks rights, keys, free space, that no file is damaged, that the ledger has all of the journal, and
+    that the rollups equal a recount of the messages. It changes nothing, and a server may run meanwhile.
+
+    `--rebuild` makes the ledger anew from the journal, beside the old one, and puts it in its place when it
+    is complete. The server has to be stopped for that. Exit code 1 says that there are problems.
+
+    Examples:
+        otpconv doctor --data /var/lib/otpconv
+
+        otpconv doctor --data /var/lib/otpconv --rebuild --json
+    """
+    # The server's libraries are not there in a client's installation.
+    from otpconv.config import load
+
+    settings = load(data=data)
+    rebuilt = _rebuild(settings) if rebuild else None
+    found = []
+    for finding in _findings(settings):
+        found.append(finding)
+        if not json:
+            _show(finding)
+    problems = sum(not finding.ok for finding in found)
+    if json:
+        answer = {"ok": not problems, "rebuilt": rebuilt, "checks": found}
+        typer.echo(msgspec.json.encode(answer).decode())
+    elif problems:
+        typer.echo(f"{problems} problem{'s' if problems > 1 else ''}")
+    if problems:
+        raise typer.Exit(1)
+
+
+def _rebuild(settings: "Settings") -> int:
+    from otpconv.service import rebuild_ledger
+
+    try:
+        # In thousandths: how much there is, is only known once the journal is open.
+        with progress("rebuilding the ledger", 1000) as show:
+            count = rebuild_ledger(settings, lambda done, total: show(done * 1000 // total))
+    except KeyboardInterrupt:
+        note("interrupted; the ledger is as it was: run the same again to rebuild it")
+        raise
+    note(f"the ledger is made anew of {count:,} entries of the journal")
+    return count
+
+
+def _findings(settings: "Settings") -> Iterator[Finding]:
+    from otpconv.service import inspect_storage
+
+    yield Finding("otpconv", ok=True, text=__version__)
+    yield Finding("python", ok=True, text=platform.python_version())
+    if not settings.data.is_dir():
+        advice = "give the server's folder by --data DIR, or make one: otpconv serve"
+        yield Finding("folder", ok=False, text=f"there is no folder {settings.data}", advice=advice)
+        return
+    yield _folder(settings.data)
+    yield _free_space(settings.data)
+    yield _keys(settings)
+    yield from inspect_storage(settings)
+
+
+def _folder(data: Path) -> Finding:
+    mode = data.stat().st_mode
+    if not os.access(data, os.R_OK | os.W_OK | os.X_OK):
+        advice = f"run this as the server's user, or give it the folder: chown {data}"
+        return Finding(
+            "folder", ok=False, text=f"{data} can't be read and written by this user", advice=advice
+        )
+    if mode & _FOREIGN_WRITING:
+        text = f"{data} can be written by others"
+        return Finding("folder", ok=False, text=text, advice=f"chmod go-w {data}")
+    for file in sorted(data.iterdir()):
+        if file.name != "lock" and file.stat().st_mode & _FOREIGN_RIGHTS:
+            text = f"{file} is open to others"
+            return Finding("folder", ok=False, text=text, advice=f"chmod go= {file}")
+    return Finding("folder", ok=True, text=f"{data} is ours alone")
+
+
+def _free_space(data: Path) -> Finding:
+    free = shutil.disk_usage(data).free
+    files = sum(file.stat().st_size for file in data.iterdir() if file.is_file())
+    text = f"{free / 1e9:,.1f} GB free, {files / 1e9:,.1f} GB in use here"
+    advice = "" if free >= _LOW_BYTES else "free some space: without any, no report is accepted"
+    return Finding("disk", ok=not advice, text=text, advice=advice)
+
+
+def _keys(settings: "Settings") -> Finding:
+    from otpconv.service import open_key_store
+
+    data = settings.data
+    # Opening makes what is not there; this only looks.
+    needed = ["access.sqlite"] if settings.sealing_key else ["access.sqlite", "sealing.key"]
+    missing = next((name for name in needed if not (data / name).is_file()), None)
+    if missing is not None:
+        advice = f"restore {missing} and access.sqlite from one backup"
+        return Finding("access keys", ok=False, text=f"{data / missing} is missing", advice=advice)
+    try:
+        store = open_key_store(settings)
+        keys = store.list()
+        store.close()
+    except OtpconvError as error:
+        advice = "restore sealing.key and access.sqlite from one backup"
+        return Finding("access keys", ok=False, text=error.text, advice=advice)
+    active = sum(key.active for key in keys)
+    advice = "" if active else f"otpconv keys create NAME --data {data}"
+    return Finding("access keys", ok=bool(active), text=f"{len(keys)}, {active} active", advice=advice)
+
+
+def _show(finding: Finding) -> None:
+    mark = "[green]ok     [/]" if finding.ok else "[red]problem[/]"
+    console = output()
+    console.print(mark, f"{finding.check}:", end=" ")
+    console.print(finding.text, markup=False, end="" if finding.advice else "\n", soft_wrap=True)
+    if finding.advice:
+        console.print(f"; to do: {finding.advice}", markup=False, soft_wrap=True)

@@ -1,0 +1,153 @@
+"""`otpconv export`."""
+
+import csv
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, BinaryIO, Literal
+
+import msgspec
+import typer
+
+from otpconv.cli.options import Data, Json
+from otpconv.cli.records import COLUMNS
+from otpconv.cli.terminal import note, progress
+from otpconv.errors import Misconfigured
+from otpconv.ledger.contract import Message
+
+Format = Literal["csv", "ndjson"]
+#: A number is not stored, so it can't be exported.
+EXPORTED = tuple(name for name in COLUMNS if name != "to")
+_SHOWN_EVERY = 10_000
+
+_Row = dict[str, str | int | bool]
+_Account = Annotated[str, typer.Option(help="Whose messages.")]
+_Format = Annotated[
+    Format | None,
+    typer.Option("--format", help="Default: by the suffix of --output, else ndjson.", show_default=False),
+]
+_Output = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Default: standard output.")
+]
+
+
+def export(
+    account: _Account = "default",
+    format_: _Format = None,
+    output: _Output = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Write all messages of an account, as `otpconv import` reads them.
+
+    Imported into an empty server they give the same rates and the same verified messages. A message with
+    several conversions has further rows, of message_id, delivered and conversion_time. Numbers are not stored
+    and so not exported: what was verified by number alone is exported as a conversion of its message, and a
+    conversion by number without a message is not exported. Nor is a conversion that is not later than its
+    message: it counts for nothing.
+
+    Reads the data folder, also while a server runs on it. `--json` gives the summary as JSON: on standard
+    output together with --output, else on standard error.
+
+    Examples:
+        otpconv export --output messages.csv
+
+        otpconv export --data /var/lib/otpconv --account shop | gzip > shop.ndjson.gz
+    """
+    # The server's libraries are not there in a client's installation.
+    from otpconv.config import load
+    from otpconv.service import open_key_store, open_ledger
+
+    settings = load(data=data)
+    ledger, lag = open_ledger(settings)
+    if lag > 0:
+        note(f"{lag:,} acknowledged reports are not in the ledger yet; a running server applies them")
+    keys = open_key_store(settings)
+    messages = ledger.messages(keys.account(account))
+    keys.close()
+    with _target(output) as stream, progress("exporting", None) as show:
+        summary = _write(messages, stream, format_ or _kind(output), show)
+    ledger.close()
+    line = msgspec.json.encode(summary).decode()
+    if not json:
+        line = f"{summary['messages']:,} messages in {summary['rows']:,} rows"
+    print(line, file=sys.stderr if output is None else sys.stdout)
+
+
+def rows(message: Message) -> list[_Row]:
+    """Return what an import needs to come to the same message."""
+    state = message.state
+    of = state.requested
+    after = -1 if of is None else of.requested_at
+    times = (state.true_first, state.true_last, message.verified_at)
+    valid = sorted({time for time in times if time is not None and time > after})
+    # What lies between the first and the last says nothing more.
+    conversions: list[_Row] = [
+        {"delivered": True, "conversion_time": time} for time in dict.fromkeys((*valid[:1], *valid[-1:]))
+    ]
+    if state.false_last is not None and state.false_last > after:
+        conversions.append({"delivered": False, "conversion_time": state.false_last})
+    first: _Row = {}
+    if of is not None:
+        first = {"requested_at": of.requested_at, **msgspec.structs.asdict(of.dimensions)}
+        first |= {"session_id": of.session_id, "attempt": of.attempt}
+        # Absent is what they are when not told; an empty channel is something else than the usual one.
+        first = {name: value for name, value in first.items() if value or name == "channel"}
+        first |= conversions.pop(0) if conversions else {}
+    found = [first] if first else []
+    return [{"message_id": message.message_id, **row} for row in (*found, *conversions)]
+
+
+def _write(
+    messages: Iterator[Message], stream: BinaryIO, kind: Format, show: Callable[[int], None]
+) -> dict[str, int]:
+    write = _csv_writer(stream) if kind == "csv" else _ndjson_writer(stream)
+    count = written = 0
+    for count, message in enumerate(messages, start=1):
+        for row in rows(message):
+            write(row)
+            written += 1
+        if count % _SHOWN_EVERY == 0:
+            show(count)
+    return {"messages": count, "rows": written}
+
+
+def _ndjson_writer(stream: BinaryIO) -> Callable[[_Row], object]:
+    return lambda row: stream.write(msgspec.json.encode(row) + b"\n")
+
+
+def _csv_writer(stream: BinaryIO) -> Callable[[_Row], object]:
+    text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True)
+    writer = csv.DictWriter(text, EXPORTED, lineterminator="\n")
+    writer.writeheader()
+
+    def write(row: _Row) -> None:
+        flag = {"delivered": "true" if row["delivered"] else "false"} if "delivered" in row else {}
+        writer.writerow({**row, **flag})
+
+    return write
+
+
+def _kind(output: Path | None) -> Format:
+    return "csv" if output is not None and output.suffix.lower() == ".csv" else "ndjson"
+
+
+@contextmanager
+def _target(output: Path | None) -> Iterator[BinaryIO]:
+    """Give where to write; a file is there when it is complete, and its owner alone may read it."""
+    if output is None:
+        with open(os.dup(sys.stdout.fileno()), "wb") as stream:  # noqa: PTH123 - a descriptor has no path
+            yield stream
+        return
+    draft = output.with_name(f"{output.name}.new")
+    try:
+        with open(draft, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as stream:
+            yield stream
+        draft.replace(output)
+    except OSError as error:
+        raise Misconfigured(f"{output} can't be written: {error.strerror}") from None
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,107 @@
+"""The command `otpconv`: its sub-commands, and how errors become one line and an exit code."""
+
+import importlib.util
+import os
+import sys
+from typing import Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from otpconv import __version__
+from otpconv.cli import bench, demo, doctor, export, import_, keys, rates, report, serve
+from otpconv.cli.manual import add
+from otpconv.errors import Misconfigured, OtpconvError, Unavailable
+
+#: What exit codes mean: 0 done, 1 refused, 2 wrong usage or settings, 3 try again later, 130 interrupted.
+_REFUSED, _MISCONFIGURED, _UNAVAILABLE, _INTERRUPTED = 1, 2, 3, 130
+
+#: Wrong usage, as typer tells it; where its class lives depends on typer's version.
+_USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
+_ORDER = ("serve", "keys", "report", "rates", "import", "export", "demo", "bench", "doctor")
+
+
+class _Commands(TyperGroup):
+    """The sub-commands in the order in which one meets them."""
+
+    def list_commands(self, ctx: object) -> list[str]:  # type: ignore[explicit-override]
+        """Return their names."""
+        del ctx
+        return [name for name in _ORDER if name in self.commands]
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 1 refused, 2 wrong usage or settings, 3 try again later, 130 interrupted.",
+)
+add(app, "serve", serve.serve)
+app.add_typer(keys.app, name="keys")
+add(app, "report", report.report)
+add(app, "rates", rates.rates)
+add(app, "import", import_.import_file)
+add(app, "export", export.export)
+add(app, "demo", demo.demo)
+add(app, "bench", bench.bench)
+add(app, "doctor", doctor.doctor)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"otpconv {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Which of the one-time passwords we paid for were actually used?
+
+    Reports of sent and verified messages go in, conversion rates by country, carrier, provider and template
+    come out.
+    """
+
+
+def run() -> None:
+    """Run the command line of this process and exit."""
+    try:
+        code = app(standalone_mode=False)
+        sys.stdout.flush()
+    except OtpconvError as error:
+        codes = {Misconfigured: _MISCONFIGURED, Unavailable: _UNAVAILABLE}
+        code = _fail(error.text, codes.get(type(error), _REFUSED))
+    except _USAGE_ERROR as error:
+        code = _explain(error)
+    except ModuleNotFoundError as error:
+        if importlib.util.find_spec("granian") is not None:
+            raise
+        hint = f"this command needs the server's libraries ({error.name} is missing)"
+        code = _fail(f"{hint}: pip install 'otpconv[server]'", _MISCONFIGURED)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; nothing is left to be flushed at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = _REFUSED
+    except (KeyboardInterrupt, typer.Abort):
+        code = _INTERRUPTED
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(text: str, code: int) -> int:
+    print(f"otpconv: {text}", file=sys.stderr)
+    return code
+
+
+def _explain(error: Exception) -> int:
+    """Say what is wrong with the command line, and where to look; a bare command has shown its help."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return _MISCONFIGURED
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "otpconv"
+    what = " ".join(getattr(error, "format_message", error.__str__)().split())
+    return _fail(f"{what.rstrip('.')}: see {path} --help", _MISCONFIGURED)

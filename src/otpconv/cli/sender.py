@@ -1,0 +1,67 @@
+"""Sending batches to the native API, again and again while the server can't take them."""
+
+import time
+from typing import Any
+
+import httpx
+
+from otpconv.cli.client import Client
+from otpconv.cli.terminal import note
+from otpconv.errors import Unavailable
+
+#: Pauses between tries, s: a server that restarts is back long before the last.
+_PAUSES_S = (0.5, 1, 2, 4, 8, 15, 30, 30)
+#: A pause that the server asks for is never longer, s.
+_LONGEST_PAUSE_S = 300.0
+_TRY_AGAIN = {
+    httpx.codes.TOO_MANY_REQUESTS,
+    httpx.codes.BAD_GATEWAY,
+    httpx.codes.SERVICE_UNAVAILABLE,
+    httpx.codes.GATEWAY_TIMEOUT,
+}
+
+
+class Sender:
+    """Sends reports to one server, one object a line."""
+
+    def __init__(self, client: Client) -> None:
+        """Take the server and the access key."""
+        self._client = client
+        self._reached = False
+
+    def send(self, path: str, items: list[bytes]) -> Any:  # noqa: ANN401 - JSON is anything
+        """Return the server's answer, once it has made the items durable.
+
+        Raises:
+            Refused: the server refuses the call as a whole.
+            Unavailable: there is no such server, or it does not come back.
+        """
+        request = httpx.Request(
+            "POST",
+            f"{self._client.endpoint}{path}",
+            content=b"\n".join(items),
+            headers={"content-type": "application/x-ndjson"},
+        )
+        auth = (self._client.access_key_id, self._client.access_key_secret)
+        for pause_s in _PAUSES_S:
+            try:
+                response = self._client.send(request, auth)
+            except Unavailable as error:
+                if not self._reached:
+                    raise
+                self._wait(pause_s, error.text)
+                continue
+            self._reached = True
+            if response.status_code not in _TRY_AGAIN:
+                return self._client.fields(response)
+            asked = response.headers.get("retry-after", "")
+            asked_s = float(asked) if asked.isdecimal() else 0.0
+            self._wait(
+                max(pause_s, min(asked_s, _LONGEST_PAUSE_S)), f"the server says HTTP {response.status_code}"
+            )
+        raise Unavailable(f"{self._client.endpoint} does not come back: mend it, then run the same again")
+
+    @staticmethod
+    def _wait(pause_s: float, reason: str) -> None:
+        note(f"trying again in {pause_s:g} s: {reason}")
+        time.sleep(pause_s)

@@ -1,0 +1,85 @@
+"""`otpconv serve`."""
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from otpconv import __version__
+from otpconv.cli.options import Data, Json
+
+
+def serve(
+    host: Annotated[
+        str | None,
+        typer.Option(
+            help="Address to listen on. [env: OTPCONV_HOST; default: 127.0.0.1]", show_default=False
+        ),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            help="Port to listen on; 0 takes a free one. [env: OTPCONV_PORT; default: 8080]",
+            show_default=False,
+        ),
+    ] = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Run the service, until Ctrl-C or SIGTERM.
+
+    The first start makes the data folder, its sealing key, and an administrator's access key, which it leaves
+    in the file `first-key` of the folder. Settings come from options, from `OTPCONV_*` variables, and from
+    `otpconv.toml`. With `--json` it says where it listens as one line of JSON, once it answers.
+
+    Examples:
+        otpconv serve
+
+        otpconv serve --host 0.0.0.0 --port 80 --data /var/lib/otpconv
+    """
+    # The server's libraries are not there in a client's installation.
+    from otpconv.cli.logs import log_to_stderr
+    from otpconv.config import load
+    from otpconv.service import Service
+    from otpconv.web.server import listening_port, run
+
+    settings = load(host=host, port=port, data=data)
+    log_to_stderr(settings.log_level)
+    free_port = listening_port(settings.host, settings.port)
+    service = Service(settings)
+    key_file = service.first_key_file()
+    url = f"http://{settings.host}:{free_port}"
+
+    def started() -> None:
+        if json:
+            fields = {"url": url, "data": str(settings.data), "key_file": key_file and str(key_file)}
+            typer.echo(msgspec.json.encode(fields).decode())
+        else:
+            typer.echo(_welcome(url, settings.data, key_file))
+
+    run(service, settings.host, free_port, settings.public_url or url, started)
+
+
+def _welcome(url: str, data: Path, key_file: Path | None) -> str:
+    if key_file is None:
+        user, hint = (
+            "$OTPCONV_ACCESS_KEY_ID:$OTPCONV_ACCESS_KEY_SECRET",
+            (f"Access keys: otpconv keys create NAME --data {shlex.quote(str(data))}\n"),
+        )
+    else:
+        user, hint = (
+            f"$(cat {shlex.quote(str(key_file))})",
+            f"An administrator's access key is in {key_file}\n",
+        )
+    json = "-H 'content-type: application/json' -d"
+    return (
+        f"otpconv {__version__} listens on {url}, data in {data}\n{hint}"
+        "The first calls, ready to paste: a message, that it was verified, and the rate.\n\n"
+        f'  curl -u "{user}" {url}/v1/messages {json} \\\n'
+        """    '{"messages": [{"message_id": "1008030300", "to": "+4915112345678", "provider": "acme"}]}'\n"""
+        f'  curl -u "{user}" {url}/v1/conversions {json} \\\n'
+        """    '{"conversions": [{"message_id": "1008030300", "delivered": true}]}'\n"""
+        f'  curl -u "{user}" "{url}/v1/rates?by=country,provider"\n'
+    )

@@ -1,0 +1,258 @@
+"""The commands, run as people run them."""
+
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from otpconv.cli.local_server import LocalServer
+from otpconv.cli.main import app
+
+COMMANDS = ("serve", "report", "rates", "import", "export", "demo", "bench", "doctor", "keys create")
+WITH_JSON = ("report", "rates", "import", "demo", "bench", "doctor", "keys create", "keys list")
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def otpconv(*arguments: object, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run a command; settings are variables without their OTPCONV_."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("OTPCONV_")}  # noqa: TID251
+    variables = {f"OTPCONV_{name.upper()}": value for name, value in settings.items()}
+    return subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "otpconv", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=kept | variables,
+    )
+
+
+@pytest.fixture
+def own_server(make_server: Callable[..., LocalServer]) -> LocalServer:
+    """A running server with nothing in it."""
+    server = make_server()
+    server.start()
+    return server
+
+
+@pytest.fixture
+def at(own_server: LocalServer) -> Run:
+    """Runs a command that talks to the test's own server."""
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        return otpconv(
+            *arguments,
+            endpoint=own_server.url,
+            access_key_id=own_server.access_key_id,
+            access_key_secret=own_server.access_key_secret,
+        )
+
+    return run
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_every_command_has_an_example(command: str) -> None:
+    shown = CliRunner().invoke(app, [*command.split(), "--help"])
+    assert shown.exit_code == 0
+    assert "Examples" in shown.output
+    assert f"otpconv {command}" in shown.output
+
+
+@pytest.mark.parametrize("command", WITH_JSON)
+def test_every_command_that_tells_something_has_json(command: str) -> None:
+    assert "--json" in CliRunner().invoke(app, [*command.split(), "--help"]).output
+
+
+def test_a_report_makes_a_rate_that_the_table_and_json_show(at: Run, own_server: LocalServer) -> None:
+    auth = (own_server.access_key_id, own_server.access_key_secret)
+    messages = [{"message_id": f"m{n}", "country": "DE", "provider": "acme"} for n in range(4)]
+    httpx.post(f"{own_server.url}/v1/messages", json={"messages": messages}, auth=auth).raise_for_status()
+    time.sleep(0.01)
+    assert at("report", "m0").stdout == "OK\n"
+    assert json.loads(at("report", "m1", "--json").stdout)["ResponseCode"] == "OK"
+    assert at("report", "m2", "--not-delivered").returncode == 0
+    time.sleep(0.5)
+    answer = json.loads(at("rates", "--by", "country,provider", "--json").stdout)
+    assert [(row["country"], row["requested"], row["verified"]) for row in answer["rows"]] == [("DE", 4, 2)]
+    table = at("rates", "--by", "country,provider", "--where", "country=DE").stdout
+    assert re.search(r"DE .* acme .* 4 .* 2 .* 50\.0%", table)
+    assert "\x1b" not in table
+
+
+def test_refusals_are_one_line_and_an_exit_code_of_their_own(at: Run, own_server: LocalServer) -> None:
+    refused = at("report", "not an id")
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+    assert "InvalidMessageId" in refused.stderr
+    assert at("rates", "--by", "weather").returncode == 1
+    assert otpconv("rates", "--bogus").returncode == 2
+    assert otpconv("rates", key_file="/nowhere").returncode == 2
+    own_server.stop()
+    away = at("rates")
+    assert (away.returncode, away.stderr.count("\n")) == (3, 1)
+    assert "otpconv serve" in away.stderr
+
+
+def test_keys_take_effect_in_a_running_server_within_a_second(own_server: LocalServer) -> None:
+    data = ("--data", own_server.data)
+    made = json.loads(otpconv("keys", "create", "app", *data, "--json").stdout)
+    auth = (made["AccessKeyId"], made["AccessKeySecret"])
+
+    def status_soon(expected: int) -> int:
+        deadline = time.monotonic() + 1.5
+        while (status := httpx.get(f"{own_server.url}/v1/rates", auth=auth).status_code) != expected:
+            if time.monotonic() > deadline:
+                break
+        return status
+
+    assert status_soon(200) == 200
+    listed = otpconv("keys", "list", *data, "--json").stdout
+    assert made["AccessKeyId"] in listed
+    assert made["AccessKeySecret"] not in listed
+    assert otpconv("keys", "disable", made["AccessKeyId"], *data).returncode == 0
+    assert status_soon(401) == 401
+    assert otpconv("keys", "enable", made["AccessKeyId"], *data).returncode == 0
+    assert status_soon(200) == 200
+    assert otpconv("keys", "delete", made["AccessKeyId"], *data).returncode == 0
+    assert status_soon(401) == 401
+    assert otpconv("keys", "delete", "LTAInone", *data).returncode == 1
+    assert otpconv("keys", "create", "x", "--policy", "Nonsense", *data).returncode == 1
+
+
+def test_the_first_calls_that_serve_prints_work_as_pasted(own_server: LocalServer, tmp_path: Path) -> None:
+    own_server.stop()
+    command = [sys.executable, "-m", "otpconv", "serve", "--port", "0", "--data", str(own_server.data)]
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)  # noqa: S603
+        assert process.stdout is not None
+        printed = ""
+        while "/v1/rates" not in printed:
+            printed += process.stdout.readline()
+        # A person takes longer between two pastes than the applier takes to follow.
+        pasted = printed[printed.index("  curl") :].replace("\n  curl", "\n  sleep 0.5; curl")
+        done = subprocess.run(["bash", "-ec", pasted], capture_output=True, text=True, check=True)  # noqa: S603, S607
+        process.terminate()
+        assert process.wait(20) == 0
+        process.stdout.close()
+    assert '"recorded":1' in done.stdout
+    assert '"country":"DE"' in done.stdout
+    _, _, secret = (own_server.data / "first-key").read_text().strip().partition(":")
+    logged = (tmp_path / "log").read_text()
+    assert secret not in logged + printed
+    assert "15112345678" not in logged
+
+
+CSV = """message_id,requested_at,to,prov,delivered,conversion_time
+a1,2026-11-20T12:00:00Z,+4915112345678,acme,true,2026-11-20T12:00:31Z
+a2,2026-11-20T12:00:05Z,+33612345678,acme,,
+bad id,2026-11-20T12:00:05Z,+33612345678,acme,,
+a3,2026-11-20T12:00:05Z,+1,"ac
+me",,
+a4,yesterday,+33612345678,acme,,
+"""
+
+
+def test_an_import_counts_keeps_rejects_with_reasons_and_does_no_harm_again(at: Run, tmp_path: Path) -> None:
+    file = tmp_path / "vendor.csv"
+    file.write_bytes(b"\xef\xbb\xbf" + CSV.replace("\n", "\r\n").encode())
+    first = at("import", file, "--map", "provider=prov", "--set", "template=login", "--json")
+    assert first.returncode == 1, first.stderr
+    told = json.loads(first.stdout)
+    assert (told["recorded"], told["rejected"]) == (3, 3)
+    rejects = [json.loads(line) for line in Path(f"{file}.rejects.ndjson").read_text().splitlines()]
+    assert [reject["line"] for reject in rejects] == sorted(reject["line"] for reject in rejects)
+    assert len(rejects) == 3
+    again = json.loads(
+        at("import", file, "--map", "provider=prov", "--set", "template=login", "--json").stdout
+    )
+    assert (again["recorded"], again["unchanged"]) == (0, 3)
+    time.sleep(0.5)
+    window = ("--start", "2026-11-20", "--end", "2026-11-21", "--json")
+    rows = json.loads(at("rates", "--by", "country,provider,template", *window).stdout)["rows"]
+    assert [(row["country"], row["template"], row["requested"], row["verified"]) for row in rows] == [
+        ("DE", "login", 1, 1),
+        ("FR", "login", 1, 0),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["ndjson", "csv"])
+def test_what_is_exported_makes_the_same_rates_where_it_is_imported(
+    at: Run, own_server: LocalServer, make_server: Callable[..., LocalServer], tmp_path: Path, kind: str
+) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text(CSV.replace("prov", "provider"))
+    at("import", source)
+    extra = [
+        {"message_id": "a2", "delivered": False, "conversion_time": 1_795_000_000_000},
+        {"message_id": "later", "delivered": True, "conversion_time": 1_795_000_000_000},
+    ]
+    auth = (own_server.access_key_id, own_server.access_key_secret)
+    httpx.post(f"{own_server.url}/v1/conversions", json={"conversions": extra}, auth=auth).raise_for_status()
+    time.sleep(0.5)
+    exported = tmp_path / f"out.{kind}"
+    done = otpconv("export", "--data", own_server.data, "--output", exported)
+    assert done.returncode == 0, done.stderr
+    other = make_server()
+    other.start()
+    auth = (other.access_key_id, other.access_key_secret)
+    taken = otpconv("import", exported, endpoint=other.url, access_key_id=auth[0], access_key_secret=auth[1])
+    assert taken.returncode == 0, taken.stderr
+    time.sleep(0.5)
+    query = "/v1/rates?start=2026-11-20&end=2026-11-21&by=country,carrier,provider&interval=1h"
+    found = [
+        httpx.get(f"{server.url}{query}", auth=(server.access_key_id, server.access_key_secret)).json()
+        for server in (own_server, other)
+    ]
+    assert found[0] == found[1]
+    assert found[0]["unmatched"] == 1
+
+
+def test_the_demo_equals_the_truth() -> None:
+    played = otpconv("demo", "--messages", "1500", "--seed", "7", "--json")
+    assert played.returncode == 0, played.stderr
+    assert json.loads(played.stdout)["equal"] is True
+
+
+def test_doctor_finds_a_rollup_that_was_changed_and_rebuilds_it(at: Run, own_server: LocalServer) -> None:
+    auth = (own_server.access_key_id, own_server.access_key_secret)
+    messages = [{"message_id": f"m{n}"} for n in range(50)]
+    httpx.post(f"{own_server.url}/v1/messages", json={"messages": messages}, auth=auth).raise_for_status()
+    data = ("--data", own_server.data)
+    assert at("rates").returncode == 0
+    assert otpconv("doctor", "--rebuild", *data).returncode == 2  # a server runs
+    own_server.stop()
+    assert otpconv("doctor", *data).returncode == 0
+    with closing(sqlite3.connect(own_server.data / "ledger.sqlite")) as connection, connection:
+        connection.execute("UPDATE rollups_hour SET requested = requested + 1")
+    sick = otpconv("doctor", *data)
+    assert sick.returncode == 1
+    assert "rebuild" in sick.stdout + sick.stderr
+    assert otpconv("doctor", "--rebuild", *data).returncode == 0
+    assert otpconv("doctor", *data).returncode == 0
+
+
+def test_without_the_servers_libraries_a_command_says_what_to_install() -> None:
+    blocked = (
+        "import sys\n"
+        "for name in ('granian', 'pydantic_settings', 'apsw', 'starlette'):\n"
+        "    sys.modules[name] = None\n"
+        "sys.argv = ['otpconv', 'serve']\n"
+        "from otpconv.cli.main import run\n"
+        "run()\n"
+    )
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", blocked], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 2
+    assert "pip install 'otpconv[server]'" in done.stderr
+    assert "Traceback" not in done.stderr
