@@ -1,0 +1,108 @@
+"""A disk that fills up: an error answer, no corruption, and work again as soon as there is room."""
+
+import os
+import resource
+import shutil
+import signal
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+
+from otpconv.cli.local_server import LocalServer
+from otpconv.ledger.sqlite import SqliteLedger
+from web.wire import administrator, send, v3
+
+#: Room for the server and some thousand reports.
+DISK_BYTES = 6 * 1024 * 1024
+
+
+class SmallDisk:
+    """A folder with little room: a small tmpfs where we may mount one, a limit on file sizes elsewhere."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        mount = shutil.which("mount")
+        self.mounted = bool(mount) and os.geteuid() == 0 and self._mount(str(mount))
+
+    def make_room(self, server: LocalServer) -> None:
+        if self.mounted:
+            self._mount(str(shutil.which("mount")), "remount,")
+        else:
+            resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+
+    def limit(self, server: LocalServer) -> None:
+        if not self.mounted:
+            resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (DISK_BYTES // 4, resource.RLIM_INFINITY))
+
+    def remove(self) -> None:
+        if self.mounted:
+            subprocess.run(["umount", "-l", self.folder], check=True)  # noqa: S603, S607
+
+    def _mount(self, mount: str, more: str = "") -> bool:
+        size = f"{more}size={DISK_BYTES * (16 if more else 1)}"
+        done = subprocess.run(  # noqa: S603
+            [mount, "-t", "tmpfs", "-o", size, "tmpfs", self.folder], capture_output=True, check=False
+        )
+        return done.returncode == 0
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    small = SmallDisk(folder)
+    yield small
+    small.remove()
+
+
+def test_a_full_disk_refuses_reports_loses_none_and_recovers_without_a_restart(
+    disk: SmallDisk, make_server: Callable[..., LocalServer]
+) -> None:
+    server = make_server(disk.folder / "data")
+    server.start()
+    disk.limit(server)
+    auth = (server.access_key_id, server.access_key_secret)
+    key = administrator(server)
+    acknowledged: set[str] = set()
+    with httpx.Client(base_url=server.url, auth=auth, timeout=30) as client:
+
+        def report(first: int, count: int = 200) -> httpx.Response:
+            ids = [f"m{first + n}" for n in range(count)]
+            messages = [{"message_id": id_, "session_id": "s" * 100} for id_ in ids]
+            answer = client.post("/v1/messages", json={"messages": messages})
+            if answer.status_code == 200:
+                acknowledged.update(ids)
+            return answer
+
+        first = 0
+        while (answer := report(first)).status_code == 200:
+            first += 200
+            assert first < 500_000, "the disk never filled up"
+        assert answer.status_code == 503
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["code"] == "Unavailable"
+        refused = send(server.url, v3(key, {"MessageId": "c" * 60, "Delivered": "true"}))
+        assert (refused.status, refused.json.get("Code")) in {(503, "ServiceUnavailable"), (200, None)}
+        if refused.status == 200:  # a single report may still fit where two hundred do not
+            acknowledged.add("c" * 60)
+        assert client.get("/healthz").text == "ok\n"
+        assert client.get("/v1/rates").status_code == 200
+
+        disk.make_room(server)
+        assert report(first).status_code == 200
+        assert report(1_000_000).json()["recorded"] == 200
+    assert server.signal(signal.SIGTERM) == 0
+    server.start()
+    server.stop()
+    with closing(SqliteLedger(server.data / "ledger.sqlite")) as ledger:
+        known = [message.message_id for message in ledger.messages(1)]
+    assert len(known) == len(set(known))
+    assert acknowledged <= set(known)
+    for name in ("journal", "ledger"):
+        with closing(sqlite3.connect(server.data / f"{name}.sqlite")) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

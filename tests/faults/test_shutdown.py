@@ -1,0 +1,131 @@
+"""Stopping, starting beside another, and starting on what is damaged."""
+
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from base64 import b64encode
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from otpconv.cli.local_server import LocalServer
+from otpconv.errors import Misconfigured
+from otpconv.ledger.sqlite import SqliteLedger
+
+
+def serve(data: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run a server that is expected to end by itself."""
+    command = [sys.executable, "-m", "otpconv", "serve", "--data", str(data), *options]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)  # noqa: S603
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_under_load_keeps_what_was_answered_and_exits_with_0(
+    make_server: Callable[..., LocalServer], number: signal.Signals
+) -> None:
+    server = make_server()
+    server.start()
+    acknowledged: set[str] = set()
+    auth = (server.access_key_id, server.access_key_secret)
+
+    def report(client_number: int) -> None:
+        with httpx.Client(base_url=server.url, auth=auth) as client:
+            for n in range(100_000):
+                id_ = f"{client_number}-{n}"
+                try:
+                    answer = client.post("/v1/messages", json={"messages": [{"message_id": id_}]})
+                except httpx.TransportError:
+                    return
+                if answer.status_code == 200:
+                    acknowledged.add(id_)
+
+    threads = [threading.Thread(target=report, args=(n,)) for n in range(3)]
+    for thread in threads:
+        thread.start()
+    idle = socket.create_connection((urlsplit(server.url).hostname, urlsplit(server.url).port))
+    half = socket.create_connection((urlsplit(server.url).hostname, urlsplit(server.url).port))
+    half.sendall(b"POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{")
+    time.sleep(0.7)
+    started = time.monotonic()
+    assert server.signal(number) == 0
+    assert time.monotonic() - started < 10
+    for thread in threads:
+        thread.join()
+    idle.close()
+    half.close()
+    with closing(SqliteLedger(server.data / "ledger.sqlite")) as ledger:
+        assert acknowledged <= {message.message_id for message in ledger.messages(1)}
+    assert acknowledged
+
+
+def test_a_second_server_on_the_same_folder_is_refused(server: LocalServer) -> None:
+    second = serve(server.data, "--port", "0")
+    assert second.returncode == 2
+    assert second.stderr.count("\n") == 1
+    assert "another otpconv serves" in second.stderr
+
+
+def test_a_port_in_use_is_refused_and_named(server: LocalServer, tmp_path: Path) -> None:
+    port = urlsplit(server.url).port
+    second = serve(tmp_path / "data", "--port", str(port))
+    assert second.returncode == 2
+    assert str(port) in second.stderr
+
+
+@pytest.mark.parametrize("name", ["journal.sqlite", "ledger.sqlite", "access.sqlite"])
+@pytest.mark.parametrize("harm", ["no database", "newer"])
+def test_a_file_that_is_not_ours_to_read_is_named_and_left_as_it_is(
+    make_server: Callable[..., LocalServer], name: str, harm: str
+) -> None:
+    server = make_server()
+    with server:
+        pass
+    file = server.data / name
+    if harm == "newer":
+        with closing(sqlite3.connect(file)) as connection:
+            connection.execute("PRAGMA user_version = 99")
+    else:
+        file.write_bytes(b"this is no database at all, but long enough to look like one" * 100)
+    before = file.read_bytes()
+    refused = serve(server.data, "--port", "0")
+    assert refused.returncode == 2
+    assert name in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert file.read_bytes() == before
+
+
+def test_a_key_file_that_others_can_read_is_refused(make_server: Callable[..., LocalServer]) -> None:
+    server = make_server()
+    with server:
+        pass
+    (server.data / "sealing.key").chmod(0o644)
+    with pytest.raises(Misconfigured, match="chmod"):
+        server.start()
+
+
+def test_a_lost_ledger_is_made_again_from_the_journal(make_server: Callable[..., LocalServer]) -> None:
+    server = make_server()
+    with server:
+        basic = b64encode(f"{server.access_key_id}:{server.access_key_secret}".encode()).decode()
+        headers = {"authorization": f"Basic {basic}"}
+        messages = {"messages": [{"message_id": f"m{n}"} for n in range(500)]}
+        assert (
+            httpx.post(f"{server.url}/v1/messages", json=messages, headers=headers).json()["recorded"] == 500
+        )
+    for file in server.data.glob("ledger.sqlite*"):
+        file.unlink()
+    with server:
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            answer = httpx.get(f"{server.url}/v1/rates", headers=headers).json()
+            if answer["rows"][0]["requested"] == 500:
+                break
+        assert answer["rows"][0]["requested"] == 500

@@ -1,0 +1,108 @@
+"""The import rules of pyproject.toml: they hold on this tree, and each of them can still say no."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LINT = "from importlinter.cli import lint_imports; exit(lint_imports(no_cache=True, no_logo=True))"
+
+DOWN = "The house: imports point down"
+PURE = "Dialects and the law are pure: no I/O"
+CLIENT = "The client side installs alone: no server libraries"
+ENGINES = "Only the composition root knows which engine it is"
+CYCLES = "No cycles between siblings"
+
+# A module, what it shall wrongly import, the contract that must object.
+VIOLATIONS = [
+    ("errors", "otpconv.clock", DOWN),
+    ("clock", "otpconv.model", DOWN),
+    ("model", "otpconv.ledger", DOWN),
+    ("phone", "otpconv.rates", DOWN),
+    ("dialects", "otpconv.access", DOWN),
+    ("access", "otpconv.ledger", DOWN),
+    ("ledger", "otpconv.access", DOWN),
+    ("rates", "otpconv.web", DOWN),
+    ("config", "otpconv.service", DOWN),
+    ("service", "otpconv.cli", DOWN),
+    ("errors", "os", PURE),
+    ("model", "threading", PURE),
+    ("dialects", "sqlite3", PURE),
+    ("dialects.newcomer", "asyncio", PURE),
+    ("dialects.newcomer", "apsw", PURE),
+    ("dialects.newcomer", "cryptography", CLIENT),
+    ("clock", "pydantic_settings", CLIENT),
+    ("web", "otpconv.ledger.sqlite", ENGINES),
+    ("cli", "otpconv.access.sqlite", ENGINES),
+    ("access.newcomer", "otpconv.access.sqlite", ENGINES),
+]
+
+
+def lint(tree: Path) -> subprocess.CompletedProcess[str]:
+    """Check the contracts of `tree` in a process of its own, which sees that tree's otpconv and no other."""
+    return subprocess.run(  # noqa: S603 - our own interpreter, our own words
+        [sys.executable, "-c", LINT],
+        cwd=tree,
+        env={"PYTHONPATH": str(tree / "src"), "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def inject(tree: Path, module: str, line: str) -> None:
+    """Append a line to a module of `tree`, which may be a package, or not be there yet."""
+    place = tree / "src" / "otpconv" / module.replace(".", "/")
+    file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+    with file.open("a", encoding="utf-8") as text:
+        text.write(f"\n{line}\n")
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A copy of the tree to do harm to."""
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def test_this_tree_keeps_every_import_contract() -> None:
+    done = lint(ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("module", "imported", "contract"), VIOLATIONS)
+def test_a_wrong_import_breaks_its_contract(tree: Path, module: str, imported: str, contract: str) -> None:
+    inject(tree, module, f"import {imported}")
+    done = lint(tree)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert f"{contract} BROKEN" in done.stdout
+    assert f"otpconv.{module} -> {imported} (l." in done.stdout
+
+
+def test_an_import_inside_a_function_is_seen_too(tree: Path) -> None:
+    inject(tree, "model", "def late() -> None:\n    import otpconv.service")
+    assert "otpconv.model -> otpconv.service (l." in lint(tree).stdout
+
+
+@pytest.mark.parametrize("newcomer", ["newcomer.py", "newcomer/__init__.py"])
+def test_a_new_top_level_module_without_a_place_breaks_the_house(tree: Path, newcomer: str) -> None:
+    file = tree / "src" / "otpconv" / newcomer
+    file.parent.mkdir(exist_ok=True)
+    file.touch()
+    done = lint(tree)
+    assert done.returncode == 1
+    assert f"{DOWN} BROKEN" in done.stdout
+    assert "- otpconv.newcomer" in done.stdout
+
+
+def test_two_neighbours_that_import_each_other_break_the_rule_of_siblings(tree: Path) -> None:
+    inject(tree, "web.first", "import otpconv.web.second")
+    inject(tree, "web.second", "import otpconv.web.first")
+    done = lint(tree)
+    assert done.returncode == 1
+    assert f"{CYCLES} BROKEN" in done.stdout

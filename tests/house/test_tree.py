@@ -1,0 +1,113 @@
+"""What a reviewer would say of any file, said by a machine first."""
+
+import ast
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from otpconv import __version__
+
+ROOT = Path(__file__).resolve().parents[2]
+MAX_FILE_LINES = 300
+MAX_FUNCTION_LINES = 50
+WITHOUT_A_SUBJECT = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
+
+# Words, not hosts: this file may not name one either.
+REGISTRY = re.compile(r"\b(?:[\w-]+\.)*(?:pypi|pythonhosted|npmjs|deb\.debian)\.(?:org|com)\b")
+SOMEBODYS_MACHINE = re.compile(r"(?<![\w.~/-])/(?:home|Users|root|work)/[\w.-]+|\b[A-Z]:\\Users\\")
+
+
+def parsed(folder: str) -> dict[str, ast.Module]:
+    """The Python files of ours below a folder of this tree, by path, as syntax."""
+    files = sorted(file for file in (ROOT / folder).rglob("*.py") if "node_modules" not in file.parts)
+    return {file.relative_to(ROOT).as_posix(): ast.parse(file.read_text(encoding="utf-8")) for file in files}
+
+
+SOURCES = parsed("src/otpconv")
+TESTS = parsed("tests")
+
+
+def tracked() -> Iterator[tuple[str, str]]:
+    """Every file that git tracks, with its text; what is not text is left out."""
+    git = shutil.which("git") or pytest.skip("there is no git here")
+    listed = subprocess.run(  # noqa: S603 - git's own listing of this tree
+        [git, "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False, text=True
+    )
+    if listed.returncode != 0:
+        pytest.skip(f"not a git checkout: {listed.stderr.strip()}")
+    for path in filter(None, listed.stdout.split("\0")):
+        try:
+            yield path, (ROOT / path).read_text(encoding="utf-8")
+        except (FileNotFoundError, IsADirectoryError, UnicodeDecodeError):
+            continue
+
+
+def sightings(what: re.Pattern[str]) -> list[str]:
+    """Where a pattern occurs in the tracked files, as file:line: text."""
+    return [
+        f"{path}:{number}: {found.group()}"
+        for path, text in tracked()
+        for number, line in enumerate(text.splitlines(), start=1)
+        for found in what.finditer(line)
+    ]
+
+
+def modules_imported_by(syntax: ast.Module) -> Iterator[str]:
+    """The dotted names of a module's imports, wherever in it they stand."""
+    for node in ast.walk(syntax):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    assert [path for path, syntax in SOURCES.items() if not ast.get_docstring(syntax)] == []
+
+
+def test_no_source_file_outlasts_a_readers_patience() -> None:
+    lengths = {path: len((ROOT / path).read_text(encoding="utf-8").splitlines()) for path in SOURCES}
+    assert {path: lines for path, lines in lengths.items() if lines > MAX_FILE_LINES} == {}
+
+
+def test_every_function_fits_on_a_screen() -> None:
+    long = {
+        f"{path}:{node.lineno} {node.name}": lines
+        for path, syntax in SOURCES.items()
+        for node in ast.walk(syntax)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (lines := (node.end_lineno or node.lineno) - node.lineno + 1) > MAX_FUNCTION_LINES
+    }
+    assert long == {}
+
+
+def test_every_file_name_has_a_subject() -> None:
+    rooms = {path: {*Path(path).parent.parts, Path(path).stem} for path in SOURCES | TESTS}
+    assert [path for path, words in rooms.items() if words & WITHOUT_A_SUBJECT] == []
+
+
+def test_no_test_pretends_with_mocks() -> None:
+    mocks = ("unittest.mock", "mock", "pytest_mock")
+    assert [
+        f"{path}: {module}"
+        for path, syntax in TESTS.items()
+        for module in modules_imported_by(syntax)
+        if f"{module}.".startswith(tuple(f"{mock}." for mock in mocks))
+    ] == []
+
+
+def test_no_tracked_file_holds_a_path_of_somebodys_machine() -> None:
+    assert sightings(SOMEBODYS_MACHINE) == []
+
+
+def test_no_tracked_file_names_a_package_registry() -> None:
+    assert sightings(REGISTRY) == []
+
+
+def test_the_changelog_has_a_heading_for_this_version() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert __version__ in re.findall(r"^## \[?([^\s\]]+)", changelog, re.MULTILINE)
