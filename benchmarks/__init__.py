@@ -1,0 +1,1 @@
+"""What the paths of a report cost on this machine: `python -m benchmarks`, or `make bench`."""

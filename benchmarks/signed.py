@@ -1,0 +1,193 @@
+"""Signed, durable SmsConversion calls against a bare "hello" on the same server, and how soon they count."""
+
+import json
+import random
+import secrets
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event, Thread
+from urllib.parse import urlencode
+
+import httpx
+
+from benchmarks.dataset import DAYS, fill, message_id, requested_at
+from otpconv.cli.local_server import LocalServer
+from otpconv.clock import wall_clock
+from otpconv.dialects.alibaba import sign_v3
+from otpconv.web.server import listening_port
+
+_CONNECTIONS = 64
+_ROUNDS = 3
+#: Requests signed for each second of a measurement: more than any machine has answered.
+_A_SECOND = 40_000
+_LUA = str(Path(__file__).with_name("wrk.lua"))
+_USER_AGENT = "AlibabaCloud (Linux; x86_64) Python/3.11.7 Core/0.4.3 TeaDSL/2"
+
+
+@dataclass
+class Load:
+    """What one run of wrk came to."""
+
+    a_second: float
+    p50_ms: float
+    p99_ms: float
+    answered: int
+
+
+def run(folder: Path, messages: int, seconds: int) -> list[dict[str, object]]:
+    """Measure hello and SmsConversion in turn, on a ledger of `messages`, `seconds` each.
+
+    The conversions are of messages in the order they were requested (as it is in life), then in random order
+    (the worst there is for the ledger's pages).
+    """
+    if shutil.which("wrk") is None:
+        raise SystemExit("this benchmark needs wrk: apt-get install wrk")
+    return [
+        _measure(folder / order.replace(" ", "-"), order, messages, seconds)
+        for order in ("as requested", "at random")
+    ]
+
+
+def _measure(data: Path, order: str, messages: int, seconds: int) -> dict[str, object]:
+    with LocalServer(data):
+        pass  # makes the folder and its first key
+    now = wall_clock()
+    fill(data, messages, now)
+    numbers = list(range(messages))
+    if order == "at random":
+        random.Random(11).shuffle(numbers)  # noqa: S311 - a data set, not a secret
+    rounds, visible, acknowledged = [], [], 0
+    with LocalServer(data) as server:
+        for round_ in range(_ROUNDS):
+            hello = _hello(seconds)
+            count = min(messages // _ROUNDS, _A_SECOND * seconds)
+            part = numbers[round_ * count : (round_ + 1) * count]
+            requests = data / "requests.tsv"
+            _sign(requests, server, part, messages, now)
+            probe = _Probe(server)
+            signed = _wrk(server.url, seconds, str(requests))
+            visible += probe.stop()
+            acknowledged += min(signed.answered, count)
+            rounds.append((hello, signed))
+        time.sleep(1)
+        _check(server, acknowledged, now)
+    return {
+        "benchmark": "signed SmsConversion, durable, one process",
+        "conversions": order,
+        "messages": messages,
+        "ratio to hello": round(statistics.median(s.a_second / h.a_second for h, s in rounds), 3),
+        "hello a second": round(statistics.median(h.a_second for h, _ in rounds)),
+        "signed a second": round(statistics.median(s.a_second for _, s in rounds)),
+        "p50 ms": statistics.median(s.p50_ms for _, s in rounds),
+        "p99 ms": statistics.median(s.p99_ms for _, s in rounds),
+        "visible in rates p50 ms": round(statistics.median(visible)),
+        "visible in rates p99 ms": round(statistics.quantiles(visible, n=100)[98]),
+    }
+
+
+def _hello(seconds: int) -> Load:
+    port = listening_port("127.0.0.1", 0)
+    with subprocess.Popen([sys.executable, "-m", "benchmarks.hello", str(port)]) as process:
+        url = f"http://127.0.0.1:{port}"
+        while True:
+            try:
+                httpx.get(url)
+                break
+            except httpx.TransportError:
+                time.sleep(0.05)
+        load = _wrk(url, seconds)
+        process.terminate()
+    return load
+
+
+def _wrk(url: str, seconds: int, *files: str) -> Load:
+    command = ["wrk", "-t1", f"-c{_CONNECTIONS}", f"-d{seconds}s", "-s", _LUA, url, "--"]
+    arguments = [*files, url.removeprefix("http://")] if files else []
+    done = subprocess.run([*command, *arguments], check=True, capture_output=True, text=True)
+    result = json.loads(done.stdout.strip().rpartition("\n")[2])
+    if result["errors"]:
+        raise SystemExit(f"errors under load: {result}")
+    return Load(
+        result["requests"] / result["seconds"], result["p50_ms"], result["p99_ms"], result["requests"]
+    )
+
+
+def _sign(file: Path, server: LocalServer, numbers: Sequence[int], messages: int, now: int) -> None:
+    date = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")  # noqa: TID251 - what a client signs with
+    host = server.url.removeprefix("http://")
+    with file.open("w") as lines:
+        for number in numbers:
+            time_ = requested_at(number, messages, now) + 20_000
+            parameters = {
+                "ConversionTime": str(time_),
+                "Delivered": "True",
+                "MessageId": message_id(number),
+            }
+            nonce = secrets.token_hex(16)
+            headers = sign_v3(
+                "POST",
+                parameters,
+                {
+                    "host": host,
+                    "user-agent": _USER_AGENT,
+                    "accept": "application/json",
+                    "x-acs-action": "SmsConversion",
+                    "x-acs-version": "2018-05-01",
+                    "x-acs-date": date,
+                    "x-acs-signature-nonce": nonce,
+                    "x-acs-credentials-provider": "static_ak",
+                },
+                b"",
+                access_key_id=server.access_key_id,
+                secret=server.access_key_secret,
+            )
+            lines.write(f"{urlencode(parameters)}\t{date}\t{nonce}\t{headers['authorization']}\n")
+
+
+class _Probe:
+    """Reports one message after another while the load runs, and polls the rates until each is counted."""
+
+    def __init__(self, server: LocalServer) -> None:
+        self._server = server
+        self._stopping = Event()
+        self._visible_ms: list[float] = []
+        self._thread = Thread(target=self._run)
+        self._thread.start()
+
+    def stop(self) -> list[float]:
+        self._stopping.set()
+        self._thread.join()
+        return self._visible_ms
+
+    def _run(self) -> None:
+        auth = (self._server.access_key_id, self._server.access_key_secret)
+        with httpx.Client(base_url=self._server.url, auth=auth) as client:
+            while not self._stopping.is_set():
+                name = f"probe {secrets.token_hex(4)}"
+                message = {"message_id": secrets.token_hex(16), "provider": name}
+                client.post("/v1/messages", json={"messages": [message]}).raise_for_status()
+                acknowledged = time.perf_counter()
+                while not self._counted(client, name):
+                    time.sleep(0.002)
+                self._visible_ms.append((time.perf_counter() - acknowledged) * 1000)
+
+    def _counted(self, client: httpx.Client, name: str) -> bool:
+        rows = client.get("/v1/rates", params={"provider": name}).json()["rows"]
+        return bool(rows[0]["requested"])
+
+
+def _check(server: LocalServer, acknowledged: int, now: int) -> None:
+    """Make sure that what was measured was also done: every acknowledged conversion is counted."""
+    params = {"start": now - (DAYS + 1) * 86_400_000, "end": now}
+    auth = (server.access_key_id, server.access_key_secret)
+    (row,) = httpx.get(f"{server.url}/v1/rates", params=params, auth=auth, timeout=30).json()["rows"]
+    # Requests under way when the load ended were recorded, and are not among the answered.
+    if not acknowledged <= row["verified"] <= acknowledged + _ROUNDS * _CONNECTIONS:
+        raise SystemExit(f"acknowledged {acknowledged}, counted {row['verified']}")
