@@ -52,7 +52,7 @@ def _entries(first: int, messages: int, now: int, chance: random.Random) -> Iter
                 message_id(number),
                 requested_at(number, messages, now),
                 chance.choice(_COMBINATIONS),
-                chance.randbytes(16),
+                chance.randbytes(16).hex(),
                 "+491511234",
                 f"session {number}",
                 1,

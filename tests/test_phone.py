@@ -170,7 +170,7 @@ def test_the_zero_that_belongs_to_an_italian_number_stays() -> None:
 def test_the_same_number_hashes_alike_within_an_account_and_not_across_accounts_or_keys() -> None:
     key, other = b"k" * 32, b"o" * 32
     hashed = NumberHash(key)(1, "+4915112345678")
-    assert len(hashed) == 16
+    assert len(bytes.fromhex(hashed)) == 16
     assert NumberHash(key)(1, "+4915112345678") == hashed
     assert NumberHash(key)(2, "+4915112345678") != hashed
     assert NumberHash(key)(1, "+4915112345679") != hashed
@@ -185,7 +185,7 @@ def test_one_hash_does_not_change_the_next() -> None:
 
 
 def test_the_hash_of_a_number_never_changes_between_releases() -> None:
-    assert NumberHash(bytes(range(32)))(1, "+4915112345678").hex() == "431dc7713cd7fa19f59443521e35203a"
+    assert NumberHash(bytes(range(32)))(1, "+4915112345678") == "431dc7713cd7fa19f59443521e35203a"
 
 
 @pytest.mark.parametrize("key", [b"", b"short", b"x" * 65])

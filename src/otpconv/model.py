@@ -4,7 +4,8 @@ A message's state is a join of the reports about it: commutative, associative, i
 retries, reordering and a conversion that comes before its message all end in the same numbers. The storage
 engines do the same in SQL, in bulk; the tests hold them against this page.
 
-All times are integers in milliseconds since the Unix epoch, UTC.
+All times are integers in milliseconds since the Unix epoch, UTC. The values are written as JSON lists, field
+after field, a report's kind before them: so they stand in the journal, and so the engines hand them back.
 """
 
 from collections.abc import Callable, Iterable
@@ -18,7 +19,7 @@ MESSAGE_ID_PATTERN = r"[A-Za-z0-9_:/.\-]{1,64}"
 BY_NUMBER_WINDOW_MS = 24 * 60 * 60 * 1000
 
 
-class Dimensions(Struct, frozen=True, order=True, gc=False):
+class Dimensions(Struct, frozen=True, order=True, array_like=True, gc=False):
     """What rates can be split by. An empty string means: not told.
 
     Attributes:
@@ -38,7 +39,7 @@ class Dimensions(Struct, frozen=True, order=True, gc=False):
     channel: str = "sms"
 
 
-class Requested(Struct, frozen=True, gc=False):
+class Requested(Struct, frozen=True, array_like=True, tag=1, gc=False):
     """The report that a message was handed to a vendor.
 
     Attributes:
@@ -46,7 +47,7 @@ class Requested(Struct, frozen=True, gc=False):
         message_id: unique within the account.
         requested_at: when it was handed over, ms.
         dimensions: what rates can be split by.
-        number: keyed hash of the recipient's number; empty when not told.
+        number: keyed hash of the recipient's number, hexadecimal; empty when not told.
         number_range: the number without its last four digits; empty when not told.
         session_id: the log-in attempt it belongs to; empty when not told.
         attempt: 1 = first send, 2 = first resend, …; 0 when not told.
@@ -56,17 +57,17 @@ class Requested(Struct, frozen=True, gc=False):
     message_id: str
     requested_at: int
     dimensions: Dimensions = Dimensions()
-    number: bytes = b""
+    number: str = ""
     number_range: str = ""
     session_id: str = ""
     attempt: int = 0
 
-    def precedence(self) -> tuple[int, Dimensions, str, int, bytes]:
+    def precedence(self) -> tuple[int, Dimensions, str, int, str]:
         """Return what the law orders by: of two reports about one message the smallest wins."""
         return self.requested_at, self.dimensions, self.session_id, self.attempt, self.number
 
 
-class Conversion(Struct, frozen=True, gc=False):
+class Conversion(Struct, frozen=True, array_like=True, tag=2, gc=False):
     """The report whether the user typed the code back, about a message known by id or by number.
 
     Attributes:
@@ -74,17 +75,17 @@ class Conversion(Struct, frozen=True, gc=False):
         delivered: true when the user replied; the wire's word.
         conversion_time: when, ms.
         message_id: empty when the message is known by number alone.
-        number: keyed hash of the recipient's number; empty when not told.
+        number: keyed hash of the recipient's number, hexadecimal; empty when not told.
     """
 
     account: int
     delivered: bool
     conversion_time: int
     message_id: str = ""
-    number: bytes = b""
+    number: str = ""
 
 
-class SelfReportedRate(Struct, frozen=True, gc=False):
+class SelfReportedRate(Struct, frozen=True, array_like=True, tag=3, gc=False):
     """The conversion rate, 0 to 1, that an account says it had at `report_time` (ms)."""
 
     account: int
@@ -108,7 +109,7 @@ class Expiry(Struct, frozen=True, gc=False):
 Report = Requested | Conversion | SelfReportedRate
 
 
-class MessageState(Struct, frozen=True, gc=False):
+class MessageState(Struct, frozen=True, array_like=True, gc=False):
     """What the reports about one message come to.
 
     Attributes:

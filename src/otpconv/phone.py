@@ -72,7 +72,7 @@ def parse(text: str) -> Phone:
 
 
 class NumberHash:
-    """Turns a number into what is stored of it: 16 bytes that only the holder of the key can link to it.
+    """Turns a number into what is stored of it: 32 digits that only the holder of the key can link to it.
 
     The account is part of it, so equal numbers of two accounts cannot be linked either.
     """
@@ -82,11 +82,11 @@ class NumberHash:
             raise ValueError("The key of the number hash has 16 to 64 bytes.")
         self._keyed = blake2b(key=key, digest_size=_HASH_BYTES, person=b"otpconv number")
 
-    def __call__(self, account: int, e164: str) -> bytes:
-        """Return the hash of the number `e164` within `account`, 16 bytes."""
+    def __call__(self, account: int, e164: str) -> str:
+        """Return the hash of the number `e164` within `account`: 16 bytes, hexadecimal."""
         state = self._keyed.copy()
         state.update(f"{account}:{e164}".encode())
-        return state.digest()
+        return state.hexdigest()
 
 
 def _digits(text: str) -> str:

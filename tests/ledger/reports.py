@@ -41,9 +41,9 @@ accounts = st.sampled_from((1, 1, 1, 2))
 times = st.builds(int.__add__, st.sampled_from([DAY, DAY, DAY - 1, DAY + HOUR_MS]), st.sampled_from(_SHIFTS))
 
 
-def hashed(account: int, number: str) -> bytes:
+def hashed(account: int, number: str) -> str:
     """Something like the hash of a number within an account; empty for none."""
-    return f"{account}:{number:0>14}".encode() if number else b""
+    return f"{account}{number:0>15}" if number else ""
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from itertools import islice
 
 import pytest
+from msgspec.structs import replace
 
 from ledger.engines import NOW, Storage
 from ledger.reports import DAY, hashed
@@ -39,7 +40,7 @@ def false(message_id: str, time: int) -> Conversion:
     return Conversion(1, delivered=False, conversion_time=time, message_id=message_id)
 
 
-def by_number(time: int, *, delivered: bool = True, number: bytes = NUMBER) -> Conversion:
+def by_number(time: int, *, delivered: bool = True, number: str = NUMBER) -> Conversion:
     return Conversion(1, delivered, time, number=number)
 
 
@@ -127,6 +128,24 @@ def test_states_are_those_of_the_known_messages_of_the_account(storage: Storage)
     assert storage.ledger.states(1, {"b"}) == {"b": known["b"]}
     assert storage.ledger.states(1, []) == {}
     assert storage.ledger.states(1, [f"{n}" for n in range(5_000)] + ["a"]) == {"a": known["a"]}
+
+
+def test_an_outline_is_the_state_with_of_its_request_the_time_and_the_number_alone(storage: Storage) -> None:
+    storage.record(FULL, true(FULL.message_id, DAY + 5), false(FULL.message_id, DAY + 6), true("b", DAY + 1))
+    outlines = storage.ledger.outlines(1, [FULL.message_id, "b", "c"])
+    states = storage.ledger.states(1, [FULL.message_id, "b", "c"])
+    outline = outlines[FULL.message_id].requested
+    assert outline is not None
+    assert (outline.requested_at, outline.number) == (FULL.requested_at, FULL.number)
+    assert {key: replace(state, requested=None) for key, state in outlines.items()} == {
+        key: replace(state, requested=None) for key, state in states.items()
+    }
+    assert outlines["b"] == states["b"]
+    assert storage.ledger.outlines(1, []) == {}
+    storage.record(Requested(1, "bare", DAY))
+    bare = storage.ledger.outlines(1, ["bare"])["bare"].requested
+    assert bare is not None
+    assert (bare.requested_at, bare.number) == (DAY, "")
 
 
 def test_what_came_by_number_alone_verifies_a_message_and_is_not_in_its_state(storage: Storage) -> None:

@@ -12,7 +12,8 @@ from ledger.recount import Facts, contents, recount
 from ledger.reports import ACCOUNTS, DAY, Step, hashed, some_reports, steps
 from otpconv.errors import InvalidTime, NumberMismatch, Refused, Unavailable, UnknownMessage
 from otpconv.ledger.contract import Entry, Journal
-from otpconv.ledger.intake import CHUNK, CLOCK_SKEW_MS, EARLIEST_MS, MAX_BATCH, MAX_WAITING, Intake, Outcome
+from otpconv.ledger.intake import CHUNK, MAX_BATCH, MAX_WAITING, Intake, Outcome
+from otpconv.ledger.judge import CLOCK_SKEW_MS, EARLIEST_MS
 from otpconv.ledger.recent import Recent
 from otpconv.model import Conversion, Expiry, Report, Requested, SelfReportedRate
 
@@ -20,11 +21,11 @@ NUMBER, OTHER_NUMBER = hashed(1, "5"), hashed(1, "6")
 A = Requested(1, "a", DAY, number=NUMBER)
 
 
-def true(message_id: str, time: int, number: bytes = b"") -> Conversion:
+def true(message_id: str, time: int, number: str = "") -> Conversion:
     return Conversion(1, delivered=True, conversion_time=time, message_id=message_id, number=number)
 
 
-def by_number(time: int, number: bytes = NUMBER) -> Conversion:
+def by_number(time: int, number: str = NUMBER) -> Conversion:
     return Conversion(1, delivered=True, conversion_time=time, number=number)
 
 

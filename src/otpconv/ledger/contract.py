@@ -111,7 +111,10 @@ class Ledger(Protocol):
     def states(self, account: int, message_ids: Collection[str]) -> dict[str, MessageState]:
         """Return the states of those of the messages that are known, by what was reported by their id."""
 
-    def newest(self, account: int, number: bytes, at: int) -> Requested | None:
+    def outlines(self, account: int, message_ids: Collection[str]) -> dict[str, MessageState]:
+        """Return `states` in short, for checking conversions: of each request its time and number alone."""
+
+    def newest(self, account: int, number: str, at: int) -> Requested | None:
         """Return the message that a conversion known by `number` alone, at the time `at` (ms), is about."""
 
     def heard(self, conversion: Conversion) -> bool:

@@ -9,26 +9,27 @@ from otpconv.model import Conversion, MessageState, Requested
 #: recorded instead of unchanged, and their time is not checked, but the law makes the same numbers of it.
 MAX_MESSAGES = 200_000
 
-_Key = tuple[int, str]
+#: A message: its account and its id.
+Key = tuple[int, str]
 
 
 class Recent:
-    """States of the messages whose latest reports are on their way from the journal to the ledger."""
+    """What the reports come to that are on their way from the journal to the ledger, message by message."""
 
     def __init__(self, applied: Callable[[], int]) -> None:
         """Take `applied`, which tells the position of the last journal entry in the ledger."""
         self._applied = applied
-        self._states: dict[_Key, tuple[int, MessageState]] = {}
-        self._by_number: dict[bytes, tuple[int, list[Requested]]] = {}
+        self._states: dict[Key, tuple[int, MessageState]] = {}
+        self._by_number: dict[str, tuple[int, list[Requested]]] = {}
         self._heard: dict[Conversion, int] = {}
-        self._batches: deque[tuple[int, list[_Key], list[bytes], list[Conversion]]] = deque()
+        self._batches: deque[tuple[int, list[Key], list[str], list[Conversion]]] = deque()
 
     def state(self, account: int, message_id: str) -> MessageState | None:
-        """Return all that is known of a message, if anything about it is on its way."""
+        """Return the join of what is on its way about a message; what is stored has to be joined to it."""
         found = self._states.get((account, message_id))
         return found[1] if found else None
 
-    def requested_for(self, number: bytes) -> list[Requested]:
+    def requested_for(self, number: str) -> list[Requested]:
         """Return the messages for a number (a keyed hash) that are on their way."""
         found = self._by_number.get(number)
         return found[1] if found else []
@@ -37,7 +38,7 @@ class Recent:
         """Tell whether this very conversion, known by number alone, is on its way."""
         return conversion in self._heard
 
-    def add(self, upto: int, states: Mapping[_Key, MessageState], heard: Iterable[Conversion]) -> None:
+    def add(self, upto: int, states: Mapping[Key, MessageState], heard: Iterable[Conversion]) -> None:
         """Remember what a batch, whose last entry is at `upto`, made of its messages, until it is applied."""
         numbers = []
         for key, state in states.items():

@@ -91,7 +91,7 @@ def requested(item: MessageIn, account: int, now: int, number_hash: NumberHash) 
     Raises:
         InvalidNumber: `to` is not a telephone number.
     """
-    country, carrier, number, number_range = item.country, item.carrier, b"", ""
+    country, carrier, number, number_range = item.country, item.carrier, "", ""
     if item.to is not None:
         phone = parse(item.to)
         country = phone.country if country is None else country
@@ -118,7 +118,7 @@ def conversion(item: ConversionIn, account: int, now: int, number_hash: NumberHa
         InvalidNumber: `to` is not a telephone number.
         InvalidRequest: neither `message_id` nor `to` is there.
     """
-    number = b""
+    number = ""
     if item.to is not None:
         number = number_hash(account, parse(item.to).e164)
     elif item.message_id is None:

@@ -61,8 +61,9 @@ class NativeApi:
         key = self.caller(request, "otpconv:GetMessage")
         message_id = request.path_params["message_id"]
         ledger = self._service.ledger
-        stored = await self._service.ask(lambda: ledger.message(key.account, message_id))
+        # In this order: what is applied in between is in both.
         recent = self._service.recent.state(key.account, message_id)
+        stored = await self._service.ask(lambda: ledger.message(key.account, message_id))
         if stored is None and recent is None:
             raise NotFound("Nothing was reported of a message with this id.")
         return json_response(_message_out(message_id, recent, stored))
@@ -162,7 +163,7 @@ def _row_out(row: RateRow, by: Sequence[str]) -> RateOut:
 
 
 def _message_out(message_id: str, recent: MessageState | None, stored: Message | None) -> MessageOut:
-    state = recent or (stored.state if stored else MessageState())
+    state = (stored.state if stored else MessageState()).join(recent or MessageState())
     times = [state.verified_at, stored.verified_at if stored else None]
     verified_at = min((time for time in times if time is not None), default=None)
     of = state.requested

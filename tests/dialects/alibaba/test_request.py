@@ -6,7 +6,8 @@ from urllib.parse import parse_qsl, quote, urlencode
 import pytest
 from hypothesis import example, given, strategies as st
 
-from otpconv.dialects.alibaba import Call, GatewayError, answers_xml, read, sign_v1, sign_v3
+from otpconv.dialects import alibaba
+from otpconv.dialects.alibaba import Call, GatewayError, by_name, sign_v1, sign_v3
 from otpconv.dialects.alibaba.parameters import MAX_BYTES, from_form, from_query
 from otpconv.dialects.alibaba.signature import V1_METHODS, canonical
 
@@ -60,6 +61,14 @@ def v3(
     query = REPORTED if query is None else query
     signed = sign_v3(method, query, asked, body, access_key_id="testid", secret=KEY)
     return method, urlencode(query).encode(), as_bytes(signed) + UNSIGNED, body
+
+
+def read(method: str, query: bytes, headers: Headers, body: bytes) -> Call:
+    return alibaba.read(method, query, by_name(headers), body)
+
+
+def answers_xml(query: bytes, headers: Headers, body: bytes) -> bool:
+    return alibaba.answers_xml(query, by_name(headers), body)
 
 
 def as_bytes(headers: dict[str, str]) -> Headers:

@@ -6,6 +6,7 @@
 from otpconv.dialects.alibaba.actions import ACTIONS, report
 from otpconv.dialects.alibaba.call import Call
 from otpconv.dialects.alibaba.codes import CODES, ErrorCode
+from otpconv.dialects.alibaba.headers import Fields, by_name
 from otpconv.dialects.alibaba.refusal import GatewayError
 from otpconv.dialects.alibaba.request import answers_xml, read
 from otpconv.dialects.alibaba.response import Answer, failure, preflight, success
@@ -17,8 +18,10 @@ __all__ = [
     "Answer",
     "Call",
     "ErrorCode",
+    "Fields",
     "GatewayError",
     "answers_xml",
+    "by_name",
     "failure",
     "preflight",
     "read",

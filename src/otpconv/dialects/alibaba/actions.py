@@ -19,7 +19,7 @@ from otpconv.model import MESSAGE_ID_PATTERN, Conversion, SelfReportedRate
 CLOCK_SKEW_MS = 60_000
 
 #: (account, number in E.164) -> the keyed hash that stands for the number.
-NumberHash = Callable[[int, str], bytes]
+NumberHash = Callable[[int, str], str]
 
 _Parameters = dict[str, str]
 _Reading = Callable[[_Parameters, int, int, NumberHash], Conversion | SelfReportedRate]
@@ -74,7 +74,7 @@ def _conversion(parameters: _Parameters, account: int, now: int, number_hash: Nu
     if not message_id and not to:
         raise missing("MessageId", "Send MessageId, or To.")
     conversion_time = _time(parameters, "ConversionTime", now)
-    number = number_hash(account, _e164(to)) if to else b""
+    number = number_hash(account, _e164(to)) if to else ""
     return Conversion(account, delivered, conversion_time, message_id, number)
 
 

@@ -34,13 +34,17 @@ class Query(Struct, frozen=True):
     Attributes:
         parameters: names and values, decoded.
         encoded: the same as they came, where that is how signatures want them; else None.
+        in_order: the query as it came, where that is all that `canonical` would make of it; else None.
     """
 
     parameters: dict[str, str]
-    encoded: dict[str, str] | None
+    encoded: dict[str, str] | None = None
+    in_order: str | None = None
 
     def canonical(self, *, without: str | None = None) -> str:
         """Return what `signature.canonical` gives for the parameters, spared the encoding where it can be."""
+        if self.in_order is not None and without is None:
+            return self.in_order
         if self.encoded is None:
             return canonical(self.parameters, without=without)
         pairs = sorted(self.encoded.items())
@@ -60,11 +64,12 @@ def from_query(raw: bytes) -> Query:
         pairs = text.split("&")
         encoded = dict([pair.split("=") for pair in pairs])
         if len(encoded) == len(pairs):
+            in_order = text if [*encoded] == sorted(encoded) else None
             if "%" not in text:
-                return Query(encoded, encoded)
+                return Query(encoded, encoded, in_order)
             decoded = {name: _unescape(value) if "%" in value else value for name, value in encoded.items()}
-            return Query(decoded, encoded)
-    return Query(from_form(raw), None)
+            return Query(decoded, encoded, in_order)
+    return Query(from_form(raw))
 
 
 def from_form(raw: bytes) -> dict[str, str]:

@@ -21,7 +21,7 @@ from functools import lru_cache
 
 from otpconv.dialects.alibaba.actions import check_action
 from otpconv.dialects.alibaba.call import Call
-from otpconv.dialects.alibaba.headers import Fields, Headers, Layout, by_name, layout, media_type
+from otpconv.dialects.alibaba.headers import Fields, Layout, layout, media_type
 from otpconv.dialects.alibaba.parameters import Query, from_form, from_json, from_query
 from otpconv.dialects.alibaba.refusal import GatewayError, invalid, missing
 from otpconv.dialects.alibaba.signature import (
@@ -51,31 +51,29 @@ _TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def read(method: str, query: bytes, headers: Headers, body: bytes) -> Call:
+def read(method: str, query: bytes, fields: Fields, body: bytes) -> Call:
     """Return what a request to `/` asks for; `Call.verify` tells whether it may be believed.
 
     Args:
         method: the HTTP method, upper case.
         query: the query as it came, without the `?`.
-        headers: names in lower case, values trimmed, as ASGI gives them.
+        fields: the headers, from `by_name`.
         body: the whole body.
 
     Raises:
         GatewayError: it is no well-formed signed request; its `xml` is the format it asks its answer in.
     """
-    fields = by_name(headers)
     try:
         if fields.get(b"authorization", b"").startswith(b"ACS3-"):
             return _read_v3(method, query, fields, body)
         return _read_v1(method, query, fields, body)
     except GatewayError as error:
-        error.xml = answers_xml(query, headers, body)
+        error.xml = answers_xml(query, fields, body)
         raise
 
 
-def answers_xml(query: bytes, headers: Headers, body: bytes) -> bool:
+def answers_xml(query: bytes, fields: Fields, body: bytes) -> bool:
     """Return whether a request wants XML: V1 without Format, or with Format=XML. Takes anything."""
-    fields = by_name(headers)
     if fields.get(b"authorization", b"").startswith(b"ACS3-"):
         return False
     form = body if media_type(fields) == _FORM else b""
@@ -91,7 +89,7 @@ def _read_v1(method: str, query: bytes, fields: Fields, body: bytes) -> Call:
     parameters = asked.parameters
     if body and media_type(fields) == _FORM:
         parameters = parameters | from_form(body)
-        asked = Query(parameters, None)
+        asked = Query(parameters)
     get = parameters.get
     if (
         get("SignatureType", "").upper() == "BEARERTOKEN"
@@ -133,9 +131,7 @@ def _read_v1(method: str, query: bytes, fields: Fields, body: bytes) -> Call:
 
 def _read_v3(method: str, query: bytes, fields: Fields, body: bytes) -> Call:
     _check_method(method)
-    action = fields.get(b"x-acs-action", b"").decode("latin-1")
-    version = fields.get(b"x-acs-version", b"").decode("latin-1")
-    check_action(action, version)
+    action, version = _operation(fields.get(b"x-acs-action", b""), fields.get(b"x-acs-version", b""))
     authorization, _, signature = fields[b"authorization"].rpartition(b"Signature=")
     head = layout(authorization, tuple(fields))
     if fields.get(b"x-acs-security-token"):
@@ -146,7 +142,6 @@ def _read_v3(method: str, query: bytes, fields: Fields, body: bytes) -> Call:
     nonce = _nonce(fields[b"x-acs-signature-nonce"].decode("latin-1"))
     signed_at = _milliseconds(fields[b"x-acs-date"].decode("latin-1"))
     asked = from_query(query)
-    listed = asked.canonical()
     parameters = asked.parameters
     if body:
         parameters = parameters | _signed_body(fields, head, body)
@@ -159,9 +154,16 @@ def _read_v3(method: str, query: bytes, fields: Fields, body: bytes) -> Call:
         False,  # noqa: FBT003 - V3 is always answered in JSON
         parameters,
         head.algorithm.name,
-        v3_canonical_request(method, listed, head.lines(fields), head.signed_headers, body_hash),
+        v3_canonical_request(method, asked.canonical(), head.lines(fields), head.signed_headers, body_hash),
         signature,
     )
+
+
+@lru_cache(maxsize=64)
+def _operation(action: bytes, version: bytes) -> tuple[str, str]:
+    operation = action.decode("latin-1"), version.decode("latin-1")
+    check_action(*operation)
+    return operation
 
 
 def _check_method(method: str) -> None:

@@ -80,12 +80,9 @@ class Answer(Struct):
 
 def success(call: Call, request_id: str) -> Answer:
     """Return the answer to a call whose report is durable."""
-    before, after, headers = _success_template(call.version, call.action, call.xml)
+    before, after, headers = _success_template(call.version, call.action, call.xml, len(request_id))
     identity = request_id.encode()
-    body = before + identity + after
-    return Answer(
-        200, [*headers, (b"x-acs-request-id", identity), (b"content-length", b"%d" % len(body))], body
-    )
+    return Answer(200, [*headers, (b"x-acs-request-id", identity)], before + identity + after)
 
 
 def failure(
@@ -137,17 +134,19 @@ def preflight() -> Answer:
 
 
 @lru_cache(maxsize=16)
-def _success_template(version: str, action: str, xml: bool) -> tuple[bytes, bytes, list[tuple[bytes, bytes]]]:  # noqa: FBT001
-    """Return what comes before and after the RequestId, and the headers."""
-    mark = "\x1a"
+def _success_template(
+    version: str,
+    action: str,
+    xml: bool,  # noqa: FBT001
+    id_length: int,
+) -> tuple[bytes, bytes, list[tuple[bytes, bytes]]]:
+    """Return what comes before and after a RequestId of so many characters, and the headers."""
     code, text = _pair(version)
-    if xml:
-        body = _xml(f"{action}Response", {code: "OK", text: "OK", "RequestId": mark})
-        before, after = body.split(mark.encode())
-        return before, after, _XML_HEADERS
-    body = json.encode({code: "OK", text: "OK", "RequestId": "@"})
+    members: dict[str, object] = {code: "OK", text: "OK", "RequestId": "@"}
+    body = _xml(f"{action}Response", members) if xml else json.encode(members)
     before, after = body.split(b"@")
-    return before, after, _JSON_HEADERS
+    length = (b"content-length", b"%d" % (len(before) + id_length + len(after)))
+    return before, after, [*(_XML_HEADERS if xml else _JSON_HEADERS), length]
 
 
 def _product_code(error: Exception, version: str) -> str | None:

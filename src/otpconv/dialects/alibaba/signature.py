@@ -33,11 +33,13 @@ class Algorithm(Struct, frozen=True):
         name: as `Authorization` spells it.
         hash_name: its hash function, as hashlib spells it.
         empty_hash: the hash of an empty body, hexadecimal.
+        first_line: its name as the string to sign begins with it.
     """
 
     name: str
     hash_name: str
     empty_hash: bytes
+    first_line: bytes
 
     def hash(self, data: bytes) -> bytes:
         """Return the hash of `data`, lower-case hexadecimal."""
@@ -49,7 +51,7 @@ class Algorithm(Struct, frozen=True):
 
 
 def _algorithm(name: str, hash_name: str) -> Algorithm:
-    return Algorithm(name, hash_name, hashlib.new(hash_name).hexdigest().encode())
+    return Algorithm(name, hash_name, hashlib.new(hash_name).hexdigest().encode(), f"{name}\n".encode())
 
 
 #: The algorithms of V3 by name; SM3 is there only where this machine's OpenSSL has it.
@@ -157,7 +159,7 @@ def v3_canonical_request(
 
 def v3_string_to_sign(canonical_request: bytes, algorithm: Algorithm) -> bytes:
     """Return what V3 signs: the algorithm's name and the hash of the canonical request."""
-    return b"%b\n%b" % (algorithm.name.encode(), algorithm.hash(canonical_request))
+    return algorithm.first_line + algorithm.hash(canonical_request)
 
 
 def v3_signature(string_to_sign: bytes, secret: str, algorithm: Algorithm) -> bytes:

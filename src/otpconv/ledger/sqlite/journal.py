@@ -1,13 +1,4 @@
-"""The journal in SQLite: every commit waits for the disk.
-
-A report is a JSON list, the first seven places alike: kind (1 requested, 2 conversion, 3 self-reported rate),
-account, time (ms), message id, number (hexadecimal), nonce, signed_at; null where there is none. Then come
-
-    1 requested            country, carrier, provider, template, sender, channel, number range, session id,
-                           attempt
-    2 conversion           delivered
-    3 self-reported rate   rate
-"""
+"""The journal in SQLite: every commit waits for the disk."""
 
 import contextlib
 import os
@@ -20,7 +11,7 @@ import msgspec
 
 from otpconv.ledger.contract import Entry
 from otpconv.ledger.sqlite.connection import Value, connect, mapped, statements
-from otpconv.model import Conversion, Expiry, Requested, SelfReportedRate
+from otpconv.model import Expiry
 
 _SQL = statements("journal.sql")
 _APPEND = _SQL["append"]
@@ -32,9 +23,8 @@ _CHECKPOINT_ENTRIES = 20_000
 _LOG_BYTES = 16 * 1024 * 1024
 _FREE_TIMES = 64
 
-_REPORTS = msgspec.json.Decoder(list[list[msgspec.Raw]])
-_INTEGER = msgspec.json.Decoder(int | None)
-_NONCE, _SIGNED_AT = 5, 6
+_ENCODER = msgspec.json.Encoder()
+_NONCES = msgspec.json.Decoder(list[tuple[int, int]])
 
 
 class SqliteJournal:
@@ -78,14 +68,11 @@ class SqliteJournal:
         """Return the newest `limit` (fingerprint, signed_at) of entries recorded at or after `since` (ms)."""
         found: list[tuple[int, int]] = []
         with mapped(self._path):
-            for recorded_at, reports in self._connection.execute(_SQL["newest_first"]):
+            for recorded_at, nonces in self._connection.execute(_SQL["newest_nonces"]):
                 if recorded_at < since or len(found) >= limit:
                     break
-                for report in reversed(_REPORTS.decode(reports)):
-                    nonce = _INTEGER.decode(report[_NONCE])
-                    signed_at = _INTEGER.decode(report[_SIGNED_AT])
-                    if nonce is not None and signed_at is not None:
-                        found.append((nonce, signed_at))
+                if nonces is not None:
+                    found += reversed(_NONCES.decode(nonces))
         return found[:limit]
 
     def _restart_log(self, upto: int) -> None:
@@ -118,13 +105,15 @@ def _lay_out(log: Path) -> None:
 
 def _rows(entries: Sequence[Entry], recorded_at: int) -> list[dict[str, Value]]:
     """Return one row for the reports, and one for each expiry after them."""
-    reports = [_report(entry) for entry in entries if not isinstance(entry.report, Expiry)]
+    reports = [entry.report for entry in entries if not isinstance(entry.report, Expiry)]
+    nonces = [(entry.nonce, entry.signed_at) for entry in entries if entry.nonce is not None]
     row: dict[str, Value] = {
         "count": len(reports),
         "recorded_at": recorded_at,
         "unmatched_before": None,
         "minutes_from": None,
-        "reports": msgspec.json.encode(reports).decode(),
+        "reports": _ENCODER.encode(reports).decode(),
+        "nonces": _ENCODER.encode(nonces).decode() if nonces else None,
     }
     if len(reports) == len(entries):
         return [row]
@@ -135,28 +124,9 @@ def _rows(entries: Sequence[Entry], recorded_at: int) -> list[dict[str, Value]]:
             "unmatched_before": entry.report.unmatched_before,
             "minutes_from": entry.report.minutes_from,
             "reports": None,
+            "nonces": None,
         }
         for entry in entries
         if isinstance(entry.report, Expiry)
     ]
     return [row, *expiries] if reports else expiries
-
-
-def _report(entry: Entry) -> tuple[object, ...]:
-    report = entry.report
-    if isinstance(report, Conversion):
-        return (
-            2, report.account, report.conversion_time, report.message_id or None,
-            None if report.message_id else report.number.hex(), entry.nonce, entry.signed_at,
-            report.delivered,
-        )  # fmt: skip
-    if isinstance(report, Requested):
-        of = report.dimensions
-        return (
-            1, report.account, report.requested_at, report.message_id, report.number.hex() or None,
-            entry.nonce, entry.signed_at,
-            of.country, of.carrier, of.provider, of.template, of.sender, of.channel,
-            report.number_range, report.session_id, report.attempt,
-        )  # fmt: skip
-    assert isinstance(report, SelfReportedRate)  # noqa: S101 - an expiry is no report
-    return (3, report.account, report.report_time, None, None, entry.nonce, entry.signed_at, report.rate)

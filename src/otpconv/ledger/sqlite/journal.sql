@@ -7,16 +7,18 @@ CREATE TABLE IF NOT EXISTS batches (
     recorded_at INTEGER NOT NULL,
     unmatched_before INTEGER,   -- an expiry stands alone in its batch, and has these two
     minutes_from INTEGER,
-    reports TEXT                -- a JSON list of reports, each a list: see journal.py
+    reports TEXT,               -- a JSON list of reports, as model.py writes them
+    nonces TEXT                 -- a JSON list of [fingerprint, signed_at]
 ) STRICT;
 
 -- name: append
 INSERT INTO batches VALUES (
-    (SELECT coalesce(max(seq), 0) FROM batches) + :count, :recorded_at, :unmatched_before, :minutes_from, :reports
+    (SELECT coalesce(max(seq), 0) FROM batches) + :count, :recorded_at, :unmatched_before, :minutes_from, :reports,
+    :nonces
 );
 
 -- name: head
 SELECT coalesce(max(seq), 0) FROM batches;
 
--- name: newest_first
-SELECT recorded_at, reports FROM batches WHERE reports IS NOT NULL ORDER BY seq DESC;
+-- name: newest_nonces
+SELECT recorded_at, nonces FROM batches ORDER BY seq DESC;

@@ -10,13 +10,14 @@ import msgspec
 
 from otpconv.ledger.contract import DIMENSIONS, Count, Message, Window
 from otpconv.ledger.sqlite.connection import Value, connect_reader, mapped, statements
-from otpconv.model import Conversion, Dimensions, MessageState, Requested, SelfReportedRate
+from otpconv.model import Conversion, MessageState, Requested, SelfReportedRate
 
 _SQL = statements("queries.sql")
 
 #: A row as SQLite gives it; the statement says what is in it.
 _Row = tuple[Any, ...]
-_STATES = msgspec.json.Decoder(list[list[Any]])
+_STATE = msgspec.json.Decoder(MessageState)
+_STATES = msgspec.json.Decoder(dict[str, MessageState])
 
 
 class SqliteLedger:
@@ -25,20 +26,19 @@ class SqliteLedger:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._threads = threading.local()
-        # Rows of this table are never changed, and are as many as there are combinations.
-        self._dimensions: dict[int, Dimensions] = {}
 
     def states(self, account: int, message_ids: Collection[str]) -> dict[str, MessageState]:
         """Return the states of those of the messages that are known, by what was reported by their id."""
-        wanted = _json(list(message_ids))
-        (row,) = self._rows("states", {"account": account, "message_ids": wanted})
-        rows = _STATES.decode(row[0])
-        return {row[0]: self._state(account, row) for row in rows}
+        return self._states("states", account, message_ids)
 
-    def newest(self, account: int, number: bytes, at: int) -> Requested | None:
+    def outlines(self, account: int, message_ids: Collection[str]) -> dict[str, MessageState]:
+        """Return `states` in short, for checking conversions: of each request its time and number alone."""
+        return self._states("outlines", account, message_ids)
+
+    def newest(self, account: int, number: str, at: int) -> Requested | None:
         """Return the message that a conversion known by `number` alone, at the time `at` (ms), is about."""
         rows = self._rows("newest", {"account": account, "number": number, "at": at})
-        return self._state(account, rows[0]).requested if rows else None
+        return _STATE.decode(rows[0][0]).requested if rows else None
 
     def heard(self, conversion: Conversion) -> bool:
         """Tell whether this very conversion, known by number alone, is known."""
@@ -57,13 +57,13 @@ class SqliteLedger:
     def message(self, account: int, message_id: str) -> Message | None:
         """Return one message."""
         rows = self._rows("message", {"account": account, "message_id": message_id})
-        return self._message(account, rows[0]) if rows else None
+        return _message(rows[0]) if rows else None
 
     def messages(self, account: int) -> Iterator[Message]:
         """Return all messages, those of a later `apply` after those of an earlier one; for exports."""
         with mapped(self._path):
             for row in self._connection().execute(_SQL["all_messages"], {"account": account}):
-                yield self._message(account, row)
+                yield _message(row)
 
     def counts(
         self, account: int, window: Window, by: Sequence[str], filters: Mapping[str, Collection[str]]
@@ -113,35 +113,17 @@ class SqliteLedger:
         connection: apsw.Connection = self._threads.connection
         return connection
 
+    def _states(self, name: str, account: int, message_ids: Collection[str]) -> dict[str, MessageState]:
+        (row,) = self._rows(name, {"account": account, "message_ids": _json(list(message_ids))})
+        return _STATES.decode(row[0])
+
     def _rows(self, name: str, bindings: Mapping[str, Value]) -> list[_Row]:
         with mapped(self._path):
             return self._connection().execute(_SQL[name], bindings).fetchall()
 
-    def _message(self, account: int, row: _Row) -> Message:
-        return Message(row[0], self._state(account, row), row[10])
 
-    def _state(self, account: int, row: Sequence[Any]) -> MessageState:
-        message_id, requested_at, dimensions, number, number_range, session_id, attempt, *conversions = row[
-            :10
-        ]
-        requested = None
-        if requested_at is not None:
-            requested = Requested(
-                account,
-                message_id,
-                requested_at,
-                self._dimensions.get(dimensions) or self._load_dimensions(dimensions),
-                bytes.fromhex(number),
-                number_range,
-                session_id,
-                attempt,
-            )
-        return MessageState(requested, *conversions)
-
-    def _load_dimensions(self, dimensions: int) -> Dimensions:
-        (row,) = self._rows("dimensions", {"id": dimensions})
-        self._dimensions[dimensions] = found = Dimensions(*row)
-        return found
+def _message(row: _Row) -> Message:
+    return Message(row[0], _STATE.decode(row[1]), row[2])
 
 
 def _json(value: object) -> str:

@@ -42,6 +42,17 @@ CREATE TABLE IF NOT EXISTS messages (
     UNIQUE (account, message_id)
 ) STRICT;
 
+-- What is known of a message, as model.py reads it.
+CREATE VIEW IF NOT EXISTS message_states AS
+SELECT m.id, m.account, m.message_id, m.requested_at, m.number, m.verified_at,
+    '[' || iif(m.requested_at IS NULL, 'null', json_array(
+        1, m.account, m.message_id, m.requested_at,
+        json_array(d.country, d.carrier, d.provider, d.template, d.sender, d.channel),
+        lower(hex(m.number)), m.number_range, m.session_id, m.attempt
+    )) || ',' || coalesce(m.true_first, 'null') || ',' || coalesce(m.true_last, 'null')
+    || ',' || coalesce(m.false_last, 'null') || ']' AS state
+FROM messages AS m LEFT JOIN dimensions AS d ON d.id = m.dimensions;
+
 CREATE INDEX IF NOT EXISTS messages_unmatched ON messages (account) WHERE requested_at IS NULL;
 
 -- By day first: what is near in time stays near on disk, although hashes are random.
@@ -180,10 +191,20 @@ CREATE TEMP TABLE touched_messages (id INTEGER PRIMARY KEY);
 DELETE FROM batch;
 
 -- name: unpack
+-- A report is [1, account, message id, requested_at, [dimensions], number, number range, session id, attempt],
+-- [2, account, delivered, conversion time, message id, number], or [3, account, report time, rate].
 INSERT INTO batch
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, unhex(value ->> 4), value ->> 7, value ->> 7,
-    value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12,
-    value ->> 13, value ->> 14, value ->> 15
+SELECT
+    value ->> 0,
+    value ->> 1,
+    value ->> iif(value ->> 0 = 3, 2, 3),
+    iif(value ->> 0 = 2, nullif(value ->> 4, ''), value ->> 2),
+    iif(value ->> 0 = 2 AND value ->> 4 <> '', NULL, unhex(nullif(value ->> 5, ''))),
+    value ->> 2,
+    value ->> 3,
+    value ->> '$[4][0]', value ->> '$[4][1]', value ->> '$[4][2]',
+    value ->> '$[4][3]', value ->> '$[4][4]', value ->> '$[4][5]',
+    value ->> 6, value ->> 7, value ->> 8
 FROM journal.batches AS b CROSS JOIN json_each(b.reports)
 WHERE b.seq > :after AND b.seq <= :upto;
 

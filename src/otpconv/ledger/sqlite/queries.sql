@@ -2,37 +2,36 @@
 
 -- name: states
 -- One row for all: each row that is fetched costs the event loop a change of threads.
-SELECT json_group_array(json_array(
-    m.message_id, m.requested_at, m.dimensions, hex(m.number), m.number_range, m.session_id, m.attempt,
-    m.true_first, m.true_last, m.false_last
-))
+SELECT '{' || coalesce(group_concat(json_quote(m.message_id) || ':' || m.state), '') || '}'
+FROM json_each(:message_ids) AS ids CROSS JOIN message_states AS m
+    ON m.account = :account AND m.message_id = ids.value;
+
+-- name: outlines
+SELECT '{' || coalesce(group_concat(
+    json_quote(m.message_id) || ':['
+    || coalesce('[1,0,"",' || m.requested_at || ',[],"' || lower(hex(m.number)) || '"]', 'null')
+    || ',' || coalesce(m.true_first, 'null') || ',' || coalesce(m.true_last, 'null')
+    || ',' || coalesce(m.false_last, 'null') || ']'
+), '') || '}'
 FROM json_each(:message_ids) AS ids CROSS JOIN messages AS m
     ON m.account = :account AND m.message_id = ids.value;
 
 -- name: message
-SELECT m.message_id, m.requested_at, m.dimensions, hex(m.number), m.number_range, m.session_id, m.attempt,
-    m.true_first, m.true_last, m.false_last, m.verified_at
-FROM messages AS m WHERE m.account = :account AND m.message_id = :message_id;
+SELECT message_id, state, verified_at FROM message_states
+WHERE account = :account AND message_id = :message_id;
 
 -- name: all_messages
-SELECT m.message_id, m.requested_at, m.dimensions, hex(m.number), m.number_range, m.session_id, m.attempt,
-    m.true_first, m.true_last, m.false_last, m.verified_at
-FROM messages AS m WHERE m.account = :account ORDER BY m.id;
+SELECT message_id, state, verified_at FROM message_states WHERE account = :account ORDER BY id;
 
 -- name: newest
-SELECT m.message_id, m.requested_at, m.dimensions, hex(m.number), m.number_range, m.session_id, m.attempt,
-    NULL, NULL, NULL, NULL
-FROM messages AS m
-WHERE m.requested_at / 86400000 IN (:at / 86400000, :at / 86400000 - 1) AND m.number = :number
-    AND m.account = :account AND m.requested_at BETWEEN :at - 86400000 AND :at
-ORDER BY m.requested_at DESC, m.message_id DESC LIMIT 1;
+SELECT state FROM message_states
+WHERE requested_at / 86400000 IN (:at / 86400000, :at / 86400000 - 1) AND number = unhex(:number)
+    AND account = :account AND requested_at BETWEEN :at - 86400000 AND :at
+ORDER BY requested_at DESC, message_id DESC LIMIT 1;
 
 -- name: heard
 SELECT 1 FROM number_conversions
-WHERE account = :account AND number = :number AND conversion_time = :conversion_time AND delivered = :delivered;
-
--- name: dimensions
-SELECT country, carrier, provider, template, sender, channel FROM dimensions WHERE id = :id;
+WHERE account = :account AND number = unhex(:number) AND conversion_time = :conversion_time AND delivered = :delivered;
 
 -- name: counts
 -- Each combination of dimensions is summed under one of its group, so that only numbers are sorted.

@@ -1,0 +1,170 @@
+"""Checking reports: what contradicts what is known, what is new, and what was known before."""
+
+from collections.abc import Sequence
+
+from otpconv.errors import InvalidTime, NumberMismatch, UnknownMessage
+from otpconv.ledger.contract import Entry, Ledger
+from otpconv.ledger.recent import Key, Recent
+from otpconv.model import (
+    Conversion,
+    Expiry,
+    MessageState,
+    Report,
+    Requested,
+    SelfReportedRate,
+    owner,
+    state_of,
+)
+
+#: How far ahead of our clock a reported time may be, ms.
+CLOCK_SKEW_MS = 60_000
+#: Times before the year 2000 are seconds taken for milliseconds, or mistakes, ms.
+EARLIEST_MS = 946_684_800_000
+
+_NOTHING = MessageState()
+
+
+class Judge:
+    """Holds the reports of one batch against what is known, and against those before them in the batch.
+
+    Attributes:
+        changed: what is on its way, with the batch, of each message that the batch adds something to.
+        heard: new conversions known by number alone.
+    """
+
+    def __init__(
+        self, batch: Sequence[Entry], ledger: Ledger, recent: Recent, *, latest: int, strict: bool
+    ) -> None:
+        """Look up what the batch is about.
+
+        Args:
+            batch: the reports to be judged, each once, in this order.
+            ledger: what is stored.
+            recent: what is on its way into the ledger.
+            latest: the latest time a report can name, ms.
+            strict: refuse conversions of unknown messages.
+        """
+        self._ledger = ledger
+        self._recent = recent
+        self._latest = latest
+        self._strict = strict
+        self.changed: dict[Key, MessageState] = {}
+        self.heard: set[Conversion] = set()
+        self._requested_for: dict[str, list[Requested]] = {}
+        self._stored: dict[int, dict[str, MessageState]] = {}
+        converted: dict[int, set[str]] = {}
+        requested: dict[int, set[str]] = {}
+        for entry in batch:
+            report = entry.report
+            if isinstance(report, Conversion) and report.message_id:
+                on_its_way = recent.state(report.account, report.message_id)
+                wanted = requested if on_its_way and on_its_way.requested else converted
+                wanted.setdefault(report.account, set()).add(report.message_id)
+            elif isinstance(report, Requested):
+                requested.setdefault(report.account, set()).add(report.message_id)
+        # An outline costs a third; it will do where no other request is to be held against the stored one.
+        for account, message_ids in converted.items():
+            self._stored[account] = ledger.outlines(account, message_ids)
+        for account, message_ids in requested.items():
+            self._stored.setdefault(account, {}).update(ledger.states(account, message_ids))
+
+    def is_new(self, report: Report | Expiry) -> bool:
+        """Tell whether the report adds anything to what is known.
+
+        Raises:
+            Refused: it contradicts what is known, or its time can't be.
+        """
+        if isinstance(report, Conversion):
+            self._check_time("conversion_time", report.conversion_time)
+            return self._is_new_conversion(report) if report.message_id else self._is_new_by_number(report)
+        if isinstance(report, Requested):
+            self._check_time("requested_at", report.requested_at)
+            return self._is_new_request(report)
+        if isinstance(report, SelfReportedRate):
+            self._check_time("report_time", report.report_time)
+        return True
+
+    def _is_new_request(self, report: Requested) -> bool:
+        key = report.account, report.message_id
+        on_its_way = self._on_its_way(key)
+        state = self._known(key, on_its_way)
+        if state and state.requested and state.requested.precedence() <= report.precedence():
+            return False
+        self.changed[key] = state_of(report).join(on_its_way or _NOTHING)
+        if report.number:
+            self._requested_for.setdefault(report.number, []).append(report)
+        return True
+
+    def _is_new_conversion(self, report: Conversion) -> bool:
+        key = report.account, report.message_id
+        on_its_way = self._on_its_way(key)
+        state = self._known(key, on_its_way)
+        if state is None or state.requested is None:
+            if self._strict:
+                raise UnknownMessage(f"No message {report.message_id} was reported as requested.")
+        else:
+            _check_after(report, state.requested)
+            if report.number and state.requested.number and report.number != state.requested.number:
+                raise NumberMismatch(f"Message {report.message_id} was requested for another number.")
+        if state is not None and _absorbs(state, report):
+            return False
+        self.changed[key] = (on_its_way or _NOTHING).with_conversion(report)
+        return True
+
+    def _is_new_by_number(self, report: Conversion) -> bool:
+        stored = self._ledger.newest(report.account, report.number, report.conversion_time)
+        candidates = self._requested_for.get(report.number, []) + self._recent.requested_for(report.number)
+        if stored is not None:
+            candidates.append(stored)
+        message = owner(candidates, report.conversion_time)
+        if message is not None:
+            if report.conversion_time <= message.requested_at and self._stands(message):
+                _check_after(report, message)
+        elif self._strict:
+            raise UnknownMessage("No message was requested for this number in the 24 hours before.")
+        if report in self.heard or self._recent.heard(report) or self._ledger.heard(report):
+            return False
+        self.heard.add(report)
+        return True
+
+    def _stands(self, message: Requested) -> bool:
+        """Tell whether no report that won over this one is known, here or on its way."""
+        stored = self._ledger.states(message.account, [message.message_id]).get(message.message_id, _NOTHING)
+        on_its_way = self._on_its_way((message.account, message.message_id)) or _NOTHING
+        return stored.join(on_its_way).requested == message
+
+    def _on_its_way(self, key: Key) -> MessageState | None:
+        return self.changed.get(key) or self._recent.state(*key)
+
+    def _known(self, key: Key, on_its_way: MessageState | None) -> MessageState | None:
+        stored = self._stored[key[0]].get(key[1])
+        if on_its_way is None or stored is None:
+            return on_its_way or stored
+        return stored.join(on_its_way)
+
+    def _check_time(self, parameter: str, time: int) -> None:
+        if time > self._latest:
+            raise InvalidTime(
+                f"{parameter} {time} is in the future: the time now is {self._latest - CLOCK_SKEW_MS} (ms)."
+            )
+        if time < EARLIEST_MS:
+            raise InvalidTime(
+                f"{parameter} {time} is before the year 2000: it is in milliseconds, not seconds."
+            )
+
+
+def _check_after(report: Conversion, message: Requested) -> None:
+    if report.conversion_time <= message.requested_at:
+        raise InvalidTime(
+            f"conversion_time {report.conversion_time} is not after the message was requested,"
+            f" at {message.requested_at} (ms)."
+        )
+
+
+def _absorbs(state: MessageState, report: Conversion) -> bool:
+    """Tell whether joining the conversion would leave the state as it is."""
+    if not report.delivered:
+        return state.false_last is not None and report.conversion_time <= state.false_last
+    if state.true_first is None or state.true_last is None:
+        return False
+    return state.true_first <= report.conversion_time <= state.true_last
