@@ -58,8 +58,8 @@ class Intake:
         self._clock = clock
         self._recorded = recorded
         self._strict = strict
-        self._waiting: deque[tuple[list[Entry], asyncio.Future[list[Outcome]]]] = deque()
-        self._waiting_entries = 0
+        self._batches: deque[_Batch] = deque()
+        self._waiting = 0
 
     def submit(self, entries: list[Entry]) -> asyncio.Future[list[Outcome]]:
         """Queue entries for the next commit.
@@ -70,15 +70,22 @@ class Intake:
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[list[Outcome]] = loop.create_future()
-        if self._waiting_entries >= MAX_WAITING:
+        if self._waiting >= MAX_WAITING:
             future.set_exception(
                 Unavailable("Too many reports are waiting for the disk; try again in a moment.")
             )
             return future
-        if not self._waiting:
+        if not self._batches:
             loop.call_soon(self._gather, loop, 0)
-        self._waiting.append((entries, future))
-        self._waiting_entries += len(entries)
+            self._batches.append(_Batch())
+        batch = self._batches[-1]
+        start = len(batch.entries)
+        if start >= MAX_BATCH:
+            batch, start = _Batch(), 0
+            self._batches.append(batch)
+        batch.entries += entries
+        batch.waiters.append((future, slice(start, start + len(entries))))
+        self._waiting += len(entries)
         return future
 
     async def record(self, reports: Sequence[Report]) -> list[Outcome]:
@@ -94,8 +101,9 @@ class Intake:
 
     async def drain(self) -> None:
         """Wait until nothing waits for a commit any more."""
-        if self._waiting:
-            await asyncio.wait([future for _, future in self._waiting])
+        waiters = [future for batch in self._batches for future, _ in batch.waiters]
+        if waiters:
+            await asyncio.wait(waiters)
 
     def commit(self, batch: Sequence[Entry]) -> list[Outcome]:
         """Check the entries, make the new ones durable in one commit, and say what became of each.
@@ -119,36 +127,39 @@ class Intake:
                 outcomes.append(refusal)
         if new:
             upto = self._journal.append(new, now)
-            self._recent.add(upto, judge.changed, judge.heard)
+            self._recent.add(upto, judge.on_its_way, judge.heard)
             self._recorded()
         return outcomes
 
     def _gather(self, loop: asyncio.AbstractEventLoop, before: int) -> None:
         """Commit when a turn of the loop has brought nothing new, or enough has gathered."""
-        if before < self._waiting_entries < ENOUGH:
-            loop.call_soon(self._gather, loop, self._waiting_entries)
+        if before < self._waiting < ENOUGH:
+            loop.call_soon(self._gather, loop, self._waiting)
         else:
             self._commit_waiting(loop)
 
     def _commit_waiting(self, loop: asyncio.AbstractEventLoop) -> None:
-        batch: list[Entry] = []
-        waiters = []
-        while self._waiting and len(batch) < MAX_BATCH:
-            entries, future = self._waiting.popleft()
-            waiters.append((len(batch), future))
-            batch += entries
-        self._waiting_entries -= len(batch)
-        if self._waiting:
+        batch = self._batches.popleft()
+        self._waiting -= len(batch.entries)
+        if self._batches:
             loop.call_soon(self._gather, loop, 0)
         try:
-            outcomes = self.commit(batch)
+            outcomes = self.commit(batch.entries)
         except Exception as error:  # noqa: BLE001 - whatever it is, everyone who waits has to hear of it
-            for _, future in waiters:
+            for future, _ in batch.waiters:
                 if not future.done():
                     future.set_exception(error)
             return
-        end = len(batch)
-        for start, future in reversed(waiters):
+        for future, part in batch.waiters:
             if not future.done():
-                future.set_result(outcomes[start:end])
-            end = start
+                future.set_result(outcomes[part])
+
+
+class _Batch:
+    """What the next commit is to have, and who waits for which part of it."""
+
+    __slots__ = ("entries", "waiters")
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.waiters: list[tuple[asyncio.Future[list[Outcome]], slice]] = []

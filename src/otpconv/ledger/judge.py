@@ -28,7 +28,7 @@ class Judge:
     """Holds the reports of one batch against what is known, and against those before them in the batch.
 
     Attributes:
-        changed: what is on its way, with the batch, of each message that the batch adds something to.
+        on_its_way: what is on its way about the messages of the batch, with what the batch adds to it.
         heard: new conversions known by number alone.
     """
 
@@ -48,7 +48,7 @@ class Judge:
         self._recent = recent
         self._latest = latest
         self._strict = strict
-        self.changed: dict[Key, MessageState] = {}
+        self.on_its_way: dict[Key, MessageState] = {}
         self.heard: set[Conversion] = set()
         self._requested_for: dict[str, list[Requested]] = {}
         self._stored: dict[int, dict[str, MessageState]] = {}
@@ -56,12 +56,14 @@ class Judge:
         requested: dict[int, set[str]] = {}
         for entry in batch:
             report = entry.report
-            if isinstance(report, Conversion) and report.message_id:
-                on_its_way = recent.state(report.account, report.message_id)
-                wanted = requested if on_its_way and on_its_way.requested else converted
-                wanted.setdefault(report.account, set()).add(report.message_id)
-            elif isinstance(report, Requested):
-                requested.setdefault(report.account, set()).add(report.message_id)
+            if not isinstance(report, Conversion | Requested) or not report.message_id:
+                continue
+            key = report.account, report.message_id
+            state = recent.states.get(key)
+            if state is not None:
+                self.on_its_way[key] = state
+            in_full = isinstance(report, Requested) or (state is not None and state.requested is not None)
+            (requested if in_full else converted).setdefault(key[0], set()).add(key[1])
         # An outline costs a third; it will do where no other request is to be held against the stored one.
         for account, message_ids in converted.items():
             self._stored[account] = ledger.outlines(account, message_ids)
@@ -75,29 +77,31 @@ class Judge:
             Refused: it contradicts what is known, or its time can't be.
         """
         if isinstance(report, Conversion):
-            self._check_time("conversion_time", report.conversion_time)
+            if not EARLIEST_MS <= report.conversion_time <= self._latest:
+                raise self._impossible("conversion_time", report.conversion_time)
             return self._is_new_conversion(report) if report.message_id else self._is_new_by_number(report)
         if isinstance(report, Requested):
-            self._check_time("requested_at", report.requested_at)
+            if not EARLIEST_MS <= report.requested_at <= self._latest:
+                raise self._impossible("requested_at", report.requested_at)
             return self._is_new_request(report)
-        if isinstance(report, SelfReportedRate):
-            self._check_time("report_time", report.report_time)
+        if isinstance(report, SelfReportedRate) and not EARLIEST_MS <= report.report_time <= self._latest:
+            raise self._impossible("report_time", report.report_time)
         return True
 
     def _is_new_request(self, report: Requested) -> bool:
         key = report.account, report.message_id
-        on_its_way = self._on_its_way(key)
+        on_its_way = self.on_its_way.get(key)
         state = self._known(key, on_its_way)
         if state and state.requested and state.requested.precedence() <= report.precedence():
             return False
-        self.changed[key] = state_of(report).join(on_its_way or _NOTHING)
+        self.on_its_way[key] = state_of(report).join(on_its_way or _NOTHING)
         if report.number:
             self._requested_for.setdefault(report.number, []).append(report)
         return True
 
     def _is_new_conversion(self, report: Conversion) -> bool:
         key = report.account, report.message_id
-        on_its_way = self._on_its_way(key)
+        on_its_way = self.on_its_way.get(key)
         state = self._known(key, on_its_way)
         if state is None or state.requested is None:
             if self._strict:
@@ -108,7 +112,7 @@ class Judge:
                 raise NumberMismatch(f"Message {report.message_id} was requested for another number.")
         if state is not None and _absorbs(state, report):
             return False
-        self.changed[key] = (on_its_way or _NOTHING).with_conversion(report)
+        self.on_its_way[key] = (on_its_way or _NOTHING).with_conversion(report)
         return True
 
     def _is_new_by_number(self, report: Conversion) -> bool:
@@ -130,11 +134,9 @@ class Judge:
     def _stands(self, message: Requested) -> bool:
         """Tell whether no report that won over this one is known, here or on its way."""
         stored = self._ledger.states(message.account, [message.message_id]).get(message.message_id, _NOTHING)
-        on_its_way = self._on_its_way((message.account, message.message_id)) or _NOTHING
+        key = message.account, message.message_id
+        on_its_way = self.on_its_way.get(key) or self._recent.states.get(key, _NOTHING)
         return stored.join(on_its_way).requested == message
-
-    def _on_its_way(self, key: Key) -> MessageState | None:
-        return self.changed.get(key) or self._recent.state(*key)
 
     def _known(self, key: Key, on_its_way: MessageState | None) -> MessageState | None:
         stored = self._stored[key[0]].get(key[1])
@@ -142,15 +144,11 @@ class Judge:
             return on_its_way or stored
         return stored.join(on_its_way)
 
-    def _check_time(self, parameter: str, time: int) -> None:
+    def _impossible(self, parameter: str, time: int) -> InvalidTime:
         if time > self._latest:
-            raise InvalidTime(
-                f"{parameter} {time} is in the future: the time now is {self._latest - CLOCK_SKEW_MS} (ms)."
-            )
-        if time < EARLIEST_MS:
-            raise InvalidTime(
-                f"{parameter} {time} is before the year 2000: it is in milliseconds, not seconds."
-            )
+            now = self._latest - CLOCK_SKEW_MS
+            return InvalidTime(f"{parameter} {time} is in the future: the time now is {now} (ms).")
+        return InvalidTime(f"{parameter} {time} is before the year 2000: it is in milliseconds, not seconds.")
 
 
 def _check_after(report: Conversion, message: Requested) -> None:

@@ -14,20 +14,20 @@ Key = tuple[int, str]
 
 
 class Recent:
-    """What the reports come to that are on their way from the journal to the ledger, message by message."""
+    """What the reports come to that are on their way from the journal to the ledger.
+
+    Attributes:
+        states: by message; what is stored has to be joined to it.
+    """
 
     def __init__(self, applied: Callable[[], int]) -> None:
         """Take `applied`, which tells the position of the last journal entry in the ledger."""
         self._applied = applied
-        self._states: dict[Key, tuple[int, MessageState]] = {}
+        self.states: dict[Key, MessageState] = {}
+        self._upto: dict[Key, int] = {}
         self._by_number: dict[str, tuple[int, list[Requested]]] = {}
         self._heard: dict[Conversion, int] = {}
         self._batches: deque[tuple[int, list[Key], list[str], list[Conversion]]] = deque()
-
-    def state(self, account: int, message_id: str) -> MessageState | None:
-        """Return the join of what is on its way about a message; what is stored has to be joined to it."""
-        found = self._states.get((account, message_id))
-        return found[1] if found else None
 
     def requested_for(self, number: str) -> list[Requested]:
         """Return the messages for a number (a keyed hash) that are on their way."""
@@ -41,24 +41,25 @@ class Recent:
     def add(self, upto: int, states: Mapping[Key, MessageState], heard: Iterable[Conversion]) -> None:
         """Remember what a batch, whose last entry is at `upto`, made of its messages, until it is applied."""
         numbers = []
-        for key, state in states.items():
-            self._states[key] = (upto, state)
+        for state in states.values():
             if state.requested is not None and state.requested.number:
                 number = state.requested.number
                 self._by_number[number] = (upto, [*self.requested_for(number), state.requested])
                 numbers.append(number)
         conversions = list(heard)
+        self.states.update(states)
+        self._upto.update(dict.fromkeys(states, upto))
         self._heard.update(dict.fromkeys(conversions, upto))
         self._batches.append((upto, list(states), numbers, conversions))
 
     def forget_applied(self) -> None:
         """Drop what has reached the ledger, and the oldest beyond the bound."""
         applied = self._applied()
-        while self._batches and (self._batches[0][0] <= applied or len(self._states) > MAX_MESSAGES):
+        while self._batches and (self._batches[0][0] <= applied or len(self.states) > MAX_MESSAGES):
             upto, keys, numbers, conversions = self._batches.popleft()
             for key in keys:
-                if self._states.get(key, (upto + 1,))[0] <= upto:
-                    del self._states[key]
+                if self._upto.get(key, upto + 1) <= upto:
+                    del self._upto[key], self.states[key]
             for number in numbers:
                 if self._by_number.get(number, (upto + 1,))[0] <= upto:
                     del self._by_number[number]

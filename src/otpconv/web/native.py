@@ -62,7 +62,7 @@ class NativeApi:
         message_id = request.path_params["message_id"]
         ledger = self._service.ledger
         # In this order: what is applied in between is in both.
-        recent = self._service.recent.state(key.account, message_id)
+        recent = self._service.recent.states.get((key.account, message_id))
         stored = await self._service.ask(lambda: ledger.message(key.account, message_id))
         if stored is None and recent is None:
             raise NotFound("Nothing was reported of a message with this id.")
