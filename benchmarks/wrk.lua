@@ -1,21 +1,23 @@
--- Plays pre-signed requests from a file, one line each: query, date, nonce, authorization, tab-separated.
--- Without a file it repeats a plain GET. Prints one line of JSON at the end.
+-- Plays pre-signed requests from a file, one line each: query, date, nonce, authorization, tab-separated; at its
+-- end it begins again, which a server that remembers nonces takes for errors. Prints one line of JSON at the end.
 local template = "POST /?%s HTTP/1.1\r\nhost: %s\r\nuser-agent: AlibabaCloud (Linux; x86_64) Python/3.11.7 "
     .. "Core/0.4.3 TeaDSL/2\r\naccept: application/json\r\nx-acs-action: SmsConversion\r\n"
     .. "x-acs-version: 2018-05-01\r\nx-acs-date: %s\r\nx-acs-signature-nonce: %s\r\n"
     .. "x-acs-content-sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\r\n"
     .. "x-acs-credentials-provider: static_ak\r\nauthorization: %s\r\ncontent-length: 0\r\n\r\n"
-local lines, host
+local file, lines, host
 
 function init(args)
-    host = args[2]
-    if args[1] then lines = io.lines(args[1]) end
+    file, host = args[1], args[2]
+    lines = io.lines(file)
 end
 
 function request()
-    if not lines then return wrk.format("GET", "/") end
     local line = lines()
-    if not line then return wrk.format("GET", "/healthz") end
+    if not line then
+        lines = io.lines(file)
+        line = lines()
+    end
     local query, date, nonce, authorization = line:match("(.-)\t(.-)\t(.-)\t(.*)")
     return template:format(query, host, date, nonce, authorization)
 end

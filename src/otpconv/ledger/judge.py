@@ -56,14 +56,20 @@ class Judge:
         requested: dict[int, set[str]] = {}
         for entry in batch:
             report = entry.report
-            if not isinstance(report, Conversion | Requested) or not report.message_id:
+            if isinstance(report, SelfReportedRate | Expiry) or not report.message_id:
                 continue
-            key = report.account, report.message_id
+            key = account, message_id = report.account, report.message_id
+            wanted = converted
             state = recent.states.get(key)
             if state is not None:
                 self.on_its_way[key] = state
-            in_full = isinstance(report, Requested) or (state is not None and state.requested is not None)
-            (requested if in_full else converted).setdefault(key[0], set()).add(key[1])
+                if state.requested is not None:
+                    wanted = requested
+            if isinstance(report, Requested):
+                wanted = requested
+            if account not in wanted:
+                wanted[account] = set()
+            wanted[account].add(message_id)
         # An outline costs a third; it will do where no other request is to be held against the stored one.
         for account, message_ids in converted.items():
             self._stored[account] = ledger.outlines(account, message_ids)

@@ -7,12 +7,10 @@ FROM json_each(:message_ids) AS ids CROSS JOIN message_states AS m
     ON m.account = :account AND m.message_id = ids.value;
 
 -- name: outlines
-SELECT '{' || coalesce(group_concat(
-    json_quote(m.message_id) || ':['
-    || coalesce('[1,0,"",' || m.requested_at || ',[],"' || lower(hex(m.number)) || '"]', 'null')
-    || ',' || coalesce(m.true_first, 'null') || ',' || coalesce(m.true_last, 'null')
-    || ',' || coalesce(m.false_last, 'null') || ']'
-), '') || '}'
+SELECT json_group_object(m.message_id, json_array(
+    iif(m.requested_at IS NULL, NULL, json_array(1, 0, '', m.requested_at, json_array(), lower(hex(m.number)))),
+    m.true_first, m.true_last, m.false_last
+))
 FROM json_each(:message_ids) AS ids CROSS JOIN messages AS m
     ON m.account = :account AND m.message_id = ids.value;
 
