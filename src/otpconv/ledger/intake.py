@@ -27,6 +27,8 @@ MAX_WAITING = 200_000
 
 #: What became of a report: new, already known, or refused and why.
 Outcome = Literal["recorded", "unchanged"] | Refused
+#: Takes the outcomes, or why there are none. It must not raise: others wait behind it.
+Done = Callable[[list[Outcome] | Exception], None]
 
 
 class Intake:
@@ -61,21 +63,19 @@ class Intake:
         self._batches: deque[_Batch] = deque()
         self._waiting = 0
 
-    def submit(self, entries: list[Entry]) -> asyncio.Future[list[Outcome]]:
+    def hand_in(self, entries: list[Entry], done: Done) -> None:
         """Queue entries for the next commit.
 
-        Returns:
-            A future of what became of each, done when the new ones are durable. It raises `Unavailable` when
-            the storage failed or too much is waiting: nothing of these entries was recorded.
+        Args:
+            entries: what to record.
+            done: called with what became of each, once the new ones are durable; or with `Unavailable` when
+                the storage failed or too much is waiting: nothing of these entries was recorded.
         """
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[list[Outcome]] = loop.create_future()
         if self._waiting >= MAX_WAITING:
-            future.set_exception(
-                Unavailable("Too many reports are waiting for the disk; try again in a moment.")
-            )
-            return future
+            done(Unavailable("Too many reports are waiting for the disk; try again in a moment."))
+            return
         if not self._batches:
+            loop = asyncio.get_running_loop()
             loop.call_soon(self._gather, loop, 0)
             self._batches.append(_Batch())
         batch = self._batches[-1]
@@ -84,8 +84,22 @@ class Intake:
             batch, start = _Batch(), 0
             self._batches.append(batch)
         batch.entries += entries
-        batch.waiters.append((future, slice(start, start + len(entries))))
+        batch.waiters.append((done, slice(start, start + len(entries))))
         self._waiting += len(entries)
+
+    def submit(self, entries: list[Entry]) -> asyncio.Future[list[Outcome]]:
+        """Do as `hand_in`, and return a future that has or raises what `done` would be called with."""
+        future: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
+
+        def done(outcomes: list[Outcome] | Exception) -> None:
+            if future.done():
+                return
+            if isinstance(outcomes, Exception):
+                future.set_exception(outcomes)
+            else:
+                future.set_result(outcomes)
+
+        self.hand_in(entries, done)
         return future
 
     async def record(self, reports: Sequence[Report]) -> list[Outcome]:
@@ -101,9 +115,8 @@ class Intake:
 
     async def drain(self) -> None:
         """Wait until nothing waits for a commit any more."""
-        waiters = [future for batch in self._batches for future, _ in batch.waiters]
-        if waiters:
-            await asyncio.wait(waiters)
+        while self._batches:  # noqa: ASYNC110 - an event would cost every request
+            await asyncio.sleep(0)
 
     def commit(self, batch: Sequence[Entry]) -> list[Outcome]:
         """Check the entries, make the new ones durable in one commit, and say what became of each.
@@ -146,13 +159,11 @@ class Intake:
         try:
             outcomes = self.commit(batch.entries)
         except Exception as error:  # noqa: BLE001 - whatever it is, everyone who waits has to hear of it
-            for future, _ in batch.waiters:
-                if not future.done():
-                    future.set_exception(error)
+            for done, _ in batch.waiters:
+                done(error)
             return
-        for future, part in batch.waiters:
-            if not future.done():
-                future.set_result(outcomes[part])
+        for done, part in batch.waiters:
+            done(outcomes[part])
 
 
 class _Batch:
@@ -162,4 +173,4 @@ class _Batch:
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
-        self.waiters: list[tuple[asyncio.Future[list[Outcome]], slice]] = []
+        self.waiters: list[tuple[Done, slice]] = []

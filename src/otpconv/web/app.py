@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable
 from http import HTTPStatus
 
 import msgspec
@@ -13,14 +12,15 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from otpconv.dialects.alibaba import Answer, by_name
 from otpconv.errors import BadCredentials, MethodNotAllowed, NotFound, OtpconvError, Refused, Unavailable
 from otpconv.service import Service
-from otpconv.web.body import Bodies
+from otpconv.web.body import Bodies, has_body
 from otpconv.web.native import NativeApi
 from otpconv.web.native_types import Problem
 from otpconv.web.openapi import document
 from otpconv.web.pages import ErrorPages
-from otpconv.web.rpc import RpcEndpoint
+from otpconv.web.rpc import Respond, RpcEndpoint
 
 _log = logging.getLogger(__name__)
 
@@ -33,12 +33,7 @@ class App:
         self._bodies = Bodies()
         self._rpc = RpcEndpoint(service, self._bodies, public_url)
         self._other = _starlette(service, self._bodies, public_url)
-        self._others_in_progress = 0
-
-    @property
-    def in_progress(self) -> int:
-        """How many requests are not answered yet."""
-        return self._rpc.in_progress + self._others_in_progress
+        self.in_progress = 0
 
     def stop(self, grace_s: float) -> None:
         """Wait no longer than `grace_s` for the rest of half-sent requests."""
@@ -49,21 +44,34 @@ class App:
         while self.in_progress:  # noqa: ASYNC110 - an event would cost every request
             await asyncio.sleep(0.01)
 
-    # Not a coroutine of its own: one less for every report to go through.
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Answer one request."""
-        if scope["path"] == "/" and scope["type"] == "http":
-            return self._rpc(scope, receive, send)
-        return self._answer_other(scope, receive, send)
+    def start(self, scope: Scope, respond: Respond) -> bool:
+        """Answer a request that needs no waiting for its body by `respond`, or return that it is not one."""
+        if scope["type"] != "http" or scope["path"] != "/":
+            return False
+        headers = by_name(scope["headers"])
+        if has_body(headers):
+            return False
+        self.in_progress += 1
 
-    async def _answer_other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        def answered(answer: Answer) -> None:
+            self.in_progress -= 1
+            respond(answer)
+
+        self._rpc.start(scope, headers, b"", answered)
+        return True
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
         if scope["type"] != "http":
             return
-        self._others_in_progress += 1
+        self.in_progress += 1
         try:
-            await self._other(scope, receive, send)
+            if scope["path"] == "/":
+                await self._rpc(scope, receive, send)
+            else:
+                await self._other(scope, receive, send)
         finally:
-            self._others_in_progress -= 1
+            self.in_progress -= 1
 
 
 def _starlette(service: Service, bodies: Bodies, public_url: str) -> ASGIApp:

@@ -2,7 +2,8 @@
 
 import logging
 import uuid
-from asyncio import Future
+from asyncio import Future, get_running_loop
+from collections.abc import Callable
 from itertools import count
 
 from starlette.types import Receive, Scope, Send
@@ -24,7 +25,7 @@ from otpconv.errors import OtpconvError, Refused
 from otpconv.ledger.contract import Entry
 from otpconv.ledger.intake import Outcome
 from otpconv.service import Service
-from otpconv.web.body import Bodies, has_body
+from otpconv.web.body import Bodies
 
 #: The first 24 characters of a version 4 UUID, with their dashes.
 _PROCESS = str(uuid.uuid4()).upper()[:24]
@@ -33,51 +34,59 @@ _REQUESTS = count(1)
 _log = logging.getLogger(__name__)
 
 
-class RpcEndpoint:
-    """The ASGI application of `/`.
+#: What takes an answer, once, now or later.
+Respond = Callable[[Answer], None]
 
-    Attributes:
-        in_progress: requests that are not answered yet.
-    """
+
+class RpcEndpoint:
+    """The ASGI application of `/`."""
 
     def __init__(self, service: Service, bodies: Bodies, public_url: str) -> None:
         """Take where reports go, the reader of bodies, and the URL that errors' links begin with."""
         self._service = service
         self._bodies = bodies
         self._public_url = public_url
-        self.in_progress = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        self.in_progress += 1
-        request_id = new_request_id()
+        """Answer one request, with or without a body."""
+        answered: Future[Answer] = get_running_loop().create_future()
         headers = by_name(scope["headers"])
-        body = b""
+        try:
+            async with self._bodies.read(scope["headers"], receive) as body:
+                self.start(scope, headers, body, answered.set_result)
+        except OtpconvError as error:
+            xml = answers_xml(scope["query_string"], headers, b"")
+            answered.set_result(self._failure(error, new_request_id(), headers, xml=xml))
+        answer = await answered
+        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+        await send({"type": "http.response.body", "body": answer.body})
+
+    def start(self, scope: Scope, headers: Fields, body: bytes, respond: Respond) -> None:
+        """Read a request and hand its report on; `respond` has the answer when the report is durable."""
+        request_id = new_request_id()
         call: Call | None = None
         try:
             if scope["method"] == "OPTIONS":
-                answer = preflight()
-            else:
-                if has_body(headers):
-                    async with self._bodies.read(scope["headers"], receive) as body:
-                        call = read(scope["method"], scope["query_string"], headers, body)
-                else:
-                    call = read(scope["method"], scope["query_string"], headers, b"")
-                (outcome,) = await self._submit(call)
-                if isinstance(outcome, Refused):
-                    raise outcome  # noqa: TRY301 - answered like every other failure
-                answer = success(call, request_id)
+                respond(preflight())
+                return
+            call = read(scope["method"], scope["query_string"], headers, body)
+            entry = self._entry(call)
         except Exception as error:  # noqa: BLE001 - every failure is answered in the dialect
-            xml = call.xml if call else answers_xml(scope["query_string"], headers, body)
-            answer = self._failure(error, request_id, call, headers, xml=xml)
-        try:
-            await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-            await send({"type": "http.response.body", "body": answer.body})
-        finally:
-            self.in_progress -= 1
+            xml = answers_xml(scope["query_string"], headers, body)
+            respond(self._failure(error, request_id, headers, call, xml=xml))
+            return
 
-    def _submit(self, call: Call) -> Future[list[Outcome]]:
-        """Check who calls and may they, and hand the report on; it is durable when the future is done."""
+        def done(outcomes: list[Outcome] | Exception) -> None:
+            outcome = outcomes if isinstance(outcomes, Exception) else outcomes[0]
+            if isinstance(outcome, Exception):
+                respond(self._failure(outcome, request_id, headers, call))
+            else:
+                respond(success(call, request_id))
+
+        self._service.intake.hand_in([entry], done)
+
+    def _entry(self, call: Call) -> Entry:
+        """Return what a call reports, once it is sure who calls and that they may."""
         service = self._service
         key = service.keys.get(call.access_key_id)
         now = service.clock()
@@ -85,14 +94,19 @@ class RpcEndpoint:
         call.verify(key.secret)
         nonce = service.nonces.admit(key.access_key_id, call.nonce, call.signed_at, now)
         authorize(key, f"dysms:{call.action}")
-        reported = report(call, key.account, now, service.number_hash)
-        return service.intake.submit([Entry(reported, nonce, call.signed_at)])
+        return Entry(report(call, key.account, now, service.number_hash), nonce, call.signed_at)
 
     def _failure(
-        self, error: Exception, request_id: str, call: Call | None, headers: Fields, *, xml: bool
+        self,
+        error: Exception,
+        request_id: str,
+        headers: Fields,
+        call: Call | None = None,
+        *,
+        xml: bool = False,
     ) -> Answer:
         if not isinstance(error, OtpconvError):
-            _log.exception("request %s failed", request_id)
+            _log.error("request %s failed", request_id, exc_info=error)
             error = OtpconvError("unexpected")
         elif not isinstance(error, Refused):
             _log.error("request %s failed: %s", request_id, error.text)

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 from otpconv.errors import Misconfigured
 from otpconv.service import Service
 from otpconv.web.app import App
+from otpconv.web.worker import spawner
 
 #: How long a stop waits for requests in progress, s.
 _GRACE_S = 10.0
@@ -105,7 +106,7 @@ async def _serve(
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
     announcing = loop.create_task(_announce(host, port, started))
-    serving = loop.create_task(server.serve())
+    serving = loop.create_task(server.serve(spawner(app)))
     stopping = loop.create_task(signalled.wait())
     try:
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
