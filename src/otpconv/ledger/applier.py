@@ -1,8 +1,6 @@
 """The applier: a thread that brings the journal into the ledger, a moment after it was acknowledged."""
 
 import logging
-import os
-import sys
 import threading
 from collections.abc import Callable
 
@@ -15,8 +13,6 @@ BATCH = 5_000
 PAUSE_S = 0.06
 #: Pause after a failure of the storage, s.
 RETRY_S = 1.0
-#: How far behind the rest of the process the thread stands in line for a processor, as `nice` counts.
-NICENESS = 10
 
 _log = logging.getLogger(__name__)
 
@@ -53,8 +49,6 @@ class Applier:
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
-        if sys.platform == "linux":  # elsewhere it would be the whole process
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         follower = self._opened()
         if follower is None:
             return
