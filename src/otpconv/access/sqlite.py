@@ -16,6 +16,7 @@ from otpconv.access.policies import require_known
 from otpconv.access.sealing import Sealer
 from otpconv.clock import Clock
 from otpconv.errors import InvalidRequest, Misconfigured, NotFound, Unavailable
+from otpconv.folder import alone
 
 #: The version of the schema that this code reads and writes.
 VERSION: Final = 1
@@ -69,7 +70,7 @@ class SqliteKeyStore:
         self._sealer = sealer
         self._clock = clock
         self._version_listed: int | None = None
-        with self._mapped():
+        with self._mapped(), alone(path.parent):
             self._connection = _open(path)
             try:
                 self._prepare()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
@@ -367,6 +368,19 @@ def tell(process: subprocess.Popen[str]) -> None:
 def told(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
     return process.stdout.readline().strip()
+
+
+def test_all_who_make_a_file_at_once_succeed(tmp_path: Path) -> None:
+    def make(path: Path, together: threading.Barrier) -> None:
+        together.wait()
+        with closing(SqliteJournal(path)) as journal:
+            journal.head()
+
+    for number in range(20):
+        path, together = tmp_path / f"journal{number}", threading.Barrier(6)
+        with ThreadPoolExecutor(6) as pool:
+            for done in [pool.submit(make, path, together) for _ in range(6)]:
+                done.result()
 
 
 def test_two_processes_share_a_journal_and_a_kill_takes_nothing_with_it(

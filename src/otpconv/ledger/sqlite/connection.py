@@ -1,7 +1,9 @@
 """Opening SQLite files, reading named statements, and mapping SQLite's errors at the border."""
 
+import contextlib
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -10,9 +12,12 @@ from pathlib import Path
 import apsw
 
 from otpconv.errors import Misconfigured, Unavailable
+from otpconv.folder import alone
 
 #: How long a connection waits for another process's lock before it gives up, ms.
 _BUSY_TIMEOUT_MS = 5_000
+#: A log is laid out where the disk has this many times as much.
+_FREE_TIMES = 64
 #: What the system says of a path that waiting does not mend.
 _NOT_OPENED = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
 
@@ -31,7 +36,7 @@ def statements(name: str) -> dict[str, str]:
     return {parts[i]: parts[i + 1].strip() for i in range(1, len(parts), 2)}
 
 
-def connect(path: Path, *, version: int, schema: str, durable: bool) -> apsw.Connection:
+def connect(path: Path, *, version: int, schema: str, durable: bool, log_bytes: int = 0) -> apsw.Connection:
     """Open a file for writing, make it if it is not there (mode 0600), and bring its schema in.
 
     Args:
@@ -39,12 +44,13 @@ def connect(path: Path, *, version: int, schema: str, durable: bool) -> apsw.Con
         version: the version of `schema`; a file of a newer one is refused.
         schema: statements that create what is not there yet.
         durable: whether a commit waits for the disk. A file that can be made again from the journal need not.
+        log_bytes: how large to lay the write-ahead log out beforehand.
 
     Raises:
         Misconfigured: the file is not ours, damaged, or of a newer version.
         Unavailable: the disk is full or fails.
     """
-    with mapped(path):
+    with mapped(path), alone(path.parent):
         path.touch(mode=0o600)
         connection = apsw.Connection(os.fspath(path))
         connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
@@ -57,6 +63,8 @@ def connect(path: Path, *, version: int, schema: str, durable: bool) -> apsw.Con
         with connection:
             list(connection.execute(schema))
             connection.pragma("user_version", version)
+        if log_bytes:
+            _lay_out(path.with_name(f"{path.name}-wal"), log_bytes)
     return connection
 
 
@@ -97,3 +105,19 @@ def mapped(path: Path) -> Iterator[None]:
         raise Unavailable("The disk is full; nothing was recorded. Free some space and try again.") from error
     except (apsw.Error, OSError) as error:
         raise Unavailable(f"The storage failed ({error}); nothing was recorded. Try again.") from error
+
+
+def _lay_out(log: Path, size: int) -> None:
+    """Write the log's file to its size beforehand, where there is room.
+
+    A commit into a file that grows waits for the file system's own journal too, and with it for whatever
+    other files are being written: half as long again (measured). SQLite takes zeros as the end of its log.
+    Nobody may append meanwhile: so it is done by each who opens the file, before it appends, alone.
+    """
+    # Only a matter of speed: a commit tells what is wrong with the disk.
+    with contextlib.suppress(OSError), log.open("r+b") as file:
+        if shutil.disk_usage(log).free >= _FREE_TIMES * size:
+            file.seek(0, os.SEEK_END)
+            file.write(bytes(max(0, size - file.tell())))
+            file.flush()
+            os.fsync(file.fileno())

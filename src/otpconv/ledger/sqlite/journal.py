@@ -1,8 +1,6 @@
 """The journal in SQLite: every commit waits for the disk."""
 
 import contextlib
-import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,9 +17,8 @@ JOURNAL_VERSION = 1
 
 #: Entries after which the log is begun anew.
 _CHECKPOINT_ENTRIES = 20_000
-#: How large the log is made beforehand, where the disk has this many times as much.
+#: How large the log is made beforehand.
 _LOG_BYTES = 16 * 1024 * 1024
-_FREE_TIMES = 64
 
 _ENCODER = msgspec.json.Encoder()
 _NONCES = msgspec.json.Decoder(list[tuple[int, int]])
@@ -38,11 +35,12 @@ class SqliteJournal:
             Unavailable: the disk is full or fails.
         """
         self._path = path
-        self._connection = connect(path, version=JOURNAL_VERSION, schema=_SQL["schema"], durable=True)
+        self._connection = connect(
+            path, version=JOURNAL_VERSION, schema=_SQL["schema"], durable=True, log_bytes=_LOG_BYTES
+        )
         # The follower moves what is committed from the log into the file, off the way of a report.
         self._connection.wal_autocheckpoint(0)
         self._last_checkpoint = 0
-        _lay_out(path.with_name(f"{path.name}-wal"))
 
     def append(self, entries: Sequence[Entry], recorded_at: int) -> int:
         """Make `entries` durable in one commit and return the position of the last one."""
@@ -86,21 +84,6 @@ class SqliteJournal:
     def close(self) -> None:
         """Close the file; what was acknowledged is in it."""
         self._connection.close()
-
-
-def _lay_out(log: Path) -> None:
-    """Write the log's file to its size beforehand, where there is room.
-
-    A commit into a file that grows waits for the file system's own journal too, and with it for whatever
-    other files are being written: half as long again (measured). SQLite takes zeros as the end of its log.
-    """
-    # Only a matter of speed: a commit tells what is wrong with the disk.
-    with contextlib.suppress(OSError), log.open("r+b") as file:
-        if shutil.disk_usage(log).free >= _FREE_TIMES * _LOG_BYTES:
-            file.seek(0, os.SEEK_END)
-            file.write(bytes(max(0, _LOG_BYTES - file.tell())))
-            file.flush()
-            os.fsync(file.fileno())
 
 
 def _rows(entries: Sequence[Entry], recorded_at: int) -> list[dict[str, Value]]:
