@@ -18,6 +18,9 @@ MESSAGE_ID_PATTERN = r"[A-Za-z0-9_:/.\-]{1,64}"
 #: A conversion known only by number belongs to a message requested at most this long before it (24 hours).
 BY_NUMBER_WINDOW_MS = 24 * 60 * 60 * 1000
 
+#: How far ahead of our clock a reported time may be, ms.
+CLOCK_SKEW_MS = 60_000
+
 
 class Dimensions(Struct, frozen=True, order=True, array_like=True, gc=False):
     """What rates can be split by. An empty string means: not told.

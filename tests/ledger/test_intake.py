@@ -13,9 +13,9 @@ from ledger.reports import ACCOUNTS, DAY, Step, hashed, some_reports, steps
 from otpconv.errors import InvalidTime, NumberMismatch, Refused, Unavailable, UnknownMessage
 from otpconv.ledger.contract import Entry, Journal
 from otpconv.ledger.intake import CHUNK, MAX_BATCH, MAX_WAITING, Intake, Outcome
-from otpconv.ledger.judge import CLOCK_SKEW_MS, EARLIEST_MS
+from otpconv.ledger.judge import EARLIEST_MS
 from otpconv.ledger.recent import Recent
-from otpconv.model import Conversion, Expiry, Report, Requested, SelfReportedRate
+from otpconv.model import CLOCK_SKEW_MS, Conversion, Expiry, Report, Requested, SelfReportedRate
 
 NUMBER, OTHER_NUMBER = hashed(1, "5"), hashed(1, "6")
 A = Requested(1, "a", DAY, number=NUMBER)

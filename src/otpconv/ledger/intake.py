@@ -12,9 +12,9 @@ from typing import Literal
 from otpconv.clock import Clock
 from otpconv.errors import Refused, Unavailable
 from otpconv.ledger.contract import Entry, Journal, Ledger
-from otpconv.ledger.judge import CLOCK_SKEW_MS, Judge
+from otpconv.ledger.judge import Judge
 from otpconv.ledger.recent import Recent
-from otpconv.model import Report
+from otpconv.model import CLOCK_SKEW_MS, Report
 
 #: Reports of one commit; more wait for the next, so that the loop is never held for long.
 MAX_BATCH = 2_000

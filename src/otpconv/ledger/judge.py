@@ -6,6 +6,7 @@ from otpconv.errors import InvalidTime, NumberMismatch, UnknownMessage
 from otpconv.ledger.contract import Entry, Ledger
 from otpconv.ledger.recent import Key, Recent
 from otpconv.model import (
+    CLOCK_SKEW_MS,
     Conversion,
     Expiry,
     MessageState,
@@ -16,8 +17,6 @@ from otpconv.model import (
     state_of,
 )
 
-#: How far ahead of our clock a reported time may be, ms.
-CLOCK_SKEW_MS = 60_000
 #: Times before the year 2000 are seconds taken for milliseconds, or mistakes, ms.
 EARLIEST_MS = 946_684_800_000
 

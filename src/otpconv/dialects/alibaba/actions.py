@@ -13,10 +13,7 @@ from collections.abc import Callable
 from otpconv.dialects.alibaba.call import Call
 from otpconv.dialects.alibaba.refusal import GatewayError, invalid, missing
 from otpconv.errors import InvalidTime
-from otpconv.model import MESSAGE_ID_PATTERN, Conversion, SelfReportedRate
-
-#: How far the caller's clock may be ahead of ours, ms.
-CLOCK_SKEW_MS = 60_000
+from otpconv.model import CLOCK_SKEW_MS, MESSAGE_ID_PATTERN, Conversion, SelfReportedRate
 
 #: (account, number in E.164) -> the keyed hash that stands for the number.
 NumberHash = Callable[[int, str], str]

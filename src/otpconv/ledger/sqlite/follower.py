@@ -10,7 +10,7 @@ from typing import Any
 from otpconv.ledger.sqlite.connection import connect, mapped, statements
 from otpconv.ledger.sqlite.journal import JOURNAL_VERSION
 
-_SQL = statements("ledger.sql")
+_SQL = statements("schema.sql") | statements("ledger.sql")
 LEDGER_VERSION = 1
 #: Pages of 4 KiB after which the write-ahead log is moved into the file: 16 MiB, well under 100 ms of work.
 _CHECKPOINT_PAGES = 4_000
