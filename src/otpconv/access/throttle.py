@@ -1,0 +1,290 @@
+"""How much of whom in what time: limits of accounts, access keys and actions, and of failed log-ins.
+
+All of it is token buckets in the memory of one process: a cluster of n nodes lets n times a limit through.
+"""
+
+import contextlib
+import math
+import re
+import sys
+from collections.abc import Hashable
+from ipaddress import IPv6Address
+
+from msgspec import Struct
+
+from otpconv.errors import Misconfigured
+
+#: The most a limit can say; beyond it a millisecond's share is too small to be counted exactly.
+MAX_PER_SECOND = 1_000_000
+MAX_BURST = 1_000_000_000
+
+_UNIT_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_NUMBER = r"([0-9]{1,10}(?:\.[0-9]{1,6})?)"
+_LIMIT = re.compile(rf"\s*{_NUMBER}\s*/\s*([smhd])(?:\s+burst\s+{_NUMBER})?\s*")
+
+#: A table of buckets is first looked through for full ones when it has this many.
+_SWEEP_FROM = 1_024
+
+#: While memory is full the buckets are looked through no more often than this.
+_SWEEP_MS = 1_000
+
+#: No textual IP address is longer, whatever its zone is called.
+_ADDRESS_CHARS = 64
+
+
+class Limit(Struct, frozen=True):
+    """How often something may happen.
+
+    Attributes:
+        per_second: in the long run; more than 0, at most `MAX_PER_SECOND`.
+        burst: how often at once, after a time of rest; 1 to `MAX_BURST`.
+    """
+
+    per_second: float
+    burst: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.per_second <= MAX_PER_SECOND:
+            raise ValueError(f"A limit is more than 0 and at most {MAX_PER_SECOND} per second.")
+        if not 1 <= self.burst <= MAX_BURST:
+            raise ValueError(f"A burst is 1 to {MAX_BURST}.")
+
+
+#: Log-ins that fail, of one source address; 20 at once lets a person or a script mend its mistake.
+FAILED_LOGINS = Limit(per_second=1 / 3, burst=20)
+
+
+def parse_limit(text: str) -> Limit:
+    """Return the limit a setting describes.
+
+    Args:
+        text: `500/s`, `30000/m`, `500/s burst 1000`: a number per s, m, h or d. Without a burst that number
+            may also come at once.
+
+    Raises:
+        Misconfigured: it is no limit; the text says how to write one.
+    """
+    found = _LIMIT.fullmatch(text)
+    if found is not None:
+        number, unit, burst = found.groups()
+        count = float(number)
+        try:
+            return Limit(count / _UNIT_S[unit], max(1.0, count) if burst is None else float(burst))
+        except ValueError as error:
+            raise Misconfigured(f"{text!r} is no limit: {error}") from None
+    raise Misconfigured(
+        f"{text!r} is no limit; write a number per s, m, h or d, as 500/s or 30000/m, and where another "
+        "number may come at once, that one, as 500/s burst 1000."
+    )
+
+
+class Buckets:
+    """The token buckets of one limit, one for each name.
+
+    A bucket is known by the time it will be full again, and has `burst - (full_at - now) * per_second`
+    tokens. One that is full is like one that never was, so it is forgotten.
+
+    Time is the sum of the forward steps of the clock: while it goes back nothing is refilled, and no wait
+    becomes longer.
+
+    When as many buckets as memory is for are not yet full, none of them is forgotten: the names that come new
+    then share one bucket of the same limit, and a name that gets its own later begins with what the shared
+    one has. So no flood of names frees anybody of its limit.
+
+    Args:
+        limit: what each name may do.
+        capacity: how many buckets are remembered at most, at about 150 bytes each.
+    """
+
+    def __init__(self, limit: Limit, capacity: int) -> None:
+        if capacity < 1:
+            raise ValueError("The capacity is at least one bucket.")
+        self._interval_ms = 1_000 / limit.per_second
+        self._slack_ms = (limit.burst - 1) * self._interval_ms
+        self._fill_ms = self._slack_ms + self._interval_ms
+        self._capacity = capacity
+        self._full_at: dict[Hashable, float] = {}
+        self._shared_full_at = 0.0
+        self._all_full_at = 0.0
+        self._sweep_from = min(_SWEEP_FROM, capacity)
+        self._sweep_at = 0
+        # The first time that is told is no step.
+        self._clock = sys.maxsize
+        self._now = 0
+
+    def __len__(self) -> int:
+        return len(self._full_at)
+
+    def idle(self, now: int) -> bool:
+        """Return whether every bucket is full.
+
+        Args:
+            now: ms.
+        """
+        return self._advance(now) >= self._all_full_at
+
+    def wait(self, name: Hashable, now: int) -> int:
+        """Return how long until the bucket of `name` has a token, ms; 0 when it has one.
+
+        Args:
+            name: whose bucket.
+            now: ms.
+        """
+        at = self._advance(now)
+        ready_at = self._full_at.get(name, self._shared_full_at) - self._slack_ms
+        return 0 if at >= ready_at else math.ceil(ready_at) - at
+
+    def take(self, name: Hashable, now: int) -> None:
+        """Take a token out of the bucket of `name`; an empty bucket stays empty.
+
+        Args:
+            name: whose bucket.
+            now: ms.
+        """
+        at = self._advance(now)
+        known = self._full_at.get(name)
+        full_at = self._shared_full_at if known is None else known
+        full_at = min(max(full_at, at) + self._interval_ms, at + self._fill_ms)
+        if known is not None or len(self._full_at) < self._sweep_from or self._make_room():
+            self._full_at[name] = full_at
+        else:
+            self._shared_full_at = full_at
+        self._all_full_at = max(self._all_full_at, full_at)
+
+    def _advance(self, now: int) -> int:
+        step = now - self._clock
+        self._clock = now
+        if step > 0:
+            self._now += step
+            if self._now >= self._all_full_at and self._full_at:
+                self._full_at = {}
+        return self._now
+
+    def _make_room(self) -> bool:
+        """Forget the full buckets, if it is time to, and return whether there is room for another one."""
+        if len(self._full_at) < self._capacity or self._now >= self._sweep_at:
+            self._full_at = {name: at for name, at in self._full_at.items() if at > self._now}
+            # The next time when as many more have come as there are now: a few looks for each that came.
+            self._sweep_from = min(max(_SWEEP_FROM, 2 * len(self._full_at)), self._capacity)
+            self._sweep_at = self._now + _SWEEP_MS
+        return len(self._full_at) < self._capacity
+
+
+class Throttle:
+    """Holds callers to the limits there are; without limits it costs one look at an attribute.
+
+    Args:
+        account: what an account may do, with all its access keys and actions together.
+        access_key: what an access key may do.
+        action: what an account may do of each single action.
+        capacity: how many accounts, access keys or actions are remembered at most, for each limit; see
+            `Buckets` for what happens beyond.
+    """
+
+    def __init__(
+        self,
+        *,
+        account: Limit | None = None,
+        access_key: Limit | None = None,
+        action: Limit | None = None,
+        capacity: int = 100_000,
+    ) -> None:
+        self._scopes = tuple(
+            (scope, Buckets(limit, capacity))
+            for scope, limit in enumerate((account, access_key, action))
+            if limit is not None
+        )
+
+    @property
+    def remembered(self) -> int:
+        """How many buckets are in memory."""
+        return sum(len(buckets) for _, buckets in self._scopes)
+
+    def take(self, account: int, access_key_id: str, action: str, now: int) -> int:
+        """Admit a request that was proven to be its caller's, or say when to come again.
+
+        Args:
+            account: whose request it is.
+            access_key_id: the key it was signed with.
+            action: what it asks for, as `dysms:SmsConversion`.
+            now: ms.
+
+        Returns:
+            0 when the request is admitted, which takes a token from every bucket it falls under. Else how
+            long to wait, ms, at least 1: nothing is taken then, and who waits so long is admitted, unless
+            another request of the same name was meanwhile.
+        """
+        if not self._scopes:
+            return 0
+        names = (account, access_key_id, (account, action))
+        wait = 0
+        for scope, buckets in self._scopes:
+            wait = max(wait, buckets.wait(names[scope], now))
+        if not wait:
+            for scope, buckets in self._scopes:
+                buckets.take(names[scope], now)
+        return wait
+
+
+class FailedLogins:
+    """Makes a source address wait whose log-ins keep failing; nobody else's success or failure matters to it.
+
+    An IPv6 source is its network of 64 bits, of which a single host may use every address. IPv4 and IPv6 have
+    a memory each, since addresses of the second kind are cheap: see `Buckets` for what happens when one is
+    full.
+
+    Args:
+        limit: how often the log-ins of a source may fail.
+        capacity: how many sources of each kind are remembered at most; the default is more than the 65,536
+            networks that a site is usually given.
+    """
+
+    def __init__(self, limit: Limit = FAILED_LOGINS, capacity: int = 100_000) -> None:
+        self._ipv4 = Buckets(limit, capacity)
+        self._ipv6 = Buckets(limit, capacity)
+
+    @property
+    def remembered(self) -> int:
+        """How many sources are in memory."""
+        return len(self._ipv4) + len(self._ipv6)
+
+    def idle(self, now: int) -> bool:
+        """Return whether no source has to be remembered, so that `check` would let everybody pass.
+
+        Args:
+            now: ms.
+        """
+        return self._ipv4.idle(now) and self._ipv6.idle(now)
+
+    def check(self, address: str, now: int) -> int:
+        """Return how long this source has to wait before it may try to log in, ms; 0 when it may now.
+
+        Args:
+            address: the address of the peer, or the one that a trusted proxy forwards.
+            now: ms.
+        """
+        buckets, plain = self._of(address)
+        return 0 if buckets.idle(now) else buckets.wait(_source(plain), now)
+
+    def failed(self, address: str, now: int) -> None:
+        """Count a log-in of this source that failed.
+
+        Args:
+            address: as for `check`.
+            now: ms.
+        """
+        buckets, plain = self._of(address)
+        buckets.take(_source(plain), now)
+
+    def _of(self, address: str) -> tuple[Buckets, str]:
+        # An IPv4 peer of a socket that takes both kinds.
+        plain = address.removeprefix("::ffff:")
+        return (self._ipv6 if ":" in plain else self._ipv4), plain
+
+
+def _source(address: str) -> str:
+    if ":" in address:
+        with contextlib.suppress(ValueError):
+            return IPv6Address(address).packed[:8].hex()
+    # An IPv4 address, or whatever a peer that has no address is called.
+    return address[:_ADDRESS_CHARS]
