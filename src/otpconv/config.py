@@ -6,10 +6,11 @@ then variables, then the file.
 """
 
 import os
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -19,7 +20,37 @@ from pydantic_settings import (
 )
 from typing_extensions import override
 
+from otpconv.access.throttle import Limit, parse_limit
 from otpconv.errors import Misconfigured
+
+_OFF = "off"
+
+
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _networks_text(text: str) -> str:
+    try:
+        _networks(text)
+    except ValueError as error:
+        raise ValueError(f"{error}; write networks, comma-separated, as 10.0.0.0/8,2001:db8::/32") from None
+    return text
+
+
+def _limit(text: str) -> Limit | None:
+    return None if text.strip().lower() == _OFF else parse_limit(text)
+
+
+def _limit_text(text: str) -> str:
+    try:
+        _limit(text)
+    except Misconfigured as error:
+        raise ValueError(f"{error.text} Or write off.") from None
+    return text
+
+
+_LimitText = Annotated[str, AfterValidator(_limit_text)]
 
 
 class Settings(BaseSettings):
@@ -34,6 +65,14 @@ class Settings(BaseSettings):
         strict: refuse conversions of messages that were never reported as requested.
         unmatched_days: how long a conversion waits for its message, days.
         log_level: `debug`, `info`, `warning` or `error`.
+        tls_cert: PEM file of the server's certificate and its chain; with `tls_key`, HTTPS is served.
+        tls_key: PEM file of its private key.
+        require_tls: refuse what did not come by HTTPS, except the health checks.
+        trusted_proxies: networks, comma-separated, whose `X-Forwarded-For` and `-Proto` are believed.
+        limit_account: how often an account may call, as `500/s burst 1000`, or `off`.
+        limit_key: how often an access key may call.
+        limit_action: how often an account may call each single action.
+        limit_failed_logins: how often the log-ins of a source address may fail.
     """
 
     model_config = SettingsConfigDict(env_prefix="OTPCONV_", extra="forbid", frozen=True)
@@ -46,6 +85,27 @@ class Settings(BaseSettings):
     strict: bool = False
     unmatched_days: Annotated[int, Field(ge=1, le=3650)] = 7
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    require_tls: bool = False
+    trusted_proxies: Annotated[str, AfterValidator(_networks_text)] = ""
+    limit_account: _LimitText = _OFF
+    limit_key: _LimitText = _OFF
+    limit_action: _LimitText = _OFF
+    limit_failed_logins: _LimitText = "20/m"
+
+    def trusted_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Return the networks of `trusted_proxies`."""
+        return _networks(self.trusted_proxies)
+
+    def limits(self) -> tuple[Limit | None, Limit | None, Limit | None, Limit | None]:
+        """Return the limits of an account, an access key, an action, and of failed log-ins; None is off."""
+        return (
+            _limit(self.limit_account),
+            _limit(self.limit_key),
+            _limit(self.limit_action),
+            _limit(self.limit_failed_logins),
+        )
 
     @classmethod
     @override
@@ -79,8 +139,9 @@ def load(**given: object) -> Settings:
     except ValidationError as error:
         problem = error.errors(include_input=False, include_url=False)[0]
         name = ".".join(str(part) for part in problem["loc"])
+        what = problem["msg"].removeprefix("Value error, ")
         raise Misconfigured(
-            f"setting {name}: {problem['msg']} (OTPCONV_{name.upper()}, or {name} in otpconv.toml)"
+            f"setting {name}: {what} (OTPCONV_{name.upper()}, or {name} in otpconv.toml)"
         ) from None
     except (SettingsError, ValueError) as error:
         raise Misconfigured(f"otpconv.toml can't be read: {error}") from None

@@ -12,8 +12,13 @@
     │   │   ├── InactiveAccessKey  the key is disabled
     │   │   ├── SignatureMismatch  signed with another secret, or changed on the way
     │   │   ├── StaleTimestamp     signed too long ago, or with a wrong clock
-    │   │   └── ReplayedNonce      this very request was seen before
+    │   │   ├── ReplayedNonce      this very request was seen before
+    │   │   ├── MalformedToken     a security token that is not ours, or whose role is gone
+    │   │   ├── MismatchedToken    a security token of another access key
+    │   │   └── ExpiredToken       a security token whose time is over
     │   ├── AccessDenied           403, known, but may not do this
+    │   ├── NeedsTls               403, plain HTTP where only HTTPS is taken
+    │   ├── Throttled              429, over a limit; the same again after a while
     │   ├── NotFound               404
     │   ├── MethodNotAllowed       405
     │   ├── BodyTooLarge           413
@@ -24,7 +29,7 @@
 A dialect maps these to its own codes at its border; the native API sends `code` as it stands here.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 
 class OtpconvError(Exception):
@@ -115,23 +120,81 @@ class ReplayedNonce(BadCredentials):
     code = "ReplayedNonce"
 
 
+class MalformedToken(BadCredentials):
+    """A security token that is not of this service, was damaged, or whose role is gone."""
+
+    code = "MalformedToken"
+
+
+class MismatchedToken(BadCredentials):
+    """A security token that was handed out with another AccessKeyId."""
+
+    code = "MismatchedToken"
+
+
+class ExpiredToken(BadCredentials):
+    """A security token whose time is over."""
+
+    code = "ExpiredToken"
+
+
 class AccessDenied(Refused):
     """The caller is known and may not do this.
 
     Attributes:
         action: what it wanted to do, as `dysms:SmsConversion`.
-        user: the name of the user whose access key it holds.
-        account: the number of the account the user belongs to.
+        kind: whether a statement denies it, or none allows it.
+        policy_type: the kind of policies that decided, as `AccountLevelIdentityBasedPolicy`.
+        principal_type: what the caller is: `SubUser` or `AssumedRoleUser`.
+        display_name: the name of the user, or `role:session`.
+        account: the number of the account the user or the role belongs to.
     """
 
     code = "AccessDenied"
     status = 403
 
-    def __init__(self, text: str, *, action: str, user: str, account: int) -> None:
+    def __init__(
+        self,
+        text: str,
+        *,
+        action: str,
+        kind: Literal["ExplicitDeny", "ImplicitDeny"],
+        policy_type: str,
+        principal_type: str,
+        display_name: str,
+        account: int,
+    ) -> None:
         super().__init__(text)
         self.action = action
-        self.user = user
+        self.kind = kind
+        self.policy_type = policy_type
+        self.principal_type = principal_type
+        self.display_name = display_name
         self.account = account
+
+
+class NeedsTls(Refused):
+    """The request came by plain HTTP, and only HTTPS is taken."""
+
+    code = "NeedsTls"
+    status = 403
+
+
+class Throttled(Refused):
+    """The caller is over a limit, or its log-ins failed too often.
+
+    Attributes:
+        wait_ms: how long to wait before the same request is sent again, at least 1.
+        by_failures: whether log-ins of its address failed too often; it is not known who calls, then.
+    """
+
+    code = "Throttled"
+    status = 429
+
+    def __init__(self, text: str, *, wait_ms: int, by_failures: bool = False) -> None:
+        super().__init__(text)
+        self.wait_ms = wait_ms
+        self.by_failures = by_failures
 
 
 class NotFound(Refused):

@@ -9,10 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, TypeVar
 
+from otpconv.access.directory import Directory
 from otpconv.access.keys import KeyRing, KeyStore
 from otpconv.access.nonces import WINDOW_MS, NonceGuard
 from otpconv.access.sealing import Sealer, load_key
-from otpconv.access.sqlite import SqliteKeyStore
+from otpconv.access.sessions import Sessions
+from otpconv.access.sqlite import SqliteDirectory, SqliteKeyStore
+from otpconv.audit import record
 from otpconv.clock import Clock, wall_clock
 from otpconv.config import Settings
 from otpconv.errors import Misconfigured, OtpconvError
@@ -30,6 +33,8 @@ MINUTES_KEPT_MS = 72 * HOUR_MS
 #: How often the access keys are looked at for changes by other processes, s.
 _KEYS_EVERY_S = 0.25
 _EXPIRE_EVERY_S = 3600.0
+#: How often it is kept when access keys were last used, s.
+_USES_EVERY_S = 5.0
 #: Questions answered at once, beside the event loop.
 _READERS = 2
 #: Nonces are read back over both sides of the window of time, and a minute for the clock.
@@ -47,6 +52,8 @@ class Service:
 
     Attributes:
         keys: the access keys, kept fresh while the service runs.
+        sessions: the temporary credentials of those who assumed a role.
+        started_at: when the service was opened, ms.
         nonces: the guard against replayed requests.
         number_hash: the keyed hash under which numbers are stored.
         intake: takes reports.
@@ -63,12 +70,14 @@ class Service:
             Unavailable: the disk is full or fails.
         """
         self.clock = clock
+        self.started_at = clock()
         self._settings = settings
         data = settings.data
         self._lock = _lock(data)
         sealer = open_sealer(settings)
         self._key_store: KeyStore = SqliteKeyStore(data / "access.sqlite", sealer, clock)
         self.keys = KeyRing(self._key_store)
+        self.sessions = Sessions(sealer, self.keys)
         self.number_hash = NumberHash(sealer.derive("number"))
         self._journal = SqliteJournal(data / "journal.sqlite")
         self.nonces = NonceGuard(_NONCES)
@@ -99,6 +108,8 @@ class Service:
         file = self._settings.data / "first-key"
         if not self._key_store.list() and self._settings.sealing_key is None:
             key = self._key_store.create("default", "admin", "AdministratorAccess")
+            made = f"user default/admin, policy AdministratorAccess, key {key.access_key_id}"
+            record(self._settings.data, who="server", what="CreateAccessKey", subject=made)
             self.keys.refresh()
             with open(file, "w", opener=_private) as stream:
                 stream.write(f"{key.access_key_id}:{key.secret}\n")
@@ -112,6 +123,7 @@ class Service:
         self._tasks = [
             asyncio.create_task(_every(_KEYS_EVERY_S, self.keys.refresh)),
             asyncio.create_task(_every(_EXPIRE_EVERY_S, self._expire)),
+            asyncio.create_task(_every(_USES_EVERY_S, self.keys.keep_uses)),
         ]
 
     async def stop(self) -> None:
@@ -121,6 +133,7 @@ class Service:
         await self.intake.drain()
         await asyncio.get_running_loop().run_in_executor(None, self.applier.stop)
         self._readers.shutdown()
+        self._keep_uses()
         self.ledger.close()
         self._journal.close()
         self._key_store.close()
@@ -137,6 +150,13 @@ class Service:
     def problem(self) -> str | None:
         """Return why the service can't do its work now; None when all is well."""
         return self.applier.failed
+
+    def _keep_uses(self) -> None:
+        try:
+            self.keys.keep_uses()
+        except OtpconvError as error:
+            # A stop goes on to its end.
+            _log.warning("stop: %s", error.text)
 
     def _expire(self) -> None:
         now = self.clock()
@@ -166,6 +186,15 @@ def open_key_store(settings: Settings, clock: Clock = wall_clock) -> KeyStore:
     """
     sealer = open_sealer(settings)
     return SqliteKeyStore(settings.data / "access.sqlite", sealer, clock)
+
+
+def open_directory(settings: Settings, clock: Clock = wall_clock) -> Directory:
+    """Return the users, roles and policies of a data folder; a running server sees changes at once.
+
+    Raises:
+        Misconfigured: the folder or something in it can't be used.
+    """
+    return SqliteDirectory(_folder(settings.data) / "access.sqlite", clock)
 
 
 def open_ledger(settings: Settings) -> tuple[Ledger, int]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from otpconv.access.keys import KeyStore
+from otpconv.access.keys import KeyRing, KeyStore
 from otpconv.access.sealing import Sealer
 from otpconv.access.sqlite import SqliteKeyStore
 from otpconv.errors import InvalidRequest, Misconfigured, NotFound, Unavailable
@@ -60,7 +60,7 @@ def test_a_user_has_two_keys_at_most(path: Path) -> None:
     store = opened(path)
     first = store.create("default", "app", None)
     store.create("default", "app", None)
-    with pytest.raises(InvalidRequest, match="delete one first"):
+    with pytest.raises(InvalidRequest, match=r"delete one first.*the older is LTAI.*never been used"):
         store.create("default", "app", "AdministratorAccess")
     assert len(store.list()) == 2
     assert all(key.policies == () for key in store.list())
@@ -77,12 +77,50 @@ def test_users_of_one_name_in_two_accounts_are_two_users(path: Path) -> None:
     assert there.policies == ()
 
 
-def test_a_user_goes_with_its_last_key_and_its_policies_do_not_come_back(path: Path) -> None:
+def test_a_user_stays_when_its_last_key_goes(path: Path) -> None:
     store = opened(path)
-    key = store.create("default", "app", "AdministratorAccess")
+    key = store.create("default", "app", "OtpconvReadOnly")
     store.delete(key.access_key_id)
     assert store.list() == []
-    assert store.create("default", "app", "OtpconvReadOnly").policies == ("OtpconvReadOnly",)
+    assert store.create("default", "app", None).policies == ("OtpconvReadOnly",)
+
+
+def test_the_policy_for_those_without_any_leaves_what_a_user_has(path: Path) -> None:
+    store = opened(path)
+    assert store.create("default", "new", None, otherwise="OtpconvReportOnly").policies == (
+        "OtpconvReportOnly",
+    )
+    store.create("default", "app", "OtpconvReadOnly")
+    assert store.create("default", "app", None, otherwise="OtpconvReportOnly").policies == (
+        "OtpconvReadOnly",
+    )
+
+
+def test_when_a_key_was_last_used_is_kept_and_no_change_to_read_again(path: Path) -> None:
+    store = opened(path)
+    key = store.create("default", "app", None)
+    ring = KeyRing(store)
+    ring.note_use(key, NOW + 5)
+    ring.note_use(key, NOW + 7)
+    ring.keep_uses()
+    assert not store.changed()
+    assert [key.last_used_at for key in opened(path).list()] == [NOW + 7]
+    store.note_uses({key.access_key_id: NOW, "STS.unknown": NOW})
+    assert [key.last_used_at for key in store.list()] == [NOW + 7]
+
+
+def test_a_use_that_can_not_be_kept_now_is_kept_later(path: Path) -> None:
+    store = opened(path)
+    key = store.create("default", "app", None)
+    ring = KeyRing(store)
+    ring.note_use(key, NOW)
+    other = apsw.Connection(str(path))
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Unavailable):
+        ring.keep_uses()
+    other.execute("ROLLBACK")
+    ring.keep_uses()
+    assert [key.last_used_at for key in store.list()] == [NOW]
 
 
 def test_a_key_is_disabled_and_enabled_again(path: Path) -> None:
@@ -222,7 +260,7 @@ def test_a_path_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
 
 def test_a_lock_that_stays_is_temporary_and_leaves_the_store_usable(path: Path) -> None:
     store, other = opened(path), apsw.Connection(str(path))
-    store._connection.set_busy_timeout(10)  # noqa: SLF001 - the 5 s of production are long for a test
+    store._file.connection.set_busy_timeout(10)  # noqa: SLF001 - the 5 s of production are long for a test
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(Unavailable, match="try again"):
         store.create("default", "app", None)

@@ -105,7 +105,7 @@ def test_refusals_are_one_line_and_an_exit_code_of_their_own(at: Run, own_server
 
 def test_keys_take_effect_in_a_running_server_within_a_second(own_server: LocalServer) -> None:
     data = ("--data", own_server.data)
-    made = json.loads(otpconv("keys", "create", "app", *data, "--json").stdout)
+    made = json.loads(otpconv("keys", "create", "app", "--policy", "OtpconvReadOnly", *data, "--json").stdout)
     auth = (made["AccessKeyId"], made["AccessKeySecret"])
 
     def status_soon(expected: int) -> int:

@@ -1,15 +1,17 @@
-"""Access keys: what they are, where they are kept (`KeyStore`), how a request finds its own (`KeyRing`)."""
+"""Access keys and roles: what they are, where they are kept (`KeyStore`), how to find them (`KeyRing`)."""
 
 import builtins
 import hmac
 import re
 import secrets
 import string
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
-from otpconv.errors import BadCredentials, InactiveAccessKey, InvalidRequest, UnknownAccessKey
+from otpconv.access.grants import Grants
+from otpconv.errors import BadCredentials, InactiveAccessKey, InvalidRequest, NotFound, UnknownAccessKey
 
 #: How many access keys a user may have, so that one can be replaced by the other without a gap.
 KEYS_A_USER = 2
@@ -22,17 +24,21 @@ _NAME = re.compile(r"[A-Za-z0-9._@\-]{1,64}")
 
 
 class AccessKey(Struct, frozen=True, kw_only=True):
-    """An access key, with all that a request's way needs to know of the user behind it.
+    """An access key, with all that a request's way needs to know of who is behind it.
+
+    That is a user, or somebody who assumed a role, by temporary credentials.
 
     Attributes:
         access_key_id: the public half.
         secret: the half that signs; never shown by `repr`.
-        user: the name of the user, unique within the account.
+        user: the name of the user, unique within the account; of the role, where one was assumed.
         account: the number of the account.
         account_name: the name of the account.
-        policies: the names of the user's policies, sorted.
+        grants: the policies of the user or the role, sorted by name, and what they decide.
         active: false while it is disabled.
         created_at: ms.
+        last_used_at: ms, within some seconds; None before the first time.
+        session_name: what the one who assumed a role named the session; None for a user.
     """
 
     access_key_id: str
@@ -40,9 +46,26 @@ class AccessKey(Struct, frozen=True, kw_only=True):
     user: str
     account: int
     account_name: str
-    policies: tuple[str, ...]
+    grants: Grants
     active: bool
     created_at: int
+    last_used_at: int | None = None
+    session_name: str | None = None
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        """The names of the policies, sorted."""
+        return self.grants.names
+
+    @property
+    def principal_type(self) -> Literal["SubUser", "AssumedRoleUser"]:
+        """What is behind the key, named as refusals name it."""
+        return "SubUser" if self.session_name is None else "AssumedRoleUser"
+
+    @property
+    def display_name(self) -> str:
+        """The name of the user, or `role:session`."""
+        return self.user if self.session_name is None else f"{self.user}:{self.session_name}"
 
     # typing.override is not in Python 3.11, hence the two markers.
     def __repr__(self) -> str:  # type: ignore[explicit-override]
@@ -52,10 +75,32 @@ class AccessKey(Struct, frozen=True, kw_only=True):
         return [("access_key_id", self.access_key_id), ("user", self.user), ("account", self.account_name)]
 
 
+class Role(Struct, frozen=True, kw_only=True):
+    """What a user may become for some time.
+
+    Attributes:
+        account: the number of the account.
+        account_name: the name of the account.
+        name: unique within the account, where case does not count.
+        grants: the role's policies, sorted by name; each session restricts them by one of its own, perhaps.
+        max_duration_s: how long it can be assumed at most.
+        created_at: ms.
+    """
+
+    account: int
+    account_name: str
+    name: str
+    grants: Grants
+    max_duration_s: int
+    created_at: int
+
+
 class KeyStore(Protocol):
     """Where access keys are kept; for one thread at a time, while other processes may use the same keys."""
 
-    def create(self, account_name: str, user: str, policy: str | None) -> AccessKey:
+    def create(
+        self, account_name: str, user: str, policy: str | None, *, otherwise: str | None = None
+    ) -> AccessKey:
         """Make an access key for a user, and the account and the user where they do not exist.
 
         Args:
@@ -63,6 +108,7 @@ class KeyStore(Protocol):
             user: 1 to 64 letters, digits and `. - _ @`.
             policy: is attached to the user, beside those it has; None attaches none. A new user without
                 a policy may do nothing.
+            otherwise: a policy that is attached when the user has none at all.
 
         Raises:
             InvalidRequest: a malformed name, an unknown policy, or a user that has two keys already.
@@ -70,6 +116,9 @@ class KeyStore(Protocol):
 
     def list(self) -> builtins.list[AccessKey]:
         """Return all access keys, the oldest first."""
+
+    def roles(self) -> builtins.list[Role]:
+        """Return the roles of all accounts."""
 
     def set_active(self, access_key_id: str, active: bool) -> None:  # noqa: FBT001 - a setter's value
         """Enable or disable an access key.
@@ -79,7 +128,7 @@ class KeyStore(Protocol):
         """
 
     def delete(self, access_key_id: str) -> None:
-        """Delete an access key for good; a user goes with its last key.
+        """Delete an access key for good; its user stays, with its policies.
 
         Raises:
             NotFound: there is no such key.
@@ -92,6 +141,13 @@ class KeyStore(Protocol):
             NotFound: there is none.
         """
 
+    def note_uses(self, uses: Mapping[str, int]) -> None:
+        """Keep when keys were last used, ms by id; does not wait, and is no change that `changed` tells.
+
+        Raises:
+            Unavailable: somebody else is writing; try it later, with what is known by then.
+        """
+
     def changed(self) -> bool:
         """Return whether anybody changed the store since `list` was last called; cheap."""
 
@@ -100,7 +156,7 @@ class KeyStore(Protocol):
 
 
 class KeyRing:
-    """All access keys in memory; a look-up is a dictionary hit.
+    """All access keys and roles in memory; a look-up is a dictionary hit.
 
     Args:
         store: where they come from; read now and by `refresh`.
@@ -108,8 +164,11 @@ class KeyRing:
 
     def __init__(self, store: KeyStore) -> None:
         self._store = store
-        self._keys = _by_id(store)
+        self._keys: dict[str, AccessKey] = {}
+        self._roles: dict[tuple[int, str], Role] = {}
+        self._uses: dict[str, int] = {}
         self._decoy = new_secret()
+        self._read()
 
     def get(self, access_key_id: str) -> AccessKey:
         """Return the active access key of this id.
@@ -147,10 +206,37 @@ class KeyRing:
             raise _inactive()
         return key
 
+    def role(self, account: int, name: str) -> Role:
+        """Return the role of this name, in any case, in the account of this number.
+
+        Raises:
+            NotFound: there is none.
+        """
+        role = self._roles.get((account, name.lower()))
+        if role is None:
+            raise NotFound("The account has no role of this name; for those it has, run: otpconv roles list")
+        return role
+
+    def note_use(self, key: AccessKey, now: int) -> None:
+        """Remember that a key was used, once its holder has proven to be that."""
+        self._uses[key.access_key_id] = now
+
+    def keep_uses(self) -> None:
+        """Hand to the store when keys were last used; what it can't take now is kept for the next time."""
+        if self._uses:
+            self._store.note_uses(self._uses)
+            self._uses = {}
+
     def refresh(self) -> None:
-        """Read the keys again if the store changed; when that fails the keys known so far stay."""
+        """Read keys and roles again if the store changed; when that fails those known so far stay."""
         if self._store.changed():
-            self._keys = _by_id(self._store)
+            self._read()
+
+    def _read(self) -> None:
+        # The keys first: a change that comes in between is seen by the next `changed`.
+        keys, roles = self._store.list(), self._store.roles()
+        self._keys = {key.access_key_id: key for key in keys}
+        self._roles = {(role.account, role.name.lower()): role for role in roles}
 
 
 def new_id() -> str:
@@ -164,10 +250,10 @@ def new_secret() -> str:
 
 
 def require_name(what: str, name: str) -> None:
-    """Refuse a malformed name of an account or a user.
+    """Refuse a malformed name of an account, a user, or the like.
 
     Args:
-        what: `account` or `user`, for the text.
+        what: as `account`, for the text.
         name: the name to check.
 
     Raises:
@@ -179,10 +265,6 @@ def require_name(what: str, name: str) -> None:
 
 def _random(chars: int) -> str:
     return "".join(secrets.choice(_CHARS) for _ in range(chars))
-
-
-def _by_id(store: KeyStore) -> dict[str, AccessKey]:
-    return {key.access_key_id: key for key in store.list()}
 
 
 def _inactive() -> InactiveAccessKey:

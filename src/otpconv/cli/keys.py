@@ -1,23 +1,33 @@
 """`otpconv keys`: access keys, in the data folder; a running server sees changes within a second."""
 
-from typing import Annotated, Any
+import shlex
+from typing import Annotated
 
-import msgspec
 import typer
-from rich.table import Table
 
+from otpconv.audit import shown_key_id
 from otpconv.cli.manual import add
 from otpconv.cli.options import Data, Json
-from otpconv.cli.terminal import output
+from otpconv.cli.stores import Account, Change, key_store, tell, tell_members, tell_rows
+from otpconv.cli.terminal import note
+from otpconv.errors import NotFound
 
-app = typer.Typer(no_args_is_help=True, help="Create, list, disable and delete access keys.")
+#: What a user may do who was given nothing.
+_DEFAULT_POLICY = "OtpconvReportOnly"
+
+app = typer.Typer(no_args_is_help=True, help="Create, list, rotate, disable and delete access keys.")
 
 _KeyId = Annotated[str, typer.Argument(metavar="ACCESS_KEY_ID")]
 
 
 def create(
     name: Annotated[str, typer.Argument(help="The user the key is for; made if there is none.")],
-    policy: Annotated[str, typer.Option(help="What the user may do.")] = "AdministratorAccess",
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            help="Attached to the user beside those it has. A user that has none gets OtpconvReportOnly."
+        ),
+    ] = None,
     account: Annotated[
         str, typer.Option(help="The account the user is in; made if there is none.")
     ] = "default",
@@ -27,48 +37,78 @@ def create(
     """Make an access key and print it; its secret is not shown again.
 
     Examples:
-        otpconv keys create login-service --policy OtpconvReportOnly
+        otpconv keys create login-service
 
         otpconv keys create grafana --policy OtpconvReadOnly --json
     """
-    store = _store(data)
-    key = store.create(account, name, policy)
-    store.close()
-    fields = {"AccessKeyId": key.access_key_id, "AccessKeySecret": key.secret}
-    if json:
-        typer.echo(msgspec.json.encode(fields).decode())
-    else:
-        typer.echo("".join(f"{name}: {value}\n" for name, value in fields.items()), nl=False)
+    given = f", policy {policy}" if policy else ""
+    change = Change("CreateAccessKey", f"user {account}/{name}{given}")
+    with key_store(data, change) as store:
+        key = store.create(account, name, policy, otherwise=_DEFAULT_POLICY)
+        change.subject += f", key {key.access_key_id}"
+    tell_members({"AccessKeyId": key.access_key_id, "AccessKeySecret": key.secret}, json=json)
 
 
-def list_keys(data: Data = None, json: Json = False) -> None:
+def rotate(
+    name: Annotated[str, typer.Argument(help="The user whose access key is to be replaced.")],
+    account: Account = "default",
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Make a second access key for a user, so that it can replace the first without a gap.
+
+    Both work until the old one is disabled. `keys list` shows when each was last used.
+
+    Examples:
+        otpconv keys rotate login-service
+    """
+    change = Change("RotateAccessKey", f"user {account}/{name}")
+    with key_store(data, change) as store:
+        own = [key for key in store.list() if (key.account_name, key.user) == (account, name)]
+        if not own:
+            raise NotFound(f"The user {name} has no access key; make one, with: otpconv keys create {name}")
+        # A user that has two is refused by the store, which says which is the older.
+        key = store.create(account, name, None)
+        change.subject += f", key {key.access_key_id}"
+    old = own[0].access_key_id
+    fields = {"AccessKeyId": key.access_key_id, "AccessKeySecret": key.secret, "Replaces": old}
+    tell_members(fields, json=json)
+    folder = f" --data {shlex.quote(str(data))}" if data else ""
+    note(
+        "roll the new key out, and watch in `otpconv keys list` that the old one is no longer used; then run:"
+    )
+    note(f"  otpconv keys disable {old}{folder}   (keys enable takes it back)")
+    note(f"  otpconv keys delete {old}{folder}")
+
+
+def list_keys(
+    account: Annotated[
+        str | None, typer.Option("--account", metavar="NAME", help="Only those of this account.")
+    ] = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
     """List the access keys, without their secrets.
 
     Examples:
         otpconv keys list --data /var/lib/otpconv
     """
-    store = _store(data)
-    keys = store.list()
-    store.close()
-    if json:
-        rows = [
-            {
-                "AccessKeyId": key.access_key_id,
-                "user": key.user,
-                "account": key.account_name,
-                "policies": key.policies,
-                "active": key.active,
-                "created_at": key.created_at,
-            }
-            for key in keys
-        ]
-        typer.echo(msgspec.json.encode(rows).decode())
-        return
-    table = Table("AccessKeyId", "user", "account", "policies", "active")
-    for key in keys:
-        policies = ", ".join(key.policies)
-        table.add_row(key.access_key_id, key.user, key.account_name, policies, "yes" if key.active else "no")
-    output().print(table)
+    with key_store(data) as store:
+        keys = [key for key in store.list() if account in {None, key.account_name}]
+    rows = (
+        {
+            "AccessKeyId": key.access_key_id,
+            "user": key.user,
+            "account": key.account_name,
+            "policies": key.policies,
+            "active": key.active,
+            "created_at": key.created_at,
+            "last_used_at": key.last_used_at,
+        }
+        for key in keys
+    )
+    columns = ("AccessKeyId", "user", "account", "policies", "active", "last_used_at")
+    tell_rows(columns, rows, json=json)
 
 
 def disable(access_key_id: _KeyId, data: Data = None, json: Json = False) -> None:
@@ -77,10 +117,9 @@ def disable(access_key_id: _KeyId, data: Data = None, json: Json = False) -> Non
     Examples:
         otpconv keys disable LTAIKmD3oLJ0v1WcXn5rQ2yA
     """
-    store = _store(data)
-    store.set_active(access_key_id, active=False)
-    store.close()
-    _print_done(access_key_id, "disabled", json=json)
+    with key_store(data, _change("DisableAccessKey", access_key_id)) as store:
+        store.set_active(access_key_id, active=False)
+    _tell_done(access_key_id, "disabled", json=json)
 
 
 def enable(access_key_id: _KeyId, data: Data = None, json: Json = False) -> None:
@@ -89,38 +128,29 @@ def enable(access_key_id: _KeyId, data: Data = None, json: Json = False) -> None
     Examples:
         otpconv keys enable LTAIKmD3oLJ0v1WcXn5rQ2yA
     """
-    store = _store(data)
-    store.set_active(access_key_id, active=True)
-    store.close()
-    _print_done(access_key_id, "enabled", json=json)
+    with key_store(data, _change("EnableAccessKey", access_key_id)) as store:
+        store.set_active(access_key_id, active=True)
+    _tell_done(access_key_id, "enabled", json=json)
 
 
 def delete(access_key_id: _KeyId, data: Data = None, json: Json = False) -> None:
-    """Delete an access key for good.
+    """Delete an access key for good; its user stays.
 
     Examples:
         otpconv keys delete LTAIKmD3oLJ0v1WcXn5rQ2yA
     """
-    store = _store(data)
-    store.delete(access_key_id)
-    store.close()
-    _print_done(access_key_id, "deleted", json=json)
+    with key_store(data, _change("DeleteAccessKey", access_key_id)) as store:
+        store.delete(access_key_id)
+    _tell_done(access_key_id, "deleted", json=json)
 
 
-for _command in (create, list_keys, disable, enable, delete):
+for _command in (create, list_keys, rotate, disable, enable, delete):
     add(app, _command.__name__.removesuffix("_keys"), _command)
 
 
-def _print_done(access_key_id: str, what: str, *, json: bool) -> None:
-    if json:
-        typer.echo(msgspec.json.encode({"AccessKeyId": access_key_id, what: True}).decode())
-    else:
-        typer.echo(f"{access_key_id} is {what}")
+def _change(what: str, access_key_id: str) -> Change:
+    return Change(what, f"key {shown_key_id(access_key_id)}".rstrip())
 
 
-def _store(data: Data) -> Any:  # noqa: ANN401 - a KeyStore, whose library may be missing
-    # The server's libraries are not there in a client's installation.
-    from otpconv.config import load
-    from otpconv.service import open_key_store
-
-    return open_key_store(load(data=data))
+def _tell_done(access_key_id: str, what: str, *, json: bool) -> None:
+    tell(f"{access_key_id} is {what}", {"AccessKeyId": access_key_id, what: True}, json=json)

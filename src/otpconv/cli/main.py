@@ -9,7 +9,21 @@ import typer
 from typer.core import TyperGroup
 
 from otpconv import __version__
-from otpconv.cli import bench, demo, doctor, export, import_, keys, rates, report, serve
+from otpconv.cli import (
+    access,
+    bench,
+    demo,
+    doctor,
+    export,
+    import_,
+    keys,
+    policies,
+    rates,
+    report,
+    roles,
+    serve,
+    users,
+)
 from otpconv.cli.manual import add
 from otpconv.errors import Misconfigured, OtpconvError, Unavailable
 
@@ -18,7 +32,21 @@ _REFUSED, _MISCONFIGURED, _UNAVAILABLE, _INTERRUPTED = 1, 2, 3, 130
 
 #: Wrong usage, as typer tells it; where its class lives depends on typer's version.
 _USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
-_ORDER = ("serve", "keys", "report", "rates", "import", "export", "demo", "bench", "doctor")
+_ORDER = (
+    "serve",
+    "keys",
+    "users",
+    "policies",
+    "roles",
+    "access",
+    "report",
+    "rates",
+    "import",
+    "export",
+    "demo",
+    "bench",
+    "doctor",
+)
 
 
 class _Commands(TyperGroup):
@@ -39,7 +67,8 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 refused, 2 wrong usage or settings, 3 try again later, 130 interrupted.",
 )
 add(app, "serve", serve.serve)
-app.add_typer(keys.app, name="keys")
+for _group in (keys, users, policies, roles, access):
+    app.add_typer(_group.app, name=_group.__name__.rpartition(".")[2])
 add(app, "report", report.report)
 add(app, "rates", rates.rates)
 add(app, "import", import_.import_file)

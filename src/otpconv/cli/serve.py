@@ -1,14 +1,23 @@
 """`otpconv serve`."""
 
+import logging
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
 from otpconv import __version__
 from otpconv.cli.options import Data, Json
+
+if TYPE_CHECKING:
+    from otpconv.config import Settings
+
+_IN_CLEAR = (
+    "plain HTTP on an address that others reach: secrets and reports can be read on the way; set tls_cert "
+    "and tls_key, or put a proxy in front, and set trusted_proxies to its address and require_tls"
+)
 
 
 def serve(
@@ -26,6 +35,17 @@ def serve(
         ),
     ] = None,
     data: Data = None,
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option(
+            help="Certificate, with its chain, to serve HTTPS; PEM. [env: OTPCONV_TLS_CERT]",
+            show_default=False,
+        ),
+    ] = None,
+    tls_key: Annotated[
+        Path | None,
+        typer.Option(help="Its private key; PEM. [env: OTPCONV_TLS_KEY]", show_default=False),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Run the service, until Ctrl-C or SIGTERM.
@@ -38,19 +58,32 @@ def serve(
         otpconv serve
 
         otpconv serve --host 0.0.0.0 --port 80 --data /var/lib/otpconv
+
+        otpconv serve --host 0.0.0.0 --port 443 --tls-cert fullchain.pem --tls-key privkey.pem
     """
     # The server's libraries are not there in a client's installation.
     from otpconv.cli.logs import log_to_stderr
     from otpconv.config import load
-    from otpconv.service import Service
-    from otpconv.web.server import listening_port, run
 
-    settings = load(host=host, port=port, data=data)
+    settings = load(host=host, port=port, data=data, tls_cert=tls_cert, tls_key=tls_key)
     log_to_stderr(settings.log_level)
+    _run(settings, json=json)
+
+
+def _run(settings: "Settings", *, json: bool) -> None:
+    from otpconv.audit import AuditLog
+    from otpconv.service import Service
+    from otpconv.web.gate import Gate
+    from otpconv.web.server import listening_port, run
+    from otpconv.web.tls import is_exposed, own_tls
+
+    tls = own_tls(settings)
     free_port = listening_port(settings.host, settings.port)
     service = Service(settings)
     key_file = service.first_key_file()
-    url = f"http://{settings.host}:{free_port}"
+    url = f"{'https' if tls else 'http'}://{settings.host}:{free_port}"
+    if is_exposed(settings):
+        logging.getLogger(__name__).warning(_IN_CLEAR)
 
     def started() -> None:
         if json:
@@ -59,7 +92,15 @@ def serve(
         else:
             typer.echo(_welcome(url, settings.data, key_file))
 
-    run(service, settings.host, free_port, settings.public_url or url, started)
+    run(
+        service,
+        Gate(settings, AuditLog(settings.data)),
+        tls=tls,
+        host=settings.host,
+        port=free_port,
+        public_url=settings.public_url or url,
+        started=started,
+    )
 
 
 def _welcome(url: str, data: Path, key_file: Path | None) -> str:

@@ -1,0 +1,6 @@
+"""Who may what in one SQLite file, which the server and the command line use at the same time."""
+
+from otpconv.access.sqlite.directory import SqliteDirectory
+from otpconv.access.sqlite.keys import SqliteKeyStore
+
+__all__ = ["SqliteDirectory", "SqliteKeyStore"]

@@ -1,0 +1,106 @@
+-- Everything that is asked of access.sqlite, or changed in it.
+
+-- name: make_account
+INSERT INTO accounts (name) VALUES (:name) ON CONFLICT DO NOTHING;
+
+-- name: account
+SELECT account_id FROM accounts WHERE name = :name;
+
+-- name: make_user
+INSERT INTO users (account_id, name, created_at) VALUES (:account, :name, :now) ON CONFLICT DO NOTHING;
+
+-- name: user_id
+SELECT user_id FROM users WHERE account_id = :account AND name = :name;
+
+-- name: users
+SELECT user_id AS id, users.name, account_id AS account, accounts.name AS account_name, created_at,
+    (SELECT json_group_array(access_key_id ORDER BY created_at, access_key_id)
+       FROM access_keys WHERE access_keys.user_id = users.user_id) AS access_key_ids
+FROM users JOIN accounts USING (account_id)
+WHERE account_id = :account ORDER BY users.name;
+
+-- name: delete_user
+DELETE FROM users WHERE user_id = :id;
+
+-- name: make_role
+INSERT INTO roles (account_id, name, max_duration_s, created_at)
+VALUES (:account, :name, :max_duration_s, :now) ON CONFLICT DO NOTHING;
+
+-- name: role_id
+SELECT role_id FROM roles WHERE account_id = :account AND name = :name;
+
+-- name: roles
+SELECT role_id AS id, roles.name, account_id AS account, accounts.name AS account_name, created_at, max_duration_s
+FROM roles JOIN accounts USING (account_id)
+WHERE account_id = coalesce(:account, account_id) ORDER BY account_id, roles.name;
+
+-- name: delete_role
+DELETE FROM roles WHERE role_id = :id;
+
+-- name: user_grants
+SELECT user_id AS id, policy, document
+FROM user_policies JOIN users USING (user_id)
+LEFT JOIN policies ON policies.account_id = users.account_id AND policies.name = policy
+WHERE user_id = coalesce(:id, user_id) ORDER BY user_id, policy;
+
+-- name: role_grants
+SELECT role_id AS id, policy, document
+FROM role_policies JOIN roles USING (role_id)
+LEFT JOIN policies ON policies.account_id = roles.account_id AND policies.name = policy
+WHERE role_id = coalesce(:id, role_id) ORDER BY role_id, policy;
+
+-- name: attach_to_user
+INSERT INTO user_policies (user_id, policy) VALUES (:id, :policy) ON CONFLICT DO NOTHING;
+
+-- name: attach_to_role
+INSERT INTO role_policies (role_id, policy) VALUES (:id, :policy) ON CONFLICT DO NOTHING;
+
+-- name: detach_from_user
+DELETE FROM user_policies WHERE user_id = :id AND policy = :policy;
+
+-- name: detach_from_role
+DELETE FROM role_policies WHERE role_id = :id AND policy = :policy;
+
+-- name: make_policy
+INSERT INTO policies (account_id, name, document, created_at)
+VALUES (:account, :name, :document, :now) ON CONFLICT DO NOTHING;
+
+-- name: policies
+SELECT name, document, created_at FROM policies WHERE account_id = :account ORDER BY name;
+
+-- name: attachments
+SELECT policy, 'user ' || name AS holder FROM user_policies JOIN users USING (user_id) WHERE account_id = :account
+UNION ALL
+SELECT policy, 'role ' || name FROM role_policies JOIN roles USING (role_id) WHERE account_id = :account
+ORDER BY holder;
+
+-- name: policy_name
+SELECT name FROM policies WHERE account_id = :account AND name = :name;
+
+-- name: delete_policy
+DELETE FROM policies WHERE account_id = :account AND name = :name;
+
+-- name: keys
+SELECT access_key_id, sealed_secret, user_id, users.name AS user, account_id AS account,
+    accounts.name AS account_name, active, access_keys.created_at, last_used_at
+FROM access_keys JOIN users USING (user_id) JOIN accounts USING (account_id)
+ORDER BY access_keys.created_at, access_key_id;
+
+-- name: any_key
+SELECT access_key_id, sealed_secret FROM access_keys LIMIT 1;
+
+-- name: keys_of_user
+SELECT access_key_id, last_used_at FROM access_keys WHERE user_id = :id ORDER BY created_at, access_key_id;
+
+-- name: make_key
+INSERT INTO access_keys (access_key_id, user_id, sealed_secret, created_at)
+VALUES (:access_key_id, :id, :sealed_secret, :now);
+
+-- name: set_active
+UPDATE access_keys SET active = :active WHERE access_key_id = :access_key_id;
+
+-- name: delete_key
+DELETE FROM access_keys WHERE access_key_id = :access_key_id;
+
+-- name: note_use
+UPDATE access_keys SET last_used_at = max(coalesce(last_used_at, 0), :at) WHERE access_key_id = :access_key_id;

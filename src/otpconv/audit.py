@@ -1,0 +1,161 @@
+"""The audit trail: who was refused, and who changed users, keys and policies; one JSON object a line.
+
+A line goes to the logger `otpconv.audit` and to the file `audit.ndjson` of the data folder. It never holds a
+secret, a signature, a token or a number: an access key id that nobody has proven is shown only if it looks
+like one, since people paste secrets into the wrong field.
+"""
+
+import logging
+import os
+import re
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from otpconv.clock import Clock, wall_clock
+
+FILE = "audit.ndjson"
+
+#: Refusals written a second at most: of one source, and of all together; the rest is counted.
+LINES_A_SOURCE = 5
+LINES_ALTOGETHER = 50
+#: A file of this size takes no more refusals, only changes: nobody fills the disk from outside.
+MAX_REFUSALS_BYTES = 1024**3
+
+_SECOND_MS = 1_000
+_TEXT_CHARS = 200
+_ACCESS_KEY_ID = re.compile(r"(?:LTAI[A-Za-z0-9]{1,28}|STS\.[A-Za-z0-9]{1,40})")
+
+_log = logging.getLogger("otpconv.audit")
+_own_log = logging.getLogger(__name__ + ".file")
+
+
+class Line(Struct, omit_defaults=True, rename={"source_ip": "from"}):
+    """One line.
+
+    Attributes:
+        at: when, ISO 8601 UTC with milliseconds.
+        who: the access key id, `cli:NAME` for somebody at this machine, or `server`.
+        what: the action, as `dysms:SmsConversion` or `CreateUser`.
+        outcome: `done`, or the code of the refusal.
+        user: the name of the user, where it is known.
+        account: the number of the account, where it is known.
+        subject: what was changed.
+        source_ip: where the request came from; `from` on the line.
+        request_id: of the answer, where it has one.
+        more: how many refusals of this source this line stands for, beside those that have their own.
+    """
+
+    at: str
+    who: str
+    what: str
+    outcome: str
+    user: str = ""
+    account: int = 0
+    subject: str = ""
+    source_ip: str = ""
+    request_id: str = ""
+    more: int = 0
+
+
+class AuditLog:
+    """The audit trail of a running server, in which nobody outside can write without bounds.
+
+    Args:
+        data: the data folder.
+        clock: the time now.
+    """
+
+    def __init__(self, data: Path, clock: Clock = wall_clock) -> None:
+        self._file = data / FILE
+        self._clock = clock
+        self._second = 0
+        self._written = 0
+        # How many refusals of each source came this second; no more sources than lines.
+        self._came: dict[str, int] = {}
+        self._more: dict[str, int] = {}
+
+    def refused(
+        self,
+        *,
+        who: str,
+        what: str,
+        outcome: str,
+        source_ip: str,
+        user: str = "",
+        account: int = 0,
+        request_id: str = "",
+    ) -> None:
+        """Record that somebody was refused; never raises, and bounded in lines, memory and disk."""
+        now = self._clock()
+        if now // _SECOND_MS != self._second:
+            self.settle()
+            self._second = now // _SECOND_MS
+        came = self._came.get(source_ip, 0) + 1
+        if came > LINES_A_SOURCE or self._written >= LINES_ALTOGETHER:
+            # Sources that have no line of their own are counted together, so that memory is bounded.
+            known = source_ip if source_ip in self._came else ""
+            self._more[known] = self._more.get(known, 0) + 1
+            return
+        self._came[source_ip] = came
+        self._written += 1
+        line = Line(_iso(now), shown_key_id(who), what, outcome, user, account, "", source_ip, request_id)
+        _write(self._file, line, MAX_REFUSALS_BYTES)
+
+    def settle(self) -> None:
+        """Write a summary of each source that had too many refusals; call it each second, and at the end."""
+        if not self._came:
+            return
+        more, self._came, self._more, self._written = self._more, {}, {}, 0
+        at = _iso(self._clock())
+        for source_ip, count in more.items():
+            line = Line(at, "", "", "Refused", source_ip=source_ip, more=count)
+            _write(self._file, line, MAX_REFUSALS_BYTES)
+
+
+def shown_key_id(text: str) -> str:
+    """Return what was given as an access key id if it looks like one, else nothing: it may be a secret."""
+    return text if _ACCESS_KEY_ID.fullmatch(text) else ""
+
+
+def record(
+    data: Path, *, who: str, what: str, subject: str = "", outcome: str = "done", clock: Clock = wall_clock
+) -> None:
+    """Record a change that somebody at this machine made, or was refused; never raises.
+
+    Args:
+        data: the data folder.
+        who: as `cli:root`, or `server` for the server itself.
+        what: as `CreateUser`.
+        subject: the name of what was changed, such as a user or an access key id; never a secret.
+        outcome: `done`, or the code of the error.
+        clock: the time now.
+    """
+    _write(data / FILE, Line(_iso(clock()), who, what, outcome, subject=subject[:_TEXT_CHARS]), None)
+
+
+def _write(file: Path, line: Line, max_bytes: int | None) -> None:
+    text = msgspec.json.encode(line)
+    _log.info("%s", text.decode())
+    try:
+        # Opened for each line: whoever rotates the file just moves it away.
+        stream = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        _own_log.warning("the audit trail can't be written: %s: %s", file, error.strerror)
+        return
+    try:
+        if max_bytes is None or os.fstat(stream).st_size < max_bytes:
+            os.write(stream, text + b"\n")
+    except OSError as error:
+        _own_log.warning("the audit trail can't be written: %s: %s", file, error.strerror)
+    finally:
+        with suppress(OSError):
+            os.close(stream)
+
+
+def _iso(at: int) -> str:
+    text = datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")

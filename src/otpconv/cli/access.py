@@ -1,0 +1,84 @@
+"""`otpconv access`: what somebody may do, and which statement decides it."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from otpconv.cli.manual import add
+from otpconv.cli.options import Data, Json
+from otpconv.cli.stores import Account, directory, tell
+from otpconv.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from otpconv.access.evaluation import AccessRequest, Decision
+
+app = typer.Typer(no_args_is_help=True, help="Tell what somebody may do, and why.")
+
+_DENIED = 1
+
+
+@app.callback()
+def _group() -> None:
+    """Keep `explain` a command of its own, though it is the only one."""
+
+
+def explain(
+    action: Annotated[str, typer.Option(help="What is to be done, as dysms:SmsConversion.")],
+    user: Annotated[str | None, typer.Option(help="The user who wants to do it.")] = None,
+    role: Annotated[str | None, typer.Option(help="Or the role that was assumed for it.")] = None,
+    account: Account = "default",
+    resource: Annotated[str, typer.Option(metavar="ARN", help="What it is to be done to.")] = "*",
+    source_ip: Annotated[str, typer.Option(metavar="IP", help="Where the request comes from.")] = "127.0.0.1",
+    secure: Annotated[bool, typer.Option(help="Whether it comes by HTTPS.")] = False,
+    user_agent: Annotated[str, typer.Option(metavar="TEXT", help="What the client calls itself.")] = "",
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="When: ISO 8601, or ms. [default: now]", show_default=False),
+    ] = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Tell whether somebody may do something, and which statement of which policy decides it.
+
+    Exit codes: 0 allowed, 1 denied.
+
+    Examples:
+        otpconv access explain --user login-service --action dysms:SmsConversion
+
+        otpconv access explain --role reporter --action otpconv:QueryRates --source-ip 203.0.113.7 --secure
+    """
+    from otpconv.access.evaluation import AccessRequest, decide, explain as in_words, global_keys
+    from otpconv.clock import wall_clock
+    from otpconv.rates.question import parse_time
+
+    if (user is None) is (role is None):
+        raise Misconfigured("give either --user or --role")
+    context = global_keys(
+        source_ip=source_ip,
+        now=wall_clock() if at is None else parse_time(at, "--at"),
+        secure_transport=secure,
+        user_agent=user_agent,
+    )
+    request = AccessRequest(action, resource, context)
+    with directory(data) as opened:
+        holder = opened.role(account, role) if role is not None else opened.user(account, str(user))
+    decision = decide(holder.grants.policies, request)
+    tell(in_words(decision, request), _fields(decision, in_words(decision, request), request), json=json)
+    if not decision.allowed:
+        raise typer.Exit(_DENIED)
+
+
+add(app, "explain", explain)
+
+
+def _fields(decision: "Decision", words: str, request: "AccessRequest") -> dict[str, object]:
+    return {
+        "allowed": decision.allowed,
+        "kind": decision.kind,
+        "policy": decision.policy,
+        "statement": decision.statement,
+        "explanation": words,
+        "action": request.action,
+        "resource": request.resource,
+        "context": request.context,
+    }

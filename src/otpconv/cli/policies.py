@@ -1,0 +1,121 @@
+"""`otpconv policies`: what those who have them may do, as RAM policies."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from otpconv.cli.manual import add
+from otpconv.cli.options import Data, Json
+from otpconv.cli.stores import Account, Change, directory, tell, tell_rows
+from otpconv.cli.terminal import note
+from otpconv.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from otpconv.access.directory import Policy
+
+app = typer.Typer(no_args_is_help=True, help="Create, check, list and delete policies.")
+
+_Name = Annotated[str, typer.Argument(metavar="POLICY")]
+
+
+def create(
+    name: _Name,
+    document: Annotated[
+        Path, typer.Option(metavar="FILE", help="The policy as JSON; - reads it from standard input.")
+    ],
+    account: Account = "default",
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Make a policy from a RAM policy document; the account is made if there is none.
+
+    Examples:
+        otpconv policies create OfficeOnly --document office-only.json
+
+        otpconv policies create OfficeOnly --document - < office-only.json
+    """
+    text = _read(document)
+    with directory(data, Change("CreatePolicy", f"policy {account}/{name}")) as opened:
+        policy = opened.create_policy(account, name, text)
+    for caution in _cautions(text):
+        note(f"caution: {caution}")
+    tell(f"the policy {name} is made", _fields(policy), json=json)
+
+
+def check(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The policy as JSON; - reads standard input.")],
+    json: Json = False,
+) -> None:
+    """Tell whether a policy document is right, and store nothing.
+
+    Examples:
+        otpconv policies check office-only.json
+    """
+    cautions = _cautions(_read(file))
+    for caution in cautions:
+        note(f"caution: {caution}")
+    tell(f"{file} is a policy", {"valid": True, "cautions": cautions}, json=json)
+
+
+def list_policies(account: Account = "default", data: Data = None, json: Json = False) -> None:
+    """List the policies of an account, and the managed ones, which all accounts have.
+
+    Examples:
+        otpconv policies list
+    """
+    with directory(data) as opened:
+        policies = opened.policies(account)
+    tell_rows(("policy", "managed", "attached_to", "created_at"), map(_fields, policies), json=json)
+
+
+def show(name: _Name, account: Account = "default", data: Data = None, json: Json = False) -> None:
+    """Print the document of a policy, as it was given.
+
+    Examples:
+        otpconv policies show OtpconvReportOnly
+    """
+    with directory(data) as opened:
+        policy = opened.policy(account, name)
+    tell(msgspec.json.format(policy.document), _fields(policy), json=json)
+
+
+def delete(name: _Name, account: Account = "default", data: Data = None, json: Json = False) -> None:
+    """Delete a policy that nobody has any more.
+
+    Examples:
+        otpconv policies delete OfficeOnly
+    """
+    with directory(data, Change("DeletePolicy", f"policy {account}/{name}")) as opened:
+        opened.delete_policy(account, name)
+    tell(f"the policy {name} is deleted", {"policy": name, "deleted": True}, json=json)
+
+
+for _command in (create, check, list_policies, show, delete):
+    add(app, _command.__name__.removesuffix("_policies"), _command)
+
+
+def _read(file: Path) -> str:
+    try:
+        raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        return raw.decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"{file} can't be read as UTF-8 ({error}): name a policy document") from error
+
+
+def _cautions(text: str) -> list[str]:
+    from otpconv.access.document import cautions, parse_document
+
+    return cautions(parse_document(text))
+
+
+def _fields(policy: "Policy") -> dict[str, object]:
+    return {
+        "policy": policy.name,
+        "managed": policy.managed,
+        "attached_to": policy.attached_to,
+        "document": msgspec.Raw(policy.document.encode()),
+        "created_at": policy.created_at,
+    }

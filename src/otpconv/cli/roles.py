@@ -1,0 +1,123 @@
+"""`otpconv roles`: what users may become for some time, and which policies that has."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from otpconv.cli.manual import add
+from otpconv.cli.options import Data, Json
+from otpconv.cli.stores import Account, Change, directory, tell, tell_members, tell_rows
+
+if TYPE_CHECKING:
+    from otpconv.access.keys import Role
+
+app = typer.Typer(no_args_is_help=True, help="Create, list and delete roles; attach policies to them.")
+
+_Name = Annotated[str, typer.Argument(metavar="ROLE")]
+_Policy = Annotated[str, typer.Argument(metavar="POLICY", help="Managed, or one of the account's own.")]
+
+
+def create(
+    name: _Name,
+    max_duration: Annotated[
+        int, typer.Option(metavar="S", help="How long it can be assumed at most: 900 to 43200 seconds.")
+    ] = 3600,
+    account: Account = "default",
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Make a role without policies, which may do nothing yet; the account is made if there is none.
+
+    Examples:
+        otpconv roles create reporter --max-duration 7200
+    """
+    with directory(data, _change("CreateRole", account, name)) as opened:
+        role = opened.create_role(account, name, max_duration)
+    tell(
+        f"the role {name} is made; give it a policy: otpconv roles attach {name} POLICY",
+        _fields(role),
+        json=json,
+    )
+
+
+def list_roles(account: Account = "default", data: Data = None, json: Json = False) -> None:
+    """List the roles of an account.
+
+    Examples:
+        otpconv roles list --account shop
+    """
+    with directory(data) as opened:
+        roles = opened.roles(account)
+    tell_rows(("role", "policies", "max_duration_s", "created_at"), map(_fields, roles), json=json)
+
+
+def show(name: _Name, account: Account = "default", data: Data = None, json: Json = False) -> None:
+    """Show a role with its policies, and the ARN by which it is assumed.
+
+    Examples:
+        otpconv roles show reporter
+    """
+    with directory(data) as opened:
+        role = opened.role(account, name)
+    tell_members(_fields(role), json=json)
+
+
+def delete(name: _Name, account: Account = "default", data: Data = None, json: Json = False) -> None:
+    """Delete a role; who has assumed it may do nothing any more.
+
+    Examples:
+        otpconv roles delete reporter
+    """
+    with directory(data, _change("DeleteRole", account, name)) as opened:
+        opened.delete("role", account, name)
+    tell(f"the role {name} is deleted", {"role": name, "deleted": True}, json=json)
+
+
+def attach(
+    name: _Name, policy: _Policy, account: Account = "default", data: Data = None, json: Json = False
+) -> None:
+    """Attach a policy to a role.
+
+    Examples:
+        otpconv roles attach reporter OtpconvReportOnly
+    """
+    with directory(data, _change("AttachPolicy", account, name, policy)) as opened:
+        opened.attach("role", account, name, policy)
+        role = opened.role(account, name)
+    tell(f"the role {role.name} has now: {', '.join(role.grants.names)}", _fields(role), json=json)
+
+
+def detach(
+    name: _Name, policy: _Policy, account: Account = "default", data: Data = None, json: Json = False
+) -> None:
+    """Take a policy off a role.
+
+    Examples:
+        otpconv roles detach reporter OtpconvReportOnly
+    """
+    with directory(data, _change("DetachPolicy", account, name, policy)) as opened:
+        opened.detach("role", account, name, policy)
+        role = opened.role(account, name)
+    left = ", ".join(role.grants.names) or "no policy, and may do nothing"
+    tell(f"the role {role.name} has now: {left}", _fields(role), json=json)
+
+
+for _command in (create, list_roles, show, delete, attach, detach):
+    add(app, _command.__name__.removesuffix("_roles"), _command)
+
+
+def _change(what: str, account: str, name: str, policy: str | None = None) -> Change:
+    return Change(what, f"role {account}/{name}" + (f", policy {policy}" if policy else ""))
+
+
+def _fields(role: "Role") -> dict[str, object]:
+    from otpconv.access.tokens import role_arn
+
+    return {
+        "role": role.name,
+        "arn": role_arn(role.account, role.name),
+        "account": role.account_name,
+        "policies": role.grants.names,
+        "max_duration_s": role.max_duration_s,
+        "created_at": role.created_at,
+    }

@@ -1,0 +1,113 @@
+"""`otpconv users`: who calls, and which policies each has."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from otpconv.cli.manual import add
+from otpconv.cli.options import Data, Json
+from otpconv.cli.stores import Account, Change, directory, tell, tell_members, tell_rows
+
+if TYPE_CHECKING:
+    from otpconv.access.directory import User
+
+app = typer.Typer(no_args_is_help=True, help="Create, list and delete users; attach policies to them.")
+
+_Name = Annotated[str, typer.Argument(metavar="USER")]
+_Policy = Annotated[str, typer.Argument(metavar="POLICY", help="Managed, or one of the account's own.")]
+
+
+def create(name: _Name, account: Account = "default", data: Data = None, json: Json = False) -> None:
+    """Make a user without policies, which may do nothing yet; the account is made if there is none.
+
+    Examples:
+        otpconv users create login-service
+    """
+    with directory(data, _change("CreateUser", account, name)) as opened:
+        user = opened.create_user(account, name)
+    tell(
+        f"the user {name} is made; give it a policy: otpconv users attach {name} POLICY",
+        _fields(user),
+        json=json,
+    )
+
+
+def list_users(account: Account = "default", data: Data = None, json: Json = False) -> None:
+    """List the users of an account.
+
+    Examples:
+        otpconv users list --account shop
+    """
+    with directory(data) as opened:
+        users = opened.users(account)
+    tell_rows(("user", "policies", "access_keys", "created_at"), map(_fields, users), json=json)
+
+
+def show(name: _Name, account: Account = "default", data: Data = None, json: Json = False) -> None:
+    """Show a user with its policies and access keys.
+
+    Examples:
+        otpconv users show login-service
+    """
+    with directory(data) as opened:
+        user = opened.user(account, name)
+    tell_members(_fields(user), json=json)
+
+
+def delete(name: _Name, account: Account = "default", data: Data = None, json: Json = False) -> None:
+    """Delete a user, and its access keys with it, for good.
+
+    Examples:
+        otpconv users delete login-service
+    """
+    with directory(data, _change("DeleteUser", account, name)) as opened:
+        opened.delete("user", account, name)
+    tell(f"the user {name} is deleted, with its access keys", {"user": name, "deleted": True}, json=json)
+
+
+def attach(
+    name: _Name, policy: _Policy, account: Account = "default", data: Data = None, json: Json = False
+) -> None:
+    """Attach a policy to a user.
+
+    Examples:
+        otpconv users attach login-service OtpconvReportOnly
+    """
+    with directory(data, _change("AttachPolicy", account, name, policy)) as opened:
+        opened.attach("user", account, name, policy)
+        user = opened.user(account, name)
+    tell(f"the user {name} has now: {', '.join(user.grants.names)}", _fields(user), json=json)
+
+
+def detach(
+    name: _Name, policy: _Policy, account: Account = "default", data: Data = None, json: Json = False
+) -> None:
+    """Take a policy off a user.
+
+    Examples:
+        otpconv users detach login-service OtpconvReportOnly
+    """
+    with directory(data, _change("DetachPolicy", account, name, policy)) as opened:
+        opened.detach("user", account, name, policy)
+        user = opened.user(account, name)
+    left = ", ".join(user.grants.names) or "no policy, and may do nothing"
+    tell(f"the user {name} has now: {left}", _fields(user), json=json)
+
+
+for _command in (create, list_users, show, delete, attach, detach):
+    add(app, _command.__name__.removesuffix("_users"), _command)
+
+
+def _change(what: str, account: str, name: str, policy: str | None = None) -> Change:
+    return Change(what, f"user {account}/{name}" + (f", policy {policy}" if policy else ""))
+
+
+def _fields(user: "User") -> dict[str, object]:
+    return {
+        "user": user.name,
+        "account": user.account_name,
+        "account_id": user.account,
+        "policies": user.grants.names,
+        "access_keys": user.access_key_ids,
+        "created_at": user.created_at,
+    }

@@ -1,0 +1,123 @@
+"""Sessions of roles: handed out to those who may, and following the role from then on."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from otpconv.access.keys import AccessKey, KeyRing
+from otpconv.access.policies import authorize
+from otpconv.access.sealing import Sealer
+from otpconv.access.sessions import Sessions
+from otpconv.access.sqlite import SqliteDirectory, SqliteKeyStore
+from otpconv.access.tokens import Credentials
+from otpconv.errors import AccessDenied, ExpiredToken, MalformedToken
+
+NOW = 1_700_000_000_000
+SEALER = Sealer(bytes(range(32)))
+ONLY_DATA = (
+    '{"Version": "1", "Statement": {"Effect": "Allow", "Action": "dysms:ConversionData", "Resource": "*"}}'
+)
+
+
+class Desk:
+    """A store with one administrator and one role, and the sessions of its key ring."""
+
+    def __init__(self, path: Path) -> None:
+        self.time = NOW
+        self.store = SqliteKeyStore(path, SEALER, lambda: self.time)
+        self.directory = SqliteDirectory(path, lambda: self.time)
+        self.admin = self.store.create("default", "admin", "AdministratorAccess")
+        self.make_role()
+        self.keys = KeyRing(self.store)
+        self.sessions = Sessions(SEALER, self.keys)
+
+    def make_role(self) -> None:
+        self.directory.create_role("default", "reporter", 3_600)
+        self.directory.attach("role", "default", "reporter", "OtpconvReportOnly")
+
+    def assume(self, caller: AccessKey | None = None, policy: str = "") -> Credentials:
+        return self.sessions.assume(
+            caller or self.admin,
+            self.keys.role(self.admin.account, "Reporter"),
+            session_name="alice",
+            policy=policy,
+            duration_s=None,
+            now=self.time,
+            context=dict,
+        )
+
+    def open(self, credentials: Credentials) -> AccessKey:
+        return self.sessions.open(credentials.security_token, credentials.access_key_id, self.time)
+
+    def close(self) -> None:
+        self.directory.close()
+        self.store.close()
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with closing(Desk(tmp_path / "access.sqlite")) as opened:
+        yield opened
+
+
+def may(key: AccessKey, action: str) -> bool:
+    try:
+        authorize(key, action, dict)
+    except AccessDenied:
+        return False
+    return True
+
+
+def test_a_session_may_what_its_role_may(desk: Desk) -> None:
+    credentials = desk.assume()
+    key = desk.open(credentials)
+    assert (key.principal_type, key.display_name) == ("AssumedRoleUser", "reporter:alice")
+    assert (key.secret, key.account) == (credentials.secret, desk.admin.account)
+    assert may(key, "dysms:SmsConversion")
+    assert not may(key, "otpconv:QueryRates")
+    assert desk.open(credentials) is key  # what was decided is kept
+
+
+def test_a_session_policy_takes_away_and_never_adds(desk: Desk) -> None:
+    key = desk.open(desk.assume(policy=ONLY_DATA))
+    assert may(key, "dysms:ConversionData")
+    assert not may(key, "dysms:SmsConversion")
+    desk.directory.detach("role", "default", "reporter", "OtpconvReportOnly")
+    desk.keys.refresh()
+    assert not may(desk.open(desk.assume(policy=ONLY_DATA)), "dysms:ConversionData")
+
+
+def test_only_who_is_allowed_assumes_a_role(desk: Desk) -> None:
+    reporter = desk.store.create("default", "login", "OtpconvReportOnly")
+    with pytest.raises(AccessDenied, match="sts:AssumeRole"):
+        desk.assume(reporter)
+
+
+def test_what_a_role_is_given_or_loses_its_sessions_have_at_once(desk: Desk) -> None:
+    credentials = desk.assume()
+    assert not may(desk.open(credentials), "otpconv:QueryRates")
+    desk.directory.attach("role", "default", "reporter", "OtpconvReadOnly")
+    desk.keys.refresh()
+    assert may(desk.open(credentials), "otpconv:QueryRates")
+
+
+def test_a_role_of_the_same_name_made_later_is_another_one(desk: Desk) -> None:
+    credentials = desk.assume()
+    desk.directory.delete("role", "default", "reporter")
+    desk.keys.refresh()
+    with pytest.raises(MalformedToken, match="there no more"):
+        desk.open(credentials)
+    desk.time += 1
+    desk.make_role()
+    desk.keys.refresh()
+    with pytest.raises(MalformedToken, match="there no more"):
+        desk.open(credentials)
+
+
+def test_a_session_ends(desk: Desk) -> None:
+    credentials = desk.assume()
+    desk.time += 3_600_000
+    with pytest.raises(ExpiredToken):
+        desk.open(credentials)
