@@ -229,7 +229,7 @@ def test_a_business_error_is_an_answer_with_http_200(
     [
         ({"access_key_id": "LTAInobody"}, "InvalidAccessKeyId.NotFound", 404, "access key is not found"),
         ({"access_key_secret": "wrong"}, "SignatureDoesNotMatch", 400, "our calculation. server "),
-        ({"security_token": "CAIS"}, "InvalidSecurityToken.Malformed", 400, "Temporary credentials"),
+        ({"security_token": "CAIS"}, "InvalidSecurityToken.Malformed", 400, "not of this server"),
         (
             {"access_key_id": None, "access_key_secret": None, "bearer_token": "x"},
             "UnsupportedParameter",

@@ -11,6 +11,7 @@ from urllib.parse import urlencode, urlsplit
 import httpx
 import pytest
 
+from otpconv.access.grants import Grants
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
@@ -643,7 +644,7 @@ def administrator(server: LocalServer) -> AccessKey:
         user="admin",
         account=1,
         account_name="default",
-        policies=("AdministratorAccess",),
+        grants=Grants(),
         active=True,
         created_at=0,
     )

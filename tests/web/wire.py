@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 
+from otpconv.access.grants import Grants
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
@@ -49,7 +50,7 @@ def administrator(server: LocalServer) -> AccessKey:
         user="admin",
         account=1,
         account_name="default",
-        policies=("AdministratorAccess",),
+        grants=Grants(),
         active=True,
         created_at=0,
     )

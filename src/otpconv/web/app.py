@@ -13,14 +13,27 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from otpconv.dialects.alibaba import Answer, by_name
-from otpconv.errors import BadCredentials, MethodNotAllowed, NotFound, OtpconvError, Refused, Unavailable
+from otpconv.errors import (
+    BadCredentials,
+    MethodNotAllowed,
+    NeedsTls,
+    NotFound,
+    OtpconvError,
+    Refused,
+    Throttled,
+    Unavailable,
+)
 from otpconv.service import Service
 from otpconv.web.body import Bodies, has_body
+from otpconv.web.gate import Gate
 from otpconv.web.native import NativeApi
 from otpconv.web.native_types import Problem
 from otpconv.web.openapi import document
 from otpconv.web.pages import ErrorPages
 from otpconv.web.rpc import Respond, RpcEndpoint
+
+#: Load balancers ask here, by plain HTTP too.
+_ALWAYS_OPEN = {"/healthz", "/readyz"}
 
 _log = logging.getLogger(__name__)
 
@@ -28,11 +41,13 @@ _log = logging.getLogger(__name__)
 class App:
     """The whole web side of a service; knows the requests in progress, so that a stop can wait for them."""
 
-    def __init__(self, service: Service, public_url: str) -> None:
-        """Take the service, and the URL under which people reach it (without a slash at the end)."""
+    def __init__(self, service: Service, gate: Gate, public_url: str) -> None:
+        """Take the service, its gate, and the URL under which people reach it (no slash at the end)."""
         self._bodies = Bodies()
-        self._rpc = RpcEndpoint(service, self._bodies, public_url)
-        self._other = _starlette(service, self._bodies, public_url)
+        self._gate = gate
+        self._public_url = public_url
+        self._rpc = RpcEndpoint(service, self._bodies, gate, public_url)
+        self._other = _starlette(service, self._bodies, gate, public_url)
         self.in_progress = 0
 
     def stop(self, grace_s: float) -> None:
@@ -69,13 +84,22 @@ class App:
             if scope["path"] == "/":
                 await self._rpc(scope, receive, send)
             else:
-                await self._other(scope, receive, send)
+                await self._rest(scope, receive, send)
         finally:
             self.in_progress -= 1
 
+    async def _rest(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] not in _ALWAYS_OPEN:
+            try:
+                self._gate.require_tls(scope)
+            except NeedsTls as error:
+                await _problem(error, self._public_url)(scope, receive, send)
+                return
+        await self._other(scope, receive, send)
 
-def _starlette(service: Service, bodies: Bodies, public_url: str) -> ASGIApp:
-    native = NativeApi(service, bodies)
+
+def _starlette(service: Service, bodies: Bodies, gate: Gate, public_url: str) -> ASGIApp:
+    native = NativeApi(service, bodies, gate)
     pages = ErrorPages(native.caller)
     openapi = msgspec.json.encode(document(public_url))
 
@@ -136,6 +160,8 @@ def _problem(error: OtpconvError, public_url: str) -> Response:
         headers["www-authenticate"] = 'Basic realm="otpconv", charset="UTF-8"'
     if isinstance(error, Unavailable):
         headers["retry-after"] = "1"
+    if isinstance(error, Throttled):
+        headers["retry-after"] = str(-(-error.wait_ms // 1000))  # rounded up
     body = Problem(
         type=f"{public_url}/errors/{error.code}",
         title=HTTPStatus(error.status).phrase,

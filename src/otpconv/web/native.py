@@ -8,10 +8,11 @@ import msgspec
 from msgspec import UNSET, Struct
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from otpconv.access.keys import AccessKey
 from otpconv.access.policies import authorize
-from otpconv.errors import BadCredentials, InvalidRequest, NotFound, Refused
+from otpconv.errors import BadCredentials, InactiveAccessKey, InvalidRequest, NotFound, Refused
 from otpconv.ledger.contract import Message
 from otpconv.model import MessageState, Report, SelfReportedRate
 from otpconv.phone import NumberHash
@@ -19,6 +20,8 @@ from otpconv.rates import RateAnswer, RateQuery, RateRow, answer, parse_query
 from otpconv.service import Service
 from otpconv.web.batches import BatchReader, conversion, rejected, requested
 from otpconv.web.body import Bodies
+from otpconv.web.context import context_of
+from otpconv.web.gate import Gate
 from otpconv.web.native_types import (
     ConversionIn,
     Conversions,
@@ -41,10 +44,11 @@ _Item = TypeVar("_Item", MessageIn, ConversionIn)
 class NativeApi:
     """The handlers of `/v1`."""
 
-    def __init__(self, service: Service, bodies: Bodies) -> None:
-        """Take where reports go and questions are answered, and the reader of bodies."""
+    def __init__(self, service: Service, bodies: Bodies, gate: Gate) -> None:
+        """Take where reports go and questions are answered, the reader of bodies, and the gate."""
         self._service = service
         self._bodies = bodies
+        self._gate = gate
 
     async def post_messages(self, request: Request) -> Response:
         """Record that messages were requested."""
@@ -79,11 +83,32 @@ class NativeApi:
 
         Raises:
             BadCredentials: there is none, or it is not right.
-            AccessDenied: no policy allows the action.
+            AccessDenied: no policy allows the action, or one denies it.
+            Throttled: the caller is over a limit, or too many log-ins of its address failed.
         """
-        key = self._service.keys.authenticate(*_basic(request.headers.get("authorization", "")))
-        authorize(key, action)
+        gate, scope, now = self._gate, request.scope, self._service.clock()
+        user = ""
+        try:
+            user, secret = _basic(request.headers.get("authorization", ""))
+            key = self._authenticate(user, secret, scope, now)
+            self._service.keys.note_use(key, now)
+            authorize(key, action, lambda: context_of(gate.peers, scope, now))
+        except Refused as error:
+            gate.refused(error, scope, who=user, what=action)
+            raise
+        if gate.limited:
+            gate.take(key, action, now)
         return key
+
+    def _authenticate(self, user: str, secret: str, scope: Scope, now: int) -> AccessKey:
+        self._gate.check(scope, now)
+        try:
+            return self._service.keys.authenticate(user, secret)
+        except InactiveAccessKey:  # its secret was right
+            raise
+        except BadCredentials:
+            self._gate.failed(scope, now)
+            raise
 
     async def _post(
         self,

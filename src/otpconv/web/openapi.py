@@ -77,7 +77,7 @@ def _post(operation: str, summary: str, item: type[MessageIn | ConversionIn]) ->
         },
         "responses": {
             "200": _answer("What became of the batch", Recorded),
-            **_problems({"400", "401", "403", "413", "415", "503"}),
+            **_problems({"400", "401", "403", "413", "415", "429", "503"}),
         },
     }
 
@@ -96,7 +96,7 @@ def _get_message() -> dict[str, Any]:
         ],
         "responses": {
             "200": _answer("The message", MessageOut),
-            **_problems({"401", "403", "404", "503"}),
+            **_problems({"401", "403", "404", "429", "503"}),
         },
     }
 
@@ -125,7 +125,7 @@ def _get_rates() -> dict[str, Any]:
             {"name": name, "in": "query", "description": description, "schema": schema}
             for name, description, schema in parameters
         ],
-        "responses": {"200": _answer("The rates", Rates), **_problems({"400", "401", "403", "503"})},
+        "responses": {"200": _answer("The rates", Rates), **_problems({"400", "401", "403", "429", "503"})},
     }
 
 

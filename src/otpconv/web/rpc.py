@@ -4,12 +4,15 @@ import logging
 import uuid
 from asyncio import Future, get_running_loop
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 
 from starlette.types import Receive, Scope, Send
 
+from otpconv.access.keys import AccessKey
 from otpconv.access.policies import authorize
 from otpconv.dialects.alibaba import (
+    ASSUME_ROLE,
     Answer,
     Call,
     Fields,
@@ -21,11 +24,14 @@ from otpconv.dialects.alibaba import (
     report,
     success,
 )
-from otpconv.errors import OtpconvError, Refused
+from otpconv.errors import OtpconvError, Refused, UnknownAccessKey
 from otpconv.ledger.contract import Entry
 from otpconv.ledger.intake import Outcome
 from otpconv.service import Service
+from otpconv.web.assuming import assume_role
 from otpconv.web.body import Bodies
+from otpconv.web.context import context_of
+from otpconv.web.gate import Gate
 
 #: The first 24 characters of a version 4 UUID, with their dashes.
 _PROCESS = str(uuid.uuid4()).upper()[:24]
@@ -41,11 +47,13 @@ Respond = Callable[[Answer], None]
 class RpcEndpoint:
     """The ASGI application of `/`."""
 
-    def __init__(self, service: Service, bodies: Bodies, public_url: str) -> None:
-        """Take where reports go, the reader of bodies, and the URL that errors' links begin with."""
+    def __init__(self, service: Service, bodies: Bodies, gate: Gate, public_url: str) -> None:
+        """Take where reports go, the reader of bodies, the gate, and the URL of errors' links."""
         self._service = service
         self._bodies = bodies
+        self._gate = gate
         self._public_url = public_url
+        self._assume = partial(assume_role, service, gate)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, with or without a body."""
@@ -69,9 +77,15 @@ class RpcEndpoint:
             if scope["method"] == "OPTIONS":
                 respond(preflight())
                 return
+            self._gate.require_tls(scope)
             call = read(scope["method"], scope["query_string"], headers, body)
-            entry = self._entry(call)
+            key, nonce, now = self._caller(call, scope)
+            if (call.version, call.action) == ASSUME_ROLE:
+                respond(self._assume(call, key, scope=scope, request_id=request_id, now=now))
+                return
+            entry = self._entry(call, key, nonce, scope, now)
         except Exception as error:  # noqa: BLE001 - every failure is answered in the dialect
+            self._refused(error, request_id, scope, call)
             xml = answers_xml(scope["query_string"], headers, body)
             respond(self._failure(error, request_id, headers, call, xml=xml))
             return
@@ -85,16 +99,35 @@ class RpcEndpoint:
 
         self._service.intake.hand_in([entry], done)
 
-    def _entry(self, call: Call) -> Entry:
-        """Return what a call reports, once it is sure who calls and that they may."""
+    def _caller(self, call: Call, scope: Scope) -> tuple[AccessKey, int, int]:
+        """Return who calls, once that is proven, the fingerprint of the nonce, and the time (ms)."""
         service = self._service
-        key = service.keys.get(call.access_key_id)
         now = service.clock()
+        self._gate.check(scope, now)
+        if call.security_token:
+            key = service.sessions.open(call.security_token, call.access_key_id, now)
+        else:
+            key = service.keys.get(call.access_key_id)
         service.nonces.check_time(call.signed_at, now)
         call.verify(key.secret)
         nonce = service.nonces.admit(key.access_key_id, call.nonce, call.signed_at, now)
-        authorize(key, f"dysms:{call.action}")
-        return Entry(report(call, key.account, now, service.number_hash), nonce, call.signed_at)
+        service.keys.note_use(key, now)
+        return key, nonce, now
+
+    def _entry(self, call: Call, key: AccessKey, nonce: int, scope: Scope, now: int) -> Entry:
+        """Return what a call reports, if its caller may."""
+        gate = self._gate
+        authorize(key, call.permission, lambda: context_of(gate.peers, scope, now))
+        if gate.limited:
+            gate.take(key, call.permission, now)
+        return Entry(report(call, key.account, now, self._service.number_hash), nonce, call.signed_at)
+
+    def _refused(self, error: Exception, request_id: str, scope: Scope, call: Call | None) -> None:
+        """Tell the gate of an error; it counts and records those that concern it."""
+        if isinstance(error, UnknownAccessKey) or getattr(error, "code", "") == "SignatureDoesNotMatch":
+            self._gate.failed(scope, self._service.clock())
+        who, what = (call.access_key_id, call.permission) if call else ("", "")
+        self._gate.refused(error, scope, who=who, what=what, request_id=request_id)
 
     def _failure(
         self,

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable
 
 import uvloop
-from granian.constants import HTTPModes, Interfaces
+from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 from starlette.types import ASGIApp
@@ -18,6 +18,8 @@ from starlette.types import ASGIApp
 from otpconv.errors import Misconfigured
 from otpconv.service import Service
 from otpconv.web.app import App
+from otpconv.web.gate import Gate
+from otpconv.web.tls import Tls
 from otpconv.web.worker import spawner
 
 #: How long a stop waits for requests in progress, s.
@@ -38,11 +40,22 @@ _GC_THRESHOLDS = (100_000, 50, 100)
 _log = logging.getLogger(__name__)
 
 
-def run(service: Service, host: str, port: int, public_url: str, started: Callable[[], None]) -> None:
+def run(
+    service: Service,
+    gate: Gate,
+    *,
+    tls: Tls | None,
+    host: str,
+    port: int,
+    public_url: str,
+    started: Callable[[], None],
+) -> None:
     """Serve until SIGINT or SIGTERM, then finish what is in progress and close the service.
 
     Args:
         service: not yet started.
+        gate: asked before anybody is let in.
+        tls: the certificate of HTTPS; None serves plain HTTP.
         host: address to listen on.
         port: port to listen on.
         public_url: where people reach this server.
@@ -51,7 +64,8 @@ def run(service: Service, host: str, port: int, public_url: str, started: Callab
     Raises:
         Misconfigured: the address can't be listened on.
     """
-    uvloop.run(_serve(service, host, port, public_url, started))
+    app = App(service, gate, public_url)
+    uvloop.run(_serve(service, gate, app, make_server(app, host, port, tls), started))
 
 
 def listening_port(host: str, port: int) -> int:
@@ -72,7 +86,7 @@ def listening_port(host: str, port: int) -> int:
         ) from error
 
 
-def make_server(app: ASGIApp, host: str, port: int) -> Server:
+def make_server(app: ASGIApp, host: str, port: int, tls: Tls | None = None) -> Server:
     """Return granian with our settings; `serve` runs it in this event loop until `stop`."""
     return Server(
         app,
@@ -89,14 +103,14 @@ def make_server(app: ASGIApp, host: str, port: int) -> Server:
         ),
         websockets=False,
         log_enabled=False,
+        ssl_cert=tls.cert if tls else None,
+        ssl_key=tls.key if tls else None,
+        # The SDKs of older languages have no TLS 1.3.
+        ssl_protocol_min=SSLProtocols.tls12,
     )
 
 
-async def _serve(
-    service: Service, host: str, port: int, public_url: str, started: Callable[[], None]
-) -> None:
-    app = App(service, public_url)
-    server = make_server(app, host, port)
+async def _serve(service: Service, gate: Gate, app: App, server: Server, started: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
     signalled = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -105,7 +119,8 @@ async def _serve(
     # What lives as long as the process needs no collector; what a request makes goes without one.
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
-    announcing = loop.create_task(_announce(host, port, started))
+    announcing = loop.create_task(_announce(server.bind_addr, server.bind_port, started))
+    settling = loop.create_task(_settle(gate))
     serving = loop.create_task(server.serve(spawner(app)))
     stopping = loop.create_task(signalled.wait())
     try:
@@ -116,6 +131,8 @@ async def _serve(
     finally:
         announcing.cancel()
         stopping.cancel()
+        settling.cancel()
+        gate.settle()
         await service.stop()
         _log.info("stopped")
 
@@ -141,6 +158,13 @@ def _connections() -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         return max(1, soft - _OTHER_FILES)
     return _CONNECTIONS
+
+
+async def _settle(gate: Gate) -> None:
+    """Let the gate write each second what it has only counted."""
+    while True:
+        await asyncio.sleep(1)
+        gate.settle()
 
 
 async def _announce(host: str, port: int, started: Callable[[], None]) -> None:

@@ -55,11 +55,12 @@ def v3(
     *,
     without: str = "",
     method: str = "POST",
+    access_key_id: str = "testid",
 ) -> Request:
     """A V3 request, its headers changed as told, all of them signed."""
     asked = {name: value for name, value in {**V3_COMMON, **(headers or {})}.items() if name != without}
     query = REPORTED if query is None else query
-    signed = sign_v3(method, query, asked, body, access_key_id="testid", secret=KEY)
+    signed = sign_v3(method, query, asked, body, access_key_id=access_key_id, secret=KEY)
     return method, urlencode(query).encode(), as_bytes(signed) + UNSIGNED, body
 
 
@@ -128,6 +129,8 @@ TAKEN = [
         False,
     ),
     ("V3 retried", v3(headers={"x-acs-retry-attempts": "1", "x-acs-retry-delay": "100"}), False),
+    ("V3 with a security token", v3(headers={"x-acs-security-token": "CAIS/tok+en=="}), False),
+    ("V1 with a security token", v1({"SecurityToken": "CAIS/tok+en=="}), False),
     ("V3 with Format, which V3 does not know", v3({**REPORTED, "Format": "XML"}), False),
 ]
 
@@ -171,7 +174,7 @@ REFUSED = [
     ("InvalidTimeStamp.Format", v1({"Timestamp": "2024-04-19T12:46:60Z"})),
     ("InvalidTimeStamp.Format", v1({"Timestamp": "٢٠٢٤-04-19T12:46:24Z"})),
     ("InvalidTimeStamp.Format", v1({"Timestamp": "2024-04-19T12:46:24Z\u2028"})),
-    ("InvalidSecurityToken.Malformed", v1({"SecurityToken": "CAIS/tok+en=="})),
+    ("MissingSecurityToken", v1({"AccessKeyId": "STS.testid"})),
     ("UnsupportedParameter", v1({"SignatureType": "BEARERTOKEN", "BearerToken": "x"}, without="Signature")),
     ("SignatureDoesNotMatch", ("POST", *v1()[1:])),
     ("InvalidParameter", ("GET", b"Action=%ff", [], b"")),
@@ -206,7 +209,7 @@ REFUSED = [
     ),
     ("InvalidTimeStamp.Format", v3(headers={"x-acs-date": "yesterday"})),
     ("InvalidSignatureNonce", v3(headers={"x-acs-signature-nonce": "é"})),
-    ("InvalidSecurityToken.Malformed", v3(headers={"x-acs-security-token": "CAIS/tok+en=="})),
+    ("MissingSecurityToken", v3(access_key_id="STS.testid")),
     ("UnsupportedParameter", BEARER),
     ("ContentSha256NotMatched", (*v3({}, {"content-type": FORM}, b"Delivered=true")[:3], b"Delivered=false")),
     ("InvalidDelivered", v3({}, {"content-type": FORM}, b"Delivered=true&Delivered=true")),

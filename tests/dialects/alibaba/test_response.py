@@ -26,7 +26,17 @@ def call_of(version: str = "2018-05-01", *, xml: bool = False, action: str = "")
 
 def made(error: type[Exception], text: str = "Do this.") -> Exception:
     if error is errors.AccessDenied:
-        return errors.AccessDenied(text, action="dysms:SmsConversion", user="sender", account=5)
+        return errors.AccessDenied(
+            text,
+            action="dysms:SmsConversion",
+            kind="ImplicitDeny",
+            policy_type="AccountLevelIdentityBasedPolicy",
+            principal_type="SubUser",
+            display_name="sender",
+            account=5,
+        )
+    if error is errors.Throttled:
+        return errors.Throttled(text, wait_ms=1_500)
     return error(text)
 
 
@@ -131,7 +141,12 @@ GATEWAY = [
     (errors.SignatureMismatch, 400, "SignatureDoesNotMatch"),
     (errors.StaleTimestamp, 400, "InvalidTimeStamp.Expired"),
     (errors.ReplayedNonce, 400, "SignatureNonceUsed"),
+    (errors.MalformedToken, 400, "InvalidSecurityToken.Malformed"),
+    (errors.MismatchedToken, 400, "InvalidSecurityToken.MismatchWithAccessKey"),
+    (errors.ExpiredToken, 400, "InvalidSecurityToken.Expired"),
     (errors.BadCredentials, 400, "IncompleteSignature"),
+    (errors.NeedsTls, 400, "InvalidProtocol.NeedSsl"),
+    (errors.Throttled, 400, "Throttling.User"),
     (errors.NotFound, 404, "InvalidAction.NotFound"),
     (errors.MethodNotAllowed, 400, "UnsupportedHTTPMethod"),
     (errors.BodyTooLarge, 413, "BodyTooLarge"),
@@ -182,6 +197,13 @@ def test_every_error_of_ours_has_a_row_here() -> None:
     assert set(ALL) - rows == set()
 
 
+@pytest.mark.parametrize("xml", [False, True])
+def test_a_throttled_call_says_in_a_header_how_long_to_wait(*, xml: bool) -> None:
+    throttled = answer(made(errors.Throttled), call_of(xml=xml))
+    assert dict(throttled.headers)[b"x-acs-retry-after"] == b"1500"
+    assert b"x-acs-retry-after" not in dict(answer(made(errors.NotFound)).headers)
+
+
 def test_a_ram_refusal_is_403_with_its_detail_in_2018() -> None:
     refused = made(errors.AccessDenied)
     assert answer(refused, call_of()).status == 403
@@ -194,6 +216,26 @@ def test_a_ram_refusal_is_403_with_its_detail_in_2018() -> None:
         "AuthPrincipalDisplayName": "sender",
         "NoPermissionType": "ImplicitDeny",
         "PolicyType": "AccountLevelIdentityBasedPolicy",
+    }
+
+
+def test_a_ram_refusal_tells_the_session_of_a_role_and_the_policy_that_denies() -> None:
+    refused = errors.AccessDenied(
+        "No.",
+        action="dysms:SmsConversion",
+        kind="ExplicitDeny",
+        policy_type="SessionPolicy",
+        principal_type="AssumedRoleUser",
+        display_name="reporter:alice",
+        account=5,
+    )
+    assert said(refused, call_of())["AccessDeniedDetail"] == {
+        "AuthAction": "dysms:SmsConversion",
+        "AuthPrincipalType": "AssumedRoleUser",
+        "AuthPrincipalOwnerId": "5",
+        "AuthPrincipalDisplayName": "reporter:alice",
+        "NoPermissionType": "ExplicitDeny",
+        "PolicyType": "SessionPolicy",
     }
 
 

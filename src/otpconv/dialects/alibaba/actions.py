@@ -53,14 +53,14 @@ def check_action(action: str, version: str) -> None:
     Raises:
         GatewayError: one of the two is missing or unknown.
     """
-    if (version, action) in _ACTIONS:
+    if (version, action) in _ACTIONS or (version, action) == ASSUME_ROLE:
         return
     if not action:
         raise missing("Action")
     if not version:
         raise missing("Version")
     if version not in _VERSIONS:
-        raise GatewayError("InvalidVersion", "It must be 2018-05-01 or 2017-05-25.")
+        raise GatewayError("InvalidVersion", "It must be 2018-05-01, 2017-05-25 or 2015-04-01.")
     raise GatewayError("InvalidAction.NotFound")
 
 
@@ -136,7 +136,10 @@ _ACTIONS: dict[tuple[str, str], _Reading] = {
     ("2017-05-25", "SmsConversionIntl"): _conversion_intl,
     ("2017-05-25", "ConversionDataIntl"): _rate,
 }
-_VERSIONS = {version for version, _ in _ACTIONS}
 
-#: Every (version, action) there is.
+#: The operation that reports nothing: it gives temporary credentials. See `sts`.
+ASSUME_ROLE = ("2015-04-01", "AssumeRole")
+
+#: Every (version, action) that reports something.
 ACTIONS = tuple(_ACTIONS)
+_VERSIONS = {version for version, _ in (*ACTIONS, ASSUME_ROLE)}

@@ -7,6 +7,8 @@ from msgspec import Struct
 from otpconv.dialects.alibaba import signature
 from otpconv.dialects.alibaba.refusal import GatewayError
 
+_STS_VERSION = "2015-04-01"
+
 
 class Call(Struct, frozen=True):
     """One call of an operation.
@@ -22,6 +24,7 @@ class Call(Struct, frozen=True):
         method: the signature's algorithm, `HMAC-SHA1` or `ACS3-HMAC-SHA256` for example.
         signed: what the signature is over: V1's string to sign, V3's canonical request.
         signature: the signature as it came.
+        security_token: of temporary credentials; empty without.
     """
 
     action: str
@@ -34,6 +37,12 @@ class Call(Struct, frozen=True):
     method: str
     signed: bytes
     signature: bytes
+    security_token: str = ""
+
+    @property
+    def permission(self) -> str:
+        """What a policy has to allow for the call, as `dysms:SmsConversion`."""
+        return f"{'sts' if self.version == _STS_VERSION else 'dysms'}:{self.action}"
 
     def verify(self, secret: str) -> None:
         """Return if `secret`, the AccessKeySecret, made the signature; takes the same time whether or not.

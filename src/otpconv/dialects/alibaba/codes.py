@@ -7,31 +7,13 @@ Source of names, statuses and sentences: "Common error codes" of the OpenAPI gat
 Short Message Service, Alibaba Cloud documentation. Codes marked "of otpconv" have no documented counterpart.
 """
 
-from msgspec import Struct
-
-
-class ErrorCode(Struct, frozen=True):
-    """One code.
-
-    Attributes:
-        code: as it is on the wire.
-        status: the HTTP status it is sent with.
-        text: the documented sentence, sent as the beginning of the message.
-        cause: why a caller sees it, for people.
-        remedy: what to do about it, for people.
-    """
-
-    code: str
-    status: int
-    text: str
-    cause: str
-    remedy: str
-
+from otpconv.dialects.alibaba.caller_codes import CALLER, STS, STS_PARAMETERS
+from otpconv.dialects.alibaba.error_code import ErrorCode
 
 #: The parameters that can be missing or invalid, and what each must be.
 PARAMETERS = {
     "Action": "the name of an operation, such as SmsConversion",
-    "Version": "2018-05-01 or 2017-05-25",
+    "Version": "2018-05-01, 2017-05-25, or 2015-04-01 for AssumeRole",
     "AccessKeyId": "the public half of an access key",
     "Signature": "the signature of the request",
     "SignatureMethod": "HMAC-SHA1 or HMAC-SHA256",
@@ -43,6 +25,8 @@ PARAMETERS = {
     "ConversionTime": "a time in milliseconds since 1970-01-01 UTC, a whole decimal number",
     "ConversionRate": "a decimal number from 0 to 1",
     "ReportTime": "a time in milliseconds since 1970-01-01 UTC, a whole decimal number",
+    "RoleArn": "the ARN of a role, such as acs:ram::1:role/reporter",
+    "RoleSessionName": "a name of 2 to 64 letters, digits and . @ - _",
 }
 
 _MISSING = [
@@ -56,7 +40,7 @@ _MISSING = [
     for name, must_be in PARAMETERS.items()
 ]
 
-# The other parameters have codes of their own, below.
+# The other parameters have codes of their own.
 _INVALID = [
     ErrorCode(
         f"Invalid{name}",
@@ -66,7 +50,7 @@ _INVALID = [
         f"Correct {name} and send the request again.",
     )
     for name, must_be in PARAMETERS.items()
-    if name not in {"Action", "AccessKeyId", "Signature", "SignatureMethod", "Timestamp"}
+    if name not in {"Action", "AccessKeyId", "Signature", "SignatureMethod", "Timestamp", *STS_PARAMETERS}
 ]
 
 _REQUEST = [
@@ -135,95 +119,6 @@ _REQUEST = [
     ),
 ]
 
-_CALLER = [
-    ErrorCode(
-        "InvalidAccessKeyId.NotFound",
-        404,
-        "Specified access key is not found.",
-        "No access key has this AccessKeyId.",
-        "Compare it with `otpconv keys list`; keys of other servers and of Alibaba Cloud are unknown here.",
-    ),
-    ErrorCode(
-        "InvalidAccessKeyId.Inactive",
-        400,
-        "Specified access key is disabled.",
-        "Somebody disabled the access key.",
-        "Create another with `otpconv keys create`.",
-    ),
-    ErrorCode(
-        "SignatureDoesNotMatch",
-        400,
-        "Specified signature is not matched with our calculation.",
-        "The secret is another, or the request was changed after it was signed.",
-        "Check the AccessKeySecret; compare the string to sign in the message with your own; "
-        "let proxies keep Host, User-Agent and Accept as they are.",
-    ),
-    ErrorCode(
-        "IncompleteSignature",
-        400,
-        "The request signature does not conform to Aliyun standards.",
-        "A header is missing, is not signed although it must be, or Authorization is not as documented.",
-        "Sign host, content-type (with a body) and every x-acs-* header.",
-    ),
-    ErrorCode(
-        "InvalidSignatureMethod",
-        400,
-        "Specified signature method is not valid.",
-        "V1 takes HMAC-SHA1 and HMAC-SHA256; V3 takes ACS3-HMAC-SHA256 and, where the server has SM3, "
-        "ACS3-HMAC-SM3. RSA is not taken.",
-        "Use the SDK's default.",
-    ),
-    ErrorCode(
-        "SignatureNonceUsed",
-        400,
-        "Specified signature nonce was used already.",
-        "A request with the same nonce came before: a retry that was not signed anew, or a replay.",
-        "Sign every attempt anew, with a fresh nonce.",
-    ),
-    ErrorCode(
-        "InvalidTimeStamp.Format",
-        400,
-        "Specified time stamp or date value is not well formatted.",
-        "Timestamp (V1) or x-acs-date (V3) is no UTC time like 2024-04-19T12:46:24Z.",
-        "Format the time as UTC, with the Z.",
-    ),
-    ErrorCode(
-        "InvalidTimeStamp.Expired",
-        400,
-        "Specified time stamp or date value is expired.",
-        "The request was signed more than 15 minutes before or after the server's time.",
-        "Set the clock by NTP; write the time in UTC, not local time.",
-    ),
-    ErrorCode(
-        "ContentSha256NotMatched",
-        400,
-        "Specified content sha256 is not matched with your request body.",
-        "x-acs-content-sha256 is not the hash of the body that arrived. A code of otpconv.",
-        "Hash the exact bytes that are sent; look for a proxy that rewrites bodies.",
-    ),
-    ErrorCode(
-        "InvalidSecurityToken.Malformed",
-        400,
-        "Specified SecurityToken is malformed.",
-        "The request carries a SecurityToken; otpconv issues no temporary credentials.",
-        "Use an access key made by `otpconv keys create`, without a token.",
-    ),
-    ErrorCode(
-        "NoPermission",
-        403,
-        "You are not authorized to do this action.",
-        "No policy of the user allows the action, or one denies it.",
-        "Give the user a policy that allows the AuthAction named in AccessDeniedDetail.",
-    ),
-    ErrorCode(
-        "Throttling.User",
-        400,
-        "Request was denied due to user flow control.",
-        "The account sends more requests a second than its limit allows.",
-        "Wait the milliseconds in x-acs-retry-after, then sign and send again.",
-    ),
-]
-
 #: The codes of HTTP 200, without prefix, as version 2018-05-01 has them.
 _PRODUCT = [
     ErrorCode(
@@ -256,4 +151,6 @@ _PRODUCT_2017 = [
 ]
 
 #: Every code by its name.
-CODES = {each.code: each for each in (*_REQUEST, *_CALLER, *_MISSING, *_INVALID, *_PRODUCT, *_PRODUCT_2017)}
+CODES = {
+    each.code: each for each in (*_REQUEST, *CALLER, *STS, *_MISSING, *_INVALID, *_PRODUCT, *_PRODUCT_2017)
+}

@@ -113,8 +113,6 @@ def _read_v1(method: str, query: bytes, fields: Fields, body: bytes) -> Call:
         raise GatewayError("InvalidSignatureMethod", "It must be HMAC-SHA1 or HMAC-SHA256.")
     if parameters["SignatureVersion"] != "1.0":
         raise invalid("SignatureVersion", "It must be 1.0.")
-    if get("SecurityToken"):
-        raise GatewayError("InvalidSecurityToken.Malformed", "Temporary credentials are not taken.")
     return Call(
         action,
         version,
@@ -126,6 +124,7 @@ def _read_v1(method: str, query: bytes, fields: Fields, body: bytes) -> Call:
         parameters["SignatureMethod"],
         v1_string_to_sign(method, asked.canonical(without="Signature")),
         parameters["Signature"].encode(),
+        _token(parameters["AccessKeyId"], get("SecurityToken", "")),
     )
 
 
@@ -134,8 +133,6 @@ def _read_v3(method: str, query: bytes, fields: Fields, body: bytes) -> Call:
     action, version = _operation(fields.get(b"x-acs-action", b""), fields.get(b"x-acs-version", b""))
     authorization, _, signature = fields[b"authorization"].rpartition(b"Signature=")
     head = layout(authorization, tuple(fields))
-    if fields.get(b"x-acs-security-token"):
-        raise GatewayError("InvalidSecurityToken.Malformed", "Temporary credentials are not taken.")
     body_hash = fields[b"x-acs-content-sha256"]
     if body_hash != head.algorithm.hash(body):
         raise GatewayError("ContentSha256NotMatched")
@@ -156,7 +153,14 @@ def _read_v3(method: str, query: bytes, fields: Fields, body: bytes) -> Call:
         head.algorithm.name,
         v3_canonical_request(method, asked.canonical(), head.lines(fields), head.signed_headers, body_hash),
         signature,
+        _token(head.access_key_id, fields.get(b"x-acs-security-token", b"").decode("latin-1")),
     )
+
+
+def _token(access_key_id: str, security_token: str) -> str:
+    if access_key_id.startswith("STS.") and not security_token:
+        raise missing("SecurityToken")
+    return security_token
 
 
 @lru_cache(maxsize=64)

@@ -55,7 +55,12 @@ _GATEWAY: dict[type[BaseException], str] = {
     errors.SignatureMismatch: "SignatureDoesNotMatch",
     errors.StaleTimestamp: "InvalidTimeStamp.Expired",
     errors.ReplayedNonce: "SignatureNonceUsed",
+    errors.MalformedToken: "InvalidSecurityToken.Malformed",
+    errors.MismatchedToken: "InvalidSecurityToken.MismatchWithAccessKey",
+    errors.ExpiredToken: "InvalidSecurityToken.Expired",
     errors.AccessDenied: "NoPermission",
+    errors.NeedsTls: "InvalidProtocol.NeedSsl",
+    errors.Throttled: "Throttling.User",
     errors.NotFound: "InvalidAction.NotFound",
     errors.MethodNotAllowed: "UnsupportedHTTPMethod",
     errors.BodyTooLarge: "BodyTooLarge",
@@ -119,13 +124,22 @@ def failure(
         "Message": _legal(text),
     }
     if xml:
-        return _answer(
-            status, _xml("Error", members, "<?xml version='1.0' encoding='UTF-8'?>"), request_id, xml=True
-        )
-    members["Recommend"] = _legal(f"{recommend_base}/errors/{code}")
-    if isinstance(error, errors.AccessDenied):
-        members["AccessDeniedDetail"] = _access_denied_detail(error)
-    return _answer(status, json.encode(members), request_id, xml=False)
+        body = _xml("Error", members, "<?xml version='1.0' encoding='UTF-8'?>")
+    else:
+        members["Recommend"] = _legal(f"{recommend_base}/errors/{code}")
+        if isinstance(error, errors.AccessDenied):
+            members["AccessDeniedDetail"] = _access_denied_detail(error)
+        body = json.encode(members)
+    answer = _answer(status, body, request_id, xml=xml)
+    if isinstance(error, errors.Throttled):
+        answer.headers.append((b"x-acs-retry-after", b"%d" % error.wait_ms))
+    return answer
+
+
+def answer(status: int, members: dict[str, object], request_id: str, *, root: str, xml: bool) -> Answer:
+    """Return an answer of these members, some of which may be members of their own; `root` is XML's."""
+    body = _xml(root, members) if xml else json.encode(members)
+    return _answer(status, body, request_id, xml=xml)
 
 
 def preflight() -> Answer:
@@ -182,11 +196,11 @@ def _sentence(code: str, error: Exception) -> str:
 def _access_denied_detail(error: errors.AccessDenied) -> dict[str, str]:
     return {
         "AuthAction": _legal(error.action),
-        "AuthPrincipalType": "SubUser",
+        "AuthPrincipalType": error.principal_type,
         "AuthPrincipalOwnerId": str(error.account),
-        "AuthPrincipalDisplayName": _legal(error.user),
-        "NoPermissionType": "ImplicitDeny",
-        "PolicyType": "AccountLevelIdentityBasedPolicy",
+        "AuthPrincipalDisplayName": _legal(error.display_name),
+        "NoPermissionType": error.kind,
+        "PolicyType": error.policy_type,
     }
 
 
@@ -197,10 +211,15 @@ def _pair(version: str) -> tuple[str, str]:
 def _xml(
     root: str, members: dict[str, object], declaration: str = '<?xml version="1.0" encoding="UTF-8"?>'
 ) -> bytes:
-    inner = "".join(
-        f"<{name}>{html.escape(str(value), quote=False)}</{name}>" for name, value in members.items()
-    )
-    return f"{declaration}\n<{root}>{inner}</{root}>".encode()
+    return f"{declaration}\n{_element(root, members)}".encode()
+
+
+def _element(name: str, value: object) -> str:
+    if isinstance(value, dict):
+        inner = "".join(_element(member, inside) for member, inside in value.items())
+    else:
+        inner = html.escape(str(value), quote=False)
+    return f"<{name}>{inner}</{name}>"
 
 
 def _legal(text: str) -> str:

@@ -1,0 +1,105 @@
+"""AssumeRole of the Security Token Service: what is asked for, and how it is answered.
+
+Source: "AssumeRole", Security Token Service 2015-04-01, Alibaba Cloud documentation; where it shows two forms
+of an ARN, the one of `GetCallerIdentity` is taken.
+"""
+
+import re
+from datetime import UTC, datetime
+
+from msgspec import Struct
+
+from otpconv.dialects.alibaba.call import Call
+from otpconv.dialects.alibaba.refusal import GatewayError, missing
+from otpconv.dialects.alibaba.response import Answer, answer
+
+_ROLE_ARN = re.compile(r"acs:ram::([1-9][0-9]{0,17}):role/([A-Za-z0-9.\-]{1,64})")
+_SESSION_NAME = re.compile(r"[A-Za-z0-9.@\-_]{2,64}")
+_SECONDS = re.compile(r"[0-9]{1,6}")
+
+
+class RoleRequest(Struct, frozen=True):
+    """What a call of AssumeRole asks for.
+
+    Attributes:
+        account: the number of the account that has the role.
+        role: the name of the role, as the caller writes it.
+        session_name: what the caller names the session.
+        duration_s: how long the credentials shall be good for; None for the usual time.
+        policy: a policy as JSON that restricts the session; empty for none.
+    """
+
+    account: int
+    role: str
+    session_name: str
+    duration_s: int | None
+    policy: str
+
+
+def role_request(call: Call) -> RoleRequest:
+    """Return what a call of AssumeRole asks for.
+
+    Raises:
+        GatewayError: a parameter is missing or malformed.
+    """
+    get = call.parameters.get
+    arn, session_name, duration = get("RoleArn", ""), get("RoleSessionName", ""), get("DurationSeconds", "")
+    for name, value in (("RoleArn", arn), ("RoleSessionName", session_name)):
+        if not value:
+            raise missing(name)
+    account, role = parse_role_arn(arn)
+    if not _SESSION_NAME.fullmatch(session_name):
+        raise GatewayError("InvalidParameter.RoleSessionName", "It has 2 to 64 letters, digits and . @ - _")
+    if duration and not _SECONDS.fullmatch(duration):
+        raise GatewayError("InvalidParameter.DurationSeconds", "It must be a whole number of seconds.")
+    duration_s = int(duration) if duration else None
+    return RoleRequest(account, role, session_name, duration_s, get("Policy", ""))
+
+
+def parse_role_arn(text: str) -> tuple[int, str]:
+    """Return the number of the account and the name of the role, as it is written, of `acs:ram::1:role/name`.
+
+    Raises:
+        GatewayError: it is no ARN of a role.
+    """
+    found = _ROLE_ARN.fullmatch(text)
+    if found is None:
+        raise GatewayError("InvalidParameter.RoleArn", "It is written acs:ram::<account number>:role/<name>.")
+    return int(found[1]), found[2]
+
+
+def assumed(
+    call: Call,
+    request_id: str,
+    *,
+    access_key_id: str,
+    secret: str,
+    security_token: str,
+    expires_at: int,
+    arn: str,
+    assumed_role_id: str,
+) -> Answer:
+    """Return the answer with the temporary credentials.
+
+    Args:
+        call: of AssumeRole.
+        request_id: the same as in the log.
+        access_key_id: of the credentials.
+        secret: of the credentials.
+        security_token: of the credentials.
+        expires_at: when they expire, ms; a whole second, for clients read no fractions.
+        arn: of the session.
+        assumed_role_id: of the session.
+    """
+    expiration = datetime.fromtimestamp(expires_at // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    members: dict[str, object] = {
+        "RequestId": request_id,
+        "AssumedRoleUser": {"Arn": arn, "AssumedRoleId": assumed_role_id},
+        "Credentials": {
+            "AccessKeyId": access_key_id,
+            "AccessKeySecret": secret,
+            "SecurityToken": security_token,
+            "Expiration": expiration,
+        },
+    }
+    return answer(200, members, request_id, root="AssumeRoleResponse", xml=call.xml)

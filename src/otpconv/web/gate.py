@@ -1,0 +1,106 @@
+"""What both front doors ask before they let anybody in: is it HTTPS, are there too many, who was refused."""
+
+from starlette.types import Scope
+
+from otpconv.access.keys import AccessKey
+from otpconv.access.throttle import FailedLogins, Throttle
+from otpconv.audit import AuditLog
+from otpconv.config import Settings
+from otpconv.errors import AccessDenied, BadCredentials, NeedsTls, Refused, Throttled
+from otpconv.web.peer import Peers
+
+#: Refusals of credentials that a dialect has codes of its own for.
+_CREDENTIALS = (
+    "SignatureDoesNotMatch",
+    "IncompleteSignature",
+    "InvalidSecurityToken",
+    "MissingSecurityToken",
+)
+
+
+class Gate:
+    """Stands at both front doors; one for the whole process, since it counts.
+
+    Attributes:
+        peers: tells where a request came from.
+        limited: whether there are limits at all; `take` need not be called without.
+    """
+
+    def __init__(self, settings: Settings, audit: AuditLog) -> None:
+        """Take the settings and where refusals are recorded."""
+        self.peers = Peers(settings.trusted_networks())
+        account, key, action, failed = settings.limits()
+        self.limited = any(limit is not None for limit in (account, key, action))
+        self._throttle = Throttle(account=account, access_key=key, action=action)
+        self._failed = FailedLogins(failed) if failed is not None else None
+        self._require_tls = settings.require_tls
+        self._audit = audit
+
+    def require_tls(self, scope: Scope) -> None:
+        """Refuse plain HTTP where the settings say so.
+
+        Raises:
+            NeedsTls: the client did not speak HTTPS.
+        """
+        if self._require_tls and not self.peers.of(scope).secure:
+            raise NeedsTls("This server is called by HTTPS only; use an https:// URL.")
+
+    def check(self, scope: Scope, now: int) -> None:
+        """Refuse a source whose log-ins keep failing, before its credentials are looked at.
+
+        Raises:
+            Throttled: it has to wait.
+        """
+        # Mostly nobody's log-ins fail, and nobody has to be found out.
+        if self._failed is not None and not self._failed.idle(now):
+            wait_ms = self._failed.check(self.peers.of(scope).source_ip, now)
+            if wait_ms:
+                raise Throttled(
+                    "Too many log-ins of this address failed; correct the access key, and wait.",
+                    wait_ms=wait_ms,
+                    by_failures=True,
+                )
+
+    def failed(self, scope: Scope, now: int) -> None:
+        """Count a log-in that failed."""
+        if self._failed is not None:
+            self._failed.failed(self.peers.of(scope).source_ip, now)
+
+    def take(self, key: AccessKey, action: str, now: int) -> None:
+        """Count a call of somebody who may make it.
+
+        Raises:
+            Throttled: it is over a limit; nothing was counted.
+        """
+        # Each session of a role has an AccessKeyId of its own; the limit is one for all of them.
+        name = key.access_key_id if key.session_name is None else f"role/{key.account}/{key.user}"
+        wait_ms = self._throttle.take(key.account, name, action, now)
+        if wait_ms:
+            raise Throttled("This call is over a limit that the server's operator has set.", wait_ms=wait_ms)
+
+    def refused(
+        self, error: Exception, scope: Scope, *, who: str = "", what: str = "", request_id: str = ""
+    ) -> None:
+        """Record a refusal of authentication or authorization; other errors are none of the audit's."""
+        if not isinstance(error, Refused) or not _is_audited(error):
+            return
+        denied = error if isinstance(error, AccessDenied) else None
+        self._audit.refused(
+            who=who,
+            what=what,
+            outcome=error.code,
+            source_ip=self.peers.of(scope).source_ip,
+            user=denied.display_name if denied else "",
+            account=denied.account if denied else 0,
+            request_id=request_id,
+        )
+
+    def settle(self) -> None:
+        """Write what the audit has only counted so far."""
+        self._audit.settle()
+
+
+def _is_audited(error: Refused) -> bool:
+    if isinstance(error, Throttled):
+        return error.by_failures
+    return isinstance(error, (BadCredentials, AccessDenied)) or error.code.startswith(_CREDENTIALS)

@@ -1,0 +1,138 @@
+"""Callers over a limit, and addresses whose log-ins keep failing."""
+
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from otpconv.cli.local_server import LocalServer
+from otpconv.config import load
+from otpconv.errors import Misconfigured
+from otpconv.service import open_key_store
+from web.wire import Reply, administrator, send, v1, v3
+
+CONVERSION = {"MessageId": "1", "Delivered": "true"}
+WRONG = "wrong"
+MakeServer = Callable[..., LocalServer]
+
+
+def started(make_server: MakeServer, **settings: str) -> LocalServer:
+    server = make_server(settings={f"OTPCONV_{name.upper()}": value for name, value in settings.items()})
+    server.start()
+    return server
+
+
+def rates(
+    server: LocalServer, secret: str | None = None, source: str | None = None, *, key: str | None = None
+) -> httpx.Response:
+    auth = (key or server.access_key_id, secret or server.access_key_secret)
+    headers = {"x-forwarded-for": source} if source else {}
+    return httpx.get(f"{server.url}/v1/rates", auth=auth, headers=headers)
+
+
+def throttled(reply: Reply, at_most_ms: int) -> None:
+    assert (reply.status, reply.json["Code"]) == (400, "Throttling.User")
+    assert reply.json["Message"].startswith("Request was denied due to user flow control.")
+    assert 1 <= int(reply.headers["x-acs-retry-after"]) <= at_most_ms
+
+
+def test_a_signed_call_over_the_limit_is_throttled_with_its_wait(make_server: MakeServer) -> None:
+    server = started(make_server, limit_key="2/m")
+    key = administrator(server)
+    for _ in range(2):
+        assert send(server.url, v3(key, CONVERSION)).json["ResponseCode"] == "OK"
+    throttled(send(server.url, v3(key, CONVERSION)), 30_000)
+    reply = send(server.url, v1(key, CONVERSION | {"Format": "XML"}))
+    assert b"<Code>Throttling.User</Code>" in reply.body
+    assert int(reply.headers["x-acs-retry-after"]) > 0
+
+
+def test_a_refused_call_counts_for_nothing(make_server: MakeServer) -> None:
+    server = started(make_server, limit_account="1/m", limit_failed_logins="off")
+    key = administrator(server)
+    for _ in range(3):
+        assert send(server.url, v3(key, CONVERSION, secret=WRONG)).json["Code"] == "SignatureDoesNotMatch"
+    store = open_key_store(load(data=server.data))
+    nobody = store.create("default", "nobody", None)
+    store.close()
+    while rates(server, nobody.secret, key=nobody.access_key_id).status_code == 401:
+        pass
+    assert send(server.url, v3(nobody, CONVERSION)).json["Code"] == "NoPermission"
+    assert send(server.url, v3(key, CONVERSION)).json["ResponseCode"] == "OK"
+    throttled(send(server.url, v3(key, CONVERSION)), 60_000)
+
+
+def test_a_native_call_counts_once_and_says_when_to_come_again(make_server: MakeServer) -> None:
+    server = started(make_server, limit_action="2/m")
+    messages = {"messages": [{"message_id": str(number)} for number in range(100)]}
+    auth = (server.access_key_id, server.access_key_secret)
+    for _ in range(2):
+        assert httpx.post(f"{server.url}/v1/messages", json=messages, auth=auth).status_code == 200
+    answer = httpx.post(f"{server.url}/v1/messages", json=messages, auth=auth)
+    assert (answer.status_code, answer.json()["code"]) == (429, "Throttled")
+    assert 1 <= int(answer.headers["retry-after"]) <= 30
+    assert rates(server).status_code == 200  # another action
+
+
+def test_an_address_whose_log_ins_keep_failing_has_to_wait(make_server: MakeServer) -> None:
+    server = started(make_server)
+    for _ in range(20):
+        assert rates(server, "wrong").status_code == 401
+    for secret in ("wrong", None):
+        answer = rates(server, secret)
+        assert (answer.status_code, answer.json()["code"]) == (429, "Throttled")
+        assert 1 <= int(answer.headers["retry-after"]) <= 3
+    throttled(send(server.url, v3(administrator(server), CONVERSION)), 3_000)
+
+
+def test_unknown_keys_and_wrong_signatures_are_failed_log_ins(make_server: MakeServer) -> None:
+    server = started(make_server, limit_failed_logins="2/h")
+    key = administrator(server)
+    reply = send(server.url, v3(key, CONVERSION | {"AccessKeyId": "LTAInobody"}, secret=WRONG))
+    assert reply.json["Code"] == "SignatureDoesNotMatch"
+    reply = send(server.url, v1(key, CONVERSION | {"AccessKeyId": "LTAInobody"}))
+    assert reply.json["Code"] == "InvalidAccessKeyId.NotFound"
+    throttled(send(server.url, v1(key, CONVERSION)), 1_800_000)
+    assert rates(server).status_code == 429
+
+
+def test_each_address_behind_a_trusted_proxy_fails_for_itself(make_server: MakeServer) -> None:
+    server = started(make_server, limit_failed_logins="2/h", trusted_proxies="127.0.0.1")
+    for _ in range(2):
+        assert rates(server, "wrong", "198.51.100.1").status_code == 401
+    assert rates(server, None, "198.51.100.1").status_code == 429
+    assert rates(server, None, "198.51.100.2").status_code == 200
+    assert rates(server).status_code == 200
+
+
+def test_no_credentials_are_no_failed_log_in(make_server: MakeServer) -> None:
+    server = started(make_server, limit_failed_logins="1/h")
+    for _ in range(3):
+        assert httpx.get(f"{server.url}/v1/rates").status_code == 401
+    assert rates(server).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "says"),
+    [
+        ("limit_account", "many", "500/s burst 1000. Or write off."),
+        ("limit_key", "0/s", "more than 0"),
+        ("limit_action", "", "OTPCONV_LIMIT_ACTION"),
+        ("limit_failed_logins", "20", "'20' is no limit"),
+        ("trusted_proxies", "10.0.0.1/8", "has host bits set; write networks"),
+        ("trusted_proxies", "proxy.example", "write networks, comma-separated"),
+    ],
+)
+def test_a_malformed_setting_is_named_with_what_to_write(setting: str, value: str, says: str) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        load(**{setting: value})
+    assert caught.value.text.startswith(f"setting {setting}: ")
+    assert says in caught.value.text
+
+
+def test_limits_are_off_unless_set_but_for_failed_log_ins() -> None:
+    account, key, action, failed = load().limits()
+    assert (account, key, action) == (None, None, None)
+    assert failed is not None
+    assert failed.burst == 20
+    assert load(limit_failed_logins=" OFF ").limits()[3] is None
