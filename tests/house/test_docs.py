@@ -1,0 +1,57 @@
+"""What the documents must not leave out, and what they show must work."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+
+from otpconv.access.document import cautions, parse_document
+from otpconv.cli.main import app
+from otpconv.config import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+ACCESS = (ROOT / "docs/how-to/access.md").read_text(encoding="utf-8")
+POLICIES = re.findall(r"^```json\n(.*?)^```", ACCESS, re.MULTILINE | re.DOTALL)
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def commands(group: typer.Typer, path: str = "otpconv") -> Iterator[str]:
+    """The commands of a group and of those below, as one types them."""
+    yield from (f"{path} {command.name}" for command in group.registered_commands)
+    for below in group.registered_groups:
+        assert below.typer_instance is not None
+        yield from commands(below.typer_instance, f"{path} {below.name}")
+
+
+@pytest.mark.parametrize("setting", Settings.model_fields)
+def test_every_setting_is_in_the_reference(setting: str) -> None:
+    rows = re.findall(r"^\| ([^|]*) \|", (ROOT / "docs/reference/settings.md").read_text(), re.MULTILINE)
+    assert any(f"`{setting}`" in row for row in rows)
+
+
+@pytest.mark.parametrize("command", [*commands(app)])
+def test_every_command_is_in_a_document(command: str) -> None:
+    # A command of a group may be written without `otpconv`, as `keys list`.
+    words = command.removeprefix("otpconv ")
+    written = re.compile(rf"\b{re.escape(words if ' ' in words else command)}\b|`{re.escape(words)}`")
+    assert [page for page in PAGES if written.search(page.read_text(encoding="utf-8"))] != []
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=range(len(POLICIES)))
+def test_every_policy_to_paste_is_one(policy: str) -> None:
+    assert cautions(parse_document(policy)) == []
+
+
+def test_there_are_policies_to_paste() -> None:
+    assert len(POLICIES) >= 3
+
+
+def test_every_link_from_a_page_leads_somewhere() -> None:
+    assert [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page in PAGES
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+        if not (page.parent / target).exists()
+    ] == []
