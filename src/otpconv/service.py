@@ -40,7 +40,7 @@ _READERS = 2
 #: Nonces are read back over both sides of the window of time, and a minute for the clock.
 _NONCES_MS = 2 * WINDOW_MS + MINUTE_MS
 
-#: Nonces remembered at most: 15 minutes of 2,200 requests a second, in about 200 MB.
+#: Nonces remembered at most: 15 minutes of 2,200 requests a second, in about 300 MB.
 _NONCES = 2_000_000
 
 _log = logging.getLogger(__name__)

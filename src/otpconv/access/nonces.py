@@ -30,7 +30,7 @@ class NonceGuard:
     forgotten, the *floor* rises to their second, and requests signed at or before the floor are refused: so
     no clock that goes back, and no lack of memory, ever lets a replay in.
 
-    Memory is bounded by `capacity`, at about 100 bytes a nonce. When it is full the nonces of the oldest
+    Memory is bounded by `capacity`, at about 150 bytes a nonce. When it is full the nonces of the oldest
     second go, never those of the present one or later: the floor stays below the present, whatever
     timestamps come.
 

@@ -7,7 +7,7 @@ than the wait, and while the loop waits for the disk the next batch gathers in t
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from otpconv.clock import Clock
 from otpconv.errors import Refused, Unavailable
@@ -27,8 +27,10 @@ MAX_WAITING = 200_000
 
 #: What became of a report: new, already known, or refused and why.
 Outcome = Literal["recorded", "unchanged"] | Refused
-#: Takes the outcomes, or why there are none. It must not raise: others wait behind it.
-Done = Callable[[list[Outcome] | Exception], None]
+#: Takes what became of an entry, or why nothing did. It must not raise: others wait behind it.
+Done = Callable[[Outcome | Exception], None]
+#: The same for several entries.
+DoneAll = Callable[[list[Outcome] | Exception], None]
 
 
 class Intake:
@@ -63,32 +65,35 @@ class Intake:
         self._batches: deque[_Batch] = deque()
         self._waiting = 0
 
-    def hand_in(self, entries: list[Entry], done: Done) -> None:
-        """Queue entries for the next commit.
+    def hand_in(self, entry: Entry, done: Done) -> None:
+        """Queue an entry for the next commit.
 
         Args:
-            entries: what to record.
-            done: called with what became of each, once the new ones are durable; or with `Unavailable` when
-                the storage failed or too much is waiting: nothing of these entries was recorded.
+            entry: what to record.
+            done: called with what became of it, once it is durable if it is new; or with `Unavailable` when
+                the storage failed or too much is waiting: it was not recorded.
         """
         if self._waiting >= MAX_WAITING:
-            done(Unavailable("Too many reports are waiting for the disk; try again in a moment."))
+            done(_too_much())
             return
-        if not self._batches:
-            loop = asyncio.get_running_loop()
-            loop.call_soon(self._gather, loop, 0)
-            self._batches.append(_Batch())
-        batch = self._batches[-1]
+        batch = self._open_batch()
+        batch.waiters.append((done, len(batch.entries)))
+        batch.entries.append(entry)
+        self._waiting += 1
+
+    def hand_in_all(self, entries: list[Entry], done: DoneAll) -> None:
+        """Queue entries for one commit; as `hand_in`, but `done` is called with what became of each."""
+        if self._waiting >= MAX_WAITING:
+            done(_too_much())
+            return
+        batch = self._open_batch()
         start = len(batch.entries)
-        if start >= MAX_BATCH:
-            batch, start = _Batch(), 0
-            self._batches.append(batch)
-        batch.entries += entries
         batch.waiters.append((done, slice(start, start + len(entries))))
+        batch.entries += entries
         self._waiting += len(entries)
 
     def submit(self, entries: list[Entry]) -> asyncio.Future[list[Outcome]]:
-        """Do as `hand_in`, and return a future that has or raises what `done` would be called with."""
+        """Do as `hand_in_all`, and return a future that has or raises what `done` would be called with."""
         future: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
 
         def done(outcomes: list[Outcome] | Exception) -> None:
@@ -99,7 +104,7 @@ class Intake:
             else:
                 future.set_result(outcomes)
 
-        self.hand_in(entries, done)
+        self.hand_in_all(entries, done)
         return future
 
     async def record(self, reports: Sequence[Report]) -> list[Outcome]:
@@ -144,6 +149,18 @@ class Intake:
             self._recorded()
         return outcomes
 
+    def _open_batch(self) -> "_Batch":
+        """Return the batch that has room; the first one to wait sees to its commit."""
+        if not self._batches:
+            loop = asyncio.get_running_loop()
+            loop.call_soon(self._gather, loop, 0)
+            self._batches.append(_Batch())
+        batch = self._batches[-1]
+        if len(batch.entries) >= MAX_BATCH:
+            batch = _Batch()
+            self._batches.append(batch)
+        return batch
+
     def _gather(self, loop: asyncio.AbstractEventLoop, before: int) -> None:
         """Commit when a turn of the loop has brought nothing new, or enough has gathered."""
         if before < self._waiting < ENOUGH:
@@ -173,4 +190,9 @@ class _Batch:
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
-        self.waiters: list[tuple[Done, slice]] = []
+        # What each waits for: the outcome at an index, or the outcomes of a slice.
+        self.waiters: list[tuple[Callable[[Any], None], int | slice]] = []
+
+
+def _too_much() -> Unavailable:
+    return Unavailable("Too many reports are waiting for the disk; try again in a moment.")

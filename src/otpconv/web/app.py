@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from otpconv.dialects.alibaba import Answer, by_name
+from otpconv.dialects.alibaba import by_name
 from otpconv.errors import (
     BadCredentials,
     MethodNotAllowed,
@@ -60,20 +60,22 @@ class App:
             await asyncio.sleep(0.01)
 
     def start(self, scope: Scope, respond: Respond) -> bool:
-        """Answer a request that needs no waiting for its body by `respond`, or return that it is not one."""
+        """Answer a request that needs no waiting for its body by `respond`, or return that it is not one.
+
+        It is in progress until whoever responds calls `responded`.
+        """
         if scope["type"] != "http" or scope["path"] != "/":
             return False
         headers = by_name(scope["headers"])
         if has_body(headers):
             return False
         self.in_progress += 1
-
-        def answered(answer: Answer) -> None:
-            self.in_progress -= 1
-            respond(answer)
-
-        self._rpc.start(scope, headers, b"", answered)
+        self._rpc.start(scope, headers, b"", respond)
         return True
+
+    def responded(self) -> None:
+        """Count a request that `start` took as answered."""
+        self.in_progress -= 1
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

@@ -33,6 +33,7 @@ class Gate:
         self.limited = any(limit is not None for limit in (account, key, action))
         self._throttle = Throttle(account=account, access_key=key, action=action)
         self._failed = FailedLogins(failed) if failed is not None else None
+        self._failing = False
         self._require_tls = settings.require_tls
         self._audit = audit
 
@@ -52,7 +53,11 @@ class Gate:
             Throttled: it has to wait.
         """
         # Mostly nobody's log-ins fail, and nobody has to be found out.
-        if self._failed is not None and not self._failed.idle(now):
+        if not self._failing or self._failed is None:
+            return
+        if self._failed.idle(now):
+            self._failing = False
+        else:
             wait_ms = self._failed.check(self.peers.of(scope).source_ip, now)
             if wait_ms:
                 raise Throttled(
@@ -64,6 +69,7 @@ class Gate:
     def failed(self, scope: Scope, now: int) -> None:
         """Count a log-in that failed."""
         if self._failed is not None:
+            self._failing = True
             self._failed.failed(self.peers.of(scope).source_ip, now)
 
     def take(self, key: AccessKey, action: str, now: int) -> None:

@@ -90,14 +90,13 @@ class RpcEndpoint:
             respond(self._failure(error, request_id, headers, call, xml=xml))
             return
 
-        def done(outcomes: list[Outcome] | Exception) -> None:
-            outcome = outcomes if isinstance(outcomes, Exception) else outcomes[0]
+        def done(outcome: Outcome | Exception) -> None:
             if isinstance(outcome, Exception):
                 respond(self._failure(outcome, request_id, headers, call))
             else:
                 respond(success(call, request_id))
 
-        self._service.intake.hand_in([entry], done)
+        self._service.intake.hand_in(entry, done)
 
     def _caller(self, call: Call, scope: Scope) -> tuple[AccessKey, int, int]:
         """Return who calls, once that is proven, the fingerprint of the nonce, and the time (ms)."""

@@ -71,7 +71,7 @@ class _Arrivals:
         # Those that come meanwhile have to wait for a turn of the loop, so that others have theirs.
         for _ in range(len(self._requests)):
             request = self._requests.popleft()
-            if not self._app.start(request.scope, partial(_respond, request)):
+            if not self._app.start(request.scope, partial(self._respond, request)):
                 request.taskref(self._loop.create_task(self._run(request)))
         if self._requests:
             self._loop.call_soon(self._start)
@@ -84,9 +84,9 @@ class _Arrivals:
         else:
             request.done()
 
-
-def _respond(request: _Request, answer: Answer) -> None:
-    send = request.proto.send
-    send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-    send({"type": "http.response.body", "body": answer.body})
-    request.done()
+    def _respond(self, request: _Request, answer: Answer) -> None:
+        send = request.proto.send
+        send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+        send({"type": "http.response.body", "body": answer.body})
+        request.done()
+        self._app.responded()
