@@ -81,7 +81,7 @@ def _run(settings: "Settings", *, json: bool) -> None:
     free_port = listening_port(settings.host, settings.port)
     service = Service(settings)
     key_file = service.first_key_file()
-    url = f"{'https' if tls else 'http'}://{settings.host}:{free_port}"
+    url = url_of(settings.host, free_port, secure=tls is not None)
     if is_exposed(settings):
         logging.getLogger(__name__).warning(_IN_CLEAR)
 
@@ -101,6 +101,11 @@ def _run(settings: "Settings", *, json: bool) -> None:
         public_url=settings.public_url or url,
         started=started,
     )
+
+
+def url_of(host: str, port: int, *, secure: bool) -> str:
+    """Return where a server on this address is called; an IPv6 address stands in brackets."""
+    return f"{'https' if secure else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _welcome(url: str, data: Path, key_file: Path | None) -> str:
