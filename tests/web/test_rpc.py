@@ -11,11 +11,10 @@ from urllib.parse import urlencode, urlsplit
 import httpx
 import pytest
 
-from otpconv.access.grants import Grants
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
-from web.wire import FORM, Reply, Request, connect, exchange, send, timestamp, v1, v3
+from web.wire import FORM, Reply, Request, administrator, connect, exchange, send, timestamp, v1, v3
 
 REPORT = {"MessageId": "1008030300", "Delivered": "true"}
 OLD = {"Version": "2017-05-25"}
@@ -635,16 +634,3 @@ def test_a_replay_is_refused_also_after_a_restart(
     for request in requests:
         refused(second, send(second.url, request), "SignatureNonceUsed", 400)
     ok(send(second.url, v3(administrator(second), REPORT)))
-
-
-def administrator(server: LocalServer) -> AccessKey:
-    return AccessKey(
-        access_key_id=server.access_key_id,
-        secret=server.access_key_secret,
-        user="admin",
-        account=1,
-        account_name="default",
-        grants=Grants(),
-        active=True,
-        created_at=0,
-    )

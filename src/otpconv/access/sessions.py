@@ -52,14 +52,14 @@ class Sessions:
             caller: who asks; of the role's account.
             role: the role.
             session_name: what the caller names the session.
-            policy: a policy as JSON that restricts the session; empty for none.
+            policy: a policy that restricts the session, as JSON that `parse_document` takes; empty for none.
             duration_s: how long they shall be good for; None for an hour, or what the role allows.
             now: ms.
             context: gives the condition keys of the request.
 
         Raises:
             AccessDenied: no policy of the caller allows `sts:AssumeRole` on the role, or one denies it.
-            InvalidRequest: the policy, the name or the duration is not as it must be.
+            InvalidRequest: the name, the duration or the length of the policy is not as it must be.
         """
         authorize(caller, "sts:AssumeRole", context, role_arn(role.account, role.name))
         longest_s = role.max_duration_s
