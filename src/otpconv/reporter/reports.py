@@ -1,0 +1,180 @@
+"""What is reported, checked on the caller's thread, and how it stands in the spool.
+
+A report's body is the JSON object that the native API takes, so that it is delivered there as it stands. A line
+of the spool is its checksum, its flags and its body:
+
+    crc32 of the rest, 8 hexadecimal digits · blank · flags, 1 digit · blank · body · line feed
+"""
+
+import re
+from zlib import crc32
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from otpconv.model import MESSAGE_ID_PATTERN
+
+#: Flags of a line: it reports a message, not a conversion; its number is sealed; its time is by our clock.
+MESSAGE, SEALED, OWN_CLOCK = 1, 2, 4
+
+#: No field of a report is longer; what a template or a provider is called is a name, not a text.
+_MAX_TEXT = 128
+#: The latest time a report can name, ms: the end of the year 9998.
+_LATEST_MS = 253_370_764_800_000
+_MOST_ATTEMPTS = 1000
+_CHECKSUM = 8
+
+_is_message_id = re.compile(MESSAGE_ID_PATTERN).fullmatch
+_is_number = re.compile(r"\+?[0-9]{5,15}").fullmatch
+_is_text = re.compile(rf"[^\x00-\x1f\x7f]{{0,{_MAX_TEXT}}}").fullmatch
+_is_country = re.compile(r"[A-Za-z]{2}").fullmatch
+_encode = msgspec.json.Encoder().encode
+
+
+class Report(Struct, frozen=True, gc=False):
+    """A report as it stands in the spool.
+
+    Attributes:
+        flags: a sum of `MESSAGE`, `SEALED` and `OWN_CLOCK`.
+        body: the JSON object of the native API.
+    """
+
+    flags: int
+    body: bytes
+
+    @property
+    def kind(self) -> str:
+        """`requested` or `conversion`."""
+        return "requested" if self.flags & MESSAGE else "conversion"
+
+
+class Conversion(Struct, omit_defaults=True, gc=False):
+    """Whether the user typed the code of a message back; the message is known by its id, or by its number."""
+
+    delivered: bool
+    conversion_time: int
+    message_id: str | UnsetType = UNSET
+    to: str | UnsetType = UNSET
+
+
+class Requested(Struct, omit_defaults=True, gc=False):
+    """A message that was handed to a vendor."""
+
+    message_id: str
+    requested_at: int
+    to: str | UnsetType = UNSET
+    country: str | UnsetType = UNSET
+    carrier: str | UnsetType = UNSET
+    provider: str | UnsetType = UNSET
+    template: str | UnsetType = UNSET
+    sender: str | UnsetType = UNSET
+    channel: str | UnsetType = UNSET
+    session_id: str | UnsetType = UNSET
+    attempt: int | UnsetType = UNSET
+
+
+_CONVERSIONS = msgspec.json.Decoder(Conversion)
+_MESSAGES = msgspec.json.Decoder(Requested)
+
+
+def conversion(message_id: str | None, delivered: bool, conversion_time: int, to: str | None) -> bytes:  # noqa: FBT001 - the wire's own flag
+    """Return the body of a conversion.
+
+    Raises:
+        TypeError: an argument is of another type.
+        ValueError: an argument is out of range, or neither `message_id` nor `to` is given.
+    """
+    if delivered is not True and delivered is not False:
+        raise TypeError(f"delivered is True or False, not {delivered!r}")
+    _check_time("conversion_time", conversion_time)
+    if to is not None:
+        _check_number(to)
+        if message_id is None:
+            return _encode(Conversion(delivered, conversion_time, to=to))
+        _check_message_id(message_id)
+        return _encode(Conversion(delivered, conversion_time, message_id, to))
+    _check_message_id(message_id)
+    return _encode(Conversion(delivered, conversion_time, message_id))  # type: ignore[arg-type] # it is checked
+
+
+def requested(fields: dict[str, object]) -> bytes:
+    """Return the body of a report that a message was handed to a vendor; a field of None is not told.
+
+    Raises:
+        TypeError: a field is of another type.
+        ValueError: a field is out of range.
+    """
+    given = {name: value for name, value in fields.items() if value is not None}
+    for name, value in given.items():
+        if name == "message_id":
+            _check_message_id(value)
+        elif name == "to":
+            _check_number(value)
+        elif name == "requested_at":
+            _check_time(name, value)
+        elif name == "attempt":
+            _check_int(name, value)
+            if not 1 <= value <= _MOST_ATTEMPTS:  # type: ignore[operator] # it is checked
+                raise ValueError(f"attempt is 1 for the first send, 2 for the first resend, …, not {value}")
+        else:
+            _check_text(name, value)
+    if "country" in given and not _is_country(given["country"]):  # type: ignore[arg-type] # it is checked
+        raise ValueError(f"country is two letters as in ISO 3166, not {given['country']!r}")
+    return _encode(Requested(**given))  # type: ignore[arg-type] # each was checked above
+
+
+def parse(report: Report) -> Conversion | Requested:
+    """Return the fields of a report whose number is not sealed."""
+    return (_MESSAGES if report.flags & MESSAGE else _CONVERSIONS).decode(report.body)
+
+
+def with_fields(report: Report, fields: Conversion | Requested, *, without: int = 0) -> Report:
+    """Return the report with other fields, and `without` some of its flags."""
+    return Report(report.flags & ~without, _encode(fields))
+
+
+def line_of(flags: int, body: bytes) -> bytes:
+    """Return the line of the spool that holds a report."""
+    rest = b"%d %b" % (flags, body)
+    return b"%08x %b\n" % (crc32(rest), rest)
+
+
+def read_line(line: bytes) -> Report | None:
+    """Return the report of a line without its line feed; None when it is damaged."""
+    rest = line[_CHECKSUM + 1 :]
+    if line[:_CHECKSUM] != b"%08x" % crc32(rest) or not rest[:1].isdigit():
+        return None
+    return Report(int(rest[:1]), rest[2:])
+
+
+def _check_message_id(value: object) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"message_id is a text, not {value!r}; without one, give the number by to=")
+    if not _is_message_id(value):
+        raise ValueError(f"message_id is 1 to 64 letters, digits and _ : / . -, not {value!r}")
+
+
+def _check_number(value: object) -> None:
+    # The number stays out of the message: an error text ends in logs.
+    if not isinstance(value, str):
+        raise TypeError("to is a text, the number with its country code, as '+4915112345678'")
+    if not _is_number(value):
+        raise ValueError("to is a number with its country code and nothing else, as '+4915112345678'")
+
+
+def _check_time(name: str, value: object) -> None:
+    _check_int(name, value)
+    if not 0 <= value <= _LATEST_MS:  # type: ignore[operator] # it is checked
+        raise ValueError(f"{name} is in milliseconds since 1970, UTC, not {value}")
+
+
+def _check_int(name: str, value: object) -> None:
+    if type(value) is not int:
+        raise TypeError(f"{name} is a whole number, not {value!r}")
+
+
+def _check_text(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is a text, not {value!r}")
+    if not _is_text(value):
+        raise ValueError(f"{name} is at most {_MAX_TEXT} characters on one line, not {value!r}")
