@@ -2,24 +2,45 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path, *, within_ms: int | None = None) -> Iterator[None]:
     """Hold a folder against all others who ask for it so, threads and processes; wait until it is free.
+
+    Args:
+        folder: the folder.
+        within_ms: how long to wait at most; None is without end.
 
     SQLite waits for others when it reads and writes, but not when a file is made and given its journal mode:
     of two who do so at once one is told that the file is locked, or even that it is no database.
 
     Raises:
-        OSError: the folder is not there, or may not be opened.
+        OSError: the folder is not there, may not be opened, or is not free in time.
     """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if within_ms is None:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        else:
+            _lock_within(descriptor, within_ms)
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock_within(descriptor: int, within_ms: int) -> None:
+    deadline = time.monotonic() + within_ms / 1000
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(0.001)
+        else:
+            return

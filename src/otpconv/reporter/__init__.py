@@ -1,1 +1,9 @@
 """The client: takes a report in microseconds, spools it, and delivers it in the background."""
+
+from otpconv.reporter.aio import AsyncReporter
+from otpconv.reporter.credentials import Credentials
+from otpconv.reporter.destination import MEMORY
+from otpconv.reporter.reporter import Reporter
+from otpconv.reporter.tally import Stats
+
+__all__ = ["MEMORY", "AsyncReporter", "Credentials", "Reporter", "Stats"]

@@ -1,12 +1,13 @@
 """What is reported, checked on the caller's thread, and how it stands in the spool.
 
-A report's body is the JSON object that the native API takes, so that it is delivered there as it stands. A line
-of the spool is its checksum, its flags and its body:
+A report's body is the JSON object that the native API takes, so that it is delivered there as it stands. A
+line of the spool is its checksum, its flags and its body:
 
     crc32 of the rest, 8 hexadecimal digits · blank · flags, 1 digit · blank · body · line feed
 """
 
 import re
+from typing import Any
 from zlib import crc32
 
 import msgspec
@@ -78,7 +79,7 @@ _MESSAGES = msgspec.json.Decoder(Requested)
 
 
 def conversion(message_id: str | None, delivered: bool, conversion_time: int, to: str | None) -> bytes:  # noqa: FBT001 - the wire's own flag
-    """Return the body of a conversion.
+    """Return the body of a conversion; `to` is checked already.
 
     Raises:
         TypeError: an argument is of another type.
@@ -87,40 +88,46 @@ def conversion(message_id: str | None, delivered: bool, conversion_time: int, to
     if delivered is not True and delivered is not False:
         raise TypeError(f"delivered is True or False, not {delivered!r}")
     _check_time("conversion_time", conversion_time)
-    if to is not None:
-        _check_number(to)
-        if message_id is None:
-            return _encode(Conversion(delivered, conversion_time, to=to))
-        _check_message_id(message_id)
-        return _encode(Conversion(delivered, conversion_time, message_id, to))
-    _check_message_id(message_id)
-    return _encode(Conversion(delivered, conversion_time, message_id))  # type: ignore[arg-type] # it is checked
+    if to is None:
+        return _encode(Conversion(delivered, conversion_time, _message_id(message_id)))
+    if message_id is None:
+        return _encode(Conversion(delivered, conversion_time, to=to))
+    return _encode(Conversion(delivered, conversion_time, _message_id(message_id), to))
 
 
-def requested(fields: dict[str, object]) -> bytes:
-    """Return the body of a report that a message was handed to a vendor; a field of None is not told.
+def requested(message_id: str, requested_at: int, to: str | None, fields: dict[str, object]) -> bytes:
+    """Return the body of a report that a message was handed to a vendor; `to` is checked already.
 
     Raises:
-        TypeError: a field is of another type.
-        ValueError: a field is out of range.
+        TypeError: an argument is of another type.
+        ValueError: an argument is out of range.
     """
-    given = {name: value for name, value in fields.items() if value is not None}
+    _check_time("requested_at", requested_at)
+    given: dict[str, Any] = {name: value for name, value in fields.items() if value is not None}
     for name, value in given.items():
-        if name == "message_id":
-            _check_message_id(value)
-        elif name == "to":
-            _check_number(value)
-        elif name == "requested_at":
-            _check_time(name, value)
-        elif name == "attempt":
+        if name == "attempt":
             _check_int(name, value)
-            if not 1 <= value <= _MOST_ATTEMPTS:  # type: ignore[operator] # it is checked
+            if not 1 <= value <= _MOST_ATTEMPTS:
                 raise ValueError(f"attempt is 1 for the first send, 2 for the first resend, …, not {value}")
         else:
             _check_text(name, value)
-    if "country" in given and not _is_country(given["country"]):  # type: ignore[arg-type] # it is checked
+    if "country" in given and not _is_country(given["country"]):
         raise ValueError(f"country is two letters as in ISO 3166, not {given['country']!r}")
-    return _encode(Requested(**given))  # type: ignore[arg-type] # each was checked above
+    return _encode(Requested(_message_id(message_id), requested_at, UNSET if to is None else to, **given))
+
+
+def check_number(value: object) -> None:
+    """Check a recipient's number.
+
+    Raises:
+        TypeError: it is no text.
+        ValueError: it is no number in international form.
+    """
+    # The number stays out of the message: an error text ends in logs.
+    if not isinstance(value, str):
+        raise TypeError("to is a text, the number with its country code, as '+4915112345678'")
+    if not _is_number(value):
+        raise ValueError("to is a number with its country code and nothing else, as '+4915112345678'")
 
 
 def parse(report: Report) -> Conversion | Requested:
@@ -147,24 +154,17 @@ def read_line(line: bytes) -> Report | None:
     return Report(int(rest[:1]), rest[2:])
 
 
-def _check_message_id(value: object) -> None:
+def _message_id(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"message_id is a text, not {value!r}; without one, give the number by to=")
     if not _is_message_id(value):
         raise ValueError(f"message_id is 1 to 64 letters, digits and _ : / . -, not {value!r}")
+    return value
 
 
-def _check_number(value: object) -> None:
-    # The number stays out of the message: an error text ends in logs.
-    if not isinstance(value, str):
-        raise TypeError("to is a text, the number with its country code, as '+4915112345678'")
-    if not _is_number(value):
-        raise ValueError("to is a number with its country code and nothing else, as '+4915112345678'")
-
-
-def _check_time(name: str, value: object) -> None:
+def _check_time(name: str, value: int) -> None:
     _check_int(name, value)
-    if not 0 <= value <= _LATEST_MS:  # type: ignore[operator] # it is checked
+    if not 0 <= value <= _LATEST_MS:
         raise ValueError(f"{name} is in milliseconds since 1970, UTC, not {value}")
 
 

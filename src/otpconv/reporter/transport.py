@@ -12,7 +12,7 @@ from otpconv.reporter.reports import Report
 class Fate(Enum):
     """What becomes of a report that was sent.
 
-    A report whose fate is `FAILED`, `BUSY` or `REFUSED` stays in the spool and is sent again.
+    A report whose fate is `FAILED`, `BUSY`, `REFUSED` or `UNSENT` stays in the spool and is sent again.
     """
 
     #: The other side has it, durably.
@@ -25,6 +25,8 @@ class Fate(Enum):
     BUSY = "busy"
     #: The other side refuses the caller, whatever it sends: a key, a permission, the account, the address.
     REFUSED = "refused"
+    #: It was not sent, since others failed before it.
+    UNSENT = "unsent"
 
 
 class Outcome(Struct, frozen=True, gc=False):
@@ -62,8 +64,8 @@ class Transport(Protocol):
     def send(self, reports: Sequence[Report]) -> list[Outcome]:
         """Send up to `most` reports, whose numbers are not sealed, and return their outcomes in their order.
 
-        Whatever goes wrong is an outcome: it raises nothing on purpose. It returns within the time-out that it
-        was made with, or a little later.
+        Whatever goes wrong is an outcome: it raises nothing on purpose. It returns within the time-out that
+        it was made with, or a little later.
         """
         ...
 

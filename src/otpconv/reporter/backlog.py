@@ -1,0 +1,187 @@
+"""What is to be delivered: the memory of this process, and the folder, if no other process delivers it."""
+
+import fcntl
+import logging
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from msgspec import Struct
+
+from otpconv.reporter.dead_letters import DeadLetters
+from otpconv.reporter.memory import Memory
+from otpconv.reporter.reports import Report
+from otpconv.reporter.segment import Reader
+from otpconv.reporter.segments import drop, segments
+from otpconv.reporter.spool import Spool
+
+CLAIM_FILE = "delivering"
+DAMAGED_FILE = "damaged"
+#: Of the spool's bound: what dead letters, and damaged pieces, may take beside it.
+_LETTERS_SHARE = 4
+_DAMAGED_BYTES = 1024 * 1024
+
+_log = logging.getLogger("otpconv.reporter")
+
+
+class Item(Struct, eq=False):
+    """A report on its way.
+
+    Attributes:
+        report: the report as it is spooled.
+        source: where it was read.
+        place: its place there.
+        strikes: how often it failed while others were taken.
+        settled: whether it is delivered, set aside, or lost.
+    """
+
+    report: Report
+    source: Reader | Memory
+    place: int
+    strikes: int = 0
+    settled: bool = False
+
+
+class Backlog:
+    """Hands out reports in about the order in which they came, and forgets them once they are settled.
+
+    Attributes:
+        claimed: whether this process delivers the folder.
+        rejected: how many it set aside as dead letters.
+        damaged: how many damaged pieces it set aside.
+    """
+
+    def __init__(self, spool: Spool, lost: Callable[[str, int], None]) -> None:
+        """Take the spool of this process; `lost` is told a reason and a number when reports are given up."""
+        self.claimed = False
+        self.rejected = 0
+        self.damaged = 0
+        self._spool = spool
+        self._folder = spool.folder
+        self._lost = lost
+        self._fd: int | None = None
+        self._readers: dict[Path, Reader] = {}
+        self._letters = (
+            None
+            if spool.folder is None
+            else DeadLetters(spool.folder, spool.limits.max_bytes // _LETTERS_SHARE)
+        )
+
+    def claim(self, destination: str) -> None:
+        """Become the one that delivers the folder, unless another process is.
+
+        Raises:
+            OSError: the folder can't be used.
+        """
+        if self.claimed or self._folder is None or not self._folder.is_dir():
+            return
+        if self._fd is None:
+            self._fd = os.open(self._folder / CLAIM_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        self.claimed = True
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, destination.encode(), 0)
+
+    def read(self, most: int, now: int) -> list[Item]:
+        """Return up to `most` further reports.
+
+        Raises:
+            OSError: the folder can't be used.
+        """
+        memory = self._spool.memory
+        items = [Item(report, memory, place) for place, report in memory.read(most)]
+        if self._folder is None or not self.claimed or len(items) >= most:
+            return items
+        paths = [path for path, _ in segments(self._folder)]
+        self._forget(set(paths))
+        for path in paths:
+            reader = self._reader(path, now)
+            if reader is None:
+                continue
+            items += [Item(report, reader, place) for place, report in reader.read(most - len(items))]
+            if reader.damaged:
+                self._set_aside(reader)
+            if len(items) >= most:
+                break
+        return items
+
+    def settle(self, item: Item) -> None:
+        """Forget a report: it is delivered, set aside, or lost."""
+        item.source.done(item.place)
+
+    def bury(self, item: Item, code: str, reason: str, now: int) -> None:
+        """Set a report aside as a dead letter, and settle it."""
+        self.rejected += 1
+        try:
+            if self._letters is not None:
+                self._letters.add(
+                    item.report, code, reason, now, lambda count: self._lost("dead letters are full", count)
+                )
+        except OSError:
+            self._lost("dead letter could not be written", 1)
+        self.settle(item)
+
+    def keep(self) -> None:
+        """Write down what is settled, and remove segments that are through.
+
+        Raises:
+            OSError: the disk fails.
+        """
+        for path, reader in list(self._readers.items()):
+            if reader.exhausted():
+                path.unlink(missing_ok=True)
+                self._close(path)
+            else:
+                reader.keep_cursor()
+
+    def release(self) -> None:
+        """Let another process deliver the folder; in a forked child, leave it to the parent."""
+        for path in list(self._readers):
+            self._close(path)
+        if self._fd is not None:
+            os.close(self._fd)
+        self._fd, self.claimed = None, False
+
+    def _reader(self, path: Path, now: int) -> Reader | None:
+        reader = self._readers.get(path)
+        if reader is None:
+            limits = self._spool.limits
+            created = path.name.partition("-")[0]
+            if (
+                created.isdecimal()
+                and int(created) + limits.open_ms + limits.max_age_ms < now
+                and drop(path, lambda count: self._lost("age", count))
+            ):
+                return None
+            try:
+                reader = self._readers[path] = Reader(path)
+            except FileNotFoundError:
+                return None
+        return reader
+
+    def _forget(self, there: set[Path]) -> None:
+        """Close segments that another process removed to make room."""
+        for path in self._readers.keys() - there:
+            self._close(path)
+
+    def _close(self, path: Path) -> None:
+        with suppress(OSError):
+            self._readers.pop(path).close()
+
+    def _set_aside(self, reader: Reader) -> None:
+        pieces, reader.damaged = reader.damaged, []
+        self.damaged += len(pieces)
+        assert self._folder is not None  # noqa: S101 - for the type checker
+        file = self._folder / DAMAGED_FILE
+        _log.error("%s is damaged in %d places: what can't be read is in %s", reader.path, len(pieces), file)
+        fd = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            for piece in pieces:
+                if os.fstat(fd).st_size + len(piece) <= _DAMAGED_BYTES:
+                    os.write(fd, piece)
+        finally:
+            os.close(fd)

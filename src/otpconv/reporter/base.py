@@ -1,0 +1,250 @@
+"""What the two reporters have in common: the settings, and everything but waiting."""
+
+import atexit
+import os
+import time
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from otpconv.clock import Clock, wall_clock
+from otpconv.reporter.backlog import Backlog
+from otpconv.reporter.credentials import Provider
+from otpconv.reporter.delivery import Delivery
+from otpconv.reporter.destination import (
+    Dialect,
+    dialect_of,
+    is_broker,
+    provider_of,
+    spool_of,
+    transport_of,
+    url_of,
+)
+from otpconv.reporter.reports import MESSAGE, OWN_CLOCK, SEALED, check_number, conversion, line_of, requested
+from otpconv.reporter.spool import Limits, Overflow, Spool
+from otpconv.reporter.switch import FILE, Switch
+from otpconv.reporter.tally import Losses, Stats
+
+_DAY_MS = 24 * 60 * 60 * 1000
+#: How long the end of an interpreter waits for delivery, if that works, s; the spool has the rest.
+_AT_EXIT_S = 2.0
+LOOK_S = 0.005
+
+_Text = TypeVar("_Text", bound=str)
+
+
+class BaseReporter:
+    """Settings, spool and delivery of a reporter.
+
+    Args:
+        endpoint: the URL of an otpconv server, of the vendor's cloud, or of a broker; default:
+            `OTPCONV_ENDPOINT`.
+        access_key_id: who is calling; default: `OTPCONV_ACCESS_KEY_ID`.
+        access_key_secret: default: `OTPCONV_ACCESS_KEY_SECRET`.
+        security_token: of temporary credentials (STS); default: `OTPCONV_SECURITY_TOKEN`.
+        credentials: in place of the three: asked before each round for credentials that change.
+        region: in place of an endpoint: the vendor's own in this region, as `ap-southeast-1`.
+        dialect: `native` for otpconv's batches, `alibaba` for signed SmsConversion calls; default: by the
+            endpoint, `alibaba` for the vendor's hosts.
+        spool: the folder that keeps reports until they are delivered, or `:memory:`; default:
+            `OTPCONV_SPOOL`, or a folder for this endpoint in `./otpconv-spool`.
+        max_bytes: what the spool may take, of all processes together.
+        max_age_ms: reports that could not be delivered for so long are given up.
+        overflow: what gives way when the spool is full: `drop-oldest`, `drop-newest`, or `block`, which waits
+            `block_ms` for room before it drops the new report.
+        block_ms: see there.
+        sync_ms: make what was reported safe against a power failure so often; default: when the operating
+            system does, after about 30 s.
+        when_degraded: `spool` goes on spooling; `drop` drops and counts.
+        switch_file: a file whose existence degrades; default: `degraded` in the spool.
+        timeout_ms: how long an answer may take in all.
+        longest_pause_ms: the longest pause between two tries while the other side is broken.
+        concurrency: SmsConversion calls on their way at once.
+        clock: the time now.
+
+    Raises:
+        ValueError: an argument is malformed, or is missing and not in the environment either.
+    """
+
+    def __init__(
+        self,
+        endpoint: str | None = None,
+        access_key_id: str | None = None,
+        access_key_secret: str | None = None,
+        *,
+        security_token: str = "",
+        credentials: Provider | None = None,
+        region: str | None = None,
+        dialect: Dialect | None = None,
+        spool: str | Path | None = None,
+        max_bytes: int = 128 * 1024 * 1024,
+        max_age_ms: int = 7 * _DAY_MS,
+        overflow: Overflow = "drop-oldest",
+        block_ms: int = 100,
+        sync_ms: int | None = None,
+        when_degraded: Literal["spool", "drop"] = "spool",
+        switch_file: str | Path | None = None,
+        timeout_ms: int = 10_000,
+        longest_pause_ms: int = 30_000,
+        concurrency: int = 8,
+        clock: Clock = wall_clock,
+    ) -> None:
+        url = url_of(endpoint, region)
+        spoken: Dialect = _one_of("dialect", dialect or dialect_of(url), "native", "alibaba")
+        provider = credentials or provider_of(url, spoken, access_key_id, access_key_secret, security_token)
+        transport = transport_of(url, spoken, provider, clock, timeout_ms=timeout_ms, concurrency=concurrency)
+        folder = spool_of(url, spool)
+        file = Path(switch_file).absolute() if switch_file else folder and folder / FILE
+        self._clock = clock
+        self._takes_requested = is_broker(url) or spoken == "native"
+        self._block_s = block_ms / 1000 if overflow == "block" else 0.0
+        self._drops = _one_of("when_degraded", when_degraded, "spool", "drop") == "drop"
+        self._losses = Losses()
+        self._switch = Switch(file)
+        self._spool = Spool(folder, Limits(max_bytes, max_age_ms, overflow), self._losses.add)
+        self._backlog = Backlog(self._spool, self._losses.add)
+        self._delivery = Delivery(
+            self._spool,
+            self._backlog,
+            transport,
+            self._switch,
+            clock,
+            longest_pause_ms=longest_pause_ms,
+            sync_ms=sync_ms,
+        )
+        self._spool.opened = self._delivery.start
+        weakref.finalize(self, _collected, self._delivery, self._spool).atexit = False
+        _reporters.add(self)
+
+    def degrade(self) -> None:
+        """Deliver nothing from now on; reports are spooled, or dropped, as chosen."""
+        self._switch.degrade()
+        self._delivery.degraded = self._switch.look()
+
+    def restore(self) -> None:
+        """Deliver again; a switch file, if there is one, goes on degrading until it is removed."""
+        self._switch.restore()
+        self._delivery.degraded = self._switch.look()
+        self._delivery.hurry()
+
+    def stats(self) -> Stats:
+        """Return what became of the reports so far; it reads the spool, a millisecond for a few megabytes."""
+        pending, size = self._spool.pending()
+        return Stats(
+            reported=self._spool.reported,
+            delivered=self._delivery.delivered,
+            rejected=self._backlog.rejected,
+            lost=self._losses.counts(),
+            damaged=self._backlog.damaged,
+            pending=pending,
+            pending_bytes=size,
+            breaker=self._delivery.breaker.state,
+            degraded=self._delivery.degraded,
+            delivering=self._backlog.claimed or self._spool.folder is None,
+            durable=self._spool.folder is not None and not self._spool.problem,
+            last_error=self._delivery.last_error or self._spool.problem,
+        )
+
+    def _conversion(
+        self,
+        message_id: str | None,
+        delivered: bool,  # noqa: FBT001 - the wire's own flag
+        conversion_time: int | None,
+        to: str | None,
+    ) -> tuple[bytes, int]:
+        """Return the line of the spool that reports a conversion, and the time now."""
+        now = self._clock()
+        flags = 0
+        if conversion_time is None:
+            conversion_time, flags = now, OWN_CLOCK
+        if to is not None:
+            flags, to = self._number(flags, to)
+        return line_of(flags, conversion(message_id, delivered, conversion_time, to)), now
+
+    def _requested(
+        self, message_id: str, requested_at: int | None, to: str | None, fields: dict[str, object]
+    ) -> tuple[bytes, int]:
+        """Return the line of the spool that reports a message, and the time now."""
+        now = self._clock()
+        flags = MESSAGE
+        if requested_at is None:
+            requested_at, flags = now, MESSAGE | OWN_CLOCK
+        if to is not None:
+            flags, to = self._number(flags, to)
+        return line_of(flags, requested(message_id, requested_at, to, fields)), now
+
+    def _wanted(self) -> bool:
+        """Tell whether the other side wants to hear of requested messages; that it does not is counted."""
+        if not self._takes_requested:
+            self._losses.add("the endpoint takes conversions only", 1)
+        return self._takes_requested
+
+    def _take(self, line: bytes, now: int) -> bool:
+        """Spool a line; False when somebody has to wait for room, or give the report up."""
+        if self._drops and self._delivery.degraded:
+            self._losses.add("degraded", 1)
+            return True
+        return self._spool.append(line, now)
+
+    def _pauses(self) -> Iterator[float]:
+        """Return the pauses, s, after each of which there may be room, as long as one may wait for it."""
+        deadline = time.monotonic() + self._block_s
+        while time.monotonic() < deadline:
+            yield LOOK_S
+
+    def _number(self, flags: int, to: str) -> tuple[int, str]:
+        check_number(to)
+        sealed = self._spool.seal(to)
+        return (flags, to) if sealed is None else (flags | SEALED, sealed)
+
+    def _end(self, timeout: float) -> None:
+        self._delivery.stop(timeout)
+        if self._spool.folder is None and self._spool.memory:
+            self._losses.add("closed before delivery", len(self._spool.memory))
+            self._spool.memory.clear()
+        self._spool.close()
+        _reporters.discard(self)
+
+    def _forked(self) -> None:
+        self._losses.forked()
+        self._spool.forked()
+        self._delivery.forked()
+
+    def _at_exit(self) -> None:
+        works = self._delivery.breaker.state == "closed" and not self._delivery.degraded
+        deadline = time.monotonic() + (_AT_EXIT_S if works else 0.0)
+        self._delivery.hurry()
+        while not self._spool.delivered() and time.monotonic() < deadline:
+            time.sleep(LOOK_S)
+        self._end(LOOK_S)
+
+
+_reporters: "weakref.WeakSet[BaseReporter]" = weakref.WeakSet()
+
+
+def _collected(delivery: Delivery, spool: Spool) -> None:
+    """End what a reporter leaves behind that nobody holds any more."""
+    delivery.stop(0.0)
+    spool.close()
+
+
+@atexit.register
+def _at_exit() -> None:
+    for reporter in list(_reporters):
+        reporter._at_exit()  # noqa: SLF001 - its own module
+
+
+def _forked() -> None:
+    for reporter in list(_reporters):
+        reporter._forked()  # noqa: SLF001 - its own module
+
+
+# There is no way to take such a hook back, so it must hold no reporter.
+os.register_at_fork(after_in_child=_forked)
+
+
+def _one_of(name: str, value: _Text, *allowed: _Text) -> _Text:
+    if value not in allowed:
+        raise ValueError(f"{name} is one of {', '.join(allowed)}, not {value!r}")
+    return value

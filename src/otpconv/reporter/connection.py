@@ -1,0 +1,152 @@
+"""One kept HTTP connection: no redirects, no cookies, a bounded answer, and an end to waiting."""
+
+import http.client
+import io
+import socket
+import ssl
+import time
+from base64 import b64encode
+from collections.abc import Mapping
+from functools import cache, partial
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from msgspec import Struct
+
+from otpconv.reporter import environment
+
+_MAX_ANSWER_BYTES = 4 * 1024 * 1024
+
+
+class Unreachable(Exception):
+    """There was no answer, or none that is HTTP; the text says why, for a person."""
+
+
+class Answer(Struct, frozen=True):
+    """What came back.
+
+    Attributes:
+        status: the HTTP status.
+        headers: names in lower case.
+        body: the whole body.
+    """
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Connection:
+    """A connection to one server, made when it is needed and when it broke. For one thread at a time."""
+
+    def __init__(self, url: str, timeout_ms: int) -> None:
+        """Take the server's URL, and how long an answer may take in all, ms."""
+        self._url = urlsplit(url)
+        self._timeout_s = timeout_ms / 1000
+        self._http: http.client.HTTPConnection | None = None
+
+    def post(self, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Send a POST request and return its answer.
+
+        A kept connection that the server has closed meanwhile is made anew, once.
+
+        Raises:
+            Unreachable: there is none.
+        """
+        kept = self._http is not None
+        deadline = time.monotonic() + self._timeout_s
+        try:
+            try:
+                return self._exchange(target, headers, body, deadline)
+            except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
+                self.close()
+                if not kept:
+                    raise
+                return self._exchange(target, headers, body, deadline)
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            self.close()
+            raise Unreachable(_what(error)) from None
+
+    def close(self) -> None:
+        """Close the connection; the next call makes another."""
+        if self._http is not None:
+            self._http.close()
+            self._http = None
+
+    def _exchange(self, target: str, headers: Mapping[str, str], body: bytes, deadline: float) -> Answer:
+        if self._http is None:
+            self._http = _open(self._url, self._timeout_s)
+        connection = self._http
+        if connection.sock is not None:
+            connection.sock.settimeout(self._timeout_s)
+        connection.request("POST", target, body, dict(headers))
+        connection.response_class = partial(_TimedResponse, deadline)  # type: ignore[assignment]
+        with connection.getresponse() as answer:
+            content = answer.read(_MAX_ANSWER_BYTES + 1)
+            if len(content) > _MAX_ANSWER_BYTES:
+                raise http.client.HTTPException("the answer is too large")
+            found = {name.lower(): value for name, value in answer.getheaders()}
+            return Answer(answer.status, found, content)
+
+
+class _TimedResponse(http.client.HTTPResponse):
+    """An answer that must be there at a time, however slowly it trickles."""
+
+    def __init__(self, deadline: float, sock: socket.socket, method: str | None = None) -> None:
+        super().__init__(sock, method=method)
+        self.fp.close()
+        self.fp = io.BufferedReader(_TimedSocket(sock, deadline))
+
+
+class _TimedSocket(io.RawIOBase):
+    def __init__(self, sock: socket.socket, deadline: float) -> None:
+        super().__init__()
+        self._sock = sock
+        self._deadline = deadline
+
+    def readable(self) -> bool:  # type: ignore[explicit-override]
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override, explicit-override]
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._sock.settimeout(left)
+        return self._sock.recv_into(buffer)
+
+
+def _open(url: SplitResult, timeout_s: float) -> http.client.HTTPConnection:
+    """Return a connection that is made by its first request, through the proxy that the environment names."""
+    host = url.hostname or ""
+    secure = url.scheme == "https"
+    proxy = environment.proxy(url.scheme, host)
+    at = urlsplit(proxy if "://" in proxy else f"http://{proxy}") if proxy else url
+    if not secure:
+        return http.client.HTTPConnection(at.hostname or "", at.port or 80, timeout=timeout_s)
+    connection = http.client.HTTPSConnection(
+        at.hostname or "", at.port or (80 if proxy else 443), timeout=timeout_s, context=_tls()
+    )
+    if proxy:
+        login = {"proxy-authorization": _basic(at)} if at.username else {}
+        connection.set_tunnel(host, url.port or 443, login)
+    return connection
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
+def _basic(proxy: SplitResult) -> str:
+    login = f"{unquote(proxy.username or '')}:{unquote(proxy.password or '')}"
+    return f"Basic {b64encode(login.encode()).decode()}"
+
+
+def _what(error: Exception) -> str:
+    """Return what went wrong, for a person."""
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, http.client.RemoteDisconnected | ConnectionResetError | BrokenPipeError):
+        return "the connection was closed without an answer"
+    if isinstance(error, http.client.HTTPException):
+        return f"the answer is not HTTP ({type(error).__name__})"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

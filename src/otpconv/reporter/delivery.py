@@ -1,0 +1,216 @@
+"""The delivering thread: takes reports from the backlog, sends them, and settles what became of them."""
+
+import logging
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from otpconv.clock import Clock
+from otpconv.reporter.backlog import Backlog, Item
+from otpconv.reporter.breaker import Breaker
+from otpconv.reporter.spool import Spool
+from otpconv.reporter.switch import Switch
+from otpconv.reporter.transport import Fate, Outcome, Transport
+
+#: How often it is looked whether there is something to deliver, s; no caller spends a moment on waking us.
+_LOOK_S = 0.1
+#: After an error of our own, or of the disk, s.
+_TROUBLE_S = 1.0
+#: A report that fails so often while others are taken is set aside.
+_STRIKES = 5
+#: Between rounds in which some failed and others did not, s.
+_MIXED_S = 0.2
+#: Sent at most while it is not known whether the other side is well.
+_PROBE = 8
+_SETTLED = {Fate.DELIVERED, Fate.REJECTED}
+
+_log = logging.getLogger("otpconv.reporter")
+
+
+class Delivery:
+    """Delivers in the background, in rounds.
+
+    Attributes:
+        delivered: how many reports the other side has taken.
+        last_error: why the last round came to nothing; empty when it did not.
+        degraded: whether the switch was found switched.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        backlog: Backlog,
+        transport: Callable[[], Transport],
+        switch: Switch,
+        clock: Clock,
+        *,
+        longest_pause_ms: int,
+        sync_ms: int | None,
+    ) -> None:
+        """Take where reports come from, what makes a transport, the switch and the time now.
+
+        Args:
+            spool: of this process.
+            backlog: what is to be delivered.
+            transport: makes a transport, in each process anew.
+            switch: the manual one.
+            clock: the time now.
+            longest_pause_ms: the longest pause between two tries.
+            sync_ms: how often what was spooled is made safe against power failures; None for never.
+        """
+        self.delivered = 0
+        self.last_error = ""
+        self.degraded = switch.look()
+        self._spool = spool
+        self._backlog = backlog
+        self._make_transport = transport
+        self._transport = transport()
+        self._left_to_parent: list[Transport] = []
+        self._switch = switch
+        self._clock = clock
+        self._longest_pause_ms = longest_pause_ms
+        self._sync_s = None if sync_ms is None else sync_ms / 1000
+        self._begin()
+
+    def _begin(self) -> None:
+        self.breaker = Breaker(self._longest_pause_ms)
+        self._window: list[Item] = []
+        self._thread: threading.Thread | None = None
+        self._wake = threading.Event()
+        self._stopping = False
+        self._synced = 0.0
+        self._told = ""
+
+    def start(self) -> None:
+        """Start the thread, unless it runs or was stopped."""
+        if self._thread is not None or self._stopping:
+            return
+        self._thread = threading.Thread(target=self._run, name="otpconv-reporter", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            # The interpreter is ending, or the machine has no more threads: what is spooled stays there.
+            self._thread = None
+            _log.error("nothing is delivered by process %d: %s", os.getpid(), error)
+
+    def hurry(self) -> None:
+        """Look now, and try now even if the last try failed."""
+        self.breaker.probe_now()
+        self._wake.set()
+
+    def stop(self, timeout_s: float) -> None:
+        """End the thread after its round, and let other processes deliver."""
+        self._stopping = True
+        self._wake.set()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout_s)
+
+    def forked(self) -> None:
+        """Begin anew in a child: thread, connections and claims are the parent's."""
+        self.delivered = 0
+        self.last_error = ""
+        self._backlog.release()
+        self._left_to_parent.append(self._transport)
+        self._transport = self._make_transport()
+        self._begin()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            try:
+                pause_s = self._step()
+            except Exception as error:  # noqa: BLE001 - this thread must outlive everything
+                pause_s = _TROUBLE_S
+                self._tell(f"{type(error).__name__}: {error}", error)
+            if pause_s > 0:
+                self._wake.wait(pause_s)
+                self._wake.clear()
+        self._backlog.release()
+        self._transport.close()
+
+    def _step(self) -> float:
+        """Do what there is to do, and return how long to wait before the next step, s."""
+        now = self._clock()
+        self._sync()
+        self._spool.heal(now)
+        self.degraded = self._switch.look()
+        self._backlog.claim(self._transport.destination)
+        wait_s = self.breaker.wait_s()
+        if self.degraded or wait_s > 0:
+            return min(max(wait_s, _LOOK_S), _TROUBLE_S)
+        self._window += self._backlog.read(self._transport.most - len(self._window), now)
+        if not self._window:
+            self._backlog.keep()
+            return _LOOK_S
+        items = self._window
+        if self.breaker.state == "half-open" and len(items) > _PROBE:
+            items = random.sample(items, _PROBE)
+        self._send(items, now)
+        self._backlog.keep()
+        return 0.0
+
+    def _send(self, items: list[Item], now: int) -> None:
+        ready, reports = [], []
+        for item in items:
+            try:
+                reports.append(self._spool.in_clear(item.report))
+                ready.append(item)
+            except ValueError as error:
+                self._settle(item, Outcome(Fate.REJECTED, "SealedNumber", str(error)), now)
+        outcomes = self._transport.send(reports) if reports else []
+        some = any(outcome.fate in _SETTLED for outcome in outcomes)
+        for item, outcome in zip(ready, outcomes, strict=True):
+            if outcome.fate is Fate.FAILED and some:
+                item.strikes += 1
+            if item.strikes >= _STRIKES:
+                reason = f"failed {_STRIKES} times while others were taken: {outcome.reason}"
+                self._settle(item, Outcome(Fate.REJECTED, outcome.code, reason), now)
+            elif outcome.fate in _SETTLED:
+                self._settle(item, outcome, now)
+        self._window = [item for item in self._window if not item.settled]
+        if outcomes:
+            self._judge(outcomes, some=some)
+
+    def _settle(self, item: Item, outcome: Outcome, now: int) -> None:
+        item.settled = True
+        if outcome.fate is Fate.DELIVERED:
+            self.delivered += 1
+            self._backlog.settle(item)
+        else:
+            self._backlog.bury(item, outcome.code, outcome.reason, now)
+
+    def _judge(self, outcomes: Sequence[Outcome], *, some: bool) -> None:
+        """Decide when the next round is."""
+        left = [outcome for outcome in outcomes if outcome.fate not in _SETTLED]
+        wait_ms = max((outcome.wait_ms for outcome in left), default=0)
+        broken = next((each for each in left if each.fate in {Fate.FAILED, Fate.REFUSED}), None)
+        if some:
+            self.breaker.succeeded()
+            self._tell("")
+        elif broken is not None:
+            self.breaker.failed(wait_ms)
+            self.last_error = f"{broken.code}: {broken.reason}"
+            if broken.fate is Fate.REFUSED or self.breaker.state != "closed":
+                self._tell(self.last_error)
+            return
+        if any(outcome.fate is Fate.BUSY for outcome in left):
+            self.breaker.busy(wait_ms)
+        elif left:
+            self.breaker.hold(_MIXED_S)
+
+    def _tell(self, error: str, cause: Exception | None = None) -> None:
+        """Log that delivery broke, or works again: once for each change."""
+        self.last_error = error
+        if error and not self._told:
+            where = self._transport.destination
+            _log.warning("nothing is delivered to %s (%s): reports wait", where, error, exc_info=cause)
+        elif self._told and not error:
+            _log.warning("reports are delivered to %s again", self._transport.destination)
+        self._told = error
+
+    def _sync(self) -> None:
+        if self._sync_s is not None and time.monotonic() - self._synced >= self._sync_s:
+            self._spool.sync()
+            self._synced = time.monotonic()

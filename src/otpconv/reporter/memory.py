@@ -1,0 +1,60 @@
+"""Reports kept in memory: all in the memory-only mode, otherwise while the spool can't be written to."""
+
+from collections import deque
+
+from otpconv.reporter.reports import Report, read_line
+
+#: What a line takes in memory beside its bytes.
+_OVERHEAD_BYTES = 64
+
+
+class Memory:
+    """Lines in order, at most so many bytes of them. Threads may append and read at once."""
+
+    def __init__(self, max_bytes: int) -> None:
+        """Take the bound, bytes."""
+        self.max_bytes = max_bytes
+        self.bytes = 0
+        self._lines: deque[bytes] = deque()
+        self._in_hand = 0
+
+    def __len__(self) -> int:
+        return len(self._lines) + self._in_hand
+
+    def room(self, line: bytes) -> bool:
+        """Tell whether the line still fits."""
+        return self.bytes + len(line) + _OVERHEAD_BYTES <= self.max_bytes
+
+    def append(self, line: bytes) -> None:
+        """Keep a line."""
+        self._lines.append(line)
+        self.bytes += len(line) + _OVERHEAD_BYTES
+
+    def take(self) -> bytes | None:
+        """Hand out the oldest line, which is not kept any more; None when there is none."""
+        try:
+            line = self._lines.popleft()
+        except IndexError:
+            return None
+        self.bytes -= len(line) + _OVERHEAD_BYTES
+        return line
+
+    def read(self, most: int) -> list[tuple[int, Report]]:
+        """Hand out up to `most` reports, oldest first, as a segment does."""
+        found: list[tuple[int, Report]] = []
+        while len(found) < most and (line := self.take()) is not None:
+            report = read_line(line[:-1])
+            assert report is not None, "memory holds what was encoded"  # noqa: S101 - for the type checker
+            found.append((0, report))
+        self._in_hand += len(found)
+        return found
+
+    def done(self, place: int) -> None:
+        """Forget a report that was handed out."""
+        del place
+        self._in_hand -= 1
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._lines.clear()
+        self.bytes = self._in_hand = 0

@@ -1,0 +1,137 @@
+"""The reporter: takes a report in microseconds, loses nothing, and never hurts its caller."""
+
+import time
+from types import TracebackType
+from typing import Self
+
+from otpconv.reporter.base import LOOK_S, BaseReporter
+
+
+class Reporter(BaseReporter):
+    """Takes reports about one-time passwords and delivers them in the background.
+
+    `report` and `requested` raise TypeError or ValueError for arguments that can't be meant, and nothing
+    else; they never wait for the network. What they have returned for outlives the process, however it ends,
+    unless the reporter keeps everything in memory. A reporter may be used by many threads, and by the
+    children of a fork; many processes may use one spool, of which one delivers. Nothing is sent, and no
+    thread started, before the first report. `BaseReporter` explains the arguments.
+    """
+
+    def report(
+        self,
+        message_id: str | None = None,
+        delivered: bool = True,  # noqa: FBT001, FBT002 - the wire's own flag
+        conversion_time: int | None = None,
+        to: str | None = None,
+    ) -> None:
+        """Report whether the user typed the code of a message back.
+
+        Args:
+            message_id: the message, as the vendor named it when it was sent; or give `to`.
+            delivered: whether the code came back.
+            conversion_time: when, ms since 1970, UTC; default: now.
+            to: the recipient's number with its country code.
+
+        Raises:
+            TypeError: an argument is of another type.
+            ValueError: an argument is out of range.
+        """
+        line, now = self._conversion(message_id, delivered, conversion_time, to)
+        if not self._take(line, now):
+            self._wait_for_room(line, now)
+
+    def requested(
+        self,
+        message_id: str,
+        *,
+        requested_at: int | None = None,
+        to: str | None = None,
+        country: str | None = None,
+        carrier: str | None = None,
+        provider: str | None = None,
+        template: str | None = None,
+        sender: str | None = None,
+        channel: str | None = None,
+        session_id: str | None = None,
+        attempt: int | None = None,
+    ) -> None:
+        """Report that a message was handed to a vendor. The vendor's own cloud knows that, and is not told.
+
+        Args:
+            message_id: the message, as the vendor named it.
+            requested_at: when it was handed over, ms since 1970, UTC; default: now.
+            to: the recipient's number with its country code; gives country, carrier and number range.
+            country: ISO 3166 alpha-2.
+            carrier: the mobile network of the number.
+            provider: the vendor.
+            template: the message template.
+            sender: the sender ID that the recipient sees.
+            channel: `sms` when not told, `voice`, `whatsapp`, …
+            session_id: the log-in attempt it belongs to.
+            attempt: 1 = first send, 2 = first resend, …
+
+        Raises:
+            TypeError: an argument is of another type.
+            ValueError: an argument is out of range.
+        """
+        fields: dict[str, object] = {
+            "country": country,
+            "carrier": carrier,
+            "provider": provider,
+            "template": template,
+            "sender": sender,
+            "channel": channel,
+            "session_id": session_id,
+            "attempt": attempt,
+        }
+        line, now = self._requested(message_id, requested_at, to, fields)
+        if self._wanted() and not self._take(line, now):
+            self._wait_for_room(line, now)
+
+    def flush(self, timeout: float = 5.0) -> bool:
+        """Wait until all that this process has reported is delivered, or set aside, or lost.
+
+        Args:
+            timeout: how long, s.
+
+        Returns:
+            Whether it is; False when the time was over first.
+        """
+        deadline = time.monotonic() + timeout
+        self._delivery.hurry()
+        while not self._spool.delivered():
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(LOOK_S)
+        return True
+
+    def close(self, timeout: float = 2.0) -> bool:
+        """Wait as `flush` does, then end the background thread; what is not delivered stays in the spool.
+
+        A report that comes later is spooled all the same, and is delivered by whoever uses the spool next.
+
+        Args:
+            timeout: how long, s.
+
+        Returns:
+            Whether everything is delivered, set aside or lost.
+        """
+        deadline = time.monotonic() + timeout
+        done = self.flush(timeout)
+        self._end(max(0.1, deadline - time.monotonic()))
+        return done
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _wait_for_room(self, line: bytes, now: int) -> None:
+        for pause_s in self._pauses():
+            time.sleep(pause_s)
+            if self._take(line, now):
+                return
+        self._losses.add("overflow", 1)

@@ -1,0 +1,58 @@
+"""The segments in a spool's folder, of all processes."""
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from otpconv.reporter import segment
+
+
+def segments(folder: Path) -> list[tuple[Path, int]]:
+    """Return the segments of a folder and their sizes, oldest first.
+
+    Raises:
+        OSError: the folder can't be read.
+    """
+
+    def sizes() -> Iterator[tuple[Path, int]]:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.endswith(segment.SUFFIX):
+                    with suppress(FileNotFoundError):
+                        yield Path(entry.path), entry.stat().st_size
+
+    return sorted(sizes())
+
+
+def drop(path: Path, lost: Callable[[int], None]) -> bool:
+    """Remove a segment that nobody appends to, say how many reports that loses, and tell if it was so."""
+    try:
+        fd = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        count = segment.count_left(path)
+        path.unlink()
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    if count:
+        lost(count)
+    return True
+
+
+def sync(path: Path) -> None:
+    """Wait until the disk has a segment, or the list of a folder.
+
+    Raises:
+        OSError: it is not there, or the disk fails.
+    """
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,43 @@
+"""How far the other side's clock is from ours, learned from the Date of its answers."""
+
+from email.utils import parsedate_to_datetime
+
+from otpconv.reporter.reports import OWN_CLOCK, Conversion, Report, parse, with_fields
+
+#: Less is not corrected: Date has whole seconds, and 60 s ahead are allowed everywhere.
+_TOLERATED_MS = 30_000
+
+
+class Skew:
+    """The difference of two clocks; what is tolerable counts as none.
+
+    Attributes:
+        ms: to be added to our time to get the other side's, ms.
+    """
+
+    def __init__(self) -> None:
+        self.ms = 0
+        self._seen = ""
+
+    def learn(self, date: str | None, now: int) -> bool:
+        """Take the Date of an answer that came at `now` (ms), and tell whether that changes much."""
+        if not date or date == self._seen:
+            return False
+        self._seen = date
+        try:
+            ahead = int(parsedate_to_datetime(date).timestamp()) * 1000 - now
+        except ValueError:
+            return False
+        before, self.ms = self.ms, ahead if abs(ahead) > _TOLERATED_MS else 0
+        return abs(self.ms - before) > _TOLERATED_MS
+
+    def correct(self, report: Report) -> Report:
+        """Return the report by the other side's clock; a time that the caller gave stays as it is."""
+        if not self.ms or not report.flags & OWN_CLOCK:
+            return report
+        fields = parse(report)
+        if isinstance(fields, Conversion):
+            fields.conversion_time += self.ms
+        else:
+            fields.requested_at += self.ms
+        return with_fields(report, fields)

@@ -1,0 +1,74 @@
+"""What became of reports, counted; losses are told in the log as well, at first and then once a minute."""
+
+import logging
+import time
+from threading import Lock
+from typing import Literal
+
+from msgspec import Struct
+
+_TOLD_EVERY_S = 60.0
+
+_log = logging.getLogger("otpconv.reporter")
+
+
+class Stats(Struct, frozen=True):
+    """What a reporter has done in this process, and how it is.
+
+    Attributes:
+        reported: reports spooled.
+        delivered: reports the other side has; of all processes, where this one delivers the spool.
+        rejected: reports set aside as dead letters.
+        lost: reports given up, by reason.
+        damaged: pieces of the spool that could not be read.
+        pending: reports in the spool, or in memory, that wait for delivery.
+        pending_bytes: what the spool takes on the disk, or in memory.
+        breaker: `closed` while delivery works, `open` while nothing is sent, `half-open` before a probe.
+        degraded: whether somebody has switched delivery off.
+        delivering: whether this process is the one that delivers the spool.
+        durable: whether reports outlive the process: not in memory, and not while the spool can't be used.
+        last_error: why the last round of delivery came to nothing, or the spool can't be used; empty if all
+            is well.
+    """
+
+    reported: int
+    delivered: int
+    rejected: int
+    lost: dict[str, int]
+    damaged: int
+    pending: int
+    pending_bytes: int
+    breaker: Literal["closed", "open", "half-open"]
+    degraded: bool
+    delivering: bool
+    durable: bool
+    last_error: str
+
+
+class Losses:
+    """Reports that were given up, by reason."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._counts: dict[str, int] = {}
+        self._told: dict[str, float] = {}
+
+    def add(self, reason: str, count: int) -> None:
+        """Count reports that are given up."""
+        now = time.monotonic()
+        with self._lock:
+            total = self._counts[reason] = self._counts.get(reason, 0) + count
+            tell = now - self._told.get(reason, -_TOLD_EVERY_S) >= _TOLD_EVERY_S
+            if tell:
+                self._told[reason] = now
+        if tell:
+            _log.error("reports are lost: %s, %d so far", reason, total)
+
+    def counts(self) -> dict[str, int]:
+        """Return the numbers by reason."""
+        with self._lock:
+            return dict(self._counts)
+
+    def forked(self) -> None:
+        """Begin anew in a child."""
+        self.__init__()  # type: ignore[misc]
