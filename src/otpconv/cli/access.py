@@ -6,7 +6,8 @@ import typer
 
 from otpconv.cli.manual import add
 from otpconv.cli.options import Data, Json
-from otpconv.cli.stores import Account, directory, tell
+from otpconv.cli.stores import Account, directory
+from otpconv.cli.telling import tell
 from otpconv.errors import Misconfigured
 
 if TYPE_CHECKING:

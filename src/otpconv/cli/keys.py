@@ -8,7 +8,8 @@ import typer
 from otpconv.audit import shown_key_id
 from otpconv.cli.manual import add
 from otpconv.cli.options import Data, Json
-from otpconv.cli.stores import Account, Change, key_store, tell, tell_members, tell_rows
+from otpconv.cli.stores import Account, Change, key_store
+from otpconv.cli.telling import tell, tell_members, tell_rows
 from otpconv.cli.terminal import note
 from otpconv.errors import NotFound
 

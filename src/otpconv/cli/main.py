@@ -22,6 +22,7 @@ from otpconv.cli import (
     report,
     roles,
     serve,
+    spool,
     users,
 )
 from otpconv.cli.manual import add
@@ -40,6 +41,7 @@ _ORDER = (
     "roles",
     "access",
     "report",
+    "spool",
     "rates",
     "import",
     "export",
@@ -67,7 +69,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 refused, 2 wrong usage or settings, 3 try again later, 130 interrupted.",
 )
 add(app, "serve", serve.serve)
-for _group in (keys, users, policies, roles, access):
+for _group in (keys, users, policies, roles, access, spool):
     app.add_typer(_group.app, name=_group.__name__.rpartition(".")[2])
 add(app, "report", report.report)
 add(app, "rates", rates.rates)

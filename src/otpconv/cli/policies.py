@@ -9,7 +9,8 @@ import typer
 
 from otpconv.cli.manual import add
 from otpconv.cli.options import Data, Json
-from otpconv.cli.stores import Account, Change, directory, tell, tell_rows
+from otpconv.cli.stores import Account, Change, directory
+from otpconv.cli.telling import tell, tell_rows
 from otpconv.cli.terminal import note
 from otpconv.errors import Misconfigured
 

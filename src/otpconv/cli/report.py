@@ -1,13 +1,11 @@
 """`otpconv report`."""
 
-import uuid
-from datetime import UTC, datetime
-from typing import Annotated, Any
-from urllib.parse import urlencode
+from pathlib import Path
+from typing import Annotated
 
-import httpx
 import msgspec
 import typer
+from msgspec import UNSET
 
 from otpconv.cli.client import Client
 from otpconv.cli.options import (
@@ -20,8 +18,12 @@ from otpconv.cli.options import (
     KeyFile,
 )
 from otpconv.clock import wall_clock
-from otpconv.dialects.alibaba import sign_v3
-from otpconv.errors import Refused
+from otpconv.errors import InvalidRequest, OtpconvError, Refused, Unavailable
+
+#: How long an answer may take, ms.
+_TIMEOUT_MS = 30_000
+#: How long a spooled report is waited for, s, before it is left to whoever uses the spool next.
+_FLUSH_S = 5.0
 
 
 def report(
@@ -37,47 +39,91 @@ def report(
     access_key_id: AccessKeyId = None,
     access_key_secret: AccessKeySecret = None,
     key_file: KeyFile = DEFAULT_KEY_FILE,
+    spool: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Spool it first: what can't be delivered now is delivered later.",
+            show_default=False,
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Report one conversion by a signed SmsConversion call, as the official SDKs make it.
+
+    The endpoint may be the vendor's own, too. With `--spool` the report is safe before it is sent, and the
+    command succeeds although the other side is down; `otpconv spool drain` delivers it then, or any reporter
+    on the spool.
 
     Examples:
         otpconv report 1008030300
 
         otpconv report --to +4915112345678 --not-delivered
+
+        otpconv report 1008030300 --spool /var/spool/otpconv
     """
-    # Only this command's users pay for what a calendar takes to load.
+    # Only this command's users pay for what a calendar, and the reporter, take to load.
     from otpconv.rates.question import parse_time
 
     client = Client(endpoint, access_key_id, access_key_secret, key_file)
-    parameters = {"Delivered": "true" if delivered else "false"}
     time = None if conversion_time is None else parse_time(conversion_time, "--conversion-time")
-    optional = {"MessageId": message_id, "To": to, "ConversionTime": time}
-    parameters |= {name: str(value) for name, value in optional.items() if value is not None}
-    answer: dict[str, str] = _call(client, "SmsConversion", parameters)
-    if answer.get("ResponseCode") != "OK":
-        raise Refused(f"{answer.get('ResponseCode')}: {answer.get('ResponseDescription')}")
-    typer.echo(msgspec.json.encode(answer).decode() if json else "OK")
+    code, text = "OK", "OK"
+    if spool is None:
+        code, text = _call(client, message_id, delivered, wall_clock() if time is None else time, to)
+    elif not _spool(client, spool, message_id, delivered, time, to):
+        code, text = "Spooled", f"it is in {spool}, to be delivered later"
+    fields = {"ResponseCode": code, "ResponseDescription": text}
+    typer.echo(msgspec.json.encode(fields).decode() if json else code if code == "OK" else text)
 
 
-def _call(client: Client, action: str, parameters: dict[str, str]) -> Any:  # noqa: ANN401 - JSON is anything
-    """Make a signed call (V3) with its parameters in the query, and return the answer's fields."""
-    url = httpx.URL(client.endpoint)
-    headers = sign_v3(
-        "POST",
-        parameters,
-        {
-            "host": url.netloc.decode(),
-            "x-acs-action": action,
-            "x-acs-version": "2018-05-01",
-            "x-acs-date": datetime.fromtimestamp(wall_clock() // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "x-acs-signature-nonce": uuid.uuid4().hex,
-        },
-        b"",
-        access_key_id=client.access_key_id,
-        secret=client.access_key_secret,
+def _call(
+    client: Client, message_id: str | None, delivered: bool, time: int, to: str | None
+) -> tuple[str, str]:
+    """Make the call, whatever is in the arguments: the other side judges them."""
+    from otpconv.reporter import Credentials
+    from otpconv.reporter.reports import Conversion, Report, with_fields
+    from otpconv.reporter.sms_conversion import SmsConversionTransport
+    from otpconv.reporter.transport import Fate
+
+    fields = Conversion(
+        delivered, time, UNSET if message_id is None else message_id, UNSET if to is None else to
     )
-    response = client.send(
-        httpx.Request("POST", f"{client.endpoint}/?{urlencode(parameters)}", headers=headers)
+    key = Credentials(client.access_key_id, client.access_key_secret)
+    transport = SmsConversionTransport(client.endpoint, lambda: key, _TIMEOUT_MS, wall_clock, concurrency=1)
+    (outcome,) = transport.send([with_fields(Report(0, b""), fields)])
+    transport.close()
+    if outcome.fate is Fate.DELIVERED:
+        return "OK", "OK"
+    text = f"{outcome.code}: {outcome.reason}"
+    kind: type[OtpconvError] = Unavailable if outcome.fate in {Fate.FAILED, Fate.BUSY} else Refused
+    raise kind(
+        f"{client.endpoint} can't be reached ({outcome.reason}): run `otpconv serve`, or give --endpoint"
+        if outcome.code == "Unreachable"
+        else text
     )
-    return client.fields(response)
+
+
+def _spool(
+    client: Client, folder: Path, message_id: str | None, delivered: bool, time: int | None, to: str | None
+) -> bool:
+    """Spool the report, and tell whether it is delivered already."""
+    from otpconv.reporter import Reporter
+
+    with Reporter(
+        client.endpoint,
+        client.access_key_id,
+        client.access_key_secret,
+        dialect="alibaba",
+        spool=folder,
+    ) as reporter:
+        try:
+            reporter.report(message_id, delivered, time, to)
+        except ValueError as error:
+            raise InvalidRequest(f"{error}") from None
+        delivered_now = reporter.flush(_FLUSH_S)
+        stats = reporter.stats()
+    if stats.rejected:
+        raise Refused(f"it is refused: otpconv spool dead-letters {folder} says why")
+    if not stats.durable:
+        raise Unavailable(f"it can't be spooled: {stats.last_error}")
+    return delivered_now

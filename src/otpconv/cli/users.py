@@ -6,7 +6,8 @@ import typer
 
 from otpconv.cli.manual import add
 from otpconv.cli.options import Data, Json
-from otpconv.cli.stores import Account, Change, directory, tell, tell_members, tell_rows
+from otpconv.cli.stores import Account, Change, directory
+from otpconv.cli.telling import tell, tell_members, tell_rows
 
 if TYPE_CHECKING:
     from otpconv.access.directory import User

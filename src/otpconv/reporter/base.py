@@ -21,8 +21,9 @@ from otpconv.reporter.destination import (
     transport_of,
     url_of,
 )
+from otpconv.reporter.limits import Limits, Overflow
 from otpconv.reporter.reports import MESSAGE, OWN_CLOCK, SEALED, check_number, conversion, line_of, requested
-from otpconv.reporter.spool import Limits, Overflow, Spool
+from otpconv.reporter.spool import Spool
 from otpconv.reporter.switch import FILE, Switch
 from otpconv.reporter.tally import Losses, Stats
 
@@ -116,6 +117,10 @@ class BaseReporter:
         self._spool.opened = self._delivery.start
         weakref.finalize(self, _collected, self._delivery, self._spool).atexit = False
         _reporters.add(self)
+
+    def start(self) -> None:
+        """Deliver what earlier processes have left in the spool, without waiting for a first report."""
+        self._spool.begin()
 
     def degrade(self) -> None:
         """Deliver nothing from now on; reports are spooled, or dropped, as chosen."""

@@ -34,6 +34,11 @@ class DeadLetter(Struct):
     report: msgspec.Raw
     flags: int
 
+    def shown(self) -> dict[str, object]:
+        """Return the report's fields as they may be shown: without the number."""
+        fields: dict[str, object] = msgspec.json.decode(self.report)
+        return {name: "(sealed)" if name == "to" else value for name, value in fields.items()}
+
 
 _decode = msgspec.json.Decoder(DeadLetter).decode
 

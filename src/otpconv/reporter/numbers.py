@@ -6,6 +6,9 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from msgspec import UNSET
+
+from otpconv.reporter.reports import SEALED, Report, parse, with_fields
 
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
@@ -37,12 +40,28 @@ class Numbers:
         nonce = os.urandom(_NONCE_BYTES)
         return b64encode(nonce + self._cipher.encrypt(nonce, number.encode(), None)).decode()
 
-    def open(self, sealed: str) -> str:
-        """Return the number.
+    def sealed(self, report: Report) -> Report:
+        """Return a report as it may be on the disk."""
+        if report.flags & SEALED or b'"to":' not in report.body:
+            return report
+        fields = parse(report)
+        if fields.to is not UNSET:
+            fields.to = self.seal(fields.to)
+            report = with_fields(Report(report.flags | SEALED, report.body), fields)
+        return report
+
+    def in_clear(self, report: Report) -> Report:
+        """Return a report as it is sent.
 
         Raises:
-            ValueError: it was sealed with another key, or is damaged.
+            ValueError: its number was sealed with another key, or is damaged.
         """
+        fields = parse(report)
+        if fields.to is not UNSET:
+            fields.to = self._open(fields.to)
+        return with_fields(report, fields, without=SEALED)
+
+    def _open(self, sealed: str) -> str:
         data = b64decode(sealed)
         try:
             return self._cipher.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], None).decode()

@@ -12,25 +12,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from threading import RLock
-from typing import Literal, get_args
-
-from msgspec import UNSET, Struct
 
 from otpconv.folder import alone
 from otpconv.reporter import segment
+from otpconv.reporter.limits import SEGMENT_BYTES, Limits
 from otpconv.reporter.memory import Memory
 from otpconv.reporter.numbers import Numbers
-from otpconv.reporter.reports import SEALED, Report, line_of, parse, read_line, with_fields
+from otpconv.reporter.reports import SEALED, Report, line_of, read_line
 from otpconv.reporter.segments import drop, segments, sync
 
-#: What a segment takes on the disk: about 2,500 reports, made in a tenth of a millisecond.
-SEGMENT_BYTES = 256 * 1024
-SMALLEST_BYTES = 4 * SEGMENT_BYTES
 #: What waits in memory while the folder can't be used, at most.
 _MEMORY_BYTES = 4 * 1024 * 1024
-#: A segment is closed after an hour, or an eighth of the age that is allowed: so its name tells its age.
-_OPEN_MS = 3_600_000
-_AGES_A_LIFE = 8
 #: Another process holds the folder for a fraction of this; one that is stopped while it does stops nobody.
 _FOLDER_WAIT_MS = 20
 #: How soon a folder that is full, or can't be used, is tried again, s.
@@ -39,41 +31,8 @@ _FULL_AGAIN_S, _BROKEN_AGAIN_S = 0.02, 1.0
 #: Segments that wait to be made safe against power failures.
 _MOST_UNSYNCED = 1000
 
-Overflow = Literal["drop-oldest", "drop-newest", "block"]
 
 _log = logging.getLogger("otpconv.reporter")
-
-
-class Limits(Struct, frozen=True):
-    """What a spool may hold.
-
-    Attributes:
-        max_bytes: on the disk, or in memory in the memory-only mode.
-        max_age_ms: reports older than this are given up.
-        overflow: what gives way when it is full; `block` waits for room a while, then the new report does.
-    """
-
-    max_bytes: int
-    max_age_ms: int
-    overflow: Overflow
-
-    def __post_init__(self) -> None:
-        """Check the bounds.
-
-        Raises:
-            ValueError: one can't be meant.
-        """
-        if self.overflow not in get_args(Overflow):
-            raise ValueError(f"overflow is one of {', '.join(get_args(Overflow))}, not {self.overflow!r}")
-        if self.max_bytes < SMALLEST_BYTES:
-            raise ValueError(f"max_bytes is at least {SMALLEST_BYTES:,}, not {self.max_bytes:,}")
-        if self.max_age_ms < 1:
-            raise ValueError(f"max_age_ms is positive, not {self.max_age_ms}")
-
-    @property
-    def open_ms(self) -> int:
-        """How long a segment is appended to, ms."""
-        return min(_OPEN_MS, self.max_age_ms // _AGES_A_LIFE)
 
 
 class Spool:
@@ -126,11 +85,9 @@ class Spool:
         """
         if not report.flags & SEALED:
             return report
-        fields = parse(report)
-        if self._numbers is None or fields.to is UNSET:
+        if self._numbers is None:
             raise ValueError("the key of the spool's numbers is not there")
-        fields.to = self._numbers.open(fields.to)
-        return with_fields(report, fields, without=SEALED)
+        return self._numbers.in_clear(report)
 
     def append(self, line: bytes, now: int) -> bool:
         """Take a line, at `now` (ms); what is taken outlives this process, however that ends.
@@ -142,6 +99,15 @@ class Spool:
             taken = self._take(line, now)
             self.reported += taken
         return taken
+
+    def begin(self) -> None:
+        """See to it that somebody delivers from now on, in this process."""
+        with self._lock:
+            if os.getpid() != self._pid:
+                if self._pid:
+                    self.forked()
+                self._pid = os.getpid()
+                self.opened()
 
     def delivered(self) -> bool:
         """Tell whether all that this process reported is delivered, set aside or lost."""
@@ -209,11 +175,7 @@ class Spool:
 
     def _append_slowly(self, line: bytes, now: int) -> bool:
         """Take a line that the open segment, if there is one, does not; False when there is no room."""
-        if os.getpid() != self._pid:
-            if self._pid:
-                self.forked()
-            self._pid = os.getpid()
-            self.opened()
+        self.begin()
         if self.folder is None:
             return self._remember(line)
         if time.monotonic() < self._again_at:
@@ -295,15 +257,11 @@ class Spool:
 
     def _sealed(self, line: bytes) -> bytes:
         """Return the line as it may be on the disk: it can come from memory, with its number in clear."""
-        report = read_line(line[:-1])
-        if report is None or report.flags & SEALED or self._numbers is None or b'"to":' not in report.body:
+        report = None if self._numbers is None else read_line(line[:-1])
+        if report is None or self._numbers is None:
             return line
-        fields = parse(report)
-        if fields.to is UNSET:
-            return line
-        fields.to = self._numbers.seal(fields.to)
-        sealed = with_fields(Report(report.flags | SEALED, report.body), fields)
-        return line_of(sealed.flags, sealed.body)
+        sealed = self._numbers.sealed(report)
+        return line if sealed is report else line_of(sealed.flags, sealed.body)
 
     def _tell(self, problem: str) -> None:
         if problem and not self.problem:

@@ -1,0 +1,175 @@
+"""`otpconv spool`: what waits on this host to be delivered, and what never will be."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+import typer
+
+from otpconv.cli.client import Client
+from otpconv.cli.manual import add
+from otpconv.cli.options import (
+    DEFAULT_ENDPOINT,
+    DEFAULT_KEY_FILE,
+    AccessKeyId,
+    AccessKeySecret,
+    Endpoint,
+    Json,
+    KeyFile,
+)
+from otpconv.cli.telling import tell_members, tell_rows
+from otpconv.cli.terminal import progress
+from otpconv.clock import wall_clock
+from otpconv.errors import Misconfigured, Unavailable
+
+if TYPE_CHECKING:
+    from otpconv.reporter import Reporter
+
+app = typer.Typer(no_args_is_help=True, help="Look into a reporter's spool, deliver it, and mend it.")
+
+_LOOK_S = 0.05
+
+_Path = Annotated[Path, typer.Argument(metavar="PATH", help="The spool's folder.", show_default=False)]
+
+
+def status(path: _Path, json: Json = False) -> None:
+    """Tell how many reports wait, since when, how many are set aside, and who delivers.
+
+    Examples:
+        otpconv spool status /var/spool/otpconv
+    """
+    from otpconv.reporter.inspection import look
+
+    with _readable(path):
+        found = look(path)
+    fields = msgspec.to_builtins(found)
+    if not json:
+        fields["oldest_at"] = None if found.oldest_at is None else _iso(found.oldest_at)
+        fields["dead_letters"] = ", ".join(f"{n} {code}" for code, n in found.dead_letters.items()) or "0"
+        fields["delivered_to"] = found.delivered_to or "nobody delivers it now"
+    tell_members(fields, json=json)
+
+
+def drain(
+    path: _Path,
+    dialect: Annotated[
+        str | None,
+        typer.Option(help="native or alibaba; default: by the endpoint.", show_default=False),
+    ] = None,
+    timeout: Annotated[float, typer.Option(help="How long to try, s.")] = 60.0,
+    endpoint: Endpoint = DEFAULT_ENDPOINT,
+    access_key_id: AccessKeyId = None,
+    access_key_secret: AccessKeySecret = None,
+    key_file: KeyFile = DEFAULT_KEY_FILE,
+    json: Json = False,
+) -> None:
+    """Deliver all that waits in a spool, as before a host is shut down; then end.
+
+    While another process delivers the spool, it is left to do so. Exits with 3 when something is left in the
+    end.
+
+    Examples:
+        otpconv spool drain /var/spool/otpconv --endpoint https://otpconv.example.com
+    """
+    from otpconv.reporter import Reporter
+
+    client = Client(endpoint, access_key_id, access_key_secret, key_file)
+    with _readable(path):
+        chosen: Literal["native", "alibaba"] | None = dialect  # type: ignore[assignment] # it is checked there
+        reporter = Reporter(
+            client.endpoint,
+            client.access_key_id,
+            client.access_key_secret,
+            dialect=chosen,
+            spool=path,
+        )
+        left = _drain(reporter, timeout)
+        stats = reporter.stats()
+        reporter.close(0.0)
+    if left:
+        why = stats.last_error or ("it is degraded" if stats.degraded else "there was not enough time")
+        raise Unavailable(f"{left:,} reports are left in {path}: {why}")
+    fields = {"delivered": stats.delivered, "rejected": stats.rejected}
+    text = f"{stats.delivered:,} delivered, {stats.rejected:,} set aside"
+    typer.echo(msgspec.json.encode(fields).decode() if json else text)
+
+
+def dead_letters(path: _Path, json: Json = False) -> None:
+    """List the reports that the other side will never take, each with the reason.
+
+    Examples:
+        otpconv spool dead-letters /var/spool/otpconv --json
+    """
+    from otpconv.reporter.dead_letters import DeadLetters
+
+    with _readable(path):
+        rows = [
+            {
+                "at": letter.at if json else _iso(letter.at),
+                "code": letter.code,
+                "reason": letter.reason,
+                "kind": letter.kind,
+                "report": letter.shown(),
+            }
+            for letter in DeadLetters(path)
+        ]
+    tell_rows(("at", "code", "reason", "kind", "report"), rows, json=json)
+
+
+def requeue(
+    path: _Path,
+    code: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CODE", help="Only those with this error code; repeatable.", show_default=False),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Put dead letters back into the spool, to be delivered again: when the reason has been mended.
+
+    Examples:
+        otpconv spool requeue /var/spool/otpconv --code InvalidTime
+    """
+    from otpconv.reporter.dead_letters import DeadLetters
+
+    with _readable(path):
+        count = DeadLetters(path).requeue(lambda letter: not code or letter.code in code, wall_clock())
+    typer.echo(msgspec.json.encode({"requeued": count}).decode() if json else f"{count:,} put back")
+
+
+def _drain(reporter: "Reporter", timeout_s: float) -> int:
+    """Deliver until nothing is left or the time is over, and return how many reports are left."""
+    deadline = time.monotonic() + timeout_s
+    total = left = reporter.stats().pending
+    reporter.start()
+    with progress("delivering", total) as done:
+        while left and time.monotonic() < deadline:
+            time.sleep(_LOOK_S)
+            left = reporter.stats().pending
+            done(total - left)
+    return left
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    if not path.is_dir():
+        raise Misconfigured(f"there is no spool at {path}: give the folder that a reporter has as spool=")
+    try:
+        yield
+    except OSError as error:
+        raise Misconfigured(f"the spool {path} can't be used: {error.strerror or error}") from error
+    except ValueError as error:
+        raise Misconfigured(str(error)) from error
+
+
+def _iso(time_ms: int) -> str:
+    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="seconds")
+
+
+add(app, "status", status)
+add(app, "drain", drain)
+add(app, "dead-letters", dead_letters)
+add(app, "requeue", requeue)
