@@ -23,8 +23,8 @@ class AsyncReporter(BaseReporter):
     ) -> None:
         """Report whether the user typed the code of a message back; as `Reporter.report`."""
         line, now = self._conversion(message_id, delivered, conversion_time, to)
-        if not self._take(line, now):
-            await self._wait_for_room(line, now)
+        if not self._take(line, now, to):
+            await self._wait_for_room(line, now, to)
 
     async def requested(
         self,
@@ -53,8 +53,8 @@ class AsyncReporter(BaseReporter):
             "attempt": attempt,
         }
         line, now = self._requested(message_id, requested_at, to, fields)
-        if self._wanted() and not self._take(line, now):
-            await self._wait_for_room(line, now)
+        if self._wanted() and not self._take(line, now, to):
+            await self._wait_for_room(line, now, to)
 
     async def flush(self, timeout: float = 5.0) -> bool:  # noqa: ASYNC109 - as `Reporter` has it
         """Wait until all that this process has reported is delivered, or set aside, or lost.
@@ -97,9 +97,9 @@ class AsyncReporter(BaseReporter):
     ) -> None:
         await self.close()
 
-    async def _wait_for_room(self, line: bytes, now: int) -> None:
+    async def _wait_for_room(self, line: bytes, now: int, to: str | None) -> None:
         for pause_s in self._pauses():
             await asyncio.sleep(pause_s)
-            if self._take(line, now):
+            if self._take(line, now, to):
                 return
         self._losses.add("overflow", 1)

@@ -22,7 +22,7 @@ from otpconv.reporter.destination import (
     url_of,
 )
 from otpconv.reporter.limits import Limits, Overflow
-from otpconv.reporter.reports import MESSAGE, OWN_CLOCK, SEALED, check_number, conversion, line_of, requested
+from otpconv.reporter.reports import MESSAGE, OWN_CLOCK, check_number, conversion, line_of, requested
 from otpconv.reporter.spool import Spool
 from otpconv.reporter.switch import FILE, Switch
 from otpconv.reporter.tally import Losses, Stats
@@ -164,7 +164,7 @@ class BaseReporter:
         if conversion_time is None:
             conversion_time, flags = now, OWN_CLOCK
         if to is not None:
-            flags, to = self._number(flags, to)
+            check_number(to)
         return line_of(flags, conversion(message_id, delivered, conversion_time, to)), now
 
     def _requested(
@@ -176,7 +176,7 @@ class BaseReporter:
         if requested_at is None:
             requested_at, flags = now, MESSAGE | OWN_CLOCK
         if to is not None:
-            flags, to = self._number(flags, to)
+            check_number(to)
         return line_of(flags, requested(message_id, requested_at, to, fields)), now
 
     def _wanted(self) -> bool:
@@ -185,23 +185,18 @@ class BaseReporter:
             self._losses.add("the endpoint takes conversions only", 1)
         return self._takes_requested
 
-    def _take(self, line: bytes, now: int) -> bool:
+    def _take(self, line: bytes, now: int, to: str | None) -> bool:
         """Spool a line; False when somebody has to wait for room, or give the report up."""
         if self._drops and self._delivery.degraded:
             self._losses.add("degraded", 1)
             return True
-        return self._spool.append(line, now)
+        return self._spool.append(line, now, has_number=to is not None)
 
     def _pauses(self) -> Iterator[float]:
         """Return the pauses, s, after each of which there may be room, as long as one may wait for it."""
         deadline = time.monotonic() + self._block_s
         while time.monotonic() < deadline:
             yield LOOK_S
-
-    def _number(self, flags: int, to: str) -> tuple[int, str]:
-        check_number(to)
-        sealed = self._spool.seal(to)
-        return (flags, to) if sealed is None else (flags | SEALED, sealed)
 
     def _end(self, timeout: float) -> None:
         self._delivery.stop(timeout)

@@ -37,8 +37,8 @@ class Reporter(BaseReporter):
             ValueError: an argument is out of range.
         """
         line, now = self._conversion(message_id, delivered, conversion_time, to)
-        if not self._take(line, now):
-            self._wait_for_room(line, now)
+        if not self._take(line, now, to):
+            self._wait_for_room(line, now, to)
 
     def requested(
         self,
@@ -85,8 +85,8 @@ class Reporter(BaseReporter):
             "attempt": attempt,
         }
         line, now = self._requested(message_id, requested_at, to, fields)
-        if self._wanted() and not self._take(line, now):
-            self._wait_for_room(line, now)
+        if self._wanted() and not self._take(line, now, to):
+            self._wait_for_room(line, now, to)
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Wait until all that this process has reported is delivered, or set aside, or lost.
@@ -129,9 +129,9 @@ class Reporter(BaseReporter):
     ) -> None:
         self.close()
 
-    def _wait_for_room(self, line: bytes, now: int) -> None:
+    def _wait_for_room(self, line: bytes, now: int, to: str | None) -> None:
         for pause_s in self._pauses():
             time.sleep(pause_s)
-            if self._take(line, now):
+            if self._take(line, now, to):
                 return
         self._losses.add("overflow", 1)

@@ -14,6 +14,7 @@ import fcntl
 import mmap
 import os
 import secrets
+from itertools import count
 from pathlib import Path
 
 from otpconv.reporter.reports import Report, read_line
@@ -26,6 +27,8 @@ _HEADER = 64
 #: Read at once; far more than the longest line.
 _CHUNK = 64 * 1024
 _ZERO = b"\0"
+#: Two segments of a process may be made in the same millisecond, and are read in order all the same.
+_numbers = count()
 
 
 class Writer:
@@ -44,7 +47,8 @@ class Writer:
         Raises:
             OSError: the disk is full, or the folder may not be written to.
         """
-        self.path = folder / f"{now:013d}-{os.getpid()}-{secrets.token_hex(4)}{SUFFIX}"
+        name = f"{now:013d}-{os.getpid()}-{next(_numbers):06d}-{secrets.token_hex(4)}"
+        self.path = folder / f"{name}{SUFFIX}"
         self.size = size
         self.end = _HEADER
         # Seen by readers only once it is locked.

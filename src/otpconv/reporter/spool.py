@@ -73,10 +73,6 @@ class Spool:
         with suppress(OSError):
             self._prepare()
 
-    def seal(self, number: str) -> str | None:
-        """Return the number sealed; None while it will not be written to the disk."""
-        return None if self._numbers is None else self._numbers.seal(number)
-
     def in_clear(self, report: Report) -> Report:
         """Return the report with its number in clear.
 
@@ -89,14 +85,19 @@ class Spool:
             raise ValueError("the key of the spool's numbers is not there")
         return self._numbers.in_clear(report)
 
-    def append(self, line: bytes, now: int) -> bool:
+    def append(self, line: bytes, now: int, *, has_number: bool = False) -> bool:
         """Take a line, at `now` (ms); what is taken outlives this process, however that ends.
+
+        Args:
+            line: the line, with its number in clear if it has one.
+            now: the time now, ms.
+            has_number: whether it has one.
 
         Returns:
             Whether it is taken; False when there is no room, and none could be made.
         """
         with self._lock:
-            taken = self._take(line, now)
+            taken = self._take(self._sealed(line) if has_number else line, now)
             self.reported += taken
         return taken
 
@@ -122,7 +123,7 @@ class Spool:
             if self.folder is None or not self.problem or time.monotonic() < self._again_at:
                 return
             while (line := self.memory.take()) is not None:
-                if not self._take(line, now) or self.problem:
+                if not self._take(self._sealed(line), now) or self.problem:
                     break
 
     def sync(self) -> None:

@@ -1,0 +1,130 @@
+"""What is reported: wrong arguments raise at once, and a line of the spool says whether it is whole."""
+
+import json
+from zlib import crc32
+
+import pytest
+from hypothesis import given, strategies as st
+
+from otpconv.reporter.reports import (
+    MESSAGE,
+    OWN_CLOCK,
+    Conversion,
+    Report,
+    Requested,
+    check_number,
+    conversion,
+    line_of,
+    parse,
+    read_line,
+    requested,
+)
+
+IDS = st.text("abcXYZ0189_:/.-", min_size=1, max_size=64)
+TIMES = st.integers(0, 253_370_764_800_000)
+NUMBERS = st.text("0123456789", min_size=5, max_size=15).map(lambda digits: f"+{digits}")
+
+
+@given(IDS, st.booleans(), TIMES, st.none() | NUMBERS)
+def test_a_conversion_reads_back_as_it_was_reported(
+    id_: str, told: object, time: int, to: str | None
+) -> None:
+    body = conversion(id_, bool(told), time, to)
+    fields = json.loads(body)
+    assert fields == {
+        "message_id": id_,
+        "delivered": told,
+        "conversion_time": time,
+        **({"to": to} if to else {}),
+    }
+    assert isinstance(parse(Report(0, body)), Conversion)
+
+
+def test_a_message_reads_back_with_the_fields_that_were_told_and_no_others() -> None:
+    fields = {"provider": "acme", "country": "DE", "attempt": 2, "session_id": None}
+    body = requested("m1", 5, None, fields)
+    assert json.loads(body) == {
+        "message_id": "m1",
+        "requested_at": 5,
+        "provider": "acme",
+        "country": "DE",
+        "attempt": 2,
+    }
+    assert isinstance(parse(Report(MESSAGE, body)), Requested)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ((None, True, 1, None), TypeError),
+        ((17, True, 1, None), TypeError),
+        (("", True, 1, None), ValueError),
+        (("a b", True, 1, None), ValueError),
+        (("a\n", True, 1, None), ValueError),
+        (("x" * 65, True, 1, None), ValueError),
+        (("a", 1, 1, None), TypeError),
+        (("a", "true", 1, None), TypeError),
+        (("a", True, 1.5, None), TypeError),
+        (("a", True, True, None), TypeError),
+        (("a", True, -1, None), ValueError),
+        (("a", True, 1 << 60, None), ValueError),
+    ],
+)
+def test_a_conversion_that_cannot_be_meant_raises(
+    arguments: tuple[object, ...], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        conversion(*arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({"provider": 1}, TypeError),
+        ({"provider": "a\nb"}, ValueError),
+        ({"template": "x" * 129}, ValueError),
+        ({"country": "DEU"}, ValueError),
+        ({"country": "D1"}, ValueError),
+        ({"attempt": 0}, ValueError),
+        ({"attempt": 1001}, ValueError),
+        ({"attempt": "1"}, TypeError),
+    ],
+)
+def test_a_message_that_cannot_be_meant_raises(fields: dict[str, object], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        requested("a", 1, None, fields)
+
+
+@pytest.mark.parametrize("number", ["", "abc", "+49 151", "0049-151", "+1234567890123456", "+49151\n"])
+def test_a_number_that_is_none_raises_without_repeating_it(number: str) -> None:
+    with pytest.raises(ValueError, match="country code") as caught:
+        check_number(number)
+    assert not number or number not in str(caught.value)
+
+
+@given(st.integers(0, 7), st.binary().filter(lambda body: b"\n" not in body))
+def test_a_line_gives_back_its_report(flags: int, body: bytes) -> None:
+    line = line_of(flags, body)
+    assert line.endswith(b"\n")
+    assert read_line(line[:-1]) == Report(flags, body)
+
+
+@given(st.integers(0, 7), IDS, st.data())
+def test_a_line_with_one_changed_byte_is_seen_to_be_damaged(
+    flags: int, id_: str, data: st.DataObject
+) -> None:
+    line = bytearray(line_of(flags, conversion(id_, True, 1, None))[:-1])
+    place = data.draw(st.integers(0, len(line) - 1))
+    line[place] ^= data.draw(st.integers(1, 255))
+    assert read_line(bytes(line)) is None
+
+
+def test_a_line_whose_checksum_fits_and_whose_flags_are_none_is_damaged() -> None:
+    rest = b"x {}"
+    assert read_line(b"%08x %b" % (crc32(rest), rest)) is None
+    assert read_line(b"") is None
+
+
+def test_the_flags_tell_what_kind_a_report_is() -> None:
+    assert Report(MESSAGE | OWN_CLOCK, b"").kind == "requested"
+    assert Report(OWN_CLOCK, b"").kind == "conversion"
