@@ -58,7 +58,7 @@ def drained(backlog: Backlog, now: int = 1) -> list[str]:
 def test_what_was_spooled_comes_back_in_order_over_many_segments(tmp_path: Path, lost: Lost) -> None:
     spool = Spool(tmp_path / "spool", LIMITS, lost.add)
     assert fill(spool, 10_000) == 10_000
-    assert len(segments(tmp_path / "spool")) > 3
+    assert len(segments(tmp_path / "spool")) > 2
     assert not spool.delivered()
     assert drained(Backlog(spool, lost.add)) == [f"m{number}" for number in range(10_000)]
     assert spool.delivered()

@@ -102,7 +102,8 @@ class Backlog:
             reader = self._reader(path, now)
             if reader is None:
                 continue
-            items += [Item(report, reader, place) for place, report in reader.read(most - len(items))]
+            while len(items) < most and (found := reader.read(most - len(items))):
+                items += [Item(report, reader, place) for place, report in found]
             if reader.damaged:
                 self._set_aside(reader)
             if len(items) >= most:

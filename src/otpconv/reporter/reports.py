@@ -149,7 +149,7 @@ def line_of(flags: int, body: bytes) -> bytes:
 def read_line(line: bytes) -> Report | None:
     """Return the report of a line without its line feed; None when it is damaged."""
     rest = line[_CHECKSUM + 1 :]
-    if line[:_CHECKSUM] != b"%08x" % crc32(rest) or not rest[:1].isdigit():
+    if line[: _CHECKSUM + 1] != b"%08x " % crc32(rest) or not rest[:1].isdigit():
         return None
     return Report(int(rest[:1]), rest[2:])
 
