@@ -178,7 +178,7 @@ def test_a_message_that_turns_out_to_have_gone_elsewhere_gives_the_conversion_ba
 def test_a_conversion_with_id_and_number_is_about_the_id(storage: Storage) -> None:
     storage.record(
         Requested(1, "a", DAY, number=NUMBER),
-        Conversion(1, True, DAY + 1, "b", NUMBER),  # noqa: FBT003
+        Conversion(1, True, DAY + 1, "b", NUMBER),
     )
     assert verified(storage) == {"a": None, "b": None}
     assert storage.ledger.unmatched(1) == 1
@@ -218,7 +218,7 @@ def test_only_the_very_same_conversion_by_number_is_heard(storage: Storage) -> N
     assert not storage.ledger.heard(by_number(DAY + 2))
     assert not storage.ledger.heard(by_number(DAY + 1, delivered=False))
     assert not storage.ledger.heard(by_number(DAY + 1, number=hashed(1, "6")))
-    assert not storage.ledger.heard(Conversion(2, True, DAY + 1, number=NUMBER))  # noqa: FBT003
+    assert not storage.ledger.heard(Conversion(2, True, DAY + 1, number=NUMBER))
 
 
 def test_unmatched_are_the_messages_and_the_numbers_that_nothing_explains(storage: Storage) -> None:

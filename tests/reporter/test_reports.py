@@ -20,8 +20,9 @@ from otpconv.reporter.reports import (
     requested,
 )
 
+NOW = 1_700_000_000_000
 IDS = st.text("abcXYZ0189_:/.-", min_size=1, max_size=64)
-TIMES = st.integers(0, 253_370_764_800_000)
+TIMES = st.integers(946_684_800_000, 253_370_764_800_000)
 NUMBERS = st.text("0123456789", min_size=5, max_size=15).map(lambda digits: f"+{digits}")
 
 
@@ -42,10 +43,10 @@ def test_a_conversion_reads_back_as_it_was_reported(
 
 def test_a_message_reads_back_with_the_fields_that_were_told_and_no_others() -> None:
     fields = {"provider": "acme", "country": "DE", "attempt": 2, "session_id": None}
-    body = requested("m1", 5, None, fields)
+    body = requested("m1", NOW, None, fields)
     assert json.loads(body) == {
         "message_id": "m1",
-        "requested_at": 5,
+        "requested_at": NOW,
         "provider": "acme",
         "country": "DE",
         "attempt": 2,
@@ -56,16 +57,17 @@ def test_a_message_reads_back_with_the_fields_that_were_told_and_no_others() -> 
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        ((None, True, 1, None), TypeError),
-        ((17, True, 1, None), TypeError),
-        (("", True, 1, None), ValueError),
-        (("a b", True, 1, None), ValueError),
-        (("a\n", True, 1, None), ValueError),
-        (("x" * 65, True, 1, None), ValueError),
-        (("a", 1, 1, None), TypeError),
-        (("a", "true", 1, None), TypeError),
+        ((None, True, NOW, None), TypeError),
+        ((17, True, NOW, None), TypeError),
+        (("", True, NOW, None), ValueError),
+        (("a b", True, NOW, None), ValueError),
+        (("a\n", True, NOW, None), ValueError),
+        (("x" * 65, True, NOW, None), ValueError),
+        (("a", 1, NOW, None), TypeError),
+        (("a", "true", NOW, None), TypeError),
         (("a", True, 1.5, None), TypeError),
         (("a", True, True, None), TypeError),
+        (("a", True, NOW // 1000, None), ValueError),
         (("a", True, -1, None), ValueError),
         (("a", True, 1 << 60, None), ValueError),
     ],
@@ -92,7 +94,7 @@ def test_a_conversion_that_cannot_be_meant_raises(
 )
 def test_a_message_that_cannot_be_meant_raises(fields: dict[str, object], error: type[Exception]) -> None:
     with pytest.raises(error):
-        requested("a", 1, None, fields)
+        requested("a", NOW, None, fields)
 
 
 @pytest.mark.parametrize("number", ["", "abc", "+49 151", "0049-151", "+1234567890123456", "+49151\n"])
@@ -113,7 +115,7 @@ def test_a_line_gives_back_its_report(flags: int, body: bytes) -> None:
 def test_a_line_with_one_changed_byte_is_seen_to_be_damaged(
     flags: int, id_: str, data: st.DataObject
 ) -> None:
-    line = bytearray(line_of(flags, conversion(id_, True, 1, None))[:-1])
+    line = bytearray(line_of(flags, conversion(id_, True, NOW, None))[:-1])
     place = data.draw(st.integers(0, len(line) - 1))
     line[place] ^= data.draw(st.integers(1, 255))
     assert read_line(bytes(line)) is None

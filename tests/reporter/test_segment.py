@@ -14,7 +14,7 @@ HEADER = 64
 
 
 def line(number: int) -> bytes:
-    return line_of(0, conversion(f"m{number}", True, 1, None))
+    return line_of(0, conversion(f"m{number}", True, 1_700_000_000_000, None))
 
 
 def write(folder: Path, count: int) -> Writer:

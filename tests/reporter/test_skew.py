@@ -43,7 +43,7 @@ def test_a_large_difference_is_learned_once_and_corrects_our_times(ahead: int) -
 def test_a_given_time_stays_as_it_is() -> None:
     skew = Skew()
     skew.learn(DATE, NOW + 600_000)
-    given = Report(0, conversion("a", True, 5, None))
+    given = Report(0, conversion("a", True, 1_700_000_000_000, None))
     assert skew.correct(given) is given
 
 

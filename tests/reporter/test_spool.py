@@ -14,6 +14,7 @@ from otpconv.reporter.reports import SEALED, conversion, line_of, read_line
 from otpconv.reporter.segments import segments
 from otpconv.reporter.spool import Spool
 
+THEN = 1_700_000_000_000
 LIMITS = Limits(64 * SEGMENT_BYTES, 3_600_000, "drop-oldest")
 
 
@@ -30,7 +31,7 @@ def lost() -> Lost:
 
 
 def line(number: int) -> bytes:
-    return line_of(0, conversion(f"m{number}", True, 1, None))
+    return line_of(0, conversion(f"m{number}", True, THEN, None))
 
 
 def fill(spool: Spool, count: int, first: int = 0) -> int:
@@ -131,7 +132,11 @@ def test_reports_that_are_too_old_are_given_up(tmp_path: Path, lost: Lost) -> No
 def test_a_number_is_never_in_clear_on_the_disk(tmp_path: Path, lost: Lost) -> None:
     spool = Spool(tmp_path, LIMITS, lost.add)
     for number in range(3):
-        spool.append(line_of(0, conversion(f"m{number}", True, 1, "+4915112345678")), 1, has_number=True)
+        spool.append(
+            line_of(0, conversion(f"m{number}", True, THEN, "+4915112345678")),
+            1,
+            has_number=True,
+        )
     backlog = Backlog(spool, lost.add)
     backlog.claim("there")
     items = backlog.read(10, 1)
@@ -148,7 +153,7 @@ def test_reports_wait_in_memory_while_there_is_no_folder_and_go_there_later(
     blocked.write_text("in the way")
     spool = Spool(blocked / "spool", LIMITS, lost.add)
     assert fill(spool, 3) == 3
-    assert spool.append(line_of(0, conversion("m3", True, 1, "+4915112345678")), 1, has_number=True)
+    assert spool.append(line_of(0, conversion("m3", True, THEN, "+4915112345678")), 1, has_number=True)
     assert spool.problem
     assert len(spool.memory) == 4
     blocked.unlink()

@@ -20,7 +20,8 @@ MESSAGE, SEALED, OWN_CLOCK = 1, 2, 4
 
 #: No field of a report is longer; what a template or a provider is called is a name, not a text.
 _MAX_TEXT = 128
-#: The latest time a report can name, ms: the end of the year 9998.
+#: The times a report can name, ms: from the year 2000, before which a time is in seconds, to the end of 9998.
+_EARLIEST_MS = 946_684_800_000
 _LATEST_MS = 253_370_764_800_000
 _MOST_ATTEMPTS = 1000
 _CHECKSUM = 8
@@ -164,7 +165,7 @@ def _message_id(value: object) -> str:
 
 def _check_time(name: str, value: int) -> None:
     _check_int(name, value)
-    if not 0 <= value <= _LATEST_MS:
+    if not _EARLIEST_MS <= value <= _LATEST_MS:
         raise ValueError(f"{name} is in milliseconds since 1970, UTC, not {value}")
 
 

@@ -16,7 +16,7 @@ THEN = Conversion(account=ACCOUNT, delivered=True, conversion_time=NOW, message_
 
 def call_of(action: str, parameters: dict[str, str]) -> Call:
     version = "2017-05-25" if action.endswith("Intl") else "2018-05-01"
-    return Call(action, version, "testid", "nonce", NOW, False, parameters, "HMAC-SHA1", b"", b"")  # noqa: FBT003
+    return Call(action, version, "testid", "nonce", NOW, False, parameters, "HMAC-SHA1", b"", b"")
 
 
 def number_hash(account: int, e164: str) -> str:
