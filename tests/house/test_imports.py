@@ -14,6 +14,8 @@ DOWN = "The house: imports point down"
 PURE = "Dialects and the law are pure: no I/O"
 CLIENT = "The client side installs alone: no server libraries"
 ENGINES = "Only the composition root knows which engine it is"
+ROOMS = "A framework's users need the reporter alone: no server room"
+NOBODY = "Nobody needs a framework: nothing imports contrib"
 CYCLES = "No cycles between siblings"
 
 # A module, what it shall wrongly import, the contract that must object.
@@ -38,6 +40,12 @@ VIOLATIONS = [
     ("web", "otpconv.ledger.sqlite", ENGINES),
     ("cli", "otpconv.access.sqlite", ENGINES),
     ("access.newcomer", "otpconv.access.sqlite", ENGINES),
+    ("reporter", "otpconv.contrib", DOWN),
+    ("contrib", "otpconv.cli", DOWN),
+    ("contrib", "otpconv.web", ROOMS),
+    ("contrib.newcomer", "otpconv.config", ROOMS),
+    ("contrib.django", "otpconv.ledger", ROOMS),
+    ("cli", "otpconv.contrib.flask", NOBODY),
 ]
 
 
