@@ -1,0 +1,33 @@
+"""Flask: `Otpconv(app)`, and in a view `current_reporter`."""
+
+from typing import cast
+
+from flask import Flask, current_app
+from werkzeug.local import LocalProxy
+
+from otpconv.reporter import Reporter
+
+
+class Otpconv:
+    """The extension: gives an application its reporter.
+
+    Its configuration holds arguments of `Reporter`, as OTPCONV_ENDPOINT; what is left out is taken from the
+    environment. The reporter flushes at the end of the process.
+    """
+
+    def __init__(self, app: Flask | None = None) -> None:
+        """Take the application; without one, call `init_app` when there is."""
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask) -> None:
+        """Make the application's reporter.
+
+        Raises:
+            TypeError: the configuration has an OTPCONV_ name that is no argument of `Reporter`.
+        """
+        app.extensions["otpconv"] = Reporter(**app.config.get_namespace("OTPCONV_"))
+
+
+#: The reporter of the application that serves the request.
+current_reporter = cast(Reporter, LocalProxy(lambda: current_app.extensions["otpconv"]))
