@@ -1,0 +1,105 @@
+"""Celery: a worker whose pool forks; each of its processes reports through the reporter of its module."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from celery import Celery
+from celery.signals import worker_process_shutdown
+
+from otpconv.config import environment
+from otpconv.contrib.celery import close_with_worker
+from otpconv.reporter import Reporter
+
+MESSAGES = 40
+
+# A report before the worker forks: its thread and its locks must not bother the children.
+SHOP = """
+import os
+import sys
+from celery import Celery
+from otpconv.contrib.celery import close_with_worker
+from otpconv.reporter import Reporter
+
+app = Celery("shop")
+app.config_from_object({settings!r})
+reporter = close_with_worker(Reporter())
+reporter.requested("parent")
+
+@app.task(name="send_code")
+def send_code(message_id: str) -> None:
+    reporter.requested(message_id, to="+4915112345678", provider="acme")
+    with open("pids", "a") as pids:
+        pids.write(f"{{os.getpid()}}\\n")
+"""
+
+
+def settings_of(folder: Path) -> dict[str, object]:
+    """A broker that is two folders."""
+    (folder / "queue").mkdir(exist_ok=True)
+    queue = str(folder / "queue")
+    return {
+        "broker_url": "filesystem://",
+        "broker_transport_options": {
+            "data_folder_in": queue,
+            "data_folder_out": queue,
+            "control_folder": str(folder / "control"),
+            "polling_interval": 0.01,
+        },
+        "task_ignore_result": True,
+    }
+
+
+@contextmanager
+def worker(folder: Path, variables: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker with two processes."""
+    (folder / "shop.py").write_text(SHOP.format(settings=settings_of(folder)))
+    command = [sys.executable, "-m", "celery", "--app", "shop", "worker", "--pool", "prefork"]
+    quiet = ["--concurrency", "2", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter, our own words
+            [*command, *quiet],
+            cwd=folder,
+            env=environment() | variables,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_what_forked_children_report_arrives_once(
+    tmp_path: Path,
+    variables: dict[str, str],
+    arrived: Callable[[int, int], None],
+    eventually: Callable[[Callable[[], object], object], None],
+) -> None:
+    with worker(tmp_path, variables) as running:
+        shop = Celery("shop")
+        shop.config_from_object(settings_of(tmp_path))
+        for number in range(MESSAGES):
+            shop.send_task("send_code", [f"m-{number}"])
+        shop.close()
+        pids = tmp_path / "pids"
+        eventually(lambda: pids.exists() and len(pids.read_text().split()), MESSAGES)
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(20) == 0, (tmp_path / "log").read_text()
+        assert str(running.pid) not in pids.read_text().split()
+        assert len(set(pids.read_text().split())) == 2
+    arrived(MESSAGES + 1, 0)
+
+
+def test_the_end_of_a_worker_process_closes_the_reporter(options: dict[str, str]) -> None:
+    reporter = close_with_worker(Reporter(**options))
+    reporter.requested("a")
+    worker_process_shutdown.send(sender=None, pid=os.getpid(), exitcode=0)
+    assert (reporter.stats().delivered, reporter.stats().pending) == (1, 0)
+    reporter.requested("b")
+    assert reporter.stats().lost == {"closed": 1}
