@@ -95,3 +95,13 @@ def test_the_check_warns_where_nobody_is_told_where_to_report(monkeypatch: pytes
 def test_the_check_finds_a_wrong_setting(options: dict[str, str], wrong: dict[str, object]) -> None:
     with override_settings(OTPCONV=options | wrong):
         assert [found.id for found in checks.run_checks()] == ["otpconv.E001"]
+
+
+def test_no_log_in_fails_for_want_of_a_key(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("OTPCONV_ACCESS_KEY_ID", raising=False)
+    with override_settings(OTPCONV={"endpoint": "http://127.0.0.1:8080"}):
+        assert Client().get("/send/a").status_code == 200
+        assert reporter.stats().lost == {"degraded": 1}
+    assert "nothing is reported: no access key" in caplog.text

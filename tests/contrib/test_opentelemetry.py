@@ -42,7 +42,7 @@ def test_a_reporter_s_numbers_are_collected_as_they_are(options: dict[str, str])
 
 
 def test_what_is_lost_has_its_reason(options: dict[str, str]) -> None:
-    reporter = Reporter(**options | {"spool": ":memory:"})
-    reporter.close()
+    reporter = Reporter(**options, when_degraded="drop")
+    reporter.degrade()
     reporter.requested("a")
-    assert collected(reporter)["otpconv.reporter.lost"] == [({"reason": "closed"}, 1)]
+    assert collected(reporter)["otpconv.reporter.lost"] == [({"reason": "degraded"}, 1)]

@@ -37,12 +37,12 @@ def test_a_reporter_s_numbers_are_scraped_as_they_are(options: dict[str, str]) -
 
 
 def test_what_is_lost_has_its_reason(options: dict[str, str]) -> None:
-    reporter = Reporter(**options | {"spool": ":memory:"})
-    reporter.close()
+    reporter = Reporter(**options, when_degraded="drop")
+    reporter.degrade()
     reporter.requested("a")
     registry = CollectorRegistry()
     registry.register(ReporterCollector(reporter))
-    assert scraped(registry)['otpconv_reporter_lost_total{reason="closed"}'] == 1
+    assert scraped(registry)['otpconv_reporter_lost_total{reason="degraded"}'] == 1
 
 
 def test_a_second_reporter_in_one_registry_is_refused(options: dict[str, str]) -> None:

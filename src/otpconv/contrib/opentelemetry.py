@@ -1,6 +1,8 @@
 """OpenTelemetry: `instrument(reporter)`; needs opentelemetry-api alone."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 
 from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation, get_meter
 
@@ -17,32 +19,40 @@ def instrument(reporter: Reporter | AsyncReporter, meter_provider: MeterProvider
     """
     meter = get_meter("otpconv.reporter", __version__, meter_provider)
 
+    @lru_cache(maxsize=1)
+    def stats_of(_second: int) -> Stats:
+        # The metrics of one collection read the spool once, not each for itself.
+        return reporter.stats()
+
+    def stats() -> Stats:
+        return stats_of(int(time.monotonic()))
+
     def observe(read: Callable[[Stats], int]) -> Sequence[Callable[[CallbackOptions], Iterator[Observation]]]:
         def observations(_: CallbackOptions) -> Iterator[Observation]:
-            yield Observation(read(reporter.stats()))
+            yield Observation(read(stats()))
 
         return [observations]
 
     def lost(_: CallbackOptions) -> Iterator[Observation]:
-        for reason, number in reporter.stats().lost.items():
+        for reason, number in stats().lost.items():
             yield Observation(number, {"reason": reason})
 
     counter, gauge = meter.create_observable_counter, meter.create_observable_gauge
     one = "{report}"
-    counter("otpconv.reporter.reports", observe(lambda stats: stats.reported), one, "Reports taken.")
-    counter("otpconv.reporter.delivered", observe(lambda stats: stats.delivered), one, "Reports delivered.")
-    counter("otpconv.reporter.rejected", observe(lambda stats: stats.rejected), one, "Dead letters.")
+    counter("otpconv.reporter.reports", observe(lambda now: now.reported), one, "Reports taken.")
+    counter("otpconv.reporter.delivered", observe(lambda now: now.delivered), one, "Reports delivered.")
+    counter("otpconv.reporter.rejected", observe(lambda now: now.rejected), one, "Dead letters.")
     counter("otpconv.reporter.lost", [lost], one, "Reports lost, by reason.")
-    gauge("otpconv.reporter.pending", observe(lambda stats: stats.pending), one, "Reports in the spool.")
+    gauge("otpconv.reporter.pending", observe(lambda now: now.pending), one, "Reports in the spool.")
     gauge(
         "otpconv.reporter.breaker_open",
-        observe(lambda stats: stats.breaker == "open"),
+        observe(lambda now: now.breaker == "open"),
         "1",
         "1 while the circuit breaker is open.",
     )
     gauge(
         "otpconv.reporter.degraded",
-        observe(lambda stats: stats.degraded),
+        observe(lambda now: now.degraded),
         "1",
         "1 while reports are not delivered, as was asked.",
     )
