@@ -18,7 +18,7 @@ from otpconv.contrib.celery import close_with_worker
 from otpconv.reporter import Reporter
 
 MESSAGES = 12
-#: So few that each process ends right after a report, with nothing but its signal to flush by.
+#: So few that processes come and go.
 TASKS_PER_CHILD = 2
 
 # A report before the worker forks: its thread and its locks must not bother the children.
