@@ -86,6 +86,24 @@ def test_messages_and_conversions_make_a_rate(make: Make, own: httpx.Client) -> 
     assert row() == (20, 10)
 
 
+def test_a_conversion_in_the_millisecond_of_its_message_counts(make: Make, own: httpx.Client) -> None:
+    reporter = make(clock=lambda: THEN)
+    reporter.requested("m1")
+    reporter.report("m1")
+    assert reporter.flush(10)
+    assert verified(own, "m1") is True
+
+
+def test_a_dead_letter_is_told_in_the_log(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    reporter = make()
+    for number in range(3):
+        reporter.requested(f"m{number}", country="XX", to="+99999999")
+    assert reporter.flush(10)
+    assert reporter.stats().rejected == 3
+    told = [record for record in caplog.records if "dead letters" in record.message]
+    assert len(told) == 1
+
+
 def test_a_number_arrives_although_it_is_sealed_on_the_way(
     make: Make, own: httpx.Client, tmp_path: Path
 ) -> None:

@@ -15,6 +15,7 @@ from otpconv.reporter.reports import Report
 from otpconv.reporter.segment import Reader
 from otpconv.reporter.segments import drop, segments
 from otpconv.reporter.spool import Spool
+from otpconv.reporter.tally import Tally
 
 CLAIM_FILE = "delivering"
 DAMAGED_FILE = "damaged"
@@ -48,14 +49,14 @@ class Backlog:
 
     Attributes:
         claimed: whether this process delivers the folder.
-        rejected: how many it set aside as dead letters.
+        rejected: those it set aside as dead letters, by error code.
         damaged: how many damaged pieces it set aside.
     """
 
     def __init__(self, spool: Spool, lost: Callable[[str, int], None]) -> None:
         """Take the spool of this process; `lost` is told a reason and a number when reports are given up."""
         self.claimed = False
-        self.rejected = 0
+        self.rejected = Tally("reports are set aside as dead letters")
         self.damaged = 0
         self._spool = spool
         self._folder = spool.folder
@@ -116,7 +117,7 @@ class Backlog:
 
     def bury(self, item: Item, code: str, reason: str, now: int) -> None:
         """Set a report aside as a dead letter, and settle it."""
-        self.rejected += 1
+        self.rejected.add(code, 1)
         try:
             if self._letters is not None:
                 self._letters.add(

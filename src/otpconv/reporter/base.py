@@ -25,7 +25,7 @@ from otpconv.reporter.limits import Limits, Overflow
 from otpconv.reporter.reports import MESSAGE, OWN_CLOCK, check_number, conversion, line_of, requested
 from otpconv.reporter.spool import Spool
 from otpconv.reporter.switch import FILE, Switch
-from otpconv.reporter.tally import Losses, Stats
+from otpconv.reporter.tally import Stats, Tally
 
 _DAY_MS = 24 * 60 * 60 * 1000
 #: How long the end of an interpreter waits for delivery, if that works, s; the spool has the rest.
@@ -98,10 +98,11 @@ class BaseReporter:
         folder = spool_of(url, spool)
         file = Path(switch_file).absolute() if switch_file else folder and folder / FILE
         self._clock = clock
+        self._requested_at = -1
         self._takes_requested = is_broker(url) or spoken == "native"
         self._block_s = block_ms / 1000 if overflow == "block" else 0.0
         self._drops = _one_of("when_degraded", when_degraded, "spool", "drop") == "drop"
-        self._losses = Losses()
+        self._losses = Tally("reports are lost")
         self._switch = Switch(file)
         self._spool = Spool(folder, Limits(max_bytes, max_age_ms, overflow), self._losses.add)
         self._backlog = Backlog(self._spool, self._losses.add)
@@ -139,7 +140,7 @@ class BaseReporter:
         return Stats(
             reported=self._spool.reported,
             delivered=self._delivery.delivered,
-            rejected=self._backlog.rejected,
+            rejected=sum(self._backlog.rejected.counts().values()),
             lost=self._losses.counts(),
             damaged=self._backlog.damaged,
             pending=pending,
@@ -162,7 +163,8 @@ class BaseReporter:
         now = self._clock()
         flags = 0
         if conversion_time is None:
-            conversion_time, flags = now, OWN_CLOCK
+            # In the millisecond of its message it would be no later than that, and not valid.
+            conversion_time, flags = now + (now == self._requested_at), OWN_CLOCK
         if to is not None:
             check_number(to)
         return line_of(flags, conversion(message_id, delivered, conversion_time, to)), now
@@ -175,6 +177,7 @@ class BaseReporter:
         flags = MESSAGE
         if requested_at is None:
             requested_at, flags = now, MESSAGE | OWN_CLOCK
+            self._requested_at = now
         if to is not None:
             check_number(to)
         return line_of(flags, requested(message_id, requested_at, to, fields)), now
@@ -208,6 +211,7 @@ class BaseReporter:
 
     def _forked(self) -> None:
         self._losses.forked()
+        self._backlog.rejected.forked()
         self._spool.forked()
         self._delivery.forked()
 

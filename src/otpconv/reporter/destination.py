@@ -28,6 +28,8 @@ def url_of(endpoint: str | None, region: str | None) -> str:
         ValueError: neither is given, or it is no URL that reports can go to.
     """
     text = endpoint or (f"dysmsapi.{region}.{_VENDOR}" if region else environment.endpoint())
+    if text is not None and not isinstance(text, str):
+        raise TypeError(f"endpoint is a text, not {text!r}")
     if text is None:
         raise ValueError("no endpoint: give endpoint= or set OTPCONV_ENDPOINT, as http://127.0.0.1:8080")
     url = urlsplit(text if "://" in text else f"https://{text}")

@@ -1,4 +1,4 @@
-"""What became of reports, counted; losses are told in the log as well, at first and then once a minute."""
+"""What became of reports, counted; what is bad is told in the log too, at first and then once a minute."""
 
 import logging
 import time
@@ -45,16 +45,18 @@ class Stats(Struct, frozen=True):
     last_error: str
 
 
-class Losses:
-    """Reports that were given up, by reason."""
+class Tally:
+    """Reports to which something bad has happened, by reason."""
 
-    def __init__(self) -> None:
+    def __init__(self, what: str) -> None:
+        """Take what has happened to them, for the log."""
+        self._what = what
         self._lock = Lock()
         self._counts: dict[str, int] = {}
         self._told: dict[str, float] = {}
 
     def add(self, reason: str, count: int) -> None:
-        """Count reports that are given up."""
+        """Count reports."""
         now = time.monotonic()
         with self._lock:
             total = self._counts[reason] = self._counts.get(reason, 0) + count
@@ -62,7 +64,7 @@ class Losses:
             if tell:
                 self._told[reason] = now
         if tell:
-            _log.error("reports are lost: %s, %d so far", reason, total)
+            _log.error("%s: %s, %d so far", self._what, reason, total)
 
     def counts(self) -> dict[str, int]:
         """Return the numbers by reason."""
@@ -71,4 +73,4 @@ class Losses:
 
     def forked(self) -> None:
         """Begin anew in a child."""
-        self.__init__()  # type: ignore[misc]
+        self.__init__(self._what)  # type: ignore[misc]
