@@ -17,6 +17,11 @@ def log_to_stderr(level: str) -> None:
     )
 
 
+def quiet_reporter() -> None:
+    """Keep a reporter's log off standard error: the command says in the end how it went."""
+    logging.getLogger("otpconv.reporter").addHandler(logging.NullHandler())
+
+
 class JsonFormatter(logging.Formatter):
     """One JSON object a line: time, level, logger, message, and the exception if there is one."""
 

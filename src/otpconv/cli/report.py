@@ -107,8 +107,10 @@ def _spool(
     client: Client, folder: Path, message_id: str | None, delivered: bool, time: int | None, to: str | None
 ) -> bool:
     """Spool the report, and tell whether it is delivered already."""
+    from otpconv.cli.logs import quiet_reporter
     from otpconv.reporter import Reporter
 
+    quiet_reporter()
     with Reporter(
         client.endpoint,
         client.access_key_id,

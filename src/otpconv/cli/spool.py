@@ -75,8 +75,10 @@ def drain(
     Examples:
         otpconv spool drain /var/spool/otpconv --endpoint https://otpconv.example.com
     """
+    from otpconv.cli.logs import quiet_reporter
     from otpconv.reporter import Reporter
 
+    quiet_reporter()
     client = Client(endpoint, access_key_id, access_key_secret, key_file)
     with _readable(path):
         chosen: Literal["native", "alibaba"] | None = dialect  # type: ignore[assignment] # it is checked there
