@@ -6,8 +6,14 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import native, questions, signed
+from benchmarks.reporter import run as reporter
 
-_BENCHMARKS = {"signed": signed.run, "native": native.run, "questions": questions.run}
+_BENCHMARKS = {
+    "signed": signed.run,
+    "native": native.run,
+    "questions": questions.run,
+    "reporter": reporter.run,
+}
 
 
 def main() -> None:
