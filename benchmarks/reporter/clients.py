@@ -128,12 +128,12 @@ class Kind(NamedTuple):
     spool: str = ""
 
 
-#: What is measured of ours, and is held against what the others do.
-DURABLE = "otpconv"
+#: Ours: what is held against the others, and what it would cost without a disk.
+DURABLE, IN_MEMORY = OURS = ("otpconv", "otpconv, in memory")
 
 CLIENTS: dict[str, Kind] = {
     DURABLE: Kind("otpconv", Otpconv, spool="on disk"),
-    "otpconv, in memory": Kind("otpconv", Otpconv, spool=":memory:"),
+    IN_MEMORY: Kind("otpconv", Otpconv, spool=":memory:"),
     "posthog": Kind("posthog", Posthog),
     "segment": Kind("segment-analytics-python", Segment),
     "sentry": Kind("sentry-sdk", Sentry),
@@ -143,12 +143,11 @@ CLIENTS: dict[str, Kind] = {
 
 def installed(name: str) -> str | None:
     """Return the version of a client; None when it is not installed."""
-    kind = CLIENTS[name]
-    if kind.distribution == "otpconv":
+    if name in OURS:
         import otpconv.reporter  # noqa: PLC0415 - asked of one client alone
 
         return otpconv.__version__ if hasattr(otpconv.reporter, "Reporter") else None
     try:
-        return version(kind.distribution)
+        return version(CLIENTS[name].distribution)
     except PackageNotFoundError:
         return None
