@@ -19,6 +19,8 @@ from benchmarks.reporter.clients import CLIENTS, Client
 _WARM_UP = 100
 #: How long the memory settles before it is read, s.
 _SETTLE_S = 0.5
+#: How long a client that was started again is up before it is closed, s.
+_UP_S = 2.0
 #: No delivery takes longer than this, s.
 _CLOSE_S = 30.0
 #: The exit code of a client that wanted to leave the machine.
@@ -44,6 +46,9 @@ def main(order: dict[str, object]) -> NoReturn:
             if pause_s:
                 time.sleep(pause_s)
         os.kill(os.getpid(), signal.SIGKILL)
+    elif act == "start again":
+        client.enqueue(f"next:{order['run']}")  # as an application does, and not counted
+        time.sleep(_UP_S)
     if order["close"]:
         closing = threading.Thread(target=client.close, daemon=True)
         closing.start()

@@ -48,7 +48,7 @@ class Subject:
         self._act("die", side, count, pause_s)
 
     def start_again(self) -> None:
-        """Open the client against the healthy side, and close it."""
+        """Open the client against the healthy side, report one message more, and close it after a while."""
         self._act("start again", "healthy", 0, close=True)
 
     def arrived(self) -> int:
