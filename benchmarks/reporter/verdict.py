@@ -1,7 +1,7 @@
 """What the measurements come to, held against what is wanted."""
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from benchmarks.reporter.clients import DURABLE, OURS
 
@@ -25,9 +25,13 @@ class Times:
         if arrived is not None:
             self._arrived.append(arrived)
 
+    def quantiles(self, percent: int) -> list[float]:
+        """Return the quantile of each round, us."""
+        return [statistics.quantiles(one, n=100)[percent - 1] / 1000 for one in self._rounds]
+
     def quantile(self, percent: int) -> float:
         """Return the median of the rounds' quantiles, us."""
-        return statistics.median(statistics.quantiles(one, n=100)[percent - 1] for one in self._rounds) / 1000
+        return statistics.median(self.quantiles(percent))
 
     def row(self) -> dict[str, object]:
         """Return what is printed of them."""
@@ -50,7 +54,7 @@ def verdict(
         ratios = {side: ratio for side in sides if (ratio := _ratio(times, pace, side)) is not None}
         p99 = {side: round(seen.quantile(99), 1) for side, seen in sides.items()}
         dead = {
-            f"p{percent}": round(sides["dead"].quantile(percent) / sides["healthy"].quantile(percent), 2)
+            f"p{percent}": _over(sides["dead"].quantiles(percent), sides["healthy"].quantiles(percent))
             for percent in (50, 99)
         }
         row[pace] = {
@@ -69,5 +73,12 @@ def verdict(
 
 
 def _ratio(times: Mapping[tuple[str, str, str], Times], pace: str, side: str) -> float | None:
-    others = [times[at].quantile(50) for at in times if at[1:] == (pace, side) and at[0] not in OURS]
-    return round(times[DURABLE, pace, side].quantile(50) / min(others), 3) if others else None
+    others = [times[at].quantiles(50) for at in times if at[1:] == (pace, side) and at[0] not in OURS]
+    if not others:
+        return None
+    return _over(times[DURABLE, pace, side].quantiles(50), [min(each) for each in zip(*others, strict=True)])
+
+
+def _over(ours: Sequence[float], others: Sequence[float]) -> float:
+    """Return the median of the rounds' ratios: what the machine does in one round meets both."""
+    return round(statistics.median(a / b for a, b in zip(ours, others, strict=True)), 3)
