@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import ClassVar
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from typing_extensions import override
@@ -80,7 +80,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Keep what was sent, and answer as the client's own server does."""
-        body = self.rfile.read(int(self.headers["content-length"]))
+        size = int(self.headers["content-length"])
+        body = self.rfile.read(size)
+        if len(body) < size:  # the client was killed meanwhile
+            self.close_connection = True
+            return
         if self.headers["content-encoding"] == "gzip":
             body = zlib.decompress(body, _GZIP)
         self.unread.append((self.path, body))
@@ -122,8 +126,10 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     @override
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: a client that is killed is part of the benchmark."""
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of connections that break: a client that is killed is part of the benchmark."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def _serve() -> None:
