@@ -4,6 +4,8 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple, Protocol
 
+import otpconv
+
 #: How long a client may take to bring away what it holds, s.
 _CLOSE_S = 20.0
 
@@ -144,9 +146,7 @@ CLIENTS: dict[str, Kind] = {
 def installed(name: str) -> str | None:
     """Return the version of a client; None when it is not installed."""
     if name in OURS:
-        import otpconv.reporter  # noqa: PLC0415 - asked of one client alone
-
-        return otpconv.__version__ if hasattr(otpconv.reporter, "Reporter") else None
+        return otpconv.__version__
     try:
         return version(CLIENTS[name].distribution)
     except PackageNotFoundError:
