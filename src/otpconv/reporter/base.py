@@ -193,7 +193,7 @@ class BaseReporter:
         if self._drops and self._delivery.degraded:
             self._losses.add("degraded", 1)
             return True
-        return self._spool.append(line, now, has_number=to is not None)
+        return self._spool.append(line, now, to is not None)
 
     def _pauses(self) -> Iterator[float]:
         """Return the pauses, s, after each of which there may be room, as long as one may wait for it."""

@@ -89,11 +89,13 @@ def conversion(message_id: str | None, delivered: bool, conversion_time: int, to
     if delivered is not True and delivered is not False:
         raise TypeError(f"delivered is True or False, not {delivered!r}")
     _check_time("conversion_time", conversion_time)
-    if to is None:
-        return _encode(Conversion(delivered, conversion_time, _message_id(message_id)))
-    if message_id is None:
-        return _encode(Conversion(delivered, conversion_time, to=to))
-    return _encode(Conversion(delivered, conversion_time, _message_id(message_id), to))
+    if to is None or message_id is not None:
+        _check_message_id(message_id)
+    # Nothing in them needs an escape; made so it takes half the time.
+    known = "" if message_id is None else f'"message_id":"{message_id}",'
+    truth = "true" if delivered else "false"
+    number = "" if to is None else f',"to":"{to}"'
+    return f'{{{known}"delivered":{truth},"conversion_time":{conversion_time}{number}}}'.encode()
 
 
 def requested(message_id: str, requested_at: int, to: str | None, fields: dict[str, object]) -> bytes:
@@ -103,6 +105,7 @@ def requested(message_id: str, requested_at: int, to: str | None, fields: dict[s
         TypeError: an argument is of another type.
         ValueError: an argument is out of range.
     """
+    _check_message_id(message_id)
     _check_time("requested_at", requested_at)
     given: dict[str, Any] = {name: value for name, value in fields.items() if value is not None}
     for name, value in given.items():
@@ -114,7 +117,7 @@ def requested(message_id: str, requested_at: int, to: str | None, fields: dict[s
             _check_text(name, value)
     if "country" in given and not _is_country(given["country"]):
         raise ValueError(f"country is two letters as in ISO 3166, not {given['country']!r}")
-    return _encode(Requested(_message_id(message_id), requested_at, UNSET if to is None else to, **given))
+    return _encode(Requested(message_id, requested_at, UNSET if to is None else to, **given))
 
 
 def check_number(value: object) -> None:
@@ -155,16 +158,16 @@ def read_line(line: bytes) -> Report | None:
     return Report(int(rest[:1]), rest[2:])
 
 
-def _message_id(value: object) -> str:
+def _check_message_id(value: object) -> None:
     if not isinstance(value, str):
         raise TypeError(f"message_id is a text, not {value!r}; without one, give the number by to=")
     if not _is_message_id(value):
         raise ValueError(f"message_id is 1 to 64 letters, digits and _ : / . -, not {value!r}")
-    return value
 
 
 def _check_time(name: str, value: int) -> None:
-    _check_int(name, value)
+    if type(value) is not int:
+        _check_int(name, value)
     if not _EARLIEST_MS <= value <= _LATEST_MS:
         raise ValueError(f"{name} is in milliseconds since 1970, UTC, not {value}")
 
