@@ -25,6 +25,7 @@ from otpconv.ledger.finding import Finding
 from otpconv.ledger.intake import Intake
 from otpconv.ledger.recent import Recent
 from otpconv.ledger.sqlite import SqliteFollower, SqliteJournal, SqliteLedger, findings, lag, rebuild
+from otpconv.metrics import Metrics
 from otpconv.model import Expiry
 from otpconv.phone import NumberHash
 
@@ -59,6 +60,7 @@ class Service:
         intake: takes reports.
         recent: what is acknowledged and not yet in the ledger.
         ledger: answers questions; call it through `ask` from the event loop.
+        metrics: what is measured for machines.
         clock: the time now.
     """
 
@@ -85,7 +87,8 @@ class Service:
         ledger_file, journal_file = data / "ledger.sqlite", data / "journal.sqlite"
         # Opened here once, so that a damaged file is told at the start and readers find a schema.
         SqliteFollower(ledger_file, journal_file).close()
-        self.applier = Applier(lambda: SqliteFollower(ledger_file, journal_file))
+        self.metrics = Metrics()
+        self.applier = Applier(lambda: SqliteFollower(ledger_file, journal_file), self.metrics.applied)
         self.ledger: Ledger = SqliteLedger(ledger_file)
         self.recent = Recent(lambda: self.applier.applied)
         self.intake = Intake(
@@ -93,7 +96,7 @@ class Service:
             self.ledger,
             self.recent,
             clock,
-            recorded=self.applier.notify,
+            recorded=self._recorded,
             strict=settings.strict,
         )
         self._readers = ThreadPoolExecutor(_READERS, "reader")
@@ -150,6 +153,10 @@ class Service:
     def problem(self) -> str | None:
         """Return why the service can't do its work now; None when all is well."""
         return self.applier.failed
+
+    def _recorded(self, reports: int, seconds: float) -> None:
+        self.applier.notify()
+        self.metrics.committed(reports, seconds)
 
     def _keep_uses(self) -> None:
         try:

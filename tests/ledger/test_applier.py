@@ -71,7 +71,7 @@ def troubled(storage: Storage) -> Troubled:
 @pytest.fixture
 def applier(troubled: Troubled, monkeypatch: pytest.MonkeyPatch) -> Iterator[Applier]:
     monkeypatch.setattr(applier_module, "RETRY_S", 0.02)
-    made = Applier(troubled.open)
+    made = Applier(troubled.open, lambda *_: None)
     yield made
     troubled.failing_to_open = troubled.failing_to_apply = False
     made.stop(PATIENCE_S)

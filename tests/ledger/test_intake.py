@@ -100,7 +100,7 @@ def desk_of(storage: Storage, *, journal: Journal | None = None, strict: bool = 
         storage.ledger,
         Recent(storage.follower.cursor),
         lambda: NOW,
-        recorded=lambda: recorded.append(recording.head()),
+        recorded=lambda *_: recorded.append(recording.head()),
         strict=strict,
     )
     return Desk(storage, intake, recording, recorded)

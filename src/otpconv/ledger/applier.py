@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 from otpconv.errors import OtpconvError
@@ -25,8 +26,14 @@ class Applier:
         failed: why applying stands still; None while all is well.
     """
 
-    def __init__(self, follower: Callable[[], Follower]) -> None:
-        """Take what opens the follower; it is opened, used and closed in the thread."""
+    def __init__(self, follower: Callable[[], Follower], measured: Callable[[int, float], None]) -> None:
+        """Take what the thread is to run.
+
+        Args:
+            follower: opens it; it is opened, used and closed in the thread.
+            measured: called after each transaction with its entries and the time it took, s.
+        """
+        self._measured = measured
         self._open = follower
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -78,7 +85,7 @@ class Applier:
 
     def _apply(self, follower: Follower) -> int | None:
         """Apply one batch and return how many entries it had; None after a failure, once a pause is over."""
-        before = self.applied
+        before, began = self.applied, time.perf_counter()
         try:
             self.applied = follower.apply(BATCH)
         except OtpconvError as error:
@@ -87,6 +94,8 @@ class Applier:
         if self.failed is not None:
             _log.info("applying goes on")
             self.failed = None
+        if self.applied > before:
+            self._measured(self.applied - before, time.perf_counter() - began)
         return self.applied - before
 
     def _fail(self, error: OtpconvError) -> None:

@@ -5,6 +5,7 @@ than the wait, and while the loop waits for the disk the next batch gathers in t
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
@@ -43,7 +44,7 @@ class Intake:
         recent: Recent,
         clock: Clock,
         *,
-        recorded: Callable[[], None],
+        recorded: Callable[[int, float], None],
         strict: bool = False,
     ) -> None:
         """Take the journal to write, the ledger to look messages up in, and what is between the two.
@@ -53,7 +54,7 @@ class Intake:
             ledger: where messages are looked up.
             recent: what is in the journal and not yet in the ledger.
             clock: the time now.
-            recorded: called after each commit of something new.
+            recorded: called after each commit of something new, with its reports and the time it took, s.
             strict: refuse conversions of unknown messages.
         """
         self._journal = journal
@@ -144,9 +145,10 @@ class Intake:
             except Refused as refusal:
                 outcomes.append(refusal)
         if new:
+            began = time.perf_counter()
             upto = self._journal.append(new, now)
             self._recent.add(upto, judge.on_its_way, judge.heard)
-            self._recorded()
+            self._recorded(len(new), time.perf_counter() - began)
         return outcomes
 
     def _open_batch(self) -> "_Batch":

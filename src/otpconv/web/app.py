@@ -26,6 +26,7 @@ from otpconv.errors import (
 from otpconv.service import Service
 from otpconv.web.body import Bodies, has_body
 from otpconv.web.gate import Gate
+from otpconv.web.metrics import MetricsEndpoint
 from otpconv.web.native import NativeApi
 from otpconv.web.native_types import Problem
 from otpconv.web.openapi import document
@@ -48,6 +49,7 @@ class App:
         self._public_url = public_url
         self._rpc = RpcEndpoint(service, self._bodies, gate, public_url)
         self._other = _starlette(service, self._bodies, gate, public_url)
+        self._count = service.metrics.requested
         self.in_progress = 0
 
     def stop(self, grace_s: float) -> None:
@@ -98,6 +100,7 @@ class App:
                 await _problem(error, self._public_url)(scope, receive, send)
                 return
         await self._other(scope, receive, send)
+        self._count(scope.get("otpconv.action", ""), scope.get("otpconv.code", "OK"))
 
 
 def _starlette(service: Service, bodies: Bodies, gate: Gate, public_url: str) -> ASGIApp:
@@ -118,7 +121,9 @@ def _starlette(service: Service, bodies: Bodies, gate: Gate, public_url: str) ->
         return Response(openapi, media_type="application/json")
 
     async def problem(request: Request, error: Exception) -> Response:
-        response = _problem(_translated(error, request), public_url)
+        translated = _translated(error, request)
+        request.scope["otpconv.code"] = translated.code
+        response = _problem(translated, public_url)
         if isinstance(error, HTTPException):
             response.headers.update(error.headers or {})  # Allow, of 405
         return response
@@ -131,6 +136,7 @@ def _starlette(service: Service, bodies: Bodies, gate: Gate, public_url: str) ->
             Route("/v1/rates", native.get_rates, methods=["GET"]),
             Route("/errors", pages.index, methods=["GET"]),
             Route("/errors/{code}", pages.show, methods=["GET"]),
+            Route("/metrics", MetricsEndpoint(service, native.caller).get, methods=["GET"]),
             Route("/openapi.json", openapi_json, methods=["GET"]),
             Route("/healthz", healthz, methods=["GET"]),
             Route("/readyz", readyz, methods=["GET"]),

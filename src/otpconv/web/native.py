@@ -87,6 +87,7 @@ class NativeApi:
             Throttled: the caller is over a limit, or too many log-ins of its address failed.
         """
         gate, scope, now = self._gate, request.scope, self._service.clock()
+        scope["otpconv.action"] = action
         user = ""
         try:
             user, secret = _basic(request.headers.get("authorization", ""))

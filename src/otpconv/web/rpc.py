@@ -53,6 +53,7 @@ class RpcEndpoint:
         self._bodies = bodies
         self._gate = gate
         self._public_url = public_url
+        self._count = service.metrics.requested
         self._assume = partial(assume_role, service, gate)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,7 +82,9 @@ class RpcEndpoint:
             call = read(scope["method"], scope["query_string"], headers, body)
             key, nonce, now = self._caller(call, scope)
             if (call.version, call.action) == ASSUME_ROLE:
-                respond(self._assume(call, key, scope=scope, request_id=request_id, now=now))
+                answer = self._assume(call, key, scope=scope, request_id=request_id, now=now)
+                self._count(call.permission, "OK")
+                respond(answer)
                 return
             entry = self._entry(call, key, nonce, scope, now)
         except Exception as error:  # noqa: BLE001 - every failure is answered in the dialect
@@ -94,6 +97,7 @@ class RpcEndpoint:
             if isinstance(outcome, Exception):
                 respond(self._failure(outcome, request_id, headers, call))
             else:
+                self._count(call.permission, "OK")
                 respond(success(call, request_id))
 
         self._service.intake.hand_in(entry, done)
@@ -142,7 +146,7 @@ class RpcEndpoint:
             error = OtpconvError("unexpected")
         elif not isinstance(error, Refused):
             _log.error("request %s failed: %s", request_id, error.text)
-        return failure(
+        answer = failure(
             error,
             request_id,
             call=call,
@@ -150,6 +154,8 @@ class RpcEndpoint:
             recommend_base=self._public_url,
             xml=xml,
         )
+        self._count(call.permission if call else "", answer.code)
+        return answer
 
 
 def new_request_id() -> str:

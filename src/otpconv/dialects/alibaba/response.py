@@ -76,11 +76,13 @@ class Answer(Struct):
         status: the HTTP status.
         headers: names in lower case; with Content-Length.
         body: the whole body.
+        code: the error code in it, or `OK`.
     """
 
     status: int
     headers: list[tuple[bytes, bytes]]
     body: bytes
+    code: str = "OK"
 
 
 def success(call: Call, request_id: str) -> Answer:
@@ -131,6 +133,7 @@ def failure(
             members["AccessDeniedDetail"] = _access_denied_detail(error)
         body = json.encode(members)
     answer = _answer(status, body, request_id, xml=xml)
+    answer.code = code
     if isinstance(error, errors.Throttled):
         answer.headers.append((b"x-acs-retry-after", b"%d" % error.wait_ms))
     return answer
@@ -175,7 +178,9 @@ def _product_failure(call: Call, code: str, text: str, request_id: str) -> Answe
     code_name, text_name = _pair(call.version)
     members: dict[str, object] = {code_name: code, text_name: _legal(text), "RequestId": request_id}
     body = _xml(f"{call.action}Response", members) if call.xml else json.encode(members)
-    return _answer(200, body, request_id, xml=call.xml)
+    answer = _answer(200, body, request_id, xml=call.xml)
+    answer.code = code
+    return answer
 
 
 def _gateway_outcome(error: Exception) -> tuple[str, int, str]:

@@ -1,0 +1,69 @@
+"""What a server measures of itself while it works, for Prometheus."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client.metrics_core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+_BATCHES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
+_APPLIED = (10, 100, 1000, 2500, 5000, 10_000)
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+
+class Metrics(Collector):
+    """Counters and histograms of one server.
+
+    A request is counted in a dict, since it must cost next to nothing; the histograms take a commit or a
+    transaction each, of many reports.
+
+    Attributes:
+        registry: what is to be told; others may register more.
+    """
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests: Counter[tuple[str, str]] = Counter()
+        self._commits = Histogram(
+            "otpconv_commit_seconds",
+            "Time of a commit of the journal.",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._batches = Histogram(
+            "otpconv_commit_reports", "Reports of a commit.", buckets=_BATCHES, registry=self.registry
+        )
+        self._applies = Histogram(
+            "otpconv_apply_seconds",
+            "Time of a transaction of the ledger.",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._applied = Histogram(
+            "otpconv_apply_reports", "Reports of a transaction.", buckets=_APPLIED, registry=self.registry
+        )
+        self.registry.register(self)
+
+    def requested(self, action: str, code: str) -> None:
+        """Count an answered request, by its action, as `dysms:SmsConversion`, and its error code or `OK`."""
+        self._requests[action, code] += 1
+
+    def committed(self, reports: int, seconds: float) -> None:
+        """Take a commit of the journal."""
+        self._commits.observe(seconds)
+        self._batches.observe(reports)
+
+    def applied(self, reports: int, seconds: float) -> None:
+        """Take a transaction of the ledger."""
+        self._applies.observe(seconds)
+        self._applied.observe(reports)
+
+    def collect(self) -> Iterator[Metric]:  # type: ignore[explicit-override]
+        """Tell how many requests were answered."""
+        requests = CounterMetricFamily(
+            "otpconv_requests", "Answered requests, by action and error code.", labels=("action", "code")
+        )
+        for (action, code), count in self._requests.copy().items():
+            requests.add_metric((action, code), count)
+        yield requests

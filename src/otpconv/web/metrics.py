@@ -1,0 +1,103 @@
+"""`/metrics`: what Prometheus asks for."""
+
+from collections.abc import Callable, Iterator
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.requests import Request
+from starlette.responses import Response
+
+from otpconv.access.keys import AccessKey
+from otpconv.ledger.contract import DAY_MS, HOUR_MS, MINUTE_MS, Count, Ledger, Window
+from otpconv.service import Service
+
+#: Combinations of provider and country that have metrics of their own; the rest is summed up as `other`.
+MAX_ROUTES = 100
+_OTHER = ("other", "other")
+_LABELS = ("provider", "country", "window")
+
+
+class MetricsEndpoint:
+    """Tells what the server measures, and the messages of the caller's account."""
+
+    def __init__(self, service: Service, caller: Callable[[Request, str], AccessKey]) -> None:
+        """Take the service, and what tells, from a request and an action, who is asking."""
+        self._service = service
+        self._caller = caller
+
+    async def get(self, request: Request) -> Response:
+        """Answer all metrics, in the format that is asked for."""
+        key = self._caller(request, "otpconv:GetMetrics")
+        encode, media_type = choose_encoder(request.headers.get("accept", ""))
+        body = await self._service.ask(lambda: self._encoded(encode, key.account))
+        return Response(body, media_type=media_type, headers={"cache-control": "no-store"})
+
+    def _encoded(self, encode: Callable[[CollectorRegistry], bytes], account: int) -> bytes:
+        service = self._service
+        own = CollectorRegistry()
+        own.register(_Account(service.ledger, account, service.lag(), service.clock()))
+        return encode(_Joined(service.metrics.registry, own))
+
+
+class _Joined(CollectorRegistry):
+    """The metrics of several registries."""
+
+    def __init__(self, *registries: CollectorRegistry) -> None:
+        super().__init__()
+        self._registries = registries
+
+    def collect(self) -> Iterator[Metric]:  # type: ignore[explicit-override]
+        for registry in self._registries:
+            yield from registry.collect()
+
+
+class _Account(Collector):
+    """The messages of one account, in all and of the last hour."""
+
+    def __init__(self, ledger: Ledger, account: int, lag: int, now: int) -> None:
+        self._ledger = ledger
+        self._account = account
+        self._lag = lag
+        self._now = now
+
+    def collect(self) -> Iterator[Metric]:  # type: ignore[explicit-override]
+        yield GaugeMetricFamily(
+            "otpconv_journal_lag_reports", "Acknowledged reports that are not in the ledger yet.", self._lag
+        )
+        yield GaugeMetricFamily(
+            "otpconv_unmatched_conversions",
+            "Messages and numbers with conversions that no known message explains.",
+            self._ledger.unmatched(self._account),
+        )
+        requested = GaugeMetricFamily(
+            "otpconv_requested_messages", "Messages that were handed to a vendor.", labels=_LABELS
+        )
+        verified = GaugeMetricFamily(
+            "otpconv_verified_messages", "Those of them whose code came back.", labels=_LABELS
+        )
+        minute = self._now // MINUTE_MS * MINUTE_MS + MINUTE_MS
+        for name, window in (
+            ("all", Window(days=((0, self._now // DAY_MS * DAY_MS + DAY_MS),))),
+            ("1h", Window(minutes=((minute - HOUR_MS, minute),))),
+        ):
+            for (provider, country), (asked, came) in self._routes(window).items():
+                requested.add_metric((provider, country, name), asked)
+                verified.add_metric((provider, country, name), came)
+        yield requested
+        yield verified
+
+    def _routes(self, window: Window) -> dict[tuple[str, ...], tuple[int, int]]:
+        """Return requested and verified by provider and country: the largest, and the rest summed up."""
+        counts = self._ledger.counts(self._account, window, ("provider", "country"), {})
+        counts.sort(key=lambda count: (-count.requested, count.group))
+        routes = {count.group: (count.requested, count.verified) for count in counts[:MAX_ROUTES]}
+        rest: list[Count] = counts[MAX_ROUTES:]
+        if rest:
+            asked, came = routes.get(_OTHER, (0, 0))
+            routes[_OTHER] = (
+                asked + sum(count.requested for count in rest),
+                came + sum(count.verified for count in rest),
+            )
+        return routes
