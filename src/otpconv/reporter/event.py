@@ -1,0 +1,105 @@
+"""The message of a broker that carries one report: the native API's object with its kind before it.
+
+    {"kind": "conversion", "message_id": "1008030300", "delivered": true, "conversion_time": 1767225631000}
+
+docs/reference/report.schema.json is made from these types. Unlike in the native API the time is required:
+that it comes out of a queue now says nothing of when it was.
+"""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from otpconv.model import MESSAGE_ID_PATTERN
+from otpconv.reporter.reports import MESSAGE, Report
+
+#: A text without control characters. The last part keeps Python's `$` from allowing a line feed at the end.
+_TEXT = r"^[^\x00-\x1f\x7f]*$(?!\n)"
+#: The latest time a report can name, ms: the end of the year 9998.
+_LATEST_MS = 253_370_764_800_000
+
+_CONVERSION, _REQUESTED = b'{"kind":"conversion",', b'{"kind":"requested",'
+
+MessageId = Annotated[
+    str,
+    Meta(
+        pattern=f"^{MESSAGE_ID_PATTERN}$(?!\\n)",
+        description="Unique within the account: letters, digits and _ : / . -",
+        examples=["1008030300"],
+    ),
+]
+Number = Annotated[
+    str, Meta(max_length=40, description="The recipient's number, E.164", examples=["+4915112345678"])
+]
+Time = Annotated[
+    int, Meta(ge=0, le=_LATEST_MS, description="Milliseconds since 1970, UTC", examples=[1767225600000])
+]
+Text = Annotated[str, Meta(max_length=128, pattern=_TEXT)]
+
+
+class ConversionEvent(
+    Struct, tag_field="kind", tag="conversion", forbid_unknown_fields=True, omit_defaults=True, gc=False
+):
+    """Whether the user typed the code of a message back; the message is known by its id, or by its number."""
+
+    delivered: bool
+    conversion_time: Time
+    message_id: MessageId | None = None
+    to: Number | None = None
+
+
+class RequestedEvent(
+    Struct, tag_field="kind", tag="requested", forbid_unknown_fields=True, omit_defaults=True, gc=False
+):
+    """A message that was handed to a vendor."""
+
+    message_id: MessageId
+    requested_at: Time
+    to: Number | None = None
+    country: Annotated[str, Meta(pattern=r"^[A-Za-z]{2}$(?!\n)", description="ISO 3166 alpha-2")] | None = (
+        None
+    )
+    carrier: Text | None = None
+    provider: Text = ""
+    template: Text = ""
+    sender: Text = ""
+    channel: Annotated[str, Meta(max_length=32, pattern=_TEXT)] = "sms"
+    session_id: Text = ""
+    attempt: Annotated[int, Meta(ge=1, le=1000, description="1 = first send, 2 = first resend")] | None = None
+
+
+_EVENTS = msgspec.json.Decoder(ConversionEvent | RequestedEvent)
+_encode = msgspec.json.Encoder().encode
+
+
+class Malformed(ValueError):
+    """A message that is no event; the text says why, in one line."""
+
+
+def event_of(report: Report) -> bytes:
+    """Return the event that carries a report whose number is not sealed."""
+    return (_REQUESTED if report.flags & MESSAGE else _CONVERSION) + report.body[1:]
+
+
+def native_of(event: bytes) -> tuple[bool, bytes]:
+    """Return whether an event is of a requested message, and its object of the native API, on one line.
+
+    Raises:
+        Malformed: it is neither kind of event.
+    """
+    try:
+        fields = _EVENTS.decode(event)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Malformed(" ".join(str(error).split())) from None
+    requested = isinstance(fields, RequestedEvent)
+    return requested, b"{" + _encode(fields)[len(_REQUESTED if requested else _CONVERSION) :]
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON schema of events."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A report, as a message of a broker",
+        **msgspec.json.schema(ConversionEvent | RequestedEvent),
+    }
