@@ -12,6 +12,7 @@ from otpconv import __version__
 from otpconv.cli import (
     access,
     bench,
+    consume,
     demo,
     doctor,
     export,
@@ -42,6 +43,7 @@ _ORDER = (
     "access",
     "report",
     "spool",
+    "consume",
     "rates",
     "import",
     "export",
@@ -72,6 +74,7 @@ add(app, "serve", serve.serve)
 for _group in (keys, users, policies, roles, access, spool):
     app.add_typer(_group.app, name=_group.__name__.rpartition(".")[2])
 add(app, "report", report.report)
+add(app, "consume", consume.consume)
 add(app, "rates", rates.rates)
 add(app, "import", import_.import_file)
 add(app, "export", export.export)

@@ -1,0 +1,138 @@
+"""`otpconv consume`."""
+
+import asyncio
+import logging
+import signal
+from typing import Annotated
+
+import httpx
+import msgspec
+import typer
+
+from otpconv.cli.client import Client
+from otpconv.cli.options import (
+    DEFAULT_ENDPOINT,
+    DEFAULT_KEY_FILE,
+    AccessKeyId,
+    AccessKeySecret,
+    Endpoint,
+    Json,
+    KeyFile,
+)
+from otpconv.cli.terminal import note, progress
+from otpconv.consume.bridge import Answer, Bridge
+from otpconv.errors import Throttled
+from otpconv.reporter.brokers.address import parse_address
+
+_DEFAULT_REDELIVER_S = 60.0
+_LEAST_REDELIVER_S = 0.1
+_COME_AGAIN = {httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE}
+
+_Url = Annotated[
+    str,
+    typer.Argument(
+        metavar="URL",
+        envvar="OTPCONV_BROKER",
+        help="SCHEME://[USER:PASSWORD@]HOST[:PORT][?stream=NAME]; the stream is otpconv.reports by default.",
+    ),
+]
+_Once = Annotated[
+    bool, typer.Option("--once", help="End when nothing waits any more, or what is needed is away.")
+]
+_Redeliver = Annotated[
+    float,
+    typer.Option(
+        "--redeliver-after",
+        metavar="SECONDS",
+        min=_LEAST_REDELIVER_S,
+        help="NATS and Redis: when what a consumer took and did not acknowledge goes to another.",
+    ),
+]
+
+
+def consume(
+    url: _Url,
+    once: _Once = False,
+    redeliver_after: _Redeliver = _DEFAULT_REDELIVER_S,
+    endpoint: Endpoint = DEFAULT_ENDPOINT,
+    access_key_id: AccessKeyId = None,
+    access_key_secret: AccessKeySecret = None,
+    key_file: KeyFile = DEFAULT_KEY_FILE,
+    json: Json = False,
+) -> None:
+    """Bring the reports that wait at a broker to a server.
+
+    The broker is RabbitMQ (amqp, amqps), NATS JetStream (nats, tls), Redis Streams (redis, rediss) or
+    Kafka (kafka, kafkas). A message is acknowledged to it after the server has committed its report, so
+    none is lost; one that comes twice counts once. Several consumers of a stream share the work. All
+    reports go to the account of the access key.
+
+    While the server or the broker is away, messages wait where they are. What is no report, or what the
+    server does not record, goes to the stream NAME.rejected with the reason: **with the telephone numbers
+    that are in it.**
+
+    Ctrl-C or SIGTERM ends it after the batch in hand, with exit code 0. A URL with a password is better
+    given as the variable OTPCONV_BROKER, which other users of the machine do not see.
+
+    Examples:
+        otpconv consume amqp://otpconv:secret@rabbit.internal/
+
+        otpconv consume nats://nats.internal:4222?stream=otpconv.reports
+
+        otpconv consume --once --json redis://127.0.0.1:6379/0
+    """
+    address = parse_address(url)
+    client = Client(endpoint, access_key_id, access_key_secret, key_file)
+    # The brokers' libraries log what the bridge says in its own words, or ends with.
+    logging.lastResort = None
+    with progress(f"consuming {address.destination}", None) as show, client.http:
+        bridge = Bridge(
+            address,
+            lambda path, items: _post(client, path, items),
+            redeliver_ms=round(redeliver_after * 1000),
+            once=once,
+            note=note,
+            show=show,
+        )
+        asyncio.run(_until_stopped(bridge))
+    counts = bridge.counts
+    if json:
+        typer.echo(msgspec.json.encode(counts).decode())
+    else:
+        note(
+            f"{counts.recorded:,} reports recorded, {counts.unchanged:,} known before,"
+            f" {counts.rejected:,} rejected"
+        )
+
+
+async def _until_stopped(bridge: Bridge) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM)
+
+    def ask(*_: object) -> None:
+        loop.call_soon_threadsafe(stop.set)
+        for number in signals:  # the second is not waited for
+            signal.signal(number, signal.SIG_DFL)
+
+    before = [signal.signal(number, ask) for number in signals]
+    try:
+        await bridge.run(stop)
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _post(client: Client, path: str, items: list[bytes]) -> Answer:
+    request = httpx.Request(
+        "POST",
+        f"{client.endpoint}{path}",
+        content=b"\n".join(items),
+        headers={"content-type": "application/x-ndjson"},
+    )
+    response = client.send(request, (client.access_key_id, client.access_key_secret))
+    if response.status_code in _COME_AGAIN:
+        asked = response.headers.get("retry-after", "")
+        wait_ms = 1000 * int(asked) if asked.isdecimal() else 0
+        raise Throttled(f"the server says HTTP {response.status_code}", wait_ms=wait_ms)
+    return msgspec.convert(client.fields(response), Answer)

@@ -1,0 +1,221 @@
+"""From the broker to the server: a batch is recorded, its rejects set aside, and then it is acknowledged."""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Protocol
+
+from msgspec import Struct
+
+from otpconv.consume.source import Source, Taken, source_of
+from otpconv.errors import Misconfigured, Refused, Throttled, Unavailable
+from otpconv.reporter.brokers.address import Address
+from otpconv.reporter.brokers.publisher import Publisher, publisher_of
+from otpconv.reporter.event import Malformed, native_of
+from otpconv.reporter.transport import Fate
+
+#: Pauses between tries, s: the first, and the longest, also when the server asks for more.
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
+#: A broker that does not answer for so long is taken for gone, s.
+_ANSWER_S = 30.0
+_CLOSE_S = 2.0
+_MAX_REASON = 500
+
+
+class Reject(Struct):
+    """An item that the server does not record, by its place in the call."""
+
+    index: int
+    code: str
+    message: str
+
+
+class Answer(Struct):
+    """The server's answer to one call of the native API."""
+
+    recorded: int
+    unchanged: int
+    rejected: list[Reject]
+
+
+class Counts(Struct):
+    """What became of the messages that were taken and acknowledged."""
+
+    recorded: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+
+
+class Post(Protocol):
+    """Sends objects of the native API, one a line, and blocks until the server has made them durable."""
+
+    def __call__(self, path: str, items: list[bytes]) -> Answer:
+        """Return the server's answer.
+
+        Raises:
+            Unavailable: the server can't be reached, or is broken.
+            Throttled: it asks to come again later.
+            Refused: it refuses the call as a whole.
+        """
+        ...
+
+
+class Bridge:
+    """Brings what one stream holds to one server."""
+
+    def __init__(
+        self,
+        address: Address,
+        post: Post,
+        *,
+        redeliver_ms: int,
+        once: bool,
+        note: Callable[[str], None],
+        show: Callable[[int], None],
+    ) -> None:
+        """Take the stream and the server.
+
+        Args:
+            address: where to take from.
+            post: how to reach the server.
+            redeliver_ms: after what time without an acknowledgement another consumer gets a message.
+            once: whether to end when nothing waits any more, and to wait for nobody who can't be reached.
+            note: is told, once, that the broker or the server is away, and that it is back.
+            show: is told how many messages were dealt with.
+
+        Raises:
+            Misconfigured: the library for the broker is not installed.
+        """
+        source_of(address, redeliver_ms)
+        self.counts = Counts()
+        self._address = address
+        self._post = post
+        self._redeliver_ms = redeliver_ms
+        self._once = once
+        self._note = note
+        self._show = show
+        self._failures = 0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Go on until `stop`, which leaves what is not recorded yet with the broker.
+
+        Raises:
+            Refused: the server refuses the caller.
+            Unavailable: broker or server can't be reached, and `once` was asked for.
+        """
+        while not stop.is_set():
+            source = source_of(self._address, self._redeliver_ms)
+            try:
+                async with asyncio.timeout(_ANSWER_S):
+                    await source.open()
+                await self._pump(source, stop)
+            except (Misconfigured, Refused, Unavailable):
+                raise
+            except Exception as error:  # noqa: BLE001 - the libraries raise what they like
+                what = self._address.explain(error)
+                await self._failed(f"{self._address.destination} can't be reached ({what})", 0, stop)
+            else:
+                return
+            finally:
+                await _close(source)
+
+    async def _pump(self, source: Source, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            async with asyncio.timeout(_ANSWER_S):
+                taken = await source.take()
+            if taken:
+                await self._deal_with(taken, source, stop)
+            elif self._once:
+                return
+            else:
+                self._back()
+
+    async def _deal_with(self, taken: Sequence[Taken], source: Source, stop: asyncio.Event) -> None:
+        """Record a batch and acknowledge it; not if `stop` comes while the server is away."""
+        batches: dict[str, list[tuple[Taken, bytes]]] = {"/v1/messages": [], "/v1/conversions": []}
+        rejected: list[tuple[Taken, str]] = []
+        for each in taken:
+            try:
+                requested, item = native_of(each.body)
+            except Malformed as error:
+                rejected.append((each, f"Malformed: {error}"))
+            else:
+                batches["/v1/messages" if requested else "/v1/conversions"].append((each, item))
+        recorded = unchanged = 0
+        # In this order: where conversions of unknown messages are refused, those of this batch are known.
+        for path, batch in batches.items():
+            if not batch:
+                continue
+            answer = await self._record(path, [item for _, item in batch], stop)
+            if answer is None:
+                return
+            recorded += answer.recorded
+            unchanged += answer.unchanged
+            rejected += [(batch[each.index][0], f"{each.code}: {each.message}") for each in answer.rejected]
+        async with asyncio.timeout(_ANSWER_S):
+            await self._set_aside(rejected)
+            await source.acknowledge(taken)
+        self._back()
+        self._count(recorded, unchanged, len(rejected))
+
+    async def _record(self, path: str, items: list[bytes], stop: asyncio.Event) -> Answer | None:
+        while not stop.is_set():
+            try:
+                return await asyncio.to_thread(self._post, path, items)
+            except Throttled as error:
+                await self._failed(error.text, error.wait_ms, stop)
+            except Unavailable as error:
+                await self._failed(error.text, 0, stop)
+        return None
+
+    async def _set_aside(self, rejected: Sequence[tuple[Taken, str]]) -> None:
+        if not rejected:
+            return
+        publisher = publisher_of(self._address.rejected)
+        try:
+            await publisher.open()
+            outcomes = await publisher.publish(
+                [each.body for each, _ in rejected], [_on_one_line(reason) for _, reason in rejected]
+            )
+        finally:
+            await _close(publisher)
+        if any(outcome.fate is not Fate.DELIVERED for outcome in outcomes):
+            raise ConnectionError(f"{self._address.rejected.stream} is full: nothing more can be set aside")
+
+    async def _failed(self, text: str, asked_ms: int, stop: asyncio.Event) -> None:
+        """Say, the first time, that something is away; wait longer each time, unless `stop` comes."""
+        if self._once:
+            raise Unavailable(text)
+        if not self._failures:
+            self._note(f"waiting: {text}")
+        self._failures += 1
+        pause_s = min(_FIRST_PAUSE_S * 2 ** min(self._failures - 1, 10), _LONGEST_PAUSE_S)
+        pause_s = max(pause_s * random.uniform(0.5, 1), min(asked_ms / 1000, _LONGEST_PAUSE_S))  # noqa: S311 - no secret
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause_s):
+                await stop.wait()
+
+    def _back(self) -> None:
+        if self._failures:
+            self._note("going on")
+        self._failures = 0
+
+    def _count(self, recorded: int, unchanged: int, rejected: int) -> None:
+        counts = self.counts
+        counts.recorded += recorded
+        counts.unchanged += unchanged
+        counts.rejected += rejected
+        self._show(counts.recorded + counts.unchanged + counts.rejected)
+
+
+async def _close(opened: Source | Publisher) -> None:
+    try:
+        async with asyncio.timeout(_CLOSE_S):
+            await opened.close()
+    except Exception:  # noqa: BLE001, S110 - it is broken already
+        pass
+
+
+def _on_one_line(reason: str) -> str:
+    return " ".join(reason.split()).encode("ascii", "backslashreplace").decode()[:_MAX_REASON]
