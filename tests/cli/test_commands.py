@@ -18,8 +18,19 @@ from typer.testing import CliRunner
 from otpconv.cli.local_server import LocalServer
 from otpconv.cli.main import app
 
-COMMANDS = ("serve", "report", "rates", "import", "export", "demo", "bench", "doctor", "keys create")
-WITH_JSON = ("report", "rates", "import", "demo", "bench", "doctor", "keys create", "keys list")
+COMMANDS = (
+    "serve",
+    "report",
+    "consume",
+    "rates",
+    "import",
+    "export",
+    "demo",
+    "bench",
+    "doctor",
+    "keys create",
+)
+WITH_JSON = ("report", "consume", "rates", "import", "demo", "bench", "doctor", "keys create", "keys list")
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -21,7 +21,7 @@ from otpconv.cli.options import (
 )
 from otpconv.cli.terminal import note, progress
 from otpconv.consume.bridge import Answer, Bridge
-from otpconv.errors import Throttled
+from otpconv.errors import Refused, Throttled
 from otpconv.reporter.brokers.address import parse_address
 
 _DEFAULT_REDELIVER_S = 60.0
@@ -84,7 +84,7 @@ def consume(
     address = parse_address(url)
     client = Client(endpoint, access_key_id, access_key_secret, key_file)
     # The brokers' libraries log what the bridge says in its own words, or ends with.
-    logging.lastResort = None
+    logging.getLogger().addHandler(logging.NullHandler())
     with progress(f"consuming {address.destination}", None) as show, client.http:
         bridge = Bridge(
             address,
@@ -135,4 +135,7 @@ def _post(client: Client, path: str, items: list[bytes]) -> Answer:
         asked = response.headers.get("retry-after", "")
         wait_ms = 1000 * int(asked) if asked.isdecimal() else 0
         raise Throttled(f"the server says HTTP {response.status_code}", wait_ms=wait_ms)
-    return msgspec.convert(client.fields(response), Answer)
+    try:
+        return msgspec.convert(client.fields(response), Answer)
+    except msgspec.ValidationError:
+        raise Refused(f"{client.endpoint} does not answer as otpconv does") from None

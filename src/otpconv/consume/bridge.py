@@ -8,7 +8,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from otpconv.consume.source import Source, Taken, source_of
+from otpconv.consume.source import ROOM, Source, Taken, source_of
 from otpconv.errors import Misconfigured, Refused, Throttled, Unavailable
 from otpconv.reporter.brokers.address import Address
 from otpconv.reporter.brokers.publisher import Publisher, publisher_of
@@ -18,7 +18,7 @@ from otpconv.reporter.transport import Fate
 #: Pauses between tries, s: the first, and the longest, also when the server asks for more.
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
 #: A broker that does not answer for so long is taken for gone, s.
-_ANSWER_S = 30.0
+_ANSWER_S = 15.0
 _CLOSE_S = 2.0
 _MAX_REASON = 500
 
@@ -87,7 +87,7 @@ class Bridge:
         Raises:
             Misconfigured: the library for the broker is not installed.
         """
-        source_of(address, redeliver_ms)
+        address.module(ROOM)
         self.counts = Counts()
         self._address = address
         self._post = post

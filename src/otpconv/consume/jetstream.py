@@ -1,5 +1,6 @@
 """Taking from NATS JetStream, by a durable pull consumer that all processes share."""
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -22,10 +23,11 @@ class BrokerSource:
         self._address = address
         self._redeliver_s = redeliver_ms / 1000
         self._client = Client()
+        self._lost = asyncio.Event()
 
     async def open(self) -> None:
         """Connect, and make the stream and the consumer if they are not there."""
-        await connect(self._client, self._address)
+        await connect(self._client, self._address, self._lost.set)
         jetstream = self._client.jetstream()
         await declare(jetstream, self._address.stream)
         stream = stream_name(self._address.stream)
@@ -43,6 +45,8 @@ class BrokerSource:
 
     async def take(self) -> list[Taken]:
         """Pull what waits."""
+        if self._lost.is_set():
+            raise ConnectionError("the connection was lost")
         try:
             messages = await self._pull.fetch(1, FIRST_S)
         except TimeoutError:

@@ -7,6 +7,8 @@ from msgspec import Struct
 
 from otpconv.reporter.brokers.address import Address
 
+#: Where the modules are that take.
+ROOM = "otpconv.consume"
 #: Messages that are taken at once.
 MOST = 1000
 #: How long the first message is waited for, and those that are to come with it, s.
@@ -56,7 +58,7 @@ class Source(Protocol):
 
 
 def source_of(address: Address, redeliver_ms: int) -> Source:
-    """Return the source of an address, not opened yet.
+    """Return the source of an address, not opened yet; called where an event loop runs.
 
     Args:
         address: where to take from.
@@ -66,5 +68,5 @@ def source_of(address: Address, redeliver_ms: int) -> Source:
     Raises:
         Misconfigured: its library is not installed.
     """
-    source: Source = address.module("otpconv.consume").BrokerSource(address, redeliver_ms)
+    source: Source = address.module(ROOM).BrokerSource(address, redeliver_ms)
     return source

@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 
 from otpconv.reporter.brokers.address import Address, parse_address
-from otpconv.reporter.brokers.publisher import Publisher, outcome_of, publisher_of
+from otpconv.reporter.brokers.publisher import ROOM, Publisher, outcome_of, publisher_of
 from otpconv.reporter.event import event_of
 from otpconv.reporter.reports import Report
 from otpconv.reporter.transport import Fate, Outcome, Transport
@@ -31,7 +31,7 @@ def broker_transport(url: str, *, timeout_ms: int) -> Transport:
         Misconfigured: the URL is none of a broker, or its library is not installed.
     """
     address = parse_address(url)
-    publisher_of(address)
+    address.module(ROOM)
     return _BrokerTransport(address, timeout_ms)
 
 

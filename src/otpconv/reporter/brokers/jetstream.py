@@ -1,12 +1,12 @@
 """NATS JetStream: a stream in files, which an acknowledged message leaves; every publish is acknowledged."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from nats.aio.client import Client
-from nats.errors import AuthorizationError
+from nats.errors import AuthorizationError, Error
 from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, Header, RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import APIError, NotFoundError
@@ -16,8 +16,8 @@ from otpconv.reporter.brokers.publisher import FULL, MOST_WAITING
 from otpconv.reporter.transport import DELIVERED, Outcome
 
 _FULL = {10077, 10023, 10047}  # the server's error codes: messages, bytes, or store exceeded
-#: Whoever opens a connection waits less, s.
-_CONNECT_S = 30
+#: Whoever connects or publishes waits less, s.
+_ANSWER_S = 60
 
 
 class BrokerPublisher:
@@ -29,54 +29,73 @@ class BrokerPublisher:
         """Take the stream's address."""
         self._address = address
         self._client = Client()
+        self._lost = asyncio.Event()
 
     async def open(self) -> None:
         """Connect, and make the stream if it is not there."""
-        await connect(self._client, self._address)
+        await connect(self._client, self._address, self._lost.set)
         self._jetstream = self._client.jetstream()
         await declare(self._jetstream, self._address.stream)
 
     async def publish(self, bodies: Sequence[bytes], reasons: Sequence[str] = ()) -> list[Outcome]:
         """Publish, and wait for the acknowledgements."""
-        acks = []
-        for body, reason in zip(bodies, reasons or [""] * len(bodies), strict=True):
-            headers: dict[str, str] = {Header.MSG_ID: blake2b(body, digest_size=16).hexdigest()}
-            if reason:
-                headers["reason"] = reason
-            acks.append(
-                await self._jetstream.publish_async(
-                    self._address.stream, body, stream=stream_name(self._address.stream), headers=headers
-                )
+        # Not `publish_async`: an answer that is an error never reaches its caller.
+        acks = asyncio.gather(*map(self._publish, bodies, reasons or [""] * len(bodies)))
+        lost = asyncio.ensure_future(self._lost.wait())
+        try:
+            # The library itself goes on waiting for answers on a connection that is gone.
+            either: set[asyncio.Future[Any]] = {acks, lost}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if not acks.done():
+                raise ConnectionError("the connection was lost")
+            return acks.result()
+        finally:
+            lost.cancel()
+            acks.cancel()
+
+    async def _publish(self, body: bytes, reason: str) -> Outcome:
+        headers: dict[str, str] = {Header.MSG_ID: blake2b(body, digest_size=16).hexdigest()}
+        if reason:
+            headers["reason"] = reason
+        subject = self._address.stream
+        try:
+            await self._jetstream.publish(
+                subject, body, timeout=_ANSWER_S, stream=stream_name(subject), headers=headers
             )
-        return [_outcome(answer) for answer in await asyncio.gather(*acks, return_exceptions=True)]
+        except APIError as error:
+            if error.err_code not in _FULL:
+                raise
+            return FULL
+        return DELIVERED
 
     async def close(self) -> None:
         """Close the connection."""
         await self._client.close()
 
 
-def _outcome(answer: object) -> Outcome:
-    if isinstance(answer, APIError) and answer.err_code in _FULL:
-        return FULL
-    if isinstance(answer, BaseException):
-        raise answer
-    return DELIVERED
-
-
-async def connect(client: Client, address: Address) -> None:
+async def connect(client: Client, address: Address, when_lost: Callable[[], object]) -> None:
     """Connect a client that does not connect again by itself, and logs nothing."""
+
+    async def lost() -> None:
+        when_lost()
 
     async def ignore(_: Exception) -> None:
         """It is raised where it matters, too."""
 
-    await client.connect(
-        address.url,
-        allow_reconnect=False,
-        max_reconnect_attempts=1,
-        reconnect_time_wait=0,
-        connect_timeout=_CONNECT_S,
-        error_cb=ignore,
-    )
+    try:
+        await client.connect(
+            address.url,
+            allow_reconnect=False,
+            max_reconnect_attempts=1,
+            reconnect_time_wait=0,
+            connect_timeout=_ANSWER_S,
+            error_cb=ignore,
+            disconnected_cb=lost,
+        )
+    except Error as error:
+        if "Authorization" in str(error):  # the library has a type for it, and raises another
+            raise AuthorizationError from None
+        raise
 
 
 async def declare(jetstream: JetStreamContext, subject: str) -> None:

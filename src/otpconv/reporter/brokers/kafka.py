@@ -22,6 +22,7 @@ from otpconv.reporter.transport import DELIVERED, Outcome
 #: Of a topic that we make. Kafka forgets by age, read or not: no consumer may be down for longer.
 _RETENTION_MS = 30 * 24 * 60 * 60 * 1000
 _PARTITIONS = 4
+_MOST_REPLICAS = 3
 _LINGER_MS = 5
 
 
@@ -85,7 +86,13 @@ async def declare(address: Address) -> None:
         await admin.start()
         if address.stream in await admin.list_topics():
             return
-        topic = NewTopic(address.stream, _PARTITIONS, -1, topic_configs={"retention.ms": str(_RETENTION_MS)})
+        brokers = (await admin.describe_cluster())["brokers"]
+        topic = NewTopic(
+            address.stream,
+            _PARTITIONS,
+            min(_MOST_REPLICAS, len(brokers)),
+            topic_configs={"retention.ms": str(_RETENTION_MS)},
+        )
         answer = await admin.create_topics([topic])
         for _, code, *_ in answer.topic_errors:
             error = for_code(code)

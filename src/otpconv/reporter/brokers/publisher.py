@@ -7,6 +7,8 @@ from otpconv.errors import Misconfigured
 from otpconv.reporter.brokers.address import Address
 from otpconv.reporter.transport import Fate, Outcome
 
+#: Where the modules are that publish.
+ROOM = "otpconv.reporter.brokers"
 #: Messages that may wait in a queue that we make: beyond, the broker refuses new ones and drops none.
 MOST_WAITING = 10_000_000
 
@@ -48,12 +50,12 @@ class Publisher(Protocol):
 
 
 def publisher_of(address: Address) -> Publisher:
-    """Return the publisher of an address, not opened yet.
+    """Return the publisher of an address, not opened yet; called where an event loop runs.
 
     Raises:
         Misconfigured: its library is not installed.
     """
-    publisher: Publisher = address.module("otpconv.reporter.brokers").BrokerPublisher(address)
+    publisher: Publisher = address.module(ROOM).BrokerPublisher(address)
     return publisher
 
 

@@ -1,0 +1,170 @@
+"""`otpconv consume`: what was published is in the ledger once, whoever is killed in between."""
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from brokers.conftest import Consume
+from brokers.processes import Broker
+from brokers.test_publishing import reports, until_delivered
+from otpconv.cli.local_server import LocalServer
+from otpconv.reporter.brokers import broker_transport
+from otpconv.reporter.reports import Report, conversion
+from otpconv.reporter.transport import DELIVERED, Fate, Transport
+
+Eventually = Callable[[Callable[[], object], object], None]
+
+
+def counted(client: httpx.Client) -> Callable[[], tuple[int, int]]:
+    """Reads how many messages are requested and verified."""
+
+    def read() -> tuple[int, int]:
+        window = {"start": 1_700_000_000_000 - 3_600_000, "end": 1_700_000_000_000 + 3_600_000}
+        (row,) = client.get("/v1/rates", params=window).json()["rows"]
+        return row["requested"], row["verified"]
+
+    return read
+
+
+def ended(consumer: "subprocess.Popen[str]", code: int = 0) -> tuple[dict[str, int], str]:
+    """Wait until a consumer ends by itself; return its counts and what it said to people."""
+    out, said = consumer.communicate(timeout=30)
+    assert consumer.returncode == code, said
+    assert "pass-word" not in said
+    return json.loads(out) if out else {}, said
+
+
+def stopped(consumer: "subprocess.Popen[str]") -> tuple[dict[str, int], str]:
+    """Stop a consumer as an operator does."""
+    consumer.send_signal(signal.SIGTERM)
+    return ended(consumer)
+
+
+def test_what_is_published_twice_is_in_the_ledger_once(
+    transport: Transport, url: str, start_consumer: Consume, own: httpx.Client, eventually: Eventually
+) -> None:
+    transport.send(reports(300))
+    transport.send([*reports(300), *reports(10, first=300)])
+    counts, _ = ended(start_consumer(url, "--once"))
+    # A broker that knows a message by its hash does not take it twice.
+    assert (counts["recorded"], counts["unchanged"] in {0, 600}, counts["rejected"]) == (620, True, 0)
+    eventually(counted(own), (310, 310))
+
+
+def test_consumers_that_are_killed_lose_nothing_and_nothing_counts_twice(
+    transport: Transport, url: str, start_consumer: Consume, own: httpx.Client, eventually: Eventually
+) -> None:
+    for first in range(0, 4000, 500):
+        assert transport.send(reports(500, first=first)) == [DELIVERED] * 1000
+    for times in range(3):
+        consumer = start_consumer(url)
+        deadline = time.monotonic() + 10
+        while counted(own)()[0] <= 500 * times:
+            assert consumer.poll() is None
+            assert time.monotonic() < deadline
+        consumer.kill()
+    together = [start_consumer(url), start_consumer(url)]
+    eventually(counted(own), (4000, 4000))
+    for consumer in together:
+        assert stopped(consumer)[0]["rejected"] == 0
+
+
+def test_messages_wait_while_the_server_is_away_and_it_is_said_once(
+    transport: Transport, url: str, start_consumer: Consume, make_server: Callable[..., LocalServer]
+) -> None:
+    server = make_server()
+    server.start()
+    key = {
+        "OTPCONV_ACCESS_KEY_ID": server.access_key_id,
+        "OTPCONV_ACCESS_KEY_SECRET": server.access_key_secret,
+    }
+    consumer = start_consumer(url, OTPCONV_ENDPOINT=server.url, **key)
+    server.stop()
+    transport.send(reports(5))
+    time.sleep(1)
+    again = LocalServer(server.data, port=int(server.url.rpartition(":")[2]))
+    with (
+        again,
+        httpx.Client(base_url=again.url, auth=(again.access_key_id, again.access_key_secret)) as client,
+    ):
+        deadline = time.monotonic() + 10
+        while counted(client)() != (5, 5):
+            assert time.monotonic() < deadline
+        counts, said = stopped(consumer)
+    assert counts == {"recorded": 10, "unchanged": 0, "rejected": 0}
+    assert said.count("waiting: ") == 1
+    assert said.count("going on") == 1
+
+
+def test_what_can_not_be_recorded_is_set_aside_with_the_reason_and_stops_nothing(
+    broker: Broker, stream: str, transport: Transport, start_consumer: Consume, own: httpx.Client
+) -> None:
+    far_future = Report(0, conversion("m0", delivered=True, conversion_time=200_000_000_000_000, to=None))
+    no_number = Report(0, conversion(None, delivered=True, conversion_time=1, to="00000"))
+    no_event = Report(0, b'{"message_id":\n"m0"}')
+    transport.send([no_event, *reports(2), far_future, no_number])
+    counts, _ = ended(start_consumer(broker.url(stream), "--once"))
+    assert counts == {"recorded": 4, "unchanged": 0, "rejected": 3}
+    assert own.get("/v1/messages/m1").json()["verified"]
+    aside = broker.ask(lambda: broker.waiting(f"{stream}.rejected"))
+    assert [reason.partition(":")[0] for _, reason in aside] == ["Malformed", "InvalidTime", "InvalidNumber"]
+    assert [body.partition(b",")[2] for body, _ in aside] == [
+        b'"message_id":\n"m0"}',
+        far_future.body[1:],
+        no_number.body[1:],
+    ]
+    assert broker.ask(lambda: broker.waiting(stream)) == []
+
+
+def test_a_broker_that_is_killed_loses_nothing_and_both_sides_find_it_again(
+    broker: Broker, url: str, start_consumer: Consume, own: httpx.Client, eventually: Eventually
+) -> None:
+    transport = broker_transport(url, timeout_ms=5000)
+    assert transport.send(reports(1)) == [DELIVERED] * 2
+    consumer = start_consumer(url)
+    eventually(counted(own), (1, 1))
+    consumer.send_signal(signal.SIGSTOP)
+    assert transport.send(reports(2)) == [DELIVERED] * 4
+    broker.kill()
+    consumer.send_signal(signal.SIGCONT)
+    assert {outcome.fate for outcome in transport.send(reports(1, first=2))} == {Fate.FAILED}
+    assert {outcome.fate for outcome in transport.send(reports(1, first=2))} == {Fate.FAILED}
+    time.sleep(0.5)
+    broker.start()
+    until_delivered(transport, reports(1, first=2))
+    eventually(counted(own), (3, 3))
+    _, said = stopped(consumer)
+    assert said.count("waiting: ") == 1
+    transport.close()
+
+
+@pytest.mark.parametrize("broker", ["nats-server"], indirect=True)
+def test_who_is_once_needed_and_away_leaves_the_messages_where_they_are(
+    transport: Transport, url: str, start_consumer: Consume
+) -> None:
+    transport.send(reports(1))
+    nobody = start_consumer(url, "--once", OTPCONV_ENDPOINT="http://127.0.0.1:1")
+    assert "can't be reached" in ended(nobody, code=3)[1]
+    time.sleep(1)
+    stranger = start_consumer(url, "--once", OTPCONV_ACCESS_KEY_SECRET="wrong")  # noqa: S106
+    assert "BadCredentials" in ended(stranger, code=1)[1]
+    time.sleep(1)
+    assert ended(start_consumer(url, "--once"))[0] == {"recorded": 2, "unchanged": 0, "rejected": 0}
+
+
+@pytest.mark.parametrize("scheme", ["amqp", "nats", "redis", "kafka"])
+def test_a_broker_that_is_away_is_said_in_one_line_without_the_password(
+    scheme: str, start_consumer: Consume
+) -> None:
+    _, said = ended(start_consumer(f"{scheme}://user:pass-word@127.0.0.1:1", "--once"), code=3)
+    assert said.startswith(f"otpconv: {scheme}://127.0.0.1:1?stream=otpconv.reports can't be reached (")
+    assert said.count("\n") == 1
+
+
+def test_a_url_of_no_broker_is_wrong_usage(start_consumer: Consume) -> None:
+    assert "a broker's URL is" in ended(start_consumer("http://user:pass-word@host"), code=2)[1]
