@@ -14,6 +14,7 @@ from brokers.processes import Broker
 from brokers.test_publishing import reports, until_delivered
 from otpconv.cli.local_server import LocalServer
 from otpconv.reporter.brokers import broker_transport
+from otpconv.reporter.event import event_of
 from otpconv.reporter.reports import Report, conversion
 from otpconv.reporter.transport import DELIVERED, Fate, Transport
 
@@ -86,6 +87,8 @@ def test_messages_wait_while_the_server_is_away_and_it_is_said_once(
     consumer = start_consumer(url, OTPCONV_ENDPOINT=server.url, **key)
     server.stop()
     transport.send(reports(5))
+    assert consumer.stderr is not None
+    assert consumer.stderr.readline().startswith("otpconv: waiting: ")
     time.sleep(1)
     again = LocalServer(server.data, port=int(server.url.rpartition(":")[2]))
     with (
@@ -97,7 +100,7 @@ def test_messages_wait_while_the_server_is_away_and_it_is_said_once(
             assert time.monotonic() < deadline
         counts, said = stopped(consumer)
     assert counts == {"recorded": 10, "unchanged": 0, "rejected": 0}
-    assert said.count("waiting: ") == 1
+    assert "waiting: " not in said
     assert said.count("going on") == 1
 
 
@@ -112,12 +115,11 @@ def test_what_can_not_be_recorded_is_set_aside_with_the_reason_and_stops_nothing
     assert counts == {"recorded": 4, "unchanged": 0, "rejected": 3}
     assert own.get("/v1/messages/m1").json()["verified"]
     aside = broker.ask(lambda: broker.waiting(f"{stream}.rejected"))
-    assert [reason.partition(":")[0] for _, reason in aside] == ["Malformed", "InvalidTime", "InvalidNumber"]
-    assert [body.partition(b",")[2] for body, _ in aside] == [
-        b'"message_id":\n"m0"}',
-        far_future.body[1:],
-        no_number.body[1:],
-    ]
+    assert {body: reason.partition(":")[0] for body, reason in aside} == {
+        event_of(no_event): "Malformed",
+        event_of(far_future): "InvalidTime",
+        event_of(no_number): "InvalidNumber",
+    }
     assert broker.ask(lambda: broker.waiting(stream)) == []
 
 

@@ -20,7 +20,7 @@ from otpconv.cli.options import (
     KeyFile,
 )
 from otpconv.cli.terminal import note, progress
-from otpconv.consume.bridge import Answer, Bridge
+from otpconv.consume.bridge import Answer, Bridge, Counts
 from otpconv.errors import Refused, Throttled
 from otpconv.reporter.brokers.address import parse_address
 
@@ -95,7 +95,10 @@ def consume(
             show=show,
         )
         asyncio.run(_until_stopped(bridge))
-    counts = bridge.counts
+    _summarize(bridge.counts, json=json)
+
+
+def _summarize(counts: Counts, *, json: bool) -> None:
     if json:
         typer.echo(msgspec.json.encode(counts).decode())
     else:

@@ -9,7 +9,10 @@ from otpconv.consume.source import FIRST_S, MOST, Taken
 from otpconv.reporter.brokers.address import Address
 from otpconv.reporter.brokers.kafka import connection_of, declare
 
-_GROUP = "otpconv"
+
+def group_of(topic: str) -> str:
+    """Return the group that consumes a topic: of its own, or those of other topics would be waited for."""
+    return f"{topic}.otpconv"
 
 
 class BrokerSource:
@@ -26,7 +29,7 @@ class BrokerSource:
         await declare(self._address)
         self._consumer = AIOKafkaConsumer(
             self._address.stream,
-            group_id=_GROUP,
+            group_id=group_of(self._address.stream),
             auto_offset_reset="earliest",
             enable_auto_commit=False,
             **connection_of(self._address),
