@@ -11,6 +11,7 @@ import pytest
 from brokers.processes import Broker, free_port
 from otpconv.errors import Misconfigured
 from otpconv.reporter.brokers import broker_transport
+from otpconv.reporter.brokers.address import parse_address
 from otpconv.reporter.event import event_of
 from otpconv.reporter.reports import MESSAGE, Report, conversion, requested
 from otpconv.reporter.transport import DELIVERED, Fate, Outcome, Transport
@@ -153,6 +154,12 @@ def test_the_stream_has_a_name_of_its_own_unless_the_url_says_another() -> None:
     named = broker_transport(f"{given}&stream=mine", timeout_ms=1000)
     assert usual.destination == "amqp://host:5672/vhost?stream=otpconv.reports"
     assert named.destination == "amqp://host:5672/vhost?stream=mine"
+
+
+def test_what_a_library_says_is_told_on_one_line_and_without_the_password() -> None:
+    address = parse_address("redis://u:pass%2Fword@host")
+    assert address.explain(OSError("no\nway to pass/word or pass%2Fword")) == "no way to … or …"
+    assert address.explain(TimeoutError()) == "TimeoutError"
 
 
 def test_a_transport_that_never_sent_closes() -> None:

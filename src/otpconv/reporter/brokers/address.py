@@ -69,7 +69,11 @@ class Address(Struct, frozen=True):
     def explain(self, error: BaseException) -> str:
         """Return what a library says of a failure, on one line and without the password."""
         text = " ".join(str(error).split()) or type(error).__name__
-        return text.replace(self.password, "…") if self.password else text
+        for secret in filter(
+            None, (self.password, urlsplit(self.url).password)
+        ):  # as it is, and as the URL has it
+            text = text.replace(secret, "…")
+        return text
 
 
 def parse_address(url: str) -> Address:
