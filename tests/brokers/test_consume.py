@@ -109,7 +109,7 @@ def test_what_can_not_be_recorded_is_set_aside_with_the_reason_and_stops_nothing
     broker: Broker, stream: str, transport: Transport, start_consumer: Consume, own: httpx.Client
 ) -> None:
     far_future = Report(0, conversion("m0", delivered=True, conversion_time=200_000_000_000_000, to=None))
-    no_number = Report(0, conversion(None, delivered=True, conversion_time=1, to="00000"))
+    no_number = Report(0, conversion(None, delivered=True, conversion_time=1_700_000_000_000, to="00000"))
     no_event = Report(0, b'{"message_id":\n"m0"}')
     transport.send([no_event, *reports(2), far_future, no_number])
     counts, _ = ended(start_consumer(broker.url(stream), "--once"))

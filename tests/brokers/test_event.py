@@ -14,15 +14,16 @@ from otpconv.web.native_types import ConversionIn, MessageIn
 
 SCHEMA = Path(__file__).resolve().parents[2] / "docs/reference/report.schema.json"
 
-FIELDS = {
-    "message_id": "1", "requested_at": 1, "to": "+4915112345678", "country": "DE", "carrier": "c",
-    "provider": "p", "template": "t", "sender": "s", "channel": "voice", "session_id": "x", "attempt": 2,
+NOW = 1_700_000_000_000
+FIELDS: dict[str, object] = {
+    "country": "DE", "carrier": "c", "provider": "p", "template": "t", "sender": "s",
+    "channel": "voice", "session_id": "x", "attempt": 2,
 }  # fmt: skip
 REPORTS = [
-    Report(MESSAGE, requested(FIELDS)),
-    Report(MESSAGE, requested({"message_id": "1", "requested_at": 1})),
-    Report(0, conversion("1", delivered=True, conversion_time=1, to=None)),
-    Report(0, conversion(None, delivered=False, conversion_time=1, to="+4915112345678")),
+    Report(MESSAGE, requested("1", NOW, "+4915112345678", FIELDS)),
+    Report(MESSAGE, requested("1", NOW, None, {})),
+    Report(0, conversion("1", delivered=True, conversion_time=NOW, to=None)),
+    Report(0, conversion(None, delivered=False, conversion_time=NOW, to="+4915112345678")),
 ]
 
 

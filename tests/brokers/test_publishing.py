@@ -22,7 +22,7 @@ SCHEMES = ("amqp", "nats", "redis", "kafka")
 def reports(number: int, *, first: int = 0) -> list[Report]:
     """As many requested messages, and as many conversions of them."""
     ids = [f"m{n}" for n in range(first, first + number)]
-    messages = [requested({"message_id": id_, "requested_at": 1_700_000_000_000}) for id_ in ids]
+    messages = [requested(id_, 1_700_000_000_000, None, {}) for id_ in ids]
     conversions = [conversion(id_, delivered=True, conversion_time=1_700_000_001_000, to=None) for id_ in ids]
     return [Report(MESSAGE, body) for body in messages] + [Report(0, body) for body in conversions]
 

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 from otpconv.clock import Clock
 from otpconv.reporter import environment
-from otpconv.reporter.brokers import SCHEMES, broker_transport
+from otpconv.reporter.brokers import broker_transport
+from otpconv.reporter.brokers.address import SCHEMES
 from otpconv.reporter.credentials import Credentials, Provider
 from otpconv.reporter.native import NativeTransport
 from otpconv.reporter.sms_conversion import SmsConversionTransport

@@ -21,6 +21,7 @@ _BROKERS = {
     "kafka": ("kafka", "kafka"),
     "kafkas": ("kafka", "kafka"),
 }
+SCHEMES = frozenset(_BROKERS)
 _DEFAULT_STREAM = "otpconv.reports"
 _is_stream = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*").fullmatch
 _MAX_STREAM = 100
