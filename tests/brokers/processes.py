@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -14,16 +13,14 @@ from typing import Any, TypeVar
 
 import aiormq
 import nats
-import pytest
 from nats.js.api import DiscardPolicy
 from redis.asyncio import Redis
 
+from debian import program
 from otpconv.reporter.brokers.jetstream import stream_name
 
 _T = TypeVar("_T")
 _START_S = 60
-#: Debian keeps daemons where a user's PATH does not look.
-_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])  # noqa: TID251
 
 USER, PASSWORD = "guest", "guest-pass-word"
 
@@ -137,7 +134,7 @@ class RabbitMq(Broker):
     def start(self) -> None:
         self.folder.mkdir(exist_ok=True)
         # As a child: the one that Erlang starts for itself would outlive the tests.
-        epmd = shutil.which("epmd", path=_PATH) or pytest.skip("Erlang's epmd is not installed here")
+        epmd = program("epmd", "erlang-base")
         self._epmd = subprocess.Popen([epmd], env=self.environment())  # noqa: S603
         super().start()
 
@@ -253,22 +250,7 @@ BROKERS = {broker.program: broker for broker in (Nats, RedisServer, RabbitMq)}
 
 def found(broker: Broker | type[Broker]) -> str:
     """The path of a broker's program, which is installed when it is missing and we may."""
-    if path := shutil.which(broker.program, path=_PATH):
-        return path
-    apt = shutil.which("apt-get")
-    if apt is None or os.getuid() != 0:
-        pytest.skip(f"{broker.program} is not installed: apt-get install {broker.package}")
-    quiet = [apt, "-qq", "-o", "Dpkg::Use-Pty=0"]
-    subprocess.run([*quiet, "update"], check=False, capture_output=True)  # noqa: S603
-    subprocess.run(  # noqa: S603
-        [*quiet, "install", "--no-install-recommends", "-y", broker.package],
-        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},  # noqa: TID251
-        check=False,
-        capture_output=True,
-    )
-    return shutil.which(broker.program, path=_PATH) or pytest.skip(
-        f"{broker.package} can't be installed here"
-    )
+    return program(broker.program, broker.package)
 
 
 def free_port() -> int:
