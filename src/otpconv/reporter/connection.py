@@ -101,6 +101,8 @@ class _TimedSocket(io.RawIOBase):
     def __init__(self, sock: socket.socket, deadline: float) -> None:
         super().__init__()
         self._sock = sock
+        # A file of the socket: `Connection: close` closes the socket once this is closed too, and not before.
+        self._file = sock.makefile("rb", buffering=0)
         self._deadline = deadline
 
     def readable(self) -> bool:  # type: ignore[explicit-override]
@@ -111,7 +113,11 @@ class _TimedSocket(io.RawIOBase):
         if left <= 0:
             raise TimeoutError
         self._sock.settimeout(left)
-        return self._sock.recv_into(buffer)
+        return self._file.readinto(buffer) or 0
+
+    def close(self) -> None:  # type: ignore[explicit-override]
+        self._file.close()
+        super().close()
 
 
 def _open(url: SplitResult, timeout_s: float) -> http.client.HTTPConnection:
