@@ -1,11 +1,14 @@
 """How far the other side's clock is from ours, learned from the Date of its answers."""
 
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 
 from otpconv.reporter.reports import OWN_CLOCK, Conversion, Report, parse, with_fields
 
 #: Less is not corrected: Date has whole seconds, and 60 s ahead are allowed everywhere.
 _TOLERATED_MS = 30_000
+#: No clock is as far ahead, ms: the end of the year 2199.
+_LATEST_MS = 7_258_118_400_000
 
 
 class Skew:
@@ -21,14 +24,17 @@ class Skew:
 
     def learn(self, date: str | None, now: int) -> bool:
         """Take the Date of an answer that came at `now` (ms), and tell whether that changes much."""
-        if not date or date == self._seen:
-            return False
-        self._seen = date
-        try:
-            ahead = int(parsedate_to_datetime(date).timestamp()) * 1000 - now
-        except ValueError:
-            return False
-        before, self.ms = self.ms, ahead if abs(ahead) > _TOLERATED_MS else 0
+        before = self.ms
+        if date and date != self._seen:
+            self._seen = date
+            with suppress(ValueError, OverflowError):
+                there = int(parsedate_to_datetime(date).timestamp()) * 1000
+                if there < _LATEST_MS:
+                    self.ms = there - now if abs(there - now) > _TOLERATED_MS else 0
+        return self.differs(before)
+
+    def differs(self, before: int) -> bool:
+        """Tell whether it is much different from what it was before."""
         return abs(self.ms - before) > _TOLERATED_MS
 
     def correct(self, report: Report) -> Report:

@@ -4,6 +4,7 @@ import platform
 import secrets
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from urllib.parse import urlencode, urlsplit
 
@@ -72,11 +73,14 @@ class SmsConversionTransport:
             )
             for connection in self._connections[1:count]
         ]
-        for thread in work:
-            thread.start()
+        with suppress(RuntimeError):
+            # The interpreter is ending, or the machine has no more threads: this one does the work.
+            for thread in work:
+                thread.start()
         self._work(self._connections[0], key, reports, places, outcomes)
         for thread in work:
-            thread.join()
+            if thread.ident is not None:
+                thread.join()
         return outcomes
 
     def close(self) -> None:
@@ -99,6 +103,7 @@ class SmsConversionTransport:
                 return
 
     def _call(self, connection: Connection, key: Credentials, report: Report) -> Outcome:
+        skew_ms = self._skew.ms
         parameters = _parameters(self._skew.correct(report))
         try:
             answer = connection.post(f"/?{urlencode(parameters)}", self._headers(parameters, key), b"")
@@ -106,8 +111,9 @@ class SmsConversionTransport:
             return Outcome(Fate.FAILED, "Unreachable", str(error))
         now = self._clock()
         outcome = _read(answer, now)
-        if self._skew.learn(answer.headers.get("date"), now) and outcome.fate is not Fate.DELIVERED:
-            # Whatever it was, it may have been the clock: once more, by the other side's.
+        self._skew.learn(answer.headers.get("date"), now)
+        if self._skew.differs(skew_ms) and outcome.fate is not Fate.DELIVERED:
+            # Whatever it was, it may have been the clock, which another call may have told: once more.
             return Outcome(Fate.BUSY, "ClockSkew", "the clock of this machine is wrong")
         return outcome
 

@@ -48,6 +48,8 @@ _PRODUCT_FATES = {
 _BUSY_STATUS = {408, 425, 429}
 _CALLER_STATUS = {401, 403, 404, 405, 407, 415}
 _SERVER_ERROR, _CLIENT_ERROR = 500, 400
+#: As many digits of a number of seconds, or ms, are read: a longer one means days either way.
+_DIGITS = 9
 
 
 def of_status(status: int, code: str, reason: str, wait_ms: int) -> Outcome:
@@ -76,11 +78,11 @@ def wait_ms(headers: Mapping[str, str], now: int) -> int:
     """Return how long an answer asks to wait, ms, by `x-acs-retry-after` or `Retry-After`; or 0."""
     ours = headers.get("x-acs-retry-after", "")
     if ours.isdecimal():
-        return int(ours)
+        return int(ours[:_DIGITS])
     common = headers.get("retry-after", "").strip()
     if common.isdecimal():
-        return int(common) * 1000
+        return int(common[:_DIGITS]) * 1000
     try:
         return max(0, int(parsedate_to_datetime(common).timestamp() * 1000) - now) if common else 0
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0
