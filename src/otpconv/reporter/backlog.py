@@ -33,7 +33,8 @@ class Item(Struct, eq=False):
         report: the report as it is spooled.
         source: where it was read.
         place: its place there.
-        strikes: how often it failed while others were taken.
+        strikes: how often it failed, alone, while others were taken.
+        seen: how many were delivered when it had its last strike.
         settled: whether it is delivered, set aside, or lost.
     """
 
@@ -41,6 +42,7 @@ class Item(Struct, eq=False):
     source: Reader | Memory
     place: int
     strikes: int = 0
+    seen: int = -1
     settled: bool = False
 
 

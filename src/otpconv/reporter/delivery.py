@@ -2,7 +2,6 @@
 
 import logging
 import os
-import random
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -22,8 +21,8 @@ _TROUBLE_S = 1.0
 _STRIKES = 5
 #: Between rounds in which some failed and others did not, s.
 _MIXED_S = 0.2
-#: Sent at most while it is not known whether the other side is well.
-_PROBE = 8
+#: So many times smaller is the next round after one that came to nothing, and larger after a good one.
+_STEP = 4
 _SETTLED = {Fate.DELIVERED, Fate.REJECTED}
 
 _log = logging.getLogger("otpconv.reporter")
@@ -77,6 +76,7 @@ class Delivery:
     def _begin(self) -> None:
         self.breaker = Breaker(self._longest_pause_ms)
         self._window: list[Item] = []
+        self._most = self._transport.most
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
         self._stopping = False
@@ -144,10 +144,7 @@ class Delivery:
         if not self._window:
             self._backlog.keep()
             return _LOOK_S
-        items = self._window
-        if self.breaker.state == "half-open" and len(items) > _PROBE:
-            items = random.sample(items, _PROBE)
-        self._send(items, now)
+        self._send(self._window[: self._most], now)
         self._backlog.keep()
         return 0.0
 
@@ -161,14 +158,21 @@ class Delivery:
                 self._settle(item, Outcome(Fate.REJECTED, "SealedNumber", str(error)), now)
         outcomes = self._transport.send(reports) if reports else []
         some = any(outcome.fate in _SETTLED for outcome in outcomes)
+        alone = len(ready) == 1
+        failed = set()
         for item, outcome in zip(ready, outcomes, strict=True):
-            if outcome.fate is Fate.FAILED and some:
-                item.strikes += 1
-            if item.strikes >= _STRIKES:
-                reason = f"failed {_STRIKES} times while others were taken: {outcome.reason}"
-                self._settle(item, Outcome(Fate.REJECTED, outcome.code, reason), now)
-            elif outcome.fate in _SETTLED:
+            if outcome.fate in _SETTLED:
                 self._settle(item, outcome, now)
+            elif outcome.fate is Fate.FAILED:
+                failed.add(item)
+                if some or (alone and self.delivered > item.seen):
+                    item.strikes += 1
+                    item.seen = self.delivered
+                if item.strikes >= _STRIKES:
+                    reason = f"failed {_STRIKES} times while others were taken: {outcome.reason}"
+                    self._settle(item, Outcome(Fate.REJECTED, outcome.code, reason), now)
+        # What failed goes behind the others: the culprit may be among it.
+        self._window.sort(key=failed.__contains__)
         self._window = [item for item in self._window if not item.settled]
         if outcomes:
             self._judge(outcomes, some=some)
@@ -188,15 +192,20 @@ class Delivery:
         broken = next((each for each in left if each.fate in {Fate.FAILED, Fate.REFUSED}), None)
         if some:
             self.breaker.succeeded()
+            self._most = min(self._most * _STEP, self._transport.most)
             self._tell("")
         elif broken is not None:
             self.breaker.failed(wait_ms)
+            self._most = max(1, min(self._most, len(outcomes)) // _STEP)
             self.last_error = f"{broken.code}: {broken.reason}"
             if broken.fate is Fate.REFUSED or self.breaker.state != "closed":
                 self._tell(self.last_error)
             return
-        if any(outcome.fate is Fate.BUSY for outcome in left):
+        busy = next((each for each in left if each.fate is Fate.BUSY), None)
+        if busy is not None:
             self.breaker.busy(wait_ms)
+            if not some:
+                self.last_error = f"{busy.code}: {busy.reason}"
         elif left:
             self.breaker.hold(_MIXED_S)
 
