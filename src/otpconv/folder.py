@@ -30,6 +30,8 @@ def alone(folder: Path, *, within_ms: int | None = None) -> Iterator[None]:
             _lock_within(descriptor, within_ms)
         yield
     finally:
+        # Freed by name: a child that was forked meanwhile has the descriptor too, and would hold on to it.
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
 
 
