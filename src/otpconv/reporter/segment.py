@@ -16,6 +16,7 @@ import os
 import secrets
 from itertools import count
 from pathlib import Path
+from zlib import crc32
 
 from otpconv.reporter.reports import Report, read_line
 
@@ -61,7 +62,7 @@ class Writer:
             self.map = mmap.mmap(self._fd, size)
             self.map[:_HEADER] = _header(_HEADER)
             unfinished.rename(self.path)
-        except OSError:
+        except BaseException:
             os.close(self._fd)
             unfinished.unlink(missing_ok=True)
             raise
@@ -69,6 +70,14 @@ class Writer:
     def delivered(self) -> bool:
         """Tell whether all that was appended is delivered."""
         return _cursor(self.map[:_HEADER]) >= self.end
+
+    def removed(self) -> bool:
+        """Tell whether somebody removed the file."""
+        return os.fstat(self._fd).st_nlink == 0
+
+    def left(self) -> list[bytes]:
+        """Return the lines that are not delivered."""
+        return self.map[_cursor(self.map[:_HEADER]) or _HEADER : self.end].splitlines(keepends=True)
 
     def sync(self) -> None:
         """Wait until the disk has what was appended."""
@@ -83,6 +92,8 @@ class Writer:
             if done:
                 self.path.unlink(missing_ok=True)
         finally:
+            # By name: a child that was forked while this was made has the descriptor too.
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
             os.close(self._fd)
 
     def abandon(self) -> None:
@@ -122,10 +133,6 @@ class Reader:
         except BlockingIOError:
             return False
         return True
-
-    def dropped(self) -> bool:
-        """Tell whether another process removed it to make room."""
-        return os.fstat(self._fd).st_nlink == 0
 
     def read(self, most: int) -> list[tuple[int, Report]]:
         """Return up to `most` further reports, each with the place by which it is marked as `done`."""
@@ -220,13 +227,14 @@ def remove_unfinished(folder: Path) -> None:
 
 
 def _header(cursor: int) -> bytes:
-    return (_MAGIC + b"%0*d" % (_DIGITS, cursor)).ljust(_HEADER - 1) + b"\n"
+    digits = b"%0*d" % (_DIGITS, cursor)
+    return (_MAGIC + digits + b" %08x" % crc32(digits)).ljust(_HEADER - 1) + b"\n"
 
 
 def _cursor(header: bytes) -> int:
     """Return how far a segment is delivered; its very beginning when the header is damaged."""
     digits = header[len(_MAGIC) : len(_MAGIC) + _DIGITS]
-    if header.startswith(_MAGIC) and digits.isdigit() and int(digits) >= _HEADER:
+    if digits.isdigit() and header == _header(int(digits)):
         return int(digits)
     return 0
 
