@@ -53,6 +53,7 @@ class Backlog:
         claimed: whether this process delivers the folder.
         rejected: those it set aside as dead letters, by error code.
         damaged: how many damaged pieces it set aside.
+        problem: why the folder can't be delivered; empty while it can.
     """
 
     def __init__(self, spool: Spool, lost: Callable[[str, int], None]) -> None:
@@ -60,11 +61,13 @@ class Backlog:
         self.claimed = False
         self.rejected = Tally("reports are set aside as dead letters")
         self.damaged = 0
+        self.problem = ""
         self._spool = spool
         self._folder = spool.folder
         self._lost = lost
         self._fd: int | None = None
         self._readers: dict[Path, Reader] = {}
+        self._unreadable: set[Path] = set()
         self._letters = (
             None
             if spool.folder is None
@@ -72,43 +75,51 @@ class Backlog:
         )
 
     def claim(self, destination: str) -> None:
-        """Become the one that delivers the folder, unless another process is.
-
-        Raises:
-            OSError: the folder can't be used.
-        """
+        """Become the one that delivers the folder, unless another process is, or the folder can't be used."""
         if self.claimed or self._folder is None or not self._folder.is_dir():
             return
         if self._fd is None:
-            self._fd = os.open(self._folder / CLAIM_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                self._fd = os.open(self._folder / CLAIM_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+            except OSError as error:
+                self._tell(f"{CLAIM_FILE}: {error.strerror}")
+                return
+            self._tell("")
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return
         self.claimed = True
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, destination.encode(), 0)
+        with suppress(OSError):  # it is for people to read
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, destination.encode(), 0)
 
     def read(self, most: int, now: int) -> list[Item]:
-        """Return up to `most` further reports.
-
-        Raises:
-            OSError: the folder can't be used.
-        """
+        """Return up to `most` further reports."""
         memory = self._spool.memory
         items = [Item(report, memory, place) for place, report in memory.read(most)]
         if self._folder is None or not self.claimed or len(items) >= most:
             return items
-        paths = [path for path, _ in segments(self._folder)]
+        # From here on nothing may be raised: what was read would not be read again.
+        try:
+            paths = [path for path, _ in segments(self._folder)]
+        except OSError as error:
+            self._tell(error.strerror or str(error))
+            return items
+        self._tell("")
         self._forget(set(paths))
         for path in paths:
             reader = self._reader(path, now)
             if reader is None:
                 continue
-            while len(items) < most and (found := reader.read(most - len(items))):
-                items += [Item(report, reader, place) for place, report in found]
+            try:
+                while len(items) < most and (found := reader.read(most - len(items))):
+                    items += [Item(report, reader, place) for place, report in found]
+            except OSError as error:
+                self._skip(path, error)
             if reader.damaged:
-                self._set_aside(reader)
+                with suppress(OSError):
+                    self._set_aside(reader)
             if len(items) >= most:
                 break
         return items
@@ -143,12 +154,18 @@ class Backlog:
                 reader.keep_cursor()
 
     def release(self) -> None:
-        """Let another process deliver the folder; in a forked child, leave it to the parent."""
+        """Let another process deliver the folder."""
         for path in list(self._readers):
             self._close(path)
         if self._fd is not None:
             os.close(self._fd)
         self._fd, self.claimed = None, False
+
+    def forked(self) -> None:
+        """Begin anew in a child."""
+        self.release()
+        self.rejected.forked()
+        self.damaged = 0
 
     def _reader(self, path: Path, now: int) -> Reader | None:
         reader = self._readers.get(path)
@@ -161,11 +178,27 @@ class Backlog:
                 and drop(path, lambda count: self._lost("age", count))
             ):
                 return None
+            if path in self._unreadable:
+                return None
             try:
                 reader = self._readers[path] = Reader(path)
             except FileNotFoundError:
                 return None
+            except OSError as error:
+                self._skip(path, error)
         return reader
+
+    def _skip(self, path: Path, error: OSError) -> None:
+        """Leave what is no segment, or can't be read, where it is: it must not stop the others."""
+        _log.error("%s can't be read (%s) and is left as it is", path, error.strerror)
+        self._unreadable.add(path)
+        if path in self._readers:
+            self._close(path)
+
+    def _tell(self, problem: str) -> None:
+        if problem and not self.problem:
+            _log.error("the spool %s can't be delivered (%s)", self._folder, problem)
+        self.problem = problem
 
     def _forget(self, there: set[Path]) -> None:
         """Close segments that another process removed to make room."""

@@ -29,7 +29,7 @@ from otpconv.reporter.tally import Stats, Tally
 
 _DAY_MS = 24 * 60 * 60 * 1000
 #: How long the end of an interpreter waits for delivery, if that works, s; the spool has the rest.
-_AT_EXIT_S = 2.0
+_AT_EXIT_S = 1.0
 LOOK_S = 0.005
 
 _Text = TypeVar("_Text", bound=str)
@@ -149,7 +149,7 @@ class BaseReporter:
             degraded=self._delivery.degraded,
             delivering=self._backlog.claimed or self._spool.folder is None,
             durable=self._spool.folder is not None and not self._spool.problem,
-            last_error=self._delivery.last_error or self._spool.problem,
+            last_error=self._delivery.last_error or self._spool.problem or self._backlog.problem,
         )
 
     def _conversion(
@@ -211,13 +211,12 @@ class BaseReporter:
 
     def _forked(self) -> None:
         self._losses.forked()
-        self._backlog.rejected.forked()
         self._spool.forked()
         self._delivery.forked()
 
-    def _at_exit(self) -> None:
+    def _at_exit(self, deadline: float) -> None:
         works = self._delivery.breaker.state == "closed" and not self._delivery.degraded
-        deadline = time.monotonic() + (_AT_EXIT_S if works else 0.0)
+        deadline = deadline if works else 0.0
         self._delivery.hurry()
         while not self._spool.delivered() and time.monotonic() < deadline:
             time.sleep(LOOK_S)
@@ -235,8 +234,9 @@ def _collected(delivery: Delivery, spool: Spool) -> None:
 
 @atexit.register
 def _at_exit() -> None:
+    deadline = time.monotonic() + _AT_EXIT_S
     for reporter in list(_reporters):
-        reporter._at_exit()  # noqa: SLF001 - its own module
+        reporter._at_exit(deadline)  # noqa: SLF001 - its own module
 
 
 def _forked() -> None:

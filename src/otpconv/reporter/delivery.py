@@ -112,7 +112,7 @@ class Delivery:
         """Begin anew in a child: thread, connections and claims are the parent's."""
         self.delivered = 0
         self.last_error = ""
-        self._backlog.release()
+        self._backlog.forked()
         self._left_to_parent.append(self._transport)
         self._transport = self._make_transport()
         self._begin()

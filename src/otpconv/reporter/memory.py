@@ -1,7 +1,10 @@
 """Reports kept in memory: all in the memory-only mode, otherwise while the spool can't be written to."""
 
 from collections import deque
+from collections.abc import Callable
+from threading import Lock
 
+from otpconv.reporter.limits import Overflow
 from otpconv.reporter.reports import Report, read_line
 
 #: What a line takes in memory beside its bytes.
@@ -15,6 +18,7 @@ class Memory:
         """Take the bound, bytes."""
         self.max_bytes = max_bytes
         self.bytes = 0
+        self._lock = Lock()
         self._lines: deque[bytes] = deque()
         self._in_hand = 0
 
@@ -27,17 +31,28 @@ class Memory:
 
     def append(self, line: bytes) -> None:
         """Keep a line."""
-        self._lines.append(line)
-        self.bytes += len(line) + _OVERHEAD_BYTES
+        with self._lock:
+            self._lines.append(line)
+            self.bytes += len(line) + _OVERHEAD_BYTES
+
+    def keep(self, line: bytes, overflow: Overflow, lost: Callable[[str, int], None]) -> bool:
+        """Keep a line if there is room for it, or if the oldest give way; tell whether it is kept."""
+        if overflow == "drop-oldest":
+            while not self.room(line) and self.take() is not None:
+                lost("overflow", 1)
+        if not self.room(line):
+            return False
+        self.append(line)
+        return True
 
     def take(self) -> bytes | None:
         """Hand out the oldest line, which is not kept any more; None when there is none."""
-        try:
+        with self._lock:
+            if not self._lines:
+                return None
             line = self._lines.popleft()
-        except IndexError:
-            return None
-        self.bytes -= len(line) + _OVERHEAD_BYTES
-        return line
+            self.bytes -= len(line) + _OVERHEAD_BYTES
+            return line
 
     def read(self, most: int) -> list[tuple[int, Report]]:
         """Hand out up to `most` reports, oldest first, as a segment does."""
@@ -55,6 +70,7 @@ class Memory:
         self._in_hand -= 1
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget everything, in a child too, where somebody may have held the lock."""
+        self._lock = Lock()
         self._lines.clear()
         self.bytes = self._in_hand = 0

@@ -1,5 +1,6 @@
 """Recipients' numbers in the spool: sealed with a key of the spool's own, never in clear on the disk."""
 
+import errno
 import os
 from base64 import b64decode, b64encode
 from pathlib import Path
@@ -19,21 +20,13 @@ class Numbers:
     """Seals and opens numbers, by AES-256-GCM; every process on the spool does so with the same key."""
 
     def __init__(self, folder: Path) -> None:
-        """Take the key of a spool, made when there is none; hold the folder's lock.
+        """Take the key of a spool.
 
         Raises:
-            OSError: it can't be read or made.
+            OSError: it is not there, or can't be read.
             ValueError: it is damaged.
         """
-        file = folder / KEY_FILE
-        if not file.exists():
-            fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            try:
-                os.write(fd, os.urandom(_KEY_BYTES))
-                os.fsync(fd)
-            finally:
-                os.close(fd)
-        self._cipher = AESGCM(file.read_bytes())
+        self._cipher = AESGCM((folder / KEY_FILE).read_bytes())
 
     def seal(self, number: str) -> str:
         """Return the number sealed, as a text."""
@@ -67,3 +60,24 @@ class Numbers:
             return self._cipher.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], None).decode()
         except InvalidTag:
             raise ValueError("sealed with another key") from None
+
+
+def make_key(folder: Path) -> None:
+    """Make the key of a spool, if there is none; hold the folder's lock.
+
+    Raises:
+        OSError: it can't be made.
+    """
+    file = folder / KEY_FILE
+    if file.exists():
+        return
+    # Complete before it has its name: a full disk, or a kill, must not leave a piece of a key.
+    unfinished = file.with_suffix(".new")
+    fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        if os.write(fd, os.urandom(_KEY_BYTES)) < _KEY_BYTES:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    unfinished.rename(file)

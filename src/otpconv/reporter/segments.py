@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from otpconv.reporter import segment
+from otpconv.reporter.limits import SEGMENT_BYTES, Limits
 
 
 def segments(folder: Path) -> list[tuple[Path, int]]:
@@ -43,6 +44,17 @@ def drop(path: Path, lost: Callable[[int], None]) -> bool:
     if count:
         lost(count)
     return True
+
+
+def make_room(folder: Path, limits: Limits, lost: Callable[[int], None]) -> bool:
+    """Make room for one more segment, if that is allowed; tell whether there is, and how many that loses."""
+    paths = segments(folder)
+    missing = sum(size for _, size in paths) + SEGMENT_BYTES - limits.max_bytes
+    if missing > 0 and limits.overflow == "drop-oldest":
+        for path, size in paths:
+            if missing > 0 and drop(path, lost):
+                missing -= size
+    return missing <= 0
 
 
 def sync(path: Path) -> None:

@@ -9,7 +9,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import RLock
 
@@ -17,9 +17,9 @@ from otpconv.folder import alone
 from otpconv.reporter import segment
 from otpconv.reporter.limits import SEGMENT_BYTES, Limits
 from otpconv.reporter.memory import Memory
-from otpconv.reporter.numbers import Numbers
+from otpconv.reporter.numbers import KEY_FILE, Numbers, make_key
 from otpconv.reporter.reports import SEALED, Report, line_of, read_line
-from otpconv.reporter.segments import drop, segments, sync
+from otpconv.reporter.segments import make_room, segments, sync
 
 #: What waits in memory while the folder can't be used, at most.
 _MEMORY_BYTES = 4 * 1024 * 1024
@@ -30,7 +30,6 @@ _FULL_AGAIN_S, _BROKEN_AGAIN_S = 0.02, 1.0
 
 #: Segments that wait to be made safe against power failures.
 _MOST_UNSYNCED = 1000
-
 
 _log = logging.getLogger("otpconv.reporter")
 
@@ -68,6 +67,8 @@ class Spool:
         self._closed: deque[tuple[Path, int]] = deque()
         self._unsynced: list[Path] = []
         self._numbers: Numbers | None = None
+        self._opening = False
+        self._late: deque[bytes] = deque()
         self._pid = 0
         self._again_at = 0.0
         with suppress(OSError):
@@ -99,16 +100,27 @@ class Spool:
         with self._lock:
             if has_number:
                 line = self._sealed(line)
+            # Measured first: nothing is called below, so no signal handler reports in the middle of it.
+            size = len(line)
             writer = self._writer
             if writer is not None and now < self._rotate_at:
-                end = writer.end + len(line)
+                end = writer.end + size
                 if end <= writer.size:
                     writer.map[writer.end : end] = line
                     writer.end = end
                     self.reported += 1
                     return True
-            taken = self._append_slowly(line, now)
-            self.reported += taken
+            if self._opening:
+                # A signal handler reports while its thread opens a segment.
+                self._late.append(line)
+                return True
+            self._opening = True
+            try:
+                taken = self._append_slowly(line, now)
+                self.reported += taken
+            finally:
+                self._opening = False
+            self._take_late(now)
         return taken
 
     def begin(self) -> None:
@@ -128,10 +140,13 @@ class Spool:
             return own and not self._closed and not self.memory
 
     def heal(self, now: int) -> None:
-        """Bring what waits in memory to the folder, if it can be used again."""
+        """Bring to the folder what is not there: if it can be used again, or if somebody emptied it."""
         with self._lock:
-            if self.folder is None or not self.problem or time.monotonic() < self._again_at:
+            self._take_late(now)
+            if self.folder is None or time.monotonic() < self._again_at:
                 return
+            if self._writer is not None and self._writer.removed():
+                self._rescue(self._writer, now)
             while (line := self.memory.take()) is not None:
                 # It was counted when it came.
                 self.reported -= 1
@@ -160,13 +175,17 @@ class Spool:
 
     def pending(self) -> tuple[int, int]:
         """Return how many reports wait in the folder and in memory, and the bytes they take."""
-        found = [] if self.folder is None or not self.folder.is_dir() else segments(self.folder)
+        found: list[tuple[Path, int]] = []
+        with suppress(OSError):
+            found = segments(self.folder) if self.folder is not None else []
         count = sum(segment.count_left(path) for path, _ in found) + len(self.memory)
         return count, sum(size for _, size in found) + self.memory.bytes
 
     def close(self) -> None:
         """Let others have what is spooled. A later report opens the spool again."""
         with self._lock:
+            if self._writer is not None:
+                self._take_late(self._rotate_at - 1)
             self._close_segment()
 
     def forked(self) -> None:
@@ -176,6 +195,8 @@ class Spool:
             self._writer.abandon()
         self._writer = None
         self._closed.clear()
+        self._opening = False
+        self._late.clear()
         self.memory.clear()
         self.reported = 0
         self._pid = 0
@@ -184,32 +205,25 @@ class Spool:
         """Take a line that the open segment, if there is one, does not; False when there is no room."""
         self.begin()
         if self.folder is None:
-            return self._remember(line)
+            return self.memory.keep(line, self.limits.overflow, self._lost)
         if time.monotonic() < self._again_at:
-            return bool(self.problem) and self._remember(line)
+            return bool(self.problem) and self.memory.keep(line, self.limits.overflow, self._lost)
         try:
             room = self._next_segment(now)
         except OSError as error:
             self._again_at = time.monotonic() + _BROKEN_AGAIN_S
             self._tell(error.strerror or str(error))
-            return self._remember(line)
+            return self.memory.keep(line, self.limits.overflow, self._lost)
         self._tell("")
         if not room or self._writer is None:
             self._again_at = time.monotonic() + _FULL_AGAIN_S
             return False
         line = self._sealed(line)
-        end = self._writer.end + len(line)
-        self._writer.map[self._writer.end : end] = line
-        self._writer.end = end
-        return True
-
-    def _remember(self, line: bytes) -> bool:
-        if self.limits.overflow == "drop-oldest":
-            while not self.memory.room(line) and self.memory.take() is not None:
-                self._lost("overflow", 1)
-        if not self.memory.room(line):
-            return False
-        self.memory.append(line)
+        size = len(line)
+        writer = self._writer
+        end = writer.end + size
+        writer.map[writer.end : end] = line
+        writer.end = end
         return True
 
     def _next_segment(self, now: int) -> bool:
@@ -217,9 +231,12 @@ class Spool:
         self._prepare()
         assert self.folder is not None  # noqa: S101 - for the type checker
         self._close_segment()
-        with alone(self.folder, within_ms=_FOLDER_WAIT_MS):
-            segment.remove_unfinished(self.folder)
-            if not self._make_room(self.folder):
+        with ExitStack() as held:
+            # Who holds it longer is stopped, or starved: rather a segment too many than reports in memory.
+            with suppress(BlockingIOError):
+                held.enter_context(alone(self.folder, within_ms=_FOLDER_WAIT_MS))
+                segment.remove_unfinished(self.folder)
+            if not make_room(self.folder, self.limits, lambda count: self._lost("overflow", count)):
                 return False
             self._writer = segment.Writer(self.folder, SEGMENT_BYTES, now)
         self._rotate_at = now + self.limits.open_ms
@@ -229,25 +246,30 @@ class Spool:
         if self.folder is None or (self._numbers is not None and self.folder.is_dir()):
             return
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with alone(self.folder, within_ms=_FOLDER_WAIT_MS):
-            try:
-                self._numbers = Numbers(self.folder)
-            except ValueError as error:
-                raise OSError(f"the number key in {self.folder} is damaged: remove it") from error
+        if not (self.folder / KEY_FILE).exists():
+            with alone(self.folder, within_ms=_FOLDER_WAIT_MS):
+                make_key(self.folder)
+        try:
+            self._numbers = Numbers(self.folder)
+        except ValueError as error:
+            raise OSError(f"the number key in {self.folder} is damaged: remove it") from error
 
-    def _make_room(self, folder: Path) -> bool:
-        paths = segments(folder)
-        missing = sum(size for _, size in paths) + SEGMENT_BYTES - self.limits.max_bytes
-        if missing <= 0:
-            return True
-        if self.limits.overflow != "drop-oldest":
-            return False
-        for path, size in paths:
-            if missing <= 0:
-                break
-            if drop(path, lambda count: self._lost("overflow", count)):
-                missing -= size
-        return missing <= 0
+    def _take_late(self, now: int) -> None:
+        """Take what a signal handler has reported in the middle of another report."""
+        while self._late:
+            if not self.append(self._late.popleft(), now, has_number=True):
+                self._lost("overflow", 1)
+
+    def _rescue(self, writer: segment.Writer, now: int) -> None:
+        """Append once more what was appended to a segment that somebody has removed."""
+        self._writer = None
+        for line in writer.left():
+            # It was counted when it came.
+            self.reported -= 1
+            if not self.append(line, now):
+                self.reported += 1
+                self._lost("overflow", 1)
+        writer.abandon()
 
     def _close_segment(self) -> None:
         writer, self._writer = self._writer, None
