@@ -225,7 +225,7 @@ def test_a_report_that_fails_again_and_again_while_others_are_taken_is_set_aside
 def test_a_report_that_fails_alone_is_not_blamed_for_it(server: BadServer, reporter: Reporter) -> None:
     server.answer = INTERNAL
     ids = report(reporter, count=1)
-    until(reporter, lambda stats: len(server.heard) > 8)
+    until(reporter, lambda _: len(server.heard) > 8)
     server.answer = well
     assert reporter.flush(PATIENCE_S)
     assert set(server.taken) == ids
