@@ -121,9 +121,10 @@ class Reader:
         self._fd = os.open(path, os.O_RDWR)
         header = os.pread(self._fd, _HEADER, 0)
         self._cursor = _cursor(header)
-        self._at = self._cursor
         self._open: dict[int, None] = {}
-        self.damaged: list[bytes] = []
+        # A damaged header has its length all the same, and all behind it is delivered once more.
+        self.damaged: list[bytes] = [] if self._cursor or not header else [header]
+        self._at = self._cursor or len(header)
         self.at_end = False
 
     def finished(self) -> bool:

@@ -20,7 +20,8 @@ def segments(folder: Path) -> list[tuple[Path, int]]:
     def sizes() -> Iterator[tuple[Path, int]]:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.name.endswith(segment.SUFFIX):
+                # To open a pipe of that name would never end.
+                if entry.name.endswith(segment.SUFFIX) and entry.is_file(follow_symlinks=False):
                     with suppress(FileNotFoundError):
                         yield Path(entry.path), entry.stat().st_size
 
