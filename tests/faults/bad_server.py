@@ -35,7 +35,9 @@ class Heard(NamedTuple):
 
     @property
     def ids(self) -> list[str]:
-        return [report.get("message_id") or report["MessageId"] for report in self.reports]
+        """Which messages were reported; those known by number alone by that."""
+        known_by = ("message_id", "MessageId", "to", "To")
+        return [next(report[name] for name in known_by if name in report) for report in self.reports]
 
 
 #: Answers a request on its socket, and tells whether the connection stays open.

