@@ -128,7 +128,9 @@ pid = os.fork()
 if pid == 0:
     reporter.report(f"{name}-child")
     os.write(noted, f"{name}-child\\n".encode())
-    while not os.path.exists(spool + "/end"):
+    for _ in range(6000):
+        if os.path.exists(spool + "/end"):
+            break
         time.sleep(0.01)
     os._exit(0)
 time.sleep(60)

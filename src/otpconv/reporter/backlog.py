@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from threading import RLock
 
 from msgspec import Struct
 
@@ -54,6 +55,7 @@ class Backlog:
         rejected: those it set aside as dead letters, by error code.
         damaged: how many damaged pieces it set aside.
         problem: why the folder can't be delivered; empty while it can.
+        claiming: held while a claim is made, and while the process forks.
     """
 
     def __init__(self, spool: Spool, lost: Callable[[str, int], None]) -> None:
@@ -66,6 +68,7 @@ class Backlog:
         self._folder = spool.folder
         self._lost = lost
         self._fd: int | None = None
+        self.claiming = RLock()
         self._readers: dict[Path, Reader] = {}
         self._unreadable: set[Path] = set()
         self._letters = (
@@ -78,21 +81,8 @@ class Backlog:
         """Become the one that delivers the folder, unless another process is, or the folder can't be used."""
         if self.claimed or self._folder is None or not self._folder.is_dir():
             return
-        if self._fd is None:
-            try:
-                self._fd = os.open(self._folder / CLAIM_FILE, os.O_RDWR | os.O_CREAT, 0o600)
-            except OSError as error:
-                self._tell(f"{CLAIM_FILE}: {error.strerror}")
-                return
-            self._tell("")
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return
-        self.claimed = True
-        with suppress(OSError):  # it is for people to read
-            os.ftruncate(self._fd, 0)
-            os.pwrite(self._fd, destination.encode(), 0)
+        with self.claiming:
+            self._claim(self._folder, destination)
 
     def read(self, most: int, now: int) -> list[Item]:
         """Return up to `most` further reports."""
@@ -163,9 +153,27 @@ class Backlog:
 
     def forked(self) -> None:
         """Begin anew in a child."""
+        self.claiming = RLock()
         self.release()
         self.rejected.forked()
         self.damaged = 0
+
+    def _claim(self, folder: Path, destination: str) -> None:
+        if self._fd is None:
+            try:
+                self._fd = os.open(folder / CLAIM_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+            except OSError as error:
+                self._tell(f"{CLAIM_FILE}: {error.strerror}")
+                return
+            self._tell("")
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        self.claimed = True
+        with suppress(OSError):  # it is for people to read
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, destination.encode(), 0)
 
     def _reader(self, path: Path, now: int) -> Reader | None:
         reader = self._readers.get(path)

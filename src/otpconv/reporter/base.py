@@ -2,9 +2,11 @@
 
 import atexit
 import os
+import threading
 import time
 import weakref
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -209,6 +211,14 @@ class BaseReporter:
         self._spool.close()
         _reporters.discard(self)
 
+    def _forking(self) -> None:
+        self._spool.lock.acquire()
+        self._backlog.claiming.acquire()
+
+    def _went_on(self) -> None:
+        self._backlog.claiming.release()
+        self._spool.lock.release()
+
     def _forked(self) -> None:
         self._losses.forked()
         self._spool.forked()
@@ -239,13 +249,32 @@ def _at_exit() -> None:
         reporter._at_exit(deadline)  # noqa: SLF001 - its own module
 
 
-def _forked() -> None:
-    for reporter in list(_reporters):
-        reporter._forked()  # noqa: SLF001 - its own module
+#: Which reporters a thread that forks holds meanwhile.
+_forking = threading.local()
 
 
-# There is no way to take such a hook back, so it must hold no reporter.
-os.register_at_fork(after_in_child=_forked)
+def _before_fork() -> None:
+    # In one order: two threads may fork at once.
+    _forking.reporters = sorted(_reporters, key=id)
+    for reporter in _forking.reporters:
+        reporter._forking()  # noqa: SLF001 - its own module
+
+
+def _after_fork(*, child: bool) -> None:
+    for reporter in _forking.reporters:
+        if child:
+            reporter._forked()  # noqa: SLF001 - its own module
+        else:
+            reporter._went_on()  # noqa: SLF001 - its own module
+    _forking.reporters = []
+
+
+# There is no way to take such hooks back, so they must hold no reporter.
+os.register_at_fork(
+    before=_before_fork,
+    after_in_parent=partial(_after_fork, child=False),
+    after_in_child=partial(_after_fork, child=True),
+)
 
 
 def _one_of(name: str, value: _Text, *allowed: _Text) -> _Text:

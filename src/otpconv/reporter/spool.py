@@ -27,7 +27,6 @@ _MEMORY_BYTES = 4 * 1024 * 1024
 _FOLDER_WAIT_MS = 20
 #: How soon a folder that is full, or can't be used, is tried again, s.
 _FULL_AGAIN_S, _BROKEN_AGAIN_S = 0.02, 1.0
-
 #: Segments that wait to be made safe against power failures.
 _MOST_UNSYNCED = 1000
 
@@ -44,6 +43,7 @@ class Spool:
         reported: reports taken.
         problem: why the folder can't be used; empty while it can.
         opened: called when the first report of a process comes: from then on somebody has to deliver.
+        lock: held while the process forks too, since a child must know what it inherits.
     """
 
     def __init__(self, folder: Path | None, limits: Limits, lost: Callable[[str, int], None]) -> None:
@@ -61,7 +61,7 @@ class Spool:
         self.problem = ""
         self._lost = lost
         self.opened: Callable[[], None] = lambda: None
-        self._lock = RLock()
+        self.lock = RLock()
         self._writer: segment.Writer | None = None
         self._rotate_at = 0
         self._closed: deque[tuple[Path, int]] = deque()
@@ -97,7 +97,7 @@ class Spool:
         Returns:
             Whether it is taken; False when there is no room, and none could be made.
         """
-        with self._lock:
+        with self.lock:
             if has_number:
                 line = self._sealed(line)
             # Measured first: nothing is called below, so no signal handler reports in the middle of it.
@@ -125,7 +125,7 @@ class Spool:
 
     def begin(self) -> None:
         """See to it that somebody delivers from now on, in this process."""
-        with self._lock:
+        with self.lock:
             if os.getpid() != self._pid:
                 if self._pid:
                     self.forked()
@@ -134,14 +134,14 @@ class Spool:
 
     def delivered(self) -> bool:
         """Tell whether all that this process reported is delivered, set aside or lost."""
-        with self._lock:
+        with self.lock:
             self._forget_delivered()
             own = self._writer is None or self._writer.delivered()
             return own and not self._closed and not self.memory
 
     def heal(self, now: int) -> None:
         """Bring to the folder what is not there: if it can be used again, or if somebody emptied it."""
-        with self._lock:
+        with self.lock:
             self._take_late(now)
             if self.folder is None or time.monotonic() < self._again_at:
                 return
@@ -163,7 +163,7 @@ class Spool:
         Raises:
             OSError: the disk fails.
         """
-        with self._lock:
+        with self.lock:
             paths, self._unsynced = self._unsynced, []
             if self._writer is not None:
                 self._unsynced.append(self._writer.path)
@@ -183,14 +183,14 @@ class Spool:
 
     def close(self) -> None:
         """Let others have what is spooled. A later report opens the spool again."""
-        with self._lock:
+        with self.lock:
             if self._writer is not None:
                 self._take_late(self._rotate_at - 1)
             self._close_segment()
 
     def forked(self) -> None:
         """Begin anew in a child: the parent keeps its segment, and what it has in memory."""
-        self._lock = RLock()
+        self.lock = RLock()
         if self._writer is not None:
             self._writer.abandon()
         self._writer = None
