@@ -1,5 +1,8 @@
 """One kept HTTP connection: no redirects, no cookies, a bounded answer, and an end to waiting."""
 
+# Otherwise imported by the first look-up of a host: a child forked in the middle of that waits for the
+# import's lock for ever.
+import encodings.idna  # noqa: F401 - see there
 import http.client
 import io
 import socket
