@@ -87,6 +87,18 @@ def test_only_one_process_delivers_a_spool_and_the_next_takes_over(tmp_path: Pat
     assert sorted(drained(other)) == sorted(ids(items[2:]))
 
 
+def test_a_spool_that_is_delivered_to_somewhere_else_is_a_problem_that_is_told(
+    tmp_path: Path, lost: Lost
+) -> None:
+    one, other = (Backlog(Spool(tmp_path, LIMITS, lost.add), lost.add) for _ in range(2))
+    one.claim("http://one")
+    other.claim("http://other")
+    assert "http://one" in other.problem
+    one.release()
+    other.claim("http://other")
+    assert other.claimed
+
+
 def test_the_oldest_segments_give_way_when_the_spool_is_full(tmp_path: Path, lost: Lost) -> None:
     spool = Spool(tmp_path, Limits(SMALLEST_BYTES, 3_600_000, "drop-oldest"), lost.add)
     assert fill(spool, 20_000) == 20_000

@@ -12,6 +12,7 @@ GATEWAY = [
     (400, "InvalidParameter.Format", Fate.REJECTED),
     (400, "InvalidRequest", Fate.REJECTED),
     (413, "", Fate.REJECTED),
+    (400, "", Fate.REFUSED),
     (404, "InvalidAccessKeyId.NotFound", Fate.REFUSED),
     (400, "InvalidAccessKeyId.Inactive", Fate.REFUSED),
     (400, "SignatureDoesNotMatch", Fate.REFUSED),

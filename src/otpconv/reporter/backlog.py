@@ -169,6 +169,9 @@ class Backlog:
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            other = os.fsdecode(os.pread(self._fd, 4096, 0))
+            if other not in {"", destination}:
+                self._tell(f"a process delivers it to {other}: give each destination a spool of its own")
             return
         self.claimed = True
         with suppress(OSError):  # it is for people to read

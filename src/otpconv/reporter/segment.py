@@ -2,8 +2,8 @@
 
 A segment begins with a header that holds how far it is delivered; lines follow, then zeros. It has its whole
 size from the beginning, so a full disk is met when a segment is made and never in the middle of a report.
-Appending is
-a copy into the page cache: no system call, nothing that lets another thread run, and it outlives the process.
+Appending is a copy into the page cache: no system call, nothing that lets another thread run, and it outlives
+the process.
 
 The writer holds the file's lock until it closes it or ends, however it ends. Who gets a shared lock on a
 segment knows that nobody writes to it any more.

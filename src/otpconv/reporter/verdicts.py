@@ -47,6 +47,7 @@ _PRODUCT_FATES = {
 }
 _BUSY_STATUS = {408, 425, 429}
 _CALLER_STATUS = {401, 403, 404, 405, 407, 415}
+_TOO_LARGE = 413
 _SERVER_ERROR, _CLIENT_ERROR = 500, 400
 #: As many digits of a number of seconds, or ms, are read: a longer one means days either way.
 _DIGITS = 9
@@ -61,6 +62,9 @@ def of_status(status: int, code: str, reason: str, wait_ms: int) -> Outcome:
     elif code.startswith(_CALLER) or (
         status in _CALLER_STATUS and not code.startswith(("Missing", "Invalid"))
     ):
+        fate = Fate.REFUSED
+    elif not code and status != _TOO_LARGE:
+        # Some proxy's own answer says nothing about a report.
         fate = Fate.REFUSED
     else:
         fate = Fate.REJECTED
