@@ -55,7 +55,9 @@ def spooled(tmp_path: Path) -> Path:
 def test_a_spool_is_looked_into_drained_and_its_dead_letters_are_put_back(run: Run, spooled: Path) -> None:
     status = json.loads(run("spool", "status", spooled, "--json").stdout)
     assert (status["pending"], status["dead_letters"], status["delivered_to"]) == (6, {}, "")
-    assert "pending: 6" in run("spool", "status", spooled).stdout
+    shown = run("spool", "status", spooled).stdout
+    assert "pending: 6" in shown
+    assert "oldest_at: 20" in shown
     drained = json.loads(run("spool", "drain", spooled, "--json").stdout)
     assert drained == {"delivered": 5, "rejected": 1}
     letters = json.loads(run("spool", "dead-letters", spooled, "--json").stdout)

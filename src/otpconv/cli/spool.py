@@ -48,7 +48,6 @@ def status(path: _Path, json: Json = False) -> None:
         found = look(path)
     fields = msgspec.to_builtins(found)
     if not json:
-        fields["oldest_at"] = None if found.oldest_at is None else _iso(found.oldest_at)
         fields["dead_letters"] = ", ".join(f"{n} {code}" for code, n in found.dead_letters.items()) or "0"
         fields["delivered_to"] = found.delivered_to or "nobody delivers it now"
     tell_members(fields, json=json)
