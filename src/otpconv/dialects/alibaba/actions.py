@@ -1,19 +1,25 @@
-"""The operations there are, and how each one's parameters become a report.
+"""How each operation's parameters become a report; `operations` says which there are, and what they must be.
 
 A blank parameter is the same as an absent one, as the documentation says of ConversionTime. Unknown
 parameters are ignored.
-
-Source: the API references of SmsConversion and ConversionData (2018-05-01), SmsConversionIntl and
-ConversionDataIntl (2017-05-25), Alibaba Cloud Short Message Service documentation.
 """
 
 import re
 from collections.abc import Callable
 
 from otpconv.dialects.alibaba.call import Call
+from otpconv.dialects.alibaba.operations import (
+    CONVERSION_RATE,
+    CONVERSION_TIME,
+    DELIVERED,
+    MESSAGE_ID,
+    OPERATIONS,
+    REPORT_TIME,
+    Parameter,
+)
 from otpconv.dialects.alibaba.refusal import GatewayError, invalid, missing
 from otpconv.errors import InvalidTime
-from otpconv.model import CLOCK_SKEW_MS, MESSAGE_ID_PATTERN, Conversion, SelfReportedRate
+from otpconv.model import CLOCK_SKEW_MS, Conversion, SelfReportedRate
 
 #: (account, number in E.164) -> the keyed hash that stands for the number.
 NumberHash = Callable[[int, str], str]
@@ -21,10 +27,9 @@ NumberHash = Callable[[int, str], str]
 _Parameters = dict[str, str]
 _Reading = Callable[[_Parameters, int, int, NumberHash], Conversion | SelfReportedRate]
 
-_MESSAGE_ID = re.compile(MESSAGE_ID_PATTERN)
-# int() and str.isdigit() also take other alphabets' digits, underscores and spaces.
-_MILLISECONDS = re.compile(r"[0-9]{1,19}")
-_RATE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,30})?")
+_MESSAGE_ID = re.compile(MESSAGE_ID.pattern)
+_TIME = re.compile(CONVERSION_TIME.pattern)
+_RATE = re.compile(CONVERSION_RATE.pattern)
 
 # As Python, and as everybody else writes them; other capitals take the slow way.
 _BOOLEANS = {"True": True, "true": True, "False": False, "false": False}
@@ -70,7 +75,7 @@ def _conversion(parameters: _Parameters, account: int, now: int, number_hash: Nu
     to = parameters.get("To", "")
     if not message_id and not to:
         raise missing("MessageId", "Send MessageId, or To.")
-    conversion_time = _time(parameters, "ConversionTime", now)
+    conversion_time = _time(parameters, CONVERSION_TIME, now)
     number = number_hash(account, _e164(to)) if to else ""
     return Conversion(account, delivered, conversion_time, message_id, number)
 
@@ -80,7 +85,7 @@ def _conversion_intl(parameters: _Parameters, account: int, now: int, _: NumberH
     message_id = _message_id(parameters)
     if not message_id:
         raise missing("MessageId")
-    return Conversion(account, delivered, _time(parameters, "ConversionTime", now), message_id)
+    return Conversion(account, delivered, _time(parameters, CONVERSION_TIME, now), message_id)
 
 
 def _rate(parameters: _Parameters, account: int, now: int, _: NumberHash) -> SelfReportedRate:
@@ -88,8 +93,8 @@ def _rate(parameters: _Parameters, account: int, now: int, _: NumberHash) -> Sel
     if not text:
         raise missing("ConversionRate")
     if not _RATE.fullmatch(text) or float(text) > 1:
-        raise invalid("ConversionRate", "It must be a decimal number from 0 to 1.")
-    return SelfReportedRate(account, _time(parameters, "ReportTime", now), float(text))
+        raise _wrong(CONVERSION_RATE)
+    return SelfReportedRate(account, _time(parameters, REPORT_TIME, now), float(text))
 
 
 def _delivered(parameters: _Parameters) -> bool:
@@ -100,27 +105,32 @@ def _delivered(parameters: _Parameters) -> bool:
             raise missing("Delivered")
         value = _BOOLEANS.get(text.lower())
         if value is None:
-            raise invalid("Delivered", "It must be true or false.")
+            raise _wrong(DELIVERED)
     return value
 
 
 def _message_id(parameters: _Parameters) -> str:
     text = parameters.get("MessageId", "")
     if text and not _MESSAGE_ID.fullmatch(text):
-        raise invalid("MessageId", "It must be 1 to 64 letters, digits and _ : / . -")
+        raise _wrong(MESSAGE_ID)
     return text
 
 
-def _time(parameters: _Parameters, name: str, now: int) -> int:
+def _time(parameters: _Parameters, parameter: Parameter, now: int) -> int:
+    name = parameter.name
     text = parameters.get(name, "")
     if not text:
         return now
-    if not _MILLISECONDS.fullmatch(text):
-        raise invalid(name, "It must be a whole number of milliseconds since 1970-01-01 UTC.")
+    if not _TIME.fullmatch(text):
+        raise _wrong(parameter)
     time = int(text)
     if time > now + CLOCK_SKEW_MS:
         raise InvalidTime(f"{name} {time} is in the future; the server's time is {now} (milliseconds UTC).")
     return time
+
+
+def _wrong(parameter: Parameter) -> GatewayError:
+    return invalid(parameter.name, f"It must be {parameter.must_be}.")
 
 
 def _e164(to: str) -> str:
@@ -142,4 +152,4 @@ ASSUME_ROLE = ("2015-04-01", "AssumeRole")
 
 #: Every (version, action) that reports something.
 ACTIONS = tuple(_ACTIONS)
-_VERSIONS = {version for version, _ in (*ACTIONS, ASSUME_ROLE)}
+_VERSIONS = {operation.version for operation in OPERATIONS}

@@ -9,9 +9,10 @@ Short Message Service, Alibaba Cloud documentation. Codes marked "of otpconv" ha
 
 from otpconv.dialects.alibaba.caller_codes import CALLER, STS, STS_PARAMETERS
 from otpconv.dialects.alibaba.error_code import ErrorCode
+from otpconv.dialects.alibaba.operations import OPERATIONS
 
-#: The parameters that can be missing or invalid, and what each must be.
-PARAMETERS = {
+#: The parameters of every request, and what each must be.
+_COMMON = {
     "Action": "the name of an operation, such as SmsConversion",
     "Version": "2018-05-01, 2017-05-25, or 2015-04-01 for AssumeRole",
     "AccessKeyId": "the public half of an access key",
@@ -20,13 +21,27 @@ PARAMETERS = {
     "SignatureVersion": "1.0",
     "SignatureNonce": "1 to 256 printable ASCII characters, new for every request",
     "Timestamp": "a UTC time such as 2024-04-19T12:46:24Z",
-    "Delivered": "true or false",
-    "MessageId": "1 to 64 letters, digits and _ : / . -",
-    "ConversionTime": "a time in milliseconds since 1970-01-01 UTC, a whole decimal number",
-    "ConversionRate": "a decimal number from 0 to 1",
-    "ReportTime": "a time in milliseconds since 1970-01-01 UTC, a whole decimal number",
-    "RoleArn": "the ARN of a role, such as acs:ram::1:role/reporter",
-    "RoleSessionName": "a name of 2 to 64 letters, digits and . @ - _",
+}
+_CAN_BE_MISSING = _COMMON | {
+    each.name: each.must_be for operation in OPERATIONS for each in operation.parameters if each.mandatory
+}
+_HAVE_OTHER_CODES = {
+    "Action",
+    "AccessKeyId",
+    "Signature",
+    "SignatureMethod",
+    "Timestamp",
+    "To",
+    "Policy",
+    *STS_PARAMETERS,
+}
+_CAN_BE_INVALID = {
+    name: must_be
+    for name, must_be in (
+        *_COMMON.items(),
+        *((each.name, each.must_be) for operation in OPERATIONS for each in operation.parameters),
+    )
+    if name not in _HAVE_OTHER_CODES
 }
 
 _MISSING = [
@@ -37,10 +52,9 @@ _MISSING = [
         f"The request has no {name}, or a blank one.",
         f"Send {name}: {must_be}.",
     )
-    for name, must_be in PARAMETERS.items()
+    for name, must_be in _CAN_BE_MISSING.items()
 ]
 
-# The other parameters have codes of their own.
 _INVALID = [
     ErrorCode(
         f"Invalid{name}",
@@ -49,8 +63,7 @@ _INVALID = [
         f"{name} must be {must_be}.",
         f"Correct {name} and send the request again.",
     )
-    for name, must_be in PARAMETERS.items()
-    if name not in {"Action", "AccessKeyId", "Signature", "SignatureMethod", "Timestamp", *STS_PARAMETERS}
+    for name, must_be in _CAN_BE_INVALID.items()
 ]
 
 _REQUEST = [

@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from msgspec import Struct
 
 from otpconv.dialects.alibaba.call import Call
+from otpconv.dialects.alibaba.operations import DURATION_SECONDS, ROLE_ARN, ROLE_SESSION_NAME, Parameter
 from otpconv.dialects.alibaba.refusal import GatewayError, missing
 from otpconv.dialects.alibaba.response import Answer, answer
 
-_ROLE_ARN = re.compile(r"acs:ram::([1-9][0-9]{0,17}):role/([A-Za-z0-9.\-]{1,64})")
-_SESSION_NAME = re.compile(r"[A-Za-z0-9.@\-_]{2,64}")
-_SECONDS = re.compile(r"[0-9]{1,6}")
+_ROLE_ARN = re.compile(ROLE_ARN.pattern)
+_SESSION_NAME = re.compile(ROLE_SESSION_NAME.pattern)
+_SECONDS = re.compile(DURATION_SECONDS.pattern)
 
 
 class RoleRequest(Struct, frozen=True):
@@ -49,9 +50,9 @@ def role_request(call: Call) -> RoleRequest:
             raise missing(name)
     account, role = parse_role_arn(arn)
     if not _SESSION_NAME.fullmatch(session_name):
-        raise GatewayError("InvalidParameter.RoleSessionName", "It has 2 to 64 letters, digits and . @ - _")
+        raise _wrong(ROLE_SESSION_NAME)
     if duration and not _SECONDS.fullmatch(duration):
-        raise GatewayError("InvalidParameter.DurationSeconds", "It must be a whole number of seconds.")
+        raise _wrong(DURATION_SECONDS)
     duration_s = int(duration) if duration else None
     return RoleRequest(account, role, session_name, duration_s, get("Policy", ""))
 
@@ -64,8 +65,12 @@ def parse_role_arn(text: str) -> tuple[int, str]:
     """
     found = _ROLE_ARN.fullmatch(text)
     if found is None:
-        raise GatewayError("InvalidParameter.RoleArn", "It is written acs:ram::<account number>:role/<name>.")
+        raise _wrong(ROLE_ARN)
     return int(found[1]), found[2]
+
+
+def _wrong(parameter: Parameter) -> GatewayError:
+    return GatewayError(f"InvalidParameter.{parameter.name}", f"It must be {parameter.must_be}.")
 
 
 def assumed(
