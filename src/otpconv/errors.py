@@ -18,6 +18,7 @@
     │   │   └── ExpiredToken       a security token whose time is over
     │   ├── AccessDenied           403, known, but may not do this
     │   ├── NeedsTls               403, plain HTTP where only HTTPS is taken
+    │   ├── ForeignForm            403, a form that was not on a page of this sign-in
     │   ├── Throttled              429, over a limit; the same again after a while
     │   ├── NotFound               404
     │   ├── MethodNotAllowed       405
@@ -177,6 +178,13 @@ class NeedsTls(Refused):
     """The request came by plain HTTP, and only HTTPS is taken."""
 
     code = "NeedsTls"
+    status = 403
+
+
+class ForeignForm(Refused):
+    """A form that another site's page sent, or one of a sign-in that is over."""
+
+    code = "ForeignForm"
     status = 403
 
 

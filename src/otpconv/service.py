@@ -53,6 +53,7 @@ class Service:
 
     Attributes:
         keys: the access keys, kept fresh while the service runs.
+        sealer: seals what is handed out and comes back, such as the cookies of who is signed in.
         sessions: the temporary credentials of those who assumed a role.
         started_at: when the service was opened, ms.
         nonces: the guard against replayed requests.
@@ -76,11 +77,11 @@ class Service:
         self._settings = settings
         data = settings.data
         self._lock = _lock(data)
-        sealer = open_sealer(settings)
-        self._key_store: KeyStore = SqliteKeyStore(data / "access.sqlite", sealer, clock)
+        self.sealer = open_sealer(settings)
+        self._key_store: KeyStore = SqliteKeyStore(data / "access.sqlite", self.sealer, clock)
         self.keys = KeyRing(self._key_store)
-        self.sessions = Sessions(sealer, self.keys)
-        self.number_hash = NumberHash(sealer.derive("number"))
+        self.sessions = Sessions(self.sealer, self.keys)
+        self.number_hash = NumberHash(self.sealer.derive("number"))
         self._journal = SqliteJournal(data / "journal.sqlite")
         self.nonces = NonceGuard(_NONCES)
         self.nonces.restore(self._journal.nonces(clock() - _NONCES_MS, _NONCES))

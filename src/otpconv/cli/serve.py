@@ -2,6 +2,7 @@
 
 import logging
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,7 +53,8 @@ def serve(
 
     The first start makes the data folder, its sealing key, and an administrator's access key, which it leaves
     in the file `first-key` of the folder. Settings come from options, from `OTPCONV_*` variables, and from
-    `otpconv.toml`. With `--json` it says where it listens as one line of JSON, once it answers.
+    `otpconv.toml`. With `--json` it says where it listens as one line of JSON, once it answers. On a terminal
+    it also prints a link that signs in to the pages, once.
 
     Examples:
         otpconv serve
@@ -74,6 +76,7 @@ def _run(settings: "Settings", *, json: bool) -> None:
     from otpconv.audit import AuditLog
     from otpconv.service import Service
     from otpconv.web.gate import Gate
+    from otpconv.web.pages import OneTimeLinks
     from otpconv.web.server import listening_port, run
     from otpconv.web.tls import is_exposed, own_tls
 
@@ -85,20 +88,31 @@ def _run(settings: "Settings", *, json: bool) -> None:
     if is_exposed(settings):
         logging.getLogger(__name__).warning(_IN_CLEAR)
 
+    links = OneTimeLinks()
+    public_url = settings.public_url or url
+
     def started() -> None:
         if json:
             fields = {"url": url, "data": str(settings.data), "key_file": key_file and str(key_file)}
             typer.echo(msgspec.json.encode(fields).decode())
-        else:
-            typer.echo(_welcome(url, settings.data, key_file))
+            return
+        typer.echo(_welcome(url, settings.data, key_file))
+        # On a terminal only: what goes into a file or a journal is read by others, and later.
+        if sys.stdout.isatty() and key_file is not None:
+            access_key_id = key_file.read_text(encoding="utf-8").partition(":")[0]
+            token = links.issue(access_key_id, service.clock())
+            typer.echo(
+                f"The pages, signed in once, within an hour:\n\n  {public_url}/sign-in?token={token}\n"
+            )
 
     run(
         service,
         Gate(settings, AuditLog(settings.data)),
+        links,
         tls=tls,
         host=settings.host,
         port=free_port,
-        public_url=settings.public_url or url,
+        public_url=public_url,
         started=started,
     )
 

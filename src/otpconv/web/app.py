@@ -30,7 +30,7 @@ from otpconv.web.metrics import MetricsEndpoint
 from otpconv.web.native import NativeApi
 from otpconv.web.native_types import Problem
 from otpconv.web.openapi import document
-from otpconv.web.pages import ErrorPages
+from otpconv.web.pages import OneTimeLinks, Pages
 from otpconv.web.rpc import Respond, RpcEndpoint
 
 #: Load balancers ask here, by plain HTTP too.
@@ -42,13 +42,14 @@ _log = logging.getLogger(__name__)
 class App:
     """The whole web side of a service; knows the requests in progress, so that a stop can wait for them."""
 
-    def __init__(self, service: Service, gate: Gate, public_url: str) -> None:
-        """Take the service, its gate, and the URL under which people reach it (no slash at the end)."""
+    def __init__(self, service: Service, gate: Gate, links: OneTimeLinks, public_url: str) -> None:
+        """Take the service, its gate, the links that sign in, and our URL (no slash at the end)."""
         self._bodies = Bodies()
         self._gate = gate
         self._public_url = public_url
         self._rpc = RpcEndpoint(service, self._bodies, gate, public_url)
-        self._other = _starlette(service, self._bodies, gate, public_url)
+        pages = Pages(service, self._bodies, gate, links=links, app=self, public_url=public_url)
+        self._other = _starlette(service, self._bodies, gate, pages, public_url)
         self._count = service.metrics.requested
         self.in_progress = 0
 
@@ -103,9 +104,8 @@ class App:
         self._count(scope.get("otpconv.action", ""), scope.get("otpconv.code", "OK"))
 
 
-def _starlette(service: Service, bodies: Bodies, gate: Gate, public_url: str) -> ASGIApp:
+def _starlette(service: Service, bodies: Bodies, gate: Gate, pages: Pages, public_url: str) -> ASGIApp:
     native = NativeApi(service, bodies, gate)
-    pages = ErrorPages(native.caller)
     openapi = msgspec.json.encode(document(public_url))
 
     async def healthz(_: Request) -> Response:
@@ -123,7 +123,7 @@ def _starlette(service: Service, bodies: Bodies, gate: Gate, public_url: str) ->
     async def problem(request: Request, error: Exception) -> Response:
         translated = _translated(error, request)
         request.scope["otpconv.code"] = translated.code
-        response = _problem(translated, public_url)
+        response = pages.problem(request, translated) or _problem(translated, public_url)
         if isinstance(error, HTTPException):
             response.headers.update(error.headers or {})  # Allow, of 405
         return response
@@ -134,8 +134,7 @@ def _starlette(service: Service, bodies: Bodies, gate: Gate, public_url: str) ->
             Route("/v1/conversions", native.post_conversions, methods=["POST"]),
             Route("/v1/messages/{message_id:path}", native.get_message, methods=["GET"]),
             Route("/v1/rates", native.get_rates, methods=["GET"]),
-            Route("/errors", pages.index, methods=["GET"]),
-            Route("/errors/{code}", pages.show, methods=["GET"]),
+            *pages.routes(),
             Route("/metrics", MetricsEndpoint(service, native.caller).get, methods=["GET"]),
             Route("/openapi.json", openapi_json, methods=["GET"]),
             Route("/healthz", healthz, methods=["GET"]),

@@ -8,11 +8,9 @@ import msgspec
 from msgspec import UNSET, Struct
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Scope
 
 from otpconv.access.keys import AccessKey
-from otpconv.access.policies import authorize
-from otpconv.errors import BadCredentials, InactiveAccessKey, InvalidRequest, NotFound, Refused
+from otpconv.errors import BadCredentials, InvalidRequest, NotFound, Refused
 from otpconv.ledger.contract import Message
 from otpconv.model import MessageState, Report, SelfReportedRate
 from otpconv.phone import NumberHash
@@ -20,7 +18,7 @@ from otpconv.rates import RateAnswer, RateQuery, RateRow, answer, parse_query
 from otpconv.service import Service
 from otpconv.web.batches import BatchReader, conversion, rejected, requested
 from otpconv.web.body import Bodies
-from otpconv.web.context import context_of
+from otpconv.web.callers import Callers
 from otpconv.web.gate import Gate
 from otpconv.web.native_types import (
     ConversionIn,
@@ -49,6 +47,7 @@ class NativeApi:
         self._service = service
         self._bodies = bodies
         self._gate = gate
+        self._callers = Callers(service, gate)
 
     async def post_messages(self, request: Request) -> Response:
         """Record that messages were requested."""
@@ -86,30 +85,18 @@ class NativeApi:
             AccessDenied: no policy allows the action, or one denies it.
             Throttled: the caller is over a limit, or too many log-ins of its address failed.
         """
-        gate, scope, now = self._gate, request.scope, self._service.clock()
+        scope, now = request.scope, self._service.clock()
         scope["otpconv.action"] = action
         user = ""
         try:
             user, secret = _basic(request.headers.get("authorization", ""))
-            key = self._authenticate(user, secret, scope, now)
-            self._service.keys.note_use(key, now)
-            authorize(key, action, lambda: context_of(gate.peers, scope, now))
+            key = self._callers.prove(user, secret, scope, now)
+            self._callers.authorize(key, action, scope, now)
         except Refused as error:
-            gate.refused(error, scope, who=user, what=action)
+            self._gate.refused(error, scope, who=user, what=action)
             raise
-        if gate.limited:
-            gate.take(key, action, now)
+        self._callers.take(key, action, now)
         return key
-
-    def _authenticate(self, user: str, secret: str, scope: Scope, now: int) -> AccessKey:
-        self._gate.check(scope, now)
-        try:
-            return self._service.keys.authenticate(user, secret)
-        except InactiveAccessKey:  # its secret was right
-            raise
-        except BadCredentials:
-            self._gate.failed(scope, now)
-            raise
 
     async def _post(
         self,

@@ -19,6 +19,7 @@ from otpconv.errors import Misconfigured
 from otpconv.service import Service
 from otpconv.web.app import App
 from otpconv.web.gate import Gate
+from otpconv.web.pages import OneTimeLinks
 from otpconv.web.tls import Tls
 from otpconv.web.worker import spawner
 
@@ -43,6 +44,7 @@ _log = logging.getLogger(__name__)
 def run(
     service: Service,
     gate: Gate,
+    links: OneTimeLinks,
     *,
     tls: Tls | None,
     host: str,
@@ -55,6 +57,7 @@ def run(
     Args:
         service: not yet started.
         gate: asked before anybody is let in.
+        links: sign people in to the pages.
         tls: the certificate of HTTPS; None serves plain HTTP.
         host: address to listen on.
         port: port to listen on.
@@ -64,7 +67,7 @@ def run(
     Raises:
         Misconfigured: the address can't be listened on.
     """
-    app = App(service, gate, public_url)
+    app = App(service, gate, links, public_url)
     uvloop.run(_serve(service, gate, app, make_server(app, host, port, tls), started))
 
 

@@ -146,6 +146,7 @@ GATEWAY = [
     (errors.ExpiredToken, 400, "InvalidSecurityToken.Expired"),
     (errors.BadCredentials, 400, "IncompleteSignature"),
     (errors.NeedsTls, 400, "InvalidProtocol.NeedSsl"),
+    (errors.ForeignForm, 400, "InvalidParameter"),
     (errors.Throttled, 400, "Throttling.User"),
     (errors.NotFound, 404, "InvalidAction.NotFound"),
     (errors.MethodNotAllowed, 400, "UnsupportedHTTPMethod"),

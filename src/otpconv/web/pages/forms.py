@@ -1,0 +1,72 @@
+"""Forms of the pages: reading one, and refusing those that another site's page sends.
+
+A browser says by `Origin` or `Sec-Fetch-Site` which page sends a form, and no page can change that. What a
+signed-in user sends carries the token of the sign-in as well.
+"""
+
+import hmac
+from urllib.parse import parse_qsl, urlsplit
+
+from starlette.requests import Request
+
+from otpconv.errors import BodyTooLarge, ForeignForm, InvalidRequest, UnsupportedMediaType
+from otpconv.web.body import Bodies
+
+#: The name of the field with the token of the sign-in.
+TOKEN = "form_token"  # noqa: S105 - a name
+
+_MAX_BYTES = 256 * 1024
+_MAX_FIELDS = 200
+
+
+async def read_form(bodies: Bodies, request: Request) -> dict[str, str]:
+    """Return the fields of a form; of a repeated one the last.
+
+    Raises:
+        ForeignForm: a page of another site sent it.
+        BodyTooLarge: it has over 256 KiB.
+        UnsupportedMediaType: it is no urlencoded form.
+        InvalidRequest: it is not UTF-8, or has over 200 fields.
+    """
+    _require_own_page(request)
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in {"", "application/x-www-form-urlencoded"}:
+        raise UnsupportedMediaType("Send application/x-www-form-urlencoded, as a form does.")
+    async with bodies.read(request.scope["headers"], request.receive) as body:
+        if len(body) > _MAX_BYTES:
+            raise BodyTooLarge("The form is over 256 KiB.")
+        try:
+            fields = parse_qsl(
+                body.decode(), keep_blank_values=True, max_num_fields=_MAX_FIELDS, errors="strict"
+            )
+        except ValueError:
+            raise InvalidRequest("The form is not UTF-8, or has too many fields.") from None
+    return dict(fields)
+
+
+def require_token(form: dict[str, str], expected: str) -> None:
+    """Return if a form carries the token of the sign-in it came with.
+
+    Raises:
+        ForeignForm: it does not.
+    """
+    given = form.get(TOKEN, "").encode("utf-8", "surrogatepass")
+    if not hmac.compare_digest(given, expected.encode()):
+        raise _foreign()
+
+
+def _require_own_page(request: Request) -> None:
+    origin = request.headers.get("origin")
+    if origin is not None:
+        own = urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower()
+    else:
+        own = request.headers.get("sec-fetch-site", "same-origin") in {"same-origin", "none"}
+    if not own:
+        raise _foreign()
+
+
+def _foreign() -> ForeignForm:
+    return ForeignForm(
+        "This form came from another site's page, or from one of a sign-in that is over; nothing was done. "
+        "Open the page again, and send the form from there."
+    )

@@ -1,0 +1,50 @@
+"""Links that sign in once: `serve` prints one on a terminal, as notebook servers do."""
+
+import hashlib
+import secrets
+
+from otpconv.errors import BadCredentials
+
+#: How long a link is good for, ms.
+VALID_MS = 60 * 60_000
+
+
+class OneTimeLinks:
+    """The links that were not followed yet; in memory, by a hash of their tokens."""
+
+    def __init__(self) -> None:
+        self._open: dict[bytes, tuple[str, int]] = {}
+
+    def issue(self, access_key_id: str, now: int) -> str:
+        """Return the token of a new link, which signs in the holder of this access key.
+
+        Args:
+            access_key_id: of an active key.
+            now: ms.
+        """
+        token = secrets.token_urlsafe(32)
+        self._open[_hash(token)] = access_key_id, now + VALID_MS
+        return token
+
+    def redeem(self, token: str, now: int) -> str:
+        """Return whose link a token is of; the link is good no more.
+
+        Args:
+            token: as it came.
+            now: ms.
+
+        Raises:
+            BadCredentials: no link has it, it was followed before, or it is too old.
+        """
+        access_key_id, until = self._open.pop(_hash(token), ("", 0))
+        if now >= until:
+            raise BadCredentials(
+                "This link was used before, or is too old: it is good once, within an hour. Sign in with an "
+                "access key, or start the server again for another link."
+            )
+        return access_key_id
+
+
+def _hash(token: str) -> bytes:
+    # Looked up by hash, so the time a look-up takes tells nothing of the tokens there are.
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

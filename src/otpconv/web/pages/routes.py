@@ -1,0 +1,129 @@
+"""The routes of the pages: which there are, which are open to all, and how a refusal looks to people."""
+
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import NamedTuple
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from otpconv.errors import AccessDenied, BadCredentials, OtpconvError
+from otpconv.service import Service
+from otpconv.web.body import Bodies
+from otpconv.web.gate import Gate
+from otpconv.web.pages.errors import ErrorCentre
+from otpconv.web.pages.explorer import Explorer
+from otpconv.web.pages.layout import HEADERS, Layout
+from otpconv.web.pages.links import OneTimeLinks
+from otpconv.web.pages.sign_in import SignInPage
+from otpconv.web.pages.static import StaticFiles
+from otpconv.web.pages.visitors import Visitor, Visitors
+
+_Handler = Callable[[Request, Visitor], Awaitable[Response]]
+
+
+class Page(NamedTuple):
+    """A page for users who are signed in.
+
+    Attributes:
+        path: as starlette writes it.
+        method: `GET` or `POST`.
+        handler: answers a request of somebody who may see the page.
+        action: what policies have to allow; None for what every user may.
+    """
+
+    path: str
+    method: str
+    handler: _Handler
+    action: str | None = None
+
+
+class Pages:
+    """All pages."""
+
+    def __init__(
+        self,
+        service: Service,
+        bodies: Bodies,
+        gate: Gate,
+        *,
+        links: OneTimeLinks,
+        app: ASGIApp,
+        public_url: str,
+    ) -> None:
+        """Take what answers the pages: of them, the links sign in, and `app` answers the explorer's calls."""
+        self._static = StaticFiles()
+        self._layout = Layout(self._static)
+        self._visitors = Visitors(service, gate)
+        self._sign_in = SignInPage(
+            service, bodies, gate, layout=self._layout, visitors=self._visitors, links=links
+        )
+        self._errors = ErrorCentre(self._layout, self._visitors, public_url)
+        explorer = Explorer(
+            service, bodies, layout=self._layout, visitors=self._visitors, app=app, public_url=public_url
+        )
+        # A page of its own is added here and, if people go to it from anywhere, to NAVIGATION.
+        self._pages = [
+            Page("/sign-out", "POST", self._sign_in.sign_out),
+            Page("/explorer", "GET", explorer.index),
+            Page("/explorer/{action}", "GET", explorer.show),
+            Page("/explorer/{action}", "POST", explorer.run),
+        ]
+
+    def routes(self) -> list[Route]:
+        """Return the routes; those written out here are open to all, the others to who is signed in."""
+        return [
+            Route("/sign-in", self._sign_in.show, methods=["GET"]),
+            Route("/sign-in", self._sign_in.post, methods=["POST"]),
+            Route("/errors", self._errors.index, methods=["GET"]),
+            Route("/errors/{code}", self._errors.show, methods=["GET"]),
+            Route("/static/{name}", self._static.show, methods=["GET"]),
+            *(Route(page.path, self._admitting(page), methods=[page.method]) for page in self._pages),
+        ]
+
+    def problem(self, request: Request, error: OtpconvError) -> Response | None:
+        """Return the page that tells a person of an error; None to a client that wants no page."""
+        if "text/html" not in request.headers.get("accept", "") or request.url.path.startswith("/v1/"):
+            return None
+        visitor = self._visitors.of(request)
+        if isinstance(error, BadCredentials) and request.method == "GET":
+            after = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+            return RedirectResponse(
+                f"/sign-in?next={quote(after, safe='/')}", HTTPStatus.SEE_OTHER, headers=HEADERS
+            )
+        denied = error if isinstance(error, AccessDenied) else None
+        return self._layout.page(
+            "problem.html",
+            request.url.path,
+            visitor,
+            status=error.status,
+            title=_TITLES.get(error.status, HTTPStatus(error.status).phrase),
+            detail=error.text,
+            code=error.code,
+            action=denied.action if denied else "",
+            who=denied.display_name if denied else "",
+            command=f"otpconv users attach {denied.display_name} POLICY" if denied else "",
+        )
+
+    def _admitting(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            visitor = self._visitors.admit(request, page.action)
+            response = await page.handler(request, visitor)
+            if page.method == "GET":
+                self._visitors.renew(request, response, visitor)
+            return response
+
+        return answer
+
+
+_TITLES = {
+    401: "You are not signed in",
+    403: "This is not allowed",
+    404: "There is no such page",
+    429: "Too many requests",
+    500: "The server failed",
+    503: "The server can't answer now",
+}

@@ -1,0 +1,90 @@
+"""Who is signed in to the pages: sealed into a cookie, so it survives a restart and nothing is stored.
+
+A sign-in ends when it was not used for two hours, after a week, when its access key is disabled or deleted,
+or by signing out. Sign-outs are remembered in memory: after a restart a stolen copy of a cookie that was
+signed out is good again, until its two hours are over.
+"""
+
+import base64
+import binascii
+import secrets
+
+from msgspec import MsgspecError, Struct, msgpack
+
+from otpconv.access.sealing import Sealer
+from otpconv.errors import Misconfigured
+
+#: How long a sign-in lasts that is not used, ms.
+IDLE_MS = 2 * 60 * 60_000
+#: How long a sign-in lasts at most, ms.
+LONGEST_MS = 7 * 24 * 60 * 60_000
+#: How old a cookie gets before it is renewed, ms.
+_RENEW_MS = 5 * 60_000
+#: Sign-outs remembered at most.
+_SIGN_OUTS = 100_000
+
+_CONTEXT = b"signed in"
+
+
+class SignedIn(Struct, frozen=True, array_like=True):
+    """One sign-in. The order of the fields is the format of a cookie.
+
+    Attributes:
+        access_key_id: of the key it was proven with; what it may do is looked up at each use.
+        form_token: stands in every form of its pages; known to nobody else, so it names the sign-in too.
+        since: when it began, ms.
+        seen_at: when its cookie was made, ms.
+    """
+
+    access_key_id: str
+    form_token: str
+    since: int
+    seen_at: int
+
+    # typing.override is not in Python 3.11, hence the marker.
+    def __repr__(self) -> str:  # type: ignore[explicit-override]
+        return f"SignedIn({self.access_key_id!r}, since={self.since!r})"
+
+
+class SignIns:
+    """Makes and opens the cookies, and remembers which were signed out.
+
+    Args:
+        sealer: seals the cookies.
+    """
+
+    def __init__(self, sealer: Sealer) -> None:
+        self._sealer = sealer
+        self._ended: dict[str, int] = {}
+
+    def start(self, access_key_id: str, now: int) -> SignedIn:
+        """Return a new sign-in of somebody who has proven to hold this key."""
+        return SignedIn(access_key_id, secrets.token_urlsafe(18), now, now)
+
+    def seal(self, signed_in: SignedIn) -> str:
+        """Return the value of the cookie."""
+        sealed = self._sealer.seal(msgpack.encode(signed_in), _CONTEXT)
+        return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+
+    def open(self, cookie: str, now: int) -> SignedIn | None:
+        """Return the sign-in of a cookie; None when it is over, or the cookie is not ours."""
+        try:
+            sealed = base64.urlsafe_b64decode(cookie + "=" * (-len(cookie) % 4))
+            signed_in = msgpack.decode(self._sealer.open(sealed, _CONTEXT), type=SignedIn)
+        except (binascii.Error, ValueError, Misconfigured, MsgspecError):
+            return None
+        over = now >= min(signed_in.seen_at + IDLE_MS, signed_in.since + LONGEST_MS)
+        return None if over or signed_in.form_token in self._ended else signed_in
+
+    def renewed(self, signed_in: SignedIn, now: int) -> SignedIn | None:
+        """Return the sign-in as seen now; None while its cookie is young."""
+        if now - signed_in.seen_at < _RENEW_MS:
+            return None
+        return SignedIn(signed_in.access_key_id, signed_in.form_token, signed_in.since, now)
+
+    def end(self, signed_in: SignedIn, now: int) -> None:
+        """Sign out: no cookie of this sign-in is good any more."""
+        if len(self._ended) >= _SIGN_OUTS:
+            self._ended = {token: until for token, until in self._ended.items() if until > now}
+        if len(self._ended) < _SIGN_OUTS:
+            self._ended[signed_in.form_token] = signed_in.since + LONGEST_MS

@@ -1,0 +1,132 @@
+"""Who looks at a page: from the cookie to the access key, and back into a cookie."""
+
+from msgspec import Struct
+from starlette.requests import Request
+from starlette.responses import Response
+
+from otpconv.access.keys import AccessKey
+from otpconv.errors import AccessDenied, BadCredentials, Refused
+from otpconv.service import Service
+from otpconv.web.callers import Callers
+from otpconv.web.gate import Gate
+from otpconv.web.pages.signed_in import SignedIn, SignIns
+
+
+class Visitor(Struct, frozen=True):
+    """Somebody who is signed in.
+
+    Attributes:
+        key: the access key of the sign-in, as it is now.
+        signed_in: the sign-in.
+    """
+
+    key: AccessKey
+    signed_in: SignedIn
+
+
+class Visitors:
+    """Tells who is signed in, and signs in and out."""
+
+    def __init__(self, service: Service, gate: Gate) -> None:
+        """Take who knows the keys and the time, and the gate."""
+        self._service = service
+        self._gate = gate
+        self._callers = Callers(service, gate)
+        self._sign_ins = SignIns(service.sealer)
+
+    def of(self, request: Request) -> Visitor | None:
+        """Return who is signed in; None when nobody is, or the key is disabled or deleted."""
+        cookie = request.cookies.get(self._cookie_name(request))
+        signed_in = self._sign_ins.open(cookie, self._service.clock()) if cookie else None
+        if signed_in is None:
+            return None
+        try:
+            return Visitor(self._service.keys.get(signed_in.access_key_id), signed_in)
+        except BadCredentials:
+            return None
+
+    def admit(self, request: Request, action: str | None) -> Visitor:
+        """Return who is signed in, if they may do `action`; None stands for what every user may.
+
+        Raises:
+            BadCredentials: nobody is signed in.
+            AccessDenied: no policy allows the action, or one denies it.
+            Throttled: the caller is over a limit.
+        """
+        visitor = self.of(request)
+        if visitor is None:
+            raise BadCredentials("Nobody is signed in here, or the time of the sign-in is over: sign in.")
+        if action is not None:
+            self.require(request, visitor, action)
+        return visitor
+
+    def require(self, request: Request, visitor: Visitor, action: str) -> None:
+        """Return if a visitor may do `action`; counts as a call.
+
+        Raises:
+            AccessDenied: no policy allows the action, or one denies it.
+            Throttled: the caller is over a limit.
+        """
+        now, key = self._service.clock(), visitor.key
+        try:
+            self._callers.authorize(key, action, request.scope, now)
+        except Refused as error:
+            self._gate.refused(error, request.scope, who=key.access_key_id, what=action)
+            raise
+        self._callers.take(key, action, now)
+
+    def refusal(self, request: Request, visitor: Visitor, action: str) -> str:
+        """Return why a visitor may not do `action`, to be told beforehand; empty when they may."""
+        try:
+            self._callers.authorize(visitor.key, action, request.scope, self._service.clock())
+        except AccessDenied as error:
+            return error.text
+        return ""
+
+    def prove(self, request: Request, access_key_id: str, secret: str) -> AccessKey:
+        """Return the key of somebody who signs in with it.
+
+        Raises:
+            BadCredentials: the two are not those of an active key.
+            Throttled: too many log-ins of this address failed.
+        """
+        try:
+            return self._callers.prove(access_key_id, secret, request.scope, self._service.clock())
+        except Refused as error:
+            self._gate.refused(error, request.scope, who=access_key_id, what="SignIn")
+            raise
+
+    def sign_in(self, request: Request, response: Response, key: AccessKey) -> None:
+        """Begin a sign-in of the holder of a key, by a cookie of the response."""
+        self._set(request, response, self._sign_ins.start(key.access_key_id, self._service.clock()))
+
+    def sign_out(self, request: Request, response: Response, visitor: Visitor) -> None:
+        """End a sign-in, for every copy of its cookie."""
+        self._sign_ins.end(visitor.signed_in, self._service.clock())
+        response.delete_cookie(
+            self._cookie_name(request), secure=self._is_secure(request), httponly=True, samesite="lax"
+        )
+
+    def renew(self, request: Request, response: Response, visitor: Visitor) -> None:
+        """Let a sign-in that is used go on."""
+        renewed = self._sign_ins.renewed(visitor.signed_in, self._service.clock())
+        if renewed is not None:
+            self._set(request, response, renewed)
+
+    def _set(self, request: Request, response: Response, signed_in: SignedIn) -> None:
+        # Lax: whoever follows a link to a page, from a chat for example, is still signed in there.
+        response.set_cookie(
+            self._cookie_name(request),
+            self._sign_ins.seal(signed_in),
+            secure=self._is_secure(request),
+            httponly=True,
+            samesite="lax",
+        )
+
+    def _cookie_name(self, request: Request) -> str:
+        # Cookies know no ports: two servers of one machine would sign each other out.
+        name = f"otpconv-{request.url.port or ''}".rstrip("-")
+        return f"__Host-{name}" if self._is_secure(request) else name
+
+    def _is_secure(self, request: Request) -> bool:
+        return self._gate.peers.of(request.scope).secure
