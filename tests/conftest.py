@@ -1,7 +1,12 @@
 """Servers for the tests: real processes, started through the command line."""
 
+import contextlib
+import hashlib
+import shutil
 import ssl
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -113,6 +118,34 @@ def eventually() -> Callable[[Callable[[], _T], _T], None]:
         assert found == expected
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def node_modules(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The official Node SDKs, as sdk/node/package.json pins them, in pytest's cache folder."""
+    npm = shutil.which("npm")
+    if npm is None or shutil.which("node") is None:
+        pytest.skip("node and npm are not on this machine")
+    wanted = Path(__file__).parent / "sdk/node/package.json"
+    cache = request.config.cache
+    folder = cache.mkdir("node") if cache else tmp_path_factory.mktemp("node")
+    installed = folder / hashlib.sha256(wanted.read_bytes()).hexdigest()[:16]
+    if not installed.exists():
+        # Beside its place and then moved, so that it is there as a whole or not at all.
+        with tempfile.TemporaryDirectory(dir=folder) as parent:
+            unfinished = Path(parent) / "sdks"
+            unfinished.mkdir()
+            shutil.copy(wanted, unfinished)
+            subprocess.run(  # noqa: S603 - our own command
+                [npm, "install", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund"],
+                cwd=unfinished,
+                check=True,
+                capture_output=True,
+                timeout=300,
+            )
+            with contextlib.suppress(OSError):  # another run was faster
+                unfinished.rename(installed)
+    return installed / "node_modules"
 
 
 def _client(server: LocalServer, key: AccessKey) -> httpx.Client:

@@ -1,15 +1,8 @@
-"""The official Node SDKs, unmodified, against a real server: one script of ours an SDK, driven from here.
+"""The official Node SDKs, unmodified, against a real server: one script of ours an SDK, driven from here."""
 
-The SDKs are installed once, as tests/sdk/node/package.json pins them, into pytest's cache folder.
-"""
-
-import contextlib
-import hashlib
 import json
 import re
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,36 +26,8 @@ STRANGE = "1008030300 a*~+/%&=é"
 NO_RIGHT = ["SignatureDoesNotMatch", "InvalidAccessKeyId.NotFound", "NoPermission"]
 
 
-@pytest.fixture(scope="session")
-def modules(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder node_modules with the SDKs."""
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
-        pytest.skip("node and npm are not on this machine")
-    wanted = HERE / "package.json"
-    cache = request.config.cache
-    folder = cache.mkdir("node") if cache else tmp_path_factory.mktemp("node")
-    installed = folder / hashlib.sha256(wanted.read_bytes()).hexdigest()[:16]
-    if not installed.exists():
-        # Beside its place and then moved, so that it is there as a whole or not at all.
-        with tempfile.TemporaryDirectory(dir=folder) as parent:
-            unfinished = Path(parent) / "sdks"
-            unfinished.mkdir()
-            shutil.copy(wanted, unfinished)
-            subprocess.run(  # noqa: S603 - our own command
-                [npm, "install", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund"],
-                cwd=unfinished,
-                check=True,
-                capture_output=True,
-                timeout=300,
-            )
-            with contextlib.suppress(OSError):  # another run was faster
-                unfinished.rename(installed)
-    return installed / "node_modules"
-
-
 @pytest.fixture
-def run(modules: Path, server: LocalServer, key: AccessKey) -> Run:
+def run(node_modules: Path, server: LocalServer, key: AccessKey) -> Run:
     def of(script: str, *calls: dict[str, Any]) -> list[dict[str, Any]]:
         common = {
             "endpoint": server.url.removeprefix("http://"),
@@ -72,7 +37,7 @@ def run(modules: Path, server: LocalServer, key: AccessKey) -> Run:
         done = subprocess.run(  # noqa: S603 - our own script
             ["node", HERE / script],  # noqa: S607 - the one on the path
             input=json.dumps([common | call for call in calls]),
-            env=environment() | {"NODE_PATH": str(modules)},
+            env=environment() | {"NODE_PATH": str(node_modules)},
             capture_output=True,
             text=True,
             timeout=60,

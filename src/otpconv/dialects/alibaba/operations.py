@@ -82,7 +82,7 @@ CONVERSION_TIME = Parameter(
     _MILLISECONDS,
     "1349055900000",
     kind="integer",
-    hint="When the user did, after the message was sent. Default: now.",
+    hint="When the user typed it, after the message was sent. Default: now.",
 )
 TO = Parameter(
     "To",

@@ -25,16 +25,16 @@ for (const input of document.querySelectorAll('input[data-filter]')) {
   });
 }
 
-for (const block of document.querySelectorAll('pre[data-copy]')) {
+for (const block of document.querySelectorAll('.copyable > pre')) {
   if (!navigator.clipboard) break;
   const button = document.createElement('button');
   button.type = 'button';
-  button.className = 'quiet copy';
+  button.className = 'quiet';
   button.textContent = 'Copy';
   button.addEventListener('click', async () => {
     await navigator.clipboard.writeText(block.textContent);
     button.textContent = 'Copied';
     setTimeout(() => { button.textContent = 'Copy'; }, 2000);
   });
-  block.before(button);
+  block.after(button);
 }

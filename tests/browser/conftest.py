@@ -1,0 +1,116 @@
+"""Debian's Chromium for the tests, watched: what it complains of, and where it calls."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+from otpconv.access.keys import AccessKey
+from otpconv.cli.local_server import LocalServer
+
+#: Opens a page of its own: `scheme`, `width`, `scripts`, `key` (who is signed in), `calls_fail`.
+Open = Callable[..., Page]
+
+NOWHERE = "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Debian's Chromium; installed where that is ours to do."""
+    found = shutil.which("chromium")
+    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
+        install = (
+            "apt-get -qq update && apt-get -qq install --no-install-recommends chromium fonts-dejavu-core"
+        )
+        environment = {"PATH": os.defpath, "DEBIAN_FRONTEND": "noninteractive"}
+        with suppress(subprocess.SubprocessError):
+            subprocess.run(  # noqa: S602 - our own words
+                install, shell=True, check=True, capture_output=True, timeout=300, env=environment
+            )
+        found = shutil.which("chromium")
+    if found is None:
+        pytest.skip("there is no chromium here, and it is not ours to install: apt-get install chromium")
+    return found
+
+
+# Of a module: while playwright runs, no other test of this process could use asyncio.
+@pytest.fixture(scope="module")
+def browser(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A browser; in the end its own log says that nothing was called but this machine."""
+    log = tmp_path_factory.mktemp("chromium") / "net.json"
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(
+            executable_path=chromium,
+            # Chromium has calls of its own to make, which shall not leave this machine either.
+            args=["--no-sandbox", f"--log-net-log={log}", f"--host-resolver-rules={NOWHERE}"],
+        )
+        yield running
+        running.close()
+    assert {*called(log)} == {"127.0.0.1"}
+
+
+def called(log: Path) -> Iterator[str]:
+    """The hosts that pages called, as the log of the browser's network has it."""
+    written = json.loads(log.read_text(encoding="utf-8"))
+    kinds = {number: name for name, number in written["constants"]["logEventTypes"].items()}
+    for event in written["events"]:
+        parameters = event.get("params", {})
+        # What the browser itself calls has no page that initiated it.
+        if kinds[event["type"]] == "URL_REQUEST_START_JOB" and "127.0.0.1" in parameters.get("initiator", ""):
+            yield str(urlsplit(parameters["url"]).hostname)
+
+
+@pytest.fixture
+def open_page(browser: Browser, server: LocalServer) -> Iterator[Open]:
+    """Opens pages, and finds in the end that none complained of anything."""
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def complain(message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            complaints.append(message.text)
+
+    def new(
+        *,
+        scheme: str = "light",
+        width: int = 1280,
+        scripts: bool = True,
+        key: AccessKey | None = None,
+        calls_fail: bool = False,
+    ) -> Page:
+        context = browser.new_context(
+            base_url=server.url,
+            color_scheme="dark" if scheme == "dark" else "light",
+            viewport={"width": width, "height": 844 if width < 600 else 800},
+            java_script_enabled=scripts,
+        )
+        context.set_default_timeout(10_000)
+        contexts.append(context)
+        if not calls_fail:
+            context.on("console", complain)
+            context.on("weberror", lambda error: complaints.append(str(error.error)))
+        page = context.new_page()
+        if key is not None:
+            sign_in(page, key)
+        return page
+
+    yield new
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def sign_in(page: Page, key: AccessKey) -> None:
+    """Sign in by the form, as people do."""
+    page.goto("/sign-in")
+    page.get_by_label("AccessKeyId").fill(key.access_key_id)
+    page.get_by_label("AccessKeySecret").fill(key.secret)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/explorer")

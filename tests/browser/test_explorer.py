@@ -1,0 +1,181 @@
+"""The explorer in a browser: every operation by both signatures, called, and its code run."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from browser.test_pages import inspect
+from otpconv.access.keys import AccessKey
+from otpconv.cli.local_server import LocalServer
+from otpconv.config import environment, load
+from otpconv.dialects.alibaba import OPERATIONS
+from otpconv.service import open_directory
+
+Open = Callable[..., Page]
+
+ACTIONS = [operation.action for operation in OPERATIONS]
+#: Runs each code of a list in one process, since the SDKs take long to import.
+PYTHON = "import json, sys\nfor code in json.load(sys.stdin):\n    exec(compile(code, 'snippet', 'exec'), {})"
+NODE = "for (const code of JSON.parse(require('fs').readFileSync(0))) new Function('require', code)(require);"
+
+
+@pytest.fixture
+def role(server: LocalServer, key: AccessKey) -> str:
+    """The ARN of a role of the test's own account."""
+    with closing(open_directory(load(data=server.data))) as directory:
+        directory.create_role(key.account_name, "Reporter", 3_600)
+        directory.attach("role", key.account_name, "Reporter", "OtpconvReportOnly")
+    return f"acs:ram::{key.account}:role/Reporter"
+
+
+def fill(page: Page, action: str, signature: str, role: str) -> None:
+    """Fill in the form of an operation, so that every parameter is there."""
+    page.goto(f"/explorer/{action}")
+    if action == "AssumeRole":
+        page.get_by_label("RoleArn").fill(role)
+        page.get_by_label("DurationSeconds").fill("900")
+    elif action.startswith("ConversionData"):
+        page.get_by_label("ReportTime").fill("1700000000000")
+    else:
+        page.get_by_label("MessageId").fill("explored:1/a.b-c")
+        page.get_by_label("ConversionTime").fill("1700000000001")
+    page.get_by_label(signature, exact=False).check()
+
+
+def code(page: Page, language: str) -> str:
+    return page.locator(f"#code-{language}").inner_text()
+
+
+def shown(page: Page, language: str) -> str:
+    """Choose a language, and give the code that is shown then."""
+    page.get_by_label(language, exact=True).check(force=True)
+    found = page.locator(".snippet:visible pre").last
+    expect(found).to_be_visible()
+    return found.inner_text()
+
+
+@pytest.mark.parametrize("signature", ["V3", "V1"])
+def test_every_operation_is_called_and_its_code_does_the_same(  # noqa: PLR0917 - fixtures
+    open_page: Open,
+    key: AccessKey,
+    own: httpx.Client,
+    role: str,
+    node_modules: Path,
+    eventually: Callable[[Callable[[], object], object], None],
+    signature: str,
+) -> None:
+    page = open_page(key=key)
+    python, node, curl = [], [], []
+    for action in ACTIONS:
+        fill(page, action, signature, role)
+        page.get_by_role("button", name="Call it").click()
+        expect(page.locator("#answer")).to_be_visible()
+        expect(page.locator(".badge")).to_have_text("HTTP 200")
+        reply = json.loads(page.locator("#reply").inner_text())
+        if action != "AssumeRole":
+            assert "OK" in {reply.get("ResponseCode"), reply.get("Code")}
+        assert key.secret not in page.content()
+        python.append(shown(page, "Python"))
+        node.append(shown(page, "Node.js"))
+        curl.append(shown(page, "curl"))
+        assert ("v2" in python[-1]) == (signature == "V1")
+    for output in (
+        output_of([sys.executable, "-c", PYTHON], python, key),
+        output_of(["node", "-e", NODE], node, key, NODE_PATH=str(node_modules)),
+    ):
+        assert sorted(each == "OK" for each in output) == [False, True, True, True, True], output
+        assert any(each.startswith("20") and each.endswith("Z") for each in output)
+    for command in curl:
+        answer = json.loads(output_of(["bash", "-c", f"{command.strip()} -s"], [], key)[0])
+        assert "OK" in {answer.get("ResponseCode"), answer.get("Code")} or "Credentials" in answer
+    eventually(
+        lambda: own.get("/v1/messages/explored:1/a.b-c").json().get("delivered_true_first"), 1700000000001
+    )
+
+
+def output_of(command: list[str], codes: list[str], key: AccessKey, **variables: str) -> list[str]:
+    """Run codes by a command and give the lines they print."""
+    keys = {"OTPCONV_ACCESS_KEY_ID": key.access_key_id, "OTPCONV_ACCESS_KEY_SECRET": key.secret}
+    done = subprocess.run(  # noqa: S603 - our own words, and the code of our own page
+        command,
+        input=json.dumps(codes),
+        env=environment() | keys | variables,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split("\n")[:-1] if codes else [done.stdout]
+
+
+def test_signing_alone_reports_nothing(open_page: Open, key: AccessKey, own: httpx.Client) -> None:
+    page = open_page(key=key)
+    page.goto("/explorer/SmsConversion")
+    page.get_by_label("MessageId").fill("only-signed")
+    page.get_by_role("button", name="Only sign it").click()
+    expect(page.get_by_role("heading", name="How it was signed")).to_be_visible()
+    expect(page.locator("#reply")).to_have_count(0)
+    titles = page.locator(".steps h3").all_inner_texts()
+    assert titles == ["Hash of the body", "Canonical request", "String to sign", "Signature", "Sent"]
+    assert own.get("/v1/messages/only-signed").status_code == 404
+
+
+def test_without_scripts_it_is_called_and_coded_all_the_same(open_page: Open, key: AccessKey) -> None:
+    page = open_page(key=key, scripts=False)
+    page.goto("/explorer/SmsConversion")
+    page.get_by_role("button", name="Call it").click()
+    assert "OK" in page.locator("#reply").inner_text()
+    page.get_by_label("Go", exact=True).check(force=True)
+    assert page.locator("#code-go").is_visible()
+    assert not page.locator("#code-python").is_visible()
+
+
+def test_a_refused_call_is_shown_with_its_code_and_the_form_keeps_what_was_filled_in(
+    open_page: Open, key: AccessKey
+) -> None:
+    page = open_page(key=key)
+    page.goto("/explorer/SmsConversion")
+    page.get_by_label("MessageId").fill("no id: <b>&\"'")
+    page.get_by_role("button", name="Call it").click()
+    expect(page.locator(".badge")).to_have_text("HTTP 400")
+    expect(page.locator("#reply")).to_contain_text("InvalidMessageId")
+    expect(page.get_by_label("MessageId")).to_have_value("no id: <b>&\"'")
+
+
+def test_who_may_not_call_is_told_before_and_refused_then(
+    open_page: Open, make_key: Callable[..., AccessKey]
+) -> None:
+    page = open_page(key=make_key("OtpconvReadOnly"))
+    page.goto("/explorer/SmsConversion")
+    expect(page.locator(".notice")).to_contain_text("dysms:SmsConversion")
+    page.get_by_role("button", name="Call it").click()
+    expect(page.locator("#reply")).to_contain_text("NoPermission")
+
+
+def test_languages_are_chosen_by_the_arrow_keys(open_page: Open, key: AccessKey) -> None:
+    page = open_page(key=key)
+    page.goto("/explorer/SmsConversion")
+    page.get_by_label("Python", exact=True).focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#code-java")).to_be_visible()
+    expect(page.locator("#code-python")).to_be_hidden()
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_a_called_operation_can_be_read_by_all(
+    open_page: Open, key: AccessKey, scheme: str, width: int
+) -> None:
+    page = open_page(scheme=scheme, width=width, key=key)
+    for signature in ("V3", "V1"):
+        fill(page, "SmsConversion", signature, "")
+        page.get_by_role("button", name="Call it").click()
+        expect(page.locator("#reply")).to_be_visible()
+        inspect(page, f"called-{signature}-{scheme}-{width}")
