@@ -17,6 +17,7 @@ from otpconv.cli.local_server import LocalServer
 from otpconv.config import environment, load
 from otpconv.dialects.alibaba import OPERATIONS
 from otpconv.service import open_directory
+from web.wire import v1
 
 Open = Callable[..., Page]
 
@@ -179,3 +180,51 @@ def test_a_called_operation_can_be_read_by_all(
         page.get_by_role("button", name="Call it").click()
         expect(page.locator("#reply")).to_be_visible()
         inspect(page, f"called-{signature}-{scheme}-{width}")
+
+
+# A failing request, pasted.
+
+
+def paste(page: Page, text: str) -> None:
+    page.goto("/explorer/diagnosis")
+    page.get_by_label("The request").fill(text)
+    page.get_by_role("button", name="Diagnose it").click()
+
+
+def test_a_pasted_request_is_diagnosed_and_its_nonce_found_once_it_is_used(
+    open_page: Open, key: AccessKey
+) -> None:
+    page = open_page(key=key)
+    page.goto("/explorer/SmsConversion")
+    page.get_by_role("button", name="Only sign it").click()
+    curl = shown(page, "curl")
+    paste(page, curl)
+    expect(page.get_by_role("heading", name="Nothing is wrong with it")).to_be_visible()
+    output_of(["bash", "-c", f"{curl.strip()} -s"], [], key)
+    paste(page, curl)
+    expect(page.locator(".findings li.bad h3")).to_have_text("Nonce wrong")
+
+
+def test_a_mistake_is_named_and_no_secret_told(server: LocalServer, open_page: Open, key: AccessKey) -> None:
+    page = open_page(key=key)
+    wrong = v1(key, {"MessageId": "1", "Delivered": "true"}, secret=key.secret + "\n")
+    paste(page, f"{server.url}{wrong.target}")
+    expect(page.locator(".findings li.bad")).to_contain_text("a line feed behind it")
+    expect(page.locator("#signed + p + h3")).to_have_text("String to sign")
+    assert key.secret not in page.content()
+    inspect(page, "diagnosed-light-1280")
+
+
+def test_keys_of_other_accounts_are_unknown_to_the_diagnosis(
+    server: LocalServer, open_page: Open, key: AccessKey, make_key: Callable[..., AccessKey]
+) -> None:
+    page = open_page(key=key, scheme="dark", width=390)
+    paste(page, f"{server.url}{v1(make_key(), {'MessageId': '1', 'Delivered': 'true'}).target}")
+    expect(page.locator(".findings li.bad")).to_contain_text("No access key has this AccessKeyId")
+    inspect(page, "diagnosed-dark-390")
+
+
+def test_what_is_no_request_is_told_what_to_paste(open_page: Open, key: AccessKey) -> None:
+    page = open_page(key=key, calls_fail=True)
+    paste(page, "it does not work <script>alert(1)</script>")
+    expect(page.get_by_role("alert")).to_contain_text("Paste a whole request")

@@ -217,6 +217,14 @@ class KeyRing:
             raise NotFound("The account has no role of this name; for those it has, run: otpconv roles list")
         return role
 
+    def secrets(self, account: int) -> dict[str, str]:
+        """Return the secrets of the active keys of an account, by id: to find out which one was confused."""
+        return {
+            key.access_key_id: key.secret
+            for key in [*self._keys.values()]
+            if key.account == account and key.active
+        }
+
     def note_use(self, key: AccessKey, now: int) -> None:
         """Remember that a key was used, once its holder has proven to be that."""
         self._uses[key.access_key_id] = now

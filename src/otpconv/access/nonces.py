@@ -96,14 +96,18 @@ class NonceGuard:
         # Also after the clock went back, hence both bounds.
         if not 0 < self._expire_at - now <= _SECOND_MS:
             self._expire(now)
-        digest = blake2b(f"{access_key_id}\0{nonce}".encode(), digest_size=8).digest()
-        fingerprint: int = _SIGNED_64_BITS(digest)[0]
+        fingerprint = _fingerprint(access_key_id, nonce)
         if fingerprint in self._seen[fingerprint % _SHARDS]:
             raise ReplayedNonce("This nonce was used before; sign each request with a new one.")
         if self._len >= self._crowded:
             self._make_room(signed_at, now)
         self._remember(fingerprint, second)
         return fingerprint
+
+    def knows(self, access_key_id: str, nonce: str) -> bool:
+        """Return whether this key's nonce was admitted, and is not yet forgotten."""
+        fingerprint = _fingerprint(access_key_id, nonce)
+        return fingerprint in self._seen[fingerprint % _SHARDS]
 
     def restore(self, remembered: Iterable[tuple[int, int]]) -> None:
         """Take in what was remembered before a restart, in any order.
@@ -163,6 +167,11 @@ class NonceGuard:
             del self._seen[fingerprint % _SHARDS][fingerprint]
             self._len -= 1
         self._floor = max(self._floor, second)
+
+
+def _fingerprint(access_key_id: str, nonce: str) -> int:
+    digest = blake2b(f"{access_key_id}\0{nonce}".encode(), digest_size=8).digest()
+    return int(_SIGNED_64_BITS(digest)[0])
 
 
 def _below_floor() -> StaleTimestamp:

@@ -6,7 +6,8 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from otpconv.dialects.alibaba import CODES, example
+from otpconv.dialects.alibaba import CODES
+from otpconv.dialects.alibaba.examples import example
 from otpconv.errors import OtpconvError
 from otpconv.web.native_types import Problem
 

@@ -7,7 +7,6 @@ from otpconv.dialects.alibaba.actions import ACTIONS, ASSUME_ROLE, report
 from otpconv.dialects.alibaba.call import Call
 from otpconv.dialects.alibaba.codes import CODES
 from otpconv.dialects.alibaba.error_code import ErrorCode
-from otpconv.dialects.alibaba.examples import example
 from otpconv.dialects.alibaba.headers import Fields, by_name
 from otpconv.dialects.alibaba.operations import OPERATIONS, Operation, Parameter
 from otpconv.dialects.alibaba.refusal import GatewayError
@@ -15,7 +14,6 @@ from otpconv.dialects.alibaba.request import answers_xml, read
 from otpconv.dialects.alibaba.response import Answer, failure, preflight, success
 from otpconv.dialects.alibaba.signature import sign_v1, sign_v3
 from otpconv.dialects.alibaba.sts import RoleRequest, assumed, role_request
-from otpconv.dialects.alibaba.walkthrough import Signature, Step, Walkthrough, walk
 
 __all__ = [
     "ACTIONS",
@@ -30,13 +28,9 @@ __all__ = [
     "Operation",
     "Parameter",
     "RoleRequest",
-    "Signature",
-    "Step",
-    "Walkthrough",
     "answers_xml",
     "assumed",
     "by_name",
-    "example",
     "failure",
     "preflight",
     "read",
@@ -45,5 +39,4 @@ __all__ = [
     "sign_v1",
     "sign_v3",
     "success",
-    "walk",
 ]

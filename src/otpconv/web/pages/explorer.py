@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from otpconv.dialects.alibaba import OPERATIONS, Operation, Signature, Walkthrough, walk
+from otpconv.dialects.alibaba import OPERATIONS, Operation
+from otpconv.dialects.alibaba.walkthrough import Signature, Walkthrough, walk
 from otpconv.errors import NotFound
 from otpconv.service import Service
 from otpconv.web.body import Bodies

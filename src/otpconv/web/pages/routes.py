@@ -14,6 +14,7 @@ from otpconv.errors import AccessDenied, BadCredentials, OtpconvError
 from otpconv.service import Service
 from otpconv.web.body import Bodies
 from otpconv.web.gate import Gate
+from otpconv.web.pages.diagnosis import DiagnosisPage
 from otpconv.web.pages.errors import ErrorCentre
 from otpconv.web.pages.explorer import Explorer
 from otpconv.web.pages.layout import HEADERS, Layout
@@ -65,10 +66,13 @@ class Pages:
         explorer = Explorer(
             service, bodies, layout=self._layout, visitors=self._visitors, app=app, public_url=public_url
         )
+        diagnosis = DiagnosisPage(service, bodies, self._layout)
         # A page of its own is added here and, if people go to it from anywhere, to NAVIGATION.
         self._pages = [
             Page("/sign-out", "POST", self._sign_in.sign_out),
             Page("/explorer", "GET", explorer.index),
+            Page("/explorer/diagnosis", "GET", diagnosis.show),
+            Page("/explorer/diagnosis", "POST", diagnosis.run),
             Page("/explorer/{action}", "GET", explorer.show),
             Page("/explorer/{action}", "POST", explorer.run),
         ]

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from otpconv.dialects.alibaba import Operation, Parameter, Signature, Walkthrough
+from otpconv.dialects.alibaba import Operation, Parameter
+from otpconv.dialects.alibaba.walkthrough import Signature, Walkthrough
 from otpconv.web.pages.layout import Layout
 
 #: Language -> its name for people, in the order they are shown.
