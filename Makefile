@@ -48,7 +48,7 @@ lock: $(VENV)/.venv  ## lock requirements/*.txt to pyproject.toml; UPGRADE=--upg
 	"$$uv" $(COMPILE) --output-file requirements/dev.txt --group dev --constraint requirements/server.txt
 
 clean:  ## remove .venv and every cache, and no data
-	@rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .schemathesis
+	@rm -rf $(VENV) dist .screenshots .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .schemathesis
 	@find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # The stamps: a second run does nothing, a changed lock or pyproject.toml installs again.

@@ -11,13 +11,14 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
-from starlette.routing import Route
 
 from otpconv.access.keys import AccessKey
 from otpconv.audit import AuditLog
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import load
+from otpconv.errors import AccessDenied
 from otpconv.service import Service, open_key_store
 from otpconv.web.body import Bodies
 from otpconv.web.gate import Gate
@@ -273,19 +274,19 @@ def test_what_is_no_form_is_refused(browser: httpx.Client, content: bytes, kind:
 OPEN = {"/sign-in", "/errors", "/errors/{code}", "/static/{name}"}
 
 
-async def routes(folder: Path) -> list[Route]:
+async def made(folder: Path) -> Pages:
     settings = load(data=folder)
     service = Service(settings)
     await service.start()
     gate, nobody = Gate(settings, AuditLog(folder)), PlainTextResponse("nobody")
     pages = Pages(service, Bodies(), gate, links=OneTimeLinks(), app=nobody, public_url="http://otp.example")
     await service.stop()
-    return pages.routes()
+    return pages
 
 
 def test_no_other_page_answers_who_is_not_signed_in(server: LocalServer, tmp_path: Path) -> None:
     asked = 0
-    for route in asyncio.run(routes(tmp_path / "data")):
+    for route in asyncio.run(made(tmp_path / "data")).routes():
         if route.path in OPEN:
             continue
         path = re.sub(r"\{[^}]*\}", "SmsConversion", route.path)
@@ -294,6 +295,26 @@ def test_no_other_page_answers_who_is_not_signed_in(server: LocalServer, tmp_pat
             assert answer.status_code == (303 if method == "GET" else 401), path
             asked += 1
     assert asked > 3
+
+
+def test_a_refused_page_names_the_action_and_how_it_is_allowed(tmp_path: Path) -> None:
+    denied = AccessDenied(
+        "The user olga may not do otpconv:QueryRates.",
+        action="otpconv:QueryRates",
+        kind="ImplicitDeny",
+        policy_type="",
+        principal_type="SubUser",
+        display_name="olga",
+        account=1,
+    )
+    headers = [(b"accept", b"text/html"), (b"host", b"otp.example")]
+    scope = {"type": "http", "method": "GET", "path": "/explorer", "headers": headers, "query_string": b""}
+    page = asyncio.run(made(tmp_path / "data")).problem(Request(scope), denied)
+    assert page is not None
+    text = bytes(page.body).decode()
+    assert page.status_code == 403
+    assert "This page needs the action <code>otpconv:QueryRates</code>" in text
+    assert "otpconv users attach olga POLICY" in text
 
 
 # What every page carries.
