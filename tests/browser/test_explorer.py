@@ -182,6 +182,55 @@ def test_a_called_operation_can_be_read_by_all(
         inspect(page, f"called-{signature}-{scheme}-{width}")
 
 
+# The native API.
+
+NATIVE = {
+    "recordMessages": (
+        {"message_id": "native", "to": "+4915112345678", "provider": "acme", "attempt": "1"},
+        "recorded",
+    ),
+    "recordConversions": ({"message_id": "native"}, "recorded"),
+    "getMessage": ({"message_id": "native"}, "verified"),
+    "getRates": ({"by": "country,provider", "interval": "1d"}, "rows"),
+}
+
+
+def test_every_native_call_is_made_and_its_command_does_the_same(open_page: Open, key: AccessKey) -> None:
+    page = open_page(key=key)
+    page.goto("/explorer")
+    links = page.locator(".cards a[href^='/explorer/v1/']").all()
+    assert {str(link.get_attribute("href")).rpartition("/")[2] for link in links} == set(NATIVE)
+    for name, (fields, member) in NATIVE.items():
+        page.goto(f"/explorer/v1/{name}")
+        for field, value in fields.items():
+            box = page.locator(f"#p-{field}")
+            box.select_option(value) if field == "interval" else box.fill(value)
+        if name == "recordConversions":
+            page.locator("#p-delivered").select_option("true")
+        page.get_by_role("button", name="Call it").click()
+        expect(page.locator(".badge")).to_have_text("HTTP 200")
+        reply = json.loads(page.locator("#reply").inner_text())
+        assert reply[member]
+        command = page.locator("#code-curl").inner_text()
+        again = json.loads(output_of(["bash", "-c", f"{command.strip()} -s"], [], key)[0])
+        assert set(again) == set(reply)
+        assert key.secret not in page.content()
+        inspect(page, f"native-{name}-light-1280")
+
+
+def test_a_refused_native_call_is_shown(open_page: Open, key: AccessKey) -> None:
+    page = open_page(key=key)
+    page.goto("/explorer/v1/getRates")
+    page.locator("#p-start").fill("nonsense")
+    page.get_by_role("button", name="Call it").click()
+    expect(page.locator(".badge")).to_have_text("HTTP 400")
+    expect(page.locator("#reply")).to_contain_text("InvalidRequest")
+    page.goto("/explorer/v1/recordMessages")
+    page.locator("#p-attempt").fill("many")
+    page.get_by_role("button", name="Call it").click()
+    expect(page.locator("#reply")).to_contain_text("attempt")
+
+
 # A failing request, pasted.
 
 

@@ -26,6 +26,7 @@ OPEN = {"sign-in": "/sign-in", "errors": "/errors", "error": "/errors/SignatureD
 SIGNED_IN = {
     "explorer": "/explorer",
     "operation": "/explorer/SmsConversion",
+    "native": "/explorer/v1/recordMessages",
     "diagnosis": "/explorer/diagnosis",
     "not-found": "/explorer/Nonsense",
 }

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from otpconv.access.nonces import WINDOW_MS
-from otpconv.dialects.alibaba import OPERATIONS, Call
+from otpconv.dialects.alibaba import Call
 from otpconv.dialects.alibaba.diagnosis import Diagnosis, diagnose
 from otpconv.dialects.alibaba.pasted import MAX_CHARS, Pasted, parse_pasted
 from otpconv.errors import InvalidRequest, UnknownAccessKey
@@ -80,5 +80,4 @@ class DiagnosisPage:
             problem=problem,
             diagnosis=diagnosis,
             max_chars=MAX_CHARS,
-            operations=OPERATIONS,
         )

@@ -53,7 +53,7 @@ class Explorer:
 
     async def index(self, _: Request, visitor: Visitor) -> Response:
         """Answer what there is to explore."""
-        return self._layout.page("explorer.html", PATH, visitor, operations=OPERATIONS)
+        return self._layout.page("explorer.html", PATH, visitor)
 
     async def show(self, request: Request, visitor: Visitor) -> Response:
         """Answer the form of one operation."""
@@ -109,7 +109,6 @@ class Explorer:
             "operation.html",
             f"{PATH}/{operation.action}",
             visitor,
-            operations=OPERATIONS,
             operation=operation,
             given=given,
             signature=signature,

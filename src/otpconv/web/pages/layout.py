@@ -1,6 +1,7 @@
 """What all pages have in common: templates, navigation, and the headers that keep a browser on our side."""
 
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse
@@ -31,11 +32,25 @@ HEADERS: Final = {
 }
 
 
+class Link(NamedTuple):
+    """A page of the explorer.
+
+    Attributes:
+        path: of the page.
+        name: what it is called.
+        summary: what can be done there.
+    """
+
+    path: str
+    name: str
+    summary: str
+
+
 class Layout:
     """Renders the pages."""
 
-    def __init__(self, static: StaticFiles) -> None:
-        """Take the files that pages refer to."""
+    def __init__(self, static: StaticFiles, explorer: Sequence[tuple[str, Sequence[Link]]] = ()) -> None:
+        """Take the files that pages refer to, and what there is to explore, in groups."""
         self._templates = Environment(
             loader=PackageLoader("otpconv.web"),
             autoescape=True,
@@ -44,7 +59,12 @@ class Layout:
             lstrip_blocks=True,
         )
         self._templates.globals.update(
-            static=static.url, navigation=NAVIGATION, home=HOME, version=__version__, token_name=TOKEN
+            static=static.url,
+            explorer=explorer,
+            navigation=NAVIGATION,
+            home=HOME,
+            version=__version__,
+            token_name=TOKEN,
         )
 
     def page(

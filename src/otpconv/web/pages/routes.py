@@ -1,6 +1,6 @@
 """The routes of the pages: which there are, which are open to all, and how a refusal looks to people."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import quote
@@ -10,15 +10,19 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from otpconv.dialects.alibaba import OPERATIONS
 from otpconv.errors import AccessDenied, BadCredentials, OtpconvError
 from otpconv.service import Service
 from otpconv.web.body import Bodies
 from otpconv.web.gate import Gate
+from otpconv.web.openapi import document
 from otpconv.web.pages.diagnosis import DiagnosisPage
 from otpconv.web.pages.errors import ErrorCentre
 from otpconv.web.pages.explorer import Explorer
-from otpconv.web.pages.layout import HEADERS, Layout
+from otpconv.web.pages.layout import HEADERS, Layout, Link
 from otpconv.web.pages.links import OneTimeLinks
+from otpconv.web.pages.native_calls import NativeCall, native_calls
+from otpconv.web.pages.native_explorer import NativeExplorer
 from otpconv.web.pages.sign_in import SignInPage
 from otpconv.web.pages.static import StaticFiles
 from otpconv.web.pages.visitors import Visitor, Visitors
@@ -57,7 +61,8 @@ class Pages:
     ) -> None:
         """Take what answers the pages: of them, the links sign in, and `app` answers the explorer's calls."""
         self._static = StaticFiles()
-        self._layout = Layout(self._static)
+        native = native_calls(document(public_url))
+        self._layout = Layout(self._static, _explorer(native))
         self._visitors = Visitors(service, gate)
         self._sign_in = SignInPage(
             service, bodies, gate, layout=self._layout, visitors=self._visitors, links=links
@@ -66,6 +71,7 @@ class Pages:
         explorer = Explorer(
             service, bodies, layout=self._layout, visitors=self._visitors, app=app, public_url=public_url
         )
+        v1 = NativeExplorer(native, bodies, layout=self._layout, app=app, public_url=public_url)
         diagnosis = DiagnosisPage(service, bodies, self._layout)
         # A page of its own is added here and, if people go to it from anywhere, to NAVIGATION.
         self._pages = [
@@ -73,6 +79,8 @@ class Pages:
             Page("/explorer", "GET", explorer.index),
             Page("/explorer/diagnosis", "GET", diagnosis.show),
             Page("/explorer/diagnosis", "POST", diagnosis.run),
+            Page("/explorer/v1/{call}", "GET", v1.show),
+            Page("/explorer/v1/{call}", "POST", v1.run),
             Page("/explorer/{action}", "GET", explorer.show),
             Page("/explorer/{action}", "POST", explorer.run),
         ]
@@ -121,6 +129,32 @@ class Pages:
             return response
 
         return answer
+
+
+def _explorer(native: Mapping[str, NativeCall]) -> list[tuple[str, list[Link]]]:
+    return [
+        (
+            "Signed operations",
+            [Link(f"/explorer/{each.action}", each.action, each.summary) for each in OPERATIONS],
+        ),
+        (
+            "Native API",
+            [
+                Link(f"/explorer/v1/{each.name}", f"{each.method} {each.path}", f"{each.summary}.")
+                for each in native.values()
+            ],
+        ),
+        (
+            "Help",
+            [
+                Link(
+                    "/explorer/diagnosis",
+                    "Why is it refused?",
+                    "Paste a signed request that fails, and see which step of it differs.",
+                )
+            ],
+        ),
+    ]
 
 
 _TITLES = {
