@@ -48,6 +48,17 @@ def test_an_unknown_and_a_disabled_key_are_told_apart(store: SqliteKeyStore) -> 
         ring.get(key.access_key_id)
 
 
+def test_the_secrets_of_an_account_are_those_of_its_active_keys(store: SqliteKeyStore) -> None:
+    one, off, other = (
+        store.create(account, user, None)
+        for account, user in (("default", "app"), ("default", "old"), ("x", "y"))
+    )
+    store.set_active(off.access_key_id, active=False)
+    ring = KeyRing(store)
+    assert ring.secrets(one.account) == {one.access_key_id: one.secret}
+    assert ring.secrets(other.account) == {other.access_key_id: other.secret}
+
+
 def test_changes_show_after_a_refresh_and_not_before(store: SqliteKeyStore) -> None:
     ring = KeyRing(store)
     key = store.create("default", "app", None)

@@ -19,6 +19,15 @@ def test_a_nonce_is_let_in_once() -> None:
     assert len(guard) == 1
 
 
+def test_a_nonce_is_known_once_it_was_let_in() -> None:
+    guard = NonceGuard()
+    assert not guard.knows("LTAI", "n")
+    guard.admit("LTAI", "n", NOW, NOW)
+    assert guard.knows("LTAI", "n")
+    assert not guard.knows("LTAI", "m")
+    assert not guard.knows("LTAJ", "n")
+
+
 def test_a_nonce_is_refused_with_another_timestamp_too() -> None:
     guard = NonceGuard()
     guard.admit("LTAI", "n", NOW, NOW)

@@ -177,6 +177,8 @@ def look(page: Page, pages: dict[str, str], scheme: str, width: int) -> None:
 def inspect(page: Page, name: str) -> None:
     """Take a picture, and check what is on the page now."""
     page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"], name  # type: ignore[index]
+    if name.endswith("dark-390"):  # its colours are those of dark-1280, its order that of light-390
+        return
     found = Axe().run(page).response["violations"]
     assert [f"{each['id']}: {each['nodes'][0]['html']}" for each in found] == [], name
-    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"], name  # type: ignore[index]

@@ -100,6 +100,29 @@ def one_of_everything(told: Told, admin: AccessKey, data: Path) -> None:
     ):
         assert told.basic(user, secret, "GET", "/v1/rates").status_code == 401
     roles(told, admin, data)
+    pages(told, admin)
+
+
+def pages(told: Told, admin: AccessKey) -> None:
+    with httpx.Client(base_url=told.url, headers={"accept": "text/html"}) as browser:
+        for secret, status in ((WRONG, 401), (admin.secret, 303)):
+            form = {"access_key_id": admin.access_key_id, "access_key_secret": secret}
+            assert browser.post("/sign-in", data=form).status_code == status
+        told.never += [Never("cookie", value.encode()) for value in browser.cookies.values()]
+        text = browser.get("/explorer").text
+        token = text.partition('name="form_token" value="')[2].partition('"')[0]
+        told.secret("token of the forms", token)
+        form = {"form_token": token, "do": "call", "p-Delivered": "true", "p-To": NUMBERS[3]}
+        for signature in ("V1", "V3"):
+            called = browser.post("/explorer/SmsConversion", data=form | {"signature": signature})
+            assert "&#34;ResponseCode&#34;: &#34;OK&#34;" in called.text
+            assert admin.secret not in called.text
+        called = browser.post(
+            "/explorer/v1/recordMessages", data=form | {"p-message_id": "x", "p-to": NUMBERS[2]}
+        )
+        assert "&#34;recorded&#34;: 1" in called.text
+        pasted = {"form_token": token, "request": f"{told.url}/?AccessKeyId={admin.access_key_id}"}
+        assert browser.post("/explorer/diagnosis", data=pasted).status_code == 200
 
 
 def messages(told: Told, admin: AccessKey) -> None:

@@ -114,6 +114,9 @@ def test_where_tls_is_required_plain_http_is_refused_on_both_doors(make_server: 
         answer = httpx.get(server.url + path, headers=claims)
         assert (answer.status_code, answer.json()["code"]) == (403, "NeedsTls")
         assert "https://" in answer.json()["detail"]
+    page = httpx.get(server.url + "/explorer", headers={"accept": "text/html"})
+    assert (page.status_code, page.headers["content-type"]) == (403, "text/html; charset=utf-8")
+    assert "set-cookie" not in page.headers
     assert httpx.get(server.url + "/healthz").status_code == 200
     assert httpx.get(server.url + "/readyz").status_code == 200
     reply = send(server.url, v1(administrator(server), CONVERSION))

@@ -48,8 +48,8 @@ class App:
         self._gate = gate
         self._public_url = public_url
         self._rpc = RpcEndpoint(service, self._bodies, gate, public_url)
-        pages = Pages(service, self._bodies, gate, links=links, app=self, public_url=public_url)
-        self._other = _starlette(service, self._bodies, gate, pages, public_url)
+        self._pages = Pages(service, self._bodies, gate, links=links, app=self, public_url=public_url)
+        self._other = _starlette(service, self._bodies, gate, self._pages, public_url)
         self._count = service.metrics.requested
         self.in_progress = 0
 
@@ -98,7 +98,8 @@ class App:
             try:
                 self._gate.require_tls(scope)
             except NeedsTls as error:
-                await _problem(error, self._public_url)(scope, receive, send)
+                page = self._pages.problem(Request(scope), error)
+                await (page or _problem(error, self._public_url))(scope, receive, send)
                 return
         await self._other(scope, receive, send)
         self._count(scope.get("otpconv.action", ""), scope.get("otpconv.code", "OK"))
