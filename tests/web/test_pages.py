@@ -6,26 +6,29 @@ import re
 import ssl
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from urllib.parse import quote
 
 import httpx
 import pytest
+from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 
 from otpconv.access.keys import AccessKey
 from otpconv.audit import AuditLog
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import load
-from otpconv.errors import AccessDenied
+from otpconv.errors import OtpconvError
 from otpconv.service import Service, open_key_store
 from otpconv.web.body import Bodies
 from otpconv.web.gate import Gate
 from otpconv.web.pages import OneTimeLinks, Pages
+from otpconv.web.pages.routes import Page
 from otpconv.web.pages.static import StaticFiles
+from otpconv.web.pages.visitors import Visitor
 from web.wire import administrator
 
 PAGE = {"accept": "text/html"}
@@ -307,13 +310,55 @@ OPEN = {"/sign-in", "/errors", "/errors/{code}", "/static/{name}"}
 
 
 async def made(folder: Path) -> Pages:
+    async with running(folder) as (_, pages):
+        return pages
+
+
+@asynccontextmanager
+async def running(folder: Path) -> AsyncIterator[tuple[Service, Pages]]:
     settings = load(data=folder)
     service = Service(settings)
     await service.start()
     gate, nobody = Gate(settings, AuditLog(folder)), PlainTextResponse("nobody")
     pages = Pages(service, Bodies(), gate, links=OneTimeLinks(), app=nobody, public_url="http://otp.example")
-    await service.stop()
-    return pages
+    try:
+        yield service, pages
+    finally:
+        await service.stop()
+
+
+async def seen_by(policy: str, folder: Path) -> httpx.Response:
+    """What a page that needs otpconv:QueryRates answers to somebody with a policy."""
+
+    async def rates(_: Request, visitor: Visitor) -> Response:
+        return PlainTextResponse(f"rates for {visitor.key.user}")
+
+    async def problem(request: Request, error: Exception) -> Response:
+        assert isinstance(error, OtpconvError)
+        return pages.problem(request, error) or PlainTextResponse("?")
+
+    async with running(folder) as (service, pages):
+        with closing(open_key_store(load(data=folder))) as store:
+            key = store.create("default", "olga", policy)
+        service.keys.refresh()
+        pages.pages.append(Page("/rates", "GET", rates, "otpconv:QueryRates"))
+        app = Starlette(routes=pages.routes(), exception_handlers={OtpconvError: problem})
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://x", headers=PAGE) as browser:
+            form = {"access_key_id": key.access_key_id, "access_key_secret": key.secret}
+            await browser.post("/sign-in", data=form)
+            return await browser.get("/rates")
+
+
+def test_a_page_with_an_action_is_for_those_whose_policies_allow_it(tmp_path: Path) -> None:
+    allowed = asyncio.run(seen_by("OtpconvReadOnly", tmp_path / "allowed"))
+    assert (allowed.status_code, allowed.text) == (200, "rates for olga")
+    denied = asyncio.run(seen_by("OtpconvReportOnly", tmp_path / "denied"))
+    assert denied.status_code == 403
+    assert "This page needs the action <code>otpconv:QueryRates</code>" in denied.text
+    assert "otpconv users attach olga POLICY" in denied.text
+    audit = (tmp_path / "denied" / "audit.ndjson").read_text(encoding="utf-8")
+    assert '"what":"otpconv:QueryRates","outcome":"AccessDenied"' in audit
 
 
 def test_no_other_page_answers_who_is_not_signed_in(server: LocalServer, tmp_path: Path) -> None:
@@ -327,26 +372,6 @@ def test_no_other_page_answers_who_is_not_signed_in(server: LocalServer, tmp_pat
             assert answer.status_code == (303 if method == "GET" else 401), path
             asked += 1
     assert asked > 3
-
-
-def test_a_refused_page_names_the_action_and_how_it_is_allowed(tmp_path: Path) -> None:
-    denied = AccessDenied(
-        "The user olga may not do otpconv:QueryRates.",
-        action="otpconv:QueryRates",
-        kind="ImplicitDeny",
-        policy_type="",
-        principal_type="SubUser",
-        display_name="olga",
-        account=1,
-    )
-    headers = [(b"accept", b"text/html"), (b"host", b"otp.example")]
-    scope = {"type": "http", "method": "GET", "path": "/explorer", "headers": headers, "query_string": b""}
-    page = asyncio.run(made(tmp_path / "data")).problem(Request(scope), denied)
-    assert page is not None
-    text = bytes(page.body).decode()
-    assert page.status_code == 403
-    assert "This page needs the action <code>otpconv:QueryRates</code>" in text
-    assert "otpconv users attach olga POLICY" in text
 
 
 # What every page carries.

@@ -16,8 +16,6 @@ from otpconv.dialects.alibaba.recipes import Encode, Order, V1Recipe, V3Recipe, 
 
 #: Of more parameters than any operation has it is not tried which one was left out.
 _MAX_PARAMETERS = 30
-#: Mistakes tried together.
-_MOST = 2
 
 
 class Mistake(Struct, frozen=True):
@@ -28,12 +26,14 @@ class Mistake(Struct, frozen=True):
         remedy: what to do.
         part: of the recipe, by its name.
         value: what the part is then.
+        alone: whether it is not tried together with others: there are many of its kind.
     """
 
     what: str
     remedy: str
     part: str
     value: Any
+    alone: bool = False
 
 
 def _lower_hex(text: str) -> str:
@@ -158,6 +158,7 @@ def _common(recipe: V1Recipe | V3Recipe, others: Mapping[str, str]) -> Iterator[
             f"Sign {name} too: add nothing once the request is signed.",
             "left_out",
             frozenset({name}),
+            alone=True,
         )
     blank = frozenset(name for name, value in recipe.parameters.items() if not value)
     if len(blank) > 1:
@@ -182,6 +183,7 @@ def _common(recipe: V1Recipe | V3Recipe, others: Mapping[str, str]) -> Iterator[
             "Send the AccessKeyId that the secret belongs to.",
             "secret",
             secret,
+            alone=True,
         )
 
 
@@ -196,17 +198,17 @@ def explain(
         came: the signature as it came.
     """
     known = list(mistakes)
+    together = [mistake for mistake in known if not mistake.alone]
     forms = dict(_forms(came))
     right = "base64" if isinstance(recipe, V1Recipe) else "hexadecimal"
-    for count in range(_MOST + 1):
-        for chosen in combinations(known, count):
-            parts = {mistake.part: mistake.value for mistake in chosen}
-            if len(parts) < count:
-                continue
-            digest = structs.replace(recipe, **parts).sign()
-            for text, way in ((base64.b64encode(digest), "base64"), (digest.hex().encode(), "hexadecimal")):
-                if text in forms:
-                    return (*chosen, *forms[text], *_written(way, right))
+    for chosen in ((), *((each,) for each in known), *combinations(together, 2)):
+        parts = {mistake.part: mistake.value for mistake in chosen}
+        if len(parts) < len(chosen):
+            continue
+        digest = structs.replace(recipe, **parts).sign()
+        for text, way in ((base64.b64encode(digest), "base64"), (digest.hex().encode(), "hexadecimal")):
+            if text in forms:
+                return (*chosen, *forms[text], *_written(way, right))
     return None
 
 

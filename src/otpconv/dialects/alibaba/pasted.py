@@ -10,7 +10,7 @@ from otpconv.dialects.alibaba.headers import Fields, by_name
 from otpconv.errors import InvalidRequest
 
 #: More is no request of this dialect.
-MAX_CHARS = 16_000
+MAX_CHARS = 10_000
 
 _FIRST_LINE = re.compile(r"(?:([A-Z]{3,7})\s+)?(https?://\S+|/\S*|\?\S+)(?:\s+HTTP/[0-9.]+)?")
 _HEADER = re.compile(r"([A-Za-z0-9\-_]+)\s*:\s*(.*)")

@@ -47,7 +47,11 @@ class Page(NamedTuple):
 
 
 class Pages:
-    """All pages."""
+    """All pages.
+
+    Attributes:
+        pages: those for users who are signed in.
+    """
 
     def __init__(
         self,
@@ -74,7 +78,7 @@ class Pages:
         v1 = NativeExplorer(native, bodies, layout=self._layout, app=app, public_url=public_url)
         diagnosis = DiagnosisPage(service, bodies, self._layout)
         # A page of its own is added here and, if people go to it from anywhere, to NAVIGATION.
-        self._pages = [
+        self.pages = [
             Page("/sign-out", "POST", self._sign_in.sign_out),
             Page("/explorer", "GET", explorer.index),
             Page("/explorer/diagnosis", "GET", diagnosis.show),
@@ -93,7 +97,7 @@ class Pages:
             Route("/errors", self._errors.index, methods=["GET"]),
             Route("/errors/{code}", self._errors.show, methods=["GET"]),
             Route("/static/{name}", self._static.show, methods=["GET"]),
-            *(Route(page.path, self._admitting(page), methods=[page.method]) for page in self._pages),
+            *(Route(page.path, self._admitting(page), methods=[page.method]) for page in self.pages),
         ]
 
     def problem(self, request: Request, error: OtpconvError) -> Response | None:
