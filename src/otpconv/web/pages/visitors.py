@@ -68,6 +68,7 @@ class Visitors:
             Throttled: the caller is over a limit.
         """
         now, key = self._service.clock(), visitor.key
+        request.scope["otpconv.action"] = action
         try:
             self._callers.authorize(key, action, request.scope, now)
         except Refused as error:
