@@ -9,6 +9,7 @@ after field, a report's kind before them: so they stand in the journal, and so t
 """
 
 from collections.abc import Callable, Iterable
+from math import log2
 
 from msgspec import Struct
 
@@ -20,6 +21,9 @@ BY_NUMBER_WINDOW_MS = 24 * 60 * 60 * 1000
 
 #: How far ahead of our clock a reported time may be, ms.
 CLOCK_SKEW_MS = 60_000
+
+#: How long it took to verify is counted in this many buckets; see `delay_bucket`.
+DELAY_BUCKETS = 35
 
 
 class Dimensions(Struct, frozen=True, order=True, array_like=True, gc=False):
@@ -182,6 +186,20 @@ def owner(messages: Iterable[Requested], conversion_time: int) -> Requested | No
         key=lambda message: (message.requested_at, message.message_id),
         default=None,
     )
+
+
+def first_of(session: Iterable[Requested]) -> Requested | None:
+    """Return which of a session's messages it is counted with: the earliest, of two the one of smaller id."""
+    return min(session, key=lambda message: (message.requested_at, message.message_id), default=None)
+
+
+def delay_bucket(delay_ms: int) -> int:
+    """Return the bucket that counts a message verified `delay_ms` (above 0) after it was requested.
+
+    Bucket 0 is under a second, bucket k from 2^((k - 1) / 2) s to 2^(k / 2) s, the last one from 26 hours on:
+    two to an octave, so that a bucket is half as wide as a log-normal delay usually spreads.
+    """
+    return max(0, min(DELAY_BUCKETS - 1, int(1 + 2 * log2(delay_ms / 1000))))
 
 
 def _pick(choose: Callable[[int, int], int], a: int | None, b: int | None) -> int | None:

@@ -19,12 +19,13 @@ from otpconv.audit import record
 from otpconv.clock import Clock, wall_clock
 from otpconv.config import Settings
 from otpconv.errors import Misconfigured, OtpconvError
+from otpconv.ledger import sqlite
 from otpconv.ledger.applier import Applier
 from otpconv.ledger.contract import HOUR_MS, MINUTE_MS, Entry, Ledger
 from otpconv.ledger.finding import Finding
 from otpconv.ledger.intake import Intake
 from otpconv.ledger.recent import Recent
-from otpconv.ledger.sqlite import SqliteFollower, SqliteJournal, SqliteLedger, findings, lag, rebuild
+from otpconv.ledger.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
 from otpconv.metrics import Metrics
 from otpconv.model import Expiry
 from otpconv.phone import NumberHash
@@ -86,6 +87,7 @@ class Service:
         self.nonces = NonceGuard(_NONCES)
         self.nonces.restore(self._journal.nonces(clock() - _NONCES_MS, _NONCES))
         ledger_file, journal_file = data / "ledger.sqlite", data / "journal.sqlite"
+        sqlite.renew(ledger_file, journal_file)
         # Opened here once, so that a damaged file is told at the start and readers find a schema.
         SqliteFollower(ledger_file, journal_file).close()
         self.metrics = Metrics()
@@ -217,13 +219,15 @@ def open_ledger(settings: Settings) -> tuple[Ledger, int]:
     ledger, journal = settings.data / "ledger.sqlite", settings.data / "journal.sqlite"
     if not ledger.is_file():
         raise Misconfigured(f"there is no ledger in {settings.data}: give the server's folder by --data DIR")
-    return SqliteLedger(ledger), lag(journal, ledger)
+    if sqlite.is_outdated(ledger):
+        raise Misconfigured(f"{ledger} was written by an older otpconv: run `otpconv doctor --rebuild`")
+    return SqliteLedger(ledger), sqlite.lag(journal, ledger)
 
 
 def inspect_storage(settings: Settings) -> Iterator[Finding]:
     """Check the files of a data folder, changing none; a server may run on them meanwhile."""
     data = settings.data
-    yield from findings(
+    yield from sqlite.findings(
         data / "journal.sqlite", data / "ledger.sqlite", [data / "access.sqlite"], served=_served(data)
     )
 
@@ -243,7 +247,7 @@ def rebuild_ledger(settings: Settings, done: Callable[[int, int], None]) -> int:
     if not journal.is_file():
         raise Misconfigured(f"there is no journal in {settings.data}: give the server's folder by --data DIR")
     with _lock(settings.data):
-        return rebuild(settings.data / "ledger.sqlite", journal, done)
+        return sqlite.rebuild(settings.data / "ledger.sqlite", journal, done)
 
 
 def _folder(data: Path) -> Path:

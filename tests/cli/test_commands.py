@@ -244,7 +244,7 @@ def test_doctor_finds_a_rollup_that_was_changed_and_rebuilds_it(at: Run, own_ser
     own_server.stop()
     assert otpconv("doctor", *data).returncode == 0
     with closing(sqlite3.connect(own_server.data / "ledger.sqlite")) as connection, connection:
-        connection.execute("UPDATE rollups_hour SET requested = requested + 1")
+        connection.execute("UPDATE rollups SET requested = requested + 1")
     sick = otpconv("doctor", *data)
     assert sick.returncode == 1
     assert "rebuild" in sick.stdout + sick.stderr

@@ -116,7 +116,7 @@ def contents(ledger: Ledger) -> tuple[object, ...]:
     messages = {message.message_id: message for message in ledger.messages(1)}
     rollups = [
         {
-            (each.slot, each.group): (each.requested, each.verified)
+            (each.slot, each.group): (each.tally.requested, each.tally.verified)
             for each in ledger.counts(1, window, DIMENSIONS, {})
         }
         for window in windows

@@ -1,11 +1,24 @@
 """The oracle: what a ledger has to hold, counted afresh from a plain list of facts, by the law alone."""
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import add
 
-from otpconv.ledger.contract import DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS, Count, Ledger, Message, Window
+from otpconv.ledger.contract import (
+    DAY_MS,
+    DIMENSIONS,
+    HOUR_MS,
+    MINUTE_MS,
+    Count,
+    DelayCount,
+    Ledger,
+    Message,
+    Tally,
+    Window,
+)
 from otpconv.model import (
+    DELAY_BUCKETS,
     Conversion,
     Dimensions,
     Expiry,
@@ -13,14 +26,16 @@ from otpconv.model import (
     Report,
     Requested,
     SelfReportedRate,
+    delay_bucket,
+    first_of,
     owner,
     state_of,
 )
 
 #: Account, values of the dimensions, start of the day, hour or minute.
 RollupKey = tuple[int, tuple[str, ...], int]
-#: Requested and verified.
-Rollups = dict[RollupKey, tuple[int, int]]
+#: What is counted, and the delays by bucket.
+Rollups = dict[RollupKey, tuple[Tally, tuple[int, ...]]]
 
 _FOREVER = (0, 1 << 52)
 
@@ -77,18 +92,22 @@ class Facts:
     def message(self, key: tuple[int, str]) -> Message:
         state = self.states[key]
         requested = state.requested
-        instants = [] if state.verified_at is None else [state.verified_at]
-        instants += [
-            each.conversion_time
+        by_number = [
+            each
             for each in self.by_number
             if requested is not None
             and each.account == requested.account
             and each.number == requested.number
-            and each.delivered
-            and each.conversion_time > requested.requested_at
             and self.owner(each) == requested
         ]
-        return Message(key[1], state, min(instants, default=None))
+        instants = [] if state.verified_at is None else [state.verified_at]
+        instants += [
+            each.conversion_time
+            for each in by_number
+            if requested is not None and each.delivered and each.conversion_time > requested.requested_at
+        ]
+        reported = bool(by_number) or state.true_first is not None or state.false_last is not None
+        return Message(key[1], state, min(instants, default=None), reported)
 
     def unmatched(self, account: int) -> int:
         messages = [key for key, state in self.states.items() if key[0] == account and not state.requested]
@@ -159,42 +178,92 @@ def counts(
     filters: Mapping[str, Collection[str]],
 ) -> set[Count]:
     """Return what `Ledger.counts` has to answer, summed from a recount."""
-    requested: Counter[tuple[int, tuple[str, ...]]] = Counter()
-    verified: Counter[tuple[int, tuple[str, ...]]] = Counter()
+    tallies: dict[tuple[int, tuple[str, ...]], Tally] = defaultdict(Tally)
+    for key, (tally, _) in _asked(counted, account, window, by, filters):
+        tallies[key] += tally
+    return {Count(*key, tally) for key, tally in tallies.items()}
+
+
+def delays(
+    counted: Recount,
+    account: int,
+    window: Window,
+    by: Sequence[str],
+    filters: Mapping[str, Collection[str]],
+) -> set[DelayCount]:
+    """Return what `Ledger.delays` has to answer, summed from a recount."""
+    sums: dict[tuple[int, tuple[str, ...]], tuple[int, ...]] = {}
+    for key, (_, some) in _asked(counted, account, window, by, filters):
+        sums[key] = tuple(map(add, sums.get(key, (0,) * DELAY_BUCKETS), some))
+    return {DelayCount(*key, some) for key, some in sums.items()}
+
+
+def _asked(
+    counted: Recount,
+    account: int,
+    window: Window,
+    by: Sequence[str],
+    filters: Mapping[str, Collection[str]],
+) -> Iterator[tuple[tuple[int, tuple[str, ...]], tuple[Tally, tuple[int, ...]]]]:
+    """The rollups a question is about, each with the slot and group it belongs to."""
     for rollups, (start, end) in (
         *((counted.days, span) for span in window.days),
         *((counted.hours, span) for span in window.hours),
         *((counted.minutes, span) for span in window.minutes),
     ):
-        for (of, values, at), (some_requested, some_verified) in rollups.items():
+        for (of, values, at), counts in rollups.items():
             told = dict(zip(DIMENSIONS, values, strict=True))
             if of == account and start <= at < end and all(told[name] in filters[name] for name in filters):
                 slot = 0 if window.step is None else at // window.step * window.step
-                key = slot, tuple(told[name] for name in by)
-                requested[key] += some_requested
-                verified[key] += some_verified
-    return {Count(*key, requested[key], verified[key]) for key in requested}
+                yield (slot, tuple(told[name] for name in by)), counts
 
 
 def rollups(messages: Mapping[tuple[int, str], Message], grain_ms: int, since: int) -> Rollups:
     """Count messages requested from `since` (ms) on by account, dimensions and grain."""
-    requested: Counter[RollupKey] = Counter()
-    verified: Counter[RollupKey] = Counter()
+    tallies: dict[RollupKey, Tally] = defaultdict(Tally)
+    delays: dict[RollupKey, Counter[int]] = defaultdict(Counter)
     for (account, _), message in messages.items():
         told = message.state.requested
-        if told is not None and told.requested_at >= since:
-            key = account, _values(told.dimensions), told.requested_at // grain_ms * grain_ms
-            requested[key] += 1
-            verified[key] += message.verified_at is not None
-    return {key: (requested[key], verified[key]) for key in requested}
+        if told is None or told.requested_at < since:
+            continue
+        key = account, _values(told.dimensions), told.requested_at // grain_ms * grain_ms
+        session = _session(messages.values(), told)
+        verified, begins = message.verified_at is not None, first_of(session) == told
+        tallies[key] += Tally(
+            1,
+            verified,
+            told.attempt == 1,
+            told.attempt == 1 and verified,
+            begins,
+            begins and any(session[each] for each in session),
+            message.reported,
+        )
+        if message.verified_at is not None:
+            delays[key][delay_bucket(message.verified_at - told.requested_at)] += 1
+    return {key: (tallies[key], tuple(delays[key][n] for n in range(DELAY_BUCKETS))) for key in tallies}
+
+
+def _session(messages: Iterable[Message], of: Requested) -> dict[Requested, bool]:
+    """The messages of the same session, and whether each is verified; none when no session was told."""
+    return {
+        told: each.verified_at is not None
+        for each in messages
+        if (told := each.state.requested) is not None
+        and of.session_id
+        and (told.account, told.session_id) == (of.account, of.session_id)
+    }
 
 
 def _values(dimensions: Dimensions) -> tuple[str, ...]:
     return tuple(getattr(dimensions, name) for name in DIMENSIONS)
 
 
-def _counted(ledger: Ledger, account: int, window: Window) -> list[tuple[RollupKey, tuple[int, int]]]:
+def _counted(
+    ledger: Ledger, account: int, window: Window
+) -> Iterator[tuple[RollupKey, tuple[Tally, tuple[int, ...]]]]:
+    delays = {(each.slot, each.group): each.delays for each in ledger.delays(account, window, DIMENSIONS, {})}
     found = ledger.counts(account, window, DIMENSIONS, {})
-    rows = [((account, each.group, each.slot), (each.requested, each.verified)) for each in found]
-    assert len({key for key, _ in rows}) == len(rows), "a slot and group twice"
-    return rows
+    assert len({(each.slot, each.group) for each in found}) == len(found), "a slot and group twice"
+    assert delays.keys() == {(each.slot, each.group) for each in found}
+    for each in found:
+        yield (account, each.group, each.slot), (each.tally, delays[each.slot, each.group])

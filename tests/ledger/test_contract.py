@@ -1,5 +1,6 @@
 """Every engine: what each question of the contract is answered."""
 
+from collections import Counter
 from itertools import islice
 
 import pytest
@@ -7,9 +8,20 @@ from msgspec.structs import replace
 
 from ledger.engines import NOW, Storage
 from ledger.reports import DAY, hashed
-from otpconv.ledger.contract import DIMENSIONS, HOUR_MS, MINUTE_MS, Count, Entry, Message, Window
+from otpconv.ledger.contract import (
+    DAY_MS,
+    DIMENSIONS,
+    HOUR_MS,
+    MINUTE_MS,
+    Count,
+    Entry,
+    Message,
+    Tally,
+    Window,
+)
 from otpconv.model import (
     BY_NUMBER_WINDOW_MS,
+    DELAY_BUCKETS,
     Conversion,
     Dimensions,
     Expiry,
@@ -17,6 +29,7 @@ from otpconv.model import (
     Report,
     Requested,
     SelfReportedRate,
+    delay_bucket,
 )
 
 NUMBER = hashed(1, "5")
@@ -100,7 +113,9 @@ def test_a_follower_goes_on_where_the_last_one_stopped(storage: Storage) -> None
 def test_a_message_comes_back_as_it_was_reported(storage: Storage) -> None:
     storage.record(FULL)
     assert storage.ledger.states(1, [FULL.message_id]) == {FULL.message_id: MessageState(FULL)}
-    assert storage.ledger.message(1, FULL.message_id) == Message(FULL.message_id, MessageState(FULL), None)
+    assert storage.ledger.message(1, FULL.message_id) == Message(
+        FULL.message_id, MessageState(FULL), None, reported=False
+    )
     assert storage.ledger.newest(1, NUMBER, DAY) == FULL
 
 
@@ -150,7 +165,9 @@ def test_an_outline_is_the_state_with_of_its_request_the_time_and_the_number_alo
 
 def test_what_came_by_number_alone_verifies_a_message_and_is_not_in_its_state(storage: Storage) -> None:
     storage.record(FULL, by_number(DAY + 9), by_number(DAY + 8), by_number(DAY + 7, delivered=False))
-    assert storage.ledger.message(1, FULL.message_id) == Message(FULL.message_id, MessageState(FULL), DAY + 8)
+    assert storage.ledger.message(1, FULL.message_id) == Message(
+        FULL.message_id, MessageState(FULL), DAY + 8, reported=True
+    )
     storage.record(true(FULL.message_id, DAY + 3))
     found = storage.ledger.message(1, FULL.message_id)
     assert found is not None
@@ -275,8 +292,8 @@ def test_minutes_are_kept_from_the_latest_horizon_on(storage: Storage) -> None:
     storage.record(Requested(1, "late", DAY + MINUTE_MS), Requested(1, "3", DAY))
     assert storage.ledger.minutes_from() == DAY + 2 * MINUTE_MS
     minutes = Window(minutes=((DAY, DAY + HOUR_MS),), step=MINUTE_MS)
-    assert storage.ledger.counts(1, minutes, [], {}) == [Count(DAY + 2 * MINUTE_MS, (), 1, 0)]
-    assert storage.ledger.counts(1, Window(hours=((DAY, DAY + HOUR_MS),)), [], {}) == [Count(0, (), 5, 0)]
+    assert storage.ledger.counts(1, minutes, [], {}) == [counted(DAY + 2 * MINUTE_MS, (), 1, 0)]
+    assert storage.ledger.counts(1, Window(hours=((DAY, DAY + HOUR_MS),)), [], {}) == [counted(0, (), 5, 0)]
 
 
 def test_a_conversion_may_come_back_after_it_expired(storage: Storage) -> None:
@@ -329,7 +346,7 @@ def test_counts_group_and_filter(
 ) -> None:
     spread(storage)
     found = storage.ledger.counts(1, TWO_HOURS, by, filters)
-    assert {each.group: (each.requested, each.verified) for each in found} == expected
+    assert {each.group: (each.tally.requested, each.tally.verified) for each in found} == expected
     assert len(found) == len(expected)
     assert {each.slot for each in found} <= {0}
 
@@ -340,9 +357,9 @@ def test_a_window_is_hours_and_the_minutes_at_both_edges(storage: Storage) -> No
         hours=((DAY + HOUR_MS, DAY + 2 * HOUR_MS),),
         minutes=((DAY, DAY + MINUTE_MS), (DAY + MINUTE_MS, DAY + 2 * MINUTE_MS)),
     )
-    assert storage.ledger.counts(1, edges, [], {}) == [Count(0, (), 4, 2)]
+    assert storage.ledger.counts(1, edges, [], {}) == [counted(0, (), 4, 2)]
     first = Window(minutes=((DAY, DAY + MINUTE_MS),))
-    assert storage.ledger.counts(1, first, [], {}) == [Count(0, (), 2, 1)]
+    assert storage.ledger.counts(1, first, [], {}) == [counted(0, (), 2, 1)]
 
 
 def test_a_step_splits_a_window_into_slots(storage: Storage) -> None:
@@ -351,12 +368,12 @@ def test_a_step_splits_a_window_into_slots(storage: Storage) -> None:
     assert sorted(
         storage.ledger.counts(1, hourly, ["country"], {}), key=lambda each: (each.slot, each.group)
     ) == [
-        Count(DAY, ("ES",), 2, 1),
-        Count(DAY, ("PT",), 1, 0),
-        Count(DAY + HOUR_MS, ("",), 1, 1),
+        counted(DAY, ("ES",), 2, 1),
+        counted(DAY, ("PT",), 1, 0),
+        counted(DAY + HOUR_MS, ("",), 1, 1),
     ]
     by_minute = Window(minutes=((DAY, DAY + HOUR_MS),), step=MINUTE_MS)
-    assert {each.slot: each.requested for each in storage.ledger.counts(1, by_minute, [], {})} == {
+    assert {each.slot: each.tally.requested for each in storage.ledger.counts(1, by_minute, [], {})} == {
         DAY: 2,
         DAY + MINUTE_MS: 1,
     }
@@ -366,7 +383,65 @@ def test_every_dimension_can_be_grouped_and_filtered_by(storage: Storage) -> Non
     storage.record(FULL, Requested(1, "bare", DAY))
     for name in DIMENSIONS:
         value = getattr(FULL.dimensions, name)
-        assert storage.ledger.counts(1, TWO_HOURS, [name], {name: [value]}) == [Count(0, (value,), 1, 0)]
+        (found,) = storage.ledger.counts(1, TWO_HOURS, [name], {name: [value]})
+        assert (found.group, found.tally.requested) == ((value,), 1)
+
+
+def tally(storage: Storage, start: int = DAY) -> Tally:
+    """What the hour from `start` (ms) on comes to."""
+    found = storage.ledger.counts(1, Window(hours=((start, start + HOUR_MS),)), [], {})
+    return found[0].tally if found else Tally()
+
+
+def test_a_session_counts_once_with_its_first_message_and_is_verified_by_any(storage: Storage) -> None:
+    storage.record(
+        Requested(1, "b", DAY + HOUR_MS, session_id="s", attempt=2),
+        Requested(1, "a", DAY, session_id="s", attempt=1),
+        Requested(1, "c", DAY, session_id="t", attempt=1),
+        Requested(2, "x", DAY, session_id="s", attempt=1),
+    )
+    assert tally(storage) == Tally(2, 0, 2, 0, sessions=2)
+    assert tally(storage, DAY + HOUR_MS) == Tally(1)
+    storage.record(true("b", DAY + HOUR_MS + 5))
+    assert tally(storage) == Tally(2, 0, 2, 0, sessions=2, sessions_verified=1)
+    assert tally(storage, DAY + HOUR_MS) == Tally(1, 1, reported=1)
+    # An earlier message of the same session takes it over; one that leaves it gives it back.
+    storage.record(Requested(1, "c", DAY - 1, session_id="s", attempt=1))
+    assert tally(storage, DAY - HOUR_MS) == Tally(1, 0, 1, 0, sessions=1, sessions_verified=1)
+    assert tally(storage) == Tally(1, 0, 1, 0)
+    storage.record(Requested(1, "c", DAY - 2))
+    assert tally(storage, DAY - HOUR_MS) == Tally(1)
+    assert tally(storage) == Tally(1, 0, 1, 0, sessions=1, sessions_verified=1)
+
+
+def test_a_message_is_reported_by_any_conversion_that_is_about_it(storage: Storage) -> None:
+    storage.record(
+        Requested(1, "a", DAY, number=NUMBER),
+        Requested(1, "b", DAY),
+        Requested(1, "c", DAY),
+        false("b", DAY + 1),
+        true("c", DAY - 1),
+    )
+    assert tally(storage).reported == 2
+    storage.record(by_number(DAY + 1, delivered=False))
+    assert tally(storage) == Tally(3, 0, reported=3)
+
+
+def test_how_long_it_took_is_counted_as_the_law_says(storage: Storage) -> None:
+    edges = [round(1000 * 2 ** (k / 2)) for k in range(DELAY_BUCKETS)]
+    took = sorted({max(1, edge + shift) for edge in edges for shift in (-1, 0, 1)} | {1, 10**9})
+    storage.append(*(Requested(1, f"{n}", DAY) for n, _ in enumerate(took)))
+    storage.append(*(true(f"{n}", DAY + delay) for n, delay in enumerate(took)))
+    storage.apply_all()
+    (found,) = storage.ledger.delays(1, Window(days=((DAY, DAY + DAY_MS),)), [], {})
+    counts = Counter(map(delay_bucket, took))
+    assert found.delays == tuple(counts[k] for k in range(DELAY_BUCKETS))
+    assert all(counts.values())
+
+
+def counted(slot: int, group: tuple[str, ...], requested: int, verified: int) -> Count:
+    """A count of messages that nothing but conversions that are true was reported of."""
+    return Count(slot, group, Tally(requested, verified, reported=verified))
 
 
 def verified(storage: Storage) -> dict[str, int | None]:

@@ -3,7 +3,7 @@
 from hypothesis import given, settings, strategies as st
 
 from ledger.engines import Engine
-from ledger.recount import contents, counts, recount, rollups
+from ledger.recount import contents, counts, delays, recount, rollups
 from ledger.reports import (
     ACCOUNTS,
     Question,
@@ -52,8 +52,8 @@ def test_at_every_moment_the_rollups_are_a_recount_of_the_messages(
             assert held.days == rollups(held.messages, DAY_MS, 0)
             assert held.hours == rollups(held.messages, HOUR_MS, 0)
             assert held.minutes == rollups(held.messages, MINUTE_MS, held.minutes_from)
-            assert all(0 <= verified <= requested for requested, verified in held.hours.values())
-            assert all(0 <= verified <= requested for requested, verified in held.minutes.values())
+            assert all(0 <= each.verified <= each.requested for each, _ in held.hours.values())
+            assert all(sum(delays) == each.verified for each, delays in held.minutes.values())
 
 
 @settings(deadline=None, max_examples=150)
@@ -100,6 +100,7 @@ def test_counts_are_the_sums_of_a_recount(engine: Engine, about: list[Report], a
             answer = storage.ledger.counts(*question)
             assert len(set(answer)) == len(answer)
             assert set(answer) == counts(expected, *question)
+            assert set(storage.ledger.delays(*question)) == delays(expected, *question)
 
 
 @settings(deadline=None, max_examples=80)

@@ -53,24 +53,66 @@ class Window(Struct, frozen=True):
     step: int | None = None
 
 
+class Tally(Struct, frozen=True, gc=False):
+    """How many messages, first attempts and sessions there were, and how many of each were verified.
+
+    Attributes:
+        requested, verified: messages.
+        first_requested, first_verified: those of them whose attempt is 1.
+        sessions, sessions_verified: sessions whose first message is one of them; verified when any of the
+            session's messages is.
+        reported: messages that any conversion was reported of, true or false.
+    """
+
+    requested: int = 0
+    verified: int = 0
+    first_requested: int = 0
+    first_verified: int = 0
+    sessions: int = 0
+    sessions_verified: int = 0
+    reported: int = 0
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(
+            self.requested + other.requested,
+            self.verified + other.verified,
+            self.first_requested + other.first_requested,
+            self.first_verified + other.first_verified,
+            self.sessions + other.sessions,
+            self.sessions_verified + other.sessions_verified,
+            self.reported + other.reported,
+        )
+
+
 class Count(Struct, frozen=True):
-    """Requested and verified messages of one slot and one combination of the dimensions asked for.
+    """What one slot and one combination of the dimensions asked for come to.
 
     `slot` is the slot's start (ms; 0 without a step); `group` has the values in the order of `by`.
     """
 
     slot: int
     group: tuple[str, ...]
-    requested: int
-    verified: int
+    tally: Tally
+
+
+class DelayCount(Struct, frozen=True):
+    """The verified messages of a slot and a group as in `Count`, by the bucket of how long it took."""
+
+    slot: int
+    group: tuple[str, ...]
+    delays: tuple[int, ...]
 
 
 class Message(Struct, frozen=True):
-    """One message as the ledger knows it; `verified_at` (ms) also counts what came by number alone."""
+    """One message as the ledger knows it.
+
+    `verified_at` (ms), and whether anything was `reported`, also count what came by number alone.
+    """
 
     message_id: str
     state: MessageState
     verified_at: int | None
+    reported: bool
 
 
 class Journal(Protocol):
@@ -130,6 +172,11 @@ class Ledger(Protocol):
         self, account: int, window: Window, by: Sequence[str], filters: Mapping[str, Collection[str]]
     ) -> list[Count]:
         """Sum the rollups of a window by dimensions; `filters` holds the accepted values of a dimension."""
+
+    def delays(
+        self, account: int, window: Window, by: Sequence[str], filters: Mapping[str, Collection[str]]
+    ) -> list[DelayCount]:
+        """Sum how long it took to verify, as `counts` sums what was verified."""
 
     def minutes_from(self) -> int:
         """Return from when on (ms, a whole minute) rollups by minute are kept."""

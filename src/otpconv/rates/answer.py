@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from otpconv.errors import InvalidRequest
-from otpconv.ledger.contract import DAY_MS, HOUR_MS, MINUTE_MS, Count, Ledger, Span, Window
+from otpconv.ledger.contract import DAY_MS, HOUR_MS, MINUTE_MS, Count, Ledger, Span, Tally, Window
 from otpconv.rates.question import INTERVALS, RateQuery
 
 
@@ -57,10 +57,12 @@ def answer(ledger: Ledger, account: int, query: RateQuery) -> RateAnswer:
     slots = _slots(start, end, query)
     if not query.by:
         found = {count.slot for count in counts}
-        counts += [Count(slot, (), 0, 0) for slot in slots if slot not in found]
+        counts += [Count(slot, (), Tally()) for slot in slots if slot not in found]
     counts.sort(key=lambda count: (count.slot, count.group))
     rows = [
-        RateRow(count.slot if query.interval else None, count.group, count.requested, count.verified)
+        RateRow(
+            count.slot if query.interval else None, count.group, count.tally.requested, count.tally.verified
+        )
         for count in counts
     ]
     return RateAnswer(start, end, rows)
@@ -135,16 +137,16 @@ def _midnight(year: int, month: int, day: int, tz: ZoneInfo) -> int:
 
 def _by_day(counts: list[Count], tz: ZoneInfo) -> list[Count]:
     """Sum slots of an hour to days; an hour belongs to the day in which it begins."""
-    days: dict[tuple[int, tuple[str, ...]], tuple[int, int]] = {}
+    days: dict[tuple[int, tuple[str, ...]], Tally] = {}
     midnight_of: dict[int, int] = {}
     for count in counts:
         midnight = midnight_of.get(count.slot)
         if midnight is None:
             day = datetime.fromtimestamp(count.slot / 1000, tz)
             midnight = midnight_of[count.slot] = _midnight(day.year, day.month, day.day, tz)
-        requested, verified = days.get((midnight, count.group), (0, 0))
-        days[midnight, count.group] = (requested + count.requested, verified + count.verified)
-    return [Count(slot, group, *sums) for (slot, group), sums in days.items()]
+        key = midnight, count.group
+        days[key] = days[key] + count.tally if key in days else count.tally
+    return [Count(*key, tally) for key, tally in days.items()]
 
 
 def _floor(time: int, grain: int) -> int:

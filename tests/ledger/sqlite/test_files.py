@@ -17,7 +17,7 @@ import pytest
 
 from otpconv.errors import Misconfigured, Unavailable
 from otpconv.ledger.contract import HOUR_MS, Entry, Window
-from otpconv.ledger.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
+from otpconv.ledger.sqlite import SqliteFollower, SqliteJournal, SqliteLedger, renew
 from otpconv.model import Requested
 
 NOW = 1_800_000_000_000
@@ -54,7 +54,9 @@ def sql(path: Path, statement: str) -> list[tuple[object, ...]]:
 
 
 def requested_in(ledger: SqliteLedger) -> int:
-    return sum(each.requested for each in ledger.counts(1, Window(days=((DAY, DAY + 24 * HOUR_MS),)), [], {}))
+    return sum(
+        each.tally.requested for each in ledger.counts(1, Window(days=((DAY, DAY + 24 * HOUR_MS),)), [], {})
+    )
 
 
 def test_nobody_else_may_read_the_files(journal_path: Path, ledger_path: Path) -> None:
@@ -90,6 +92,40 @@ def test_a_file_of_a_newer_version_is_refused_and_left_as_it_is(broken: Path, jo
         opened(broken, journal_path)
     assert str(broken) in caught.value.text
     assert sql(broken, "PRAGMA user_version") == [(99,)]
+
+
+def outdated(ledger_path: Path) -> None:
+    """What an otpconv left whose rollups were three tables."""
+    sql(ledger_path, "DROP TABLE rollups")
+    sql(ledger_path, "CREATE TABLE rollups_hour (account, start, dimensions, requested, verified)")
+    sql(ledger_path, "PRAGMA user_version = 1")
+
+
+def test_a_ledger_of_an_older_version_is_not_written_to(journal_path: Path, ledger_path: Path) -> None:
+    filled(journal_path, ledger_path)
+    outdated(ledger_path)
+    before = ledger_path.read_bytes()
+    with pytest.raises(Misconfigured, match="doctor --rebuild"):
+        SqliteFollower(ledger_path, journal_path)
+    assert ledger_path.read_bytes() == before
+
+
+def test_a_ledger_of_an_older_version_is_made_anew_and_one_of_this_version_left(
+    journal_path: Path, ledger_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    renew(ledger_path, journal_path)
+    assert not ledger_path.exists()
+    filled(journal_path, ledger_path, 30)
+    before = ledger_path.stat()
+    renew(ledger_path, journal_path)
+    assert (ledger_path.stat().st_ino, caplog.messages) == (before.st_ino, [])
+    outdated(ledger_path)
+    renew(ledger_path, journal_path)
+    assert "made anew of 30 entries" in caplog.messages[-1]
+    with closing(SqliteLedger(ledger_path)) as ledger:
+        assert requested_in(ledger) == 30
+    with closing(SqliteFollower(ledger_path, journal_path)) as follower:
+        assert follower.cursor() == 30
 
 
 def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(broken: Path, journal_path: Path) -> None:

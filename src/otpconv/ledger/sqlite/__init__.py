@@ -4,6 +4,15 @@ from otpconv.ledger.sqlite.follower import SqliteFollower
 from otpconv.ledger.sqlite.health import findings, lag
 from otpconv.ledger.sqlite.journal import SqliteJournal
 from otpconv.ledger.sqlite.ledger import SqliteLedger
-from otpconv.ledger.sqlite.rebuild import rebuild
+from otpconv.ledger.sqlite.rebuild import is_outdated, rebuild, renew
 
-__all__ = ["SqliteFollower", "SqliteJournal", "SqliteLedger", "findings", "lag", "rebuild"]
+__all__ = [
+    "SqliteFollower",
+    "SqliteJournal",
+    "SqliteLedger",
+    "findings",
+    "is_outdated",
+    "lag",
+    "rebuild",
+    "renew",
+]

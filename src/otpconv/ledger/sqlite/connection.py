@@ -36,7 +36,9 @@ def statements(name: str) -> dict[str, str]:
     return {parts[i]: parts[i + 1].strip() for i in range(1, len(parts), 2)}
 
 
-def connect(path: Path, *, version: int, schema: str, durable: bool, log_bytes: int = 0) -> apsw.Connection:
+def connect(
+    path: Path, *, version: int, schema: str, durable: bool, log_bytes: int = 0, oldest: int = 0
+) -> apsw.Connection:
     """Open a file for writing, make it if it is not there (mode 0600), and bring its schema in.
 
     Args:
@@ -45,9 +47,10 @@ def connect(path: Path, *, version: int, schema: str, durable: bool, log_bytes: 
         schema: statements that create what is not there yet.
         durable: whether a commit waits for the disk. A file that can be made again from the journal need not.
         log_bytes: how large to lay the write-ahead log out beforehand.
+        oldest: the first version that `schema` brings up to date; a file of an older one is refused.
 
     Raises:
-        Misconfigured: the file is not ours, damaged, or of a newer version.
+        Misconfigured: the file is not ours, damaged, or of a newer version, or one that is too old.
         Unavailable: the disk is full or fails.
     """
     with mapped(path), alone(path.parent):
@@ -60,6 +63,8 @@ def connect(path: Path, *, version: int, schema: str, durable: bool, log_bytes: 
         found = connection.pragma("user_version")
         if not isinstance(found, int) or found > version:
             raise Misconfigured(f"{path} was written by a newer otpconv: upgrade otpconv to read it")
+        if 0 < found < oldest:
+            raise Misconfigured(f"{path} was written by an older otpconv: run `otpconv doctor --rebuild`")
         with connection:
             list(connection.execute(schema))
             connection.pragma("user_version", version)
@@ -83,6 +88,22 @@ def connect_reader(path: Path) -> apsw.Connection:
         # Every commit of the applier empties a reader's own page cache; the mapped file stays.
         connection.pragma("mmap_size", 1 << 40)
     return connection
+
+
+def version_of(path: Path) -> int:
+    """Return the version of the schema of an existing file; 0 while there is none in it.
+
+    Raises:
+        Misconfigured: the file is not ours or damaged.
+        Unavailable: the disk fails.
+    """
+    connection = connect_reader(path)
+    try:
+        with mapped(path):
+            version = connection.pragma("user_version")
+    finally:
+        connection.close()
+    return version if isinstance(version, int) else 0
 
 
 @contextmanager

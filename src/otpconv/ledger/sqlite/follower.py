@@ -10,8 +10,8 @@ from typing import Any
 from otpconv.ledger.sqlite.connection import connect, mapped, statements
 from otpconv.ledger.sqlite.journal import JOURNAL_VERSION
 
-_SQL = statements("schema.sql") | statements("ledger.sql")
-LEDGER_VERSION = 1
+_SQL = statements("schema.sql") | statements("ledger.sql") | statements("changes.sql")
+LEDGER_VERSION = 2
 #: Pages of 4 KiB after which the write-ahead log is moved into the file: 16 MiB, well under 100 ms of work.
 _CHECKPOINT_PAGES = 4_000
 #: Journal entries after which its log is moved into its file, without waiting for anybody.
@@ -26,11 +26,13 @@ class SqliteFollower:
         """Open or make the ledger, beside a journal that exists.
 
         Raises:
-            Misconfigured: a file is damaged, not ours, or of a newer otpconv.
+            Misconfigured: a file is damaged, not ours, of a newer otpconv, or the ledger of an older one.
             Unavailable: the disk is full or fails.
         """
         self._path = ledger
-        self._connection = connect(ledger, version=LEDGER_VERSION, schema=_SQL["schema"], durable=False)
+        self._connection = connect(
+            ledger, version=LEDGER_VERSION, schema=_SQL["schema"], durable=False, oldest=LEDGER_VERSION
+        )
         with mapped(ledger):
             self._connection.wal_autocheckpoint(_CHECKPOINT_PAGES)
             self._connection.pragma("cache_size", -_CACHE_KIB)
@@ -38,7 +40,8 @@ class SqliteFollower:
             if self._connection.pragma("user_version", schema="journal") != JOURNAL_VERSION:
                 self._connection.close()
                 raise AssertionError(journal)  # the journal is opened, and checked, first
-            list(self._connection.execute(_SQL["batch_schema"]))
+            for name in ("batch_schema", "changes_schema"):
+                list(self._connection.execute(_SQL[name]))
         self._checkpointed = 0
 
     def apply(self, limit: int) -> int:
@@ -85,6 +88,16 @@ class SqliteFollower:
         if by_number:
             for name in ("merge_number_conversions", "touch_messages", "resolve_numbers"):
                 self._connection.execute(_SQL[name])
+        self._settle()
+
+    def _settle(self) -> None:
+        """Bring what the messages' triggers noted into the rollups."""
+        (by_session,) = self._row("any_touched_session", {})
+        if by_session:
+            for name in ("resolve_sessions", "forget_sessions"):
+                self._connection.execute(_SQL[name])
+        for name in ("sum_minutes", "sum_hours", "sum_days", "settle", "drop_empty", "forget_changes"):
+            self._connection.execute(_SQL[name])
 
     def _expire(self, seq: int) -> None:
         unmatched_before, minutes_from = self._row("expiry", {"seq": seq})

@@ -9,12 +9,14 @@ from typing import Any
 import apsw
 
 from otpconv.errors import Misconfigured, OtpconvError
+from otpconv.ledger.contract import DAY_MS, HOUR_MS, MINUTE_MS
 from otpconv.ledger.finding import Finding
 from otpconv.ledger.sqlite.connection import connect_reader, mapped, statements
 
 _SQL = statements("health.sql")
 #: How long a ledger that lags is watched for a sign that somebody works on it, s.
 _WATCH_S = 3.0
+_GRAINS = {"day": DAY_MS, "hour": HOUR_MS, "minute": MINUTE_MS}
 _REBUILD = "stop the server and run: otpconv doctor --rebuild"
 _RESTORE = "restore the data folder from a backup"
 
@@ -32,7 +34,7 @@ def findings(journal: Path, ledger: Path, others: Sequence[Path], *, served: boo
     for path, advice in ((journal, _RESTORE), *((path, _RESTORE) for path in others), (ledger, _REBUILD)):
         yield _guarded(path.name, advice, partial(_integrity, path, advice))
     yield _guarded("journal and ledger", _REBUILD, lambda: _lag(journal, ledger, served=served))
-    for grain in ("day", "hour", "minute"):
+    for grain in _GRAINS:
         yield _guarded(f"rollups by {grain}", _REBUILD, partial(_rollups, ledger, grain))
     yield _guarded("unmatched", _REBUILD, lambda: _unmatched(ledger))
 
@@ -76,7 +78,7 @@ def _lag(journal: Path, ledger: Path, *, served: bool) -> Finding:
 
 
 def _rollups(ledger: Path, grain: str) -> Finding:
-    wrong = _number(ledger, f"wrong_{grain}s")
+    wrong = _number(ledger, "wrong_rollups", grain=_GRAINS[grain])
     check = f"rollups by {grain}"
     if wrong:
         text = f"{wrong:,} differ from a recount of the messages"
@@ -96,12 +98,12 @@ def _guarded(check: str, advice: str, look: Callable[[], Finding]) -> Finding:
         return Finding(check, ok=False, text=text, advice=advice)
 
 
-def _number(path: Path, name: str) -> int:
-    found: int = _rows(path, name)[0][0]
+def _number(path: Path, name: str, **bindings: int) -> int:
+    found: int = _rows(path, name, **bindings)[0][0]
     return found
 
 
-def _rows(path: Path, name: str) -> list[tuple[Any, ...]]:
+def _rows(path: Path, name: str, **bindings: int) -> list[tuple[Any, ...]]:
     """Ask one statement of one file; what it sorts may be larger than memory, so it goes to the disk."""
     if not path.is_file():
         raise Misconfigured(f"{path} is missing")
@@ -109,6 +111,6 @@ def _rows(path: Path, name: str) -> list[tuple[Any, ...]]:
     try:
         with mapped(path):
             connection.pragma("temp_store", "file")
-            return connection.execute(_SQL[name]).fetchall()
+            return connection.execute(_SQL[name], bindings).fetchall()
     finally:
         connection.close()

@@ -12,38 +12,47 @@ SELECT cursor FROM progress;
 -- name: messages
 SELECT count(*) FROM messages WHERE requested_at IS NOT NULL;
 
--- name: wrong_days
-WITH recount AS (
-    SELECT account, requested_at / 86400000 * 86400000 AS start, dimensions,
-        count(*) AS requested, count(verified_at) AS verified
-    FROM messages WHERE requested_at IS NOT NULL
-    GROUP BY 1, 2, 3
+-- name: wrong_rollups
+-- A session is counted with its first message, and verified when any of its messages is.
+WITH sessions AS (
+    SELECT id,
+        row_number() OVER (PARTITION BY account, session_id ORDER BY requested_at, message_id) = 1 AS first,
+        max(verified_at IS NOT NULL) OVER (PARTITION BY account, session_id) AS verified
+    FROM messages WHERE session_id <> ''
+), counted AS (
+    SELECT account, requested_at, dimensions, verified_at IS NOT NULL AS verified, attempt = 1 AS first, reported,
+        coalesce(s.first, 0) AS session, coalesce(s.first AND s.verified, 0) AS session_verified,
+        max(0, min(34, CAST(1 + 2 * log2((verified_at - requested_at) / 1000.0) AS INTEGER))) AS bucket
+    FROM messages AS m LEFT JOIN sessions AS s ON s.id = m.id
+    WHERE requested_at >= iif(:grain = 60000, (SELECT minutes_from FROM progress), 0)
+), recount AS (
+    SELECT :grain, account, requested_at / :grain * :grain AS start, dimensions,
+        count(*), sum(verified), sum(first), sum(first AND verified), sum(session), sum(session_verified), sum(reported),
+        count(*) FILTER (WHERE bucket = 0), count(*) FILTER (WHERE bucket = 1),
+        count(*) FILTER (WHERE bucket = 2), count(*) FILTER (WHERE bucket = 3),
+        count(*) FILTER (WHERE bucket = 4), count(*) FILTER (WHERE bucket = 5),
+        count(*) FILTER (WHERE bucket = 6), count(*) FILTER (WHERE bucket = 7),
+        count(*) FILTER (WHERE bucket = 8), count(*) FILTER (WHERE bucket = 9),
+        count(*) FILTER (WHERE bucket = 10), count(*) FILTER (WHERE bucket = 11),
+        count(*) FILTER (WHERE bucket = 12), count(*) FILTER (WHERE bucket = 13),
+        count(*) FILTER (WHERE bucket = 14), count(*) FILTER (WHERE bucket = 15),
+        count(*) FILTER (WHERE bucket = 16), count(*) FILTER (WHERE bucket = 17),
+        count(*) FILTER (WHERE bucket = 18), count(*) FILTER (WHERE bucket = 19),
+        count(*) FILTER (WHERE bucket = 20), count(*) FILTER (WHERE bucket = 21),
+        count(*) FILTER (WHERE bucket = 22), count(*) FILTER (WHERE bucket = 23),
+        count(*) FILTER (WHERE bucket = 24), count(*) FILTER (WHERE bucket = 25),
+        count(*) FILTER (WHERE bucket = 26), count(*) FILTER (WHERE bucket = 27),
+        count(*) FILTER (WHERE bucket = 28), count(*) FILTER (WHERE bucket = 29),
+        count(*) FILTER (WHERE bucket = 30), count(*) FILTER (WHERE bucket = 31),
+        count(*) FILTER (WHERE bucket = 32), count(*) FILTER (WHERE bucket = 33),
+        count(*) FILTER (WHERE bucket = 34)
+    FROM counted GROUP BY account, start, dimensions
+), held AS (
+    SELECT * FROM rollups WHERE grain = :grain
 )
 SELECT
-    (SELECT count(*) FROM (SELECT * FROM recount EXCEPT SELECT * FROM rollups_day))
-    + (SELECT count(*) FROM (SELECT * FROM rollups_day EXCEPT SELECT * FROM recount));
-
--- name: wrong_hours
-WITH recount AS (
-    SELECT account, requested_at / 3600000 * 3600000 AS start, dimensions,
-        count(*) AS requested, count(verified_at) AS verified
-    FROM messages WHERE requested_at IS NOT NULL
-    GROUP BY 1, 2, 3
-)
-SELECT
-    (SELECT count(*) FROM (SELECT * FROM recount EXCEPT SELECT * FROM rollups_hour))
-    + (SELECT count(*) FROM (SELECT * FROM rollups_hour EXCEPT SELECT * FROM recount));
-
--- name: wrong_minutes
-WITH recount AS (
-    SELECT account, requested_at / 60000 * 60000 AS start, dimensions,
-        count(*) AS requested, count(verified_at) AS verified
-    FROM messages WHERE requested_at >= (SELECT minutes_from FROM progress)
-    GROUP BY 1, 2, 3
-)
-SELECT
-    (SELECT count(*) FROM (SELECT * FROM recount EXCEPT SELECT * FROM rollups_minute))
-    + (SELECT count(*) FROM (SELECT * FROM rollups_minute EXCEPT SELECT * FROM recount));
+    (SELECT count(*) FROM (SELECT * FROM recount EXCEPT SELECT * FROM held))
+    + (SELECT count(*) FROM (SELECT * FROM held EXCEPT SELECT * FROM recount));
 
 -- name: unmatched
 SELECT

@@ -8,15 +8,27 @@ from typing import Any
 import apsw
 import msgspec
 
-from otpconv.ledger.contract import DIMENSIONS, Count, Message, Window
+from otpconv.ledger.contract import (
+    DAY_MS,
+    DIMENSIONS,
+    HOUR_MS,
+    MINUTE_MS,
+    Count,
+    DelayCount,
+    Message,
+    Tally,
+    Window,
+)
 from otpconv.ledger.sqlite.connection import Value, connect_reader, mapped, statements
 from otpconv.model import Conversion, MessageState, Requested, SelfReportedRate
 
 _SQL = statements("queries.sql")
+_SQL |= {name: _SQL["chosen"] + _SQL[name] for name in ("counts", "delays")}
 
 #: A row as SQLite gives it; the statement says what is in it.
 _Row = tuple[Any, ...]
 _STATE = msgspec.json.Decoder(MessageState)
+_DELAYS_OF = msgspec.json.Decoder(tuple[int, ...])
 _STATES = msgspec.json.Decoder(dict[str, MessageState])
 
 
@@ -69,21 +81,18 @@ class SqliteLedger:
         self, account: int, window: Window, by: Sequence[str], filters: Mapping[str, Collection[str]]
     ) -> list[Count]:
         """Sum the rollups of a window by dimensions; `filters` holds the accepted values of a dimension."""
-        bindings: dict[str, Value] = {
-            "account": account,
-            "step": window.step,
-            "days": _json(window.days),
-            "hours": _json(window.hours),
-            "minutes": _json(window.minutes),
-        }
-        for name in DIMENSIONS:
-            accepted = filters.get(name)
-            bindings[name] = None if accepted is None else _json(list(accepted))
-            bindings[f"by_{name}"] = name in by
-        places = [1 + DIMENSIONS.index(name) for name in by]
         return [
-            Count(row[0], tuple([row[place] for place in places]), row[-2], row[-1])
-            for row in self._rows("counts", bindings)
+            Count(slot, group, Tally(*sums))
+            for slot, group, sums in self._summed("counts", account, window, by, filters)
+        ]
+
+    def delays(
+        self, account: int, window: Window, by: Sequence[str], filters: Mapping[str, Collection[str]]
+    ) -> list[DelayCount]:
+        """Sum how long it took to verify, as `counts` sums what was verified."""
+        return [
+            DelayCount(slot, group, _DELAYS_OF.decode(sums[0]))
+            for slot, group, sums in self._summed("delays", account, window, by, filters)
         ]
 
     def minutes_from(self) -> int:
@@ -117,13 +126,34 @@ class SqliteLedger:
         (row,) = self._rows(name, {"account": account, "message_ids": _json(list(message_ids))})
         return _STATES.decode(row[0])
 
+    def _summed(
+        self,
+        name: str,
+        account: int,
+        window: Window,
+        by: Sequence[str],
+        filters: Mapping[str, Collection[str]],
+    ) -> Iterator[tuple[int, tuple[str, ...], _Row]]:
+        """Return slots, groups and what they come to."""
+        spans = [(DAY_MS, *span) for span in window.days]
+        spans += [(HOUR_MS, *span) for span in window.hours]
+        spans += [(MINUTE_MS, *span) for span in window.minutes]
+        bindings: dict[str, Value] = {"account": account, "step": window.step, "spans": _json(spans)}
+        for each in DIMENSIONS:
+            accepted = filters.get(each)
+            bindings[each] = None if accepted is None else _json(list(accepted))
+            bindings[f"by_{each}"] = each in by
+        places = [1 + DIMENSIONS.index(each) for each in by]
+        for row in self._rows(name, bindings):
+            yield row[0], tuple([row[place] for place in places]), row[1 + len(DIMENSIONS) :]
+
     def _rows(self, name: str, bindings: Mapping[str, Value]) -> list[_Row]:
         with mapped(self._path):
             return self._connection().execute(_SQL[name], bindings).fetchall()
 
 
 def _message(row: _Row) -> Message:
-    return Message(row[0], _STATE.decode(row[1]), row[2])
+    return Message(row[0], _STATE.decode(row[1]), row[2], bool(row[3]))
 
 
 def _json(value: object) -> str:

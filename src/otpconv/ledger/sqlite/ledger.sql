@@ -43,7 +43,7 @@ SELECT
     value ->> '$[4][0]', value ->> '$[4][1]', value ->> '$[4][2]',
     value ->> '$[4][3]', value ->> '$[4][4]', value ->> '$[4][5]',
     value ->> 6, value ->> 7, value ->> 8
-FROM journal.batches AS b CROSS JOIN json_each(b.reports)
+FROM journal.batches AS b CROSS JOIN jsonb_each(b.reports)
 WHERE b.seq > :after AND b.seq <= :upto;
 
 -- name: intern_dimensions
@@ -53,15 +53,17 @@ FROM batch WHERE kind = 1;
 
 -- name: merge_requested
 INSERT INTO messages
-    (account, message_id, requested_at, dimensions, number, number_range, session_id, attempt)
-SELECT r.account, r.message_id, r.at, d.id, r.number, r.number_range, r.session_id, r.attempt
+    (account, message_id, requested_at, dimensions, number, number_range, session_id, attempt, session)
+SELECT r.account, r.message_id, r.at, d.id, r.number, r.number_range, r.session_id, r.attempt,
+    iif(r.session_id = '', NULL, 0)
 FROM batch AS r CROSS JOIN dimensions AS d
     ON d.account = r.account AND d.country = r.country AND d.carrier = r.carrier AND d.provider = r.provider
     AND d.template = r.template AND d.sender = r.sender AND d.channel = r.channel
 WHERE r.kind = 1
 ON CONFLICT (account, message_id) DO UPDATE SET
     requested_at = excluded.requested_at, dimensions = excluded.dimensions, number = excluded.number,
-    number_range = excluded.number_range, session_id = excluded.session_id, attempt = excluded.attempt
+    number_range = excluded.number_range, session_id = excluded.session_id, attempt = excluded.attempt,
+    session = excluded.session
 WHERE messages.requested_at IS NULL
     OR excluded.requested_at < messages.requested_at
     OR excluded.requested_at = messages.requested_at AND CASE
@@ -127,11 +129,11 @@ FROM touched_numbers AS t
 
 -- name: resolve_numbers
 -- A conversion by number is about the newest message at or before it, at most 24 hours before.
-UPDATE messages AS m SET number_true = (
-    SELECT min(c.conversion_time)
+UPDATE messages AS m SET (number_true, number_heard) = (
+    SELECT min(c.conversion_time) FILTER (WHERE c.delivered = 1 AND c.conversion_time > m.requested_at), count(*) > 0
     FROM number_conversions AS c
-    WHERE c.account = m.account AND c.number = m.number AND c.delivered = 1
-        AND c.conversion_time > m.requested_at AND c.conversion_time <= m.requested_at + 86400000
+    WHERE c.account = m.account AND c.number = m.number
+        AND c.conversion_time BETWEEN m.requested_at AND m.requested_at + 86400000
         AND NOT EXISTS (
             SELECT 1 FROM messages AS later
             WHERE later.requested_at / 86400000 IN (m.requested_at / 86400000, m.requested_at / 86400000 + 1)
@@ -155,7 +157,7 @@ WHERE conversion_time < :unmatched_before AND NOT EXISTS (
 );
 
 -- name: drop_minutes
-DELETE FROM rollups_minute WHERE start < :minutes_from;
+DELETE FROM rollups WHERE grain = 60000 AND start < :minutes_from;
 
 -- name: keep_minutes_from
 UPDATE progress SET minutes_from = max(minutes_from, :minutes_from);

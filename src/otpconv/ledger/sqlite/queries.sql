@@ -15,11 +15,11 @@ FROM json_each(:message_ids) AS ids CROSS JOIN messages AS m
     ON m.account = :account AND m.message_id = ids.value;
 
 -- name: message
-SELECT message_id, state, verified_at FROM message_states
+SELECT message_id, state, verified_at, reported FROM message_states
 WHERE account = :account AND message_id = :message_id;
 
 -- name: all_messages
-SELECT message_id, state, verified_at FROM message_states WHERE account = :account ORDER BY id;
+SELECT message_id, state, verified_at, reported FROM message_states WHERE account = :account ORDER BY id;
 
 -- name: newest
 SELECT state FROM message_states
@@ -31,8 +31,9 @@ ORDER BY requested_at DESC, message_id DESC LIMIT 1;
 SELECT 1 FROM number_conversions
 WHERE account = :account AND number = unhex(:number) AND conversion_time = :conversion_time AND delivered = :delivered;
 
--- name: counts
--- Each combination of dimensions is summed under one of its group, so that only numbers are sorted.
+-- name: chosen
+-- What `counts` and `delays` begin with: the rollups of the spans, and the combinations of dimensions asked for.
+-- Each combination is summed under one of its group, so that only numbers are sorted.
 WITH chosen AS MATERIALIZED (
     SELECT id, min(id) OVER (
         PARTITION BY iif(:by_country, country, ''), iif(:by_carrier, carrier, ''), iif(:by_provider, provider, ''),
@@ -47,24 +48,36 @@ WITH chosen AS MATERIALIZED (
         AND (:sender IS NULL OR sender IN (SELECT value FROM json_each(:sender)))
         AND (:channel IS NULL OR channel IN (SELECT value FROM json_each(:channel)))
 ), counted AS (
-    SELECT r.start, r.dimensions, r.requested, r.verified
-    FROM json_each(:days) AS span CROSS JOIN rollups_day AS r
-        ON r.account = :account AND r.start >= span.value ->> 0 AND r.start < span.value ->> 1
-    UNION ALL
-    SELECT r.start, r.dimensions, r.requested, r.verified
-    FROM json_each(:hours) AS span CROSS JOIN rollups_hour AS r
-        ON r.account = :account AND r.start >= span.value ->> 0 AND r.start < span.value ->> 1
-    UNION ALL
-    SELECT r.start, r.dimensions, r.requested, r.verified
-    FROM json_each(:minutes) AS span CROSS JOIN rollups_minute AS r
-        ON r.account = :account AND r.start >= span.value ->> 0 AND r.start < span.value ->> 1
-), summed AS (
-    SELECT iif(:step IS NULL, 0, start / :step * :step) AS slot, first, sum(requested) AS requested,
-        sum(verified) AS verified
-    FROM counted JOIN chosen ON chosen.id = counted.dimensions
-    GROUP BY slot, first
+    SELECT iif(:step IS NULL, 0, r.start / :step * :step) AS slot, chosen.first, r.*
+    FROM json_each(:spans) AS span CROSS JOIN rollups AS r
+        ON r.grain = span.value ->> 0 AND r.account = :account
+        AND r.start >= span.value ->> 1 AND r.start < span.value ->> 2
+    JOIN chosen ON chosen.id = r.dimensions
 )
-SELECT slot, country, carrier, provider, template, sender, channel, requested, verified
+
+-- name: counts
+, summed AS (
+    SELECT slot, first,
+        sum(requested) AS requested, sum(verified) AS verified, sum(first_requested) AS first_requested,
+        sum(first_verified) AS first_verified, sum(sessions) AS sessions,
+        sum(sessions_verified) AS sessions_verified, sum(reported) AS reported
+    FROM counted GROUP BY slot, first
+)
+SELECT slot, country, carrier, provider, template, sender, channel,
+    requested, verified, first_requested, first_verified, sessions, sessions_verified, reported
+FROM summed JOIN dimensions ON dimensions.id = summed.first;
+
+-- name: delays
+, summed AS (
+    SELECT slot, first, json_array(
+        sum(d0), sum(d1), sum(d2), sum(d3), sum(d4), sum(d5), sum(d6), sum(d7), sum(d8), sum(d9), sum(d10),
+        sum(d11), sum(d12), sum(d13), sum(d14), sum(d15), sum(d16), sum(d17), sum(d18), sum(d19), sum(d20),
+        sum(d21), sum(d22), sum(d23), sum(d24), sum(d25), sum(d26), sum(d27), sum(d28), sum(d29), sum(d30),
+        sum(d31), sum(d32), sum(d33), sum(d34)
+    ) AS delays
+    FROM counted GROUP BY slot, first
+)
+SELECT slot, country, carrier, provider, template, sender, channel, delays
 FROM summed JOIN dimensions ON dimensions.id = summed.first;
 
 -- name: unmatched

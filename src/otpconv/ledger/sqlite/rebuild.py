@@ -1,6 +1,7 @@
-"""Building the ledger again from the journal, beside the old one, for `otpconv doctor --rebuild`."""
+"""Building the ledger again from the journal, beside the old one: after an upgrade, or when asked to."""
 
 import contextlib
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -8,12 +9,49 @@ from pathlib import Path
 import apsw
 
 from otpconv.errors import OtpconvError
-from otpconv.ledger.sqlite.connection import connect_reader, mapped
-from otpconv.ledger.sqlite.follower import SqliteFollower
+from otpconv.ledger.sqlite.connection import connect_reader, mapped, version_of
+from otpconv.ledger.sqlite.follower import LEDGER_VERSION, SqliteFollower
 from otpconv.ledger.sqlite.journal import SqliteJournal
 
 #: Journal entries of one transaction.
 _BATCH = 5_000
+#: Journal entries from one line of the log to the next.
+_TOLD_EVERY = 1_000_000
+
+_log = logging.getLogger(__name__)
+
+
+def is_outdated(ledger: Path) -> bool:
+    """Tell whether an older otpconv has written the ledger, so that it has to be made anew.
+
+    Raises:
+        Misconfigured: the file is not ours or damaged.
+        Unavailable: the disk fails.
+    """
+    return ledger.is_file() and 0 < version_of(ledger) < LEDGER_VERSION
+
+
+def renew(ledger: Path, journal: Path) -> None:
+    """Make the ledger anew where an older otpconv has written it; some seconds for a million reports.
+
+    Nobody else may write either file meanwhile.
+
+    Raises:
+        Misconfigured: a file is damaged or not ours.
+        Unavailable: the disk is full or fails; the old ledger stays.
+    """
+    if not is_outdated(ledger):
+        return
+    _log.warning("%s is of an older otpconv: it is made anew from the journal", ledger.name)
+    told = 0
+
+    def tell(done: int, total: int) -> None:
+        nonlocal told
+        if done - told >= _TOLD_EVERY:
+            told = done
+            _log.info("%s: %d of %d entries of the journal", ledger.name, done, total)
+
+    _log.warning("%s is made anew of %d entries of the journal", ledger.name, rebuild(ledger, journal, tell))
 
 
 def rebuild(ledger: Path, journal: Path, done: Callable[[int, int], None]) -> int:

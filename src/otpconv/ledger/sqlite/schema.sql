@@ -1,6 +1,5 @@
 -- The ledger: one row a message, and the rollups. All times are milliseconds since the Unix epoch, UTC.
--- The triggers add what a message contributes after a change and take off what it contributed before, so
--- whatever changes a message, the rollups stay equal to a recount.
+-- The rollups are derived from the messages by the triggers of changes.sql.
 
 -- name: schema
 CREATE TABLE IF NOT EXISTS progress (
@@ -33,18 +32,23 @@ CREATE TABLE IF NOT EXISTS messages (
     true_last INTEGER,
     false_last INTEGER,
     number_true INTEGER,            -- first valid true conversion known by number alone
+    number_heard INTEGER,           -- 1 when there is any conversion known by number alone, 0 or NULL when not
+    session INTEGER,                -- of its session's first message: 1 when another one is verified, else 0
     verified_by_id INTEGER GENERATED ALWAYS AS (
         CASE WHEN true_first > requested_at THEN true_first WHEN true_last > requested_at THEN true_last END
     ) VIRTUAL,
     verified_at INTEGER GENERATED ALWAYS AS (
         coalesce(min(verified_by_id, number_true), verified_by_id, number_true)
     ) VIRTUAL,
+    reported INTEGER GENERATED ALWAYS AS (
+        true_first IS NOT NULL OR false_last IS NOT NULL OR number_heard IS 1
+    ) VIRTUAL,
     UNIQUE (account, message_id)
 ) STRICT;
 
 -- What is known of a message, as model.py reads it.
 CREATE VIEW IF NOT EXISTS message_states AS
-SELECT m.id, m.account, m.message_id, m.requested_at, m.number, m.verified_at,
+SELECT m.id, m.account, m.message_id, m.requested_at, m.number, m.verified_at, m.reported,
     '[' || iif(m.requested_at IS NULL, 'null', json_array(
         1, m.account, m.message_id, m.requested_at,
         json_array(d.country, d.carrier, d.provider, d.template, d.sender, d.channel),
@@ -58,6 +62,8 @@ CREATE INDEX IF NOT EXISTS messages_unmatched ON messages (account) WHERE reques
 -- By day first: what is near in time stays near on disk, although hashes are random.
 CREATE INDEX IF NOT EXISTS messages_by_number ON messages (requested_at / 86400000, number)
 WHERE requested_at IS NOT NULL AND number IS NOT NULL;
+
+CREATE INDEX IF NOT EXISTS messages_by_session ON messages (account, session_id) WHERE session_id <> '';
 
 CREATE TABLE IF NOT EXISTS number_conversions (
     account INTEGER NOT NULL,
@@ -74,90 +80,29 @@ CREATE TABLE IF NOT EXISTS self_reported_rates (
     PRIMARY KEY (account, report_time, rate)
 ) STRICT, WITHOUT ROWID;
 
--- All three are kept alike; a question takes the coarsest that fits. Days are those of UTC.
-CREATE TABLE IF NOT EXISTS rollups_day (
+-- Counts of the messages requested in a day (of UTC), hour or minute; a question takes the coarsest that fits.
+-- A session is counted where its first message is. d0 to d34 count the verified messages by how long that took:
+-- model.py says how, in `delay_bucket`.
+CREATE TABLE IF NOT EXISTS rollups (
+    grain INTEGER NOT NULL,         -- how long, ms
     account INTEGER NOT NULL,
     start INTEGER NOT NULL,
     dimensions INTEGER NOT NULL,
-    requested INTEGER NOT NULL,
-    verified INTEGER NOT NULL,
-    PRIMARY KEY (account, start, dimensions),
-    CHECK (0 <= verified AND verified <= requested)
+    requested INTEGER NOT NULL, verified INTEGER NOT NULL,
+    first_requested INTEGER NOT NULL, first_verified INTEGER NOT NULL,
+    sessions INTEGER NOT NULL, sessions_verified INTEGER NOT NULL,
+    reported INTEGER NOT NULL,
+    d0 INTEGER NOT NULL, d1 INTEGER NOT NULL, d2 INTEGER NOT NULL, d3 INTEGER NOT NULL, d4 INTEGER NOT NULL,
+    d5 INTEGER NOT NULL, d6 INTEGER NOT NULL, d7 INTEGER NOT NULL, d8 INTEGER NOT NULL, d9 INTEGER NOT NULL,
+    d10 INTEGER NOT NULL, d11 INTEGER NOT NULL, d12 INTEGER NOT NULL, d13 INTEGER NOT NULL,
+    d14 INTEGER NOT NULL, d15 INTEGER NOT NULL, d16 INTEGER NOT NULL, d17 INTEGER NOT NULL,
+    d18 INTEGER NOT NULL, d19 INTEGER NOT NULL, d20 INTEGER NOT NULL, d21 INTEGER NOT NULL,
+    d22 INTEGER NOT NULL, d23 INTEGER NOT NULL, d24 INTEGER NOT NULL, d25 INTEGER NOT NULL,
+    d26 INTEGER NOT NULL, d27 INTEGER NOT NULL, d28 INTEGER NOT NULL, d29 INTEGER NOT NULL,
+    d30 INTEGER NOT NULL, d31 INTEGER NOT NULL, d32 INTEGER NOT NULL, d33 INTEGER NOT NULL,
+    d34 INTEGER NOT NULL,
+    PRIMARY KEY (grain, account, start, dimensions),
+    CHECK (0 <= verified AND verified <= reported AND reported <= requested),
+    CHECK (0 <= first_verified AND first_verified <= first_requested AND first_requested <= requested),
+    CHECK (0 <= sessions_verified AND sessions_verified <= sessions AND sessions <= requested)
 ) STRICT, WITHOUT ROWID;
-
-CREATE TABLE IF NOT EXISTS rollups_hour (
-    account INTEGER NOT NULL,
-    start INTEGER NOT NULL,
-    dimensions INTEGER NOT NULL,
-    requested INTEGER NOT NULL,
-    verified INTEGER NOT NULL,
-    PRIMARY KEY (account, start, dimensions),
-    CHECK (0 <= verified AND verified <= requested)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE IF NOT EXISTS rollups_minute (
-    account INTEGER NOT NULL,
-    start INTEGER NOT NULL,
-    dimensions INTEGER NOT NULL,
-    requested INTEGER NOT NULL,
-    verified INTEGER NOT NULL,
-    PRIMARY KEY (account, start, dimensions),
-    CHECK (0 <= verified AND verified <= requested)
-) STRICT, WITHOUT ROWID;
-
-CREATE TRIGGER IF NOT EXISTS message_requested AFTER INSERT ON messages WHEN NEW.requested_at IS NOT NULL
-BEGIN
-    INSERT INTO rollups_day
-    SELECT NEW.account, NEW.requested_at / 86400000 * 86400000, NEW.dimensions, 1, NEW.verified_at IS NOT NULL
-    WHERE NEW.requested_at IS NOT NULL
-    ON CONFLICT DO UPDATE SET requested = requested + 1, verified = verified + excluded.verified;
-    INSERT INTO rollups_hour
-    SELECT NEW.account, NEW.requested_at / 3600000 * 3600000, NEW.dimensions, 1, NEW.verified_at IS NOT NULL
-    WHERE NEW.requested_at IS NOT NULL
-    ON CONFLICT DO UPDATE SET requested = requested + 1, verified = verified + excluded.verified;
-    INSERT INTO rollups_minute
-    SELECT NEW.account, NEW.requested_at / 60000 * 60000, NEW.dimensions, 1, NEW.verified_at IS NOT NULL
-    FROM progress WHERE NEW.requested_at >= minutes_from
-    ON CONFLICT DO UPDATE SET requested = requested + 1, verified = verified + excluded.verified;
-END;
-
-CREATE TRIGGER IF NOT EXISTS message_verified AFTER UPDATE ON messages
-WHEN OLD.requested_at = NEW.requested_at AND OLD.dimensions = NEW.dimensions
-    AND (OLD.verified_at IS NULL) <> (NEW.verified_at IS NULL)
-BEGIN
-    UPDATE rollups_day SET verified = verified + (NEW.verified_at IS NOT NULL) - (OLD.verified_at IS NOT NULL)
-    WHERE account = NEW.account AND start = NEW.requested_at / 86400000 * 86400000 AND dimensions = NEW.dimensions;
-    UPDATE rollups_hour SET verified = verified + (NEW.verified_at IS NOT NULL) - (OLD.verified_at IS NOT NULL)
-    WHERE account = NEW.account AND start = NEW.requested_at / 3600000 * 3600000 AND dimensions = NEW.dimensions;
-    UPDATE rollups_minute SET verified = verified + (NEW.verified_at IS NOT NULL) - (OLD.verified_at IS NOT NULL)
-    WHERE account = NEW.account AND start = NEW.requested_at / 60000 * 60000 AND dimensions = NEW.dimensions;
-END;
-
-CREATE TRIGGER IF NOT EXISTS message_moved AFTER UPDATE ON messages
-WHEN OLD.requested_at IS NOT NEW.requested_at OR OLD.dimensions IS NOT NEW.dimensions
-BEGIN
-    UPDATE rollups_day SET requested = requested - 1, verified = verified - (OLD.verified_at IS NOT NULL)
-    WHERE account = OLD.account AND start = OLD.requested_at / 86400000 * 86400000 AND dimensions = OLD.dimensions;
-    DELETE FROM rollups_day
-    WHERE account = OLD.account AND start = OLD.requested_at / 86400000 * 86400000 AND dimensions = OLD.dimensions AND requested = 0;
-    INSERT INTO rollups_day
-    SELECT NEW.account, NEW.requested_at / 86400000 * 86400000, NEW.dimensions, 1, NEW.verified_at IS NOT NULL
-    WHERE NEW.requested_at IS NOT NULL
-    ON CONFLICT DO UPDATE SET requested = requested + 1, verified = verified + excluded.verified;
-    UPDATE rollups_hour SET requested = requested - 1, verified = verified - (OLD.verified_at IS NOT NULL)
-    WHERE account = OLD.account AND start = OLD.requested_at / 3600000 * 3600000 AND dimensions = OLD.dimensions;
-    DELETE FROM rollups_hour
-    WHERE account = OLD.account AND start = OLD.requested_at / 3600000 * 3600000 AND dimensions = OLD.dimensions AND requested = 0;
-    INSERT INTO rollups_hour
-    SELECT NEW.account, NEW.requested_at / 3600000 * 3600000, NEW.dimensions, 1, NEW.verified_at IS NOT NULL
-    WHERE NEW.requested_at IS NOT NULL
-    ON CONFLICT DO UPDATE SET requested = requested + 1, verified = verified + excluded.verified;
-    UPDATE rollups_minute SET requested = requested - 1, verified = verified - (OLD.verified_at IS NOT NULL)
-    WHERE account = OLD.account AND start = OLD.requested_at / 60000 * 60000 AND dimensions = OLD.dimensions;
-    DELETE FROM rollups_minute
-    WHERE account = OLD.account AND start = OLD.requested_at / 60000 * 60000 AND dimensions = OLD.dimensions AND requested = 0;
-    INSERT INTO rollups_minute
-    SELECT NEW.account, NEW.requested_at / 60000 * 60000, NEW.dimensions, 1, NEW.verified_at IS NOT NULL
-    FROM progress WHERE NEW.requested_at >= minutes_from
-    ON CONFLICT DO UPDATE SET requested = requested + 1, verified = verified + excluded.verified;
-END;
