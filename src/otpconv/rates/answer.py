@@ -1,157 +1,119 @@
-"""From a question to an answer: which rollups it takes, and what they come to."""
+"""From a question to an answer: rates, how sure they are, and what they were before."""
 
-from collections.abc import Iterable
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from collections.abc import Iterator
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from otpconv.errors import InvalidRequest
-from otpconv.ledger.contract import DAY_MS, HOUR_MS, MINUTE_MS, Count, Ledger, Span, Tally, Window
-from otpconv.rates.question import INTERVALS, RateQuery
-
-
-class RateRow(Struct, frozen=True):
-    """The conversion rate of one slot and group; `rate` is None where nothing was requested.
-
-    Attributes:
-        start: of the slot, ms; None when the question has no interval.
-        group: values of the dimensions asked for, in the order of the question's `by`; "" is "not told".
-        requested: messages requested in the slot.
-        verified: those of them that were verified, whenever that was.
-    """
-
-    start: int | None
-    group: tuple[str, ...]
-    requested: int
-    verified: int
-
-    @property
-    def rate(self) -> float | None:
-        """The share of the requested messages that were verified, 0 to 1."""
-        return self.verified / self.requested if self.requested else None
+from otpconv.ledger.contract import Ledger
+from otpconv.rates.choose import in_order, kept
+from otpconv.rates.gather import Gathered, Key, gather
+from otpconv.rates.maturity import LONGEST_MS, Maturity, learn
+from otpconv.rates.plan import earlier
+from otpconv.rates.question import RateQuery
+from otpconv.rates.row import Cell, RateRow, row, side
 
 
 class RateAnswer(Struct, frozen=True):
-    """Rows, and the window they are for: the one asked for, widened to the grain of the rollups (ms)."""
+    """Rows, and what they are for.
+
+    Attributes:
+        start, end: the window asked for, widened to the grain of the rollups, ms.
+        rows: by time, then in the order asked for.
+        maturity: from where on messages are pending; None when all of them are old enough in any case.
+        before: the window it is compared with, widened likewise; None when it is not compared.
+    """
 
     start: int
     end: int
     rows: list[RateRow]
+    maturity: Maturity | None = None
+    before: tuple[int, int] | None = None
 
 
-def answer(ledger: Ledger, account: int, query: RateQuery) -> RateAnswer:
+def answer(ledger: Ledger, account: int, query: RateQuery, now: int) -> RateAnswer:
     """Compute the conversion rates that `query` asks for.
 
-    Rows come by time, then by group. Without `by` every slot has a row, also those where nothing was
-    requested; with it only the groups that had messages.
+    Rows come by time, then by group or in the order asked for. Without `by` every slot has a row, also those
+    where nothing was requested; with it only the groups that had messages.
+
+    Args:
+        ledger: what to ask.
+        account: whose messages.
+        query: the question.
+        now: the time now, ms: what is young is judged by it.
 
     Raises:
         InvalidRequest: an interval under an hour for a time whose rollups by minute are gone.
         Unavailable: the storage failed.
     """
-    start, end, window = _plan(query, ledger.minutes_from())
-    counts = ledger.counts(account, window, query.by, query.filters)
-    if query.interval == "1d":
-        counts = _by_day(counts, query.tz)
-    slots = _slots(start, end, query)
+    recent = query.end > now - LONGEST_MS
+    maturity = learn(ledger, account, query.filters, now) if recent else None
+    current = gather(ledger, account, query, maturity, now)
+    past = gather(ledger, account, earlier(query), maturity, now) if query.compare else None
+    cells, before = current.cells, _shifted(current, past) if past else {}
+    others = 0
+    if query.top is not None or query.min_requested:
+        cells, before, others = _chosen(cells, before, query, maturity)
     if not query.by:
-        found = {count.slot for count in counts}
-        counts += [Count(slot, (), Tally()) for slot in slots if slot not in found]
-    counts.sort(key=lambda count: (count.slot, count.group))
-    rows = [
-        RateRow(
-            count.slot if query.interval else None, count.group, count.tally.requested, count.tally.verified
+        for slot in current.plan.slots:
+            cells.setdefault((slot, ()), Cell())
+    rows = _rows(cells, before if past else None, query, maturity, others)
+    return RateAnswer(
+        current.plan.start,
+        current.plan.end,
+        in_order(rows, query.order),
+        maturity,
+        (past.plan.start, past.plan.end) if past else None,
+    )
+
+
+def _shifted(current: Gathered, past: Gathered) -> dict[Key, Cell]:
+    """Put the cells of the window before where those stand that they are compared with: slot by slot."""
+    now_of = dict(zip(past.plan.slots, current.plan.slots, strict=False))
+    return {(now_of[slot], group): cell for (slot, group), cell in past.cells.items() if slot in now_of}
+
+
+def _chosen(
+    cells: dict[Key, Cell], before: dict[Key, Cell], query: RateQuery, maturity: Maturity | None
+) -> tuple[dict[Key, Cell], dict[Key, Cell], int]:
+    """Bring the groups that get no row of their own together as the group (), and tell how many they are."""
+    totals, totals_before = _totals(cells), _totals(before)
+    compared = totals_before if query.compare else None
+    rows = list(_rows(totals, compared, replace(query, interval=None), maturity, 0))
+    groups = kept(rows, query.order, query.top, query.min_requested)
+    return _merged(cells, groups), _merged(before, groups), len(rows) - len(groups)
+
+
+def _totals(cells: dict[Key, Cell]) -> dict[Key, Cell]:
+    sums: dict[Key, Cell] = {}
+    for (_, group), cell in cells.items():
+        sums.setdefault((0, group), Cell()).add(cell)
+    return sums
+
+
+def _merged(cells: dict[Key, Cell], groups: set[tuple[str, ...]]) -> dict[Key, Cell]:
+    merged: dict[Key, Cell] = {}
+    for (slot, group), cell in cells.items():
+        merged.setdefault((slot, group if group in groups else ()), Cell()).add(cell)
+    return merged
+
+
+def _rows(
+    cells: dict[Key, Cell],
+    before: dict[Key, Cell] | None,
+    query: RateQuery,
+    maturity: Maturity | None,
+    others: int,
+) -> Iterator[RateRow]:
+    for (slot, group), cell in cells.items():
+        made = row(
+            slot if query.interval else None,
+            group,
+            cell,
+            side(cell, query.level, maturity),
+            others if query.by and not group else 0,
         )
-        for count in counts
-    ]
-    return RateAnswer(start, end, rows)
-
-
-def _plan(query: RateQuery, minutes_from: int) -> tuple[int, int, Window]:
-    """Widen the bounds to the grain there is, and choose the rollups."""
-    if query.interval is None:
-        return _one_slot(query, minutes_from)
-    if query.interval == "1d":
-        midnights = _days(query)
-        start, end = _floor(midnights[0], HOUR_MS), _floor(midnights[-1], HOUR_MS)
-        if query.tz.key == "UTC":
-            return start, end, Window(days=((start, end),), step=DAY_MS)
-        return start, end, Window(hours=((start, end),), step=HOUR_MS)
-    step = INTERVALS[query.interval]
-    start, end = _floor(query.start, step), _ceil(query.end, step)
-    if step == HOUR_MS:
-        return start, end, Window(hours=((start, end),), step=step)
-    if start < minutes_from:
-        raise InvalidRequest(
-            f"Rollups by minute are kept from {minutes_from} (ms) on; before it, take interval=1h or 1d."
-        )
-    return start, end, Window(minutes=((start, end),), step=step)
-
-
-def _one_slot(query: RateQuery, minutes_from: int) -> tuple[int, int, Window]:
-    """Take whole days, the hours around them, and the minutes around those as far as they are kept."""
-    start, end = _floor(query.start, MINUTE_MS), _ceil(query.end, MINUTE_MS)
-    if start < minutes_from:
-        start = _floor(start, HOUR_MS)
-    if _floor(end, HOUR_MS) < minutes_from:
-        end = _ceil(end, HOUR_MS)
-    hours, minutes = _inner((start, end), HOUR_MS)
-    days: tuple[Span, ...] = ()
-    around: list[Span] = []
-    for span in hours:
-        days, around_days = _inner(span, DAY_MS)
-        around += around_days
-    return start, end, Window(days, tuple(around), minutes)
-
-
-def _inner(span: Span, grain: int) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
-    """Cut a span into its whole grains and what is left on both sides."""
-    first, last = _ceil(span[0], grain), _floor(span[1], grain)
-    if first >= last:
-        return (), (span,)
-    return ((first, last),), tuple(edge for edge in ((span[0], first), (last, span[1])) if edge[0] < edge[1])
-
-
-def _slots(start: int, end: int, query: RateQuery) -> Iterable[int]:
-    if query.interval is None:
-        return (0,)
-    if query.interval == "1d":
-        return _days(query)[:-1]
-    return range(start, end, INTERVALS[query.interval])
-
-
-def _days(query: RateQuery) -> list[int]:
-    """Return the time zone's midnights from the one at or before `start` to the one at or after `end`."""
-    day = datetime.fromtimestamp(query.start / 1000, query.tz).date()
-    midnights = [_midnight(day.year, day.month, day.day, query.tz)]
-    while midnights[-1] < query.end:
-        day += timedelta(days=1)
-        midnights.append(_midnight(day.year, day.month, day.day, query.tz))
-    return midnights
-
-
-def _midnight(year: int, month: int, day: int, tz: ZoneInfo) -> int:
-    return round(datetime(year, month, day, tzinfo=tz).timestamp() * 1000)
-
-
-def _by_day(counts: list[Count], tz: ZoneInfo) -> list[Count]:
-    """Sum slots of an hour to days; an hour belongs to the day in which it begins."""
-    days: dict[tuple[int, tuple[str, ...]], Tally] = {}
-    midnight_of: dict[int, int] = {}
-    for count in counts:
-        midnight = midnight_of.get(count.slot)
-        if midnight is None:
-            day = datetime.fromtimestamp(count.slot / 1000, tz)
-            midnight = midnight_of[count.slot] = _midnight(day.year, day.month, day.day, tz)
-        key = midnight, count.group
-        days[key] = days[key] + count.tally if key in days else count.tally
-    return [Count(*key, tally) for key, tally in days.items()]
-
-
-def _floor(time: int, grain: int) -> int:
-    return time - time % grain
-
-
-def _ceil(time: int, grain: int) -> int:
-    return time + -time % grain
+        if before is not None:
+            made = replace(made, before=side(before.get((slot, group), Cell()), query.level, maturity))
+        yield made

@@ -23,7 +23,20 @@ MAX_SLOTS = 20_000
 _DAY_MS = 24 * HOUR_MS
 #: Times from the year 1970 to the end of 9998, ms: what every calendar function can take, a time zone added.
 _LATEST_MS = 253_370_764_800_000
-_PARAMETERS = frozenset({"start", "end", "interval", "by", "tz"})
+#: What a rate may be of, and what its denominator is called.
+LEVELS: dict[str, str] = {
+    "message": "messages requested",
+    "first_attempt": "messages requested as attempt 1",
+    "session": "sessions, counted with their first message",
+}
+#: What a window can be compared with: the day, the week, or the time just before.
+COMPARISONS = ("day", "week", "previous")
+#: What rows can be ordered by.
+ORDERS = (
+    *("requested", "verified", "rate", "rate_low", "rate_high", "rate_expected", "pending"),
+    *("reported_share", "p50_ms", "p90_ms", "p99_ms", "change"),
+)
+_PARAMETERS = ("start", "end", "interval", "by", "tz", "level", "compare", "top", "order", "min_requested")
 
 
 class RateQuery(Struct, frozen=True):
@@ -36,6 +49,11 @@ class RateQuery(Struct, frozen=True):
         by: dimensions to split by.
         filters: the accepted values of a dimension, by its name; an empty value means "not told".
         tz: the time zone of `1d`.
+        level: a key of `LEVELS`: what is counted.
+        compare: one of `COMPARISONS`, or None.
+        order: one of `ORDERS`, largest first after a minus; None: as the groups' values are in the alphabet.
+        top: how many groups get rows of their own, the first by `order` or else the largest; None: all.
+        min_requested: groups with less than this over the window get no row of their own.
     """
 
     start: int
@@ -44,6 +62,11 @@ class RateQuery(Struct, frozen=True):
     by: tuple[str, ...] = ()
     filters: Mapping[str, Collection[str]] = {}
     tz: ZoneInfo = ZoneInfo("UTC")
+    level: str = "message"
+    compare: str | None = None
+    order: str | None = None
+    top: int | None = None
+    min_requested: int = 0
 
 
 def parse_time(text: str, name: str = "time") -> int:
@@ -85,6 +108,37 @@ def parse_query(parameters: Iterable[tuple[str, str]], now: int) -> RateQuery:
     Raises:
         InvalidRequest: a parameter is unknown or malformed.
     """
+    given, filters = _sorted_out(parameters)
+    end = parse_time(given["end"], "end") if "end" in given else now
+    start = parse_time(given["start"], "start") if "start" in given else max(0, end - _DAY_MS)
+    if start >= end:
+        raise InvalidRequest(f"start ({start}) is not before end ({end}).")
+    interval = _one_of("interval", given, INTERVALS)
+    if interval is not None and (end - start) / INTERVALS[interval] > MAX_SLOTS:
+        raise InvalidRequest(
+            f"That is more than {MAX_SLOTS:,} intervals: take a longer interval or less time."
+        )
+    by = _parse_by(given.get("by", ""))
+    if not by and ("top" in given or "min_requested" in given):
+        raise InvalidRequest("top and min_requested choose among groups: give by, too.")
+    compare = _one_of("compare", given, COMPARISONS)
+    return RateQuery(
+        start,
+        end,
+        interval,
+        by,
+        filters,
+        _zone(given.get("tz", "UTC")),
+        _one_of("level", given, LEVELS) or "message",
+        compare,
+        _order(given, compared=compare is not None),
+        _number("top", given, least=1) if "top" in given else None,
+        _number("min_requested", given, least=0) if "min_requested" in given else 0,
+    )
+
+
+def _sorted_out(parameters: Iterable[tuple[str, str]]) -> tuple[dict[str, str], dict[str, set[str]]]:
+    """Part what may be given once from the filters."""
     given: dict[str, str] = {}
     filters: dict[str, set[str]] = {}
     for name, value in parameters:
@@ -97,20 +151,30 @@ def parse_query(parameters: Iterable[tuple[str, str]], now: int) -> RateQuery:
             raise InvalidRequest(f"{name} is given twice.")
         else:
             given[name] = value
-    end = parse_time(given["end"], "end") if "end" in given else now
-    start = parse_time(given["start"], "start") if "start" in given else max(0, end - _DAY_MS)
-    if start >= end:
-        raise InvalidRequest(f"start ({start}) is not before end ({end}).")
-    interval = given.get("interval")
-    if interval is not None and interval not in INTERVALS:
-        raise InvalidRequest(f"interval is one of {', '.join(INTERVALS)}, or left out for one row.")
-    if interval is not None and (end - start) / INTERVALS[interval] > MAX_SLOTS:
-        raise InvalidRequest(
-            f"That is more than {MAX_SLOTS:,} intervals: take a longer interval or less time."
-        )
-    return RateQuery(
-        start, end, interval, _parse_by(given.get("by", "")), filters, _zone(given.get("tz", "UTC"))
-    )
+    return given, filters
+
+
+def _one_of(name: str, given: Mapping[str, str], values: Collection[str]) -> str | None:
+    value = given.get(name)
+    if value is not None and value not in values:
+        raise InvalidRequest(f"{name} is one of {', '.join(values)}, or left out.")
+    return value
+
+
+def _order(given: Mapping[str, str], *, compared: bool) -> str | None:
+    order = given.get("order")
+    if order is not None and order.removeprefix("-") not in ORDERS:
+        raise InvalidRequest(f"order is one of {', '.join(ORDERS)}; with a minus before it, largest first.")
+    if order in {"change", "-change"} and not compared:
+        raise InvalidRequest("order=change needs something to compare with: give compare, too.")
+    return order
+
+
+def _number(name: str, given: Mapping[str, str], least: int) -> int:
+    text = given[name]
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < least:
+        raise InvalidRequest(f"{name} is a whole number from {least} on.")
+    return int(text)
 
 
 def _parse_by(text: str) -> tuple[str, ...]:

@@ -1,20 +1,20 @@
 """The native API: batches of messages and conversions, one message, and rates, as JSON."""
 
 import base64
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
 from otpconv.access.keys import AccessKey
 from otpconv.errors import BadCredentials, InvalidRequest, NotFound, Refused
 from otpconv.ledger.contract import Message
-from otpconv.model import MessageState, Report, SelfReportedRate
+from otpconv.model import MessageState, Report
 from otpconv.phone import NumberHash
-from otpconv.rates import RateAnswer, RateQuery, RateRow, answer, parse_query
+from otpconv.rates import RateQuery, answer, parse_query
 from otpconv.service import Service
 from otpconv.web.batches import BatchReader, conversion, rejected, requested
 from otpconv.web.body import Bodies
@@ -26,12 +26,11 @@ from otpconv.web.native_types import (
     MessageIn,
     MessageOut,
     Messages,
-    RateOut,
-    Rates,
     Recorded,
     Rejected,
-    SelfReported,
 )
+from otpconv.web.rate_formats import rates_response, wanted_format
+from otpconv.web.rates_out import rates_out, row_out
 
 _MESSAGES = BatchReader("messages", Messages, MessageIn)
 _CONVERSIONS = BatchReader("conversions", Conversions, ConversionIn)
@@ -74,8 +73,14 @@ class NativeApi:
     async def get_rates(self, request: Request) -> Response:
         """Answer conversion rates."""
         key = self.caller(request, "otpconv:QueryRates")
-        query = parse_query(request.query_params.multi_items(), self._service.clock())
-        return json_response(await self._service.ask(lambda: self._rates(key.account, query)))
+        given = request.query_params.multi_items()
+        formats = [value for name, value in given if name == "format"]
+        if len(formats) > 1:
+            raise InvalidRequest("format is given twice.")
+        wanted = wanted_format(formats[0] if formats else None, request.headers)
+        now = self._service.clock()
+        query = parse_query([(name, value) for name, value in given if name != "format"], now)
+        return await self._service.ask(lambda: self._rates(key.account, query, wanted, now))
 
     def caller(self, request: Request, action: str) -> AccessKey:
         """Return the access key a request authenticates with by HTTP Basic, if it may do `action`.
@@ -129,12 +134,12 @@ class NativeApi:
         rejects.sort(key=lambda reject: reject.index)
         return json_response(Recorded(outcomes.count("recorded"), outcomes.count("unchanged"), rejects))
 
-    def _rates(self, account: int, query: RateQuery) -> Rates:
+    def _rates(self, account: int, query: RateQuery, wanted: str, now: int) -> Response:
         ledger = self._service.ledger
-        found = answer(ledger, account, query)
-        return _rates_out(
-            found, query, ledger.unmatched(account), ledger.self_reported(account, found.start, found.end)
-        )
+        found = answer(ledger, account, query, now)
+        told = ledger.self_reported(account, found.start, found.end)
+        head = rates_out(found, query, ledger.unmatched(account), told)
+        return rates_response(wanted, head, (row_out(row, query.by) for row in found.rows), query)
 
 
 def json_response(value: Struct) -> Response:
@@ -155,24 +160,6 @@ def _basic(header: str) -> tuple[str, str]:
         if colon:
             return user, secret
     raise BadCredentials("Send an AccessKeyId and its AccessKeySecret by HTTP Basic, as `curl -u ID:SECRET`.")
-
-
-def _rates_out(
-    found: RateAnswer, query: RateQuery, unmatched: int, self_reported: Sequence[SelfReportedRate]
-) -> Rates:
-    return Rates(
-        found.start,
-        found.end,
-        [_row_out(row, query.by) for row in found.rows],
-        unmatched,
-        [SelfReported(each.report_time, each.rate) for each in self_reported],
-    )
-
-
-def _row_out(row: RateRow, by: Sequence[str]) -> RateOut:
-    group: dict[str, Any] = {name: value or None for name, value in zip(by, row.group, strict=True)}
-    start = UNSET if row.start is None else row.start
-    return RateOut(row.requested, row.verified, row.rate, start, **group)
 
 
 def _message_out(message_id: str, recent: MessageState | None, stored: Message | None) -> MessageOut:

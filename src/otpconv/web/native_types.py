@@ -115,11 +115,28 @@ class SelfReported(Struct):
 
 
 class RateOut(Struct):
-    """One row of rates; of the dimensions, those that were asked for are present, null meaning not told."""
+    """One row of rates; of the dimensions, those that were asked for are present, null meaning not told.
 
-    requested: int
-    verified: int
-    rate: float | None
+    What is compared is present with `compare`; `other` with the row that sums the groups without one.
+    """
+
+    requested: Annotated[int, Meta(description="The denominator, at the level asked for")]
+    verified: Annotated[int, Meta(description="Those of them that were verified, whenever that was")]
+    rate: Annotated[float | None, Meta(description="verified / requested")]
+    rate_low: Annotated[float | None, Meta(description="Wilson's 95 % interval of rate")]
+    rate_high: float | None
+    pending: Annotated[int, Meta(description="Younger than the maturity horizon, and not verified")]
+    rate_expected: Annotated[
+        float | None, Meta(description="The rate when all is mature; null where that would be a guess")
+    ]
+    rate_expected_low: float | None
+    rate_expected_high: float | None
+    reported_share: Annotated[
+        float | None, Meta(description="Messages that any conversion was reported of / requested messages")
+    ]
+    p50_ms: Annotated[int | None, Meta(description="Half of the verified messages were within this, ms")]
+    p90_ms: int | None
+    p99_ms: int | None
     start: int | UnsetType = UNSET
     country: str | UnsetType | None = UNSET
     carrier: str | UnsetType | None = UNSET
@@ -127,6 +144,32 @@ class RateOut(Struct):
     template: str | UnsetType | None = UNSET
     sender: str | UnsetType | None = UNSET
     channel: str | UnsetType | None = UNSET
+    other: Annotated[int, Meta(description="How many groups this row sums")] | UnsetType = UNSET
+    before_requested: int | UnsetType = UNSET
+    before_verified: int | UnsetType = UNSET
+    before_rate: float | UnsetType | None = UNSET
+    change: Annotated[float, Meta(description="rate_expected less what it was before")] | UnsetType | None = (
+        UNSET
+    )
+    change_low: float | UnsetType | None = UNSET
+    change_high: float | UnsetType | None = UNSET
+
+
+class MaturityOut(Struct):
+    """From where on a message that is not verified is no longer pending, and what that was learned from."""
+
+    horizon_ms: int
+    learned_from: Annotated[int, Meta(description="Verified messages")]
+    scope: Annotated[
+        str | None, Meta(description="filters, account, or null: too few to learn from", examples=["account"])
+    ]
+
+
+class Compared(Struct):
+    """The window that rates are compared with, widened to the grain of the rollups."""
+
+    start: int
+    end: int
 
 
 class Rates(Struct):
@@ -134,9 +177,13 @@ class Rates(Struct):
 
     start: int
     end: int
-    rows: list[RateOut]
+    level: Annotated[str, Meta(description="What is counted: message, first_attempt or session")]
+    denominator: Annotated[str, Meta(description="What `requested` counts, in words")]
+    maturity: Annotated[MaturityOut | None, Meta(description="Null when all of the window is old enough")]
     unmatched: int
     self_reported: list[SelfReported]
+    compared: Compared | UnsetType = UNSET
+    rows: list[RateOut] = []
 
 
 class Problem(Struct):

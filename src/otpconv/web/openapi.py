@@ -6,7 +6,7 @@ import msgspec
 
 from otpconv import __version__
 from otpconv.ledger.contract import DIMENSIONS
-from otpconv.rates import INTERVALS
+from otpconv.rates import COMPARISONS, INTERVALS, LEVELS, ORDERS
 from otpconv.web.native_types import (
     ConversionIn,
     Conversions,
@@ -17,6 +17,7 @@ from otpconv.web.native_types import (
     Rates,
     Recorded,
 )
+from otpconv.web.rate_formats import FORMATS
 
 _SCHEMAS = (ConversionIn, Conversions, MessageIn, MessageOut, Messages, Problem, Rates, Recorded)
 
@@ -102,31 +103,47 @@ def _get_message() -> dict[str, Any]:
 
 
 def _get_rates() -> dict[str, Any]:
-    time = "Milliseconds since 1970 UTC, or ISO 8601"
-    parameters = [
-        ("start", f"{time}; default: 24 hours before the end", {"type": "string"}),
-        ("end", f"{time}; default: now. The window is half-open", {"type": "string"}),
-        ("interval", "Split the window; left out: one row", {"type": "string", "enum": list(INTERVALS)}),
-        ("by", f"Comma-separated dimensions: {', '.join(DIMENSIONS)}", {"type": "string"}),
-        ("tz", "IANA time zone of interval=1d; default: UTC", {"type": "string"}),
-        *(
-            (
-                name,
-                f"Only this {name}, or these; empty: not told",
-                {"type": "array", "items": {"type": "string"}},
-            )
-            for name in DIMENSIONS
-        ),
-    ]
+    answer = _answer("The rates", Rates)
+    answer["content"]["text/csv"] = {"schema": {"type": "string", "description": "A header row, then rows"}}
+    answer["content"]["application/vnd.apache.parquet"] = {"schema": {"type": "string", "format": "binary"}}
     return {
         "operationId": "getRates",
         "summary": "Conversion rates of the messages requested in a window",
         "parameters": [
             {"name": name, "in": "query", "description": description, "schema": schema}
-            for name, description, schema in parameters
+            for name, description, schema in _rates_parameters()
         ],
-        "responses": {"200": _answer("The rates", Rates), **_problems({"400", "401", "403", "429", "503"})},
+        "responses": {"200": answer, **_problems({"400", "401", "403", "429", "503"})},
     }
+
+
+def _rates_parameters() -> list[tuple[str, str, dict[str, Any]]]:
+    time = "Milliseconds since 1970 UTC, or ISO 8601"
+    orders = [*ORDERS, *(f"-{name}" for name in ORDERS)]
+    levels = "; ".join(f"{name}: {text}" for name, text in LEVELS.items())
+    filters = {"type": "array", "items": {"type": "string"}}
+    return [
+        ("start", f"{time}; default: 24 hours before the end", {"type": "string"}),
+        ("end", f"{time}; default: now. The window is half-open", {"type": "string"}),
+        ("interval", "Split the window; left out: one row", {"type": "string", "enum": list(INTERVALS)}),
+        ("by", f"Comma-separated dimensions: {', '.join(DIMENSIONS)}", {"type": "string"}),
+        ("tz", "IANA time zone of interval=1d; default: UTC", {"type": "string"}),
+        ("level", f"What is counted; {levels}", {"type": "string", "enum": list(LEVELS)}),
+        (
+            "compare",
+            "With the same hours of the day or week before, or with the time just before",
+            {"type": "string", "enum": list(COMPARISONS)},
+        ),
+        ("order", "Of the rows; after a minus, largest first", {"type": "string", "enum": orders}),
+        ("top", "So many groups, and one row for all others", {"type": "integer", "minimum": 1}),
+        (
+            "min_requested",
+            "Groups with less go into the row for all others",
+            {"type": "integer", "minimum": 0},
+        ),
+        ("format", "Goes before the header Accept", {"type": "string", "enum": list(FORMATS)}),
+        *((name, f"Only this {name}, or these; empty: not told", filters) for name in DIMENSIONS),
+    ]
 
 
 def _probe(operation: str, summary: str, others: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,76 @@
+"""Fetching what a question takes from the ledger, cell by cell."""
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from otpconv.ledger.contract import HOUR_MS, MINUTE_MS, Ledger, Span, Window
+from otpconv.rates.maturity import Maturity
+from otpconv.rates.plan import Plan, plan, slot_of, whole_hours
+from otpconv.rates.question import INTERVALS, RateQuery
+from otpconv.rates.row import Cell
+
+#: Older than this, what is not mature is taken by the hour: in there F is nearly flat.
+_BY_MINUTE_MS = 2 * HOUR_MS
+
+#: Start of the slot (ms; 0 without an interval), and the group.
+Key = tuple[int, tuple[str, ...]]
+
+
+class Gathered(Struct, frozen=True):
+    """The plan of a question, and its cells."""
+
+    plan: Plan
+    cells: dict[Key, Cell]
+
+
+def gather(ledger: Ledger, account: int, query: RateQuery, maturity: Maturity | None, now: int) -> Gathered:
+    """Return the counts of every slot and group that had messages.
+
+    Args:
+        ledger: what to ask.
+        account: whose messages.
+        query: the question.
+        maturity: tells from where on messages are not mature; None when all of them are.
+        now: the time now, ms.
+
+    Raises:
+        InvalidRequest: an interval under an hour for a time whose rollups by minute are gone.
+        Unavailable: the storage failed.
+    """
+    planned = plan(query, ledger.minutes_from())
+    cells: dict[Key, Cell] = {}
+    for count in ledger.counts(account, planned.window, query.by, query.filters):
+        _cell(cells, count.slot, count.group, query).add(Cell(count.tally))
+    for each in ledger.delays(account, planned.window, query.by, query.filters):
+        if any(each.delays):
+            _cell(cells, each.slot, each.group, query).add(Cell(delays=each.delays))
+    if maturity is not None:
+        for window in _young(planned, query, now - maturity.horizon_ms, now):
+            length = HOUR_MS if window.hours else MINUTE_MS
+            for count in ledger.counts(account, window, query.by, query.filters):
+                # What is requested in a stretch that still goes on has been requested by now.
+                oldest = now - count.slot
+                ages = max(0, oldest - length), max(0, oldest)
+                _cell(cells, count.slot, count.group, query).add_young(ages, count.tally)
+    return Gathered(planned, cells)
+
+
+def _cell(cells: dict[Key, Cell], time: int, group: tuple[str, ...], query: RateQuery) -> Cell:
+    return cells.setdefault((slot_of(time, query), group), Cell())
+
+
+def _young(planned: Plan, query: RateQuery, since: int, now: int) -> Iterator[Window]:
+    """Return the rollups of what is not mature, those by hour and those by minute apart."""
+    start = max(planned.start, since - since % MINUTE_MS)
+    if start >= planned.end:
+        return
+    edge = start
+    if query.interval is None or INTERVALS[query.interval] >= HOUR_MS:
+        edge = min(planned.end, max(start, (now - _BY_MINUTE_MS) // HOUR_MS * HOUR_MS))
+    minutes: tuple[Span, ...] = ((edge, planned.end),)
+    if edge > start:
+        older = whole_hours((start, edge))
+        yield Window(hours=older.hours, step=MINUTE_MS)
+        minutes += older.minutes
+    yield Window(minutes=minutes, step=MINUTE_MS)

@@ -1,0 +1,161 @@
+"""Rates as JSON, CSV and Parquet; long answers go out part by part."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+from msgspec.structs import asdict
+from starlette.datastructures import Headers
+from starlette.responses import Response, StreamingResponse
+
+from otpconv.errors import InvalidRequest
+from otpconv.rates import RateQuery
+from otpconv.web.native_types import RateOut, Rates
+
+#: Formats by name, and what they are called on the wire.
+FORMATS = {
+    "json": "application/json",
+    "csv": "text/csv",
+    "parquet": "application/vnd.apache.parquet",
+}
+_HEADERS = {"cache-control": "no-store", "vary": "accept"}
+#: Rows of one part.
+_PART = 1_000
+_COMPARED = (
+    *("before_requested", "before_verified", "before_rate"),
+    *("change", "change_low", "change_high"),
+)
+_ALWAYS = (
+    *("requested", "verified", "rate", "rate_low", "rate_high", "pending"),
+    *("rate_expected", "rate_expected_low", "rate_expected_high"),
+    *("reported_share", "p50_ms", "p90_ms", "p99_ms"),
+)
+_WHOLE = {"start", "requested", "verified", "pending", "p50_ms", "p90_ms", "p99_ms", "before_requested"} | {
+    *("before_verified", "other")
+}
+
+
+def wanted_format(given: str | None, headers: Headers) -> str:
+    """Return the format that the parameter `format`, or else the header `Accept`, asks for; JSON if neither.
+
+    Raises:
+        InvalidRequest: there is no such format, or the library that writes it is not installed.
+    """
+    accepted = headers.get("accept", "")
+    if given is None:
+        given = next((name for name, kind in FORMATS.items() if kind in accepted), "json")
+    if given not in FORMATS:
+        raise InvalidRequest(f"format is one of {', '.join(FORMATS)}, or left out.")
+    if given == "parquet":
+        _pyarrow()
+    return given
+
+
+def rates_response(name: str, head: Rates, rows: Iterable[RateOut], query: RateQuery) -> Response:
+    """Return rates in a format.
+
+    Args:
+        name: of the format.
+        head: the answer without its rows.
+        rows: its rows, made as they are written.
+        query: the question, which tells the columns.
+    """
+    if name == "parquet":
+        return Response(_parquet(rows, query), media_type=FORMATS[name], headers=_HEADERS)
+    parts = _csv(rows, query) if name == "csv" else _json(head, rows)
+    first = next(parts)
+    second = next(parts, None)
+    if second is None:
+        return Response(first, media_type=FORMATS[name], headers=_HEADERS)
+    return StreamingResponse(_chained(first, second, parts), media_type=FORMATS[name], headers=_HEADERS)
+
+
+def _chained(first: bytes, second: bytes, others: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield second
+    yield from others
+
+
+def _parts(rows: Iterable[RateOut]) -> Iterator[list[RateOut]]:
+    """Cut rows into parts; there is always one, which may be empty."""
+    source = iter(rows)
+    part = list(islice(source, _PART))
+    while True:
+        following = list(islice(source, _PART))
+        yield part
+        if not following:
+            return
+        part = following
+
+
+def _json(head: Rates, rows: Iterable[RateOut]) -> Iterator[bytes]:
+    opening = msgspec.json.encode(head).removesuffix(b"]}")
+    waiting: bytes | None = None
+    for part in _parts(rows):
+        if waiting is not None:
+            yield waiting + b","
+        waiting = opening + msgspec.json.encode(part)[1:-1]
+        opening = b""
+    yield (waiting or b"") + b"]}"
+
+
+def _csv(rows: Iterable[RateOut], query: RateQuery) -> Iterator[bytes]:
+    columns = _columns(query)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\r\n")
+    writer.writeheader()
+    for part in _parts(rows):
+        writer.writerows(_values(row, query) for row in part)
+        yield text.getvalue().encode()
+        text.seek(0)
+        text.truncate()
+
+
+def _parquet(rows: Iterable[RateOut], query: RateQuery) -> bytes:
+    """Return a Parquet file, a row group a part; where the window begins and ends is in no column."""
+    arrow, parquet = _pyarrow()
+    kinds = {True: arrow.int64(), False: arrow.float64()}
+    schema = arrow.schema(
+        [
+            (name, arrow.string() if name in {*query.by, "level"} else kinds[name in _WHOLE])
+            for name in _columns(query)
+        ]
+    )
+    file = io.BytesIO()
+    with parquet.ParquetWriter(file, schema) as writer:
+        for part in _parts(rows):
+            writer.write_table(arrow.Table.from_pylist([_values(row, query) for row in part], schema=schema))
+    return file.getvalue()
+
+
+def _columns(query: RateQuery) -> list[str]:
+    choosing = query.top is not None or query.min_requested > 0
+    return [
+        *(["start"] if query.interval else []),
+        *query.by,
+        *_ALWAYS,
+        *(_COMPARED if query.compare else ()),
+        *(["other"] if choosing else []),
+        "level",
+    ]
+
+
+def _values(row: RateOut, query: RateQuery) -> dict[str, Any]:
+    """Return a row by columns; what is absent or null is empty."""
+    told = {name: value for name, value in asdict(row).items() if value is not UNSET}
+    return {**told, "level": query.level}
+
+
+def _pyarrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow as pa  # noqa: PLC0415 - an extra that few need
+        from pyarrow import parquet  # noqa: PLC0415
+    except ImportError:
+        raise InvalidRequest(
+            "This server can't write Parquet: pip install 'otpconv[parquet]' there, or take format=csv."
+        ) from None
+    return pa, parquet
