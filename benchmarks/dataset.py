@@ -1,12 +1,12 @@
-"""A ledger of many messages over 30 days, made by otpconv's own journal and applier while no server runs."""
+"""A ledger of many messages over some days, made by otpconv's own journal and applier; no server runs."""
 
 import random
-from collections.abc import Iterator
+from math import log
 from pathlib import Path
 
 from otpconv.ledger.contract import Entry
 from otpconv.ledger.sqlite import SqliteFollower, SqliteJournal
-from otpconv.model import Dimensions, Requested
+from otpconv.model import Conversion, Dimensions, Requested
 
 DAYS = 30
 _BATCH = 5_000
@@ -24,37 +24,45 @@ def message_id(number: int) -> str:
     return str(1008030300000000 + number)
 
 
-def requested_at(number: int, messages: int, now: int) -> int:
-    """Return when a message was requested, ms: evenly over the 30 days before an hour ago."""
-    span = DAYS * 86_400_000
+def requested_at(number: int, messages: int, now: int, days: int = DAYS) -> int:
+    """Return when a message was requested, ms: evenly over the days before an hour ago."""
+    span = days * 86_400_000
     return now - 3_600_000 - span + number * span // messages
 
 
-def fill(data: Path, messages: int, now: int) -> None:
-    """Write `messages` requested messages into the journal of a data folder, and apply them."""
+def fill(data: Path, messages: int, now: int, *, days: int = DAYS, verified: float = 0.0) -> None:
+    """Write messages, a share of them `verified`, into the journal of a data folder, and apply them."""
     chance = random.Random(7)  # noqa: S311 - a data set, not a secret
     journal = SqliteJournal(data / "journal.sqlite")
-    for first in range(0, messages, _BATCH):
-        journal.append(list(_entries(first, messages, now, chance)), now)
     follower = SqliteFollower(data / "ledger.sqlite", data / "journal.sqlite")
-    head = journal.head()
-    while follower.apply(_BATCH) < head:
-        pass
+    for first in range(0, messages, _BATCH):
+        numbers = range(first, min(first + _BATCH, messages))
+        entries = [
+            Entry(_requested(number, requested_at(number, messages, now, days), chance)) for number in numbers
+        ]
+        entries += [
+            Entry(_conversion(number, requested_at(number, messages, now, days), chance))
+            for number in numbers
+            if verified and chance.random() < verified
+        ]
+        follower.apply(journal.append(entries, now))
     follower.close()
     journal.close()
 
 
-def _entries(first: int, messages: int, now: int, chance: random.Random) -> Iterator[Entry]:
-    for number in range(first, min(first + _BATCH, messages)):
-        yield Entry(
-            Requested(
-                1,
-                message_id(number),
-                requested_at(number, messages, now),
-                chance.choice(_COMBINATIONS),
-                chance.randbytes(16).hex(),
-                "+491511234",
-                f"session {number}",
-                1,
-            )
-        )
+def _requested(number: int, at: int, chance: random.Random) -> Requested:
+    return Requested(
+        1,
+        message_id(number),
+        at,
+        chance.choice(_COMBINATIONS),
+        chance.randbytes(16).hex(),
+        "+491511234",
+        f"session {number}",
+        1,
+    )
+
+
+def _conversion(number: int, at: int, chance: random.Random) -> Conversion:
+    took = 1 + round(chance.lognormvariate(log(30_000), 1.0))
+    return Conversion(1, delivered=True, conversion_time=at + took, message_id=message_id(number))

@@ -11,7 +11,6 @@ from otpconv.ledger.contract import (
     HOUR_MS,
     MINUTE_MS,
     Count,
-    DelayCount,
     Ledger,
     Message,
     Tally,
@@ -178,24 +177,11 @@ def counts(
     filters: Mapping[str, Collection[str]],
 ) -> set[Count]:
     """Return what `Ledger.counts` has to answer, summed from a recount."""
-    tallies: dict[tuple[int, tuple[str, ...]], Tally] = defaultdict(Tally)
-    for key, (tally, _) in _asked(counted, account, window, by, filters):
-        tallies[key] += tally
-    return {Count(*key, tally) for key, tally in tallies.items()}
-
-
-def delays(
-    counted: Recount,
-    account: int,
-    window: Window,
-    by: Sequence[str],
-    filters: Mapping[str, Collection[str]],
-) -> set[DelayCount]:
-    """Return what `Ledger.delays` has to answer, summed from a recount."""
-    sums: dict[tuple[int, tuple[str, ...]], tuple[int, ...]] = {}
-    for key, (_, some) in _asked(counted, account, window, by, filters):
-        sums[key] = tuple(map(add, sums.get(key, (0,) * DELAY_BUCKETS), some))
-    return {DelayCount(*key, some) for key, some in sums.items()}
+    sums: dict[tuple[int, tuple[str, ...]], tuple[Tally, tuple[int, ...]]] = {}
+    for key, (tally, delays) in _asked(counted, account, window, by, filters):
+        before, delays_before = sums.get(key, (Tally(), (0,) * DELAY_BUCKETS))
+        sums[key] = before + tally, tuple(map(add, delays_before, delays))
+    return {Count(*key, *counts) for key, counts in sums.items()}
 
 
 def _asked(
@@ -261,9 +247,7 @@ def _values(dimensions: Dimensions) -> tuple[str, ...]:
 def _counted(
     ledger: Ledger, account: int, window: Window
 ) -> Iterator[tuple[RollupKey, tuple[Tally, tuple[int, ...]]]]:
-    delays = {(each.slot, each.group): each.delays for each in ledger.delays(account, window, DIMENSIONS, {})}
     found = ledger.counts(account, window, DIMENSIONS, {})
     assert len({(each.slot, each.group) for each in found}) == len(found), "a slot and group twice"
-    assert delays.keys() == {(each.slot, each.group) for each in found}
     for each in found:
-        yield (account, each.group, each.slot), (each.tally, delays[each.slot, each.group])
+        yield (account, each.group, each.slot), (each.tally, each.delays)

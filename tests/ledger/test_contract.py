@@ -433,15 +433,16 @@ def test_how_long_it_took_is_counted_as_the_law_says(storage: Storage) -> None:
     storage.append(*(Requested(1, f"{n}", DAY) for n, _ in enumerate(took)))
     storage.append(*(true(f"{n}", DAY + delay) for n, delay in enumerate(took)))
     storage.apply_all()
-    (found,) = storage.ledger.delays(1, Window(days=((DAY, DAY + DAY_MS),)), [], {})
+    (found,) = storage.ledger.counts(1, Window(days=((DAY, DAY + DAY_MS),)), [], {})
     counts = Counter(map(delay_bucket, took))
     assert found.delays == tuple(counts[k] for k in range(DELAY_BUCKETS))
     assert all(counts.values())
 
 
 def counted(slot: int, group: tuple[str, ...], requested: int, verified: int) -> Count:
-    """A count of messages that nothing but conversions that are true was reported of."""
-    return Count(slot, group, Tally(requested, verified, reported=verified))
+    """A count of messages that nothing but conversions that are true, within a second, was reported of."""
+    delays = (verified, *(0,) * (DELAY_BUCKETS - 1))
+    return Count(slot, group, Tally(requested, verified, reported=verified), delays)
 
 
 def verified(storage: Storage) -> dict[str, int | None]:

@@ -3,7 +3,7 @@
 from hypothesis import given, settings, strategies as st
 
 from ledger.engines import Engine
-from ledger.recount import contents, counts, delays, recount, rollups
+from ledger.recount import contents, counts, recount, rollups
 from ledger.reports import (
     ACCOUNTS,
     Question,
@@ -100,7 +100,6 @@ def test_counts_are_the_sums_of_a_recount(engine: Engine, about: list[Report], a
             answer = storage.ledger.counts(*question)
             assert len(set(answer)) == len(answer)
             assert set(answer) == counts(expected, *question)
-            assert set(storage.ledger.delays(*question)) == delays(expected, *question)
 
 
 @settings(deadline=None, max_examples=80)

@@ -87,19 +87,16 @@ class Tally(Struct, frozen=True, gc=False):
 class Count(Struct, frozen=True):
     """What one slot and one combination of the dimensions asked for come to.
 
-    `slot` is the slot's start (ms; 0 without a step); `group` has the values in the order of `by`.
+    Attributes:
+        slot: the slot's start, ms; 0 without a step.
+        group: the values in the order of `by`.
+        tally: how many there were.
+        delays: the verified messages by how long it took; `model.delay_bucket` says which is which.
     """
 
     slot: int
     group: tuple[str, ...]
     tally: Tally
-
-
-class DelayCount(Struct, frozen=True):
-    """The verified messages of a slot and a group as in `Count`, by the bucket of how long it took."""
-
-    slot: int
-    group: tuple[str, ...]
     delays: tuple[int, ...]
 
 
@@ -172,11 +169,6 @@ class Ledger(Protocol):
         self, account: int, window: Window, by: Sequence[str], filters: Mapping[str, Collection[str]]
     ) -> list[Count]:
         """Sum the rollups of a window by dimensions; `filters` holds the accepted values of a dimension."""
-
-    def delays(
-        self, account: int, window: Window, by: Sequence[str], filters: Mapping[str, Collection[str]]
-    ) -> list[DelayCount]:
-        """Sum how long it took to verify, as `counts` sums what was verified."""
 
     def minutes_from(self) -> int:
         """Return from when on (ms, a whole minute) rollups by minute are kept."""

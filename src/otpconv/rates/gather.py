@@ -41,10 +41,7 @@ def gather(ledger: Ledger, account: int, query: RateQuery, maturity: Maturity | 
     planned = plan(query, ledger.minutes_from())
     cells: dict[Key, Cell] = {}
     for count in ledger.counts(account, planned.window, query.by, query.filters):
-        _cell(cells, count.slot, count.group, query).add(Cell(count.tally))
-    for each in ledger.delays(account, planned.window, query.by, query.filters):
-        if any(each.delays):
-            _cell(cells, each.slot, each.group, query).add(Cell(delays=each.delays))
+        _cell(cells, count.slot, count.group, query).add(Cell(count.tally, count.delays))
     if maturity is not None:
         for window in _young(planned, query, now - maturity.horizon_ms, now):
             length = HOUR_MS if window.hours else MINUTE_MS

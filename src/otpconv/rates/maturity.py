@@ -93,7 +93,8 @@ def expected(verified: int, requested: int, young: Sequence[Young], maturity: Ma
     """
     if not maturity.delays:
         return None
-    mature = requested - sum(each.requested for each in young)
+    # What is young was counted a moment later.
+    mature = max(0, requested - sum(each.requested for each in young))
     sum_f = squares = pairs = older = 0.0
     for each in sorted(young, key=lambda one: one.oldest_ms, reverse=True):
         f = mean_verified_within(maturity.delays, each.youngest_ms, each.oldest_ms)
@@ -114,5 +115,5 @@ def _delays(
     """Sum the delays of messages that had `given_ms` to be verified, from the beginning of a day on."""
     end = (now - given_ms) // HOUR_MS * HOUR_MS
     start = max(0, (end - _LEARNED_MS) // DAY_MS * DAY_MS)
-    found = ledger.delays(account, whole_days((start, max(start, end))), (), filters)
+    found = ledger.counts(account, whole_days((start, max(start, end))), (), filters)
     return total(each.delays for each in found)

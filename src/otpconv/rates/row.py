@@ -15,7 +15,7 @@ class Cell(Struct):
 
     Attributes:
         tally: the counts.
-        delays: how long it took to verify, by bucket; empty where nothing was verified.
+        delays: how long it took to verify, by bucket; empty where nothing was requested.
         young: the part that is not mature, by the ages (ms) its messages are between.
     """
 
@@ -26,8 +26,11 @@ class Cell(Struct):
     def add(self, other: "Cell") -> None:
         """Take in the counts of another one."""
         self.tally += other.tally
-        if other.delays:
-            self.delays = total((self.delays, other.delays)) if self.delays else other.delays
+        self.delays = (
+            total((self.delays, other.delays))
+            if self.delays and other.delays
+            else self.delays or other.delays
+        )
         for ages, tally in other.young.items():
             self.add_young(ages, tally)
 

@@ -1,7 +1,7 @@
 """Reading the ledger's file: any thread, each with a connection of its own, none waits for the applier."""
 
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from otpconv.ledger.contract import (
     HOUR_MS,
     MINUTE_MS,
     Count,
-    DelayCount,
     Message,
     Tally,
     Window,
@@ -23,12 +22,12 @@ from otpconv.ledger.sqlite.connection import Value, connect_reader, mapped, stat
 from otpconv.model import Conversion, MessageState, Requested, SelfReportedRate
 
 _SQL = statements("queries.sql")
-_SQL |= {name: _SQL["chosen"] + _SQL[name] for name in ("counts", "delays")}
 
 #: A row as SQLite gives it; the statement says what is in it.
 _Row = tuple[Any, ...]
+#: Where the delays begin in a row of counts: after slot, group and tally.
+_DELAYS = 2 + len(Tally.__struct_fields__)
 _STATE = msgspec.json.Decoder(MessageState)
-_DELAYS_OF = msgspec.json.Decoder(tuple[int, ...])
 _STATES = msgspec.json.Decoder(dict[str, MessageState])
 
 
@@ -81,18 +80,13 @@ class SqliteLedger:
         self, account: int, window: Window, by: Sequence[str], filters: Mapping[str, Collection[str]]
     ) -> list[Count]:
         """Sum the rollups of a window by dimensions; `filters` holds the accepted values of a dimension."""
+        with mapped(self._path), self._connection():  # both see one state of the file
+            numbers, values = _groups(self._rows("dimensions", {"account": account}), by, filters)
+            bindings = {"account": account, "step": window.step, "spans": _spans(window), "groups": numbers}
+            rows = self._rows("counts", bindings)
         return [
-            Count(slot, group, Tally(*sums))
-            for slot, group, sums in self._summed("counts", account, window, by, filters)
-        ]
-
-    def delays(
-        self, account: int, window: Window, by: Sequence[str], filters: Mapping[str, Collection[str]]
-    ) -> list[DelayCount]:
-        """Sum how long it took to verify, as `counts` sums what was verified."""
-        return [
-            DelayCount(slot, group, _DELAYS_OF.decode(sums[0]))
-            for slot, group, sums in self._summed("delays", account, window, by, filters)
+            Count(row[0], values[int.from_bytes(row[1]) - 1], Tally(*row[2:_DELAYS]), row[_DELAYS:])
+            for row in rows
         ]
 
     def minutes_from(self) -> int:
@@ -126,30 +120,29 @@ class SqliteLedger:
         (row,) = self._rows(name, {"account": account, "message_ids": _json(list(message_ids))})
         return _STATES.decode(row[0])
 
-    def _summed(
-        self,
-        name: str,
-        account: int,
-        window: Window,
-        by: Sequence[str],
-        filters: Mapping[str, Collection[str]],
-    ) -> Iterator[tuple[int, tuple[str, ...], _Row]]:
-        """Return slots, groups and what they come to."""
-        spans = [(DAY_MS, *span) for span in window.days]
-        spans += [(HOUR_MS, *span) for span in window.hours]
-        spans += [(MINUTE_MS, *span) for span in window.minutes]
-        bindings: dict[str, Value] = {"account": account, "step": window.step, "spans": _json(spans)}
-        for each in DIMENSIONS:
-            accepted = filters.get(each)
-            bindings[each] = None if accepted is None else _json(list(accepted))
-            bindings[f"by_{each}"] = each in by
-        places = [1 + DIMENSIONS.index(each) for each in by]
-        for row in self._rows(name, bindings):
-            yield row[0], tuple([row[place] for place in places]), row[1 + len(DIMENSIONS) :]
-
     def _rows(self, name: str, bindings: Mapping[str, Value]) -> list[_Row]:
         with mapped(self._path):
             return self._connection().execute(_SQL[name], bindings).fetchall()
+
+
+def _groups(
+    dimensions: Iterable[_Row], by: Sequence[str], filters: Mapping[str, Collection[str]]
+) -> tuple[bytes, list[tuple[str, ...]]]:
+    """Number the groups from 1 on; return the number of each id by its place, and the groups' values."""
+    places = [1 + DIMENSIONS.index(name) for name in by]
+    tests = [(1 + DIMENSIONS.index(name), set(accepted)) for name, accepted in filters.items()]
+    numbers: dict[tuple[str, ...], int] = {}
+    of: dict[int, int] = {}
+    for row in dimensions:
+        if all(row[place] in accepted for place, accepted in tests):
+            of[row[0]] = numbers.setdefault(tuple([row[place] for place in places]), len(numbers) + 1)
+    return b"".join(of.get(each, 0).to_bytes(4) for each in range(max(of, default=0) + 1)), list(numbers)
+
+
+def _spans(window: Window) -> str:
+    spans = [(DAY_MS, *span) for span in window.days]
+    spans += [(HOUR_MS, *span) for span in window.hours]
+    return _json(spans + [(MINUTE_MS, *span) for span in window.minutes])
 
 
 def _message(row: _Row) -> Message:
