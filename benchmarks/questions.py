@@ -5,6 +5,7 @@ The cost has to follow the rollups, which grow to 200 rows an hour and no furthe
 
 import shutil
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from otpconv.ledger.contract import DAY_MS
 from otpconv.ledger.sqlite import SqliteLedger
 from otpconv.rates import answer, parse_query
 
-_TIMES = 100
+_TIMES = 30
 _DAYS = 90
 _QUESTIONS: list[list[tuple[str, str]]] = [
     [],
@@ -28,9 +29,8 @@ _QUESTIONS: list[list[tuple[str, str]]] = [
 ]
 
 
-def run(folder: Path, messages: int, seconds: int) -> list[dict[str, object]]:  # noqa: ARG001 - one form for all
-    """Ask each question 100 times about a day and 90 days, of a tenth, three tenths and all of `messages`."""
-    rows: list[dict[str, object]] = []
+def run(folder: Path, messages: int, seconds: int) -> Iterator[dict[str, object]]:  # noqa: ARG001 - one form for all
+    """Ask each question 30 times about a day and 90 days, of a tenth, three tenths and all of `messages`."""
     for count in (messages // 10, 3 * messages // 10, messages):
         data = folder / f"questions-{count}"
         data.mkdir()
@@ -39,12 +39,9 @@ def run(folder: Path, messages: int, seconds: int) -> list[dict[str, object]]:  
         with closing(SqliteLedger(data / "ledger.sqlite")) as ledger:
             for days in (1, _DAYS):
                 window = [("start", str(now - days * DAY_MS)), ("end", str(now))]
-                rows += [
-                    {"messages": count, "days": days, **_measured(ledger, window, question, now)}
-                    for question in _QUESTIONS
-                ]
+                for question in _QUESTIONS:
+                    yield {"messages": count, "days": days, **_measured(ledger, window, question, now)}
         shutil.rmtree(data)
-    return rows
 
 
 def _measured(
@@ -61,5 +58,5 @@ def _measured(
         "benchmark": "rates, " + (" ".join(f"{name}={value}" for name, value in question) or "one row"),
         "rows": answered,
         "p50 ms": round(took[len(took) // 2], 1),
-        "p99 ms": round(took[-2], 1),
+        "max ms": round(took[-1], 1),
     }

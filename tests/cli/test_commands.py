@@ -1,5 +1,6 @@
 """The commands, run as people run them."""
 
+import csv
 import json
 import os
 import re
@@ -99,6 +100,37 @@ def test_a_report_makes_a_rate_that_the_table_and_json_show(at: Run, own_server:
     table = at("rates", "--by", "country,provider", "--where", "country=DE").stdout
     assert re.search(r"DE .* acme .* 4 .* 2 .* 50\.0%", table)
     assert "\x1b" not in table
+
+
+def test_rates_come_as_a_table_as_csv_and_as_a_drawing(
+    at: Run, own_server: LocalServer, tmp_path: Path
+) -> None:
+    auth = (own_server.access_key_id, own_server.access_key_secret)
+    messages = [
+        {"message_id": f"{country}{n}", "country": country}
+        for country in ("DE", "FR", "ES")
+        for n in range(4)
+    ]
+    httpx.post(f"{own_server.url}/v1/messages", json={"messages": messages}, auth=auth).raise_for_status()
+    assert at("report", "FR1").returncode == 0
+    time.sleep(0.5)
+    shown = at("rates", "--by", "country", "--top", "1", "--order", "-verified", "--compare", "day").stdout
+    assert re.search(r"FR .* 4 .* 1 .* 25\.0% .* 4\.6% to 69\.9% .* 3 ", shown)
+    assert re.search(r"\(2 others\) .* 8 .* 0 .* 0\.0%", shown)
+    assert "pending: younger than 10.0 min, not learned yet" in shown
+    rows = list(csv.DictReader(at("rates", "--by", "country", "--csv").stdout.splitlines()))
+    assert [(row["country"], row["requested"], row["level"]) for row in rows] == [
+        (country, "4", "message") for country in ("DE", "ES", "FR")
+    ]
+    assert re.search(r"FR +█+░+ +25\.0%", at("rates", "--by", "country", "--plot").stdout)
+    assert re.search(r"all .*[▁▂▃].* 8\.3%", at("rates", "--interval", "1h", "--plot").stdout)
+    for name, beginning in (("rates.svg", b"<svg"), ("rates.png", b"\x89PNG")):
+        assert at("rates", "--by", "country", "--plot", str(tmp_path / name)).returncode == 0
+        assert (tmp_path / name).read_bytes().startswith(beginning)
+    for wrong in (["a.gif", "--plot"], ["a.svg"], ["--plot", "/nowhere/a.svg"]):
+        refused = at("rates", *wrong)
+        assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert at("rates", "--csv", "--by", "weather").returncode == 1
 
 
 def test_refusals_are_one_line_and_an_exit_code_of_their_own(at: Run, own_server: LocalServer) -> None:

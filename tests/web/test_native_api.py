@@ -1,5 +1,7 @@
 """The native API over HTTP: what it takes, what it answers, what it refuses, and what it never tells."""
 
+import csv
+import io
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from pyarrow import parquet
 
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
@@ -654,6 +657,76 @@ def test_without_a_window_the_last_24_hours_are_meant(own: httpx.Client, eventua
 )
 def test_a_question_that_makes_no_sense_is_refused(own: httpx.Client, query: str, says: str) -> None:
     assert says in refused(own.get(f"/v1/rates?{query}"), "InvalidRequest", 400)
+
+
+def test_a_row_says_how_sure_it_is_and_what_it_was_before(counted: httpx.Client) -> None:
+    window = {
+        "start": HOUR,
+        "end": HOUR + HOUR_MS,
+        "by": "country",
+        "order": "-change",
+        "compare": "previous",
+    }
+    answer = counted.get("/v1/rates", params=window | {"level": "message", "top": 1}).json()
+    assert answer["compared"] == {"start": HOUR - HOUR_MS, "end": HOUR}
+    assert (answer["level"], answer["denominator"]) == ("message", "messages requested")
+    first, *_ = answer["rows"]
+    low, high = first["rate_low"], first["rate_high"]
+    assert 0 <= low <= first["rate"] <= high <= 1
+    assert (first["pending"], first["rate_expected"]) == (0, first["rate"])
+    assert first["p50_ms"] is None or first["p50_ms"] <= first["p90_ms"] <= first["p99_ms"]
+    assert {"before_requested", "before_verified", "before_rate", "change", "change_low"} <= first.keys()
+    assert 0 <= first["reported_share"] <= 1
+
+
+def test_sessions_and_first_attempts_are_counted_apart(own: httpx.Client, eventually: Eventually) -> None:
+    post(
+        own,
+        message("a", session_id="s", attempt=1),
+        message("b", session_id="s", attempt=2, requested_at=SENT + 1),
+    )
+    post(own, conversion("b"), to="conversions")
+    eventually(lambda: rows(own), [row(2, 1)])
+    assert rows(own, level="first_attempt") == [row(1, 0)]
+    assert rows(own, level="session") == [row(1, 1)]
+
+
+@pytest.mark.parametrize("ask", [{"format": "csv"}, {"accept": "text/csv"}])
+def test_rates_come_as_csv(counted: httpx.Client, ask: dict[str, str]) -> None:
+    params = {"start": HOUR - HOUR_MS, "end": HOUR + 2 * HOUR_MS, "by": "country", "interval": "1h"}
+    headers = {name: value for name, value in ask.items() if name == "accept"}
+    given = params | {name: value for name, value in ask.items() if name != "accept"}
+    answer = counted.get("/v1/rates", params=given, headers=headers)
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    found = list(csv.DictReader(answer.text.splitlines()))
+    expected = counted.get("/v1/rates", params=params).json()["rows"]
+    assert [{name: str(value) for name, value in each.items() if value is not None} for each in expected] == [
+        {name: value for name, value in each.items() if value and name != "level"} for each in found
+    ]
+    assert {each["level"] for each in found} == {"message"}
+
+
+def test_rates_come_as_parquet(counted: httpx.Client) -> None:
+    params = {"start": HOUR - HOUR_MS, "end": HOUR + 2 * HOUR_MS, "by": "country", "interval": "1h"}
+    answer = counted.get("/v1/rates", params=params | {"format": "parquet"})
+    assert answer.headers["content-type"] == "application/vnd.apache.parquet"
+    found = parquet.read_table(io.BytesIO(answer.content)).to_pylist()
+    expected = counted.get("/v1/rates", params=params).json()["rows"]
+    assert [{name: each[name] for name in each if name != "level"} for each in found] == expected
+
+
+def test_a_long_answer_comes_in_parts_and_whole(own: httpx.Client) -> None:
+    params = {"start": DAY, "end": DAY + 3000 * HOUR_MS, "interval": "1h"}
+    found = own.get("/v1/rates", params=params)
+    assert len(found.json()["rows"]) == 3000
+    assert "content-length" not in found.headers
+    lines = own.get("/v1/rates", params=params | {"format": "csv"}).text.splitlines()
+    assert [int(line.split(",")[0]) for line in lines[1:]] == [each["start"] for each in found.json()["rows"]]
+
+
+@pytest.mark.parametrize("query", ["format=xml", "format=", "format=csv&format=json", "top=1", "level=user"])
+def test_a_form_of_answer_that_there_is_not_is_refused(own: httpx.Client, query: str) -> None:
+    refused(own.get(f"/v1/rates?{query}"), "InvalidRequest", 400)
 
 
 # Everything else.

@@ -42,7 +42,24 @@ class Client:
             Refused: the server refuses the call; the text is the server's.
             Unavailable: the server can't be reached, or says to come again.
         """
-        response = self.send(
+        return self.fields(self._answer(method, path, params, body))
+
+    def text(self, path: str, params: Mapping[str, str | list[str]]) -> str:
+        """Ask the native API and return the text it answers.
+
+        Raises:
+            Refused: the server refuses the call; the text is the server's.
+            Unavailable: the server can't be reached, or says to come again.
+        """
+        response = self._answer("GET", path, params, None)
+        if not response.is_success:
+            self.fields(response)
+        return response.text
+
+    def _answer(
+        self, method: str, path: str, params: Mapping[str, str | list[str]] | None, body: object
+    ) -> httpx.Response:
+        return self.send(
             httpx.Request(
                 method,
                 f"{self.endpoint}{path}",
@@ -52,7 +69,6 @@ class Client:
             ),
             auth=(self.access_key_id, self.access_key_secret),
         )
-        return self.fields(response)
 
     def fields(self, response: httpx.Response) -> Any:  # noqa: ANN401 - JSON is anything
         """Return the JSON of an answer.

@@ -1,11 +1,10 @@
 """`otpconv rates`."""
 
-from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.table import Table
 
 from otpconv.cli.client import Client
 from otpconv.cli.options import (
@@ -17,11 +16,15 @@ from otpconv.cli.options import (
     Json,
     KeyFile,
 )
-from otpconv.cli.terminal import output
+from otpconv.cli.rates_table import iso, percent, table
+from otpconv.cli.terminal import note, output
 from otpconv.errors import Misconfigured
 
 
 def rates(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="With --plot: a .png or .svg file to draw into.")
+    ] = None,
     start: Annotated[
         str | None, typer.Option(help="ISO 8601 or ms; default: 24 hours before the end.")
     ] = None,
@@ -36,6 +39,22 @@ def rates(
         list[str] | None,
         typer.Option("--where", metavar="NAME=VALUE", help="Only this value of a dimension; repeatable."),
     ] = None,
+    level: Annotated[
+        str | None, typer.Option(help="What is counted: message, first_attempt or session.")
+    ] = None,
+    compare: Annotated[
+        str | None, typer.Option(help="With the day or week before, or the previous window.")
+    ] = None,
+    order: Annotated[
+        str | None,
+        typer.Option(help="As -requested, rate, change, p50_ms; a minus: largest first."),
+    ] = None,
+    top: Annotated[int | None, typer.Option(help="So many groups, and one row for all others.")] = None,
+    min_requested: Annotated[
+        int | None, typer.Option(help="Groups with less go into the row for all others.")
+    ] = None,
+    plot: Annotated[bool, typer.Option("--plot", help="Draw it, here or into FILE.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     endpoint: Endpoint = DEFAULT_ENDPOINT,
     access_key_id: AccessKeyId = None,
     access_key_secret: AccessKeySecret = None,
@@ -48,45 +67,68 @@ def rates(
         otpconv rates --by country,provider
 
         otpconv rates --start 2026-01-01 --end 2026-02-01 --interval 1d --where country=DE
+
+        otpconv rates --by country --compare week --order change --min-requested 100
+
+        otpconv rates --interval 1h --by provider --plot rates.svg
     """
-    client = Client(endpoint, access_key_id, access_key_secret, key_file)
-    given = {"start": start, "end": end, "by": by, "interval": interval, "tz": tz}
-    params: dict[str, str | list[str]] = {name: value for name, value in given.items() if value is not None}
+    if file is not None and not plot:
+        raise Misconfigured("a FILE is for --plot")
+    given: dict[str, str | int | None] = {
+        "start": start,
+        "end": end,
+        "by": by,
+        "interval": interval,
+        "tz": tz,
+    }
+    given |= {"level": level, "compare": compare, "order": order, "top": top, "min_requested": min_requested}
+    params: dict[str, str | list[str]] = {
+        name: str(value) for name, value in given.items() if value is not None
+    }
     for condition in where or []:
         name, equals, value = condition.partition("=")
         if not equals:
             raise Misconfigured(f"--where takes NAME=VALUE, as country=DE; not {condition!r}")
         params[name] = [*params.get(name, []), value]
+    client = Client(endpoint, access_key_id, access_key_secret, key_file)
+    if csv:
+        typer.echo(client.text("/v1/rates", params | {"format": "csv"}), nl=False)
+        return
     answer = client.call("GET", "/v1/rates", params=params)
     if json:
         typer.echo(msgspec.json.encode(answer).decode())
         return
-    dimensions = [name.strip() for name in (by or "").split(",") if name.strip()]
+    _show(answer, [each.strip() for each in (by or "").split(",") if each.strip()], file, plot=plot)
+
+
+def _show(answer: dict[str, Any], dimensions: list[str], file: Path | None, *, plot: bool) -> None:
+    from otpconv.cli.plot import lines
+
+    if file is not None:
+        _draw(answer, dimensions, file)
+        return
     console = output()
+    if plot:
+        for line in lines(answer["rows"], dimensions):
+            console.print(line, markup=False, soft_wrap=True)
+        return
     console.print(table(answer, dimensions))
+    if (maturity := answer["maturity"]) is not None:
+        learned = {"filters": "of these", "account": "of the account"}.get(maturity["scope"])
+        source = f"learned from {maturity['learned_from']} {learned}" if learned else "not learned yet"
+        console.print(f"pending: younger than {maturity['horizon_ms'] / 60_000:.1f} min, {source}")
     console.print(f"{answer['unmatched']} unmatched")
     for reported in answer["self_reported"]:
-        console.print(f"self-reported at {_iso(reported['report_time'])}: {_percent(reported['rate'])}")
+        console.print(f"self-reported at {iso(reported['report_time'])}: {percent(reported['rate'])}")
 
 
-def table(answer: dict[str, Any], dimensions: list[str]) -> Table:
-    """Return the rows of an answer of `/v1/rates` as a table for a terminal."""
-    shown = Table(title=f"{_iso(answer['start'])} to {_iso(answer['end'])}", title_justify="left")
-    timed = any("start" in row for row in answer["rows"])
-    for name in (["start"] if timed else []) + dimensions:
-        shown.add_column(name)
-    for name in ("requested", "verified", "rate"):
-        shown.add_column(name, justify="right")
-    for row in answer["rows"]:
-        start = [_iso(row["start"])] if timed else []
-        group = ["-" if row[name] is None else row[name] for name in dimensions]
-        shown.add_row(*start, *group, str(row["requested"]), str(row["verified"]), _percent(row["rate"]))
-    return shown
+def _draw(answer: dict[str, Any], dimensions: list[str], file: Path) -> None:
+    from otpconv.rates.chart import picture, specification
 
-
-def _iso(time: int) -> str:
-    return datetime.fromtimestamp(time / 1000, UTC).strftime("%Y-%m-%d %H:%M")
-
-
-def _percent(rate: float | None) -> str:
-    return "-" if rate is None else f"{rate:.1%}"
+    title = f"{iso(answer['start'])} to {iso(answer['end'])}: {answer['denominator']}"
+    drawn = picture(specification(answer["rows"], dimensions, title), file.suffix.lower().removeprefix("."))
+    try:
+        file.write_bytes(drawn)
+    except OSError as error:
+        raise Misconfigured(f"{file} can't be written: {error.strerror}") from error
+    note(f"drawn into {file}")

@@ -1,0 +1,64 @@
+"""One specification draws every answer, and asks nobody for anything."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from otpconv.errors import Misconfigured
+from otpconv.rates.chart import label, picture, point, specification
+
+ROW: dict[str, Any] = {
+    "requested": 10,
+    "pending": 0,
+    "rate": 0.5,
+    "rate_low": 0.3,
+    "rate_high": 0.7,
+    "rate_expected": None,
+    "rate_expected_low": None,
+    "rate_expected_high": None,
+}
+GROUPS = [ROW | {"country": "DE"}, ROW | {"country": None}, ROW | {"other": 3}]
+HOURS = [row | {"start": hour * 3_600_000} for hour in range(3) for row in GROUPS]
+
+
+@pytest.mark.parametrize("rows", [GROUPS, HOURS])
+def test_groups_and_times_are_drawn_as_png_and_svg(rows: list[dict[str, Any]]) -> None:
+    chart = specification(rows, ["country"], "a title")
+    for name in ("DE", "3 others", "a title"):
+        assert name in json.dumps(chart)
+    assert "url" not in chart["data"]
+    assert picture(chart, "svg").startswith(b"<svg")
+    assert picture(chart, "png").startswith(b"\x89PNG")
+
+
+def test_the_expected_rate_goes_before_the_one_that_still_grows() -> None:
+    expected = {"rate_expected": 0.8, "rate_expected_low": 0.6, "rate_expected_high": 0.9}
+    shown = point(ROW | expected, [])
+    assert (shown["rate"], shown["low"], shown["high"]) == (0.8, 0.6, 0.9)
+    assert (point(ROW, [])["rate"], label(ROW, [])) == (0.5, "all")
+    assert label(ROW | {"country": "DE", "carrier": None}, ["country", "carrier"]) == "DE / -"
+
+
+def test_a_picture_of_another_format_is_refused() -> None:
+    with pytest.raises(Misconfigured, match=r"\.png or a \.svg"):
+        picture({}, "gif")
+
+
+def test_without_the_library_it_says_what_to_install() -> None:
+    blocked = (
+        "import sys\n"
+        "sys.modules['altair'] = sys.modules['vl_convert'] = None\n"
+        "from otpconv.rates.chart import picture, specification\n"
+        "for draw in (lambda: specification([], [], ''), lambda: picture({}, 'svg')):\n"
+        "    try:\n"
+        "        draw()\n"
+        "    except Exception as error:\n"
+        "        print(error)\n"
+    )
+    told = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", blocked], capture_output=True, text=True, timeout=30, check=True
+    ).stdout
+    assert told.count("pip install 'otpconv[plot]'") == 2
