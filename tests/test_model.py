@@ -7,10 +7,13 @@ from hypothesis import given, strategies as st
 
 from otpconv.model import (
     BY_NUMBER_WINDOW_MS,
+    DELAY_BUCKETS,
     Conversion,
     Dimensions,
     MessageState,
     Requested,
+    delay_bucket,
+    first_of,
     owner,
     state_of,
 )
@@ -188,3 +191,16 @@ def test_adding_one_conversion_is_joining_what_it_comes_to(
     state: MessageState, conversion: Conversion
 ) -> None:
     assert state.with_conversion(conversion) == state.join(state_of(conversion))
+
+
+def test_a_delay_is_in_the_bucket_that_its_octave_says() -> None:
+    ms = {1: 0, 999: 0, 1_000: 1, 1_414: 1, 1_415: 2, 2_000: 3, 30_000: 10, 92_681_000: 33, 92_682_000: 34}
+    assert {delay: delay_bucket(delay) for delay in ms} == ms
+    assert delay_bucket(10**12) == DELAY_BUCKETS - 1
+
+
+@given(st.lists(requested, min_size=1, max_size=4))
+def test_a_session_is_counted_with_its_earliest_message_in_whatever_order(session: list[Requested]) -> None:
+    times = {each.requested_at for order in permutations(session) if (each := first_of(order))}
+    assert times == {min(each.requested_at for each in session)}
+    assert first_of([]) is None

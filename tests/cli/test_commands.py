@@ -284,6 +284,21 @@ def test_doctor_finds_a_rollup_that_was_changed_and_rebuilds_it(at: Run, own_ser
     assert otpconv("doctor", *data).returncode == 0
 
 
+def test_a_server_makes_the_ledger_of_an_older_version_anew(at: Run, own_server: LocalServer) -> None:
+    auth = (own_server.access_key_id, own_server.access_key_secret)
+    messages = [{"message_id": f"m{n}"} for n in range(50)]
+    httpx.post(f"{own_server.url}/v1/messages", json={"messages": messages}, auth=auth).raise_for_status()
+    own_server.stop()
+    with closing(sqlite3.connect(own_server.data / "ledger.sqlite")) as connection, connection:
+        connection.execute("DROP TABLE rollups")
+        connection.execute("PRAGMA user_version = 1")
+    export = otpconv("export", "--data", own_server.data)
+    assert export.returncode == 2
+    assert "otpconv doctor --rebuild" in export.stderr
+    own_server.start()
+    assert json.loads(at("rates", "--json").stdout)["rows"][0]["requested"] == 50
+
+
 def test_without_the_servers_libraries_a_command_says_what_to_install() -> None:
     blocked = (
         "import sys\n"
