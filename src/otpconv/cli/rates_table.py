@@ -62,7 +62,8 @@ def _columns(answer: Mapping[str, Any]) -> dict[str, Callable[[Row], str]]:
 
 def _group(row: Row, dimensions: Sequence[str]) -> list[str]:
     if "other" in row:
-        return [f"({row['other']} others)", *("" for _ in dimensions[1:])]
+        count = row["other"]
+        return [f"({count} other{'s' if count > 1 else ''})", *("" for _ in dimensions[1:])]
     return ["-" if row[name] is None else str(row[name]) for name in dimensions]
 
 

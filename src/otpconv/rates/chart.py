@@ -85,7 +85,7 @@ def point(row: Mapping[str, Any], by: Sequence[str]) -> dict[str, Any]:
 def label(row: Mapping[str, Any], by: Sequence[str]) -> str:
     """Return the name of a row's group: its values, a dash where none was told."""
     if "other" in row:
-        return f"{row['other']} others"
+        return f"{row['other']} other{'s' if row['other'] > 1 else ''}"
     return " / ".join(row[name] or "-" for name in by) or "all"
 
 

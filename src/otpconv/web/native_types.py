@@ -172,7 +172,7 @@ class Compared(Struct):
     end: int
 
 
-class Rates(Struct):
+class Rates(Struct, kw_only=True):
     """Rates of the window [start, end), widened to the grain of the rollups."""
 
     start: int
@@ -183,7 +183,7 @@ class Rates(Struct):
     unmatched: int
     self_reported: list[SelfReported]
     compared: Compared | UnsetType = UNSET
-    rows: list[RateOut] = []
+    rows: list[RateOut]
 
 
 class Problem(Struct):

@@ -16,14 +16,15 @@ def rates_out(
     """Return an answer without its rows."""
     learned = found.maturity
     return Rates(
-        found.start,
-        found.end,
-        query.level,
-        LEVELS[query.level],
-        MaturityOut(learned.horizon_ms, learned.learned_from, learned.scope) if learned else None,
-        unmatched,
-        [SelfReported(each.report_time, each.rate) for each in self_reported],
-        Compared(*found.before) if found.before else UNSET,
+        start=found.start,
+        end=found.end,
+        level=query.level,
+        denominator=LEVELS[query.level],
+        maturity=MaturityOut(learned.horizon_ms, learned.learned_from, learned.scope) if learned else None,
+        unmatched=unmatched,
+        self_reported=[SelfReported(each.report_time, each.rate) for each in self_reported],
+        compared=Compared(*found.before) if found.before else UNSET,
+        rows=[],
     )
 
 
