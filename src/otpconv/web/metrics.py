@@ -91,13 +91,13 @@ class _Account(Collector):
     def _routes(self, window: Window) -> dict[tuple[str, ...], tuple[int, int]]:
         """Return requested and verified by provider and country: the largest, and the rest summed up."""
         counts = self._ledger.counts(self._account, window, ("provider", "country"), {})
-        counts.sort(key=lambda count: (-count.requested, count.group))
-        routes = {count.group: (count.requested, count.verified) for count in counts[:MAX_ROUTES]}
+        counts.sort(key=lambda count: (-count.tally.requested, count.group))
+        routes = {count.group: (count.tally.requested, count.tally.verified) for count in counts[:MAX_ROUTES]}
         rest: list[Count] = counts[MAX_ROUTES:]
         if rest:
             asked, came = routes.get(_OTHER, (0, 0))
             routes[_OTHER] = (
-                asked + sum(count.requested for count in rest),
-                came + sum(count.verified for count in rest),
+                asked + sum(count.tally.requested for count in rest),
+                came + sum(count.tally.verified for count in rest),
             )
         return routes
