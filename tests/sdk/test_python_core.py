@@ -90,8 +90,12 @@ def test_a_conversion_is_counted(
     assert set(answer) == {"RequestId", "ResponseCode", "ResponseDescription"}
     assert answer["ResponseCode"] == "OK"
     window = {"start": SENT - 1000, "end": SENT + 1000}
-    expected = [{"requested": 2, "verified": 1, "rate": 0.5}]
-    eventually(lambda: own.get("/v1/rates", params=window).json()["rows"], expected)
+
+    def counted() -> list[tuple[int, int, float]]:
+        rows = own.get("/v1/rates", params=window).json()["rows"]
+        return [(row["requested"], row["verified"], row["rate"]) for row in rows]
+
+    eventually(counted, [(2, 1, 0.5)])
     assert own.get("/v1/messages/1").json()["verified_at"] == SENT + 5
 
 

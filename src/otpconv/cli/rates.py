@@ -20,41 +20,47 @@ from otpconv.cli.rates_table import iso, percent, table
 from otpconv.cli.terminal import note, output
 from otpconv.errors import Misconfigured
 
+Picture = Annotated[
+    Path | None, typer.Argument(metavar="[FILE]", help="With --plot: a .png or .svg file to draw into.")
+]
+Start = Annotated[str | None, typer.Option(help="ISO 8601 or ms; default: 24 hours before the end.")]
+End = Annotated[str | None, typer.Option(help="ISO 8601 or ms; default: now.")]
+By = Annotated[
+    str | None,
+    typer.Option(help="Split by country, carrier, provider, template, sender, channel; comma-separated."),
+]
+Interval = Annotated[str | None, typer.Option(help="Split by time: 1m, 5m, 15m, 1h or 1d.")]
+Zone = Annotated[str | None, typer.Option(help="Time zone of 1d, as Europe/Berlin; default: UTC.")]
+Where = Annotated[
+    list[str] | None,
+    typer.Option("--where", metavar="NAME=VALUE", help="Only this value of a dimension; repeatable."),
+]
+Level = Annotated[str | None, typer.Option(help="What is counted: message, first_attempt or session.")]
+Compare = Annotated[str | None, typer.Option(help="With the day or week before, or the previous window.")]
+Order = Annotated[
+    str | None, typer.Option(help="As -requested, rate, change, p50_ms; a minus: largest first.")
+]
+Top = Annotated[int | None, typer.Option(help="So many groups, and one row for all others.")]
+Least = Annotated[int | None, typer.Option(help="Groups with less go into the row for all others.")]
+Plot = Annotated[bool, typer.Option("--plot", help="Draw it, here or into FILE.")]
+Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+
 
 def rates(
-    file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="With --plot: a .png or .svg file to draw into.")
-    ] = None,
-    start: Annotated[
-        str | None, typer.Option(help="ISO 8601 or ms; default: 24 hours before the end.")
-    ] = None,
-    end: Annotated[str | None, typer.Option(help="ISO 8601 or ms; default: now.")] = None,
-    by: Annotated[
-        str | None,
-        typer.Option(help="Split by country, carrier, provider, template, sender, channel; comma-separated."),
-    ] = None,
-    interval: Annotated[str | None, typer.Option(help="Split by time: 1m, 5m, 15m, 1h or 1d.")] = None,
-    tz: Annotated[str | None, typer.Option(help="Time zone of 1d, as Europe/Berlin; default: UTC.")] = None,
-    where: Annotated[
-        list[str] | None,
-        typer.Option("--where", metavar="NAME=VALUE", help="Only this value of a dimension; repeatable."),
-    ] = None,
-    level: Annotated[
-        str | None, typer.Option(help="What is counted: message, first_attempt or session.")
-    ] = None,
-    compare: Annotated[
-        str | None, typer.Option(help="With the day or week before, or the previous window.")
-    ] = None,
-    order: Annotated[
-        str | None,
-        typer.Option(help="As -requested, rate, change, p50_ms; a minus: largest first."),
-    ] = None,
-    top: Annotated[int | None, typer.Option(help="So many groups, and one row for all others.")] = None,
-    min_requested: Annotated[
-        int | None, typer.Option(help="Groups with less go into the row for all others.")
-    ] = None,
-    plot: Annotated[bool, typer.Option("--plot", help="Draw it, here or into FILE.")] = False,
-    csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    file: Picture = None,
+    start: Start = None,
+    end: End = None,
+    by: By = None,
+    interval: Interval = None,
+    tz: Zone = None,
+    where: Where = None,
+    level: Level = None,
+    compare: Compare = None,
+    order: Order = None,
+    top: Top = None,
+    min_requested: Least = None,
+    plot: Plot = False,
+    csv: Csv = False,
     endpoint: Endpoint = DEFAULT_ENDPOINT,
     access_key_id: AccessKeyId = None,
     access_key_secret: AccessKeySecret = None,
@@ -74,22 +80,9 @@ def rates(
     """
     if file is not None and not plot:
         raise Misconfigured("a FILE is for --plot")
-    given: dict[str, str | int | None] = {
-        "start": start,
-        "end": end,
-        "by": by,
-        "interval": interval,
-        "tz": tz,
-    }
-    given |= {"level": level, "compare": compare, "order": order, "top": top, "min_requested": min_requested}
-    params: dict[str, str | list[str]] = {
-        name: str(value) for name, value in given.items() if value is not None
-    }
-    for condition in where or []:
-        name, equals, value = condition.partition("=")
-        if not equals:
-            raise Misconfigured(f"--where takes NAME=VALUE, as country=DE; not {condition!r}")
-        params[name] = [*params.get(name, []), value]
+    given = {"start": start, "end": end, "by": by, "interval": interval, "tz": tz, "level": level}
+    numbers = {"top": top, "min_requested": min_requested}
+    params = _parameters(given | {"compare": compare, "order": order}, numbers, where or [])
     client = Client(endpoint, access_key_id, access_key_secret, key_file)
     if csv:
         typer.echo(client.text("/v1/rates", params | {"format": "csv"}), nl=False)
@@ -99,6 +92,20 @@ def rates(
         typer.echo(msgspec.json.encode(answer).decode())
         return
     _show(answer, [each.strip() for each in (by or "").split(",") if each.strip()], file, plot=plot)
+
+
+def _parameters(
+    given: dict[str, str | None], numbers: dict[str, int | None], where: list[str]
+) -> dict[str, str | list[str]]:
+    """Return the parameters of the URL: what was given, and the conditions by dimension."""
+    params: dict[str, str | list[str]] = {name: text for name, text in given.items() if text is not None}
+    params |= {name: str(number) for name, number in numbers.items() if number is not None}
+    for condition in where:
+        name, equals, value = condition.partition("=")
+        if not equals:
+            raise Misconfigured(f"--where takes NAME=VALUE, as country=DE; not {condition!r}")
+        params[name] = [*params.get(name, []), value]
+    return params
 
 
 def _show(answer: dict[str, Any], dimensions: list[str], file: Path | None, *, plot: bool) -> None:
