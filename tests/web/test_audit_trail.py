@@ -38,7 +38,7 @@ def test_every_refusal_has_its_line(server: LocalServer) -> None:
     send(server.url, v1(key, CONVERSION | {"AccessKeyId": "LTAInobody"}))
     httpx.get(f"{server.url}/v1/rates", auth=(key.secret, key.access_key_id))  # the wrong way round
     httpx.get(f"{server.url}/v1/messages/{NUMBER}", auth=(NUMBER, WRONG))
-    httpx.get(f"{server.url}/v1/rates", auth=(key.access_key_id, WRONG))
+    last = httpx.get(f"{server.url}/v1/rates", auth=(key.access_key_id, WRONG))
     found = trail(server)
     assert [(line["who"], line["what"], line["outcome"]) for line in found] == [
         (key.access_key_id, "dysms:SmsConversion", "SignatureDoesNotMatch"),
@@ -49,6 +49,7 @@ def test_every_refusal_has_its_line(server: LocalServer) -> None:
     ]
     assert {line["from"] for line in found} == {"127.0.0.1"}
     assert found[0]["request_id"] == reply.json["RequestId"]
+    assert found[-1]["request_id"] == last.headers["x-request-id"]
     server.stop()
     text = (server.data / "audit.ndjson").read_text() + server.log.read_text()
     for never in (key.secret, WRONG, NUMBER, "signature=", "Signature="):

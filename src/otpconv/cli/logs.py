@@ -10,11 +10,8 @@ import msgspec
 def log_to_stderr(level: str) -> None:
     """Send everything from `level` (as `info`) on to standard error."""
     handler = logging.StreamHandler(sys.stderr)
-    if not sys.stderr.isatty():
-        handler.setFormatter(JsonFormatter())
-    logging.basicConfig(
-        level=level.upper(), handlers=[handler], format="%(asctime)s %(levelname)s %(message)s"
-    )
+    handler.setFormatter(LineFormatter() if sys.stderr.isatty() else JsonFormatter())
+    logging.basicConfig(level=level.upper(), handlers=[handler])
 
 
 def quiet_reporter() -> None:
@@ -22,8 +19,21 @@ def quiet_reporter() -> None:
     logging.getLogger("otpconv.reporter").addHandler(logging.NullHandler())
 
 
+class LineFormatter(logging.Formatter):
+    """A line for people: time, level, message, and the request's id if it is about one."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(message)s%(request)s", defaults={"request": ""})
+
+    def format(self, record: logging.LogRecord) -> str:  # type: ignore[explicit-override]
+        """Return the line of a record."""
+        if request_id := getattr(record, "request_id", ""):
+            record.request = f" (request {request_id})"
+        return super().format(record)
+
+
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, and the exception if there is one."""
+    """One JSON object a line: time, level, logger, message, and the request's id and the exception if any."""
 
     def format(self, record: logging.LogRecord) -> str:  # type: ignore[explicit-override]
         """Return the line of a record."""
@@ -33,6 +43,8 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        if request_id := getattr(record, "request_id", ""):
+            line["request_id"] = request_id
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return msgspec.json.encode(line).decode()

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from otpconv.dialects.alibaba import by_name
 from otpconv.errors import (
@@ -31,7 +31,7 @@ from otpconv.web.native import NativeApi
 from otpconv.web.native_types import Problem
 from otpconv.web.openapi import document
 from otpconv.web.pages import OneTimeLinks, Pages
-from otpconv.web.rpc import Respond, RpcEndpoint
+from otpconv.web.rpc import Respond, RpcEndpoint, new_request_id
 
 #: Load balancers ask here, by plain HTTP too.
 _ALWAYS_OPEN = {"/healthz", "/readyz"}
@@ -101,7 +101,14 @@ class App:
                 page = self._pages.problem(Request(scope), error)
                 await (page or _problem(error, self._public_url))(scope, receive, send)
                 return
-        await self._other(scope, receive, send)
+        request_id = scope["otpconv.request_id"] = new_request_id()
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        await self._other(scope, receive, send_with_id)
         self._count(scope.get("otpconv.action", ""), scope.get("otpconv.code", "OK"))
 
 
@@ -150,7 +157,9 @@ def _starlette(service: Service, bodies: Bodies, gate: Gate, pages: Pages, publi
 def _translated(error: Exception, request: Request) -> OtpconvError:
     if isinstance(error, OtpconvError):
         if not isinstance(error, Refused):
-            _log.error("%s %s failed: %s", request.method, request.url.path, error.text)
+            _log.error(
+                "%s %s failed: %s", request.method, request.url.path, error.text, extra=_identity(request)
+            )
         return error
     if isinstance(error, HTTPException):
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
@@ -158,8 +167,12 @@ def _translated(error: Exception, request: Request) -> OtpconvError:
                 f"This path takes {(error.headers or {}).get('Allow', 'another method')}."
             )
         return NotFound("There is nothing at this path; /openapi.json lists the paths.")
-    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    _log.error("%s %s failed", request.method, request.url.path, exc_info=error, extra=_identity(request))
     return OtpconvError("The request failed for a reason that is in the server's log.")
+
+
+def _identity(request: Request) -> dict[str, str]:
+    return {"request_id": request.scope.get("otpconv.request_id", "")}
 
 
 def _problem(error: OtpconvError, public_url: str) -> Response:

@@ -98,7 +98,7 @@ class Gate:
             source_ip=self.peers.of(scope).source_ip,
             user=denied.display_name if denied else "",
             account=denied.account if denied else 0,
-            request_id=request_id,
+            request_id=request_id or scope.get("otpconv.request_id", ""),
         )
 
     def settle(self) -> None:

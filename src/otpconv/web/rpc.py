@@ -142,10 +142,10 @@ class RpcEndpoint:
         xml: bool = False,
     ) -> Answer:
         if not isinstance(error, OtpconvError):
-            _log.error("request %s failed", request_id, exc_info=error)
+            _log.error("the request failed", exc_info=error, extra={"request_id": request_id})
             error = OtpconvError("unexpected")
         elif not isinstance(error, Refused):
-            _log.error("request %s failed: %s", request_id, error.text)
+            _log.error("the request failed: %s", error.text, extra={"request_id": request_id})
         answer = failure(
             error,
             request_id,
