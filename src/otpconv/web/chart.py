@@ -1,0 +1,134 @@
+"""The chart of rates over time: one specification in Vega-Lite, made by altair."""
+
+from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import asdict
+
+_FONT: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif"
+#: Below it the axis tells the time of day.
+_TWO_DAYS_MS: Final = 2 * 86_400_000
+#: Width of the plot, and heights of the rate and of the counts below it, px.
+_WIDE, _NARROW = (1060, 210, 70), (300, 190, 64)
+
+
+class Slot(Struct, frozen=True):
+    """One point of the chart.
+
+    Attributes:
+        start: ms.
+        rate: 0 to 1; None where nothing was requested.
+        low, high: the 95 % interval of the rate.
+        before: the rate it is compared with.
+        requested: messages.
+        verified: of these.
+    """
+
+    start: int
+    rate: float | None
+    low: float | None
+    high: float | None
+    before: float | None
+    requested: int
+    verified: int
+
+
+class Chart(Struct, frozen=True):
+    """What is drawn, and how.
+
+    Attributes:
+        slots: by time.
+        step_ms: from one to the next.
+        dark: on a dark ground.
+        narrow: for a telephone.
+    """
+
+    slots: list[Slot]
+    step_ms: int
+    dark: bool = False
+    narrow: bool = False
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the picture, px, labels included: to keep its place before it is there."""
+        width, *heights = _NARROW if self.narrow else _WIDE
+        return width + 47, sum(heights) + 52
+
+
+class _Colours(Struct, frozen=True):
+    ink: str
+    line: str
+    rate: str
+    before: str
+    requested: str
+
+
+_LIGHT = _Colours(ink="#57615d", line="#e6eae8", rate="#0f6f67", before="#86918c", requested="#cfd8d4")
+_DARK = _Colours(ink="#a2ada8", line="#2b3230", rate="#62cbbd", before="#77837e", requested="#3a4441")
+
+
+def specification(chart: Chart) -> str:
+    """Return the chart as Vega-Lite, in JSON."""
+    import altair as alt  # noqa: PLC0415 - half a second, in the process that draws
+
+    colours = _DARK if chart.dark else _LIGHT
+    width, above, below = _NARROW if chart.narrow else _WIDE
+    rows = [{**asdict(slot), "end": slot.start + chart.step_ms} for slot in chart.slots]
+    start, end = rows[0]["start"], rows[-1]["end"]
+    rows.append(
+        {**rows[-1], "start": end, "requested": 0, "verified": 0}
+    )  # so that the last step has its end
+    time = alt.X(
+        "start:T",
+        scale=alt.Scale(type="utc", domain=[start, end]),
+        axis=alt.Axis(
+            title=None,
+            format="%H:%M" if end - start < _TWO_DAYS_MS else "%-d %b",
+            tickCount=4 if chart.narrow else 10,
+            labelOverlap=True,
+            grid=False,
+        ),
+    )
+    base = alt.Chart(alt.InlineData(values=rows)).encode(x=time)
+    unlabelled = base.encode(x=time.axis(alt.Axis(title=None, labels=False, ticks=False, grid=False)))
+    whole = alt.vconcat(
+        _rates(unlabelled, colours).properties(width=width, height=above),
+        _counts(base, colours).properties(width=width, height=below),
+        spacing=14,
+    ).configure(
+        background="transparent",
+        font=_FONT,
+        padding={"left": 2, "right": 8, "top": 6, "bottom": 2},
+        axis=alt.AxisConfig(
+            gridColor=colours.line,
+            domainColor=colours.line,
+            tickColor=colours.line,
+            labelColor=colours.ink,
+            labelFontSize=12,
+        ),
+        view=alt.ViewConfig(stroke=None),
+    )
+    return str(whole.to_json(indent=None, validate=False))
+
+
+def _rates(base: Any, colours: _Colours) -> Any:  # noqa: ANN401 - altair is not loaded here
+    """Draw the band, what was before, and the rate on top."""
+    step = {"interpolate": "step-after"}
+    percent = {"axis": {"format": "%", "title": None, "tickCount": 5}, "scale": {"zero": False, "nice": True}}
+    rate = {"field": "rate", "type": "quantitative", **percent}
+    band = base.mark_area(color=colours.rate, opacity=0.22, **step).encode(y="low:Q", y2="high:Q")
+    before = base.mark_line(color=colours.before, strokeDash=[4, 3], strokeWidth=1.5, **step)
+    line = base.mark_line(color=colours.rate, strokeWidth=2.25, **step)
+    return band + before.encode(y="before:Q") + line.encode(y=rate)
+
+
+def _counts(base: Any, colours: _Colours) -> Any:  # noqa: ANN401
+    """Draw what was requested, and what was verified in front of it."""
+    ground = {"datum": 0}
+    count = {
+        "field": "requested",
+        "type": "quantitative",
+        "axis": {"title": None, "tickCount": 2, "format": "~s"},
+    }
+    requested = base.mark_rect(color=colours.requested).encode(x2="end:T", y=count, y2=ground)
+    return requested + base.mark_rect(color=colours.rate).encode(x2="end:T", y="verified:Q", y2=ground)
