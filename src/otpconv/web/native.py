@@ -10,9 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from otpconv.access.keys import AccessKey
-from otpconv.errors import BadCredentials, InvalidRequest, NotFound, Refused
-from otpconv.ledger.contract import Message
-from otpconv.model import MessageState, Report
+from otpconv.errors import BadCredentials, InvalidRequest, Refused
+from otpconv.model import Report
 from otpconv.phone import NumberHash
 from otpconv.rates import RateQuery, answer, parse_query
 from otpconv.service import Service
@@ -20,11 +19,11 @@ from otpconv.web.batches import BatchReader, conversion, rejected, requested
 from otpconv.web.body import Bodies
 from otpconv.web.callers import Callers
 from otpconv.web.gate import Gate
+from otpconv.web.known import look_up
 from otpconv.web.native_types import (
     ConversionIn,
     Conversions,
     MessageIn,
-    MessageOut,
     Messages,
     Recorded,
     Rejected,
@@ -61,14 +60,7 @@ class NativeApi:
     async def get_message(self, request: Request) -> Response:
         """Answer what is known of one message."""
         key = self.caller(request, "otpconv:GetMessage")
-        message_id = request.path_params["message_id"]
-        ledger = self._service.ledger
-        # In this order: what is applied in between is in both.
-        recent = self._service.recent.states.get((key.account, message_id))
-        stored = await self._service.ask(lambda: ledger.message(key.account, message_id))
-        if stored is None and recent is None:
-            raise NotFound("Nothing was reported of a message with this id.")
-        return json_response(_message_out(message_id, recent, stored))
+        return json_response(await look_up(self._service, key.account, request.path_params["message_id"]))
 
     async def get_rates(self, request: Request) -> Response:
         """Answer conversion rates."""
@@ -160,28 +152,3 @@ def _basic(header: str) -> tuple[str, str]:
         if colon:
             return user, secret
     raise BadCredentials("Send an AccessKeyId and its AccessKeySecret by HTTP Basic, as `curl -u ID:SECRET`.")
-
-
-def _message_out(message_id: str, recent: MessageState | None, stored: Message | None) -> MessageOut:
-    state = (stored.state if stored else MessageState()).join(recent or MessageState())
-    times = [state.verified_at, stored.verified_at if stored else None]
-    verified_at = min((time for time in times if time is not None), default=None)
-    of = state.requested
-    return MessageOut(
-        message_id=message_id,
-        requested_at=of.requested_at if of else None,
-        country=(of.dimensions.country or None) if of else None,
-        carrier=(of.dimensions.carrier or None) if of else None,
-        provider=(of.dimensions.provider or None) if of else None,
-        template=(of.dimensions.template or None) if of else None,
-        sender=(of.dimensions.sender or None) if of else None,
-        channel=(of.dimensions.channel or None) if of else None,
-        number_range=(of.number_range or None) if of else None,
-        session_id=(of.session_id or None) if of else None,
-        attempt=(of.attempt or None) if of else None,
-        verified=verified_at is not None,
-        verified_at=verified_at,
-        delivered_true_first=state.true_first,
-        delivered_true_last=state.true_last,
-        delivered_false_last=state.false_last,
-    )

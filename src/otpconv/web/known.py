@@ -1,0 +1,47 @@
+"""What is known of one message: from the ledger, and from what is on its way there."""
+
+from otpconv.errors import NotFound
+from otpconv.ledger.contract import Message
+from otpconv.model import MessageState
+from otpconv.service import Service
+from otpconv.web.native_types import MessageOut
+
+
+async def look_up(service: Service, account: int, message_id: str) -> MessageOut:
+    """Return what is known of one message.
+
+    Raises:
+        NotFound: nothing was reported of it.
+        Unavailable: the storage failed.
+    """
+    # In this order: what is applied in between is in both.
+    recent = service.recent.states.get((account, message_id))
+    stored = await service.ask(lambda: service.ledger.message(account, message_id))
+    if stored is None and recent is None:
+        raise NotFound("Nothing was reported of a message with this id.")
+    return _message_out(message_id, recent, stored)
+
+
+def _message_out(message_id: str, recent: MessageState | None, stored: Message | None) -> MessageOut:
+    state = (stored.state if stored else MessageState()).join(recent or MessageState())
+    times = [state.verified_at, stored.verified_at if stored else None]
+    verified_at = min((time for time in times if time is not None), default=None)
+    of = state.requested
+    return MessageOut(
+        message_id=message_id,
+        requested_at=of.requested_at if of else None,
+        country=(of.dimensions.country or None) if of else None,
+        carrier=(of.dimensions.carrier or None) if of else None,
+        provider=(of.dimensions.provider or None) if of else None,
+        template=(of.dimensions.template or None) if of else None,
+        sender=(of.dimensions.sender or None) if of else None,
+        channel=(of.dimensions.channel or None) if of else None,
+        number_range=(of.number_range or None) if of else None,
+        session_id=(of.session_id or None) if of else None,
+        attempt=(of.attempt or None) if of else None,
+        verified=verified_at is not None,
+        verified_at=verified_at,
+        delivered_true_first=state.true_first,
+        delivered_true_last=state.true_last,
+        delivered_false_last=state.false_last,
+    )
