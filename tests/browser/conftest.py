@@ -12,10 +12,13 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
+from browser.broken_route import Traffic
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
+from otpconv.clock import wall_clock
 
-#: Opens a page of its own: `scheme`, `width`, `scripts`, `key` (who is signed in), `calls_fail`.
+#: Opens a page of its own: `scheme`, `width`, `scripts`, `key` (who is signed in), `at` (a server of another
+#: fixture, its administrator signed in), `calls_fail`.
 Open = Callable[..., Page]
 
 NOWHERE = "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
@@ -67,6 +70,17 @@ def called(log: Path) -> Iterator[str]:
             yield str(urlsplit(parameters["url"]).hostname)
 
 
+@pytest.fixture(scope="session")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalServer, Traffic]]:
+    """A server with a million messages of two days, and what is true of them: one route broke 5 hours ago."""
+    traffic = Traffic(1_000_000, wall_clock())
+    server = LocalServer(tmp_path_factory.mktemp("broken") / "data")
+    server.data.mkdir()
+    traffic.fill(server.data)
+    with server:
+        yield server, traffic
+
+
 @pytest.fixture
 def open_page(browser: Browser, server: LocalServer) -> Iterator[Open]:
     """Opens pages, and finds in the end that none complained of anything."""
@@ -83,10 +97,11 @@ def open_page(browser: Browser, server: LocalServer) -> Iterator[Open]:
         width: int = 1280,
         scripts: bool = True,
         key: AccessKey | None = None,
+        at: LocalServer | None = None,
         calls_fail: bool = False,
     ) -> Page:
         context = browser.new_context(
-            base_url=server.url,
+            base_url=(at or server).url,
             color_scheme="dark" if scheme == "dark" else "light",
             viewport={"width": width, "height": 844 if width < 600 else 800},
             java_script_enabled=scripts,
@@ -98,7 +113,9 @@ def open_page(browser: Browser, server: LocalServer) -> Iterator[Open]:
             context.on("weberror", lambda error: complaints.append(str(error.error)))
         page = context.new_page()
         if key is not None:
-            sign_in(page, key)
+            sign_in(page, key.access_key_id, key.secret)
+        if at is not None:
+            sign_in(page, at.access_key_id, at.access_key_secret)
         return page
 
     yield new
@@ -107,10 +124,10 @@ def open_page(browser: Browser, server: LocalServer) -> Iterator[Open]:
     assert complaints == []
 
 
-def sign_in(page: Page, key: AccessKey) -> None:
+def sign_in(page: Page, access_key_id: str, secret: str) -> None:
     """Sign in by the form, as people do."""
     page.goto("/sign-in")
-    page.get_by_label("AccessKeyId").fill(key.access_key_id)
-    page.get_by_label("AccessKeySecret").fill(key.secret)
+    page.get_by_label("AccessKeyId").fill(access_key_id)
+    page.get_by_label("AccessKeySecret").fill(secret)
     page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url("**/explorer")
+    page.wait_for_url("**/dashboard")

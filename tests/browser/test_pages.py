@@ -88,7 +88,7 @@ def test_the_link_of_the_terminal_signs_in_once(open_page: Open, tmp_path: Path)
     with on_a_terminal(tmp_path / "data") as link:
         page = open_page()
         page.goto(link)
-        page.wait_for_url("**/explorer")
+        page.wait_for_url("**/dashboard")
         expect(page.get_by_text("admin")).to_be_visible()
         other = open_page(calls_fail=True)
         other.goto(link)
@@ -99,7 +99,7 @@ def test_the_link_of_the_terminal_signs_in_once(open_page: Open, tmp_path: Path)
 
 def test_a_form_on_another_page_does_nothing(open_page: Open, key: AccessKey) -> None:
     page = open_page(key=key, calls_fail=True)
-    target = page.url.replace("/explorer", "/sign-out")
+    target = page.url.replace("/dashboard", "/sign-out")
     token = page.locator('input[name="form_token"]').first.get_attribute("value")
     other = page.context.new_page()
     field = f'<input name="form_token" value="{token}">'

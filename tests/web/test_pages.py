@@ -32,8 +32,8 @@ from otpconv.web.pages.visitors import Visitor
 from web.wire import administrator
 
 PAGE = {"accept": "text/html"}
-#: A page that every user may see.
-HOME = "/explorer"
+#: Where a sign-in leads to.
+HOME = "/dashboard"
 
 
 def client(server: LocalServer, **headers: str) -> httpx.Client:
@@ -216,8 +216,8 @@ def test_a_changed_cookie_is_none(browser: httpx.Client, key: AccessKey) -> None
 
 
 def test_who_is_not_signed_in_comes_back_after_it(browser: httpx.Client, key: AccessKey) -> None:
-    answer = browser.get(f"{HOME}/SmsConversion?signature=V1")
-    wanted = f"{HOME}/SmsConversion?signature=V1"
+    answer = browser.get("/explorer/SmsConversion?signature=V1")
+    wanted = "/explorer/SmsConversion?signature=V1"
     assert (answer.status_code, answer.headers["location"]) == (
         303,
         f"/sign-in?next={quote(wanted, safe='/')}",

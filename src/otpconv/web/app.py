@@ -57,6 +57,10 @@ class App:
         """Wait no longer than `grace_s` for the rest of half-sent requests."""
         self._bodies.stop(grace_s)
 
+    async def close(self) -> None:
+        """End what the pages have started beside this process."""
+        await self._pages.close()
+
     async def idle(self) -> None:
         """Wait until no request is in progress."""
         while self.in_progress:  # noqa: ASYNC110 - an event would cost every request

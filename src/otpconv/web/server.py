@@ -136,6 +136,7 @@ async def _serve(service: Service, gate: Gate, app: App, server: Server, started
         stopping.cancel()
         settling.cancel()
         gate.settle()
+        await app.close()
         await service.stop()
         _log.info("stopped")
 

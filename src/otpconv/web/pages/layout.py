@@ -7,12 +7,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from otpconv import __version__
+from otpconv.web.pages.figures import FILTERS
 from otpconv.web.pages.forms import TOKEN
 from otpconv.web.pages.static import StaticFiles
 from otpconv.web.pages.visitors import Visitor
 
 #: The pages a user can go to from anywhere, in this order; the first one is where a sign-in leads to.
-NAVIGATION: Final = (("Explorer", "/explorer"), ("Errors", "/errors"))
+NAVIGATION: Final = (("Dashboard", "/dashboard"), ("Explorer", "/explorer"), ("Errors", "/errors"))
 HOME: Final = NAVIGATION[0][1]
 
 # Scripts and styles are files of ours only; nothing is loaded, framed or sent anywhere else.
@@ -59,6 +60,7 @@ class Layout:
             lstrip_blocks=True,
             auto_reload=False,
         )
+        self._templates.filters.update(FILTERS)
         self._templates.globals.update(
             static=static.url,
             explorer=explorer,

@@ -14,13 +14,16 @@ from otpconv.dialects.alibaba import OPERATIONS
 from otpconv.errors import AccessDenied, BadCredentials, OtpconvError
 from otpconv.service import Service
 from otpconv.web.body import Bodies
+from otpconv.web.drawing import Drawer
 from otpconv.web.gate import Gate
 from otpconv.web.openapi import document
+from otpconv.web.pages.dashboard import Dashboard
 from otpconv.web.pages.diagnosis import DiagnosisPage
 from otpconv.web.pages.errors import ErrorCentre
 from otpconv.web.pages.explorer import Explorer
 from otpconv.web.pages.layout import HEADERS, Layout, Link
 from otpconv.web.pages.links import OneTimeLinks
+from otpconv.web.pages.message import MessagePage
 from otpconv.web.pages.native_calls import NativeCall, native_calls
 from otpconv.web.pages.native_explorer import NativeExplorer
 from otpconv.web.pages.sign_in import SignInPage
@@ -68,8 +71,15 @@ class Pages:
         native = native_calls(document(public_url))
         self._layout = Layout(self._static, _explorer(native))
         self._visitors = Visitors(service, gate)
+        self._drawer = Drawer()
         self._sign_in = SignInPage(
-            service, bodies, gate, layout=self._layout, visitors=self._visitors, links=links
+            service,
+            bodies,
+            gate,
+            layout=self._layout,
+            visitors=self._visitors,
+            links=links,
+            expect=self._drawer.warm_up,
         )
         self._errors = ErrorCentre(self._layout, self._visitors, public_url)
         explorer = Explorer(
@@ -77,9 +87,15 @@ class Pages:
         )
         v1 = NativeExplorer(native, bodies, layout=self._layout, app=app, public_url=public_url)
         diagnosis = DiagnosisPage(service, bodies, self._layout)
+        dashboard = Dashboard(service, self._layout, self._drawer)
+        message = MessagePage(service, self._layout)
         # A page of its own is added here and, if people go to it from anywhere, to NAVIGATION.
         self.pages = [
             Page("/sign-out", "POST", self._sign_in.sign_out),
+            Page("/dashboard", "GET", dashboard.show, "otpconv:QueryRates"),
+            Page("/dashboard/chart.svg", "GET", dashboard.chart, "otpconv:QueryRates"),
+            Page("/dashboard/rates.csv", "GET", dashboard.csv, "otpconv:QueryRates"),
+            Page("/dashboard/message", "GET", message.show, "otpconv:GetMessage"),
             Page("/explorer", "GET", explorer.index),
             Page("/explorer/diagnosis", "GET", diagnosis.show),
             Page("/explorer/diagnosis", "POST", diagnosis.run),
@@ -88,6 +104,10 @@ class Pages:
             Page("/explorer/{action}", "GET", explorer.show),
             Page("/explorer/{action}", "POST", explorer.run),
         ]
+
+    async def close(self) -> None:
+        """End the process that draws."""
+        await self._drawer.stop()
 
     def routes(self) -> list[Route]:
         """Return the routes; those written out here are open to all, the others to who is signed in."""

@@ -1,5 +1,6 @@
 """Signing in, by an access key or by a one-time link, and signing out."""
 
+from collections.abc import Callable
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -32,8 +33,10 @@ class SignInPage:
         layout: Layout,
         visitors: Visitors,
         links: OneTimeLinks,
+        expect: Callable[[], None],
     ) -> None:
-        """Take what pages need, and the links that sign in."""
+        """Take what pages need, the links that sign in, and what gets ready for whoever is about to."""
+        self._expect = expect
         self._clock: Clock = service.clock
         self._keys = service.keys
         self._bodies = bodies
@@ -49,6 +52,7 @@ class SignInPage:
                 return self._follow(request, request.query_params["token"])
             except Refused as error:
                 return self._form(error)
+        self._expect()
         after = _local(request.query_params.get("next", ""))
         return self._form(after=after) if self._visitors.of(request) is None else _to(after)
 

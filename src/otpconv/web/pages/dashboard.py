@@ -1,0 +1,148 @@
+"""The dashboard: which route stopped converting, and everything one asks next."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from otpconv.errors import InvalidRequest
+from otpconv.ledger.contract import DIMENSIONS, Ledger
+from otpconv.rates import COMPARISONS, LEVELS, RateAnswer
+from otpconv.rates.chart import point
+from otpconv.service import Service
+from otpconv.web.chart import Chart, Slot
+from otpconv.web.drawing import Drawer
+from otpconv.web.pages.figures import FILTERS
+from otpconv.web.pages.glance import SHARP, Glance, glance, history, is_drop, is_rise, lost, worst
+from otpconv.web.pages.heat import heat_map
+from otpconv.web.pages.layout import HEADERS, Layout
+from otpconv.web.pages.view import PATH, WINDOWS, View, parse_view
+from otpconv.web.pages.visitors import Visitor
+from otpconv.web.rate_formats import rates_response
+from otpconv.web.rates_out import rates_out, row_out
+
+#: Rows of the worst changes that are shown at once, and those that can be unfolded.
+_SHOWN, _MORE = 8, 200
+#: Values of a dimension that are shown.
+_VALUES = 6
+#: What can be asked for of a chart's picture.
+_LOOKS = frozenset({"dark", "narrow"})
+_COMPARED = {
+    "day": "the same hours yesterday",
+    "week": "the same hours a week before",
+    "previous": "the time just before",
+}
+_WINDOWS = {
+    "1h": ("1 h", "the last hour"),
+    "6h": ("6 h", "the last 6 hours"),
+    "24h": ("24 h", "the last 24 hours"),
+    "7d": ("7 d", "the last 7 days"),
+    "30d": ("30 d", "the last 30 days"),
+}
+
+_T = TypeVar("_T")
+
+
+class Dashboard:
+    """`/dashboard`, its chart and its CSV."""
+
+    def __init__(self, service: Service, layout: Layout, drawer: Drawer) -> None:
+        """Take who answers questions, what pages need, and who draws."""
+        self._service = service
+        self._layout = layout
+        self._drawer = drawer
+
+    async def show(self, request: Request, visitor: Visitor) -> Response:
+        """Answer the page; a question that can't be answered gets a page that says so, and how to go on."""
+        self._drawer.warm_up()
+        now = self._service.clock()
+        try:
+            view = parse_view(request.query_params.multi_items(), now)
+            seen = await self._ask(visitor, glance, view, now)
+        except InvalidRequest as error:
+            return self._layout.page(
+                "dashboard_problem.html", PATH, visitor, status=error.status, problem=error.text
+            )
+        return self._layout.page("dashboard.html", PATH, visitor, now=now, **_values(seen))
+
+    async def chart(self, request: Request, visitor: Visitor) -> Response:
+        """Answer the picture of the rates over time; `dark` and `narrow` say for what screen."""
+        given = request.query_params.multi_items()
+        looks = {name for name, _ in given} & _LOOKS
+        now = self._service.clock()
+        view = parse_view([(name, value) for name, value in given if name not in _LOOKS], now)
+        past = await self._ask(visitor, history, view, now)
+        chart = _chart(past.answer, past.step_ms, dark="dark" in looks, narrow="narrow" in looks)
+        return Response(await self._drawer.draw(chart), media_type="image/svg+xml", headers=HEADERS)
+
+    async def csv(self, request: Request, visitor: Visitor) -> Response:
+        """Answer the groups, all of them, in the order of the page."""
+        now = self._service.clock()
+        view = parse_view(request.query_params.multi_items(), now)
+        found = await self._ask(visitor, worst, view, now)
+        rows = (row_out(row, view.query.by) for row in found.rows)
+        response = rates_response("csv", rates_out(found, view.query, 0, ()), rows, view.query)
+        name = f"rates-{'-'.join(view.query.by)}-{view.query.start}-{view.query.end}.csv"
+        response.headers.update(HEADERS)
+        response.headers["content-disposition"] = f'attachment; filename="{name}"'
+        return response
+
+    async def _ask(
+        self, visitor: Visitor, question: Callable[[Ledger, int, View, int], _T], view: View, now: int
+    ) -> _T:
+        return await self._service.ask(
+            partial(question, self._service.ledger, visitor.key.account, view, now)
+        )
+
+
+def _chart(found: RateAnswer, step_ms: int, *, dark: bool = False, narrow: bool = False) -> Chart:
+    slots = []
+    for row in found.rows:
+        shown = point(msgspec.to_builtins(row_out(row, ())), ())
+        slots.append(
+            Slot(
+                start=row.start or 0,
+                rate=shown["rate"],
+                low=shown["low"],
+                high=shown["high"],
+                before=row.before.rate if row.before else None,
+                requested=row.requested,
+                verified=row.verified,
+            )
+        )
+    return Chart(slots, step_ms, dark, narrow)
+
+
+def _values(seen: Glance) -> dict[str, Any]:
+    """Return what the template needs."""
+    groups = [row for row in seen.groups.rows if not row.others]
+    drops = [row for row in groups if is_drop(row, SHARP)]
+    sizes = {narrow: _chart(seen.history, seen.step_ms, narrow=narrow).size for narrow in (False, True)}
+    return {
+        "view": seen.view,
+        "sharp": SHARP,
+        "seen": seen,
+        "drops": drops,
+        "filtered": FILTERS["group"](tuple(value for _, value in seen.view.filters)),
+        "recent": [row for row in seen.recent if row.group not in {each.group for each in drops}],
+        "slips": [row for row in groups if is_drop(row)],
+        "shown": groups[:_SHOWN],
+        "more": groups[_SHOWN:_MORE],
+        "left_out": max(0, len(groups) - _MORE),
+        "others": next((row for row in seen.groups.rows if row.others), None),
+        "compared": any(row.before and row.before.requested for row in seen.groups.rows),
+        "heat": heat_map(groups),
+        "sizes": sizes,
+        "values_shown": _VALUES,
+        "windows": _WINDOWS,
+        "all_windows": WINDOWS,
+        "comparisons": {name: _COMPARED[name] for name in COMPARISONS},
+        "levels": LEVELS,
+        "dimensions": DIMENSIONS,
+        "is_drop": is_drop,
+        "is_rise": is_rise,
+        "lost": lost,
+    }

@@ -1,0 +1,67 @@
+"""How numbers and times are written on pages; the templates' filters."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+_NOTHING = "–"
+_MINUS = "\N{MINUS SIGN}"
+_SPACE = "\N{NO-BREAK SPACE}"
+_SECOND_MS, _MINUTE_MS, _HOUR_MS = 1000, 60_000, 3_600_000
+
+
+def percent(share: float | None) -> str:
+    """Write a share, 0 to 1, as a percentage."""
+    return _NOTHING if share is None else f"{share * 100:.1f}{_SPACE}%"
+
+
+def points(change: float | None) -> str:
+    """Write a difference of two shares as percentage points, with its sign."""
+    if change is None:
+        return _NOTHING
+    written = f"{abs(change) * 100:.1f}"
+    return written if written == "0.0" else f"{'+' if change > 0 else _MINUS}{written}"
+
+
+def count(number: int) -> str:
+    """Write a number with its thousands apart."""
+    return f"{number:,}"
+
+
+def moment(time: int) -> str:
+    """Write a time, ms, to the minute, UTC."""
+    return datetime.fromtimestamp(time / 1000, UTC).strftime("%-d %b %H:%M")
+
+
+def instant(time: int) -> str:
+    """Write a time, ms, to the millisecond, UTC."""
+    return datetime.fromtimestamp(time / 1000, UTC).isoformat(sep=" ", timespec="milliseconds")[:-6]
+
+
+def machine(time: int) -> str:
+    """Write a time, ms, for the attribute `datetime` and for fields, UTC."""
+    return datetime.fromtimestamp(time / 1000, UTC).strftime("%Y-%m-%dT%H:%MZ")
+
+
+def duration(length_ms: int) -> str:
+    """Write how long something took, ms."""
+    if length_ms < _MINUTE_MS:
+        return f"{length_ms / _SECOND_MS:.1f}{_SPACE}s"
+    if length_ms < _HOUR_MS:
+        return f"{length_ms / _MINUTE_MS:.1f}{_SPACE}min"
+    return f"{length_ms / _HOUR_MS:.1f}{_SPACE}h"
+
+
+def value(text: str) -> str:
+    """Write the value of a dimension."""
+    return text or "not told"
+
+
+def group(values: tuple[str, ...]) -> str:
+    """Write the values of a group."""
+    return " · ".join(map(value, values))
+
+
+FILTERS: Final[dict[str, Callable[[Any], str]]] = {
+    each.__name__: each for each in (percent, points, count, moment, instant, machine, duration, value, group)
+}

@@ -1,0 +1,61 @@
+"""A heat map as a table: two dimensions, the rate in each cell, coloured by how surely it changed."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from otpconv.rates import RateRow
+from otpconv.web.pages.glance import is_drop, is_rise
+
+_ROWS, _COLUMNS = 16, 8
+#: From what change on a colour is one step stronger.
+_STRONGER = (0.03, 0.10, 0.25)
+
+
+class Cell(Struct, frozen=True):
+    """One cell; `shade` is the name of its colour, as `drop-2`, or empty where chance explains the change."""
+
+    row: RateRow
+    shade: str
+
+
+class HeatMap(Struct, frozen=True):
+    """A table.
+
+    Attributes:
+        columns: the values of the second dimension, the most requested first.
+        rows: the values of the first one, and a cell a column; None where there is no such row.
+        left_out: how many rows and columns found no room.
+    """
+
+    columns: list[str]
+    rows: list[tuple[str, list[Cell | None]]]
+    left_out: int
+
+
+def heat_map(rows: Sequence[RateRow]) -> HeatMap | None:
+    """Return the heat map of the rows of two dimensions; None where one of them has a single value."""
+    cells: dict[tuple[str, ...], Cell] = {
+        row.group: Cell(row, _shade(row))
+        for row in rows
+        if len(row.group) == 2  # noqa: PLR2004
+    }
+    first, second = _by_size(cells, 0), _by_size(cells, 1)
+    if min(len(first), len(second)) < 2:  # noqa: PLR2004
+        return None
+    columns = second[:_COLUMNS]
+    lines = [(value, [cells.get((value, other)) for other in columns]) for value in first[:_ROWS]]
+    return HeatMap(columns, lines, len(first) + len(second) - len(lines) - len(columns))
+
+
+def _by_size(cells: dict[tuple[str, ...], Cell], place: int) -> list[str]:
+    sums: dict[str, int] = {}
+    for group, cell in cells.items():
+        sums[group[place]] = sums.get(group[place], 0) + cell.row.requested
+    return sorted(sums, key=lambda value: (-sums[value], value))
+
+
+def _shade(row: RateRow) -> str:
+    change = row.change or 0.0
+    name = "drop" if is_drop(row) else "rise" if is_rise(row) else ""
+    return name and f"{name}-{sum(abs(change) >= least for least in _STRONGER)}"
