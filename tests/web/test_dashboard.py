@@ -1,6 +1,8 @@
 """The dashboard without a browser: who may see it, its chart, its CSV, and a message's history."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from xml.etree import ElementTree as ET
@@ -106,3 +108,8 @@ def test_a_drawing_that_fails_is_told_and_the_next_one_works() -> None:
         return first
 
     assert asyncio.run(draw()).startswith(b"<svg")
+
+
+def test_the_process_that_draws_ends_when_nobody_can_ask_any_more() -> None:
+    command = [sys.executable, "-m", "otpconv.web.drawing"]
+    assert subprocess.run(command, input=b"", timeout=20, check=True).returncode == 0  # noqa: S603
