@@ -65,6 +65,7 @@ def test_the_route_that_broke_is_told_first_and_a_click_leads_into_it(
     expect(page.locator(".chips")).to_contain_text("provider: birdcall")
     assert parse_qs(urlsplit(page.url).query) == {"country": ["ID"], "provider": ["birdcall"]}
     expect(page.locator("#verdict")).to_contain_text(f"{ROUTE} fell from")
+    expect(page.locator("#verdict")).to_contain_text("in the last hour")
     page.get_by_role("link", name="Take off the filter provider").click()
     expect(page.locator(".chips")).not_to_contain_text("birdcall")
     assert row(page)[0].startswith("birdcall")

@@ -1,6 +1,6 @@
 """What a dashboard shows, asked by the questions that `/v1/rates` answers: the same numbers, another form."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -40,7 +40,8 @@ class Glance(Struct, frozen=True):
         view: what is looked at, and by what it is split.
         total: one row of all that the view is about.
         groups: the answer by what the view is split by, the surest drop first.
-        recent: of a longer view that goes up to now, the sharp drops of its last hour.
+        latest: of a longer view that goes up to now, the total of its last hour; else None.
+        recent: likewise the sharp drops of that hour.
         history: the rates over time.
         step_ms: from one of its rows to the next.
         silence: of the account as a whole; None when there is none.
@@ -50,6 +51,7 @@ class Glance(Struct, frozen=True):
     view: View
     total: RateRow
     groups: RateAnswer
+    latest: RateRow | None
     recent: list[RateRow]
     history: RateAnswer
     step_ms: int
@@ -75,11 +77,13 @@ def glance(ledger: Ledger, account: int, view: View, now: int) -> Glance:
     ]
     parts = [(name, rows) for name, rows in parts if len(rows) > 1]
     view = view.split([name for name, _ in parts])
+    is_long = view.window is not None and view.query.end - view.query.start > HOUR_MS
     return Glance(
         view=view,
         total=ask(view.of(())).rows[0],
         groups=worst(ledger, account, view, now),
-        recent=_recent(ask, view, now),
+        latest=next(iter(ask(_last_hour(view.of(()), now)).rows), None) if is_long else None,
+        recent=_sharp(ask(_last_hour(view.query, now)).rows) if is_long else [],
         history=past.answer,
         step_ms=past.step_ms,
         silence=silence(everything.rows),
@@ -153,10 +157,11 @@ def silence(rows: Sequence[RateRow]) -> Silence | None:
     return Silence(during[0].start or 0, sum(row.messages for row in during), ever=reported > 0)
 
 
-def _recent(ask: Callable[[RateQuery], RateAnswer], view: View, now: int) -> list[RateRow]:
-    if view.window is None or view.query.end - view.query.start <= HOUR_MS:
-        return []
-    rows = ask(replace(view.query, start=now - HOUR_MS, compare="day")).rows
+def _last_hour(query: RateQuery, now: int) -> RateQuery:
+    return replace(query, start=now - HOUR_MS, end=now, compare="day")
+
+
+def _sharp(rows: Iterable[RateRow]) -> list[RateRow]:
     return sorted((row for row in rows if is_drop(row, SHARP)), key=_sureness)
 
 
