@@ -9,6 +9,7 @@ import pytest
 
 from otpconv.errors import Misconfigured
 from otpconv.rates.chart import label, picture, point, specification
+from otpconv.rates.timeline import Chart, slot_of, specification as specification_of_one
 
 ROW: dict[str, Any] = {
     "requested": 10,
@@ -62,3 +63,12 @@ def test_without_the_library_it_says_what_to_install() -> None:
         [sys.executable, "-c", blocked], capture_output=True, text=True, timeout=30, check=True
     ).stdout
     assert told.count("pip install 'otpconv[plot]'") == 2
+
+
+def test_one_rate_over_time_is_drawn_as_the_dashboard_draws_it() -> None:
+    rows = [ROW | {"start": hour * 3_600_000, "verified": 5, "before_rate": 0.6} for hour in range(3)]
+    chart = Chart([slot_of(row) for row in rows], 3_600_000, title="a title", ground="white")
+    drawn = specification_of_one(chart)
+    assert '"before":0.6' in drawn.replace(" ", "")
+    assert "a title" in drawn
+    assert picture(drawn, "svg").startswith(b"<svg")

@@ -13,7 +13,7 @@ import pytest
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.errors import Unavailable
-from otpconv.web.chart import Chart, Slot
+from otpconv.rates.timeline import Chart, Slot
 from otpconv.web.drawing import Drawer
 
 PAGE = {"accept": "text/html"}

@@ -130,10 +130,19 @@ def _show(answer: dict[str, Any], dimensions: list[str], file: Path | None, *, p
 
 
 def _draw(answer: dict[str, Any], dimensions: list[str], file: Path) -> None:
-    from otpconv.rates.chart import picture, specification
+    from otpconv.rates import chart, timeline
 
     title = f"{iso(answer['start'])} to {iso(answer['end'])}: {answer['denominator']}"
-    drawn = picture(specification(answer["rows"], dimensions, title), file.suffix.lower().removeprefix("."))
+    rows = answer["rows"]
+    if not dimensions and len(rows) > 1:
+        step_ms = rows[1]["start"] - rows[0]["start"]
+        slots = [timeline.slot_of(row) for row in rows]
+        of: dict[str, Any] | str = timeline.specification(
+            timeline.Chart(slots, step_ms, title=title, ground="white")
+        )
+    else:
+        of = chart.specification(rows, dimensions, title)
+    drawn = chart.picture(of, file.suffix.lower().removeprefix("."))
     try:
         file.write_bytes(drawn)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Rates as a chart: one Vega-Lite specification for pages and pictures; nothing is loaded from the internet.
+"""Rates of many groups as a chart, in Vega-Lite, and pictures of charts; nothing is loaded from the internet.
 
 It takes the rows as `/v1/rates` answers them, and shows the expected rate where there is one.
 """
@@ -24,7 +24,7 @@ def specification(rows: Sequence[Mapping[str, Any]], by: Sequence[str], title: s
     Raises:
         Misconfigured: the library that makes it is not installed.
     """
-    alt = _altair()
+    alt = altair()
     points = [point(row, by) for row in rows]
     timed = any(each["start"] is not None for each in points)
     chart = alt.Chart(alt.Data(values=points), title=title)
@@ -51,7 +51,7 @@ def specification(rows: Sequence[Mapping[str, Any]], by: Sequence[str], title: s
     return made
 
 
-def picture(chart: dict[str, Any], kind: str) -> bytes:
+def picture(chart: dict[str, Any] | str, kind: str) -> bytes:
     """Return the picture of a specification.
 
     Raises:
@@ -89,7 +89,12 @@ def label(row: Mapping[str, Any], by: Sequence[str]) -> str:
     return " / ".join(row[name] or "-" for name in by) or "all"
 
 
-def _altair() -> Any:  # noqa: ANN401 - an extra need not be there
+def altair() -> Any:  # noqa: ANN401 - an extra need not be there
+    """Return the library, which takes half a second to load.
+
+    Raises:
+        Misconfigured: it is not installed.
+    """
     try:
         import altair as alt  # noqa: PLC0415
     except ImportError:

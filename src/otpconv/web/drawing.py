@@ -16,7 +16,7 @@ from typing import BinaryIO, Final
 import msgspec
 
 from otpconv.errors import Unavailable
-from otpconv.web.chart import Chart, Slot, specification
+from otpconv.rates.timeline import Chart, Slot, specification
 
 #: How long a drawing may take, s; the first one takes the longest.
 _PATIENCE_S = 20.0

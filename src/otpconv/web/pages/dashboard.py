@@ -11,9 +11,8 @@ from starlette.responses import Response
 from otpconv.errors import InvalidRequest
 from otpconv.ledger.contract import DIMENSIONS, Ledger
 from otpconv.rates import COMPARISONS, LEVELS, RateAnswer
-from otpconv.rates.chart import point
+from otpconv.rates.timeline import Chart, slot_of
 from otpconv.service import Service
-from otpconv.web.chart import Chart, Slot
 from otpconv.web.drawing import Drawer
 from otpconv.web.pages.figures import FILTERS
 from otpconv.web.pages.glance import SHARP, Glance, glance, history, is_drop, is_rise, lost, worst
@@ -99,20 +98,7 @@ class Dashboard:
 
 
 def _chart(found: RateAnswer, step_ms: int, *, dark: bool = False, narrow: bool = False) -> Chart:
-    slots = []
-    for row in found.rows:
-        shown = point(msgspec.to_builtins(row_out(row, ())), ())
-        slots.append(
-            Slot(
-                start=row.start or 0,
-                rate=shown["rate"],
-                low=shown["low"],
-                high=shown["high"],
-                before=row.before.rate if row.before else None,
-                requested=row.requested,
-                verified=row.verified,
-            )
-        )
+    slots = [slot_of(msgspec.to_builtins(row_out(row, ()))) for row in found.rows]
     return Chart(slots, step_ms, dark, narrow)
 
 

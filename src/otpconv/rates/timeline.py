@@ -1,9 +1,12 @@
-"""The chart of rates over time: one specification in Vega-Lite, made by altair."""
+"""The chart of one rate over time, for the dashboard and for pictures: in Vega-Lite, made by altair."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import asdict
+
+from otpconv.rates.chart import altair, point
 
 _FONT: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif"
 #: Below it the axis tells the time of day.
@@ -33,6 +36,20 @@ class Slot(Struct, frozen=True):
     verified: int
 
 
+def slot_of(row: Mapping[str, Any]) -> Slot:
+    """Return what the chart shows of a row, as `/v1/rates` answers it."""
+    shown = point(row, ())
+    return Slot(
+        start=row.get("start", 0),
+        rate=shown["rate"],
+        low=shown["low"],
+        high=shown["high"],
+        before=row.get("before_rate"),
+        requested=row["requested"],
+        verified=row["verified"],
+    )
+
+
 class Chart(Struct, frozen=True):
     """What is drawn, and how.
 
@@ -41,12 +58,16 @@ class Chart(Struct, frozen=True):
         step_ms: from one to the next.
         dark: on a dark ground.
         narrow: for a telephone.
+        title: over it; empty for none.
+        ground: the colour behind it.
     """
 
     slots: list[Slot]
     step_ms: int
     dark: bool = False
     narrow: bool = False
+    title: str = ""
+    ground: str = "transparent"
 
     @property
     def size(self) -> tuple[int, int]:
@@ -68,9 +89,12 @@ _DARK = _Colours(ink="#a2ada8", line="#2b3230", rate="#62cbbd", before="#77837e"
 
 
 def specification(chart: Chart) -> str:
-    """Return the chart as Vega-Lite, in JSON."""
-    import altair as alt  # noqa: PLC0415 - half a second, in the process that draws
+    """Return the chart as Vega-Lite, in JSON.
 
+    Raises:
+        Misconfigured: the library that makes it is not installed.
+    """
+    alt = altair()
     colours = _DARK if chart.dark else _LIGHT
     width, above, below = _NARROW if chart.narrow else _WIDE
     rows = [{**asdict(slot), "end": slot.start + chart.step_ms} for slot in chart.slots]
@@ -96,7 +120,7 @@ def specification(chart: Chart) -> str:
         _counts(base, colours).properties(width=width, height=below),
         spacing=14,
     ).configure(
-        background="transparent",
+        background=chart.ground,
         font=_FONT,
         padding={"left": 2, "right": 8, "top": 6, "bottom": 2},
         axis=alt.AxisConfig(
@@ -108,6 +132,8 @@ def specification(chart: Chart) -> str:
         ),
         view=alt.ViewConfig(stroke=None),
     )
+    if chart.title:
+        whole = whole.properties(title=chart.title)
     return str(whole.to_json(indent=None, validate=False))
 
 
