@@ -349,6 +349,8 @@ def test_counts_group_and_filter(
     assert {each.group: (each.tally.requested, each.tally.verified) for each in found} == expected
     assert len(found) == len(expected)
     assert {each.slot for each in found} <= {0}
+    without = storage.ledger.counts(1, TWO_HOURS, by, filters, delays=False)
+    assert without == [replace(each, delays=()) for each in found]
 
 
 def test_a_window_is_hours_and_the_minutes_at_both_edges(storage: Storage) -> None:

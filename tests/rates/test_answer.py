@@ -182,6 +182,17 @@ def test_days_of_a_time_zone_are_compared_with_as_many_days_before(make: Make) -
     assert found.before[1] - found.before[0] == found.end - found.start
 
 
+def test_how_long_it_took_is_not_told_where_too_many_rollups_would_have_to_be_summed(make: Make) -> None:
+    at = NOW - 2 * DAY_MS
+    ledger = make(sent("a", 10, 8, at))
+    for days, times in ((20, 1), (22, 0)):
+        rows = asked(ledger, NOW - days * DAY_MS, NOW, ("interval", "1h")).rows
+        assert [row.verified for row in rows if row.requested] == [8]
+        assert sum(row.times_ms[0] is not None for row in rows) == times
+    (whole,) = asked(ledger, NOW - 90 * DAY_MS, NOW).rows
+    assert whole.times_ms[0] is not None
+
+
 def test_a_window_from_the_beginning_of_time_has_nothing_before_it(make: Make) -> None:
     ledger = make(sent("a", 1, 1, NOW))
     for compare in ("day", "week", "previous"):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from otpconv.ledger.contract import HOUR_MS, MINUTE_MS, Ledger, Span, Window
+from otpconv.ledger.contract import DAY_MS, HOUR_MS, MINUTE_MS, Ledger, Span, Window
 from otpconv.rates.maturity import Maturity
 from otpconv.rates.plan import Plan, plan, slot_of, whole_hours
 from otpconv.rates.question import INTERVALS, RateQuery
@@ -12,6 +12,8 @@ from otpconv.rates.row import Cell
 
 #: Older than this, what is not mature is taken by the hour: in there F is nearly flat.
 _BY_MINUTE_MS = 2 * HOUR_MS
+#: Of more slots of rollups the delays are not summed: three weeks by the hour, eight hours by the minute.
+_DELAYS_SLOTS = 500
 
 #: Start of the slot (ms; 0 without an interval), and the group.
 Key = tuple[int, tuple[str, ...]]
@@ -40,17 +42,24 @@ def gather(ledger: Ledger, account: int, query: RateQuery, maturity: Maturity | 
     """
     planned = plan(query, ledger.minutes_from())
     cells: dict[Key, Cell] = {}
-    for count in ledger.counts(account, planned.window, query.by, query.filters):
+    delays = _slots(planned.window) <= _DELAYS_SLOTS
+    for count in ledger.counts(account, planned.window, query.by, query.filters, delays=delays):
         _cell(cells, count.slot, count.group, query).add(Cell(count.tally, count.delays))
     if maturity is not None:
         for window in _young(planned, query, now - maturity.horizon_ms, now):
             length = HOUR_MS if window.hours else MINUTE_MS
-            for count in ledger.counts(account, window, query.by, query.filters):
+            for count in ledger.counts(account, window, query.by, query.filters, delays=False):
                 # What is requested in a stretch that still goes on has been requested by now.
                 oldest = now - count.slot
                 ages = max(0, oldest - length), max(0, oldest)
                 _cell(cells, count.slot, count.group, query).add_young(ages, count.tally)
     return Gathered(planned, cells)
+
+
+def _slots(window: Window) -> int:
+    """Return how many slots of rollups a window takes."""
+    grains = ((window.days, DAY_MS), (window.hours, HOUR_MS), (window.minutes, MINUTE_MS))
+    return sum((end - start) // grain for spans, grain in grains for start, end in spans)
 
 
 def _cell(cells: dict[Key, Cell], time: int, group: tuple[str, ...], query: RateQuery) -> Cell:

@@ -90,7 +90,7 @@ class _Account(Collector):
 
     def _routes(self, window: Window) -> dict[tuple[str, ...], tuple[int, int]]:
         """Return requested and verified by provider and country: the largest, and the rest summed up."""
-        counts = self._ledger.counts(self._account, window, ("provider", "country"), {})
+        counts = self._ledger.counts(self._account, window, ("provider", "country"), {}, delays=False)
         counts.sort(key=lambda count: (-count.tally.requested, count.group))
         routes = {count.group: (count.tally.requested, count.tally.verified) for count in counts[:MAX_ROUTES]}
         rest: list[Count] = counts[MAX_ROUTES:]

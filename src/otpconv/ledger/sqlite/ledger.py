@@ -77,13 +77,19 @@ class SqliteLedger:
                 yield _message(row)
 
     def counts(
-        self, account: int, window: Window, by: Sequence[str], filters: Mapping[str, Collection[str]]
+        self,
+        account: int,
+        window: Window,
+        by: Sequence[str],
+        filters: Mapping[str, Collection[str]],
+        *,
+        delays: bool = True,
     ) -> list[Count]:
         """Sum the rollups of a window by dimensions; `filters` holds the accepted values of a dimension."""
         with mapped(self._path), self._connection():  # both see one state of the file
             numbers, values = _groups(self._rows("dimensions", {"account": account}), by, filters)
             bindings = {"account": account, "step": window.step, "spans": _spans(window), "groups": numbers}
-            rows = self._rows("counts", bindings)
+            rows = self._rows("counts" if delays else "tallies", bindings)
         return [
             Count(row[0], values[int.from_bytes(row[1]) - 1], Tally(*row[2:_DELAYS]), row[_DELAYS:])
             for row in rows
