@@ -224,12 +224,18 @@ class BaseReporter:
         self._spool.forked()
         self._delivery.forked()
 
+    def _wait(self, deadline: float) -> bool:
+        """Wait until all that was reported is settled, or until `deadline` (steady, s); tell if it is."""
+        self._delivery.hurry()
+        while not self._spool.delivered():
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(LOOK_S)
+        return True
+
     def _at_exit(self, deadline: float) -> None:
         works = self._delivery.breaker.state == "closed" and not self._delivery.degraded
-        deadline = deadline if works else 0.0
-        self._delivery.hurry()
-        while not self._spool.delivered() and time.monotonic() < deadline:
-            time.sleep(LOOK_S)
+        self._wait(deadline if works else 0.0)
         self._end(LOOK_S)
 
 

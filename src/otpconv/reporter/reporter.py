@@ -4,7 +4,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-from otpconv.reporter.base import LOOK_S, BaseReporter
+from otpconv.reporter.base import BaseReporter
 
 
 class Reporter(BaseReporter):
@@ -97,13 +97,7 @@ class Reporter(BaseReporter):
         Returns:
             Whether it is; False when the time was over first.
         """
-        deadline = time.monotonic() + timeout
-        self._delivery.hurry()
-        while not self._spool.delivered():
-            if time.monotonic() >= deadline:
-                return False
-            time.sleep(LOOK_S)
-        return True
+        return self._wait(time.monotonic() + timeout)
 
     def close(self, timeout: float = 2.0) -> bool:
         """Wait as `flush` does, then end the background thread; what is not delivered stays in the spool.
