@@ -23,7 +23,7 @@ NOTHING = MessageState()
 # Few values close together, so that everything collides.
 times = st.integers(0, 6)
 dimensions = st.builds(
-    Dimensions, country=st.sampled_from(["", "ES", "PT"]), channel=st.sampled_from(["sms", "voice"])
+    Dimensions, country=st.sampled_from(["", "ES", "PT"]), access_key=st.sampled_from(["", "a", "b"])
 )
 requested = st.builds(
     Requested,

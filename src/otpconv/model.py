@@ -36,6 +36,8 @@ class Dimensions(Struct, frozen=True, order=True, array_like=True, gc=False):
         template: the message template.
         sender: the sender ID the recipient sees.
         channel: `sms`, `voice`, `whatsapp`, …
+        access_key: the access key that reported the message as requested; set by the server, never by the
+            caller. It is last because older journal entries have only the six values before it.
     """
 
     country: str = ""
@@ -44,6 +46,7 @@ class Dimensions(Struct, frozen=True, order=True, array_like=True, gc=False):
     template: str = ""
     sender: str = ""
     channel: str = "sms"
+    access_key: str = ""
 
 
 class Requested(Struct, frozen=True, array_like=True, tag=1, gc=False):

@@ -121,3 +121,10 @@ def test_a_session_ends(desk: Desk) -> None:
     desk.time += 3_600_000
     with pytest.raises(ExpiredToken):
         desk.open(credentials)
+
+
+def test_rates_know_a_role_by_its_name_and_a_user_by_the_access_key(desk: Desk) -> None:
+    sessions = [desk.open(desk.assume()) for _ in range(2)]
+    assert sessions[0].access_key_id != sessions[1].access_key_id
+    assert [session.dimension for session in sessions] == ["role/reporter"] * 2
+    assert desk.admin.dimension == desk.admin.access_key_id

@@ -24,6 +24,8 @@ DAY = 1_750_032_000_000
 DIMENSION_SETS = (
     Dimensions(),
     Dimensions(country="ES"),
+    Dimensions(country="ES", access_key="K1"),
+    Dimensions(country="ES", access_key="k2"),
     Dimensions(country="ES", carrier="Orange", provider="p1", template="t", sender="S"),
     Dimensions(country="ES", carrier="orange", provider="p2", template="t", sender="S"),
     Dimensions(country="ES", carrier="Ωμέγα", provider="p1", channel="voice"),

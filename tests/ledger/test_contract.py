@@ -37,7 +37,7 @@ FULL = Requested(
     1,
     "a-1_:/.Z",
     DAY,
-    Dimensions("ES", "Orange España", "p", "t'\"%", "S\U0001f4f1", "voice"),
+    Dimensions("ES", "Orange España", "p", "t'\"%", "S\U0001f4f1", "voice", "LTAI5t"),
     NUMBER,
     "+3461234",
     "log-in 7",

@@ -119,6 +119,7 @@ BAD_MESSAGES: list[tuple[object, str, str]] = [
     ({"message_id": "a b"}, "InvalidRequest", "message_id"),
     ({"message_id": "a\n"}, "InvalidRequest", "message_id"),
     (message("bad", provder="acme"), "InvalidRequest", "provder"),
+    (message("bad", access_key="LTAI5t"), "InvalidRequest", "access_key"),
     (message("bad", country="Spain"), "InvalidRequest", "country"),
     (message("bad", provider="a\0b"), "InvalidRequest", "provider"),
     (message("bad", template="x" * 129), "InvalidRequest", "template"),
@@ -361,10 +362,45 @@ def test_keys_of_one_account_share_what_it_has(
     assert answer.json()["requested_at"] == SENT
 
 
+def test_rates_are_split_by_the_access_key_that_reported_a_message(
+    own: httpx.Client,
+    key: AccessKey,
+    server: LocalServer,
+    make_key: Callable[..., AccessKey],
+    eventually: Eventually,
+) -> None:
+    other = make_key("OtpconvReportOnly", key.account_name)
+    with httpx.Client(base_url=server.url, auth=(other.access_key_id, other.secret)) as application:
+        assert post(application, message("b"), message("c"))["recorded"] == 2
+        # Who reports the conversion, and who repeats the message later, changes nothing.
+        post(application, conversion("a"), to="conversions")
+        post(application, message("a", requested_at=SENT + 1))
+    post(own, message("a"))
+    post(own, conversion("b"), to="conversions")
+    expected = {key.access_key_id: (1, 1), other.access_key_id: (2, 1)}
+
+    def split() -> dict[str, tuple[int, int]]:
+        found = rows(own, by="access_key")
+        return {each["access_key"]: (each["requested"], each["verified"]) for each in found}
+
+    eventually(split, expected)
+    for access_key_id, (requested, verified) in expected.items():
+        assert rows(own, access_key=access_key_id) == [row(requested, verified)]
+    assert rows(own, access_key="") == [NOTHING]
+    assert own.get("/v1/messages/b").json()["access_key"] == other.access_key_id
+    window = {"start": SENT, "end": SENT + 1, "by": "access_key"}
+    as_csv = csv.DictReader(own.get("/v1/rates", params=window | {"format": "csv"}).text.splitlines())
+    as_parquet = parquet.read_table(
+        io.BytesIO(own.get("/v1/rates", params=window | {"format": "parquet"}).content)
+    )
+    assert [each["access_key"] for each in as_csv] == sorted(expected)
+    assert as_parquet["access_key"].to_pylist() == sorted(expected)
+
+
 # One message.
 
 
-def test_a_message_is_told_in_full(own: httpx.Client) -> None:
+def test_a_message_is_told_in_full(own: httpx.Client, key: AccessKey) -> None:
     given = {
         "country": "es",
         "carrier": "Orange España",
@@ -386,6 +422,7 @@ def test_a_message_is_told_in_full(own: httpx.Client) -> None:
         "requested_at": SENT,
         **given,
         "country": "ES",
+        "access_key": key.access_key_id,
         "number_range": None,
         "verified": True,
         "verified_at": SENT + 9,

@@ -67,6 +67,14 @@ class AccessKey(Struct, frozen=True, kw_only=True):
         """The name of the user, or `role:session`."""
         return self.user if self.session_name is None else f"{self.user}:{self.session_name}"
 
+    @property
+    def dimension(self) -> str:
+        """The `access_key` that messages reported with this key are counted by.
+
+        It is the AccessKeyId, or `role/NAME` for temporary credentials, whose id changes with every session.
+        """
+        return self.access_key_id if self.session_name is None else f"role/{self.user}"
+
     # typing.override is not in Python 3.11, hence the two markers.
     def __repr__(self) -> str:  # type: ignore[explicit-override]
         return f"AccessKey({self.access_key_id!r}, user={self.user!r}, account={self.account_name!r})"

@@ -47,7 +47,7 @@ def export(
     several conversions has further rows, of message_id, delivered and conversion_time. Numbers are not stored
     and so not exported: what was verified by number alone is exported as a conversion of its message, and a
     conversion by number without a message is not exported. Nor is a conversion that is not later than its
-    message: it counts for nothing.
+    message: it counts for nothing. Nor is the access key: an imported message gets the key that imports it.
 
     Reads the data folder, also while a server runs on it. `--json` gives the summary as JSON: on standard
     output together with --output, else on standard error.
@@ -96,6 +96,8 @@ def rows(message: Message) -> list[_Row]:
         first |= {"session_id": of.session_id, "attempt": of.attempt}
         # Absent is what they are when not told; an empty channel is something else than the usual one.
         first = {name: value for name, value in first.items() if value or name == "channel"}
+        # The key that imports a message is its access key then.
+        first.pop("access_key", None)
         first |= conversions.pop(0) if conversions else {}
     found = [first] if first else []
     return [{"message_id": message.message_id, **row} for row in (*found, *conversions)]

@@ -27,7 +27,9 @@ Start = Annotated[str | None, typer.Option(help="ISO 8601 or ms; default: 24 hou
 End = Annotated[str | None, typer.Option(help="ISO 8601 or ms; default: now.")]
 By = Annotated[
     str | None,
-    typer.Option(help="Split by country, carrier, provider, template, sender, channel; comma-separated."),
+    typer.Option(
+        help="Split by country, carrier, provider, template, sender, channel, access_key; comma-separated."
+    ),
 ]
 Interval = Annotated[str | None, typer.Option(help="Split by time: 1m, 5m, 15m, 1h or 1d.")]
 Zone = Annotated[str | None, typer.Option(help="Time zone of 1d, as Europe/Berlin; default: UTC.")]

@@ -4,6 +4,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from otpconv.access.keys import AccessKey
 from otpconv.errors import InvalidRequest, OtpconvError, UnsupportedMediaType
 from otpconv.model import Conversion, Dimensions, Requested
 from otpconv.phone import NumberHash, parse
@@ -85,8 +86,8 @@ class BatchReader(Generic[_Item]):
             return Rejected(index, InvalidRequest.code, "The item is nested too deeply.")
 
 
-def requested(item: MessageIn, account: int, now: int, number_hash: NumberHash) -> Requested:
-    """Return the report of one message.
+def requested(item: MessageIn, key: AccessKey, now: int, number_hash: NumberHash) -> Requested:
+    """Return the report of one message, made with an access key.
 
     Raises:
         InvalidNumber: `to` is not a telephone number.
@@ -96,13 +97,19 @@ def requested(item: MessageIn, account: int, now: int, number_hash: NumberHash) 
         phone = parse(item.to)
         country = phone.country if country is None else country
         carrier = phone.carrier if carrier is None else carrier
-        number, number_range = number_hash(account, phone.e164), phone.number_range
+        number, number_range = number_hash(key.account, phone.e164), phone.number_range
     return Requested(
-        account,
+        key.account,
         item.message_id,
         now if item.requested_at is None else item.requested_at,
         Dimensions(
-            (country or "").upper(), carrier or "", item.provider, item.template, item.sender, item.channel
+            (country or "").upper(),
+            carrier or "",
+            item.provider,
+            item.template,
+            item.sender,
+            item.channel,
+            key.dimension,
         ),
         number,
         number_range,
@@ -111,8 +118,8 @@ def requested(item: MessageIn, account: int, now: int, number_hash: NumberHash) 
     )
 
 
-def conversion(item: ConversionIn, account: int, now: int, number_hash: NumberHash) -> Conversion:
-    """Return the report of one conversion.
+def conversion(item: ConversionIn, key: AccessKey, now: int, number_hash: NumberHash) -> Conversion:
+    """Return the report of one conversion, made with an access key.
 
     Raises:
         InvalidNumber: `to` is not a telephone number.
@@ -120,11 +127,11 @@ def conversion(item: ConversionIn, account: int, now: int, number_hash: NumberHa
     """
     number = ""
     if item.to is not None:
-        number = number_hash(account, parse(item.to).e164)
+        number = number_hash(key.account, parse(item.to).e164)
     elif item.message_id is None:
         raise InvalidRequest("A conversion needs message_id, or to.")
     time = now if item.conversion_time is None else item.conversion_time
-    return Conversion(account, item.delivered, time, item.message_id or "", number)
+    return Conversion(key.account, item.delivered, time, item.message_id or "", number)
 
 
 def rejected(index: int, error: OtpconvError) -> Rejected:

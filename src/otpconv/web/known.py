@@ -36,6 +36,7 @@ def _message_out(message_id: str, recent: MessageState | None, stored: Message |
         template=(of.dimensions.template or None) if of else None,
         sender=(of.dimensions.sender or None) if of else None,
         channel=(of.dimensions.channel or None) if of else None,
+        access_key=(of.dimensions.access_key or None) if of else None,
         number_range=(of.number_range or None) if of else None,
         session_id=(of.session_id or None) if of else None,
         attempt=(of.attempt or None) if of else None,

@@ -100,7 +100,7 @@ class NativeApi:
         request: Request,
         key: AccessKey,
         reader: BatchReader[_Item],
-        make: Callable[[_Item, int, int, NumberHash], Report],
+        make: Callable[[_Item, AccessKey, int, NumberHash], Report],
     ) -> Response:
         service = self._service
         async with self._bodies.read(request.scope["headers"], request.receive) as body:
@@ -114,7 +114,7 @@ class NativeApi:
                     rejects.append(item)
                     continue
                 try:
-                    reports.append(make(item, key.account, now, service.number_hash))
+                    reports.append(make(item, key, now, service.number_hash))
                     places.append(index)
                 except InvalidRequest as error:
                     rejects.append(rejected(index, error))

@@ -97,6 +97,7 @@ class MessageOut(Struct):
     template: str | None
     sender: str | None
     channel: str | None
+    access_key: str | None
     number_range: str | None
     session_id: str | None
     attempt: int | None
@@ -144,6 +145,7 @@ class RateOut(Struct):
     template: str | UnsetType | None = UNSET
     sender: str | UnsetType | None = UNSET
     channel: str | UnsetType | None = UNSET
+    access_key: str | UnsetType | None = UNSET
     other: Annotated[int, Meta(description="How many groups this row sums")] | UnsetType = UNSET
     before_requested: int | UnsetType = UNSET
     before_verified: int | UnsetType = UNSET

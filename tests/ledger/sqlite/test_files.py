@@ -18,7 +18,7 @@ import pytest
 from otpconv.errors import Misconfigured, Unavailable
 from otpconv.ledger.contract import HOUR_MS, Entry, Window
 from otpconv.ledger.sqlite import SqliteFollower, SqliteJournal, SqliteLedger, renew
-from otpconv.model import Requested
+from otpconv.model import Dimensions, Requested
 
 NOW = 1_800_000_000_000
 DAY = 1_750_032_000_000
@@ -126,6 +126,29 @@ def test_a_ledger_of_an_older_version_is_made_anew_and_one_of_this_version_left(
         assert requested_in(ledger) == 30
     with closing(SqliteFollower(ledger_path, journal_path)) as follower:
         assert follower.cursor() == 30
+
+
+def test_reports_of_before_there_were_access_keys_still_count(journal_path: Path, ledger_path: Path) -> None:
+    old = f'[[1,1,"old",{DAY},["ES","","acme","","","sms"],"","","",1],[2,1,true,{DAY + 5},"old",""]]'
+    new = f'[[1,1,"new",{DAY},["ES","","acme","","","sms","LTAI5t"],"","","",1]]'
+    SqliteJournal(journal_path).close()
+    for seq, reports in ((2, old), (3, new)):
+        sql(journal_path, f"INSERT INTO batches VALUES ({seq}, {NOW}, NULL, NULL, '{reports}', NULL)")  # noqa: S608
+    sql(
+        ledger_path,
+        "CREATE TABLE dimensions (id, account, country, carrier, provider, template, sender, channel)",
+    )
+    sql(ledger_path, "PRAGMA user_version = 2")
+    renew(ledger_path, journal_path)
+    with closing(SqliteLedger(ledger_path)) as ledger:
+        found = ledger.counts(1, Window(days=((DAY, DAY + 24 * HOUR_MS),)), ["access_key", "provider"], {})
+        message = ledger.message(1, "old")
+    assert {each.group: (each.tally.requested, each.tally.verified) for each in found} == {
+        ("", "acme"): (1, 1),
+        ("LTAI5t", "acme"): (1, 0),
+    }
+    assert message is not None
+    assert message.state.requested == Requested(1, "old", DAY, Dimensions("ES", provider="acme"), attempt=1)
 
 
 def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(broken: Path, journal_path: Path) -> None:

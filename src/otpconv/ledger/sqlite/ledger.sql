@@ -20,7 +20,7 @@ SELECT min(seq) FROM journal.batches WHERE seq > :after AND seq <= :upto AND unm
 CREATE TEMP TABLE batch (
     kind INTEGER, account INTEGER, at INTEGER, message_id TEXT, number BLOB, delivered INTEGER, rate REAL,
     country TEXT, carrier TEXT, provider TEXT, template TEXT, sender TEXT, channel TEXT,
-    number_range TEXT, session_id TEXT, attempt INTEGER
+    access_key TEXT, number_range TEXT, session_id TEXT, attempt INTEGER
 );
 CREATE TEMP TABLE touched_numbers (account INTEGER, number BLOB, PRIMARY KEY (account, number));
 CREATE TEMP TABLE touched_messages (id INTEGER PRIMARY KEY);
@@ -31,6 +31,7 @@ DELETE FROM batch;
 -- name: unpack
 -- A report is [1, account, message id, requested_at, [dimensions], number, number range, session id, attempt],
 -- [2, account, delivered, conversion time, message id, number], or [3, account, report time, rate].
+-- Reports written before there were access keys have six dimensions.
 INSERT INTO batch
 SELECT
     value ->> 0,
@@ -41,14 +42,14 @@ SELECT
     value ->> 2,
     value ->> 3,
     value ->> '$[4][0]', value ->> '$[4][1]', value ->> '$[4][2]',
-    value ->> '$[4][3]', value ->> '$[4][4]', value ->> '$[4][5]',
+    value ->> '$[4][3]', value ->> '$[4][4]', value ->> '$[4][5]', coalesce(value ->> '$[4][6]', ''),
     value ->> 6, value ->> 7, value ->> 8
 FROM journal.batches AS b CROSS JOIN jsonb_each(b.reports)
 WHERE b.seq > :after AND b.seq <= :upto;
 
 -- name: intern_dimensions
-INSERT OR IGNORE INTO dimensions (account, country, carrier, provider, template, sender, channel)
-SELECT DISTINCT account, country, carrier, provider, template, sender, channel
+INSERT OR IGNORE INTO dimensions (account, country, carrier, provider, template, sender, channel, access_key)
+SELECT DISTINCT account, country, carrier, provider, template, sender, channel, access_key
 FROM batch WHERE kind = 1;
 
 -- name: merge_requested
@@ -58,7 +59,7 @@ SELECT r.account, r.message_id, r.at, d.id, r.number, r.number_range, r.session_
     iif(r.session_id = '', NULL, 0)
 FROM batch AS r CROSS JOIN dimensions AS d
     ON d.account = r.account AND d.country = r.country AND d.carrier = r.carrier AND d.provider = r.provider
-    AND d.template = r.template AND d.sender = r.sender AND d.channel = r.channel
+    AND d.template = r.template AND d.sender = r.sender AND d.channel = r.channel AND d.access_key = r.access_key
 WHERE r.kind = 1
 ON CONFLICT (account, message_id) DO UPDATE SET
     requested_at = excluded.requested_at, dimensions = excluded.dimensions, number = excluded.number,
@@ -71,9 +72,9 @@ WHERE messages.requested_at IS NULL
             (excluded.session_id, excluded.attempt, coalesce(excluded.number, x''))
             < (messages.session_id, messages.attempt, coalesce(messages.number, x''))
         ELSE
-            (SELECT country, carrier, provider, template, sender, channel
+            (SELECT country, carrier, provider, template, sender, channel, access_key
              FROM dimensions WHERE id = excluded.dimensions)
-            < (SELECT country, carrier, provider, template, sender, channel
+            < (SELECT country, carrier, provider, template, sender, channel, access_key
                FROM dimensions WHERE id = messages.dimensions)
     END;
 

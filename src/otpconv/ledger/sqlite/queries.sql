@@ -32,7 +32,8 @@ SELECT 1 FROM number_conversions
 WHERE account = :account AND number = unhex(:number) AND conversion_time = :conversion_time AND delivered = :delivered;
 
 -- name: dimensions
-SELECT id, country, carrier, provider, template, sender, channel FROM dimensions WHERE account = :account;
+SELECT id, country, carrier, provider, template, sender, channel, access_key FROM dimensions
+WHERE account = :account;
 
 -- name: counts
 -- :groups has four bytes for each id of dimensions: the number of its group, 0 for none. Found by its place, it

@@ -13,8 +13,8 @@ CREATE TABLE IF NOT EXISTS dimensions (
     id INTEGER PRIMARY KEY,
     account INTEGER NOT NULL,
     country TEXT NOT NULL, carrier TEXT NOT NULL, provider TEXT NOT NULL,
-    template TEXT NOT NULL, sender TEXT NOT NULL, channel TEXT NOT NULL,
-    UNIQUE (account, country, carrier, provider, template, sender, channel)
+    template TEXT NOT NULL, sender TEXT NOT NULL, channel TEXT NOT NULL, access_key TEXT NOT NULL,
+    UNIQUE (account, country, carrier, provider, template, sender, channel, access_key)
 ) STRICT;
 
 -- In the order of arrival, so that messages near in time share pages.
@@ -51,7 +51,7 @@ CREATE VIEW IF NOT EXISTS message_states AS
 SELECT m.id, m.account, m.message_id, m.requested_at, m.number, m.verified_at, m.reported,
     '[' || iif(m.requested_at IS NULL, 'null', json_array(
         1, m.account, m.message_id, m.requested_at,
-        json_array(d.country, d.carrier, d.provider, d.template, d.sender, d.channel),
+        json_array(d.country, d.carrier, d.provider, d.template, d.sender, d.channel, d.access_key),
         lower(hex(m.number)), m.number_range, m.session_id, m.attempt
     )) || ',' || coalesce(m.true_first, 'null') || ',' || coalesce(m.true_last, 'null')
     || ',' || coalesce(m.false_last, 'null') || ']' AS state
