@@ -32,7 +32,7 @@ def requested_at(number: int, messages: int, now: int, days: int = DAYS) -> int:
 
 def fill(data: Path, messages: int, now: int, *, days: int = DAYS, verified: float = 0.0) -> None:
     """Write messages, a share of them `verified`, into the journal of a data folder, and apply them."""
-    chance = random.Random(7)  # noqa: S311 - a data set, not a secret
+    chance = random.Random(7)
     journal = SqliteJournal(data / "journal.sqlite")
     follower = SqliteFollower(data / "ledger.sqlite", data / "journal.sqlite")
     for first in range(0, messages, _BATCH):

@@ -68,7 +68,7 @@ def _measure(data: Path, order: str, connections: int, messages: int, seconds: f
     fill(data, messages, now)
     numbers = list(range(messages))
     if order == "at random":
-        random.Random(11).shuffle(numbers)  # noqa: S311 - a data set, not a secret
+        random.Random(11).shuffle(numbers)
     seconds = max(1, round(seconds))
     count = min(messages // (_ROUNDS + _PROBED_ROUNDS), _A_SECOND * seconds)
     rounds, visible, acknowledged = [], [], 0

@@ -25,6 +25,7 @@ class Slot(Struct, frozen=True):
         before: the rate it is compared with.
         requested: messages.
         verified: of these.
+        unfinished: whether the step still goes on, so that its counts still grow.
     """
 
     start: int
@@ -34,10 +35,16 @@ class Slot(Struct, frozen=True):
     before: float | None
     requested: int
     verified: int
+    unfinished: bool = False
 
 
-def slot_of(row: Mapping[str, Any]) -> Slot:
-    """Return what the chart shows of a row, as `/v1/rates` answers it."""
+def slot_of(row: Mapping[str, Any], unfinished_from: int | None = None) -> Slot:
+    """Return what the chart shows of a row, as `/v1/rates` answers it.
+
+    Args:
+        row: the row.
+        unfinished_from: slots that start after it (ms) are unfinished; None: all of them are finished.
+    """
     shown = point(row, ())
     return Slot(
         start=row.get("start", 0),
@@ -47,6 +54,7 @@ def slot_of(row: Mapping[str, Any]) -> Slot:
         before=row.get("before_rate"),
         requested=row["requested"],
         verified=row["verified"],
+        unfinished=unfinished_from is not None and row.get("start", 0) > unfinished_from,
     )
 
 
@@ -97,11 +105,8 @@ def specification(chart: Chart) -> str:
     alt = altair()
     colours = _DARK if chart.dark else _LIGHT
     width, above, below = _NARROW if chart.narrow else _WIDE
-    rows = [{**asdict(slot), "end": slot.start + chart.step_ms} for slot in chart.slots]
-    start, end = rows[0]["start"], rows[-1]["end"]
-    rows.append(
-        {**rows[-1], "start": end, "requested": 0, "verified": 0}
-    )  # so that the last step has its end
+    rows = _rows(chart)
+    start, end = chart.slots[0].start, chart.slots[-1].start + chart.step_ms
     time = alt.X(
         "start:T",
         scale=alt.Scale(type="utc", domain=[start, end]),
@@ -137,6 +142,26 @@ def specification(chart: Chart) -> str:
     return str(whole.to_json(indent=None, validate=False))
 
 
+def _rows(chart: Chart) -> list[dict[str, Any]]:
+    """Return the chart's data: a row for each slot, and rows at which the lines end."""
+    end = chart.slots[-1].start + chart.step_ms
+    nothing = {"rate": None, "low": None, "high": None, "open": None, "requested": 0, "verified": 0}
+    rows: list[dict[str, Any]] = []
+    for slot in chart.slots:
+        row = {**asdict(slot), "end": slot.start + chart.step_ms, "open": None}
+        if slot.unfinished:
+            if rows:
+                rows.append({**rows[-1], "start": slot.start, "requested": 0, "verified": 0})
+            row |= {"rate": None, "low": None, "high": None, "open": slot.rate}
+        rows.append(row)
+    last = rows[-1]
+    rows.append(
+        {**nothing, **{name: last[name] for name in ("rate", "low", "high", "open", "before")}}
+        | {"start": end, "end": end}
+    )
+    return rows
+
+
 def _rates(base: Any, colours: _Colours) -> Any:  # noqa: ANN401 - altair is not loaded here
     """Draw the band, what was before, and the rate on top."""
     step = {"interpolate": "step-after"}
@@ -145,7 +170,8 @@ def _rates(base: Any, colours: _Colours) -> Any:  # noqa: ANN401 - altair is not
     band = base.mark_area(color=colours.rate, opacity=0.22, **step).encode(y="low:Q", y2="high:Q")
     before = base.mark_line(color=colours.before, strokeDash=[4, 3], strokeWidth=1.5, **step)
     line = base.mark_line(color=colours.rate, strokeWidth=2.25, **step)
-    return band + before.encode(y="before:Q") + line.encode(y=rate)
+    unfinished = base.mark_line(color=colours.rate, strokeWidth=2.25, strokeDash=[2, 3], opacity=0.7, **step)
+    return band + before.encode(y="before:Q") + line.encode(y=rate) + unfinished.encode(y="open:Q")
 
 
 def _counts(base: Any, colours: _Colours) -> Any:  # noqa: ANN401
@@ -156,5 +182,9 @@ def _counts(base: Any, colours: _Colours) -> Any:  # noqa: ANN401
         "type": "quantitative",
         "axis": {"title": None, "tickCount": 2, "format": "~s"},
     }
-    requested = base.mark_rect(color=colours.requested).encode(x2="end:T", y=count, y2=ground)
-    return requested + base.mark_rect(color=colours.rate).encode(x2="end:T", y="verified:Q", y2=ground)
+    faint = {"condition": {"test": "datum.unfinished", "value": 0.4}, "value": 1}
+    requested = base.mark_rect(color=colours.requested)
+    verified = base.mark_rect(color=colours.rate)
+    return requested.encode(x2="end:T", y=count, y2=ground, opacity=faint) + verified.encode(
+        x2="end:T", y="verified:Q", y2=ground, opacity=faint
+    )

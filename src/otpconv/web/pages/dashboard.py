@@ -11,13 +11,15 @@ from starlette.responses import Response
 from otpconv.errors import InvalidRequest
 from otpconv.ledger.contract import DIMENSIONS, Ledger
 from otpconv.rates import COMPARISONS, LEVELS, RateAnswer
+from otpconv.rates.marks import is_sure, lost
+from otpconv.rates.slices import Slice
 from otpconv.rates.timeline import Chart, slot_of
+from otpconv.rates.verdict import judge
 from otpconv.service import Service
 from otpconv.web.drawing import Drawer
-from otpconv.web.pages.figures import FILTERS
-from otpconv.web.pages.glance import SHARP, Glance, glance, history, is_drop, is_rise, lost, worst
 from otpconv.web.pages.heat import heat_map
 from otpconv.web.pages.layout import HEADERS, Layout
+from otpconv.web.pages.overview import Overview, history, overview, worst
 from otpconv.web.pages.view import PATH, WINDOWS, View, parse_view
 from otpconv.web.pages.visitors import Visitor
 from otpconv.web.rate_formats import rates_response
@@ -60,12 +62,13 @@ class Dashboard:
         now = self._service.clock()
         try:
             view = parse_view(request.query_params.multi_items(), now)
-            seen = await self._ask(visitor, glance, view, now)
+            seen = await self._ask(visitor, overview, view, now)
+            lag = self._service.lag()
         except InvalidRequest as error:
             return self._layout.page(
                 "dashboard_problem.html", PATH, visitor, status=error.status, problem=error.text
             )
-        return self._layout.page("dashboard.html", PATH, visitor, now=now, **_values(seen))
+        return self._layout.page("dashboard.html", PATH, visitor, now=now, **_values(seen, lag, now))
 
     async def chart(self, request: Request, visitor: Visitor) -> Response:
         """Answer the picture of the rates over time; `dark` and `narrow` say for what screen."""
@@ -74,7 +77,7 @@ class Dashboard:
         now = self._service.clock()
         view = parse_view([(name, value) for name, value in given if name not in _LOOKS], now)
         past = await self._ask(visitor, history, view, now)
-        chart = _chart(past.answer, past.step_ms, dark="dark" in looks, narrow="narrow" in looks)
+        chart = _chart(past.answer, past.step_ms, now, dark="dark" in looks, narrow="narrow" in looks)
         return Response(await self._drawer.draw(chart), media_type="image/svg+xml", headers=HEADERS)
 
     async def csv(self, request: Request, visitor: Visitor) -> Response:
@@ -97,30 +100,25 @@ class Dashboard:
         )
 
 
-def _chart(found: RateAnswer, step_ms: int, *, dark: bool = False, narrow: bool = False) -> Chart:
-    slots = [slot_of(msgspec.to_builtins(row_out(row, ()))) for row in found.rows]
+def _chart(found: RateAnswer, step_ms: int, now: int, *, dark: bool = False, narrow: bool = False) -> Chart:
+    slots = [slot_of(msgspec.to_builtins(row_out(row, ())), now - step_ms) for row in found.rows]
     return Chart(slots, step_ms, dark, narrow)
 
 
-def _values(seen: Glance) -> dict[str, Any]:
+def _values(seen: Overview, lag: int, now: int) -> dict[str, Any]:
     """Return what the template needs."""
     groups = [row for row in seen.groups.rows if not row.others]
-    drops = [row for row in groups if is_drop(row, SHARP)]
-    sizes = {narrow: _chart(seen.history, seen.step_ms, narrow=narrow).size for narrow in (False, True)}
+    sizes = {narrow: _chart(seen.history, seen.step_ms, now, narrow=narrow).size for narrow in (False, True)}
     return {
         "view": seen.view,
-        "sharp": SHARP,
         "seen": seen,
-        "drops": drops,
-        "filtered": FILTERS["group"](tuple(value for _, value in seen.view.filters)),
-        "recent": [row for row in seen.recent if row.group not in {each.group for each in drops}],
-        "slips": [row for row in groups if is_drop(row)],
+        "verdict": judge(seen.evidence, seen.total, lag),
+        "label": partial(_label, seen.view),
         "shown": groups[:_SHOWN],
         "more": groups[_SHOWN:_MORE],
         "left_out": max(0, len(groups) - _MORE),
         "others": next((row for row in seen.groups.rows if row.others), None),
-        "compared": any(row.before and row.before.requested for row in seen.groups.rows),
-        "heat": heat_map(groups),
+        "heat": heat_map(groups, seen.marks),
         "sizes": sizes,
         "values_shown": _VALUES,
         "windows": _WINDOWS,
@@ -128,7 +126,11 @@ def _values(seen: Glance) -> dict[str, Any]:
         "comparisons": {name: _COMPARED[name] for name in COMPARISONS},
         "levels": LEVELS,
         "dimensions": DIMENSIONS,
-        "is_drop": is_drop,
-        "is_rise": is_rise,
+        "is_sure": is_sure,
         "lost": lost,
     }
+
+
+def _label(view: View, which: Slice) -> str:
+    """Return what a slice is called within the filters of a view."""
+    return Slice(tuple({**dict(view.filters), **dict(which.values)}.items())).label

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from otpconv.rates import RateRow
-from otpconv.web.pages.glance import is_drop, is_rise
+from otpconv.rates.marks import Marks
 
 _ROWS, _COLUMNS = 16, 8
 #: From what change on a colour is one step stronger.
@@ -33,10 +33,10 @@ class HeatMap(Struct, frozen=True):
     left_out: int
 
 
-def heat_map(rows: Sequence[RateRow]) -> HeatMap | None:
+def heat_map(rows: Sequence[RateRow], marks: Marks) -> HeatMap | None:
     """Return the heat map of the rows of two dimensions; None where one of them has a single value."""
     cells: dict[tuple[str, ...], Cell] = {
-        row.group: Cell(row, _shade(row))
+        row.group: Cell(row, _shade(row, marks))
         for row in rows
         if len(row.group) == 2  # noqa: PLR2004
     }
@@ -55,7 +55,7 @@ def _by_size(cells: dict[tuple[str, ...], Cell], place: int) -> list[str]:
     return sorted(sums, key=lambda value: (-sums[value], value))
 
 
-def _shade(row: RateRow) -> str:
+def _shade(row: RateRow, marks: Marks) -> str:
     change = row.change or 0.0
-    name = "drop" if is_drop(row) else "rise" if is_rise(row) else ""
+    name = "drop" if marks.has_fallen(row) else "rise" if marks.has_risen(row) else ""
     return name and f"{name}-{sum(abs(change) >= least for least in _STRONGER)}"

@@ -1,0 +1,73 @@
+"""What chance alone explains: the lower tail of a beta-binomial count, and many tests at once."""
+
+from collections.abc import Iterable
+from math import erfc, exp, lgamma, log, sqrt
+
+#: Longer tails are taken from the normal distribution: the sum would take longer than it is worth.
+_LONGEST_SUM = 2_000
+#: A probability so close to 1 and 0 that logarithms stay finite.
+_TINY = 1e-9
+
+
+def lower_tail(count: float, trials: float, rate: float, strength: float) -> float:
+    """Return the chance of at most `count` successes in `trials`, when the rate itself is uncertain.
+
+    The rate follows a beta distribution with mean `rate` that is worth `strength` trials: the count is
+    beta-binomial. See e.g. N. L. Johnson, "Univariate Discrete Distributions", chapter 6.
+
+    Args:
+        count: successes seen.
+        trials: at least 1.
+        rate: the rate to expect, 0 to 1.
+        strength: above 0; how many trials the knowledge of the rate is worth.
+    """
+    rate = min(max(rate, _TINY), 1 - _TINY)
+    a, b = rate * strength, (1 - rate) * strength
+    seen = int(count)
+    if seen > _LONGEST_SUM:
+        variance = trials * rate * (1 - rate) * (trials + strength) / (strength + 1)
+        return erfc((trials * rate - count - 0.5) / sqrt(2 * max(variance, _TINY))) / 2
+    term = exp(lgamma(trials + b) - lgamma(b) + lgamma(a + b) - lgamma(trials + a + b))
+    total = term
+    for i in range(seen):
+        if trials - i - 1 + b <= 0:
+            break
+        term *= (trials - i) * (a + i) / ((i + 1) * (trials - i - 1 + b))
+        total += term
+    return min(1.0, total)
+
+
+def divergence(count: float, trials: float, rate: float) -> float:
+    """Return how many nats better a rate of `count` / `trials` explains the count than `rate`; 0 or more.
+
+    It is the logarithm of the likelihood ratio of two binomial distributions.
+    """
+    rate = min(max(rate, _TINY), 1 - _TINY)
+    share = min(max(count / trials, 0.0), 1.0)
+    nats = 0.0
+    if share > 0:
+        nats += share * log(share / rate)
+    if share < 1:
+        nats += (1 - share) * log((1 - share) / (1 - rate))
+    return max(0.0, nats * trials)
+
+
+def false_discovery(chances: Iterable[float], tests: int, share: float) -> float:
+    """Return the largest chance that counts as a discovery, so that at most `share` of them are false.
+
+    Y. Benjamini, Y. Hochberg, "Controlling the false discovery rate", J. R. Statist. Soc. B 57 (1995). It
+    also holds for tests that depend on each other positively, such as those of a part and of the whole.
+
+    Args:
+        chances: of the tests with any prospect; the others need not be given.
+        tests: how many there were in all.
+        share: 0 to 1.
+
+    Returns:
+        A threshold; 0 when nothing is a discovery.
+    """
+    threshold = 0.0
+    for place, chance in enumerate(sorted(chances), start=1):
+        if chance <= share * place / tests:
+            threshold = chance
+    return threshold
