@@ -2,17 +2,22 @@
 
 import base64
 import json
+import logging
+import re
 import socket
+import time
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Literal
 
 import pytest
+from hypothesis import given, strategies as st
 
 from faults.bad_server import Answer, BadServer, Heard, by_dialect, http, saying, unless, well
 from faults.reporting import PATIENCE_S, eventually
 from otpconv.clock import wall_clock
-from otpconv.reporter import Credentials, Reporter
+from otpconv.reporter import MEMORY, Credentials, Reporter, delivery
 from otpconv.reporter.dead_letters import DeadLetters
 
 Dialect = Literal["native", "alibaba"]
@@ -175,3 +180,109 @@ def test_what_both_dialects_refuse_ends_as_dead_letters_that_can_be_put_back(
         server.answer = well
         eventually(lambda: set(server.taken), lambda taken: taken == ids)
     assert letters(spool) == {}
+
+
+def only_messages(server: BadServer, heard: Heard, connection: socket.socket) -> bool:
+    """A key that may report messages, and no conversions."""
+    allowed = heard.target.startswith("/v1/messages")
+    return (well if allowed else problem(403, "AccessDenied"))(server, heard, connection)
+
+
+REFUSED = r"delivered to http://127\.0\.0\.1:\d+ \((\w+): .*\): (\d+) reports wait, (.*)"
+
+
+def refusals(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, str]]:
+    """What was logged at ERROR: the code, how many reports wait, and for how long."""
+    errors = [each.getMessage() for each in caplog.records if each.levelno == logging.ERROR]
+    return [found.group(1, 2, 3) for text in errors if (found := re.search(REFUSED, text))]
+
+
+def test_a_standing_refusal_is_logged_again_and_again_with_the_time_left_and_its_end_once(
+    server: BadServer, spool: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "REPEAT_S", 0.3)
+    server.answer = problem(401, "BadCredentials")
+    began = time.monotonic()
+    with make(server, spool, "native") as reporter:
+        report(reporter, 20)
+        eventually(lambda: len(refusals(caplog)), lambda count: count >= 3)
+        took = time.monotonic() - began
+        assert took >= 0.6
+        # Not for each report, nor for each try.
+        assert len(refusals(caplog)) <= 1 + took / 0.3
+        # Six days and some hours, since reports are given up by whole segments, an hour more or less.
+        assert all(
+            (code, count) == ("BadCredentials", "20")
+            and re.fullmatch(r"the oldest are given up in [67] days \d+ h", left)
+            for code, count, left in refusals(caplog)
+        )
+        server.answer = well
+        assert reporter.flush(PATIENCE_S)
+        time.sleep(0.5)
+        assert reporter.stats().last_error == ""
+    assert sum("are delivered to" in each.getMessage() for each in caplog.records) == 1
+    assert RIGHT.access_key_secret not in caplog.text
+
+
+def test_another_refusal_is_logged_at_once(
+    server: BadServer, spool: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.answer = problem(401, "BadCredentials")
+    with make(server, spool, "native") as reporter:
+        report(reporter, 3)
+        eventually(lambda: len(refusals(caplog)), lambda count: count == 1)
+        server.answer = problem(403, "AccessDenied")
+        eventually(lambda: [code for code, *_ in refusals(caplog)], lambda codes: "AccessDenied" in codes)
+        assert len(refusals(caplog)) == 2
+
+
+def test_a_server_that_invents_error_codes_does_not_fill_the_log(
+    server: BadServer, spool: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    numbers = count(1)
+
+    def answer(server: BadServer, heard: Heard, connection: socket.socket) -> bool:
+        return problem(403, f"Code{next(numbers)}")(server, heard, connection)
+
+    server.answer = answer
+    with make(server, spool, "native") as reporter:
+        report(reporter, 3)
+        eventually(lambda: next(numbers), lambda number: number > 40)
+    assert len(refusals(caplog)) == 17
+
+
+def test_a_refusal_of_conversions_alone_is_logged_although_messages_are_taken(
+    server: BadServer, spool: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.answer = only_messages
+    with make(server, spool, "native") as reporter:
+        reporter.requested("a")
+        reporter.report("a")
+        eventually(lambda: refusals(caplog), lambda found: len(found) == 1)
+        assert "AccessDenied" in reporter.stats().last_error
+        assert "some reports are not delivered" in caplog.text
+        assert "again" not in caplog.text
+        server.answer = well
+        assert reporter.flush(PATIENCE_S)
+        eventually(lambda: caplog.text, lambda text: "again" in text)
+
+
+def test_what_waits_in_memory_is_said_to_be_lost_with_the_process(
+    server: BadServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.answer = problem(401, "BadCredentials")
+    with Reporter(server.url, "id", "secret", spool=MEMORY) as reporter:
+        report(reporter, 3)
+        eventually(lambda: refusals(caplog), bool)
+        reporter.close(0)
+    assert refusals(caplog)[0] == ("BadCredentials", "3", "in memory, until this process ends")
+
+
+@given(st.integers(1, 10**10))
+def test_a_time_that_is_left_is_said_in_at_most_two_units(left_ms: int) -> None:
+    said = delivery._span(left_ms)  # noqa: SLF001 - what the log shows
+    numbers = [int(word) for word in said.split() if word.isdecimal()]
+    units = [word for word in said.split() if not word.isdecimal()]
+    minutes = {"days": 1440, "h": 60, "min": 1}
+    total = sum(number * minutes[unit] for number, unit in zip(numbers, units, strict=True))
+    assert 0 <= left_ms / 60_000 - total < (60 if "days" in units else 1)

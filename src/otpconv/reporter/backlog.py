@@ -10,6 +10,7 @@ from threading import RLock
 
 from msgspec import Struct
 
+from otpconv.reporter import segment
 from otpconv.reporter.dead_letters import DeadLetters
 from otpconv.reporter.memory import Memory
 from otpconv.reporter.reports import Report
@@ -113,6 +114,16 @@ class Backlog:
             if len(items) >= most:
                 break
         return items
+
+    def expires_at(self) -> int | None:
+        """Return when the oldest reports of the folder are given up, ms; None when none wait there."""
+        limits = self._spool.limits
+        with suppress(OSError):
+            for path, _ in segments(self._folder) if self._folder is not None else ():
+                created = path.name.partition("-")[0]
+                if created.isdecimal() and segment.count_left(path):
+                    return int(created) + limits.open_ms + limits.max_age_ms
+        return None
 
     def settle(self, item: Item) -> None:
         """Forget a report: it is delivered, set aside, or lost."""

@@ -23,6 +23,10 @@ _STRIKES = 5
 _MIXED_S = 0.2
 #: So many times smaller is the next round after one that came to nothing, and larger after a good one.
 _STEP = 4
+#: A standing refusal, or failure, is logged again after so long, s.
+REPEAT_S = 300.0
+#: Error codes that are logged each on their own; a server may invent many.
+_MOST_CODES = 16
 _SETTLED = {Fate.DELIVERED, Fate.REJECTED}
 
 _log = logging.getLogger("otpconv.reporter")
@@ -81,7 +85,7 @@ class Delivery:
         self._wake = threading.Event()
         self._stopping = False
         self._synced = 0.0
-        self._told = ""
+        self._warned: dict[str, float] = {}
 
     def start(self) -> None:
         """Start the thread, unless it runs or was stopped."""
@@ -123,7 +127,7 @@ class Delivery:
                 pause_s = self._step()
             except Exception as error:  # noqa: BLE001 - this thread must outlive everything
                 pause_s = _TROUBLE_S
-                self._tell(f"{type(error).__name__}: {error}", error)
+                self._warn(Outcome(Fate.FAILED, type(error).__name__, str(error)), "nothing is", error)
             if pause_s > 0:
                 self._wake.wait(pause_s)
                 self._wake.clear()
@@ -189,19 +193,24 @@ class Delivery:
         """Decide when the next round is."""
         left = [outcome for outcome in outcomes if outcome.fate not in _SETTLED]
         wait_ms = max((outcome.wait_ms for outcome in left), default=0)
-        broken = next((each for each in left if each.fate in {Fate.FAILED, Fate.REFUSED}), None)
+        refused = next((outcome for outcome in left if outcome.fate is Fate.REFUSED), None)
+        broken = refused or next((outcome for outcome in left if outcome.fate is Fate.FAILED), None)
         if some:
             self.breaker.succeeded()
             self._most = min(self._most * _STEP, self._transport.most)
-            self._tell("")
+            if refused is None:
+                self._works_again()
+            else:
+                # A key may be allowed to report messages, but no conversions.
+                self._warn(refused, "some reports are not")
         elif broken is not None:
             self.breaker.failed(wait_ms)
             self._most = max(1, min(self._most, len(outcomes)) // _STEP)
             self.last_error = f"{broken.code}: {broken.reason}"
-            if broken.fate is Fate.REFUSED or self.breaker.state != "closed":
-                self._tell(self.last_error)
+            if refused or self.breaker.state != "closed":
+                self._warn(broken, "nothing is")
             return
-        busy = next((each for each in left if each.fate is Fate.BUSY), None)
+        busy = next((outcome for outcome in left if outcome.fate is Fate.BUSY), None)
         if busy is not None:
             self.breaker.busy(wait_ms)
             if not some:
@@ -209,17 +218,44 @@ class Delivery:
         elif left:
             self.breaker.hold(_MIXED_S)
 
-    def _tell(self, error: str, cause: Exception | None = None) -> None:
-        """Log that delivery broke, or works again: once for each change."""
-        self.last_error = error
-        if error and not self._told:
-            where = self._transport.destination
-            _log.warning("nothing is delivered to %s (%s): reports wait", where, error, exc_info=cause)
-        elif self._told and not error:
+    def _warn(self, why: Outcome, what: str, cause: Exception | None = None) -> None:
+        """Log that reports are not delivered, at once for each error code and then every few minutes."""
+        self.last_error = f"{why.code}: {why.reason}"
+        now = time.monotonic()
+        known = why.code in self._warned or len(self._warned) < _MOST_CODES
+        key = why.code if known else ""
+        if now - self._warned.get(key, -REPEAT_S) < REPEAT_S:
+            return
+        self._warned[key] = now
+        level = logging.WARNING if why.fate is Fate.FAILED and cause is None else logging.ERROR
+        where, (waiting, _) = self._transport.destination, self._spool.pending()
+        text = "%s delivered to %s (%s): %d reports wait, %s"
+        _log.log(level, text, what, where, self.last_error, waiting, self._time_left(), exc_info=cause)
+
+    def _time_left(self) -> str:
+        """Return until when reports wait, for a person."""
+        expires_at = self._backlog.expires_at()
+        if expires_at is None:
+            return "in memory, until this process ends"
+        left_ms = expires_at - self._clock()
+        return f"the oldest are given up {f'in {_span(left_ms)}' if left_ms > 0 else 'from now on'}"
+
+    def _works_again(self) -> None:
+        self.last_error = ""
+        if self._warned:
             _log.warning("reports are delivered to %s again", self._transport.destination)
-        self._told = error
+            self._warned.clear()
 
     def _sync(self) -> None:
         if self._sync_s is not None and time.monotonic() - self._synced >= self._sync_s:
             self._spool.sync()
             self._synced = time.monotonic()
+
+
+def _span(left_ms: int) -> str:
+    """Return a time that is left, for a person: `6 days 23 h`, `59 min`."""
+    minutes = left_ms // 60_000
+    days, hours = divmod(minutes // 60, 24)
+    if days:
+        return f"{days} days {hours} h"
+    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"
