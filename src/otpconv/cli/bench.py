@@ -193,7 +193,7 @@ def _wait_until_counted(server: LocalServer, messages: int, conversions: int, no
     Raises:
         Refused: they have not, after a long while.
     """
-    client = Client(server.url, server.access_key_id, server.access_key_secret, server.data / "first-key")
+    client = Client(server.url, server.access_key_id, server.access_key_secret)
     window = {"start": str(now - _DAY_MS), "end": str(now)}
     started = time.monotonic()
     while True:

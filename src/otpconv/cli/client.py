@@ -8,24 +8,42 @@ import httpx
 import msgspec
 
 from otpconv.errors import Misconfigured, OtpconvError, Refused, Unavailable
+from otpconv.reporter import environment
+from otpconv.reporter.credentials import Credentials, complete
 
 #: How long an answer may take, s. Imports send large batches.
 _TIMEOUT_S = 60.0
+_OPTIONS = ("--access-key-id", "--access-key-secret")
+#: The administrator's key that a server leaves in its folder when it first starts.
+_FIRST_KEY = "otpconv-data/first-key"
 
 
 class Client:
     """The native API and the RPC endpoint of one server, with one access key."""
 
     def __init__(
-        self, endpoint: str, access_key_id: str | None, access_key_secret: str | None, key_file: Path
+        self,
+        endpoint: str,
+        access_key_id: str | None,
+        access_key_secret: str | None,
+        key_file: Path | None = None,
     ) -> None:
-        """Take the server's URL and the access key, or the file that holds it as ID:SECRET.
+        """Prepare calls to a server.
+
+        Args:
+            endpoint: the server's URL.
+            access_key_id: who is calling; half a key is completed from the environment.
+            access_key_secret: of the same key.
+            key_file: a file that holds the key as ID:SECRET instead. Default: the key of the environment, the
+                file that OTPCONV_KEY_FILE names, or the first key of a server in this folder.
 
         Raises:
-            Misconfigured: no access key is given.
+            Misconfigured: no access key is given, or half of one, or one in two places.
         """
         self.endpoint = endpoint.rstrip("/")
-        self.access_key_id, self.access_key_secret = _credentials(access_key_id, access_key_secret, key_file)
+        key = _credentials(access_key_id or "", access_key_secret or "", key_file)
+        self.access_key_id, self.access_key_secret = key.access_key_id, key.access_key_secret
+        self.security_token = key.security_token
         self.http = httpx.Client(base_url=self.endpoint, timeout=_TIMEOUT_S, follow_redirects=False)
 
     def call(
@@ -101,18 +119,32 @@ class Client:
             ) from error
 
 
-def _credentials(access_key_id: str | None, access_key_secret: str | None, key_file: Path) -> tuple[str, str]:
-    if access_key_id and access_key_secret:
-        return access_key_id, access_key_secret
+def _credentials(access_key_id: str, access_key_secret: str, key_file: Path | None) -> Credentials:
+    if key_file is not None and (access_key_id or access_key_secret):
+        raise Misconfigured("--key-file takes the place of --access-key-id and --access-key-secret: give one")
+    if key_file is None:
+        given = Credentials(access_key_id, access_key_secret)
+        try:
+            key = complete(given, environment.credentials(), _OPTIONS)
+        except ValueError as error:
+            raise Misconfigured(str(error)) from None
+        if key is not None:
+            return key
+        key_file = Path(environment.key_file() or _FIRST_KEY)
+    return _of_file(key_file)
+
+
+def _of_file(key_file: Path) -> Credentials:
     try:
-        user, colon, secret = key_file.read_text().strip().partition(":")
+        user, _, secret = key_file.read_text().strip().partition(":")
     except (OSError, UnicodeDecodeError):
-        colon = user = secret = ""
-    if not colon:
+        user = secret = ""
+    if not user or not secret:
         raise Misconfigured(
-            "no access key: set OTPCONV_ACCESS_KEY_ID and OTPCONV_ACCESS_KEY_SECRET, or give --key-file"
+            f"no access key: set OTPCONV_ACCESS_KEY_ID and OTPCONV_ACCESS_KEY_SECRET, or give --key-file"
+            f" ({key_file} holds no ID:SECRET)"
         )
-    return user, secret
+    return Credentials(user, secret)
 
 
 def _refusal(status: int, answer: Any) -> OtpconvError:  # noqa: ANN401 - JSON is anything

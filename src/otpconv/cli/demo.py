@@ -119,7 +119,7 @@ def demo(
         tempfile.TemporaryDirectory(prefix="otpconv-demo-") as folder,
         LocalServer(Path(folder) / "data", _SETTINGS) as server,
     ):
-        client = Client(server.url, server.access_key_id, server.access_key_secret, server.data / "first-key")
+        client = Client(server.url, server.access_key_id, server.access_key_secret)
         began = time.perf_counter()
         calls = _play(client, made_up)
         seconds = time.perf_counter() - began

@@ -20,26 +20,34 @@ Endpoint = Annotated[
 ]
 AccessKeyId = Annotated[
     str | None,
-    typer.Option("--access-key-id", metavar="ID", envvar="OTPCONV_ACCESS_KEY_ID", help="Who is calling."),
+    typer.Option(
+        "--access-key-id",
+        metavar="ID",
+        help="Who is calling. [env: OTPCONV_ACCESS_KEY_ID]",
+        show_default=False,
+    ),
 ]
 AccessKeySecret = Annotated[
     str | None,
     typer.Option(
         "--access-key-secret",
         metavar="SECRET",
-        envvar="OTPCONV_ACCESS_KEY_SECRET",
-        help="Better given as the variable, which other users of the machine do not see.",
+        help="Better given as the variable, which other users of the machine do not see."
+        " [env: OTPCONV_ACCESS_KEY_SECRET]",
+        show_default=False,
     ),
 ]
 KeyFile = Annotated[
-    Path,
+    Path | None,
     typer.Option(
         "--key-file",
         metavar="FILE",
-        envvar="OTPCONV_KEY_FILE",
-        help="File with ID:SECRET, read when no key is given otherwise.",
+        help="File with ID:SECRET, in place of the key."
+        " [env: OTPCONV_KEY_FILE; default: otpconv-data/first-key]",
+        show_default=False,
     ),
 ]
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:8080"
-DEFAULT_KEY_FILE = Path("otpconv-data/first-key")
+#: None reads what the environment says, and then the first key of a server in this folder.
+DEFAULT_KEY_FILE = None

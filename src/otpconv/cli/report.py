@@ -88,7 +88,7 @@ def _call(
     fields = Conversion(
         delivered, time, UNSET if message_id is None else message_id, UNSET if to is None else to
     )
-    key = Credentials(client.access_key_id, client.access_key_secret)
+    key = Credentials(client.access_key_id, client.access_key_secret, client.security_token)
     transport = SmsConversionTransport(client.endpoint, lambda: key, _TIMEOUT_MS, wall_clock, concurrency=1)
     (outcome,) = transport.send([with_fields(Report(0, b""), fields)])
     transport.close()
@@ -115,6 +115,7 @@ def _spool(
         client.endpoint,
         client.access_key_id,
         client.access_key_secret,
+        security_token=client.security_token,
         dialect="alibaba",
         spool=folder,
     ) as reporter:

@@ -85,6 +85,7 @@ def drain(
             client.endpoint,
             client.access_key_id,
             client.access_key_secret,
+            security_token=client.security_token,
             dialect=chosen,
             spool=path,
         )

@@ -1,16 +1,13 @@
 """What the two reporters have in common: the settings, and everything but waiting."""
 
-import atexit
-import os
-import threading
 import time
 import weakref
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar
 
 from otpconv.clock import Clock, wall_clock
+from otpconv.reporter import processes
 from otpconv.reporter.backlog import Backlog
 from otpconv.reporter.credentials import Provider
 from otpconv.reporter.delivery import Delivery
@@ -18,6 +15,7 @@ from otpconv.reporter.destination import (
     Dialect,
     dialect_of,
     is_broker,
+    nowhere,
     provider_of,
     spool_of,
     transport_of,
@@ -30,8 +28,6 @@ from otpconv.reporter.switch import FILE, Switch
 from otpconv.reporter.tally import Stats, Tally
 
 _DAY_MS = 24 * 60 * 60 * 1000
-#: How long the end of an interpreter waits for delivery, if that works, s; the spool has the rest.
-_AT_EXIT_S = 1.0
 LOOK_S = 0.005
 
 _Text = TypeVar("_Text", bound=str)
@@ -44,7 +40,8 @@ class BaseReporter:
         endpoint: the URL of an otpconv server, of the vendor's cloud, or of a broker; default:
             `OTPCONV_ENDPOINT`.
         access_key_id: who is calling; default: `OTPCONV_ACCESS_KEY_ID`.
-        access_key_secret: default: `OTPCONV_ACCESS_KEY_SECRET`.
+        access_key_secret: default: `OTPCONV_ACCESS_KEY_SECRET`. Half a pair is completed from the
+            environment if that holds no other key.
         security_token: of temporary credentials (STS); default: `OTPCONV_SECURITY_TOKEN`.
         credentials: in place of the three: asked before each round for credentials that change.
         region: in place of an endpoint: the vendor's own in this region, as `ap-southeast-1`.
@@ -64,11 +61,17 @@ class BaseReporter:
         timeout_ms: how long an answer may take in all.
         longest_pause_ms: the longest pause between two tries while the other side is broken.
         concurrency: SmsConversion calls on their way at once.
+        disabled: report nothing: check what is reported, drop it and count it. It needs no other argument.
         clock: the time now.
 
     Raises:
+        TypeError: an argument is of another type.
         ValueError: an argument is malformed, or is missing and not in the environment either.
+        Misconfigured: the endpoint is a broker's malformed URL, or the broker's library is not installed.
     """
+
+    #: When the newest message was reported, ms, by our clock.
+    _requested_at = -1
 
     def __init__(
         self,
@@ -76,7 +79,7 @@ class BaseReporter:
         access_key_id: str | None = None,
         access_key_secret: str | None = None,
         *,
-        security_token: str = "",
+        security_token: str | None = None,
         credentials: Provider | None = None,
         region: str | None = None,
         dialect: Dialect | None = None,
@@ -91,21 +94,21 @@ class BaseReporter:
         timeout_ms: int = 10_000,
         longest_pause_ms: int = 30_000,
         concurrency: int = 8,
+        disabled: bool = False,
         clock: Clock = wall_clock,
     ) -> None:
-        url = url_of(endpoint, region)
+        url = nowhere(endpoint, region) if disabled else url_of(endpoint, region)
         spoken: Dialect = _one_of("dialect", dialect or dialect_of(url), "native", "alibaba")
-        provider = credentials or provider_of(url, spoken, access_key_id, access_key_secret, security_token)
+        provider = provider_of(url, spoken, credentials, access_key_id, access_key_secret, security_token)
         transport = transport_of(url, spoken, provider, clock, timeout_ms=timeout_ms, concurrency=concurrency)
         folder = spool_of(url, spool)
-        file = Path(switch_file).absolute() if switch_file else folder and folder / FILE
         self._clock = clock
-        self._requested_at = -1
-        self._takes_requested = is_broker(url) or spoken == "native"
+        self._disabled = disabled
+        self._takes_requested = disabled or is_broker(url) or spoken == "native"
         self._block_s = block_ms / 1000 if overflow == "block" else 0.0
-        self._drops = _one_of("when_degraded", when_degraded, "spool", "drop") == "drop"
+        self._drops = _one_of("when_degraded", when_degraded, "spool", "drop") == "drop" or disabled
         self._losses = Tally("reports are lost")
-        self._switch = Switch(file)
+        self._switch = Switch(Path(switch_file).absolute() if switch_file else folder and folder / FILE)
         self._spool = Spool(folder, Limits(max_bytes, max_age_ms, overflow), self._losses.add)
         self._backlog = Backlog(self._spool, self._losses.add)
         self._delivery = Delivery(
@@ -119,11 +122,12 @@ class BaseReporter:
         )
         self._spool.opened = self._delivery.start
         weakref.finalize(self, _collected, self._delivery, self._spool).atexit = False
-        _reporters.add(self)
+        processes.reporters.add(self)
 
     def start(self) -> None:
         """Deliver what earlier processes have left in the spool, without waiting for a first report."""
-        self._spool.begin()
+        if not self._disabled:
+            self._spool.begin()
 
     def degrade(self) -> None:
         """Deliver nothing from now on; reports are spooled, or dropped, as chosen."""
@@ -149,6 +153,7 @@ class BaseReporter:
             pending_bytes=size,
             breaker=self._delivery.breaker.state,
             degraded=self._delivery.degraded,
+            disabled=self._disabled,
             delivering=self._backlog.claimed or self._spool.folder is None,
             durable=self._spool.folder is not None and not self._spool.problem,
             last_error=self._delivery.last_error or self._spool.problem or self._backlog.problem,
@@ -192,9 +197,13 @@ class BaseReporter:
 
     def _take(self, line: bytes, now: int, to: str | None) -> bool:
         """Spool a line; False when somebody has to wait for room, or give the report up."""
-        if self._drops and self._delivery.degraded:
-            self._losses.add("degraded", 1)
-            return True
+        if self._drops:
+            if self._disabled:
+                self._losses.add("disabled", 1, logged=False)
+                return True
+            if self._delivery.degraded:
+                self._losses.add("degraded", 1)
+                return True
         return self._spool.append(line, now, to is not None)
 
     def _pauses(self) -> Iterator[float]:
@@ -209,7 +218,7 @@ class BaseReporter:
             self._losses.add("closed before delivery", len(self._spool.memory))
             self._spool.memory.clear()
         self._spool.close()
-        _reporters.discard(self)
+        processes.reporters.discard(self)
 
     def _forking(self) -> None:
         self._spool.lock.acquire()
@@ -239,48 +248,10 @@ class BaseReporter:
         self._end(LOOK_S)
 
 
-_reporters: "weakref.WeakSet[BaseReporter]" = weakref.WeakSet()
-
-
 def _collected(delivery: Delivery, spool: Spool) -> None:
     """End what a reporter leaves behind that nobody holds any more."""
     delivery.stop(0.0)
     spool.close()
-
-
-@atexit.register
-def _at_exit() -> None:
-    deadline = time.monotonic() + _AT_EXIT_S
-    for reporter in list(_reporters):
-        reporter._at_exit(deadline)  # noqa: SLF001 - its own module
-
-
-#: Which reporters a thread that forks holds meanwhile.
-_forking = threading.local()
-
-
-def _before_fork() -> None:
-    # In one order: two threads may fork at once.
-    _forking.reporters = sorted(_reporters, key=id)
-    for reporter in _forking.reporters:
-        reporter._forking()  # noqa: SLF001 - its own module
-
-
-def _after_fork(*, child: bool) -> None:
-    for reporter in _forking.reporters:
-        if child:
-            reporter._forked()  # noqa: SLF001 - its own module
-        else:
-            reporter._went_on()  # noqa: SLF001 - its own module
-    _forking.reporters = []
-
-
-# There is no way to take such hooks back, so they must hold no reporter.
-os.register_at_fork(
-    before=_before_fork,
-    after_in_parent=partial(_after_fork, child=False),
-    after_in_child=partial(_after_fork, child=True),
-)
 
 
 def _one_of(name: str, value: _Text, *allowed: _Text) -> _Text:

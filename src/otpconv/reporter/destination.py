@@ -1,5 +1,6 @@
 """Where reports go: what an endpoint means, and the transport that brings them there."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -9,7 +10,7 @@ from otpconv.clock import Clock
 from otpconv.reporter import environment
 from otpconv.reporter.brokers import broker_transport
 from otpconv.reporter.brokers.address import SCHEMES
-from otpconv.reporter.credentials import Credentials, Provider
+from otpconv.reporter.credentials import ARGUMENTS, VARIABLES, Credentials, Provider, complete
 from otpconv.reporter.native import NativeTransport
 from otpconv.reporter.sms_conversion import SmsConversionTransport
 from otpconv.reporter.transport import Transport
@@ -19,24 +20,49 @@ Dialect = Literal["native", "alibaba"]
 #: In place of a spool's folder: keep everything in memory.
 MEMORY = ":memory:"
 
+#: Stands for the endpoint of a disabled reporter, which sends nothing.
+NOWHERE = "http://disabled.invalid"
+
 _VENDOR = "aliyuncs.com"
+
+_log = logging.getLogger("otpconv.reporter")
 
 
 def url_of(endpoint: str | None, region: str | None) -> str:
     """Return the URL of an endpoint, which may be a bare host, or of the vendor's endpoint in a region.
 
     Raises:
-        ValueError: neither is given, or it is no URL that reports can go to.
+        TypeError: the endpoint is no text.
+        ValueError: neither is given, or both are, or it is no URL that reports can go to.
     """
+    if endpoint and region:
+        raise ValueError("endpoint= and region= are both given: region= means the vendor's own, give one")
     text = endpoint or (f"dysmsapi.{region}.{_VENDOR}" if region else environment.endpoint())
     if text is not None and not isinstance(text, str):
         raise TypeError(f"endpoint is a text, not {text!r}")
     if text is None:
-        raise ValueError("no endpoint: give endpoint= or set OTPCONV_ENDPOINT, as http://127.0.0.1:8080")
+        raise ValueError(
+            "no endpoint: give endpoint= or set OTPCONV_ENDPOINT, e.g. http://127.0.0.1:8080;"
+            " disabled=True reports nothing"
+        )
     url = urlsplit(text if "://" in text else f"https://{text}")
     if url.scheme not in {"http", "https", *SCHEMES} or not url.hostname:
-        raise ValueError(f"no endpoint: {text!r} is not http(s)://HOST, or the URL of a broker")
+        # What may be a password stays out of the text.
+        shown = repr(text) if "@" not in text else "it"
+        raise ValueError(f"no endpoint: {shown} is not http(s)://HOST, or the URL of a broker")
+    if url.port == 0:  # one that is no number at all raises ValueError by itself
+        raise ValueError(f"no endpoint: nothing listens on port 0 of {url.hostname}")
+    if url.username is not None and url.scheme not in SCHEMES:
+        raise ValueError("the endpoint holds a user: give access_key_id= and access_key_secret= instead")
     return url.geturl()
+
+
+def nowhere(endpoint: str | None, region: str | None) -> str:
+    """Return what stands for the URL of a disabled reporter, and log that nothing is reported."""
+    given = endpoint or region or environment.endpoint()
+    why = "as disabled=True says" if given else "no endpoint; give endpoint= or set OTPCONV_ENDPOINT"
+    _log.warning("the reporter is disabled, nothing is reported: %s", why)
+    return NOWHERE
 
 
 def is_broker(url: str) -> bool:
@@ -53,30 +79,52 @@ def dialect_of(url: str) -> Dialect:
 def spool_of(url: str, given: str | Path | None) -> Path | None:
     """Return the folder for reports to this URL, by default each has its own; None is memory."""
     at = given if given is not None else environment.spool()
-    if str(at) == MEMORY:
+    if str(at) == MEMORY or url == NOWHERE:
         return None
     parts = urlsplit(url)
     host = f"{parts.hostname}_{parts.port}" if parts.port else str(parts.hostname)
     return (Path(at) if at is not None else Path("otpconv-spool") / host).absolute()
 
 
-def provider_of(url: str, dialect: Dialect, key_id: str | None, secret: str | None, token: str) -> Provider:
-    """Return what tells who is calling, as given or as the environment says.
+def provider_of(
+    url: str,
+    dialect: Dialect,
+    provider: Provider | None,
+    *given: str | None,
+) -> Provider:
+    """Return what tells who is calling, by arguments and the environment.
+
+    Args:
+        url: where reports go.
+        dialect: what is spoken there.
+        provider: tells it instead of the others; None when the others do.
+        given: access key id, secret and security token; None and empty mean that it is not given.
 
     Raises:
-        ValueError: neither says, and the destination wants to know; or it takes no temporary credentials.
+        TypeError: a part is no text.
+        ValueError: half a key is missing, or all of it where it is needed; or a token can't be used there.
     """
-    given = (key_id, secret, token) if key_id and secret else environment.access_key()
-    if given is None:
-        if not is_broker(url):
-            raise ValueError(
-                "no access key: give access_key_id= and access_key_secret=, "
-                "or set OTPCONV_ACCESS_KEY_ID and OTPCONV_ACCESS_KEY_SECRET"
-            )
-        given = ("", "", "")
-    if given[2] and dialect == "native" and not is_broker(url):
-        raise ValueError("a security token is for signed calls: give dialect='alibaba' with it")
-    credentials = Credentials(*given)
+    if url == NOWHERE:
+        return lambda: Credentials("", "")
+    for name, part in zip(ARGUMENTS, given, strict=True):
+        if part is not None and not isinstance(part, str):
+            raise TypeError(f"{name} takes a text, not {type(part).__name__}")
+        if part and provider is not None:
+            raise ValueError(f"credentials= takes the place of {name}: give one of them")
+    if provider is not None:
+        return provider
+    if is_broker(url):
+        # A broker's URL says who is calling.
+        return lambda: Credentials("", "")
+    credentials = complete(Credentials(*(part or "" for part in given)), environment.credentials())
+    if credentials is None:
+        raise ValueError(
+            "no access key: give access_key_id= and access_key_secret=, "
+            "or set OTPCONV_ACCESS_KEY_ID and OTPCONV_ACCESS_KEY_SECRET"
+        )
+    if credentials.security_token and dialect == "native":
+        name = ARGUMENTS[2] if given[2] else VARIABLES[2]
+        raise ValueError(f"a security token ({name}) is for signed calls: give dialect='alibaba' with it")
     return lambda: credentials
 
 

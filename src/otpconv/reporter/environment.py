@@ -3,6 +3,8 @@
 import os
 from urllib.request import getproxies, proxy_bypass
 
+from otpconv.reporter.credentials import VARIABLES, Credentials
+
 _TRUE = {"1", "true", "yes", "on"}
 
 
@@ -11,11 +13,14 @@ def endpoint() -> str | None:
     return os.environ.get("OTPCONV_ENDPOINT") or None
 
 
-def access_key() -> tuple[str, str, str] | None:
-    """Return `OTPCONV_ACCESS_KEY_ID`, `_SECRET` and, of temporary credentials, `OTPCONV_SECURITY_TOKEN`."""
-    key_id = os.environ.get("OTPCONV_ACCESS_KEY_ID", "")
-    secret = os.environ.get("OTPCONV_ACCESS_KEY_SECRET", "")
-    return (key_id, secret, os.environ.get("OTPCONV_SECURITY_TOKEN", "")) if key_id and secret else None
+def credentials() -> Credentials:
+    """Return `OTPCONV_ACCESS_KEY_ID`, `_SECRET` and `OTPCONV_SECURITY_TOKEN`; what is not set is empty."""
+    return Credentials(*(os.environ.get(variable, "") for variable in VARIABLES))
+
+
+def key_file() -> str | None:
+    """Return the file with ID:SECRET that the command line reads: `OTPCONV_KEY_FILE`."""
+    return os.environ.get("OTPCONV_KEY_FILE") or None
 
 
 def spool() -> str | None:

@@ -25,6 +25,7 @@ class Stats(Struct, frozen=True):
         pending_bytes: what the spool takes on the disk, or in memory.
         breaker: `closed` while delivery works, `open` while nothing is sent, `half-open` before a probe.
         degraded: whether somebody has switched delivery off.
+        disabled: whether the reporter reports nothing at all; what it was given is in `lost`.
         delivering: whether this process is the one that delivers the spool.
         durable: whether reports outlive the process: not in memory, and not while the spool can't be used.
         last_error: why the last round of delivery came to nothing, or the spool can't be used; empty if all
@@ -40,6 +41,7 @@ class Stats(Struct, frozen=True):
     pending_bytes: int
     breaker: Literal["closed", "open", "half-open"]
     degraded: bool
+    disabled: bool
     delivering: bool
     durable: bool
     last_error: str
@@ -55,12 +57,12 @@ class Tally:
         self._counts: dict[str, int] = {}
         self._told: dict[str, float] = {}
 
-    def add(self, reason: str, count: int) -> None:
-        """Count reports."""
+    def add(self, reason: str, count: int, *, logged: bool = True) -> None:
+        """Count reports; `logged` unless that is as it should be."""
         now = time.monotonic()
         with self._lock:
             total = self._counts[reason] = self._counts.get(reason, 0) + count
-            tell = now - self._told.get(reason, -_TOLD_EVERY_S) >= _TOLD_EVERY_S
+            tell = logged and now - self._told.get(reason, -_TOLD_EVERY_S) >= _TOLD_EVERY_S
             if tell:
                 self._told[reason] = now
         if tell:
