@@ -115,3 +115,14 @@ def test_the_end_of_a_worker_process_closes_the_reporter(options: dict[str, str]
     reporter.requested("b")
     time.sleep(0.3)  # nobody is there any more who delivers it
     assert (reporter.stats().delivered, reporter.stats().pending) == (1, 1)
+
+
+@pytest.mark.usefixtures("no_variables")
+def test_without_an_endpoint_the_reporter_of_a_worker_is_disabled(
+    caplog: pytest.LogCaptureFixture, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert close_with_worker().stats().disabled
+    assert caplog.text.count("nothing is reported: no endpoint") == 1
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert not close_with_worker().stats().disabled

@@ -103,5 +103,41 @@ def test_no_log_in_fails_for_want_of_a_key(
     monkeypatch.delenv("OTPCONV_ACCESS_KEY_ID", raising=False)
     with override_settings(OTPCONV={"endpoint": "http://127.0.0.1:8080"}):
         assert Client().get("/send/a").status_code == 200
-        assert reporter.stats().lost == {"degraded": 1}
+        assert reporter.stats().lost == {"disabled": 1}
     assert "nothing is reported: no access key" in caplog.text
+
+
+@pytest.mark.usefixtures("no_variables")
+def test_without_an_endpoint_views_work_and_the_log_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
+    with override_settings(OTPCONV={}):
+        assert [Client().get(f"/{path}/a").status_code for path in ("send", "verified")] == [200, 200]
+        assert (reporter.stats().disabled, reporter.stats().lost) == (True, {"disabled": 2})
+    assert caplog.text.count("nothing is reported: no endpoint") == 1
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        None,
+        "http://127.0.0.1:9",
+        {"spol": "folder"},
+        {"endpoint": 8080},
+        {"endpoint": "nats://host", "dialect": "soap"},
+        {"endpoint": "nats://host?stream=not a name"},
+    ],
+)
+@pytest.mark.usefixtures("no_variables")
+def test_no_log_in_fails_for_a_wrong_setting_which_the_check_finds(
+    setting: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    with override_settings(OTPCONV=setting):
+        assert Client().get("/send/a").status_code == 200
+        assert reporter.stats().disabled
+        assert "nothing is reported" in caplog.text
+        assert next(found.id for found in checks.run_checks()) in {"otpconv.E001", "otpconv.W001"}
+
+
+@pytest.mark.usefixtures("no_variables")
+def test_what_is_disabled_on_purpose_passes_the_check() -> None:
+    with override_settings(OTPCONV={"disabled": True}):
+        assert checks.run_checks() == []

@@ -55,3 +55,42 @@ def test_one_extension_gives_each_application_a_reporter_of_its_own(options: dic
 def test_a_misspelt_name_is_told_when_the_application_is_made(options: dict[str, str]) -> None:
     with pytest.raises(TypeError, match="spol"):
         Otpconv(application(options | {"spol": "folder"}))
+
+
+@pytest.mark.parametrize("options", [{}, {"endpoint": ""}, {"access_key_id": "id"}, {"disabled": True}])
+@pytest.mark.usefixtures("no_variables")
+def test_without_an_endpoint_an_application_works_and_the_log_says_so_once(
+    options: dict[str, object], caplog: pytest.LogCaptureFixture
+) -> None:
+    app = application({})
+    app.config.update({f"OTPCONV_{name.upper()}": value for name, value in options.items()})
+    Otpconv(app)
+    browser = app.test_client()
+    assert [browser.post(f"/{path}/a").status_code for path in ("send", "verified")] == [200, 200]
+    with app.app_context():
+        assert (current_reporter.stats().disabled, current_reporter.stats().lost) == (True, {"disabled": 2})
+    assert caplog.text.count("nothing is reported: no endpoint") == 1
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.usefixtures("no_variables")
+def test_an_endpoint_without_a_whole_key_is_told_when_the_application_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(ValueError, match="no access key"):
+        Otpconv(application({"endpoint": "http://127.0.0.1:9"}))
+    monkeypatch.setenv("OTPCONV_ACCESS_KEY_ID", "another")
+    monkeypatch.setenv("OTPCONV_ACCESS_KEY_SECRET", "secret")
+    with pytest.raises(ValueError, match="the environment holds another key"):
+        Otpconv(application({"endpoint": "http://127.0.0.1:9", "access_key_id": "id"}))
+
+
+def test_half_a_key_in_the_configuration_is_completed_by_the_environment(
+    options: dict[str, str], monkeypatch: pytest.MonkeyPatch, arrived: Callable[[int, int], None]
+) -> None:
+    monkeypatch.setenv("OTPCONV_ACCESS_KEY_SECRET", options.pop("access_key_secret"))
+    monkeypatch.delenv("OTPCONV_ACCESS_KEY_ID", raising=False)
+    app = application(options)
+    Otpconv(app)
+    app.test_client().post("/send/a")
+    arrived(1, 0)

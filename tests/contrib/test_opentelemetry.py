@@ -37,6 +37,7 @@ def test_a_reporter_s_numbers_are_collected_as_they_are(options: dict[str, str])
             "otpconv.reporter.pending": [({}, 1)],
             "otpconv.reporter.breaker_open": [({}, 0)],
             "otpconv.reporter.degraded": [({}, 1)],
+            "otpconv.reporter.disabled": [({}, 0)],
         }
         reporter.restore()
 
@@ -46,3 +47,11 @@ def test_what_is_lost_has_its_reason(options: dict[str, str]) -> None:
     reporter.degrade()
     reporter.requested("a")
     assert collected(reporter)["otpconv.reporter.lost"] == [({"reason": "degraded"}, 1)]
+
+
+def test_a_disabled_reporter_is_collected_as_disabled_with_what_it_dropped() -> None:
+    reporter = Reporter(disabled=True)
+    reporter.report("a")
+    points = collected(reporter)
+    assert points["otpconv.reporter.disabled"] == [({}, 1)]
+    assert points["otpconv.reporter.lost"] == [({"reason": "disabled"}, 1)]

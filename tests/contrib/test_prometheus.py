@@ -32,6 +32,7 @@ def test_a_reporter_s_numbers_are_scraped_as_they_are(options: dict[str, str]) -
             "otpconv_reporter_pending": 1,
             "otpconv_reporter_breaker_open": 0,
             "otpconv_reporter_degraded": 1,
+            "otpconv_reporter_disabled": 0,
         }
         reporter.restore()
 
@@ -57,3 +58,13 @@ def test_an_asynchronous_reporter_is_scraped_too(options: dict[str, str]) -> Non
     registry = CollectorRegistry()
     registry.register(ReporterCollector(AsyncReporter(**options)))
     assert scraped(registry)["otpconv_reporter_reports_total"] == 0
+
+
+def test_a_disabled_reporter_is_scraped_as_disabled_with_what_it_dropped() -> None:
+    registry = CollectorRegistry()
+    reporter = Reporter(disabled=True)
+    registry.register(ReporterCollector(reporter))
+    reporter.report("a")
+    samples = scraped(registry)
+    assert samples["otpconv_reporter_disabled"] == 1
+    assert samples['otpconv_reporter_lost_total{reason="disabled"}'] == 1

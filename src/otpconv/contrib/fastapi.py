@@ -1,4 +1,7 @@
-"""FastAPI: `FastAPI(lifespan=lifespan)`, and an end point that takes `reporter: Reporter`."""
+"""FastAPI: `FastAPI(lifespan=lifespan)`, and an endpoint that takes `reporter: Reporter`.
+
+Without `OTPCONV_ENDPOINT` the reporter is disabled, and the log says so once.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import Depends, FastAPI
 from fastapi.requests import HTTPConnection
 
+from otpconv.contrib.unconfigured import disabled_without_endpoint
 from otpconv.reporter import AsyncReporter
 
 
@@ -18,9 +22,14 @@ async def lifespan(app: FastAPI, **options: Any) -> AsyncIterator[None]:  # noqa
 
     Args:
         app: the application.
-        options: arguments of `AsyncReporter`; what is left out is taken from the environment.
+        options: arguments of `AsyncReporter`; what is left out is taken from the environment. The reporter
+            is disabled if neither names an endpoint.
+
+    Raises:
+        TypeError: an option is no argument of `AsyncReporter`, or of another type.
+        ValueError: the settings are wrong or incomplete.
     """
-    async with AsyncReporter(**options) as reporter:
+    async with AsyncReporter(**disabled_without_endpoint(options)) as reporter:
         app.state.otpconv = reporter
         yield
 
@@ -37,5 +46,5 @@ async def get_reporter(connection: HTTPConnection) -> AsyncReporter:
     return reporter
 
 
-#: What an end point takes to report: `async def verified(message_id: str, reporter: Reporter)`.
+#: What an endpoint takes to report: `async def check_code(code: Code, reporter: Reporter)`.
 Reporter = Annotated[AsyncReporter, Depends(get_reporter)]

@@ -5,14 +5,16 @@ from typing import cast
 from flask import Flask, current_app
 from werkzeug.local import LocalProxy
 
+from otpconv.contrib.unconfigured import disabled_without_endpoint
 from otpconv.reporter import Reporter
 
 
 class Otpconv:
     """The extension: gives an application its reporter.
 
-    Its configuration holds arguments of `Reporter`, as OTPCONV_ENDPOINT; what is left out is taken from the
-    environment. The reporter flushes at the end of the process.
+    Its configuration holds arguments of `Reporter`, such as OTPCONV_ENDPOINT; what is left out is taken from
+    the environment. Where neither names an endpoint the reporter is disabled, and the log says so once. The
+    reporter flushes at the end of the process.
     """
 
     def __init__(self, app: Flask | None = None) -> None:
@@ -25,8 +27,10 @@ class Otpconv:
 
         Raises:
             TypeError: the configuration has an OTPCONV_ name that is no argument of `Reporter`.
+            ValueError: the settings are wrong or incomplete.
         """
-        app.extensions["otpconv"] = Reporter(**app.config.get_namespace("OTPCONV_"))
+        options = disabled_without_endpoint(app.config.get_namespace("OTPCONV_"))
+        app.extensions["otpconv"] = Reporter(**options)
 
 
 #: The reporter of the application that serves the request.

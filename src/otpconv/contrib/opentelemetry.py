@@ -9,6 +9,12 @@ from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation, g
 from otpconv import __version__
 from otpconv.reporter import AsyncReporter, Reporter, Stats
 
+_STATES: tuple[tuple[str, Callable[[Stats], bool], str], ...] = (
+    ("breaker_open", lambda now: now.breaker == "open", "1 while the circuit breaker is open."),
+    ("degraded", lambda now: now.degraded, "1 while reports are not delivered, as was asked."),
+    ("disabled", lambda now: now.disabled, "1 if the reporter is disabled and drops all reports."),
+)
+
 
 def instrument(reporter: Reporter | AsyncReporter, meter_provider: MeterProvider | None = None) -> None:
     """Give the numbers of this process's reporter, read when they are collected.
@@ -44,15 +50,5 @@ def instrument(reporter: Reporter | AsyncReporter, meter_provider: MeterProvider
     counter("otpconv.reporter.rejected", observe(lambda now: now.rejected), one, "Dead letters.")
     counter("otpconv.reporter.lost", [lost], one, "Reports lost, by reason.")
     gauge("otpconv.reporter.pending", observe(lambda now: now.pending), one, "Reports in the spool.")
-    gauge(
-        "otpconv.reporter.breaker_open",
-        observe(lambda now: now.breaker == "open"),
-        "1",
-        "1 while the circuit breaker is open.",
-    )
-    gauge(
-        "otpconv.reporter.degraded",
-        observe(lambda now: now.degraded),
-        "1",
-        "1 while reports are not delivered, as was asked.",
-    )
+    for name, read, what in _STATES:
+        gauge(f"otpconv.reporter.{name}", observe(read), "1", what)

@@ -27,6 +27,7 @@ class ReporterCollector:
         yield _gauge("pending", "Reports in the spool.", stats.pending)
         yield _gauge("breaker_open", "1 while the circuit breaker is open.", stats.breaker == "open")
         yield _gauge("degraded", "1 while reports are not delivered, as was asked.", stats.degraded)
+        yield _gauge("disabled", "1 if the reporter is disabled and drops all reports.", stats.disabled)
 
     def describe(self) -> Iterable[Metric]:
         """Give the names, so that a second reporter in one registry is refused when it is registered."""

@@ -1,10 +1,11 @@
 """Django: INSTALLED_APPS gets "otpconv.contrib.django", and a view imports `reporter` from here.
 
-The setting OTPCONV holds arguments of `Reporter`, as `{"endpoint": "http://127.0.0.1:8080"}`. What is left
-out, and the setting itself, is taken from the environment.
+The setting OTPCONV holds arguments of `Reporter`, e.g. `{"endpoint": "http://127.0.0.1:8080"}`. What is left
+out, and the setting itself, is taken from the environment. Where neither names an endpoint, or the settings
+are wrong, the reporter is disabled and the log says why.
 
-A report is a fact about the user, not about a database, so it is taken whatever becomes of the transaction.
-One that shall go with it: `transaction.on_commit(partial(reporter.report, message_id))`.
+A report is a fact about the user, not about a database, so it is taken even if the transaction is rolled
+back. To report only after a commit: `transaction.on_commit(partial(reporter.report, message_id))`.
 """
 
 import logging
@@ -16,7 +17,9 @@ from django.core.signals import setting_changed
 from django.dispatch import receiver
 from django.utils.functional import LazyObject, empty
 
-from otpconv.reporter import MEMORY, Reporter
+from otpconv.contrib.unconfigured import disabled_without_endpoint
+from otpconv.errors import Misconfigured
+from otpconv.reporter import Reporter
 
 _LOCK = Lock()
 _log = logging.getLogger("otpconv.contrib.django")
@@ -39,13 +42,11 @@ class _LazyReporter(LazyObject):  # type: ignore[misc] # Django ships no types
 
 def _made() -> Reporter:
     try:
-        return Reporter(**getattr(settings, "OTPCONV", {}))
-    except ValueError as error:
-        # No log-in fails for want of a key: what is reported then is counted as lost, and the log says why.
+        return Reporter(**disabled_without_endpoint(getattr(settings, "OTPCONV", {})))
+    except (AttributeError, TypeError, ValueError, Misconfigured) as error:
+        # No login fails for a wrong setting: what is reported then is counted as lost.
         _log.error("nothing is reported: %s", error)
-        idle = Reporter("http://localhost", "none", "none", spool=MEMORY, when_degraded="drop")
-        idle.degrade()
-        return idle
+        return Reporter(disabled=True)
 
 
 _lazy = _LazyReporter()

@@ -4,6 +4,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core import checks
 
+from otpconv.errors import Misconfigured
 from otpconv.reporter import MEMORY, Reporter
 
 
@@ -23,9 +24,13 @@ def check_setting(**_: object) -> list[checks.CheckMessage]:
 
     What is missing is a warning: images are built, and migrations run, where there are no keys.
     """
+    options = getattr(settings, "OTPCONV", {})
+    if not isinstance(options, dict):
+        text = f"The setting OTPCONV is a dict of arguments of Reporter, not {type(options).__name__}"
+        return [checks.Error(text, id="otpconv.E001")]
     try:
-        Reporter(**getattr(settings, "OTPCONV", {}) | {"spool": MEMORY})
-    except TypeError as error:
+        Reporter(**options | {"spool": MEMORY})
+    except (TypeError, Misconfigured) as error:
         return [checks.Error(f"The setting OTPCONV is wrong: {error}", id="otpconv.E001")]
     except ValueError as error:
         return [checks.Warning(f"Nothing is reported: {error}", id="otpconv.W001")]
