@@ -13,6 +13,7 @@ LINT = "from importlinter.cli import lint_imports; exit(lint_imports(no_cache=Tr
 DOWN = "The house: imports point down"
 PURE = "Dialects and the law are pure: no I/O"
 CLIENT = "The client side installs alone: no server libraries"
+REPORTER = "The reporter installs alone: no libraries of the server or the command line"
 ENGINES = "Only the composition root knows which engine it is"
 ROOMS = "A framework's users need the reporter alone: no server room"
 NOBODY = "Nobody needs a framework: nothing imports contrib"
@@ -42,6 +43,10 @@ VIOLATIONS = [
     ("access.newcomer", "otpconv.access.sqlite", ENGINES),
     ("reporter", "otpconv.contrib", DOWN),
     ("contrib", "otpconv.cli", DOWN),
+    ("reporter", "typer", REPORTER),
+    ("reporter.newcomer", "rich", REPORTER),
+    ("reporter.brokers", "httpx", REPORTER),
+    ("contrib.flask", "httpx", REPORTER),
     ("contrib", "otpconv.web", ROOMS),
     ("contrib.newcomer", "otpconv.config", ROOMS),
     ("contrib.django", "otpconv.ledger", ROOMS),
