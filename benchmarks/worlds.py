@@ -3,7 +3,7 @@
 import math
 import random
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import accumulate, product
 from pathlib import Path
 
@@ -20,6 +20,14 @@ _COUNTRIES = ("DE", "IN", "ID", "BR", "GB", "TR", "NG", "PH", "MX", "FR", "US", 
 _PROVIDERS = ("acme", "birdcall", "carrierone", "dialup", "echo")
 _TEMPLATES = ("login", "signup", "payment", "reset")
 _SENDERS = ("ACME", "OTP")
+_KEYS = ("LTAIweb", "LTAIapp", "LTAIbatch")
+#: In which dimension each kind of fault shows.
+_SHOWS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "route": (("country", "provider"),),
+    "provider": (("provider",),),
+    "country": (("country",),),
+    "silence": (("template",), ("sender",), ("access_key",)),
+}
 #: What a slice of messages has in common.
 Values = dict[str, str]
 
@@ -32,20 +40,25 @@ class World:
         kinds: every combination of dimensions that has traffic.
         fault: the values of the messages that are broken; None in a healthy world.
         outage: start and end of the fault, ms.
+        is_silence: whether the fault is that nothing is reported.
     """
 
-    def __init__(self, seed: int, now: int, fault: str = "none", messages: int = 50_000) -> None:
+    def __init__(
+        self, seed: int, now: int, fault: str = "none", *, messages: int = 50_000, account: int = 1
+    ) -> None:
         """Make up a world.
 
         Args:
             seed: decides everything else.
-            now: the end, ms; moved back by up to a week.
+            now: the end, ms.
             fault: "none"; "route": one route at 15 % of its rate for 2 hours; "provider", "country": likewise
                 everywhere; "silence": one application reports nothing for 3 hours.
-            messages: in all.
+            messages: in all; more where what is broken would have too few.
+            account: whose messages.
         """
         self._chance = chance = random.Random(f"{seed} {fault}")
-        self.now = now - chance.randrange(7 * DAY_MS)
+        self.now = now
+        self._account = account
         self._days = chance.choice((8, 8, 15, 30))
         self._messages = messages
         self._make_routes(chance)
@@ -56,7 +69,7 @@ class World:
         hours = 3 if fault == "silence" else 2
         self.outage = self.now - hours * HOUR_MS, self.now
         self.fault = None if fault == "none" else self._pick(fault, hours)
-        self._silent = fault == "silence"
+        self.is_silence = fault == "silence"
 
     def fill(self, data: Path) -> None:
         """Write all of it into the journal of a data folder, and apply it: quicker than any client."""
@@ -79,30 +92,26 @@ class World:
     def _make_routes(self, chance: random.Random) -> None:
         countries = chance.sample(_COUNTRIES, chance.randint(2, 10))
         providers = chance.sample(_PROVIDERS, chance.randint(2, 4))
-        applications = [
-            (template, chance.choice(_SENDERS))
-            for template in chance.sample(_TEMPLATES, chance.randint(2, 4))
-        ]
+        templates = chance.sample(_TEMPLATES, chance.randint(2, 4))
+        # A template belongs to an application, which has an access key; a sender is shared.
+        applications = [(name, chance.choice(_SENDERS), chance.choice(_KEYS)) for name in templates]
         size = {name: chance.lognormvariate(0, 1) for name in (*countries, *providers, *_TEMPLATES)}
         rate = {name: chance.uniform(-0.3, 0.3) for name in (*countries, *providers, *_TEMPLATES)}
         level = chance.uniform(0.6, 1.4)
         self.kinds: list[Dimensions] = []
         self._weights: list[float] = []
         self._rates: list[float] = []
-        for country, provider, (template, sender) in product(countries, providers, applications):
-            self.kinds.append(Dimensions(country, "", provider, template, sender))
+        for country, provider, (template, sender, key) in product(countries, providers, applications):
+            self.kinds.append(Dimensions(country, "", provider, template, sender, access_key=key))
             self._weights.append(size[country] * size[provider] * size[template])
             logit = level + rate[country] + rate[provider] + rate[template] + chance.gauss(0, 0.1)
             self._rates.append(1 / (1 + math.exp(-logit)))
 
     def _pick(self, fault: str, hours: int) -> Values:
         """Choose what is broken: anything that has enough messages in that time."""
-        names = {
-            "route": ("country", "provider"),
-            "provider": ("provider",),
-            "country": ("country",),
-            "silence": ("template",),
-        }[fault]
+        names = self._chance.choice(
+            [each for each in _SHOWS[fault] if fault == "route" or self._varies(*each)]
+        )
         volume: dict[tuple[str, ...], float] = {}
         for kind, weight in zip(self.kinds, self._weights, strict=True):
             values = tuple(getattr(kind, name) for name in names)
@@ -138,9 +147,9 @@ class World:
         for number, (at, place) in enumerate(zip(self._times(), chosen, strict=True)):
             kind = self.kinds[place]
             message_id = str(1_008_030_300_000_000 + number)
-            yield Entry(Requested(1, message_id, at, kind))
+            yield Entry(Requested(self._account, message_id, at, kind))
             broken = self.fault is not None and at >= self.outage[0] and self._is_in(kind)
-            if broken and self._silent:
+            if broken and self.is_silence:
                 continue
             rate = self._rates[place] + day_effect[(self.now - at) // DAY_MS]
             rate *= 1 + self._rhythm[1] * math.cos((at / HOUR_MS - self._peak) / 24 * 2 * math.pi)
@@ -150,11 +159,25 @@ class World:
                 after = int(chance.lognormvariate(math.log(self._median_ms[kind.provider]), 0.7)) + 1
                 if at + after <= self.now:
                     yield Entry(
-                        Conversion(1, delivered=True, conversion_time=at + after, message_id=message_id)
+                        Conversion(
+                            self._account, delivered=True, conversion_time=at + after, message_id=message_id
+                        )
                     )
             elif at + _UNUSED_MS <= self.now and chance.random() < self._failures:
                 unused_at = at + _UNUSED_MS
-                yield Entry(Conversion(1, delivered=False, conversion_time=unused_at, message_id=message_id))
+                yield Entry(
+                    Conversion(
+                        self._account, delivered=False, conversion_time=unused_at, message_id=message_id
+                    )
+                )
+
+    def is_named_by(self, values: Mapping[str, str]) -> bool:
+        """Tell whether these values name what is broken: the same messages, however they are called."""
+        named = [all(getattr(kind, name) == value for name, value in values.items()) for kind in self.kinds]
+        return named == [self._is_in(kind) for kind in self.kinds]
+
+    def _varies(self, name: str) -> bool:
+        return len({getattr(kind, name) for kind in self.kinds}) > 1
 
     def _is_in(self, kind: Dimensions) -> bool:
         return all(getattr(kind, name) == value for name, value in (self.fault or {}).items())
