@@ -1,12 +1,49 @@
-"""The only place that reads the wall clock; everything else takes a `Clock`."""
+"""The only place that reads the wall clock; everything else takes a `Clock`. Also writes times for people."""
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 #: Returns the time now, in milliseconds since the Unix epoch, UTC.
 Clock = Callable[[], int]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
 def wall_clock() -> int:
     """Return the time now, in milliseconds since the Unix epoch, UTC."""
     return time.time_ns() // 1_000_000
+
+
+def iso_8601(at: int) -> str:
+    """Return a time in ms UTC as `2012-11-11T23:59:59Z`, with the fraction cut off."""
+    return (_EPOCH + timedelta(milliseconds=at)).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+
+
+def duration(length_ms: int) -> str:
+    """Return a length of time for people, in its two largest units, e.g. `17 min 3 s` or `8 h`.
+
+    Args:
+        length_ms: at least 0, ms.
+    """
+    seconds = length_ms // 1000
+    # The first unit that fits, and the one below it.
+    first = next((index for index, (unit, _) in enumerate(_UNITS) if seconds >= unit), len(_UNITS) - 1)
+    parts: list[str] = []
+    for unit, name in _UNITS[first : first + 2]:
+        count, seconds = divmod(seconds, unit)
+        if count or not parts:
+            parts.append(f"{count:,} {name}")
+    return " ".join(parts)
+
+
+def difference(at: int, now: int) -> str:
+    """Return how a time compares with the server's, e.g. `17 min 3 s behind the server's time (…Z, UTC)`.
+
+    Args:
+        at: ms UTC.
+        now: the server's time, ms UTC.
+    """
+    side = "ahead of" if at > now else "behind"
+    return f"{duration(abs(at - now))} {side} the server's time ({iso_8601(now)}, UTC)"

@@ -11,9 +11,9 @@ from otpconv.access.conditions import (
     Condition,
     compile_condition,
     instant,
-    iso_8601,
 )
 from otpconv.access.patterns import Globs
+from otpconv.clock import iso_8601
 
 KEY = "app:Key"
 NEGATED = {

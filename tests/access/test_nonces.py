@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from otpconv.access.nonces import WINDOW_MS, NonceGuard
+from otpconv.clock import duration, iso_8601
 from otpconv.errors import OtpconvError, ReplayedNonce, StaleTimestamp, Unavailable
 
 NOW = 1_700_000_000_000
@@ -261,3 +262,42 @@ def test_with_memory_to_spare_a_nonce_comes_in_once_while_its_first_timestamp_is
             continue
         assert nonce not in first or first[nonce] < now - WINDOW_MS
         first[nonce] = signed_at
+
+
+@given(st.integers(0, 400 * 86_400), st.sampled_from([-1, 1]), st.integers(NOW, 2 * NOW))
+def test_a_refusal_by_time_gives_the_servers_time_and_the_difference(
+    away_s: int, side: int, now: int
+) -> None:
+    signed_at = now + side * (away_s + 901) * 1_000
+    with pytest.raises(StaleTimestamp) as refused:
+        NonceGuard().check_time(signed_at, now)
+    assert iso_8601(now) in refused.value.text
+    assert ("ahead of" if side > 0 else "behind") in refused.value.text
+    assert duration(abs(signed_at - now)) in refused.value.text
+
+
+def test_a_late_request_is_told_minutes_and_seconds_and_a_replay_the_servers_time() -> None:
+    guard = NonceGuard()
+    with pytest.raises(
+        StaleTimestamp, match=r"is 17 min 3 s behind the server's time \(20..-..-..T..:..:..Z"
+    ):
+        guard.check_time(NOW - 1_023_000, NOW)
+    guard.admit("LTAIa", "n", NOW - 60_000, NOW)
+    with pytest.raises(ReplayedNonce, match=r"signed 1 min 1 s behind the server's time \(20"):
+        guard.admit("LTAIa", "n", NOW - 60_000, NOW + 1_000)
+
+
+@pytest.mark.parametrize(
+    ("length_ms", "text"),
+    [
+        (0, "0 s"),
+        (999, "0 s"),
+        (59_999, "59 s"),
+        (1_023_000, "17 min 3 s"),
+        (3_600_000, "1 h"),
+        (8 * 3_600_000 + 5_000, "8 h"),
+        (26 * 3_600_000, "1 d 2 h"),
+    ],
+)
+def test_a_length_of_time_is_written_in_its_two_largest_units(length_ms: int, text: str) -> None:
+    assert duration(length_ms) == text

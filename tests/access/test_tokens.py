@@ -15,6 +15,7 @@ from otpconv.access.tokens import (
     open_token,
     role_arn,
 )
+from otpconv.clock import iso_8601
 from otpconv.errors import BadCredentials, ExpiredToken, InvalidRequest, MalformedToken, MismatchedToken
 
 SEALER = Sealer(bytes(range(32)))
@@ -91,8 +92,10 @@ def test_any_node_with_the_same_sealing_key_opens_a_token_and_no_other_does() ->
 def test_a_token_is_good_until_the_second_it_expires_at() -> None:
     assert opened(ISSUED.security_token, ISSUED.expires_at - 1).expires_at == ISSUED.expires_at
     for now in (ISSUED.expires_at, ISSUED.expires_at + HOUR_MS):
-        with pytest.raises(ExpiredToken, match="assume the role again"):
+        with pytest.raises(ExpiredToken, match="assume the role again") as refused:
             opened(ISSUED.security_token, now)
+        assert f"expired at {iso_8601(ISSUED.expires_at)}" in refused.value.text
+        assert iso_8601(now) in refused.value.text
     assert opened(ISSUED.security_token, NOW - HOUR_MS).issued_at == NOW
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from otpconv.access.sealing import Sealer
+from otpconv.clock import iso_8601
 from otpconv.errors import BadCredentials
 from otpconv.web.pages.links import VALID_MS, OneTimeLinks
 from otpconv.web.pages.signed_in import IDLE_MS, LONGEST_MS, SignIns
@@ -54,6 +55,13 @@ def test_signing_out_ends_one_sign_in_and_its_renewed_copies(sign_ins: SignIns) 
 def test_another_sealing_key_opens_nothing(sign_ins: SignIns) -> None:
     cookie = SignIns(Sealer(b"o" * 32)).seal(sign_ins.start("LTAIx", NOW))
     assert sign_ins.open(cookie, NOW) is None
+
+
+def test_a_link_that_is_too_old_is_refused_with_the_servers_time() -> None:
+    links = OneTimeLinks()
+    token = links.issue("LTAIx", NOW)
+    with pytest.raises(BadCredentials, match=iso_8601(NOW + VALID_MS)):
+        links.redeem(token, NOW + VALID_MS)
 
 
 def test_a_link_is_good_once() -> None:

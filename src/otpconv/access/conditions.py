@@ -153,15 +153,6 @@ def instant(text: str) -> int:
     return (datetime.fromisoformat(text) - _EPOCH) // _MILLISECOND
 
 
-def iso_8601(time: int) -> str:
-    """Return a time in ms UTC as `2012-11-11T23:59:59Z`, the fraction cut off.
-
-    So a condition that ends at 23:59:59 covers that second to its end.
-    """
-    moment = _EPOCH + time * _MILLISECOND
-    return moment.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
-
-
 def _number(text: str) -> Decimal:
     if _NUMBER.fullmatch(text) is None:
         raise ValueError("no number")

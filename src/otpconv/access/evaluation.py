@@ -8,9 +8,10 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from otpconv.access.conditions import OPERATORS, Condition, Context, iso_8601
+from otpconv.access.conditions import OPERATORS, Condition, Context
 from otpconv.access.document import Document, Statement
 from otpconv.access.patterns import resource_parts
+from otpconv.clock import iso_8601
 
 #: The kinds of policies, named as refusals name them.
 PolicyType = Literal["AccountLevelIdentityBasedPolicy", "SessionPolicy"]

@@ -6,6 +6,7 @@ from hashlib import blake2b
 from heapq import heappop, heappush
 from struct import Struct
 
+from otpconv.clock import difference
 from otpconv.errors import ReplayedNonce, StaleTimestamp, Unavailable
 
 #: How far the time a request was signed at may be from now, either way, ms.
@@ -67,11 +68,11 @@ class NonceGuard:
         """
         if not -WINDOW_MS <= signed_at - now <= WINDOW_MS:
             raise StaleTimestamp(
-                "The request was signed more than 15 minutes before or after the server's time; "
-                "set the clock and sign it again."
+                f"The request is {difference(signed_at, now)}; at most 15 minutes either way are accepted. "
+                "Set the clock, e.g. by NTP, write the time in UTC, and sign the request again."
             )
         if signed_at // _SECOND_MS <= self._floor:
-            raise _below_floor()
+            raise _below_floor(signed_at, now)
 
     def admit(self, access_key_id: str, nonce: str, signed_at: int, now: int) -> int:
         """Let a request in once, and remember its nonce.
@@ -98,7 +99,10 @@ class NonceGuard:
             self._expire(now)
         fingerprint = _fingerprint(access_key_id, nonce)
         if fingerprint in self._seen[fingerprint % _SHARDS]:
-            raise ReplayedNonce("This nonce was used before; sign each request with a new one.")
+            raise ReplayedNonce(
+                f"The nonce of this request, signed {difference(signed_at, now)}, was used before. "
+                "Sign each request and each retry with a new nonce."
+            )
         if self._len >= self._crowded:
             self._make_room(signed_at, now)
         self._remember(fingerprint, second)
@@ -147,8 +151,8 @@ class NonceGuard:
     def _make_room(self, signed_at: int, now: int) -> None:
         if signed_at > now + _AHEAD_MS:
             raise StaleTimestamp(
-                "The request was signed more than a minute ahead of the server's time, while very many "
-                "requests come in; set the clock and sign it again."
+                f"The request is {difference(signed_at, now)}; while very many requests come in, at most a "
+                "minute ahead is accepted. Set the clock, e.g. by NTP, and sign the request again."
             )
         if self._len < self._capacity:
             return
@@ -158,7 +162,7 @@ class NonceGuard:
                 "More signed requests come in than the server can remember; try again in a second."
             )
         if signed_at // _SECOND_MS <= oldest:
-            raise _below_floor()
+            raise _below_floor(signed_at, now)
         self._drop_oldest()
 
     def _drop_oldest(self) -> None:
@@ -174,7 +178,8 @@ def _fingerprint(access_key_id: str, nonce: str) -> int:
     return int(_SIGNED_64_BITS(digest)[0])
 
 
-def _below_floor() -> StaleTimestamp:
+def _below_floor(signed_at: int, now: int) -> StaleTimestamp:
     return StaleTimestamp(
-        "The request was signed too long ago for the server to tell it from a replay; sign it again."
+        f"The request is {difference(signed_at, now)}, too old for the server to tell it from a replay. "
+        "Sign it again."
     )

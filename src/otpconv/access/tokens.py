@@ -20,6 +20,7 @@ from msgspec import MsgspecError, Struct, msgpack
 
 from otpconv.access.keys import new_secret
 from otpconv.access.sealing import Sealer
+from otpconv.clock import difference, iso_8601
 from otpconv.errors import ExpiredToken, InvalidRequest, MalformedToken, Misconfigured, MismatchedToken
 
 #: What tells the AccessKeyId of temporary credentials from one of a user.
@@ -171,7 +172,10 @@ def open_token(sealer: Sealer, token: str, access_key_id: str, now: int) -> Sess
             "of the same temporary credentials."
         )
     if now >= session.expires_at:
-        raise ExpiredToken("The temporary credentials have expired; assume the role again.")
+        raise ExpiredToken(
+            f"The temporary credentials expired at {iso_8601(session.expires_at)}, "
+            f"{difference(session.expires_at, now)}; assume the role again."
+        )
     return session
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from otpconv.clock import iso_8601
 from otpconv.errors import InvalidTime, NumberMismatch, UnknownMessage
 from otpconv.ledger.contract import Entry, Ledger
 from otpconv.ledger.recent import Key, Recent
@@ -152,7 +153,9 @@ class Judge:
     def _impossible(self, parameter: str, time: int) -> InvalidTime:
         if time > self._latest:
             now = self._latest - CLOCK_SKEW_MS
-            return InvalidTime(f"{parameter} {time} is in the future: the time now is {now} (ms).")
+            return InvalidTime(
+                f"{parameter} {time} is in the future: the server's time is {now} (ms), {iso_8601(now)}."
+            )
         return InvalidTime(f"{parameter} {time} is before the year 2000: it is in milliseconds, not seconds.")
 
 

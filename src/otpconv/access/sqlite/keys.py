@@ -6,14 +6,13 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from otpconv.access.conditions import iso_8601
 from otpconv.access.grants import Grants
 from otpconv.access.keys import KEYS_A_USER, AccessKey, Role, new_id, new_secret, require_name
 from otpconv.access.sealing import Sealer
 from otpconv.access.sqlite.connection import AccessFile
 from otpconv.access.sqlite.grants import all_grants, attach, grants
 from otpconv.access.sqlite.roles import read_roles
-from otpconv.clock import Clock
+from otpconv.clock import Clock, iso_8601
 from otpconv.errors import InvalidRequest, NotFound
 
 

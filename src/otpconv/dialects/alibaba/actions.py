@@ -7,6 +7,7 @@ parameters are ignored.
 import re
 from collections.abc import Callable
 
+from otpconv.clock import iso_8601
 from otpconv.dialects.alibaba.call import Call
 from otpconv.dialects.alibaba.operations import (
     CONVERSION_RATE,
@@ -125,7 +126,9 @@ def _time(parameters: _Parameters, parameter: Parameter, now: int) -> int:
         raise _wrong(parameter)
     time = int(text)
     if time > now + CLOCK_SKEW_MS:
-        raise InvalidTime(f"{name} {time} is in the future; the server's time is {now} (milliseconds UTC).")
+        raise InvalidTime(
+            f"{name} {time} is in the future; the server's time is {now} (milliseconds UTC), {iso_8601(now)}."
+        )
     return time
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 
+from otpconv.clock import iso_8601
 from otpconv.errors import BadCredentials
 
 #: How long a link is good for, ms.
@@ -27,7 +28,7 @@ class OneTimeLinks:
         return token
 
     def redeem(self, token: str, now: int) -> str:
-        """Return whose link a token is of; the link is good no more.
+        """Return whose link a token is of; the link is no longer valid after it.
 
         Args:
             token: as it came.
@@ -39,8 +40,8 @@ class OneTimeLinks:
         access_key_id, until = self._open.pop(_hash(token), ("", 0))
         if now >= until:
             raise BadCredentials(
-                "This link was used before, or is too old: it is good once, within an hour. Sign in with an "
-                "access key, or start the server again for another link."
+                "This link was used before, or is too old: it is good once, within an hour, and the server's "
+                f"time is {iso_8601(now)}. Sign in with an access key, or restart the server for a new one."
             )
         return access_key_id
 
