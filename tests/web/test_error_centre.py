@@ -123,3 +123,23 @@ def test_a_search_finds_codes_by_each_word(centre: httpx.Client, wanted: str, fo
 def test_what_is_searched_for_is_no_part_of_the_page(centre: httpx.Client) -> None:
     text = centre.get("/errors", params={"q": '"><script>alert(1)</script>'}).text
     assert "<script>alert" not in text
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("MissingAction", "The body was not read: its Content-Type is application/json."),
+        (
+            "MissingAction",
+            "reads parameters from the query and from a body of application/x-www-form-urlencoded",
+        ),
+        (
+            "InvalidTimeStamp.Expired",
+            "The request is 17 min 3 s behind the server's time (2012-10-01T02:02:03Z",
+        ),
+        ("SignatureNonceUsed", "behind the server's time ("),
+        ("InvalidSecurityToken.Expired", "expired at 2012-10-01T01:45:00Z"),
+    ],
+)
+def test_the_page_of_a_code_shows_the_whole_message(centre: httpx.Client, code: str, says: str) -> None:
+    assert says in unescape(centre.get(f"/errors/{code}").text)

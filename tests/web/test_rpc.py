@@ -1,12 +1,13 @@
 """The RPC endpoint over a socket: what official clients rely on (shared/WIRE.md), byte for byte."""
 
 import hashlib
+import json
 import re
 import socket
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx
 import pytest
@@ -580,6 +581,42 @@ def test_a_replay_is_refused(server: LocalServer, key: AccessKey, sign: Callable
     ok(send(server.url, request))
     message = refused(server, send(server.url, request), "SignatureNonceUsed", 400)
     assert message.startswith("Specified signature nonce was used already.")
+
+
+@pytest.mark.parametrize("sign", [v1, v3], ids=["V1", "V3"])
+@pytest.mark.parametrize("action", ["SmsConversion", "AssumeRole"])
+@pytest.mark.parametrize("off_ms", [-17 * 60_000 - 3_500, 3_600_500])
+def test_an_expired_timestamp_is_told_the_servers_time_and_the_difference(
+    server: LocalServer, key: AccessKey, sign: Callable[..., Request], action: str, off_ms: int
+) -> None:
+    side = "behind" if off_ms < 0 else "ahead of"
+    common = {"Action": action, "Version": "2015-04-01" if action == "AssumeRole" else "2018-05-01"}
+    if sign is v1:
+        request = v1(key, {**REPORT, **common, "Timestamp": timestamp(off_ms)})
+    else:
+        headers = {"x-acs-action": action, "x-acs-version": common["Version"]}
+        request = v3(key, REPORT, headers=headers | {"x-acs-date": timestamp(off_ms)})
+    before = timestamp()
+    message = refused(server, send(server.url, request), "InvalidTimeStamp.Expired", 400)
+    said = re.search(rf"The request is (.+?) {side} the server's time \((\S+), UTC\)", message)
+    assert said is not None
+    assert before <= said[2] <= timestamp()
+    assert said[1].startswith("17 min" if off_ms < 0 else ("59 min", "1 h"))
+
+
+@pytest.mark.parametrize("kind", ["application/json", "multipart/form-data; boundary=b", None])
+def test_an_unread_v1_body_is_told_of_over_the_wire(
+    server: LocalServer, key: AccessKey, kind: str | None
+) -> None:
+    query = v1(key, REPORT).target
+    body = json.dumps(dict(parse_qsl(query.partition("?")[2]))).encode()
+    headers = {"content-type": kind} if kind else {}
+    for method in ("GET", "POST"):
+        reply = send(server.url, Request(method, "/", headers, body))
+        message = refused(server, reply, "MissingAction", 400)
+        assert message.startswith("Action is mandatory for this action. The body was not read: ")
+        assert "application/x-www-form-urlencoded" in message
+        assert key.access_key_id not in message
 
 
 def test_a_nonce_is_the_keys_own_and_a_forger_cannot_use_it_up(

@@ -22,7 +22,7 @@ REMEDIES: Final = {
     "BadCredentials": "Send an AccessKeyId and its AccessKeySecret by HTTP Basic, as `curl -u ID:SECRET`; "
     "in a browser, sign in.",
     "BodyTooLarge": "Send the reports in several calls, each of at most 8 MiB.",
-    "ExpiredToken": "Assume the role again.",
+    "ExpiredToken": "Assume the role again; the detail says when the token expired, and the server's time.",
     "ForeignForm": "Open the page again, sign in if it asks for it, and send the form from there.",
     "InactiveAccessKey": "Enable the key by `otpconv keys enable`, or use another one.",
     "InternalError": "Send the request again; if it stays, look into the server's log.",
@@ -39,7 +39,8 @@ REMEDIES: Final = {
     "Refused": "The detail says what is wrong; correct it and send the request again.",
     "ReplayedNonce": "Sign every attempt anew, with a fresh nonce.",
     "SignatureMismatch": "Check the AccessKeySecret, and that nothing changes the request once it is signed.",
-    "StaleTimestamp": "Set the clock by NTP, and sign the request again.",
+    "StaleTimestamp": "Set the clock, e.g. by NTP, and sign the request again; the detail gives the server's "
+    "time in UTC, and the difference.",
     "Throttled": "Wait the seconds in the header Retry-After, and send the same request again.",
     "Unavailable": "Send the same request again later: repeating a report changes nothing.",
     "UnknownAccessKey": "Compare the AccessKeyId with `otpconv keys list`.",

@@ -25,6 +25,7 @@ class Call(Struct, frozen=True):
         signed: what the signature is over: V1's string to sign, V3's canonical request.
         signature: the signature as it came.
         security_token: of temporary credentials; empty without.
+        unread: that the body was not read, and what to send instead; empty if it was or there is none.
     """
 
     action: str
@@ -38,6 +39,7 @@ class Call(Struct, frozen=True):
     signed: bytes
     signature: bytes
     security_token: str = ""
+    unread: str = ""
 
     @property
     def permission(self) -> str:

@@ -44,22 +44,24 @@ CALLER = [
         "SignatureNonceUsed",
         400,
         "Specified signature nonce was used already.",
-        "A request with the same nonce came before: a retry that was not signed anew, or a replay.",
-        "Sign every attempt anew, with a fresh nonce.",
+        "A request with the same nonce came before: a retry that was not signed again, or a replay. The "
+        "message gives the server's time in UTC, and how old the request is.",
+        "Sign every attempt again, with a new nonce.",
     ),
     ErrorCode(
         "InvalidTimeStamp.Format",
         400,
         "Specified time stamp or date value is not well formatted.",
-        "Timestamp (V1) or x-acs-date (V3) is no UTC time like 2024-04-19T12:46:24Z.",
+        "Timestamp (V1) or x-acs-date (V3) is not a UTC time like 2024-04-19T12:46:24Z.",
         "Format the time as UTC, with the Z.",
     ),
     ErrorCode(
         "InvalidTimeStamp.Expired",
         400,
         "Specified time stamp or date value is expired.",
-        "The request was signed more than 15 minutes before or after the server's time.",
-        "Set the clock by NTP; write the time in UTC, not local time.",
+        "The request was signed more than 15 minutes before or after the server's time. The message gives "
+        "the server's time in UTC, and how far the request is behind or ahead.",
+        "Set the clock, e.g. by NTP; write the time in UTC, not local time.",
     ),
     ErrorCode(
         "ContentSha256NotMatched",
@@ -93,7 +95,7 @@ CALLER = [
         "InvalidSecurityToken.Expired",
         400,
         "Specified SecurityToken is expired.",
-        "The time of the temporary credentials is over.",
+        "The temporary credentials have expired. The message says when, and gives the server's time in UTC.",
         "Assume the role again; clients of the SDK's credentials package do so on their own.",
     ),
     ErrorCode(

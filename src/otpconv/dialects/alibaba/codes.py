@@ -49,8 +49,12 @@ _MISSING = [
         f"Missing{name}",
         400,
         f"{name} is mandatory for this action.",
-        f"The request has no {name}, or a blank one.",
-        f"Send {name}: {must_be}.",
+        f"The request has no {name}, or a blank one, or has it where it is not read: in a body of another "
+        "type, under a name in other letters, or with V1 in a header. Then the message says so.",
+        f"Send {name}: {must_be}. V1 (SignatureVersion=1.0) reads parameters from the query and from a body "
+        "of application/x-www-form-urlencoded. V3 reads a signed body of application/json too, and takes "
+        "Action and Version from the headers x-acs-action and x-acs-version. Other bodies, such as "
+        "multipart/form-data or one without a Content-Type, are not read.",
     )
     for name, must_be in _CAN_BE_MISSING.items()
 ]

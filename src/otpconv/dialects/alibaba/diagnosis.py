@@ -9,6 +9,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from otpconv.clock import duration, iso_8601
 from otpconv.dialects.alibaba.call import Call
 from otpconv.dialects.alibaba.codes import CODES
 from otpconv.dialects.alibaba.headers import layout
@@ -90,6 +91,9 @@ def diagnose(
         return Diagnosis((Finding("Form", "bad", f"{error.code}: {error.text}", CODES[error.code].remedy),))
     kind = "V3" if call.method in V3_ALGORITHMS else "V1"
     findings = [Finding("Form", "good", f"A call of {call.action}, signed by {kind} ({call.method}).")]
+    if call.unread:
+        what, _, remedy = call.unread.partition(". ")
+        findings.append(Finding("Body", "unsure", f"{what}.", remedy))
     signed = _signed(call)
     try:
         secret = secret_of(call)
@@ -98,9 +102,9 @@ def diagnose(
         return Diagnosis(tuple(findings), signed)
     findings += [
         Finding("Access key", "good", f"{call.access_key_id} is known and active."),
-        _time(call.signed_at - now, window_ms),
+        _time(call.signed_at, now, window_ms),
         *_signature(call, pasted, secret, others),
-        _nonce(was_used(call)),
+        _nonce(was_used(call), now),
     ]
     return Diagnosis(tuple(findings), signed)
 
@@ -114,6 +118,8 @@ def _body(pasted: Pasted) -> Finding:
         right.upper(): "It is written in capitals.",
         base64.b64encode(bytes.fromhex(right.decode())): "It is written in base64.",
         algorithm.hash(pasted.body + b"\n"): "It is the hash of the body with a line feed at its end.",
+        algorithm.hash(pasted.body + b"\r\n"): "It is the hash of the body with CR LF at its end.",
+        algorithm.hash(b"\xef\xbb\xbf" + pasted.body): "It is the hash of the body with a byte order mark.",
         algorithm.empty_hash: "It is the hash of an empty body.",
     }
     what = usual.get(pasted.fields[b"x-acs-content-sha256"], "It is the hash of another body.")
@@ -126,8 +132,9 @@ def _body(pasted: Pasted) -> Finding:
     )
 
 
-def _time(ahead_ms: int, window_ms: int) -> Finding:
-    length = _length(abs(ahead_ms))
+def _time(signed_at: int, now: int, window_ms: int) -> Finding:
+    ahead_ms = signed_at - now
+    length = duration(abs(ahead_ms))
     if abs(ahead_ms) <= window_ms:
         return Finding("Time", "good", f"It was signed {length} {'ahead' if ahead_ms > 0 else 'ago'}.")
     minutes = window_ms // _MINUTE_MS
@@ -137,15 +144,16 @@ def _time(ahead_ms: int, window_ms: int) -> Finding:
         return Finding(
             "Time",
             "bad",
-            f"It was signed {length} in the future; up to {minutes} minutes are taken.{zone}",
-            "Write the time in UTC, and set the clock by NTP.",
+            f"It was signed {length} in the future: the server's time is {iso_8601(now)} (UTC), and the "
+            f"request says {iso_8601(signed_at)}. Up to {minutes} minutes are accepted.{zone}",
+            "Write the time in UTC, and set the clock, e.g. by NTP.",
         )
     return Finding(
         "Time",
         "unsure",
-        f"It was signed {length} ago; up to {minutes} minutes are taken, counted when it arrives.",
-        "If you have just sent it, the time is not UTC or the clock is wrong; else send a request that was "
-        "signed anew.",
+        f"It was signed {length} ago: the server's time is {iso_8601(now)} (UTC), and the request says "
+        f"{iso_8601(signed_at)}. Up to {minutes} minutes are accepted, counted when it arrives.",
+        "If you have just sent it, the time is not UTC or the clock is wrong. Otherwise sign it again.",
     )
 
 
@@ -193,13 +201,14 @@ def _signed_headers(pasted: Pasted) -> str:
     return authorization.partition("SignedHeaders=")[2].partition(",")[0]
 
 
-def _nonce(used: bool) -> Finding:  # noqa: FBT001 - what was found
+def _nonce(used: bool, now: int) -> Finding:  # noqa: FBT001 - what was found
     if used:
         return Finding(
             "Nonce",
             "bad",
-            "A request with this nonce was accepted before: this very one, or another with the same nonce.",
-            "Sign every request and every retry anew, with a fresh nonce.",
+            "A request with this nonce was accepted before: this very one, or another with the same nonce. "
+            f"The server's time is {iso_8601(now)} (UTC).",
+            "Sign every request and every retry again, with a new nonce.",
         )
     return Finding("Nonce", "good", "No request with this nonce was accepted lately.")
 
@@ -217,11 +226,3 @@ def _signed(call: Call) -> tuple[Step, ...]:
             v3_string_to_sign(call.signed, algorithm).decode(),
         ),
     )
-
-
-def _length(ms: int) -> str:
-    seconds = ms // 1000
-    if seconds < 120:  # noqa: PLR2004 - two minutes
-        return f"{seconds} s"
-    minutes = seconds // 60
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"  # noqa: PLR2004

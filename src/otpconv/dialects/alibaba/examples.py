@@ -1,15 +1,19 @@
 """An answer with each code, for people who look a code up: made by what makes the real ones."""
 
 from otpconv import errors
+from otpconv.clock import difference, iso_8601
 from otpconv.dialects.alibaba.call import Call
 from otpconv.dialects.alibaba.codes import CODES
+from otpconv.dialects.alibaba.misplaced import unread_body
 from otpconv.dialects.alibaba.refusal import GatewayError
 from otpconv.dialects.alibaba.response import Answer, failure
 
 _REQUEST_ID = "8D6A8F3C-5E0B-4C5B-9B7E-0000000004D2"
 _HOST = "otp.example"
 _TIME = 1_349_055_900_000
+_LATE_MS = 17 * 60_000 + 3_000
 
+_UNREAD = unread_body({b"content-type": b"application/json"}, b"{}")
 _SIGNED = b"POST&%2F&AccessKeyId%3D...%26Action%3DSmsConversion%26..."
 
 
@@ -36,11 +40,28 @@ def _error(code: str) -> Exception:
     if code == "MOBILE_NUMBER_ILLEGAL":
         return errors.InvalidNumber("To is no telephone number; write it with its country code.")
     if code == "SignatureDoesNotMatch":
-        try:
-            _call("2018-05-01").verify("")
-        except GatewayError as error:
-            return error
-    return GatewayError(code)
+        return _mismatch()
+    return _late(code) or GatewayError(code, _UNREAD if code == "MissingAction" else "")
+
+
+def _mismatch() -> GatewayError:
+    try:
+        _call("2018-05-01").verify("")
+    except GatewayError as error:
+        return error
+    raise AssertionError("an empty signature was taken")
+
+
+def _late(code: str) -> errors.Refused | None:
+    """Return the refusal of a request that came 17 min 3 s late, with a code that is about time."""
+    late = difference(_TIME, _TIME + _LATE_MS)
+    if code == "InvalidTimeStamp.Expired":
+        return errors.StaleTimestamp(f"The request is {late}; at most 15 minutes either way are accepted.")
+    if code == "SignatureNonceUsed":
+        return errors.ReplayedNonce(f"The nonce of this request, signed {late}, was used before.")
+    if code == "InvalidSecurityToken.Expired":
+        return errors.ExpiredToken(f"The temporary credentials expired at {iso_8601(_TIME)}, {late}.")
+    return None
 
 
 def _call(version: str) -> Call:

@@ -25,6 +25,11 @@ class GatewayError(Refused):
         self.status = entry.status
         self.xml: bool | None = None
 
+    @property
+    def missing(self) -> str:
+        """The name of the parameter that is missing, if the code says that one is; else empty."""
+        return self.code.removeprefix("Missing") if self.code.startswith("Missing") else ""
+
 
 def missing(parameter: str, detail: str = "") -> GatewayError:
     """Return the error for a mandatory parameter that is not there."""

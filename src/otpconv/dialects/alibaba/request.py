@@ -16,12 +16,14 @@ documentation; what is lenient here is what the official SDKs were seen to send.
 """
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from otpconv.dialects.alibaba.actions import check_action
 from otpconv.dialects.alibaba.call import Call
 from otpconv.dialects.alibaba.headers import Fields, Layout, layout, media_type
+from otpconv.dialects.alibaba.misplaced import FORM, JSON, is_v3, misplaced, unread_body
 from otpconv.dialects.alibaba.parameters import Query, from_form, from_json, from_query
 from otpconv.dialects.alibaba.refusal import GatewayError, invalid, missing
 from otpconv.dialects.alibaba.signature import (
@@ -29,9 +31,6 @@ from otpconv.dialects.alibaba.signature import (
     v1_string_to_sign,
     v3_canonical_request,
 )
-
-_FORM = b"application/x-www-form-urlencoded"
-_JSON = b"application/json"
 
 _V1_COMMON = (
     "AccessKeyId",
@@ -41,6 +40,8 @@ _V1_COMMON = (
     "SignatureNonce",
     "Timestamp",
 )
+#: Codes that a request may have, too, whose parameters came in another form or place.
+_MAY_BE_MISPLACED = {"InvalidParameter", "IncompleteSignature"}
 _FORMAT = re.compile(rb"(?:^|&)Format=([^&]*)")
 _ACTION = re.compile(rb"(?:^|&)Action=")
 
@@ -64,19 +65,22 @@ def read(method: str, query: bytes, fields: Fields, body: bytes) -> Call:
         GatewayError: it is no well-formed signed request; its `xml` is the format it asks its answer in.
     """
     try:
-        if fields.get(b"authorization", b"").startswith(b"ACS3-"):
+        if is_v3(fields):
             return _read_v3(method, query, fields, body)
         return _read_v1(method, query, fields, body)
     except GatewayError as error:
         error.xml = answers_xml(query, fields, body)
+        if error.missing or error.code in _MAY_BE_MISPLACED:
+            where = misplaced(error.missing, _readable(query, fields, body), fields, body)
+            error.text = f"{error.text} {where}".rstrip()
         raise
 
 
 def answers_xml(query: bytes, fields: Fields, body: bytes) -> bool:
     """Return whether a request wants XML: V1 without Format, or with Format=XML. Takes anything."""
-    if fields.get(b"authorization", b"").startswith(b"ACS3-"):
+    if is_v3(fields):
         return False
-    form = body if media_type(fields) == _FORM else b""
+    form = body if media_type(fields) == FORM else b""
     if b"x-acs-action" in fields and not _ACTION.search(query) and not _ACTION.search(form):
         return False
     found = _FORMAT.search(form) or _FORMAT.search(query)
@@ -87,7 +91,7 @@ def _read_v1(method: str, query: bytes, fields: Fields, body: bytes) -> Call:
     _check_method(method)
     asked = from_query(query)
     parameters = asked.parameters
-    if body and media_type(fields) == _FORM:
+    if body and media_type(fields) == FORM:
         parameters = parameters | from_form(body)
         asked = Query(parameters)
     get = parameters.get
@@ -101,7 +105,10 @@ def _read_v1(method: str, query: bytes, fields: Fields, body: bytes) -> Call:
         )
     action, version = get("Action", ""), get("Version", "")
     if not action and b"x-acs-action" in fields:
-        raise GatewayError("IncompleteSignature", "The Authorization header is missing.")
+        raise GatewayError(
+            "IncompleteSignature",
+            "V3 needs the header Authorization, V1 the parameter Action; both are missing.",
+        )
     check_action(action, version)
     for name in _V1_COMMON:
         if not get(name):
@@ -125,6 +132,7 @@ def _read_v1(method: str, query: bytes, fields: Fields, body: bytes) -> Call:
         v1_string_to_sign(method, asked.canonical(without="Signature")),
         parameters["Signature"].encode(),
         _token(parameters["AccessKeyId"], get("SecurityToken", "")),
+        unread_body(fields, body) if body else "",
     )
 
 
@@ -154,6 +162,7 @@ def _read_v3(method: str, query: bytes, fields: Fields, body: bytes) -> Call:
         v3_canonical_request(method, asked.canonical(), head.lines(fields), head.signed_headers, body_hash),
         signature,
         _token(head.access_key_id, fields.get(b"x-acs-security-token", b"").decode("latin-1")),
+        unread_body(fields, body) if body else "",
     )
 
 
@@ -179,9 +188,18 @@ def _signed_body(fields: Fields, signed: Layout, body: bytes) -> dict[str, str]:
     if b"content-type" not in signed.names:
         raise GatewayError("IncompleteSignature", "A request with a body must sign its Content-Type.")
     kind = media_type(fields)
-    if kind == _FORM:
+    if kind == FORM:
         return from_form(body)
-    return from_json(body) if kind == _JSON else {}
+    return from_json(body) if kind == JSON else {}
+
+
+def _readable(query: bytes, fields: Fields, body: bytes) -> dict[str, str]:
+    """Return the parameters of a refused request, as far as they can be read."""
+    parameters: dict[str, str] = {}
+    for raw in (query, body if media_type(fields) == FORM else b""):
+        with suppress(GatewayError):
+            parameters |= from_form(raw)
+    return parameters
 
 
 def _nonce(text: str) -> str:

@@ -17,6 +17,7 @@ from msgspec import Struct, json
 from otpconv import errors
 from otpconv.dialects.alibaba.call import Call
 from otpconv.dialects.alibaba.codes import CODES
+from otpconv.dialects.alibaba.misplaced import misnamed
 from otpconv.dialects.alibaba.refusal import GatewayError
 
 _CORS = [(b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", b"*")]
@@ -119,6 +120,8 @@ def failure(
     elif isinstance(error, GatewayError) and error.xml is not None:
         xml = error.xml
     code, status, text = _gateway_outcome(error)
+    if call is not None and isinstance(error, GatewayError) and error.missing:
+        text = f"{text} {call.unread or misnamed(error.missing, call.parameters)}".rstrip()
     members: dict[str, object] = {
         "RequestId": request_id,
         "HostId": _legal(host_id),
