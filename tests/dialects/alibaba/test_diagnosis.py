@@ -2,7 +2,9 @@
 
 import base64
 import contextlib
+import hmac
 import shlex
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -13,9 +15,16 @@ from msgspec import structs
 
 from otpconv.dialects.alibaba import OPERATIONS, Call, sign_v1, sign_v3
 from otpconv.dialects.alibaba.diagnosis import Diagnosis, diagnose
-from otpconv.dialects.alibaba.mistakes import v1_mistakes, v3_mistakes
-from otpconv.dialects.alibaba.pasted import Pasted, parse_pasted
+from otpconv.dialects.alibaba.mistakes import explain, v1_mistakes, v3_mistakes
+from otpconv.dialects.alibaba.pasted import MAX_CHARS, Pasted, parse_pasted
 from otpconv.dialects.alibaba.recipes import V1Recipe, V3Recipe
+from otpconv.dialects.alibaba.signature import (
+    V3_ALGORITHMS,
+    canonical,
+    v1_string_to_sign,
+    v3_canonical_request,
+    v3_string_to_sign,
+)
 from otpconv.dialects.alibaba.walkthrough import timestamp, walk
 from otpconv.errors import InvalidRequest, UnknownAccessKey
 
@@ -175,11 +184,11 @@ def test_an_unknown_key_ends_the_diagnosis_with_what_to_sign() -> None:
     [
         (0, "good", "0 s ago"),
         (-900_000, "good", "15 min ago"),
-        (60_000, "good", "60 s ahead"),
-        (-901_000, "unsure", "15 min ago"),
+        (60_000, "good", "1 min ahead"),
+        (-901_000, "unsure", "15 min 1 s ago"),
         (8 * 3_600_000, "bad", "local time"),
         (1_500_000, "bad", "25 min in the future"),
-        (40 * 60_000 + 30_000, "bad", "40 min in the future"),
+        (40 * 60_000 + 30_000, "bad", "40 min 30 s in the future"),
     ],
 )
 def test_the_time_is_told_with_what_may_be_wrong_with_the_clock(ahead_ms: int, state: str, says: str) -> None:
@@ -339,3 +348,133 @@ def test_a_request_may_be_pasted_in_several_ways() -> None:
 def test_an_unknown_action_is_told_as_the_server_would() -> None:
     (found,) = diagnosed(url(v1({"Action": "Nonsense"}), "x")).findings
     assert "InvalidAction.NotFound" in found.text
+
+
+# Parts that came elsewhere, and every mistake in every way to send it.
+
+
+@pytest.mark.parametrize("kind", ["application/json", "multipart/form-data; boundary=x", "text/plain", ""])
+def test_a_body_that_was_not_read_is_named_also_where_the_signature_is_right(kind: str) -> None:
+    header = f"content-type: {kind}\n" if kind else ""
+    body = '{"Delivered": true}'
+    signed = f"POST {url(v1(), sign_v1('POST', v1(), SECRET))} HTTP/1.1\n{header}\n{body}"
+    found = next(finding for finding in diagnosed(signed).findings if finding.subject == "Body")
+    assert found.state == "unsure"
+    assert found.text.startswith("The body was not read: ")
+    assert "application/x-www-form-urlencoded" in found.remedy
+    # Nothing in the query: the server can't even find an Action.
+    (form,) = diagnosed(f"POST / HTTP/1.1\n{header}\n{body}").findings
+    assert form.text.startswith("MissingAction: ")
+    assert "The body was not read: " in form.text
+
+
+@pytest.mark.parametrize("ahead_ms", [-1_023_000, 1_023_000])
+def test_the_diagnosis_gives_the_servers_time_in_utc_and_the_difference(ahead_ms: int) -> None:
+    parameters = v1(at=NOW + ahead_ms)
+    found = diagnosed(url(parameters, sign_v1("GET", parameters, SECRET)), used=True)
+    time, nonce = (
+        next(finding for finding in found.findings if finding.subject == subject)
+        for subject in ("Time", "Nonce")
+    )
+    assert "17 min 3 s" in time.text
+    assert timestamp(NOW) in time.text
+    assert timestamp(NOW + ahead_ms) in time.text
+    assert timestamp(NOW) in nonce.text
+
+
+_SECRETS = {
+    "CR LF behind it": lambda secret: f"{secret}\r\n",
+    "byte order mark (BOM) before it": lambda secret: f"\ufeff{secret}",
+    "%26 were appended": lambda secret: f"{secret}%26",
+}
+
+
+@given(
+    st.sampled_from(["GET", "POST"]),
+    st.sampled_from(["HMAC-SHA1", "HMAC-SHA256"]),
+    st.sampled_from([*_SECRETS, "line feed follows the string to sign", "base64 of the hexadecimal digest"]),
+    st.dictionaries(
+        st.text(st.sampled_from("abXYZ-~*'"), min_size=1), st.text(st.sampled_from("aZ1 +*~/é")), max_size=3
+    ),
+)
+@settings(deadline=None)
+def test_the_new_mistakes_with_v1_are_named_made_by_hand(
+    method: str, hmac_name: str, mistake: str, own: dict[str, str]
+) -> None:
+    parameters = v1(own | {"SignatureMethod": hmac_name})
+    hash_name = hmac_name.removeprefix("HMAC-").lower()
+    signed = v1_string_to_sign(method, canonical(parameters))
+    key = _SECRETS[mistake](SECRET) if mistake in _SECRETS else SECRET
+    # V1 appends the & itself; who writes %26 does that in its place.
+    key += "" if "%26" in mistake else "&"
+    signed += b"\n" if "line feed follows" in mistake else b""
+    digest = hmac.digest(key.encode(), signed, hash_name)
+    made = base64.b64encode(digest.hex().encode() if "hexadecimal" in mistake else digest).decode()
+    (says,) = bad(diagnosed(f"{method} {url(parameters, made)}"))
+    assert mistake in says
+
+
+@given(
+    st.sampled_from(["GET", "POST"]),
+    st.sampled_from(
+        [
+            *_SECRETS,
+            "line feed follows the string to sign",
+            "line feed follows the canonical request",
+            "base64 of the hexadecimal digest",
+        ]
+    ),
+)
+@settings(deadline=None)
+def test_the_new_mistakes_with_v3_are_named_made_by_hand(method: str, mistake: str) -> None:
+    recipe = structs.replace(v3_recipe(), method=method)
+    names = ";".join(sorted(recipe.headers))
+    lines = "".join(f"{name}:{recipe.headers[name]}\n" for name in sorted(recipe.headers))
+    request = v3_canonical_request(
+        method, canonical(STRANGE), lines.encode(), names.encode(), recipe.body_hash.encode()
+    )
+    request += b"\n" if "canonical" in mistake else b""
+    signed = v3_string_to_sign(request, V3_ALGORITHMS["ACS3-HMAC-SHA256"])
+    signed += b"\n" if "string to sign" in mistake else b""
+    key = _SECRETS[mistake](SECRET) if mistake in _SECRETS else SECRET
+    made = hmac.new(key.encode(), signed, "sha256").hexdigest()
+    made = base64.b64encode(made.encode()).decode() if "base64" in mistake else made
+    authorization = f"ACS3-HMAC-SHA256 Credential=LTAIx,SignedHeaders={names},Signature={made}"
+    text = message(STRANGE, {**recipe.headers, "authorization": authorization})
+    (says,) = bad(diagnosed(text.replace("POST", method, 1)))
+    assert mistake in says
+
+
+@pytest.mark.parametrize("way", ["base64", "hexadecimal", "base64 of the hexadecimal digest"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("version", ["V1", "V3"])
+def test_a_right_signature_is_never_called_a_mistake_and_a_wrong_writing_is_the_only_one(
+    version: str, method: str, way: str
+) -> None:
+    recipe = structs.replace(v1_recipe() if version == "V1" else v3_recipe(), method=method)
+    mistakes = (v1_mistakes if version == "V1" else v3_mistakes)(recipe, OTHERS)  # type: ignore[arg-type]
+    digest = recipe.sign()
+    written = {
+        "base64": base64.b64encode(digest),
+        "hexadecimal": digest.hex().encode(),
+        "base64 of the hexadecimal digest": base64.b64encode(digest.hex().encode()),
+    }[way]
+    right = way == ("base64" if version == "V1" else "hexadecimal")
+    said = [mistake.what for mistake in explain(recipe, mistakes, written) or ()]
+    assert said == ([] if right else [f"The signature is written in {way}."])
+
+
+@pytest.mark.parametrize("version", ["V1", "V3"])
+def test_the_search_for_pairs_is_bounded_for_the_largest_request_that_can_be_pasted(version: str) -> None:
+    # As many parameters as are tried one by one, and as long as a pasted request may be.
+    parameters = {f"P{number}": "/*~ é" * 8 for number in range(30)}
+    if version == "V1":
+        text = url(parameters | v1(), "bm90IHRoaXMgb25l")
+    else:
+        text = message(parameters, signed_v3(parameters)).replace("Signature=", "Signature=0")
+    assert len(text) <= MAX_CHARS
+    started = time.process_time()
+    (says,) = bad(diagnosed(text))
+    spent_s = time.process_time() - started
+    assert "no usual mistake explains it" in says
+    assert spent_s < 2

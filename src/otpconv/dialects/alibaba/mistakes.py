@@ -77,6 +77,7 @@ def v1_mistakes(recipe: V1Recipe, others: Mapping[str, str]) -> Iterator[Mistake
             "suffix",
             "",
         )
+    yield _escaped_suffix("Append the character & to the AccessKeySecret, as it is.")
     yield Mistake(
         "The canonical query was not encoded once more in the string to sign.",
         "Encode the whole canonical query again: its & become %26, its = %3D, its % %25.",
@@ -97,6 +98,13 @@ def v3_mistakes(recipe: V3Recipe, others: Mapping[str, str]) -> Iterator[Mistake
     yield from _common(recipe, others)
     yield Mistake(
         "An & was appended to the secret, as V1 wants it.", "Use the bare AccessKeySecret.", "suffix", "&"
+    )
+    yield _escaped_suffix("Use the bare AccessKeySecret; only V1 appends an & to it.")
+    yield Mistake(
+        "A line feed follows the canonical request.",
+        "Hash the canonical request as it is: its last line ends without a line feed (use printf, not echo).",
+        "request_ending",
+        "\n",
     )
     host = recipe.headers.get("host", "")
     for other in {host.rpartition(":")[0], f"{host}:80", f"{host}:443"} - {""}:
@@ -140,6 +148,10 @@ def v3_mistakes(recipe: V3Recipe, others: Mapping[str, str]) -> Iterator[Mistake
     )
 
 
+def _escaped_suffix(remedy: str) -> Mistake:
+    return Mistake("The three characters %26 were appended to the secret.", remedy, "suffix", "%26")
+
+
 def _common(recipe: V1Recipe | V3Recipe, others: Mapping[str, str]) -> Iterator[Mistake]:
     for what, order in _ORDERS:
         yield Mistake(what, _SORT, "order", order)
@@ -165,15 +177,27 @@ def _common(recipe: V1Recipe | V3Recipe, others: Mapping[str, str]) -> Iterator[
         yield Mistake(
             "Blank parameters were not signed.", "Sign them as Name=, or leave them out.", "left_out", blank
         )
+    for name, ending in (("A line feed", "\n"), ("CR LF", "\r\n")):
+        yield Mistake(
+            f"{name} follows the string to sign.",
+            "Sign the string as it is, without a line end behind it (use printf, not echo).",
+            "ending",
+            ending,
+        )
     for what, secret in (
         ("a line feed behind it", f"{recipe.secret}\n"),
+        ("CR LF behind it", f"{recipe.secret}\r\n"),
+        ("a carriage return behind it", f"{recipe.secret}\r"),
+        ("a byte order mark (BOM) before it", f"\ufeff{recipe.secret}"),
+        ("a byte order mark (BOM) before it and CR LF behind it", f"\ufeff{recipe.secret}\r\n"),
+        ("a byte order mark (BOM) before it and a line feed behind it", f"\ufeff{recipe.secret}\n"),
         ("a space behind it", f"{recipe.secret} "),
         ("quotation marks around it", f'"{recipe.secret}"'),
         ("apostrophes around it", f"'{recipe.secret}'"),
     ):
         yield Mistake(
             f"The secret was used with {what}.",
-            "Strip the AccessKeySecret where it is read.",
+            "Strip the AccessKeySecret where it is read; read a file with a BOM as utf-8-sig.",
             "secret",
             secret,
         )
@@ -206,10 +230,19 @@ def explain(
         if len(parts) < len(chosen):
             continue
         digest = structs.replace(recipe, **parts).sign()
-        for text, way in ((base64.b64encode(digest), "base64"), (digest.hex().encode(), "hexadecimal")):
+        for text, way in _writings(digest):
             if text in forms:
                 return (*chosen, *forms[text], *_written(way, right))
     return None
+
+
+def _writings(digest: bytes) -> Iterator[tuple[bytes, str]]:
+    """Return a digest in the ways in which it may have been written, with their names."""
+    in_hex = digest.hex()
+    yield base64.b64encode(digest), "base64"
+    yield in_hex.encode(), "hexadecimal"
+    for text in (in_hex, in_hex.upper()):
+        yield base64.b64encode(text.encode()), "base64 of the hexadecimal digest"
 
 
 def _forms(came: bytes) -> Iterator[tuple[bytes, tuple[Mistake, ...]]]:
@@ -233,4 +266,5 @@ def _forms(came: bytes) -> Iterator[tuple[bytes, tuple[Mistake, ...]]]:
 def _written(way: str, right: str) -> tuple[Mistake, ...]:
     if way == right:
         return ()
-    return (Mistake(f"The signature is written in {way}.", f"Write it in {right}.", "written", None),)
+    remedy = f"Write the digest's bytes in {right}, once."
+    return (Mistake(f"The signature is written in {way}.", remedy, "written", None),)

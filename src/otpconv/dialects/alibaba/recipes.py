@@ -30,6 +30,7 @@ class V1Recipe(Struct, frozen=True):
         suffix: what the secret is followed by.
         hash_name: of the hash function.
         left_out: parameters that are not signed.
+        ending: what follows the string to sign.
     """
 
     method: str
@@ -41,11 +42,14 @@ class V1Recipe(Struct, frozen=True):
     suffix: str = "&"
     hash_name: str = "sha1"
     left_out: frozenset[str] = frozenset()
+    ending: str = ""
 
     def sign(self) -> bytes:
         """Return the signature, as bytes."""
         joined = query_of(self.parameters, self.order, self.encode, self.left_out)
-        signed = f"{self.method}&{self.encode('/')}&{self.encode(joined) if self.twice else joined}"
+        signed = (
+            f"{self.method}&{self.encode('/')}&{self.encode(joined) if self.twice else joined}{self.ending}"
+        )
         return hmac.digest(f"{self.secret}{self.suffix}".encode(), signed.encode(), self.hash_name)
 
 
@@ -68,6 +72,8 @@ class V3Recipe(Struct, frozen=True):
         sorted_headers: whether the headers are sorted by name.
         empty_line: whether one follows the headers.
         hashed: whether the canonical request is hashed.
+        ending: what follows the string to sign.
+        request_ending: what follows the canonical request.
     """
 
     method: str
@@ -85,6 +91,8 @@ class V3Recipe(Struct, frozen=True):
     sorted_headers: bool = True
     empty_line: bool = True
     hashed: bool = True
+    ending: str = ""
+    request_ending: str = ""
 
     def sign(self) -> bytes:
         """Return the signature, as bytes."""
@@ -99,12 +107,12 @@ class V3Recipe(Struct, frozen=True):
                 ";".join(self.headers),
                 self.body_hash,
             ]
-        ).encode()
-        if self.hashed:
-            request = hashlib.new(self.hash_name, request).hexdigest().encode()
-        return hmac.digest(
-            f"{self.secret}{self.suffix}".encode(), self.algorithm.encode() + request, self.hash_name
         )
+        request += self.request_ending
+        if self.hashed:
+            request = hashlib.new(self.hash_name, request.encode()).hexdigest()
+        signed = f"{self.algorithm}{request}{self.ending}"
+        return hmac.digest(f"{self.secret}{self.suffix}".encode(), signed.encode(), self.hash_name)
 
 
 def query_of(
