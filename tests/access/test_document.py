@@ -5,7 +5,8 @@ import json
 import pytest
 from hypothesis import given, strategies as st
 
-from otpconv.access.document import MAX_BYTES, Document, cautions, parse_document
+from otpconv.access.cautions import ACTIONS, cautions
+from otpconv.access.document import MAX_BYTES, Document, parse_document
 from otpconv.access.managed import MANAGED
 from otpconv.errors import InvalidRequest
 
@@ -323,3 +324,73 @@ def test_conditions_that_no_request_can_meet_are_told() -> None:
 @pytest.mark.parametrize("name", sorted(MANAGED))
 def test_the_managed_policies_need_no_caution(name: str) -> None:
     assert cautions(MANAGED[name]) == []
+
+
+@pytest.mark.parametrize(
+    "action", ["otpconv:QeryRates", "otpconv:QueryRate", "OTPCONV:queryrats", "otpcnov:QueryRates"]
+)
+def test_an_action_that_does_not_exist_is_warned_of_with_the_nearest(action: str) -> None:
+    (said,) = cautions(parse({**ALLOW, "Action": action}))
+    assert said == (
+        f"Statement[0].Action: '{action}' is not an action of this server, so it allows nothing; "
+        "did you mean otpconv:QueryRates?"
+    )
+
+
+@given(st.data())
+def test_a_letter_wrong_anywhere_in_an_action_is_found_and_the_action_suggested(data: st.DataObject) -> None:
+    action = data.draw(st.sampled_from(ACTIONS))
+    at = data.draw(st.integers(action.index(":") + 1, len(action) - 1))
+    kind = data.draw(st.sampled_from(["left out", "twice", "another"]))
+    wrong = action[:at] + {"left out": "", "twice": action[at] * 2, "another": "-"}[kind] + action[at + 1 :]
+    if wrong in ACTIONS:
+        return
+    document = parse({**ALLOW, "Effect": "Deny", "Action": ["dysms:SmsConversion", wrong]})
+    (said,) = cautions(document)
+    assert repr(wrong) in said
+    assert "did you mean " in said
+    assert "so it denies nothing" in said
+
+
+@pytest.mark.parametrize(
+    ("pattern", "hint"),
+    [
+        ("otpconv:Qery*", "did you mean otpconv:Query*?"),
+        ("otpconv:Gett*", "did you mean otpconv:Get*?"),
+        ("otpcnv:*", "did you mean otpconv:*?"),
+        ("otpconv:Q*ryRate", "did you mean otpconv:QueryRates?"),
+        ("*:QeryRates", "did you mean otpconv:QueryRates?"),
+        ("dysms:SmsConverion", "did you mean dysms:SmsConversion?"),
+        ("ecs:RunInstances", "begin with dysms:, otpconv:, sts:."),
+        ("ecs:*", "begin with dysms:, otpconv:, sts:."),
+        ("otpconv:Zzz*", "begin with dysms:, otpconv:, sts:."),
+    ],
+)
+def test_a_pattern_that_matches_no_action_is_warned_of(pattern: str, hint: str) -> None:
+    for name, verb in (("Action", "allows"), ("NotAction", "excepts")):
+        statement = {key: value for key, value in ALLOW.items() if key != "Action"} | {name: pattern}
+        (said,) = cautions(parse(statement))
+        assert said.startswith(f"Statement[0].{name}: {pattern!r} ")
+        assert f"so it {verb} nothing" in said
+        assert hint in said
+
+
+@given(st.sampled_from(ACTIONS), st.integers(0, 40), st.booleans())
+def test_what_matches_an_action_is_not_warned_of(action: str, cut: int, shout: bool) -> None:  # noqa: FBT001
+    pattern = f"{action[:cut]}*" if ":" in action[:cut] or not cut else action
+    pattern = pattern.upper() if shout else pattern
+    assert cautions(parse({**ALLOW, "Action": pattern})) == []
+
+
+def test_the_nearest_condition_key_operator_and_member_are_suggested() -> None:
+    (said,) = cautions(parse({**ALLOW, "Condition": {"IpAddress": {"acs:SourcIp": "10.0.0.0/8"}}}))
+    assert said.endswith("did you mean acs:SourceIp?")
+    for wrong, meant in (
+        ("ipaddress", "IpAddress"),
+        ("StringEqual", "StringEquals"),
+        ("DateLess", "DateLessThan"),
+    ):
+        with pytest.raises(InvalidRequest, match=f"write {meant}"):
+            parse({**ALLOW, "Condition": {wrong: {"acs:SourceIp": "10.0.0.0/8"}}})
+    with pytest.raises(InvalidRequest, match="did you mean Resource"):
+        parse({**ALLOW, "Resourse": "*"})

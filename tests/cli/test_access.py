@@ -166,6 +166,41 @@ def test_a_bad_document_is_refused_with_its_place_and_a_doubtful_one_is_told_of(
     assert isinstance(away.exception, Misconfigured)
 
 
+def test_a_policy_with_an_action_that_does_not_exist_is_taken_and_warned_of_wherever_it_is_used(
+    run: Run, told: Callable[..., Any], tmp_path: Path
+) -> None:
+    file = tmp_path / "typo.json"
+    statement = {"Effect": "Allow", "Action": "otpconv:QeryRates", "Resource": "*"}
+    file.write_text(json.dumps({"Version": "1", "Statement": [statement]}))
+    told("users", "create", "app")
+    told("roles", "create", "reporter")
+    for command in (
+        ("policies", "create", "Typo", "--document", file),
+        ("users", "attach", "app", "Typo"),
+        ("roles", "attach", "reporter", "Typo"),
+        ("keys", "create", "other", "--policy", "Typo"),
+        ("access", "explain", "--user", "app", "--action", "otpconv:QueryRates"),
+    ):
+        done = run(*command)
+        assert done.exception is None
+        assert "caution: " in done.stderr
+        assert "did you mean otpconv:QueryRates?" in done.stderr
+    checked = CliRunner().invoke(app, ["policies", "check", str(file), "--json"], standalone_mode=False)
+    (caution,) = json.loads(checked.stdout)["cautions"]
+    assert "'otpconv:QeryRates' is not an action of this server" in caution
+    assert "caution" not in run("users", "attach", "app", "OtpconvReadOnly").stderr
+
+
+def test_an_explanation_of_an_action_that_does_not_exist_says_so(run: Run, told: Callable[..., Any]) -> None:
+    told("users", "create", "app")
+    told("users", "attach", "app", "AdministratorAccess")
+    allowed = run("access", "explain", "--user", "app", "--action", "otpconv:QeryRates", "--json")
+    assert (allowed.exit_code, json.loads(allowed.stdout)["allowed"]) == (0, True)
+    (caution,) = json.loads(allowed.stdout)["cautions"]
+    assert caution == "'otpconv:QeryRates' is not an action of this server; did you mean otpconv:QueryRates?"
+    assert caution in allowed.stderr
+
+
 def test_a_role_is_made_given_a_policy_shown_and_deleted(run: Run, told: Callable[..., Any]) -> None:
     made = told("roles", "create", "Reporter", "--max-duration", 7200)
     assert (made["role"], made["max_duration_s"], made["arn"]) == (

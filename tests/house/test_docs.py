@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from otpconv.access.document import cautions, parse_document
+from otpconv.access.cautions import cautions
+from otpconv.access.document import parse_document
 from otpconv.cli.main import app
 from otpconv.config import Settings
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from otpconv import __version__
+from otpconv.access.cautions import ACTIONS
+from otpconv.dialects.alibaba import OPERATIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 MAX_FILE_LINES = 300
@@ -111,3 +113,20 @@ def test_no_tracked_file_names_a_package_registry() -> None:
 def test_the_changelog_has_a_heading_for_this_version() -> None:
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert __version__ in re.findall(r"^## \[?([^\s\]]+)", changelog, re.MULTILINE)
+
+
+def test_every_action_that_is_asked_for_is_one_that_policies_are_checked_against() -> None:
+    native = {
+        node.value
+        for path, syntax in SOURCES.items()
+        if path.startswith("src/otpconv/web/")
+        for node in ast.walk(syntax)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and re.fullmatch(r"(?:otpconv|dysms|sts):\w+", node.value)
+    }
+    signed = {
+        f"{'sts' if operation.action == 'AssumeRole' else 'dysms'}:{operation.action}"
+        for operation in OPERATIONS
+    }
+    assert native | signed == set(ACTIONS)

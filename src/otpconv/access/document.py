@@ -3,8 +3,8 @@
 The grammar is RAM's: `Version` "1", and statements of `Effect`, `Action` or `NotAction`, `Resource` and
 perhaps `Condition`. Whatever could be misread is refused, for what is ignored in a policy is a hole in it:
 members that are unknown or come twice, keys in another case, ranges of addresses that begin in the middle.
-Condition keys that no request has are taken, as policies are shared with other services; `cautions` tells of
-them.
+Actions and condition keys that nothing here has are accepted, as policies are shared with other services; see
+`cautions`.
 """
 
 import json
@@ -17,6 +17,7 @@ from msgspec import Struct
 from otpconv.access.conditions import KEYS, OPERATORS, Condition, Context, compile_condition
 from otpconv.access.patterns import Globs, ResourcePattern, parse_resource, require_action
 from otpconv.errors import InvalidRequest
+from otpconv.spelling import nearest
 
 #: A document of more is not read; the limit is RAM's.
 MAX_BYTES: Final = 6_144
@@ -102,20 +103,6 @@ def parse_document(text: str | bytes) -> Document:
     return Document(statements)
 
 
-def cautions(document: Document) -> list[str]:
-    """Return what a reader of the policy may overlook: statements that no request can ever meet.
-
-    A condition on a key that the request lacks does not hold: such an Allow allows nothing, and such a Deny
-    denies nothing.
-    """
-    return [
-        f"Statement[{index}] never applies: no request here has the key {_shown(condition.key)}."
-        for index, statement in enumerate(document.statements)
-        for condition in statement.conditions
-        if condition.key not in KEYS or condition.key == "acs:MFAPresent"
-    ]
-
-
 def _decode(text: str | bytes) -> object:
     raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     if len(raw) > MAX_BYTES:
@@ -183,9 +170,9 @@ def _conditions(value: object, place: str) -> Iterator[Condition]:
     for name, keys in _members(value, place).items():
         at = f"{place}.{_step(name)}"
         if name not in OPERATORS:
-            raise _refused(
-                at, f"The condition operator {_shown(name)} is not supported; take {', '.join(OPERATORS)}"
-            )
+            meant = nearest(name, OPERATORS)
+            hint = f"write {meant}" if meant else f"use one of {', '.join(OPERATORS)}"
+            raise _refused(at, f"The condition operator {_shown(name)} is not supported; {hint}")
         members = _members(keys, at)
         if not members:
             raise _refused(at, "must have at least one condition key; without any, leave it out")
@@ -235,7 +222,9 @@ def _members(
         if name in members:
             raise _refused(at, "is given twice; which of the two is meant, nobody can say")
         if known is not None and name not in known:
-            raise _refused(at, _REASONS.get(name, f"is unknown; {rule}, written exactly so"))
+            meant = nearest(name, known)
+            hint = f"; did you mean {meant}" if meant else ""
+            raise _refused(at, _REASONS.get(name, f"is unknown{hint}; {rule}, written exactly so"))
         members[name] = member
     return members
 

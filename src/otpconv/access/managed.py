@@ -3,9 +3,8 @@
 import json
 from typing import Final
 
+from otpconv.access.cautions import READ_DYSMS
 from otpconv.access.document import Document, parse_document
-
-_READ_DYSMS = ("dysms:Query*", "dysms:Get*", "dysms:List*")
 
 
 def _allow(*actions: str) -> str:
@@ -17,7 +16,7 @@ def _allow(*actions: str) -> str:
 DOCUMENTS: Final[dict[str, str]] = {
     "AdministratorAccess": _allow("*"),
     "AliyunDysmsFullAccess": _allow("dysms:*"),
-    "AliyunDysmsReadOnlyAccess": _allow(*_READ_DYSMS),
+    "AliyunDysmsReadOnlyAccess": _allow(*READ_DYSMS),
     "OtpconvReportOnly": _allow(
         "dysms:SmsConversion",
         "dysms:ConversionData",
@@ -26,7 +25,7 @@ DOCUMENTS: Final[dict[str, str]] = {
         "otpconv:RecordMessages",
         "otpconv:RecordConversions",
     ),
-    "OtpconvReadOnly": _allow("otpconv:Get*", "otpconv:Query*", *_READ_DYSMS),
+    "OtpconvReadOnly": _allow("otpconv:Get*", "otpconv:Query*", *READ_DYSMS),
 }
 
 #: The same, parsed.

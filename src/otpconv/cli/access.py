@@ -1,9 +1,11 @@
 """`otpconv access`: what somebody may do, and which statement decides it."""
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from otpconv.cli.cautions import caution
 from otpconv.cli.manual import add
 from otpconv.cli.options import Data, Json
 from otpconv.cli.stores import Account, directory
@@ -11,7 +13,7 @@ from otpconv.cli.telling import tell
 from otpconv.errors import Misconfigured
 
 if TYPE_CHECKING:
-    from otpconv.access.evaluation import AccessRequest, Decision
+    from otpconv.access.evaluation import AccessRequest, AttachedPolicy, Decision
 
 app = typer.Typer(no_args_is_help=True, help="Tell what somebody may do, and why.")
 
@@ -41,6 +43,8 @@ def explain(
 ) -> None:
     """Tell whether somebody may do something, and which statement of which policy decides it.
 
+    Warns of an action that this server does not have, and suggests the nearest.
+
     Exit codes: 0 allowed, 1 denied.
 
     Examples:
@@ -64,12 +68,24 @@ def explain(
     with directory(data) as opened:
         holder = opened.role(account, role) if role is not None else opened.user(account, str(user))
     decision = decide(holder.grants.policies, request)
-    tell(in_words(decision, request), _fields(decision, in_words(decision, request), request), json=json)
+    doubts = caution(_doubts(action, holder.grants.policies))
+    words = in_words(decision, request)
+    tell(words, {**_fields(decision, words, request), "cautions": doubts}, json=json)
     if not decision.allowed:
         raise typer.Exit(_DENIED)
 
 
 add(app, "explain", explain)
+
+
+def _doubts(action: str, policies: Iterable["AttachedPolicy"]) -> Iterator[str]:
+    """Return that the action is unknown, and what a reader of the policies may overlook."""
+    from otpconv.access.cautions import action_caution, cautions
+
+    if text := action_caution(action):
+        yield text
+    for policy in policies:
+        yield from (f"the policy {policy.name}: {text}" for text in cautions(policy.document))
 
 
 def _fields(decision: "Decision", words: str, request: "AccessRequest") -> dict[str, object]:

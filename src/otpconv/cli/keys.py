@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from otpconv.audit import shown_key_id
+from otpconv.cli.cautions import caution_of_policy
 from otpconv.cli.manual import add
 from otpconv.cli.options import Data, Json
-from otpconv.cli.stores import Account, Change, key_store
+from otpconv.cli.stores import Account, Change, directory, key_store
 from otpconv.cli.telling import tell, tell_members, tell_rows
 from otpconv.cli.terminal import note
 from otpconv.errors import NotFound
@@ -47,6 +48,9 @@ def create(
     with key_store(data, change) as store:
         key = store.create(account, name, policy, otherwise=_DEFAULT_POLICY)
         change.subject += f", key {key.access_key_id}"
+    if policy:
+        with directory(data) as opened:
+            caution_of_policy(opened.policy(account, policy).document)
     tell_members({"AccessKeyId": key.access_key_id, "AccessKeySecret": key.secret}, json=json)
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from otpconv.cli.cautions import caution_of_policy
 from otpconv.cli.manual import add
 from otpconv.cli.options import Data, Json
 from otpconv.cli.stores import Account, Change, directory
 from otpconv.cli.telling import tell, tell_rows
-from otpconv.cli.terminal import note
 from otpconv.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -41,8 +41,7 @@ def create(
     text = _read(document)
     with directory(data, Change("CreatePolicy", f"policy {account}/{name}")) as opened:
         policy = opened.create_policy(account, name, text)
-    for caution in _cautions(text):
-        note(f"caution: {caution}")
+    caution_of_policy(text)
     tell(f"the policy {name} is made", _fields(policy), json=json)
 
 
@@ -50,14 +49,14 @@ def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The policy as JSON; - reads standard input.")],
     json: Json = False,
 ) -> None:
-    """Tell whether a policy document is right, and store nothing.
+    """Check a policy document and store nothing.
+
+    Warns of actions and condition keys that this server does not have, and suggests the nearest.
 
     Examples:
         otpconv policies check office-only.json
     """
-    cautions = _cautions(_read(file))
-    for caution in cautions:
-        note(f"caution: {caution}")
+    cautions = caution_of_policy(_read(file))
     tell(f"{file} is a policy", {"valid": True, "cautions": cautions}, json=json)
 
 
@@ -104,12 +103,6 @@ def _read(file: Path) -> str:
         return raw.decode()
     except (OSError, UnicodeDecodeError) as error:
         raise Misconfigured(f"{file} can't be read as UTF-8 ({error}): name a policy document") from error
-
-
-def _cautions(text: str) -> list[str]:
-    from otpconv.access.document import cautions, parse_document
-
-    return cautions(parse_document(text))
 
 
 def _fields(policy: "Policy") -> dict[str, object]:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from otpconv.cli.cautions import caution_of_policy
 from otpconv.cli.manual import add
 from otpconv.cli.options import Data, Json
 from otpconv.cli.stores import Account, Change, directory
@@ -76,7 +77,9 @@ def attach(
     """
     with directory(data, _change("AttachPolicy", account, name, policy)) as opened:
         opened.attach("user", account, name, policy)
+        document = opened.policy(account, policy).document
         user = opened.user(account, name)
+    caution_of_policy(document)
     tell(f"the user {name} has now: {', '.join(user.grants.names)}", _fields(user), json=json)
 
 

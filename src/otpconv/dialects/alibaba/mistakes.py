@@ -106,21 +106,7 @@ def v3_mistakes(recipe: V3Recipe, others: Mapping[str, str]) -> Iterator[Mistake
         "request_ending",
         "\n",
     )
-    host = recipe.headers.get("host", "")
-    for other in {host.rpartition(":")[0], f"{host}:80", f"{host}:443"} - {""}:
-        yield Mistake(
-            f"The host was signed as {other}, and sent as {host}.",
-            "Sign the host as it is sent: with its port, unless that is the usual one; let proxies keep it.",
-            "headers",
-            {**recipe.headers, "host": other},
-        )
-    if list(recipe.headers) != sorted(recipe.headers):
-        yield Mistake(
-            "The headers were not sorted by name.",
-            "Sort the signed headers by name.",
-            "sorted_headers",
-            False,  # noqa: FBT003
-        )
+    yield from _of_headers(recipe)
     yield Mistake(
         "The empty line after the headers is missing in the canonical request.",
         "Each header ends with a line feed, and another one follows them.",
@@ -146,6 +132,24 @@ def v3_mistakes(recipe: V3Recipe, others: Mapping[str, str]) -> Iterator[Mistake
         "left_out",
         frozenset(recipe.parameters),
     )
+
+
+def _of_headers(recipe: V3Recipe) -> Iterator[Mistake]:
+    host = recipe.headers.get("host", "")
+    for other in {host.rpartition(":")[0], f"{host}:80", f"{host}:443"} - {""}:
+        yield Mistake(
+            f"The host was signed as {other}, and sent as {host}.",
+            "Sign the host as it is sent: with its port, unless that is the usual one; let proxies keep it.",
+            "headers",
+            {**recipe.headers, "host": other},
+        )
+    if list(recipe.headers) != sorted(recipe.headers):
+        yield Mistake(
+            "The headers were not sorted by name.",
+            "Sort the signed headers by name.",
+            "sorted_headers",
+            False,  # noqa: FBT003
+        )
 
 
 def _escaped_suffix(remedy: str) -> Mistake:
@@ -177,6 +181,19 @@ def _common(recipe: V1Recipe | V3Recipe, others: Mapping[str, str]) -> Iterator[
         yield Mistake(
             "Blank parameters were not signed.", "Sign them as Name=, or leave them out.", "left_out", blank
         )
+    yield from _around(recipe)
+    for access_key_id, secret in others.items():
+        yield Mistake(
+            f"It was signed with the secret of the access key {access_key_id}.",
+            "Send the AccessKeyId that the secret belongs to.",
+            "secret",
+            secret,
+            alone=True,
+        )
+
+
+def _around(recipe: V1Recipe | V3Recipe) -> Iterator[Mistake]:
+    """Return what may be added to the secret and to the string to sign where they are read."""
     for name, ending in (("A line feed", "\n"), ("CR LF", "\r\n")):
         yield Mistake(
             f"{name} follows the string to sign.",
@@ -200,14 +217,6 @@ def _common(recipe: V1Recipe | V3Recipe, others: Mapping[str, str]) -> Iterator[
             "Strip the AccessKeySecret where it is read; read a file with a BOM as utf-8-sig.",
             "secret",
             secret,
-        )
-    for access_key_id, secret in others.items():
-        yield Mistake(
-            f"It was signed with the secret of the access key {access_key_id}.",
-            "Send the AccessKeyId that the secret belongs to.",
-            "secret",
-            secret,
-            alone=True,
         )
 
 
