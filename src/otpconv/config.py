@@ -6,35 +6,61 @@ then variables, then the file.
 """
 
 import os
+import re
+import tomllib
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    SettingsError,
-    TomlConfigSettingsSource,
 )
 from typing_extensions import override
 
 from otpconv.access.throttle import Limit, parse_limit
 from otpconv.errors import Misconfigured
+from otpconv.spelling import did_you_mean, nearest
 
 _OFF = "off"
+_PREFIX = "OTPCONV_"
+
+#: Variables that begin as settings do, and are read by the commands that call a server and by the reporter.
+OTHER_VARIABLES = frozenset(
+    _PREFIX + name
+    for name in (
+        "ACCESS_KEY_ID",
+        "ACCESS_KEY_SECRET",
+        "BROKER",
+        "CONFIG",
+        "DEGRADED",
+        "ENDPOINT",
+        "KEY_FILE",
+        "SECURITY_TOKEN",
+        "SPOOL",
+    )
+)
 
 
 def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
     return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
+def _joined(value: object) -> object:
+    """Return a list of texts, as TOML has them, as one text; anything else as it is."""
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return ",".join(value)
+    return value
+
+
 def _networks_text(text: str) -> str:
     try:
         _networks(text)
     except ValueError as error:
-        raise ValueError(f"{error}; write networks, comma-separated, as 10.0.0.0/8,2001:db8::/32") from None
+        raise ValueError(f"{error}; write networks, comma-separated, e.g. 10.0.0.0/8,2001:db8::/32") from None
     return text
 
 
@@ -68,7 +94,8 @@ class Settings(BaseSettings):
         tls_cert: PEM file of the server's certificate and its chain; with `tls_key`, HTTPS is served.
         tls_key: PEM file of its private key.
         require_tls: refuse what did not come by HTTPS, except the health checks.
-        trusted_proxies: networks, comma-separated, whose `X-Forwarded-For` and `-Proto` are believed.
+        trusted_proxies: networks, comma-separated or a TOML list, whose `X-Forwarded-For` and `-Proto` are
+            believed.
         limit_account: how often an account may call, as `500/s burst 1000`, or `off`.
         limit_key: how often an access key may call.
         limit_action: how often an account may call each single action.
@@ -88,7 +115,7 @@ class Settings(BaseSettings):
     tls_cert: Path | None = None
     tls_key: Path | None = None
     require_tls: bool = False
-    trusted_proxies: Annotated[str, AfterValidator(_networks_text)] = ""
+    trusted_proxies: Annotated[str, BeforeValidator(_joined), AfterValidator(_networks_text)] = ""
     limit_account: _LimitText = _OFF
     limit_key: _LimitText = _OFF
     limit_action: _LimitText = _OFF
@@ -117,10 +144,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        file = Path(os.environ.get("OTPCONV_CONFIG", "otpconv.toml"))
-        if "OTPCONV_CONFIG" in os.environ and not file.is_file():
-            raise Misconfigured(f"OTPCONV_CONFIG names {file}, which is not a file")
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
+        return init_settings, env_settings, InitSettingsSource(settings_cls, _parsed(_file()))
 
 
 def environment() -> dict[str, str]:
@@ -132,16 +156,67 @@ def load(**given: object) -> Settings:
     """Return the settings; `given` are those of the command line, None meaning not given.
 
     Raises:
-        Misconfigured: a setting is unknown or malformed; the text names it and where it can be set.
+        Misconfigured: a setting is unknown or malformed; the text says which, and where it was set.
     """
+    options = {name: value for name, value in given.items() if value is not None}
+    _refuse_misspelled_variables()
     try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+        return Settings(**options)  # type: ignore[arg-type]
     except ValidationError as error:
         problem = error.errors(include_input=False, include_url=False)[0]
-        name = ".".join(str(part) for part in problem["loc"])
+        name = str(problem["loc"][0])
+        where = (
+            f"the command line; else {_PREFIX}{name.upper()}, or {name} in {_file()}"
+            if name in options
+            else _origin(name)
+        )
+        if problem["type"] == "extra_forbidden":
+            hint = did_you_mean(name, Settings.model_fields) or "."
+            raise Misconfigured(f"{where}: there is no setting {name}{hint}") from None
         what = problem["msg"].removeprefix("Value error, ")
-        raise Misconfigured(
-            f"setting {name}: {what} (OTPCONV_{name.upper()}, or {name} in otpconv.toml)"
-        ) from None
-    except (SettingsError, ValueError) as error:
-        raise Misconfigured(f"otpconv.toml can't be read: {error}") from None
+        raise Misconfigured(f"setting {name}: {what} (set by {where})") from None
+
+
+def unknown_variables() -> list[str]:
+    """Return the variables that begin as settings do, and are neither settings nor any other of ours."""
+    known = OTHER_VARIABLES | {_PREFIX + name.upper() for name in Settings.model_fields}
+    return sorted(
+        name for name in os.environ if name.upper().startswith(_PREFIX) and name.upper() not in known
+    )
+
+
+def _refuse_misspelled_variables() -> None:
+    # Others may be meant for somebody else: Kubernetes sets OTPCONV_SERVICE_HOST for a service named otpconv.
+    settings = [_PREFIX + name.upper() for name in Settings.model_fields]
+    for name in unknown_variables():
+        meant = nearest(name.upper().removeprefix(_PREFIX), Settings.model_fields)
+        if meant and nearest(name, [*settings, *OTHER_VARIABLES]) == _PREFIX + meant.upper():
+            raise Misconfigured(f"{name}: there is no such setting; did you mean {_PREFIX}{meant.upper()}?")
+
+
+def _file() -> Path:
+    return Path(os.environ.get("OTPCONV_CONFIG", "otpconv.toml"))
+
+
+def _parsed(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        if "OTPCONV_CONFIG" in os.environ:
+            raise Misconfigured(f"OTPCONV_CONFIG names {file}, which is not a file")
+        return {}
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise Misconfigured(f"{file} can't be read as TOML: {error}") from None
+
+
+def _origin(name: str) -> str:
+    """Return where a setting was set: a variable, or a line of the file."""
+    for variable in os.environ:
+        if variable.upper() == _PREFIX + name.upper():
+            return variable
+    file = _file()
+    key = rf"\s*(?:\[\s*)?([\"']?){re.escape(name)}\1\s*[=.\]]"
+    for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), start=1):
+        if re.match(key, line, re.IGNORECASE):
+            return f"{file}, line {number}"
+    return str(file)

@@ -74,6 +74,7 @@ def serve(
 
 def _run(settings: "Settings", *, json: bool) -> None:
     from otpconv.audit import AuditLog
+    from otpconv.config import unknown_variables
     from otpconv.service import Service
     from otpconv.web.gate import Gate
     from otpconv.web.pages import OneTimeLinks
@@ -85,8 +86,11 @@ def _run(settings: "Settings", *, json: bool) -> None:
     service = Service(settings)
     key_file = service.first_key_file()
     url = url_of(settings.host, free_port, secure=tls is not None)
+    log = logging.getLogger(__name__)
     if is_exposed(settings):
-        logging.getLogger(__name__).warning(_IN_CLEAR)
+        log.warning(_IN_CLEAR)
+    for variable in unknown_variables():
+        log.warning("the variable %s is not a setting of otpconv: ignored", variable)
 
     links = OneTimeLinks()
     public_url = settings.public_url or url
