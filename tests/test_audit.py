@@ -43,7 +43,7 @@ def refuse(trail: AuditLog, source_ip: str = "192.0.2.1", who: str = "LTAIabc123
     trail.refused(who=who, what="dysms:SmsConversion", outcome="UnknownAccessKey", source_ip=source_ip)
 
 
-def test_a_refusal_is_one_line_of_json_in_the_file_and_in_the_log(
+def test_a_refusal_is_one_line_of_json_in_the_file_and_fields_of_a_line_in_the_log(
     trail: AuditLog, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, "otpconv.audit"):
@@ -67,7 +67,8 @@ def test_a_refusal_is_one_line_of_json_in_the_file_and_in_the_log(
         "request_id": "REQ-1",
     }
     assert lines(tmp_path) == [expected]
-    assert [json.loads(record.message) for record in caplog.records] == [expected]
+    assert [record.__dict__["fields"] for record in caplog.records] == [expected]
+    assert [record.message for record in caplog.records] == ["dysms:SmsConversion: AccessDenied"]
     assert stat.S_IMODE((tmp_path / audit.FILE).stat().st_mode) == 0o600
 
 

@@ -1,5 +1,6 @@
 """Logs on standard error: lines for people on a terminal, JSON otherwise."""
 
+import json
 import logging
 import sys
 from datetime import UTC, datetime
@@ -20,20 +21,25 @@ def quiet_reporter() -> None:
 
 
 class LineFormatter(logging.Formatter):
-    """A line for people: time, level, message, and the request's id if it is about one."""
+    """A line for people: time, level, message, its fields, and the request's id if it is about one."""
 
     def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(message)s%(request)s", defaults={"request": ""})
+        super().__init__("%(asctime)s %(levelname)s %(message)s%(more)s", defaults={"more": ""})
 
     def format(self, record: logging.LogRecord) -> str:  # type: ignore[explicit-override]
         """Return the line of a record."""
+        more = "".join(f" {name}={_word(value)}" for name, value in _fields(record).items())
         if request_id := getattr(record, "request_id", ""):
-            record.request = f" (request {request_id})"
+            more += f" (request {request_id})"
+        record.more = more
         return super().format(record)
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, and the request's id and the exception if any."""
+    """One JSON object a line: time, level, logger and message, then the record's own fields.
+
+    These are the members of an audit event, the request's id and the exception, if there are any.
+    """
 
     def format(self, record: logging.LogRecord) -> str:  # type: ignore[explicit-override]
         """Return the line of a record."""
@@ -42,9 +48,23 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
+            **_fields(record),
         }
         if request_id := getattr(record, "request_id", ""):
             line["request_id"] = request_id
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return msgspec.json.encode(line).decode()
+
+
+def _fields(record: logging.LogRecord) -> dict[str, object]:
+    """Return the fields a record was logged with, by `extra={"fields": …}`."""
+    fields: dict[str, object] = getattr(record, "fields", {})
+    return fields
+
+
+def _word(value: object) -> str:
+    """Return a value as one word of a line: spaces, quotes and control characters make it a JSON string."""
+    text = str(value)
+    plain = text.isprintable() and not any(char in text for char in ' "=')
+    return text if text and plain else json.dumps(text)
