@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import msgspec
 
+from otpconv.cli.unreachable import unreachable
 from otpconv.errors import Misconfigured, OtpconvError, Refused, Unavailable
 from otpconv.reporter import environment
 from otpconv.reporter.credentials import Credentials, complete
@@ -98,8 +99,10 @@ class Client:
         try:
             answer = msgspec.json.decode(response.content)
         except msgspec.DecodeError:
+            where = response.headers.get("location", "")
+            hint = f": it redirects to {where}; give that server's URL as --endpoint" if where else ""
             raise Refused(
-                f"{self.endpoint} does not answer as otpconv does (HTTP {response.status_code})"
+                f"{self.endpoint} does not answer as otpconv does (HTTP {response.status_code}){hint}"
             ) from None
         if response.is_success:
             return answer
@@ -109,14 +112,13 @@ class Client:
         """Send one request as it is.
 
         Raises:
+            Misconfigured: the server's certificate is not trusted, or it does not speak TLS.
             Unavailable: the server can't be reached.
         """
         try:
             return self.http.send(request, auth=httpx.BasicAuth(*auth) if auth else None)
         except httpx.HTTPError as error:
-            raise Unavailable(
-                f"{self.endpoint} can't be reached ({error}): run `otpconv serve`, or give --endpoint"
-            ) from error
+            raise unreachable(self.endpoint, error) from error
 
 
 def _credentials(access_key_id: str, access_key_secret: str, key_file: Path | None) -> Credentials:

@@ -17,8 +17,9 @@ from otpconv.cli.options import (
     Json,
     KeyFile,
 )
+from otpconv.cli.unreachable import advice
 from otpconv.clock import wall_clock
-from otpconv.errors import InvalidRequest, OtpconvError, Refused, Unavailable
+from otpconv.errors import InvalidRequest, Misconfigured, OtpconvError, Refused, Unavailable
 
 #: How long an answer may take, ms.
 _TIMEOUT_MS = 30_000
@@ -94,13 +95,14 @@ def _call(
     transport.close()
     if outcome.fate is Fate.DELIVERED:
         return "OK", "OK"
+    if outcome.code == "TlsFailed":
+        raise Misconfigured(f"{client.endpoint} can't be used: {outcome.reason}")
     text = f"{outcome.code}: {outcome.reason}"
     kind: type[OtpconvError] = Unavailable if outcome.fate in {Fate.FAILED, Fate.BUSY} else Refused
-    raise kind(
-        f"{client.endpoint} can't be reached ({outcome.reason}): run `otpconv serve`, or give --endpoint"
-        if outcome.code == "Unreachable"
-        else text
-    )
+    if outcome.code in {"Unreachable", "NoAnswer"}:
+        hint = advice(client.endpoint, connected=outcome.code == "NoAnswer")
+        text = f"{client.endpoint} can't be reached ({outcome.reason}): {hint}"
+    raise kind(text)
 
 
 def _spool(

@@ -15,13 +15,31 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from msgspec import Struct
 
-from otpconv.reporter import environment
+from otpconv.reporter import environment, tls_failure
 
 _MAX_ANSWER_BYTES = 4 * 1024 * 1024
 
 
 class Unreachable(Exception):
-    """There was no answer, or none that is HTTP; the text says why, for a person."""
+    """There was no answer, or none that is HTTP; the text says why, for a person.
+
+    Attributes:
+        kind: of the failure, as outcomes name it.
+    """
+
+    kind = "Unreachable"
+
+
+class NoAnswer(Unreachable):
+    """Something took the connection, and closed it or answered otherwise than by HTTP."""
+
+    kind = "NoAnswer"
+
+
+class TlsFailed(Unreachable):
+    """The server's certificate is not trusted, or it does not speak TLS."""
+
+    kind = "TlsFailed"
 
 
 class Answer(Struct, frozen=True):
@@ -65,7 +83,13 @@ class Connection:
                 if not kept:
                     raise
                 return self._exchange(target, headers, body, deadline)
-        except (OSError, ValueError, http.client.HTTPException) as error:
+        except ssl.SSLError as error:
+            self.close()
+            raise TlsFailed(tls_failure.explain(error)) from None
+        except (ConnectionResetError, BrokenPipeError, http.client.HTTPException) as error:
+            self.close()
+            raise NoAnswer(_what(error)) from None
+        except (OSError, ValueError) as error:
             self.close()
             raise Unreachable(_what(error)) from None
 

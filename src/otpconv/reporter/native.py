@@ -89,7 +89,7 @@ class NativeTransport:
         try:
             answer = self._connection.post(f"{self._prefix}{path}", headers, body)
         except Unreachable as error:
-            return Outcome(Fate.FAILED, "Unreachable", str(error))
+            return Outcome(Fate.FAILED, error.kind, str(error))
         now = self._clock()
         found = _read(answer, len(reports), now)
         if self._skew.learn(answer.headers.get("date"), now) and isinstance(found, list):

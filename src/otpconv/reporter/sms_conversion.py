@@ -108,7 +108,7 @@ class SmsConversionTransport:
         try:
             answer = connection.post(f"/?{urlencode(parameters)}", self._headers(parameters, key), b"")
         except Unreachable as error:
-            return Outcome(Fate.FAILED, "Unreachable", str(error))
+            return Outcome(Fate.FAILED, error.kind, str(error))
         now = self._clock()
         outcome = _read(answer, now)
         self._skew.learn(answer.headers.get("date"), now)
