@@ -1,8 +1,8 @@
 """The audit trail: who was refused, and who changed users, keys and policies; one JSON object a line.
 
 A line goes to the file `audit.ndjson` of the data folder, and to the logger `otpconv.audit` as a record that
-has the same members as its `fields`. It never holds a secret, a signature, a token or a number: an access key id that nobody has proven is shown only if it looks
-like one, since people paste secrets into the wrong field.
+has the same members as its `fields`. It never holds a secret, a signature, a token or a number: an access key
+id that nobody has proven is shown only if it looks like one, since people paste secrets into the wrong field.
 """
 
 import logging
