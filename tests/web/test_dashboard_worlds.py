@@ -94,13 +94,9 @@ def small_worlds(now: int) -> dict[str, Callable[[int], list[Entry]]]:
                 Entry(Requested(account, f"late{n}", now - 3 * HOUR_MS + n * 60_000, routes[n % 60]))
                 for n in range(179)
             ],
-            Entry(Conversion(account, delivered=False, conversion_time=now - HOUR_MS, message_id="late3")),
-            Entry(Conversion(account, delivered=True, conversion_time=now - HOUR_MS, message_id="late7")),
             *[
-                Entry(
-                    Conversion(account, delivered=True, conversion_time=now - HOUR_MS, message_id=f"late{n}")
-                )
-                for n in range(20, 100, 4)
+                Entry(Conversion(account, delivered=True, conversion_time=now, message_id=f"late{n}"))
+                for n in range(0, 179, 8)
             ],
         ],
     }

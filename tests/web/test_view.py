@@ -7,10 +7,10 @@ import pytest
 from otpconv.errors import InvalidRequest
 from otpconv.rates import RateRow
 from otpconv.rates.intervals import wilson
+from otpconv.rates.marks import Marks
 from otpconv.rates.maturity import Expected
 from otpconv.rates.row import Side
 from otpconv.web.pages.figures import duration, group, percent, points
-from otpconv.web.pages.glance import Silence, is_drop, is_rise, lost, silence
 from otpconv.web.pages.heat import heat_map
 from otpconv.web.pages.view import View, parse_view
 
@@ -31,11 +31,8 @@ def row(
     now: tuple[int, int],
     before: tuple[int, int],
     values: tuple[str, ...] = (),
-    start: int = 0,
-    reported: int | None = None,
 ) -> RateRow:
-    told = now[1] if reported is None else reported
-    return RateRow(start, values, 0, side(*now), now[0], told, (None, None, None), side(*before))
+    return RateRow(0, values, 0, side(*now), now[0], now[1], (None, None, None), side(*before))
 
 
 # The URL.
@@ -90,41 +87,19 @@ def test_what_a_dashboard_cannot_show_is_refused(query: str) -> None:
 # The rows.
 
 
-def test_a_drop_is_one_only_where_chance_does_not_explain_it() -> None:
-    assert is_drop(row((1000, 600), (1000, 750)))
-    assert not is_drop(row((10, 6), (10, 8)))
-    assert is_rise(row((1000, 750), (1000, 600)))
-    assert lost(row((1000, 600), (1000, 750))) in range(100, 150)
-    assert lost(row((1000, 750), (1000, 600))) == 0
-
-
-def test_silence_is_what_no_route_breaks() -> None:
-    times = range(6)
-    talking = [row((50, 30), (50, 30), start=hour) for hour in times]
-    assert silence(talking) is None
-    failing = [*talking[:4], *(row((50, 0), (50, 30), start=hour, reported=4) for hour in (4, 5))]
-    assert silence(failing) is None
-    stopped = [*talking[:4], *(row((50, 0), (50, 30), start=hour) for hour in (4, 5))]
-    assert silence(stopped) == Silence(since=4, requested=100, ever=True)
-    quiet = [*talking[:4], row((5, 0), (5, 3), start=4), row((0, 0), (0, 0), start=5)]
-    assert silence(quiet) is None
-    never = [row((50, 0), (0, 0), start=hour) for hour in times]
-    assert silence(never) == Silence(since=0, requested=300, ever=False)
-
-
 def test_a_heat_map_has_the_largest_first_and_room_for_what_is_not_there() -> None:
     rows = [
         row((100, 5), (100, 80), ("DE", "acme")),
         row((900, 700), (900, 700), ("FR", "acme")),
         row((300, 240), (300, 240), ("FR", "zeta")),
     ]
-    made = heat_map(rows)
+    made = heat_map(rows, Marks({("DE", "acme")}, set()))
     assert made is not None
     assert made.columns == ["acme", "zeta"]
     (first, of_first), (second, of_second) = made.rows
     assert (first, second) == ("FR", "DE")
     assert [cell and cell.shade for cell in (*of_first, *of_second)] == ["", "", "drop-3", None]
-    assert heat_map(rows[:1]) is None
+    assert heat_map(rows[:1], Marks((), ())) is None
 
 
 # Figures.

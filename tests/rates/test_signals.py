@@ -1,0 +1,179 @@
+"""What is called broken: pure cases, and seeded worlds in a real ledger."""
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from benchmarks.verdicts import FAULTS, try_world
+from benchmarks.worlds import World
+from otpconv.ledger.contract import DAY_MS, DIMENSIONS, HOUR_MS
+from otpconv.ledger.sqlite import SqliteLedger
+from otpconv.rates.baseline import Seen, Span
+from otpconv.rates.evidence import Evidence, gather
+from otpconv.rates.maturity import learn
+from otpconv.rates.question import RateQuery
+from otpconv.rates.signals import Assessment, assess
+from otpconv.rates.slices import Group, Slice
+
+NOW = 1_795_737_600_000
+#: Requested, verified and reported by group.
+Table = dict[Group, tuple[int, int, int]]
+COUNTRIES, PROVIDERS, TEMPLATES = ("DE", "FR", "IN", "BR"), ("acme", "zeta", "omega"), ("login", "signup")
+
+
+def group(**values: str) -> Group:
+    return tuple(values.get(name, "sms" if name == "channel" else "") for name in DIMENSIONS)
+
+
+GROUPS = [
+    group(country=country, provider=provider, template=template)
+    for country in COUNTRIES
+    for provider in PROVIDERS
+    for template in TEMPLATES
+]
+
+
+def assessed(now: Table, past: Table, length: int = HOUR_MS) -> Assessment:
+    """What is broken in one span, given how each group usually does."""
+    level = {name: Seen(*counts) for name, counts in past.items()}
+    seen = {name: Seen(*counts) for name, counts in now.items()}
+    return assess([Span("1 h", NOW - length, NOW, seen, {}, {}, level)], NOW)
+
+
+def table(requested: int, share: Callable[[dict[str, str]], float], reported: float = 0.0) -> Table:
+    """The same number of messages in each group; a share is verified, of the others some are reported."""
+    made: Table = {}
+    for each in GROUPS:
+        verified = round(requested * share(dict(zip(DIMENSIONS, each, strict=True))))
+        made[each] = requested, verified, verified + round((requested - verified) * reported)
+    return made
+
+
+PAST = table(1000, lambda _: 0.75)
+
+
+def named(found: Assessment) -> list[str]:
+    return [drop.slice.label for drop in found.drops]
+
+
+@pytest.mark.parametrize(
+    ("broken", "label"),
+    [
+        ({"country": "DE", "provider": "acme"}, "acme in DE"),
+        ({"provider": "acme"}, "acme everywhere"),
+        ({"country": "DE"}, "DE everywhere"),
+        ({"template": "login"}, "template login"),
+        ({}, "all traffic"),
+    ],
+)
+def test_the_smallest_slice_that_explains_the_loss_is_named_once(broken: dict[str, str], label: str) -> None:
+    now = table(40, lambda each: 0.1 if broken.items() <= each.items() else 0.75)
+    found = assessed(now, PAST)
+    assert named(found) == [label]
+    assert found.silences == []
+
+
+def test_two_faults_are_both_named_and_the_costlier_one_first() -> None:
+    def share(each: dict[str, str]) -> float:
+        if each["country"] == "DE" and each["provider"] == "acme":
+            return 0.1
+        return 0.4 if each["country"] == "IN" else 0.75
+
+    found = assessed(table(60, share), PAST)
+    assert set(named(found)) == {"acme in DE", "IN everywhere"}
+    assert [drop.lost for drop in found.drops] == sorted((drop.lost for drop in found.drops), reverse=True)
+
+
+def test_more_traffic_to_a_poor_route_is_no_drop_of_it() -> None:
+    past = table(1000, lambda each: 0.3 if each["country"] == "IN" else 0.8)
+    now = {name: (400, 120, 120) if "IN" in name else (40, 32, 32) for name in GROUPS}
+    assert named(assessed(now, past)) == []
+
+
+def test_a_silent_application_is_told_from_failing_routes_by_its_siblings() -> None:
+    now = table(40, lambda each: 0.0 if each["template"] == "login" else 0.75)
+    found = assessed(now, PAST)
+    assert [silence.slice.label for silence in found.silences] == ["template login"]
+    assert named(found) == []
+
+
+def test_a_provider_that_fails_completely_is_not_called_silent() -> None:
+    found = assessed(table(40, lambda each: 0.0 if each["provider"] == "acme" else 0.75), PAST)
+    assert found.silences == []
+    assert named(found) == ["acme everywhere"]
+
+
+@pytest.mark.parametrize("name", ["provider", "country", "template"])
+def test_where_unused_codes_were_reported_their_absence_is_silence(name: str) -> None:
+    value = {"provider": "acme", "country": "DE", "template": "login"}[name]
+    past = table(1000, lambda _: 0.75, reported=1.0)
+    now = {
+        each: (40, 0, 0) if value in each else counts
+        for each, counts in table(40, lambda _: 0.75, reported=1.0).items()
+    }
+    found = assessed(now, past)
+    assert [silence.slice for silence in found.silences] == [Slice(((name, value),))]
+    assert named(found) == []
+
+
+def test_where_unused_codes_are_still_reported_it_is_a_drop() -> None:
+    past = table(1000, lambda _: 0.75, reported=1.0)
+    now = table(40, lambda each: 0.0 if each["template"] == "login" else 0.75, reported=1.0)
+    found = assessed(now, past)
+    assert found.silences == []
+    assert named(found) == ["template login"]
+
+
+def test_when_nobody_reports_the_account_is_silent_and_no_route_is_blamed() -> None:
+    found = assessed(table(10, lambda _: 0.0), PAST)
+    assert [silence.slice for silence in found.silences] == [Slice()]
+    assert named(found) == []
+
+
+def test_an_application_that_never_reported_is_not_called_silent() -> None:
+    past = table(1000, lambda each: 0.0 if each["template"] == "login" else 0.75)
+    now = table(40, lambda each: 0.0 if each["template"] == "login" else 0.75)
+    found = assessed(now, past)
+    assert (found.silences, named(found)) == ([], [])
+
+
+@given(seed=st.integers(0, 10**9), requested=st.integers(0, 200), rate=st.floats(0.05, 0.95))
+@settings(max_examples=150, deadline=None)
+def test_chance_alone_is_hardly_ever_named(seed: int, requested: int, rate: float) -> None:
+    chance = random.Random(seed)
+
+    def drawn() -> int:
+        return sum(chance.random() < rate for _ in range(requested))
+
+    now = {each: (requested, verified, verified) for each in GROUPS for verified in [drawn()]}
+    found = assessed(now, table(1000, lambda _: rate))
+    assert (found.silences, named(found)) == ([], [])
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_verdicts_agree_with_seeded_worlds_in_every_window(fault: str) -> None:
+    wrong = [seed for seed in range(50, 54) if not all(try_world(seed, fault).values())]
+    assert wrong == []
+
+
+def evidence_at(world: World, data: Path, end: int, length: int) -> Evidence:
+    """What is broken in a window that ends in the past."""
+    ledger = SqliteLedger(data / "ledger.sqlite")
+    maturity = learn(ledger, 1, {}, world.now)
+    found = gather(ledger, 1, RateQuery(end - length, end), maturity, world.now)
+    ledger.close()
+    return found
+
+
+def test_an_outage_that_is_over_is_told_as_earlier_and_its_beginning_is_dated(tmp_path: Path) -> None:
+    world = World(3, NOW, "provider", messages=60_000)
+    world.fill(tmp_path)
+    during = evidence_at(world, tmp_path, world.now - 10 * 60_000, DAY_MS)
+    (drop, *_) = during.now.drops
+    assert world.is_named_by(dict(drop.slice.values))
+    assert abs(drop.since - world.outage[0]) <= 30 * 60_000
+    before = evidence_at(world, tmp_path, world.outage[0], DAY_MS)
+    assert (before.now.drops, before.now.silences, before.earlier) == ([], [], [])
