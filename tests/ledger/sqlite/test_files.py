@@ -13,11 +13,19 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
+import apsw
 import pytest
 
 from otpconv.errors import Misconfigured, Unavailable
 from otpconv.ledger.contract import HOUR_MS, Entry, Window
-from otpconv.ledger.sqlite import SqliteFollower, SqliteJournal, SqliteLedger, renew
+from otpconv.ledger.sqlite import (
+    SqliteFollower,
+    SqliteJournal,
+    SqliteLedger,
+    follower as follower_module,
+    prepare,
+    renew,
+)
 from otpconv.model import Dimensions, Requested
 
 NOW = 1_800_000_000_000
@@ -400,7 +408,7 @@ import sys
 from pathlib import Path
 from otpconv.ledger.contract import Entry
 from otpconv.ledger.sqlite import SqliteJournal
-from otpconv.model import Requested
+from otpconv.model import Dimensions, Requested
 
 journal = SqliteJournal(Path(sys.argv[1]))
 print("ready", flush=True)
@@ -481,3 +489,42 @@ def test_another_process_reads_the_ledger_while_it_is_written(journal_path: Path
             [sys.executable, "-c", reader, ledger_path], capture_output=True, text=True, check=True
         )
     assert seen.stdout.strip() == "15"
+
+
+def test_a_batch_is_applied_while_another_connection_moves_the_journals_log(
+    journal_path: Path, ledger_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follower_module, "_CHECKPOINT_ENTRIES", 1)
+    filled(journal_path, ledger_path, 30)
+    with (
+        closing(SqliteJournal(journal_path)) as journal,
+        closing(SqliteFollower(ledger_path, journal_path)) as follower,
+        closing(apsw.Connection(str(journal_path))) as reader,
+        closing(apsw.Connection(str(journal_path))) as mover,
+    ):
+        journal.append([Entry(Requested(1, "old", NOW))], NOW)
+        reader.execute("BEGIN; SELECT count(*) FROM batches").fetchall()
+        head = journal.append([Entry(Requested(1, "new", NOW))], NOW)
+        applied: list[int] = []
+
+        def busy(_: int) -> bool:
+            # The log is being moved, and waits for the reader.
+            applied.append(follower.apply(100))
+            return False
+
+        mover.execute("SELECT count(*) FROM batches").fetchall()
+        mover.set_busy_handler(busy)
+        with pytest.raises(apsw.BusyError):
+            mover.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
+        assert applied == [head] == [follower.cursor()]
+
+
+def test_a_ledger_that_is_ahead_of_the_journal_is_not_served(journal_path: Path, ledger_path: Path) -> None:
+    filled(journal_path, ledger_path, 30)
+    assert prepare(ledger_path, journal_path) == 30
+    for file in journal_path.parent.glob(f"{journal_path.name}*"):
+        file.unlink()
+    with closing(SqliteJournal(journal_path)) as journal:
+        journal.append([Entry(Requested(1, "new", NOW))], NOW)
+    with pytest.raises(Misconfigured, match="29 reports ahead"):
+        prepare(ledger_path, journal_path)

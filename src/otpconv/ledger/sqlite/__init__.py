@@ -4,7 +4,7 @@ from otpconv.ledger.sqlite.follower import SqliteFollower
 from otpconv.ledger.sqlite.health import findings, lag
 from otpconv.ledger.sqlite.journal import SqliteJournal
 from otpconv.ledger.sqlite.ledger import SqliteLedger
-from otpconv.ledger.sqlite.rebuild import is_outdated, rebuild, renew
+from otpconv.ledger.sqlite.rebuild import is_outdated, prepare, rebuild, renew
 
 __all__ = [
     "SqliteFollower",
@@ -13,6 +13,7 @@ __all__ = [
     "findings",
     "is_outdated",
     "lag",
+    "prepare",
     "rebuild",
     "renew",
 ]

@@ -4,8 +4,11 @@ All of it is SQLite's own code: the statements read the attached journal and run
 applying takes nothing from the event loop but a share of the processor.
 """
 
+import contextlib
 from pathlib import Path
 from typing import Any
+
+import apsw
 
 from otpconv.ledger.sqlite.connection import connect, mapped, statements
 from otpconv.ledger.sqlite.journal import JOURNAL_VERSION
@@ -60,9 +63,10 @@ class SqliteFollower:
                 cursor = end
             self._connection.execute(_SQL["advance"], (cursor,))
         if cursor - self._checkpointed >= _CHECKPOINT_ENTRIES:
-            with mapped(self._path):
+            # The batch is committed. If the journal moves its log itself just now, the next batch retries.
+            with contextlib.suppress(apsw.Error):
                 self._connection.wal_checkpoint("journal")
-            self._checkpointed = cursor
+                self._checkpointed = cursor
         return cursor
 
     def cursor(self) -> int:

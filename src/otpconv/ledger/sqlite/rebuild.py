@@ -8,9 +8,10 @@ from pathlib import Path
 
 import apsw
 
-from otpconv.errors import OtpconvError
+from otpconv.errors import Misconfigured, OtpconvError
 from otpconv.ledger.sqlite.connection import connect_reader, mapped, version_of
 from otpconv.ledger.sqlite.follower import LEDGER_VERSION, SqliteFollower
+from otpconv.ledger.sqlite.health import lag
 from otpconv.ledger.sqlite.journal import SqliteJournal
 
 #: Journal entries of one transaction.
@@ -31,10 +32,36 @@ def is_outdated(ledger: Path) -> bool:
     return ledger.is_file() and 0 < version_of(ledger) < LEDGER_VERSION
 
 
-def renew(ledger: Path, journal: Path) -> None:
-    """Make the ledger anew where an older otpconv has written it; some seconds for a million reports.
+def prepare(ledger: Path, journal: Path) -> int:
+    """Make the ledger ready for a server and return the position of the last journal entry in it.
 
-    Nobody else may write either file meanwhile.
+    A ledger that is not there is made, without any entry. A ledger of an older otpconv is rebuilt; that
+    takes some seconds for a million reports. Nobody else may write either file meanwhile.
+
+    Args:
+        ledger: the ledger's file.
+        journal: the journal's file, which is there.
+
+    Raises:
+        Misconfigured: a file is damaged, not ours, of a newer otpconv, or the ledger is of another
+            journal.
+        Unavailable: the disk is full or fails; the old ledger stays.
+    """
+    renew(ledger, journal)
+    follower = SqliteFollower(ledger, journal)
+    cursor = follower.cursor()
+    follower.close()
+    if (ahead := -lag(journal, ledger)) > 0:
+        # It would take no notice of the next reports, since they get positions that it has passed.
+        raise Misconfigured(
+            f"{ledger} is {ahead:,} reports ahead of {journal.name}: they are not of one backup;"
+            " run `otpconv doctor --rebuild`"
+        )
+    return cursor
+
+
+def renew(ledger: Path, journal: Path) -> None:
+    """Rebuild the ledger where an older otpconv has written it; nobody else may write either file meanwhile.
 
     Raises:
         Misconfigured: a file is damaged or not ours.
