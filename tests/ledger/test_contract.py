@@ -1,6 +1,8 @@
 """Every engine: what each question of the contract is answered."""
 
+import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 import pytest
@@ -8,13 +10,16 @@ from msgspec.structs import replace
 
 from ledger.engines import NOW, Storage
 from ledger.reports import DAY, hashed
+from otpconv.errors import Unavailable
 from otpconv.ledger.contract import (
     DAY_MS,
     DIMENSIONS,
     HOUR_MS,
     MINUTE_MS,
+    SNAPSHOT_S,
     Count,
     Entry,
+    Ledger,
     Message,
     Tally,
     Window,
@@ -449,3 +454,75 @@ def counted(slot: int, group: tuple[str, ...], requested: int, verified: int) ->
 
 def verified(storage: Storage) -> dict[str, int | None]:
     return {message.message_id: message.verified_at for message in storage.ledger.messages(1)}
+
+
+def hours() -> Window:
+    return Window(hours=((0, 1 << 52),))
+
+
+def seen(ledger: Ledger) -> tuple[object, ...]:
+    """The answers to every question of the contract."""
+    return (
+        ledger.states(1, ["a", "b"]),
+        ledger.outlines(1, ["a", "b"]),
+        ledger.newest(1, NUMBER, DAY + 5),
+        ledger.heard(by_number(DAY + 9)),
+        ledger.message(1, "b"),
+        list(ledger.messages(1)),
+        ledger.counts(1, hours(), ["country"], {}),
+        ledger.minutes_from(),
+        ledger.unmatched(1),
+        ledger.self_reported(1, 0, 1 << 52),
+    )
+
+
+LATER: list[Report | Expiry] = [
+    Requested(1, "b", DAY + 1, Dimensions("FR"), NUMBER),
+    true("a", DAY + 2),
+    true("unmatched", DAY + 3),
+    by_number(DAY + 9),
+    SelfReportedRate(1, DAY, 0.5),
+    Expiry(0, DAY),
+]
+
+
+def test_a_snapshot_is_one_state_for_every_question_while_others_are_applied(storage: Storage) -> None:
+    storage.record(Requested(1, "a", DAY, Dimensions("DE")))
+    before = seen(storage.ledger)
+    with storage.ledger.snapshot() as position:
+        assert position == 1
+        for n, report in enumerate(LATER):
+            storage.record(report)
+            assert seen(storage.ledger) == before
+            with storage.ledger.snapshot() as inner:  # the same state
+                assert inner == 1
+                assert seen(storage.ledger) == before
+            assert storage.follower.cursor() == n + 2
+    after = seen(storage.ledger)
+    assert all(new != old for new, old in zip(after, before, strict=True))
+    with storage.ledger.snapshot() as position:
+        assert position == 1 + len(LATER)
+
+
+def test_a_snapshot_concerns_its_own_thread_alone(storage: Storage) -> None:
+    with storage.ledger.snapshot(), ThreadPoolExecutor(1) as other:
+        storage.record(Requested(1, "a", DAY))
+        assert storage.ledger.message(1, "a") is None
+        assert other.submit(storage.ledger.message, 1, "a").result() is not None
+        other.submit(storage.ledger.close).result()
+
+
+def test_a_snapshot_ends_also_when_its_question_fails(storage: Storage) -> None:
+    with pytest.raises(RuntimeError), storage.ledger.snapshot():
+        raise RuntimeError
+    storage.record(Requested(1, "a", DAY))
+    assert storage.ledger.message(1, "a") is not None
+
+
+def test_a_snapshot_that_lasts_too_long_answers_no_more(storage: Storage) -> None:
+    late = time.monotonic() + SNAPSHOT_S
+    with storage.ledger.snapshot(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "monotonic", lambda: late + 1)
+        with pytest.raises(Unavailable, match="less time"):
+            storage.ledger.unmatched(1)
+    assert storage.ledger.unmatched(1) == 0

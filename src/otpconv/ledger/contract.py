@@ -6,6 +6,7 @@ nothing.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from msgspec import Struct
@@ -18,6 +19,9 @@ DIMENSIONS: tuple[str, ...] = Dimensions.__struct_fields__
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
+
+#: How long a snapshot may last, s: until it ends an engine can't reuse the space of what has changed since.
+SNAPSHOT_S = 20.0
 
 #: Start and end, ms, half-open.
 Span = tuple[int, int]
@@ -146,6 +150,16 @@ class Follower(Protocol):
 
 class Ledger(Protocol):
     """What reads the ledger; each thread sees a consistent state, and never waits for the applier."""
+
+    def snapshot(self) -> AbstractContextManager[int]:
+        """Show the calling thread one state of the ledger in all questions it asks until the context ends.
+
+        The context gives the position of the last journal entry in that state. A snapshot inside another is
+        the same state. Other threads are not concerned.
+
+        Raises:
+            Unavailable: the storage failed. A question raises it too, once `SNAPSHOT_S` are over.
+        """
 
     def states(self, account: int, message_ids: Collection[str]) -> dict[str, MessageState]:
         """Return the states of those of the messages that are known, by what was reported by their id."""

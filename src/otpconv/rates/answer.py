@@ -48,9 +48,10 @@ def answer(ledger: Ledger, account: int, query: RateQuery, now: int) -> RateAnsw
         Unavailable: the storage failed.
     """
     recent = query.end > now - LONGEST_MS
-    maturity = learn(ledger, account, query.filters, now) if recent else None
-    current = gather(ledger, account, query, maturity, now)
-    past = gather(ledger, account, earlier(query), maturity, now) if query.compare else None
+    with ledger.snapshot():
+        maturity = learn(ledger, account, query.filters, now) if recent else None
+        current = gather(ledger, account, query, maturity, now)
+        past = gather(ledger, account, earlier(query), maturity, now) if query.compare else None
     cells, before = current.cells, _shifted(current, past) if past else {}
     others = 0
     if query.top is not None or query.min_requested:

@@ -93,8 +93,7 @@ def expected(verified: int, requested: int, young: Sequence[Young], maturity: Ma
     """
     if not maturity.delays:
         return None
-    # What is young was counted a moment later.
-    mature = max(0, requested - sum(each.requested for each in young))
+    mature = requested - sum(each.requested for each in young)
     sum_f = squares = pairs = older = 0.0
     for each in sorted(young, key=lambda one: one.oldest_ms, reverse=True):
         f = mean_verified_within(maturity.delays, each.youngest_ms, each.oldest_ms)

@@ -1,18 +1,22 @@
 """Reading the ledger's file: any thread, each with a connection of its own, none waits for the applier."""
 
 import threading
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import apsw
 import msgspec
 
+from otpconv.errors import Unavailable
 from otpconv.ledger.contract import (
     DAY_MS,
     DIMENSIONS,
     HOUR_MS,
     MINUTE_MS,
+    SNAPSHOT_S,
     Count,
     Message,
     Tally,
@@ -22,6 +26,8 @@ from otpconv.ledger.sqlite.connection import Value, connect_reader, mapped, stat
 from otpconv.model import Conversion, MessageState, Requested, SelfReportedRate
 
 _SQL = statements("queries.sql")
+#: Steps of SQLite's machine from one look at the clock to the next: some 10 ms.
+_STEPS = 1_000_000
 
 #: A row as SQLite gives it; the statement says what is in it.
 _Row = tuple[Any, ...]
@@ -37,6 +43,26 @@ class SqliteLedger:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._threads = threading.local()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[int]:
+        """Show the calling thread one state of the file until the context ends; give its journal position."""
+        connection = self._connection()
+        nested = connection.in_transaction
+        if nested:
+            yield self._cursor()
+            return
+        with mapped(self._path):
+            connection.execute("BEGIN")
+        self._threads.deadline = time.monotonic() + SNAPSHOT_S
+        try:
+            # The first statement decides which state it is.
+            yield self._cursor()
+        finally:
+            self._threads.deadline = None
+            with mapped(self._path):
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
 
     def states(self, account: int, message_ids: Collection[str]) -> dict[str, MessageState]:
         """Return the states of those of the messages that are known, by what was reported by their id."""
@@ -86,7 +112,7 @@ class SqliteLedger:
         delays: bool = True,
     ) -> list[Count]:
         """Sum the rollups of a window by dimensions; `filters` holds the accepted values of a dimension."""
-        with mapped(self._path), self._connection():  # both see one state of the file
+        with self.snapshot():
             numbers, values = _groups(self._rows("dimensions", {"account": account}), by, filters)
             bindings = {"account": account, "step": window.step, "spans": _spans(window), "groups": numbers}
             rows = self._rows("counts" if delays else "tallies", bindings)
@@ -119,8 +145,19 @@ class SqliteLedger:
     def _connection(self) -> apsw.Connection:
         if not hasattr(self._threads, "connection"):
             self._threads.connection = connect_reader(self._path)
+            self._threads.connection.set_progress_handler(self._is_late, _STEPS)
+            self._threads.deadline = None
         connection: apsw.Connection = self._threads.connection
         return connection
+
+    def _cursor(self) -> int:
+        cursor: int = self._rows("cursor", {})[0][0]
+        return cursor
+
+    def _is_late(self) -> bool:
+        """Return whether the calling thread's snapshot has lasted too long; a statement then ends."""
+        deadline: float | None = self._threads.deadline
+        return deadline is not None and time.monotonic() > deadline
 
     def _states(self, name: str, account: int, message_ids: Collection[str]) -> dict[str, MessageState]:
         (row,) = self._rows(name, {"account": account, "message_ids": _json(list(message_ids))})
@@ -128,7 +165,15 @@ class SqliteLedger:
 
     def _rows(self, name: str, bindings: Mapping[str, Value]) -> list[_Row]:
         with mapped(self._path):
-            return self._connection().execute(_SQL[name], bindings).fetchall()
+            connection = self._connection()
+            try:
+                if not self._is_late():
+                    return connection.execute(_SQL[name], bindings).fetchall()
+            except apsw.InterruptError:
+                pass
+        raise Unavailable(
+            f"The answer takes more than {SNAPSHOT_S:g} s. Ask about less time, or for fewer groups."
+        )
 
 
 def _groups(

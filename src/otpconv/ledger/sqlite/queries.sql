@@ -1,5 +1,8 @@
 -- What the ledger is asked. All times are milliseconds since the Unix epoch, UTC.
 
+-- name: cursor
+SELECT cursor FROM progress;
+
 -- name: states
 -- One row for all: each row that is fetched costs the event loop a change of threads.
 SELECT '{' || coalesce(group_concat(json_quote(m.message_id) || ':' || m.state), '') || '}'
