@@ -1,14 +1,13 @@
 """The composition root: puts the rooms together, and is the only place that knows which engine it is."""
 
 import asyncio
-import fcntl
 import logging
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import TypeVar
 
+from otpconv import data_folder
 from otpconv.access.directory import Directory
 from otpconv.access.keys import KeyRing, KeyStore
 from otpconv.access.nonces import WINDOW_MS, NonceGuard
@@ -23,6 +22,7 @@ from otpconv.ledger import sqlite
 from otpconv.ledger.applier import Applier
 from otpconv.ledger.contract import HOUR_MS, MINUTE_MS, Entry, Ledger
 from otpconv.ledger.finding import Finding
+from otpconv.ledger.freshness import Freshness
 from otpconv.ledger.intake import Intake
 from otpconv.ledger.recent import Recent
 from otpconv.ledger.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
@@ -61,7 +61,6 @@ class Service:
         number_hash: the keyed hash under which numbers are stored.
         intake: takes reports.
         recent: what is acknowledged and not yet in the ledger.
-        ledger: answers questions; call it through `ask` from the event loop.
         metrics: what is measured for machines.
         clock: the time now.
     """
@@ -77,7 +76,7 @@ class Service:
         self.started_at = clock()
         self._settings = settings
         data = settings.data
-        self._lock = _lock(data)
+        self._lock = data_folder.hold(data)
         self.sealer = open_sealer(settings)
         self._key_store: KeyStore = SqliteKeyStore(data / "access.sqlite", self.sealer, clock)
         self.keys = KeyRing(self._key_store)
@@ -87,16 +86,18 @@ class Service:
         self.nonces = NonceGuard(_NONCES)
         self.nonces.restore(self._journal.nonces(clock() - _NONCES_MS, _NONCES))
         ledger_file, journal_file = data / "ledger.sqlite", data / "journal.sqlite"
-        sqlite.renew(ledger_file, journal_file)
-        # Opened here once, so that a damaged file is told at the start and readers find a schema.
-        SqliteFollower(ledger_file, journal_file).close()
+        cursor = sqlite.prepare(ledger_file, journal_file)
+        self._acknowledged = self._journal.head()
         self.metrics = Metrics()
-        self.applier = Applier(lambda: SqliteFollower(ledger_file, journal_file), self.metrics.applied)
-        self.ledger: Ledger = SqliteLedger(ledger_file)
-        self.recent = Recent(lambda: self.applier.applied)
+        self._applier = Applier(
+            lambda: SqliteFollower(ledger_file, journal_file), cursor, measured=self.metrics.applied
+        )
+        self._freshness = Freshness(self._applier)
+        self._ledger: Ledger = SqliteLedger(ledger_file)
+        self.recent = Recent(lambda: self._applier.applied)
         self.intake = Intake(
             self._journal,
-            self.ledger,
+            self._ledger,
             self.recent,
             clock,
             recorded=self._recorded,
@@ -117,15 +118,13 @@ class Service:
             made = f"user default/admin, policy AdministratorAccess, key {key.access_key_id}"
             record(self._settings.data, who="server", what="CreateAccessKey", subject=made)
             self.keys.refresh()
-            with open(file, "w", opener=_private) as stream:
-                stream.write(f"{key.access_key_id}:{key.secret}\n")
+            data_folder.write_private(file, f"{key.access_key_id}:{key.secret}\n")
         return file if file.exists() else None
 
     async def start(self) -> None:
         """Start the applier and the housekeeping; reports may come from now on."""
         self._expire()
-        self.applier.start()
-        self.applier.notify()
+        self._applier.start()
         self._tasks = [
             asyncio.create_task(_every(_KEYS_EVERY_S, self.keys.refresh)),
             asyncio.create_task(_every(_EXPIRE_EVERY_S, self._expire)),
@@ -136,29 +135,55 @@ class Service:
         """Make durable and apply what was accepted, then close everything."""
         for task in self._tasks:
             task.cancel()
+        self._freshness.close()
         await self.intake.drain()
-        await asyncio.get_running_loop().run_in_executor(None, self.applier.stop)
+        await asyncio.get_running_loop().run_in_executor(None, self._applier.stop)
         self._readers.shutdown()
         self._keep_uses()
-        self.ledger.close()
+        self._ledger.close()
         self._journal.close()
         self._key_store.close()
         self._lock.close()
 
-    async def ask(self, question: Callable[[], _T]) -> _T:
-        """Run a question to the ledger beside the event loop, on one of a few threads."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, question)
+    async def ask(self, question: Callable[[Ledger], _T]) -> tuple[_T, int]:
+        """Answer a question from one state of the ledger that has everything acknowledged before this call.
+
+        Waits for the ledger on the event loop, `freshness.PATIENCE_S` at most, then runs the question on one
+        of a few threads.
+
+        Args:
+            question: asks the ledger that it is given, and does nothing else that takes long.
+
+        Returns:
+            The answer, and the lag: how many reports that were acknowledged before this call it lacks. It
+            is 0 unless applying fails, or could not catch up in time.
+
+        Raises:
+            Unavailable: the storage failed, or the question takes too long.
+        """
+        acknowledged = self._acknowledged
+        await self._freshness.wait(acknowledged)
+        return await self.beside(lambda: self._answer(question, acknowledged))
+
+    async def beside(self, work: Callable[[], _T]) -> _T:
+        """Run work beside the event loop, on one of a few threads."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
 
     def lag(self) -> int:
         """Return how many acknowledged reports are not yet in the ledger."""
-        return self._journal.head() - self.applier.applied
+        return max(0, self._acknowledged - self._applier.applied)
 
     def problem(self) -> str | None:
         """Return why the service can't do its work now; None when all is well."""
-        return self.applier.failed
+        return self._applier.failed
 
-    def _recorded(self, reports: int, seconds: float) -> None:
-        self.applier.notify()
+    def _answer(self, question: Callable[[Ledger], _T], acknowledged: int) -> tuple[_T, int]:
+        with self._ledger.snapshot() as cursor:
+            return question(self._ledger), max(0, acknowledged - cursor)
+
+    def _recorded(self, upto: int, reports: int, seconds: float) -> None:
+        self._acknowledged = upto
+        self._applier.notify()
         self.metrics.committed(reports, seconds)
 
     def _keep_uses(self) -> None:
@@ -174,8 +199,9 @@ class Service:
             unmatched_before=now - self._settings.unmatched_days * 24 * HOUR_MS,
             minutes_from=(now - MINUTES_KEPT_MS) // HOUR_MS * HOUR_MS,
         )
+        # No report, so nobody waits for it: `_acknowledged` stays.
         self._journal.append([Entry(horizon)], now)
-        self.applier.notify()
+        self._applier.notify()
 
 
 def open_sealer(settings: Settings) -> Sealer:
@@ -185,7 +211,7 @@ def open_sealer(settings: Settings) -> Sealer:
         Misconfigured: the key is malformed, or its file may be read by others.
     """
     given = settings.sealing_key.get_secret_value() if settings.sealing_key else None
-    return Sealer(load_key(_folder(settings.data) / "sealing.key", given))
+    return Sealer(load_key(data_folder.make(settings.data) / "sealing.key", given))
 
 
 def open_key_store(settings: Settings, clock: Clock = wall_clock) -> KeyStore:
@@ -204,7 +230,7 @@ def open_directory(settings: Settings, clock: Clock = wall_clock) -> Directory:
     Raises:
         Misconfigured: the folder or something in it can't be used.
     """
-    return SqliteDirectory(_folder(settings.data) / "access.sqlite", clock)
+    return SqliteDirectory(data_folder.make(settings.data) / "access.sqlite", clock)
 
 
 def open_ledger(settings: Settings) -> tuple[Ledger, int]:
@@ -228,7 +254,10 @@ def inspect_storage(settings: Settings) -> Iterator[Finding]:
     """Check the files of a data folder, changing none; a server may run on them meanwhile."""
     data = settings.data
     yield from sqlite.findings(
-        data / "journal.sqlite", data / "ledger.sqlite", [data / "access.sqlite"], served=_served(data)
+        data / "journal.sqlite",
+        data / "ledger.sqlite",
+        [data / "access.sqlite"],
+        served=data_folder.is_held(data),
     )
 
 
@@ -246,43 +275,8 @@ def rebuild_ledger(settings: Settings, done: Callable[[int, int], None]) -> int:
     journal = settings.data / "journal.sqlite"
     if not journal.is_file():
         raise Misconfigured(f"there is no journal in {settings.data}: give the server's folder by --data DIR")
-    with _lock(settings.data):
+    with data_folder.hold(settings.data):
         return sqlite.rebuild(settings.data / "ledger.sqlite", journal, done)
-
-
-def _folder(data: Path) -> Path:
-    try:
-        data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise Misconfigured(f"the data folder {data} can't be made: {error.strerror}") from error
-    return data
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
-
-
-def _lock(data: Path) -> IO[str]:
-    """Hold the data folder for this process; the lock goes with the process, however it ends."""
-    file = (_folder(data) / "lock").open("w")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        raise Misconfigured(f"another otpconv serves {data}: stop it, or choose another --data") from None
-    return file
-
-
-def _served(data: Path) -> bool:
-    """Tell whether a server holds the data folder."""
-    try:
-        with (data / "lock").open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        pass
-    return False
 
 
 async def _every(seconds: float, work: Callable[[], None]) -> None:

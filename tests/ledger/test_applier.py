@@ -1,5 +1,6 @@
 """The applier: what is in the journal is in the ledger a moment later, whatever happens in between."""
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -71,7 +72,7 @@ def troubled(storage: Storage) -> Troubled:
 @pytest.fixture
 def applier(troubled: Troubled, monkeypatch: pytest.MonkeyPatch) -> Iterator[Applier]:
     monkeypatch.setattr(applier_module, "RETRY_S", 0.02)
-    made = Applier(troubled.open, lambda *_: None)
+    made = Applier(troubled.open, 0, measured=lambda *_: None)
     yield made
     troubled.failing_to_open = troubled.failing_to_apply = False
     made.stop(PATIENCE_S)
@@ -211,3 +212,74 @@ def test_a_reader_beside_it_sees_the_ledger_only_grow(storage: Storage, applier:
     reader.join()
     assert done
     assert seen == sorted(seen)
+
+
+def test_it_begins_at_the_ledgers_own_position_and_measures_only_what_it_applies(storage: Storage) -> None:
+    storage.record(*messages(0, 5_000))
+    storage.append(*messages(5_000, 5_003))
+    measured: list[int] = []
+    applier = Applier(
+        storage.new_follower, storage.follower.cursor(), measured=lambda count, _: measured.append(count)
+    )
+    assert applier.applied == 5_000  # before the thread has opened anything
+    applier.start()
+    assert soon(lambda: applier.applied == 5_003)
+    applier.stop(PATIENCE_S)
+    assert measured == [3]
+
+
+def test_who_waits_shortens_the_pause(
+    storage: Storage, applier: Applier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(applier_module, "PAUSE_S", 10 * PATIENCE_S)
+    applier.start()
+    for n in range(1, 20):
+        storage.append(*messages(n, n + 1))
+        applier.notify()
+        applier.hurry(n)
+        assert soon(lambda n=n: applier.applied == n)  # type: ignore[misc]
+
+
+def test_however_many_wait_applying_takes_a_bounded_share_of_the_time(
+    storage: Storage, troubled: Troubled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    took_s = 0.01
+    apply = troubled.apply
+    calls: list[float] = []
+
+    def slow(limit: int) -> int:
+        calls.append(time.monotonic())
+        time.sleep(took_s)
+        return apply(limit)
+
+    monkeypatch.setattr(troubled, "apply", slow)
+    applier = Applier(troubled.open, 0, measured=lambda *_: None)
+    applier.start()
+    end = time.monotonic() + 1
+    n = 0
+    while time.monotonic() < end:
+        n += 1
+        position = storage.append(*messages(n, n + 1))
+        applier.notify()
+        applier.hurry(position)
+        time.sleep(0.001)
+    applier.stop(PATIENCE_S)
+    assert applier.applied == n
+    least_s = (1 + applier_module.RESTS) * took_s
+    gaps = [later - earlier for earlier, later in itertools.pairwise(calls[:-3])]
+    assert min(gaps) > 0.9 * least_s
+    assert len(calls) < 1.5 / least_s
+
+
+def test_a_thread_that_ends_by_a_fault_of_ours_is_a_problem_that_is_told(
+    storage: Storage, troubled: Troubled, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(troubled, "apply", lambda limit: 1 // (limit - limit))
+    applier = Applier(troubled.open, 0, measured=lambda *_: None)
+    moved = threading.Event()
+    applier.moved = moved.set
+    storage.append(*messages(0, 1))
+    applier.start()
+    assert moved.wait(PATIENCE_S)
+    assert "restart" in str(applier.failed)
+    assert "ZeroDivisionError" in caplog.text

@@ -558,6 +558,7 @@ def test_a_window_is_half_open_and_widened_to_the_grain_there_is(counted: httpx.
             "denominator": "messages requested",
             "maturity": None,
             "unmatched": 0,
+            "lag": 0,
             "self_reported": [],
         }
 

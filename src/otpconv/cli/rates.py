@@ -127,6 +127,10 @@ def _show(answer: dict[str, Any], dimensions: list[str], file: Path | None, *, p
         source = f"learned from {maturity['learned_from']} {learned}" if learned else "not learned yet"
         console.print(f"pending: younger than {maturity['horizon_ms'] / 60_000:.1f} min, {source}")
     console.print(f"{answer['unmatched']} unmatched")
+    if answer["lag"]:
+        console.print(
+            f"the server is catching up: {answer['lag']:,} acknowledged reports are not counted yet"
+        )
     for reported in answer["self_reported"]:
         console.print(f"self-reported at {iso(reported['report_time'])}: {percent(reported['rate'])}")
 

@@ -12,6 +12,9 @@ from otpconv.ledger.contract import Follower
 BATCH = 5_000
 #: Pause between transactions when the journal is read to its end, s: larger batches cost less each.
 PAUSE_S = 0.06
+#: While somebody waits for an entry, the pause is this many times as long as the last transaction, so that
+#: applying takes at most a fifth of the time, however many wait.
+RESTS = 4
 #: Pause after a failure of the storage, s.
 RETRY_S = 1.0
 
@@ -24,38 +27,63 @@ class Applier:
     Attributes:
         applied: position of the last journal entry in the ledger.
         failed: why applying stands still; None while all is well.
+        moved: called in the thread when `applied` has grown or applying has failed; set it before `start`.
     """
 
-    def __init__(self, follower: Callable[[], Follower], measured: Callable[[int, float], None]) -> None:
-        """Take what the thread is to run.
+    def __init__(
+        self,
+        follower: Callable[[], Follower],
+        cursor: int,
+        *,
+        measured: Callable[[int, float], None],
+    ) -> None:
+        """Prepare the thread.
 
         Args:
-            follower: opens it; it is opened, used and closed in the thread.
+            follower: opens the follower; it is opened, used and closed in the thread.
+            cursor: position of the last journal entry that is in the ledger already.
             measured: called after each transaction with its entries and the time it took, s.
         """
-        self._measured = measured
         self._open = follower
+        self._measured = measured
         self._wake = threading.Event()
+        self._hurry = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="applier", daemon=True)
-        self.applied = 0
+        self._wanted = 0
+        self.applied = cursor
         self.failed: str | None = None
+        self.moved: Callable[[], None] = lambda: None
 
     def start(self) -> None:
         """Start the thread; it begins with what an earlier process left in the journal."""
         self._thread.start()
 
     def notify(self) -> None:
-        """Say that there is something new in the journal."""
+        """Announce new entries in the journal; call it after each append."""
         self._wake.set()
+
+    def hurry(self, position: int) -> None:
+        """Shorten the pause before the entry at `position` is applied, since somebody waits for it."""
+        self._wanted = max(self._wanted, position)
+        self._hurry.set()
 
     def stop(self, timeout_s: float = 30.0) -> None:
         """Apply what is in the journal and end the thread; what remains is applied at the next start."""
         self._stopping.set()
         self._wake.set()
+        self._hurry.set()
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
+        try:
+            self._follow()
+        except Exception as error:  # noqa: BLE001 - a fault of ours, and there is nobody else to notice it
+            _log.exception("the applier ended")
+            self.failed = f"The applier ended ({error!r}): see the log, then restart the server."
+            self.moved()
+
+    def _follow(self) -> None:
         follower = self._opened()
         if follower is None:
             return
@@ -63,15 +91,24 @@ class Applier:
             while True:
                 self._wake.clear()
                 stopping = self._stopping.is_set()
-                moved = self._apply(follower)
-                if stopping and not moved:
+                began = time.perf_counter()
+                count = self._apply(follower)
+                if stopping and not count:
                     return
-                if moved is not None and moved < BATCH // 2:
-                    self._stopping.wait(PAUSE_S)
-                if moved == 0:
+                if count is not None and count < BATCH // 2:
+                    self._pause(time.perf_counter() - began)
+                if count == 0:
                     self._wake.wait()
         finally:
             follower.close()
+
+    def _pause(self, took_s: float) -> None:
+        """Let entries gather for the next transaction; less long while somebody waits for one of them."""
+        rest_s = min(PAUSE_S, RESTS * took_s)
+        self._stopping.wait(rest_s)
+        self._hurry.clear()
+        if self._wanted <= self.applied and not self._stopping.is_set():
+            self._hurry.wait(PAUSE_S - rest_s)
 
     def _opened(self) -> Follower | None:
         """Open the follower, as often as it takes; None when it is time to stop before it succeeds."""
@@ -96,6 +133,7 @@ class Applier:
             self.failed = None
         if self.applied > before:
             self._measured(self.applied - before, time.perf_counter() - began)
+            self.moved()
         return self.applied - before
 
     def _fail(self, error: OtpconvError) -> None:
@@ -103,4 +141,5 @@ class Applier:
         if self.failed is None:
             _log.error("applying stands still: %s", error.text)
         self.failed = error.text
+        self.moved()
         self._stopping.wait(RETRY_S)

@@ -44,7 +44,7 @@ class Intake:
         recent: Recent,
         clock: Clock,
         *,
-        recorded: Callable[[int, float], None],
+        recorded: Callable[[int, int, float], None],
         strict: bool = False,
     ) -> None:
         """Take the journal to write, the ledger to look messages up in, and what is between the two.
@@ -54,7 +54,8 @@ class Intake:
             ledger: where messages are looked up.
             recent: what is in the journal and not yet in the ledger.
             clock: the time now.
-            recorded: called after each commit of something new, with its reports and the time it took, s.
+            recorded: called after each commit of something new, with the position of its last entry in the
+                journal, how many reports it has, and the time it took, s.
             strict: refuse conversions of unknown messages.
         """
         self._journal = journal
@@ -148,7 +149,7 @@ class Intake:
             began = time.perf_counter()
             upto = self._journal.append(new, now)
             self._recent.add(upto, judge.on_its_way, judge.heard)
-            self._recorded(len(new), time.perf_counter() - began)
+            self._recorded(upto, len(new), time.perf_counter() - began)
         return outcomes
 
     def _open_batch(self) -> "_Batch":

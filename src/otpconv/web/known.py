@@ -1,25 +1,23 @@
 """What is known of one message: from the ledger, and from what is on its way there."""
 
-from otpconv.errors import NotFound
 from otpconv.ledger.contract import Message
 from otpconv.model import MessageState
 from otpconv.service import Service
 from otpconv.web.native_types import MessageOut
 
 
-async def look_up(service: Service, account: int, message_id: str) -> MessageOut:
-    """Return what is known of one message.
+async def look_up(service: Service, account: int, message_id: str) -> tuple[MessageOut | None, int]:
+    """Return what is known of one message, None when nothing is, and the lag of the ledger.
 
     Raises:
-        NotFound: nothing was reported of it.
         Unavailable: the storage failed.
     """
     # In this order: what is applied in between is in both.
     recent = service.recent.states.get((account, message_id))
-    stored = await service.ask(lambda: service.ledger.message(account, message_id))
+    stored, lag = await service.ask(lambda ledger: ledger.message(account, message_id))
     if stored is None and recent is None:
-        raise NotFound("Nothing was reported of a message with this id.")
-    return _message_out(message_id, recent, stored)
+        return None, lag
+    return _message_out(message_id, recent, stored), lag
 
 
 def _message_out(message_id: str, recent: MessageState | None, stored: Message | None) -> MessageOut:

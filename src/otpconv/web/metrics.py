@@ -31,14 +31,17 @@ class MetricsEndpoint:
         """Answer all metrics, in the format that is asked for."""
         key = self._caller(request, "otpconv:GetMetrics")
         encode, media_type = choose_encoder(request.headers.get("accept", ""))
-        body = await self._service.ask(lambda: self._encoded(encode, key.account))
+        # The lag that a question meets, not the one that is left after it has waited.
+        lag = self._service.lag()
+        body, _ = await self._service.ask(lambda ledger: self._encoded(encode, ledger, key.account, lag))
         return Response(body, media_type=media_type, headers={"cache-control": "no-store"})
 
-    def _encoded(self, encode: Callable[[CollectorRegistry], bytes], account: int) -> bytes:
-        service = self._service
+    def _encoded(
+        self, encode: Callable[[CollectorRegistry], bytes], ledger: Ledger, account: int, lag: int
+    ) -> bytes:
         own = CollectorRegistry()
-        own.register(_Account(service.ledger, account, service.lag(), service.clock()))
-        return encode(_Joined(service.metrics.registry, own))
+        own.register(_Account(ledger, account, lag, self._service.clock()))
+        return encode(_Joined(self._service.metrics.registry, own))
 
 
 class _Joined(CollectorRegistry):

@@ -10,10 +10,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from otpconv.access.keys import AccessKey
-from otpconv.errors import BadCredentials, InvalidRequest, Refused
-from otpconv.model import Report
+from otpconv.errors import BadCredentials, InvalidRequest, NotFound, Refused
+from otpconv.ledger.contract import Ledger
+from otpconv.model import Report, SelfReportedRate
 from otpconv.phone import NumberHash
-from otpconv.rates import RateQuery, answer, parse_query
+from otpconv.rates import RateAnswer, answer, parse_query
 from otpconv.service import Service
 from otpconv.web.batches import BatchReader, conversion, rejected, requested
 from otpconv.web.body import Bodies
@@ -28,7 +29,7 @@ from otpconv.web.native_types import (
     Recorded,
     Rejected,
 )
-from otpconv.web.rate_formats import rates_response, wanted_format
+from otpconv.web.rate_formats import LAG_HEADER, rates_response, wanted_format
 from otpconv.web.rates_out import rates_out, row_out
 
 _MESSAGES = BatchReader("messages", Messages, MessageIn)
@@ -60,7 +61,17 @@ class NativeApi:
     async def get_message(self, request: Request) -> Response:
         """Answer what is known of one message."""
         key = self.caller(request, "otpconv:GetMessage")
-        return json_response(await look_up(self._service, key.account, request.path_params["message_id"]))
+        message, lag = await look_up(self._service, key.account, request.path_params["message_id"])
+        if message is None:
+            raise NotFound(
+                "Nothing is known of a message with this id yet: the server is catching up,"
+                f" {lag:,} reports to go. Try again in a moment."
+                if lag
+                else "Nothing was reported of a message with this id."
+            )
+        response = json_response(message)
+        response.headers[LAG_HEADER] = str(lag)
+        return response
 
     async def get_rates(self, request: Request) -> Response:
         """Answer conversion rates."""
@@ -72,7 +83,16 @@ class NativeApi:
         wanted = wanted_format(formats[0] if formats else None, request.headers)
         now = self._service.clock()
         query = parse_query([(name, value) for name, value in given if name != "format"], now)
-        return await self._service.ask(lambda: self._rates(key.account, query, wanted, now))
+
+        def rates(ledger: Ledger) -> tuple[RateAnswer, int, list[SelfReportedRate]]:
+            found = answer(ledger, key.account, query, now)
+            reported = ledger.self_reported(key.account, found.start, found.end)
+            return found, ledger.unmatched(key.account), reported
+
+        (found, unmatched, reported), lag = await self._service.ask(rates)
+        head = rates_out(found, query, lag=lag, unmatched=unmatched, self_reported=reported)
+        rows = (row_out(row, query.by) for row in found.rows)
+        return await self._service.beside(lambda: rates_response(wanted, head, rows, query))
 
     def caller(self, request: Request, action: str) -> AccessKey:
         """Return the access key a request authenticates with by HTTP Basic, if it may do `action`.
@@ -125,13 +145,6 @@ class NativeApi:
                 rejects.append(rejected(place, outcome))
         rejects.sort(key=lambda reject: reject.index)
         return json_response(Recorded(outcomes.count("recorded"), outcomes.count("unchanged"), rejects))
-
-    def _rates(self, account: int, query: RateQuery, wanted: str, now: int) -> Response:
-        ledger = self._service.ledger
-        found = answer(ledger, account, query, now)
-        told = ledger.self_reported(account, found.start, found.end)
-        head = rates_out(found, query, ledger.unmatched(account), told)
-        return rates_response(wanted, head, (row_out(row, query.by) for row in found.rows), query)
 
 
 def json_response(value: Struct) -> Response:

@@ -183,6 +183,9 @@ class Rates(Struct, kw_only=True):
     denominator: Annotated[str, Meta(description="What `requested` counts, in words")]
     maturity: Annotated[MaturityOut | None, Meta(description="Null when all of the window is old enough")]
     unmatched: int
+    lag: Annotated[
+        int, Meta(description="Reports acknowledged before the question that this answer lacks; 0 normally")
+    ]
     self_reported: list[SelfReported]
     compared: Compared | UnsetType = UNSET
     rows: list[RateOut]

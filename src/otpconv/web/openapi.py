@@ -17,9 +17,17 @@ from otpconv.web.native_types import (
     Rates,
     Recorded,
 )
-from otpconv.web.rate_formats import FORMATS
+from otpconv.web.rate_formats import FORMATS, LAG_HEADER
 
 _SCHEMAS = (ConversionIn, Conversions, MessageIn, MessageOut, Messages, Problem, Rates, Recorded)
+
+
+_LAG = {
+    LAG_HEADER: {
+        "description": "Reports acknowledged before the question that this answer lacks; 0 normally",
+        "schema": {"type": "integer"},
+    }
+}
 
 
 def document(public_url: str) -> dict[str, Any]:
@@ -96,7 +104,7 @@ def _get_message() -> dict[str, Any]:
             }
         ],
         "responses": {
-            "200": _answer("The message", MessageOut),
+            "200": {**_answer("The message", MessageOut), "headers": _LAG},
             **_problems({"401", "403", "404", "429", "503"}),
         },
     }
@@ -104,6 +112,7 @@ def _get_message() -> dict[str, Any]:
 
 def _get_rates() -> dict[str, Any]:
     answer = _answer("The rates", Rates)
+    answer["headers"] = _LAG
     answer["content"]["text/csv"] = {"schema": {"type": "string", "description": "A header row, then rows"}}
     answer["content"]["application/vnd.apache.parquet"] = {"schema": {"type": "string", "format": "binary"}}
     return {

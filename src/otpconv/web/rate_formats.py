@@ -22,7 +22,8 @@ FORMATS = {
     "csv": "text/csv",
     "parquet": "application/vnd.apache.parquet",
 }
-_HEADERS = {"cache-control": "no-store", "vary": "accept"}
+#: The header that tells how many acknowledged reports an answer lacks; CSV and Parquet have no other place.
+LAG_HEADER = "x-otpconv-lag"
 #: Rows of one part.
 _PART = 1_000
 _COMPARED = (
@@ -64,14 +65,15 @@ def rates_response(name: str, head: Rates, rows: Iterable[RateOut], query: RateQ
         rows: its rows, made as they are written.
         query: the question, which tells the columns.
     """
+    headers = {"cache-control": "no-store", "vary": "accept", LAG_HEADER: str(head.lag)}
     if name == "parquet":
-        return Response(_parquet(rows, query), media_type=FORMATS[name], headers=_HEADERS)
+        return Response(_parquet(rows, query), media_type=FORMATS[name], headers=headers)
     parts = _csv(rows, query) if name == "csv" else _json(head, rows)
     first = next(parts)
     second = next(parts, None)
     if second is None:
-        return Response(first, media_type=FORMATS[name], headers=_HEADERS)
-    return StreamingResponse(_chained(first, second, parts), media_type=FORMATS[name], headers=_HEADERS)
+        return Response(first, media_type=FORMATS[name], headers=headers)
+    return StreamingResponse(_chained(first, second, parts), media_type=FORMATS[name], headers=headers)
 
 
 def _chained(first: bytes, second: bytes, others: Iterator[bytes]) -> Iterator[bytes]:

@@ -11,9 +11,22 @@ from otpconv.web.native_types import Compared, MaturityOut, RateOut, Rates, Self
 
 
 def rates_out(
-    found: RateAnswer, query: RateQuery, unmatched: int, self_reported: Sequence[SelfReportedRate]
+    found: RateAnswer,
+    query: RateQuery,
+    *,
+    lag: int,
+    unmatched: int = 0,
+    self_reported: Sequence[SelfReportedRate] = (),
 ) -> Rates:
-    """Return an answer without its rows."""
+    """Return an answer without its rows.
+
+    Args:
+        found: the answer.
+        query: the question.
+        lag: how many acknowledged reports the answer lacks.
+        unmatched: how many conversions no known message explains.
+        self_reported: the rates that the account reported of itself in the window.
+    """
     learned = found.maturity
     return Rates(
         start=found.start,
@@ -22,6 +35,7 @@ def rates_out(
         denominator=LEVELS[query.level],
         maturity=MaturityOut(learned.horizon_ms, learned.learned_from, learned.scope) if learned else None,
         unmatched=unmatched,
+        lag=lag,
         self_reported=[SelfReported(each.report_time, each.rate) for each in self_reported],
         compared=Compared(*found.before) if found.before else UNSET,
         rows=[],

@@ -22,7 +22,7 @@ from otpconv.web.pages.layout import HEADERS, Layout
 from otpconv.web.pages.overview import Overview, history, overview, worst
 from otpconv.web.pages.view import PATH, WINDOWS, View, parse_view
 from otpconv.web.pages.visitors import Visitor
-from otpconv.web.rate_formats import rates_response
+from otpconv.web.rate_formats import LAG_HEADER, rates_response
 from otpconv.web.rates_out import rates_out, row_out
 
 #: Rows of the worst changes that are shown at once, and those that can be unfolded.
@@ -62,8 +62,7 @@ class Dashboard:
         now = self._service.clock()
         try:
             view = parse_view(request.query_params.multi_items(), now)
-            seen = await self._ask(visitor, overview, view, now)
-            lag = self._service.lag()
+            seen, lag = await self._ask(visitor, overview, view, now)
         except InvalidRequest as error:
             return self._layout.page(
                 "dashboard_problem.html", PATH, visitor, status=error.status, problem=error.text
@@ -76,17 +75,18 @@ class Dashboard:
         looks = {name for name, _ in given} & _LOOKS
         now = self._service.clock()
         view = parse_view([(name, value) for name, value in given if name not in _LOOKS], now)
-        past = await self._ask(visitor, history, view, now)
+        past, lag = await self._ask(visitor, history, view, now)
         chart = _chart(past.answer, past.step_ms, now, dark="dark" in looks, narrow="narrow" in looks)
-        return Response(await self._drawer.draw(chart), media_type="image/svg+xml", headers=HEADERS)
+        headers = {**HEADERS, LAG_HEADER: str(lag)}
+        return Response(await self._drawer.draw(chart), media_type="image/svg+xml", headers=headers)
 
     async def csv(self, request: Request, visitor: Visitor) -> Response:
         """Answer the groups, all of them, in the order of the page."""
         now = self._service.clock()
         view = parse_view(request.query_params.multi_items(), now)
-        found = await self._ask(visitor, worst, view, now)
+        found, lag = await self._ask(visitor, worst, view, now)
         rows = (row_out(row, view.query.by) for row in found.rows)
-        response = rates_response("csv", rates_out(found, view.query, 0, ()), rows, view.query)
+        response = rates_response("csv", rates_out(found, view.query, lag=lag), rows, view.query)
         name = f"rates-{'-'.join(view.query.by)}-{view.query.start}-{view.query.end}.csv"
         response.headers.update(HEADERS)
         response.headers["content-disposition"] = f'attachment; filename="{name}"'
@@ -94,10 +94,9 @@ class Dashboard:
 
     async def _ask(
         self, visitor: Visitor, question: Callable[[Ledger, int, View, int], _T], view: View, now: int
-    ) -> _T:
-        return await self._service.ask(
-            partial(question, self._service.ledger, visitor.key.account, view, now)
-        )
+    ) -> tuple[_T, int]:
+        """Return what a question finds, all of it in one state of the ledger, and the lag of that state."""
+        return await self._service.ask(lambda ledger: question(ledger, visitor.key.account, view, now))
 
 
 def _chart(found: RateAnswer, step_ms: int, now: int, *, dark: bool = False, narrow: bool = False) -> Chart:

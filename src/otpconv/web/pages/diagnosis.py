@@ -40,7 +40,7 @@ class DiagnosisPage:
         except InvalidRequest as error:
             return self._page(visitor, text, problem=error.text)
         # Some hundred signatures are tried: the event loop has better things to do.
-        diagnosis = await self._service.ask(lambda: self._diagnose(pasted, visitor))
+        diagnosis = await self._service.beside(lambda: self._diagnose(pasted, visitor))
         return self._page(visitor, text, diagnosis=diagnosis)
 
     def _diagnose(self, pasted: Pasted, visitor: Visitor) -> Diagnosis:

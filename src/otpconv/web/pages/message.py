@@ -1,13 +1,11 @@
 """One message, looked up by its id: what it was, and what was reported of it, in the order of time."""
 
-from contextlib import suppress
 from http import HTTPStatus
 
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from otpconv.errors import NotFound
 from otpconv.ledger.contract import DIMENSIONS
 from otpconv.service import Service
 from otpconv.web.known import look_up
@@ -38,10 +36,9 @@ class MessagePage:
     async def show(self, request: Request, visitor: Visitor) -> Response:
         """Answer the page of one message, or how to find it."""
         message_id = request.query_params.get("message_id", "").strip()[:_LONGEST_ID]
-        found = None
+        found, lag = None, 0
         if message_id:
-            with suppress(NotFound):
-                found = await look_up(self._service, visitor.key.account, message_id)
+            found, lag = await look_up(self._service, visitor.key.account, message_id)
         return self._layout.page(
             "message.html",
             PATH,
@@ -49,6 +46,7 @@ class MessagePage:
             status=HTTPStatus.NOT_FOUND if message_id and found is None else HTTPStatus.OK,
             message_id=message_id,
             message=found,
+            lag=lag,
             told=_told(found) if found else [],
             events=history(found) if found else [],
         )

@@ -1,0 +1,54 @@
+"""The data folder of a server: making it, holding it for one process, and telling whether it is held."""
+
+import fcntl
+import os
+from pathlib import Path
+from typing import IO
+
+from otpconv.errors import Misconfigured
+
+
+def make(data: Path) -> Path:
+    """Make the folder if it is not there, open to its owner alone, and return it.
+
+    Raises:
+        Misconfigured: it can't be made.
+    """
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Misconfigured(f"the data folder {data} can't be made: {error.strerror}") from error
+    return data
+
+
+def hold(data: Path) -> IO[str]:
+    """Make the folder and hold it for this process until the returned file is closed or the process ends.
+
+    Raises:
+        Misconfigured: another process holds it, or it can't be made.
+    """
+    file = (make(data) / "lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise Misconfigured(f"another otpconv serves {data}: stop it, or choose another --data") from None
+    return file
+
+
+def is_held(data: Path) -> bool:
+    """Return whether a process holds the folder."""
+    try:
+        with (data / "lock").open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    return False
+
+
+def write_private(file: Path, text: str) -> None:
+    """Write a file that only its owner may read."""
+    with open(file, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as stream:
+        stream.write(text)
