@@ -1,14 +1,16 @@
 """Callers over a limit, and addresses whose log-ins keep failing."""
 
 from collections.abc import Callable
+from contextlib import closing
 
 import httpx
 import pytest
 
+from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import load
 from otpconv.errors import Misconfigured
-from otpconv.service import open_key_store
+from otpconv.service import open_directory, open_key_store
 from web.wire import Reply, administrator, send, v1, v3
 
 CONVERSION = {"MessageId": "1", "Delivered": "true"}
@@ -60,6 +62,49 @@ def test_a_refused_call_counts_for_nothing(make_server: MakeServer) -> None:
     assert send(server.url, v3(nobody, CONVERSION)).json["Code"] == "NoPermission"
     assert send(server.url, v3(key, CONVERSION)).json["ResponseCode"] == "OK"
     throttled(send(server.url, v3(key, CONVERSION)), 60_000)
+
+
+def doors(server: LocalServer, key: AccessKey) -> dict[str, str]:
+    """Return what each door says to the holder of a key: `allowed`, `denied` or `throttled`."""
+    codes = {"NoPermission": "denied", "Throttling.User": "throttled"}
+    statuses = {403: "denied", 429: "throttled"}
+    role = {"RoleArn": f"acs:ram::{key.account}:role/Reporter", "RoleSessionName": "alice"}
+    sts = {"x-acs-action": "AssumeRole", "x-acs-version": "2015-04-01"}
+    auth = (key.access_key_id, key.secret)
+    with httpx.Client(base_url=server.url, headers={"accept": "text/html"}) as browser:
+        browser.post("/sign-in", data={"access_key_id": auth[0], "access_key_secret": auth[1]})
+        statuses_of = {
+            "native": httpx.get(f"{server.url}/v1/rates", auth=auth),
+            "metrics": httpx.get(f"{server.url}/metrics", auth=auth),
+            "page": browser.get("/dashboard"),
+        }
+    replies = {
+        "V3": send(server.url, v3(key, CONVERSION)),
+        "V1": send(server.url, v1(key, CONVERSION)),
+        "STS": send(server.url, v3(key, role, headers=sts)),
+        "STS, no such role": send(
+            server.url, v3(key, role | {"RoleArn": role["RoleArn"] + "s"}, headers=sts)
+        ),
+    }
+    return {name: statuses.get(answer.status_code, "allowed") for name, answer in statuses_of.items()} | {
+        name: codes.get(reply.json.get("Code", ""), "allowed") for name, reply in replies.items()
+    }
+
+
+def test_every_door_asks_the_policies_before_it_counts_a_call(make_server: MakeServer) -> None:
+    server = started(make_server, limit_account="7/h")
+    with closing(open_directory(load(data=server.data))) as directory:
+        directory.create_role("default", "Reporter", 3_600)
+    with closing(open_key_store(load(data=server.data))) as store:
+        nobody = store.create("default", "nobody", None)
+    while rates(server, nobody.secret, key=nobody.access_key_id).status_code == 401:
+        pass
+    for _ in range(3):
+        assert set(doors(server, nobody).values()) == {"denied"}
+    assert set(doors(server, administrator(server)).values()) == {"allowed"}
+    assert set(doors(server, administrator(server)).values()) == {"throttled"}
+    # Who has no permission is told so, also where those who have one must wait.
+    assert set(doors(server, nobody).values()) == {"denied"}
 
 
 def test_a_native_call_counts_once_and_says_when_to_come_again(make_server: MakeServer) -> None:

@@ -1,12 +1,8 @@
 """Roles that somebody assumed: handing out temporary credentials, and finding who is behind them."""
 
-from collections.abc import Callable
-
-from otpconv.access.conditions import Context
 from otpconv.access.document import Document, parse_document
 from otpconv.access.grants import Grants
 from otpconv.access.keys import AccessKey, KeyRing, Role
-from otpconv.access.policies import authorize
 from otpconv.access.sealing import Sealer
 from otpconv.access.tokens import (
     DEFAULT_DURATION_S,
@@ -14,7 +10,6 @@ from otpconv.access.tokens import (
     Session,
     issue,
     open_token,
-    role_arn,
 )
 from otpconv.errors import MalformedToken, NotFound
 
@@ -37,31 +32,25 @@ class Sessions:
 
     def assume(
         self,
-        caller: AccessKey,
         role: Role,
         *,
         session_name: str,
         policy: str,
         duration_s: int | None,
         now: int,
-        context: Callable[[], Context],
     ) -> Credentials:
-        """Return temporary credentials, if the caller may assume the role.
+        """Return temporary credentials for a caller who was admitted to `sts:AssumeRole` on the role.
 
         Args:
-            caller: who asks; of the role's account.
-            role: the role.
+            role: the role; of the caller's account.
             session_name: what the caller names the session.
             policy: a policy that restricts the session, as JSON that `parse_document` takes; empty for none.
             duration_s: how long they shall be good for; None for an hour, or what the role allows.
             now: ms.
-            context: gives the condition keys of the request.
 
         Raises:
-            AccessDenied: no policy of the caller allows `sts:AssumeRole` on the role, or one denies it.
             InvalidRequest: the name, the duration or the length of the policy is not as it must be.
         """
-        authorize(caller, "sts:AssumeRole", context, role_arn(role.account, role.name))
         longest_s = role.max_duration_s
         return issue(
             self._sealer,

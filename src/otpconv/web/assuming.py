@@ -4,11 +4,10 @@ from starlette.types import Scope
 
 from otpconv.access.document import parse_document
 from otpconv.access.keys import AccessKey, Role
-from otpconv.access.tokens import MAX_POLICY_CHARS, assumed_role_arn
+from otpconv.access.tokens import MAX_POLICY_CHARS, assumed_role_arn, role_arn
 from otpconv.dialects.alibaba import Answer, Call, GatewayError, RoleRequest, assumed, role_request
 from otpconv.errors import InvalidRequest, NotFound, StaleTimestamp
 from otpconv.service import Service
-from otpconv.web.context import context_of
 from otpconv.web.gate import Gate
 
 
@@ -30,18 +29,18 @@ def assume_role(
         raise StaleTimestamp("The request was signed before the server started; sign it again.")
     wanted = role_request(call)
     role = _role(service, key, wanted)
-    if gate.limited:
-        gate.take(key, call.permission, now)
+    # Policies name a role as it was made. Who may not assume roles is not told which there are.
+    gate.admit(key, call.permission, scope, now, role_arn(wanted.account, role.name if role else wanted.role))
+    if role is None:
+        raise GatewayError("EntityNotExist.Role", "See: otpconv roles list")
     _check_policy(wanted.policy)
     try:
         credentials = service.sessions.assume(
-            key,
             role,
             session_name=wanted.session_name,
             policy=wanted.policy,
             duration_s=wanted.duration_s,
             now=now,
-            context=lambda: context_of(gate.peers, scope, now),
         )
     except InvalidRequest as error:
         raise GatewayError("InvalidParameter.DurationSeconds", error.text) from None
@@ -58,14 +57,14 @@ def assume_role(
     )
 
 
-def _role(service: Service, key: AccessKey, wanted: RoleRequest) -> Role:
+def _role(service: Service, key: AccessKey, wanted: RoleRequest) -> Role | None:
     # To another account it is as if the role were not there.
-    if wanted.account == key.account:
-        try:
-            return service.keys.role(wanted.account, wanted.role)
-        except NotFound:
-            pass
-    raise GatewayError("EntityNotExist.Role", "See: otpconv roles list")
+    if wanted.account != key.account:
+        return None
+    try:
+        return service.keys.role(wanted.account, wanted.role)
+    except NotFound:
+        return None
 
 
 def _check_policy(policy: str) -> None:

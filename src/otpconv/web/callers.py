@@ -1,17 +1,15 @@
-"""Who calls by an AccessKeyId and its secret, and whether they may: for the native API and the pages."""
+"""Who calls by an AccessKeyId and its secret: for the native API and the pages."""
 
 from starlette.types import Scope
 
 from otpconv.access.keys import AccessKey
-from otpconv.access.policies import authorize
 from otpconv.errors import BadCredentials, InactiveAccessKey
 from otpconv.service import Service
-from otpconv.web.context import context_of
 from otpconv.web.gate import Gate
 
 
 class Callers:
-    """Proves who calls, and admits those who may."""
+    """Proves who calls."""
 
     def __init__(self, service: Service, gate: Gate) -> None:
         """Take who knows the keys, and the gate that counts."""
@@ -35,20 +33,3 @@ class Callers:
             raise
         self._keys.note_use(key, now)
         return key
-
-    def authorize(self, key: AccessKey, action: str, scope: Scope, now: int) -> None:
-        """Let the holder of a key do `action`, as far as policies go.
-
-        Raises:
-            AccessDenied: no policy allows the action, or one denies it.
-        """
-        authorize(key, action, lambda: context_of(self._gate.peers, scope, now))
-
-    def take(self, key: AccessKey, action: str, now: int) -> None:
-        """Count a call that may be made.
-
-        Raises:
-            Throttled: the caller is over a limit.
-        """
-        if self._gate.limited:
-            self._gate.take(key, action, now)

@@ -1,12 +1,19 @@
-"""What both front doors ask before they let anybody in: is it HTTPS, are there too many, who was refused."""
+"""What every door asks, in the same order: HTTPS, failed log-ins, who calls, may they, how often.
+
+The doors are the RPC endpoint with its STS calls, the native API, `/metrics`, and the pages. `Gate.check`
+comes before the credentials are looked at, `Gate.admit` as soon as they are proven. What a request asks for
+is checked after that.
+"""
 
 from starlette.types import Scope
 
 from otpconv.access.keys import AccessKey
+from otpconv.access.policies import authorize
 from otpconv.access.throttle import FailedLogins, Throttle
 from otpconv.audit import AuditLog
 from otpconv.config import Settings
 from otpconv.errors import AccessDenied, BadCredentials, NeedsTls, Refused, Throttled
+from otpconv.web.context import context_of
 from otpconv.web.peer import Peers
 
 #: Refusals of credentials that a dialect has codes of its own for.
@@ -19,18 +26,17 @@ _CREDENTIALS = (
 
 
 class Gate:
-    """Stands at both front doors; one for the whole process, since it counts.
+    """Stands at every door; one for the whole process, since it counts.
 
     Attributes:
         peers: tells where a request came from.
-        limited: whether there are limits at all; `take` need not be called without.
     """
 
     def __init__(self, settings: Settings, audit: AuditLog) -> None:
         """Take the settings and where refusals are recorded."""
         self.peers = Peers(settings.trusted_networks())
         account, key, action, failed = settings.limits()
-        self.limited = any(limit is not None for limit in (account, key, action))
+        self._limited = any(limit is not None for limit in (account, key, action))
         self._throttle = Throttle(account=account, access_key=key, action=action)
         self._failed = FailedLogins(failed) if failed is not None else None
         self._failing = False
@@ -72,12 +78,35 @@ class Gate:
             self._failing = True
             self._failed.failed(self.peers.of(scope).source_ip, now)
 
-    def take(self, key: AccessKey, action: str, now: int) -> None:
-        """Count a call of somebody who may make it.
+    def admit(self, key: AccessKey, action: str, scope: Scope, now: int, resource: str = "*") -> None:
+        """Let the holder of a proven key make a call: ask the policies first, then count it against limits.
+
+        A call that is denied takes nothing from the limits of those who may.
+
+        Args:
+            key: whose holder was proven.
+            action: what is called, e.g. `dysms:SmsConversion`.
+            scope: of the request.
+            now: ms.
+            resource: what it is to be done to.
 
         Raises:
-            Throttled: it is over a limit; nothing was counted.
+            AccessDenied: no policy allows the action, or one denies it; nothing was counted.
+            Throttled: the caller is over a limit; nothing was counted.
         """
+        self.authorize(key, action, scope, now, resource)
+        if self._limited:
+            self._take(key, action, now)
+
+    def authorize(self, key: AccessKey, action: str, scope: Scope, now: int, resource: str = "*") -> None:
+        """Ask the policies alone, e.g. to tell beforehand whether a call would be denied.
+
+        Raises:
+            AccessDenied: no policy allows the action, or one denies it.
+        """
+        authorize(key, action, lambda: context_of(self.peers, scope, now), resource)
+
+    def _take(self, key: AccessKey, action: str, now: int) -> None:
         # Each session of a role has an AccessKeyId of its own; the limit is one for all of them.
         name = key.access_key_id if key.session_name is None else f"role/{key.account}/{key.user}"
         wait_ms = self._throttle.take(key.account, name, action, now)

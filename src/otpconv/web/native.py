@@ -108,11 +108,10 @@ class NativeApi:
         try:
             user, secret = _basic(request.headers.get("authorization", ""))
             key = self._callers.prove(user, secret, scope, now)
-            self._callers.authorize(key, action, scope, now)
+            self._gate.admit(key, action, scope, now)
         except Refused as error:
             self._gate.refused(error, scope, who=user, what=action)
             raise
-        self._callers.take(key, action, now)
         return key
 
     async def _post(

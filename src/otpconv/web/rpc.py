@@ -10,7 +10,6 @@ from itertools import count
 from starlette.types import Receive, Scope, Send
 
 from otpconv.access.keys import AccessKey
-from otpconv.access.policies import authorize
 from otpconv.dialects.alibaba import (
     ASSUME_ROLE,
     Answer,
@@ -30,7 +29,6 @@ from otpconv.ledger.intake import Outcome
 from otpconv.service import Service
 from otpconv.web.assuming import assume_role
 from otpconv.web.body import Bodies
-from otpconv.web.context import context_of
 from otpconv.web.gate import Gate
 
 #: The first 24 characters of a version 4 UUID, with their dashes.
@@ -119,10 +117,7 @@ class RpcEndpoint:
 
     def _entry(self, call: Call, key: AccessKey, nonce: int, scope: Scope, now: int) -> Entry:
         """Return what a call reports, if its caller may."""
-        gate = self._gate
-        authorize(key, call.permission, lambda: context_of(gate.peers, scope, now))
-        if gate.limited:
-            gate.take(key, call.permission, now)
+        self._gate.admit(key, call.permission, scope, now)
         return Entry(report(call, key.account, now, self._service.number_hash), nonce, call.signed_at)
 
     def _refused(self, error: Exception, request_id: str, scope: Scope, call: Call | None) -> None:

@@ -70,16 +70,15 @@ class Visitors:
         now, key = self._service.clock(), visitor.key
         request.scope["otpconv.action"] = action
         try:
-            self._callers.authorize(key, action, request.scope, now)
+            self._gate.admit(key, action, request.scope, now)
         except Refused as error:
             self._gate.refused(error, request.scope, who=key.access_key_id, what=action)
             raise
-        self._callers.take(key, action, now)
 
     def refusal(self, request: Request, visitor: Visitor, action: str) -> str:
         """Return why a visitor may not do `action`, to be told beforehand; empty when they may."""
         try:
-            self._callers.authorize(visitor.key, action, request.scope, self._service.clock())
+            self._gate.authorize(visitor.key, action, request.scope, self._service.clock())
         except AccessDenied as error:
             return error.text
         return ""
