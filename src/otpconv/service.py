@@ -13,7 +13,8 @@ from otpconv.access.keys import KeyRing, KeyStore
 from otpconv.access.nonces import WINDOW_MS, NonceGuard
 from otpconv.access.sealing import Sealer, load_key
 from otpconv.access.sessions import Sessions
-from otpconv.access.sqlite import SqliteDirectory, SqliteKeyStore
+from otpconv.access.sign_outs import SignOuts
+from otpconv.access.sqlite import SqliteDirectory, SqliteKeyStore, SqliteSignOuts
 from otpconv.audit import record
 from otpconv.clock import Clock, wall_clock
 from otpconv.config import Settings
@@ -56,6 +57,7 @@ class Service:
         keys: the access keys, kept fresh while the service runs.
         sealer: seals what is handed out and comes back, such as the cookies of who is signed in.
         sessions: the temporary credentials of those who assumed a role.
+        sign_outs: which sign-ins to the pages are over.
         started_at: when the service was opened, ms.
         nonces: the guard against replayed requests.
         number_hash: the keyed hash under which numbers are stored.
@@ -81,6 +83,7 @@ class Service:
         self._key_store: KeyStore = SqliteKeyStore(data / "access.sqlite", self.sealer, clock)
         self.keys = KeyRing(self._key_store)
         self.sessions = Sessions(self.sealer, self.keys)
+        self.sign_outs = SignOuts(SqliteSignOuts(data / "access.sqlite"), clock)
         self.number_hash = NumberHash(self.sealer.derive("number"))
         self._journal = SqliteJournal(data / "journal.sqlite")
         self.nonces = NonceGuard(_NONCES)

@@ -267,3 +267,59 @@ def test_a_lock_that_stays_is_temporary_and_leaves_the_store_usable(path: Path) 
     assert store.list() == []
     other.execute("ROLLBACK")
     store.create("default", "app", None)
+
+
+#: What version 1 of the file was made by.
+VERSION_1 = Path(__file__).with_name("access_1.sql").read_text("utf-8")
+
+
+def shape(path: Path) -> object:
+    """Return what tables and columns a file has, however they were made."""
+    connection = apsw.Connection(str(path))
+    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema ORDER BY name")]
+    return [connection.pragma("user_version")] + [
+        (table, connection.execute("SELECT * FROM pragma_table_xinfo(?)", (table,)).fetchall())
+        for table in tables
+    ]
+
+
+def test_a_file_of_version_1_is_brought_to_the_present_in_place(path: Path, tmp_path: Path) -> None:
+    connection = apsw.Connection(str(path))
+    connection.execute(VERSION_1)
+    sealed = SEALER.seal(b"secret", b"access key LTAIold")
+    connection.execute("INSERT INTO users VALUES (7, 1, 'olga', 5)")
+    connection.execute("INSERT INTO user_policies VALUES (7, 'OtpconvReadOnly')")
+    connection.execute("INSERT INTO access_keys VALUES ('LTAIold', 7, ?, 1, 6, 8)", (sealed,))
+    connection.execute("INSERT INTO roles VALUES (3, 1, 'Reporter', 900, 9)")
+    connection.close()
+    store = opened(path)
+    [key] = store.list()
+    assert (key.access_key_id, key.secret, key.user) == ("LTAIold", "secret", "olga")
+    assert (key.policies, key.active, key.created_at, key.last_used_at) == (("OtpconvReadOnly",), True, 6, 8)
+    assert key.sign_ins_after == 0
+    assert [role.name for role in store.roles()] == ["Reporter"]
+    store.close()
+    new = tmp_path / "new.sqlite"
+    opened(new).close()
+    assert shape(path) == shape(new)
+    assert [key.secret for key in opened(path).list()] == ["secret"]
+
+
+def test_processes_that_upgrade_a_file_at_once_all_succeed(path: Path) -> None:
+    apsw.Connection(str(path)).execute(VERSION_1)
+    program = (
+        "import sys; from pathlib import Path; from otpconv.access.sealing import Sealer;"
+        "from otpconv.access.sqlite import SqliteKeyStore; sys.stdin.read();"
+        "SqliteKeyStore(Path(sys.argv[1]), Sealer(bytes(range(32))), lambda: 0)"
+        ".create('default', sys.argv[2], None)"
+    )
+    makers = [
+        subprocess.Popen(  # noqa: S603 - our own interpreter
+            [sys.executable, "-c", program, str(path), f"user{index}"], stdin=subprocess.PIPE
+        )
+        for index in range(3)
+    ]
+    for maker in makers:
+        maker.communicate(timeout=60)
+    assert [maker.returncode for maker in makers] == [0] * 3
+    assert len(opened(path).list()) == 3

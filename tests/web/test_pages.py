@@ -2,8 +2,12 @@
 
 import asyncio
 import json
+import os
+import pty
 import re
 import ssl
+import subprocess
+import sys
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -164,6 +168,77 @@ def test_who_signs_out_is_out_with_every_copy_of_the_cookie(browser: httpx.Clien
     assert not is_signed_in(browser)
     browser.cookies.update(copy)
     assert not is_signed_in(browser)
+
+
+def test_a_cookie_that_was_signed_out_stays_so_when_the_server_is_killed_right_after(
+    make_server: Callable[..., LocalServer],
+) -> None:
+    server = make_server()
+    server.start()
+    port = int(server.url.rpartition(":")[2])
+    key = administrator(server)
+    with client(server, origin=server.url) as browser, client(server) as other:
+        sign_in(browser, key)
+        sign_in(other, key)
+        copies = [dict(browser.cookies), dict(other.cookies)]
+        answer = browser.post("/sign-out", data={"form_token": token_of(browser.get(HOME))})
+        server.kill()
+    assert answer.status_code == 303
+    again = LocalServer(server.data, port=port)
+    with again:
+        signed_in = []
+        for copy in copies:
+            with client(again) as browser:
+                browser.cookies.update(copy)
+                signed_in.append(is_signed_in(browser))
+    assert signed_in == [False, True]
+
+
+def test_enabling_a_key_again_brings_no_old_sign_in_back(make_server: Callable[..., LocalServer]) -> None:
+    server = make_server()
+    server.start()
+    port = int(server.url.rpartition(":")[2])
+    key = administrator(server)
+    with client(server) as browser, closing(open_key_store(load(data=server.data))) as store:
+        sign_in(browser, key)
+        copy = dict(browser.cookies)
+        for active in (False, True):
+            store.set_active(key.access_key_id, active=active)
+        deadline = time.monotonic() + 5
+        while is_signed_in(browser) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert not is_signed_in(browser)
+        sign_in(browser, key)
+        assert is_signed_in(browser)
+    server.kill()
+    again = LocalServer(server.data, port=port)
+    with again, client(again) as browser:
+        browser.cookies.update(copy)
+        assert not is_signed_in(browser)
+
+
+def test_a_link_that_was_followed_is_no_good_after_a_restart_either(tmp_path: Path) -> None:
+    used = ""
+    for _ in range(2):
+        ours, theirs = pty.openpty()
+        with subprocess.Popen(  # noqa: S603 - our own command
+            [sys.executable, "-m", "otpconv", "serve", "--port", "0", "--data", str(tmp_path / "data")],
+            stdout=theirs,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            os.close(theirs)
+            said = b""
+            while (found := re.search(rb"(http\S+)/sign-in\?token=(\S+)\s", said)) is None:
+                said += os.read(ours, 4096)
+            url, token = (part.decode() for part in found.groups())
+            with httpx.Client(base_url=url) as browser:
+                if used:
+                    assert browser.get("/sign-in", params={"token": used}).status_code == 401
+                assert browser.get("/sign-in", params={"token": token}).status_code == 303
+                assert browser.get("/sign-in", params={"token": token}).status_code == 401
+            process.kill()
+            os.close(ours)
+        used = token
 
 
 @pytest.mark.parametrize("end", ["disable", "delete"])

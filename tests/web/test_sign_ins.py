@@ -19,6 +19,7 @@ def sign_ins() -> SignIns:
 def test_a_cookie_opens_to_what_was_sealed(sign_ins: SignIns) -> None:
     started = sign_ins.start("LTAIx", NOW)
     assert sign_ins.open(sign_ins.seal(started), NOW + 1) == started
+    assert sign_ins.open(sign_ins.seal(started), NOW - 60_001) is None  # of a clock that was wrong
     assert started.form_token not in repr(started)
 
 
@@ -43,15 +44,6 @@ def test_a_young_cookie_is_not_renewed(sign_ins: SignIns) -> None:
     assert sign_ins.renewed(sign_ins.start("LTAIx", NOW), NOW + 1000) is None
 
 
-def test_signing_out_ends_one_sign_in_and_its_renewed_copies(sign_ins: SignIns) -> None:
-    one, other = sign_ins.start("LTAIx", NOW), sign_ins.start("LTAIx", NOW)
-    copy = sign_ins.renewed(one, NOW + IDLE_MS - 1)
-    assert copy is not None
-    sign_ins.end(one, NOW)
-    assert sign_ins.open(sign_ins.seal(copy), NOW + IDLE_MS) is None
-    assert sign_ins.open(sign_ins.seal(other), NOW) == other
-
-
 def test_another_sealing_key_opens_nothing(sign_ins: SignIns) -> None:
     cookie = SignIns(Sealer(b"o" * 32)).seal(sign_ins.start("LTAIx", NOW))
     assert sign_ins.open(cookie, NOW) is None
@@ -67,7 +59,7 @@ def test_a_link_that_is_too_old_is_refused_with_the_servers_time() -> None:
 def test_a_link_is_good_once() -> None:
     links = OneTimeLinks()
     token = links.issue("LTAIx", NOW)
-    assert links.redeem(token, NOW + VALID_MS - 1) == "LTAIx"
+    assert links.redeem(token, NOW + VALID_MS - 1) == ("LTAIx", NOW)
     with pytest.raises(BadCredentials):
         links.redeem(token, NOW + 1)
 

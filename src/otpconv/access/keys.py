@@ -38,6 +38,7 @@ class AccessKey(Struct, frozen=True, kw_only=True):
         active: false while it is disabled.
         created_at: ms.
         last_used_at: ms, within some seconds; None before the first time.
+        sign_ins_after: sign-ins to the pages that began at this time or before are over, ms.
         session_name: what the one who assumed a role named the session; None for a user.
     """
 
@@ -50,6 +51,7 @@ class AccessKey(Struct, frozen=True, kw_only=True):
     active: bool
     created_at: int
     last_used_at: int | None = None
+    sign_ins_after: int = 0
     session_name: str | None = None
 
     @property
@@ -129,7 +131,7 @@ class KeyStore(Protocol):
         """Return the roles of all accounts."""
 
     def set_active(self, access_key_id: str, active: bool) -> None:  # noqa: FBT001 - a setter's value
-        """Enable or disable an access key.
+        """Enable or disable an access key; disabling it ends its sign-ins to the pages for good.
 
         Raises:
             NotFound: there is no such key.

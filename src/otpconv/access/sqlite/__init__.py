@@ -2,5 +2,6 @@
 
 from otpconv.access.sqlite.directory import SqliteDirectory
 from otpconv.access.sqlite.keys import SqliteKeyStore
+from otpconv.access.sqlite.sign_outs import SqliteSignOuts
 
-__all__ = ["SqliteDirectory", "SqliteKeyStore"]
+__all__ = ["SqliteDirectory", "SqliteKeyStore", "SqliteSignOuts"]

@@ -15,12 +15,14 @@ from otpconv.errors import Misconfigured, Unavailable
 from otpconv.folder import alone
 
 #: The version of the schema that this code reads and writes.
-VERSION: Final = 1
+VERSION: Final = 2
 
 _BUSY_TIMEOUT_MS = 5_000
 
 _SQL = resources.files(__package__)
 _SCHEMA = _SQL.joinpath("schema.sql").read_text("utf-8")
+# What brings a file of an older version to the next one.
+_UPGRADES = {1: _SQL.joinpath("upgrade_to_2.sql").read_text("utf-8")}
 # A statement begins with a line `-- name: NAME` and goes on to the next such line.
 _PARTS = re.split(r"^-- name: (\w+)$", _SQL.joinpath("statements.sql").read_text("utf-8"), flags=re.MULTILINE)
 _STATEMENTS = {_PARTS[i]: _PARTS[i + 1].strip() for i in range(1, len(_PARTS), 2)}
@@ -133,6 +135,11 @@ class AccessFile:
                 f"The file {self._path} was written by a newer otpconv (its version is {found}, "
                 f"{VERSION} is known here); run that one, or restore the backup made before the upgrade."
             )
+        if found in _UPGRADES:
+            while found in _UPGRADES:
+                self.connection.execute(_UPGRADES[found]).fetchall()
+                found += 1
+            return
         if self.connection.execute("SELECT count(*) FROM sqlite_schema").get:
             raise Misconfigured(
                 f"The file {self._path} is not otpconv's; move it away or use another directory."

@@ -28,6 +28,7 @@ class _Row(Struct, array_like=True):
     active: int
     created_at: int
     last_used_at: int | None
+    sign_ins_after: int
 
 
 class SqliteKeyStore:
@@ -108,7 +109,7 @@ class SqliteKeyStore:
 
     def set_active(self, access_key_id: str, active: bool) -> None:  # noqa: FBT001 - as in `KeyStore`
         """See `KeyStore.set_active`."""
-        self._change("set_active", access_key_id=access_key_id, active=int(active))
+        self._change("set_active", access_key_id=access_key_id, active=int(active), now=self._clock())
 
     def delete(self, access_key_id: str) -> None:
         """See `KeyStore.delete`."""
@@ -166,6 +167,7 @@ class SqliteKeyStore:
             active=bool(row.active),
             created_at=row.created_at,
             last_used_at=row.last_used_at,
+            sign_ins_after=row.sign_ins_after,
         )
 
     def _secret(self, access_key_id: str, sealed: bytes) -> str:

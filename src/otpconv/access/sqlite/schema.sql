@@ -1,4 +1,4 @@
--- Version 1 of access.sqlite. Times are milliseconds since the Unix epoch, UTC.
+-- Version 2 of access.sqlite. Times are milliseconds since the Unix epoch, UTC.
 
 CREATE TABLE accounts (
     account_id INTEGER PRIMARY KEY,
@@ -50,11 +50,21 @@ CREATE TABLE access_keys (
     sealed_secret BLOB NOT NULL,
     active        INTEGER NOT NULL DEFAULT 1 CHECK (active IN (0, 1)),
     created_at    INTEGER NOT NULL,
-    last_used_at  INTEGER
+    last_used_at  INTEGER,
+    -- Sign-ins to the pages that began at this time or before are over.
+    sign_ins_after INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX access_keys_by_user ON access_keys (user_id);
 
+-- Sign-ins that were ended one by one, by a hash of their name, until they would be over by themselves.
+CREATE TABLE sign_outs (
+    access_key_id TEXT NOT NULL REFERENCES access_keys ON DELETE CASCADE,
+    sign_in       BLOB NOT NULL,
+    until         INTEGER NOT NULL,
+    PRIMARY KEY (access_key_id, sign_in)
+) STRICT, WITHOUT ROWID;
+
 INSERT INTO accounts (account_id, name) VALUES (1, 'default');
 
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;

@@ -82,7 +82,7 @@ DELETE FROM policies WHERE account_id = :account AND name = :name;
 
 -- name: keys
 SELECT access_key_id, sealed_secret, user_id, users.name AS user, account_id AS account,
-    accounts.name AS account_name, active, access_keys.created_at, last_used_at
+    accounts.name AS account_name, active, access_keys.created_at, last_used_at, sign_ins_after
 FROM access_keys JOIN users USING (user_id) JOIN accounts USING (account_id)
 ORDER BY access_keys.created_at, access_key_id;
 
@@ -97,10 +97,32 @@ INSERT INTO access_keys (access_key_id, user_id, sealed_secret, created_at)
 VALUES (:access_key_id, :id, :sealed_secret, :now);
 
 -- name: set_active
-UPDATE access_keys SET active = :active WHERE access_key_id = :access_key_id;
+UPDATE access_keys SET active = :active,
+    sign_ins_after = iif(:active, sign_ins_after, max(sign_ins_after, :now))
+WHERE access_key_id = :access_key_id;
 
 -- name: delete_key
 DELETE FROM access_keys WHERE access_key_id = :access_key_id;
 
 -- name: note_use
 UPDATE access_keys SET last_used_at = max(coalesce(last_used_at, 0), :at) WHERE access_key_id = :access_key_id;
+
+-- name: sign_outs
+SELECT access_key_id, sign_in, until FROM sign_outs;
+
+-- name: make_sign_out
+INSERT INTO sign_outs (access_key_id, sign_in, until)
+SELECT access_key_id, :sign_in, :until FROM access_keys WHERE access_key_id = :access_key_id
+ON CONFLICT DO NOTHING;
+
+-- name: count_sign_outs
+SELECT count(*) FROM sign_outs WHERE access_key_id = :access_key_id;
+
+-- name: end_sign_ins
+UPDATE access_keys SET sign_ins_after = max(sign_ins_after, :now) WHERE access_key_id = :access_key_id;
+
+-- name: forget_sign_outs
+DELETE FROM sign_outs WHERE until <= :now;
+
+-- name: forget_sign_outs_of
+DELETE FROM sign_outs WHERE access_key_id = :access_key_id;

@@ -24,11 +24,11 @@ class OneTimeLinks:
             now: ms.
         """
         token = secrets.token_urlsafe(32)
-        self._open[_hash(token)] = access_key_id, now + VALID_MS
+        self._open[_hash(token)] = access_key_id, now
         return token
 
-    def redeem(self, token: str, now: int) -> str:
-        """Return whose link a token is of; the link is no longer valid after it.
+    def redeem(self, token: str, now: int) -> tuple[str, int]:
+        """Return whose access key a link is for, and when it was made (ms); the link is used up by that.
 
         Args:
             token: as it came.
@@ -37,13 +37,13 @@ class OneTimeLinks:
         Raises:
             BadCredentials: no link has it, it was followed before, or it is too old.
         """
-        access_key_id, until = self._open.pop(_hash(token), ("", 0))
-        if now >= until:
+        access_key_id, issued_at = self._open.pop(_hash(token), ("", 0))
+        if not 0 <= now - issued_at < VALID_MS:
             raise BadCredentials(
                 "This link was used before, or is too old: it is good once, within an hour, and the server's "
                 f"time is {iso_8601(now)}. Sign in with an access key, or restart the server for a new one."
             )
-        return access_key_id
+        return access_key_id, issued_at
 
 
 def _hash(token: str) -> bytes:

@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from otpconv.audit import shown_key_id
 from otpconv.clock import Clock
-from otpconv.errors import BadCredentials, Refused, Throttled
+from otpconv.errors import BadCredentials, InactiveAccessKey, Refused, Throttled
 from otpconv.service import Service
 from otpconv.web.body import Bodies
 from otpconv.web.gate import Gate
@@ -74,14 +74,17 @@ class SignInPage:
         form = await read_form(self._bodies, request)
         require_token(form, visitor.signed_in.form_token)
         response = _to(PATH)
-        self._visitors.sign_out(request, response, visitor)
+        await self._visitors.sign_out(request, response, visitor)
         return response
 
     def _follow(self, request: Request, token: str) -> Response:
         now = self._clock()
         self._gate.check(request.scope, now)
         try:
-            key = self._keys.get(self._links.redeem(token, now))
+            access_key_id, issued_at = self._links.redeem(token, now)
+            key = self._keys.get(access_key_id)
+            if issued_at <= key.sign_ins_after:
+                raise InactiveAccessKey("The access key was disabled after this link was made.")
         except BadCredentials as error:
             self._gate.failed(request.scope, now)
             self._gate.refused(error, request.scope, what="SignIn")

@@ -1,8 +1,7 @@
 """Who is signed in to the pages: sealed into a cookie, so it survives a restart and nothing is stored.
 
 A sign-in ends when it was not used for two hours, after a week, when its access key is disabled or deleted,
-or by signing out. Sign-outs are remembered in memory: after a restart a stolen copy of a cookie that was
-signed out is good again, until its two hours are over.
+or by signing out. The latter two are for good, for every copy of the cookie: see `access/sign_outs.py`.
 """
 
 import base64
@@ -20,8 +19,8 @@ IDLE_MS = 2 * 60 * 60_000
 LONGEST_MS = 7 * 24 * 60 * 60_000
 #: How old a cookie gets before it is renewed, ms.
 _RENEW_MS = 5 * 60_000
-#: Sign-outs remembered at most.
-_SIGN_OUTS = 100_000
+#: How far ahead of the clock a cookie may have been made, ms; more means that the clock was wrong.
+_AHEAD_MS = 60_000
 
 _CONTEXT = b"signed in"
 
@@ -47,7 +46,7 @@ class SignedIn(Struct, frozen=True, array_like=True):
 
 
 class SignIns:
-    """Makes and opens the cookies, and remembers which were signed out.
+    """Makes and opens the cookies.
 
     Args:
         sealer: seals the cookies.
@@ -55,7 +54,6 @@ class SignIns:
 
     def __init__(self, sealer: Sealer) -> None:
         self._sealer = sealer
-        self._ended: dict[str, int] = {}
 
     def start(self, access_key_id: str, now: int) -> SignedIn:
         """Return a new sign-in of somebody who has proven to hold this key."""
@@ -74,17 +72,10 @@ class SignIns:
         except (binascii.Error, ValueError, Misconfigured, MsgspecError):
             return None
         over = now >= min(signed_in.seen_at + IDLE_MS, signed_in.since + LONGEST_MS)
-        return None if over or signed_in.form_token in self._ended else signed_in
+        return None if over or signed_in.seen_at > now + _AHEAD_MS else signed_in
 
     def renewed(self, signed_in: SignedIn, now: int) -> SignedIn | None:
         """Return the sign-in as seen now; None while its cookie is young."""
         if now - signed_in.seen_at < _RENEW_MS:
             return None
         return SignedIn(signed_in.access_key_id, signed_in.form_token, signed_in.since, now)
-
-    def end(self, signed_in: SignedIn, now: int) -> None:
-        """Sign out: no cookie of this sign-in is good any more."""
-        if len(self._ended) >= _SIGN_OUTS:
-            self._ended = {token: until for token, until in self._ended.items() if until > now}
-        if len(self._ended) < _SIGN_OUTS:
-            self._ended[signed_in.form_token] = signed_in.since + LONGEST_MS

@@ -1,15 +1,17 @@
 """Who looks at a page: from the cookie to the access key, and back into a cookie."""
 
+import asyncio
+
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
 from otpconv.access.keys import AccessKey
-from otpconv.errors import AccessDenied, BadCredentials, Refused
+from otpconv.errors import AccessDenied, BadCredentials, Misconfigured, Refused, Unavailable
 from otpconv.service import Service
 from otpconv.web.callers import Callers
 from otpconv.web.gate import Gate
-from otpconv.web.pages.signed_in import SignedIn, SignIns
+from otpconv.web.pages.signed_in import LONGEST_MS, SignedIn, SignIns
 
 
 class Visitor(Struct, frozen=True):
@@ -41,9 +43,11 @@ class Visitors:
         if signed_in is None:
             return None
         try:
-            return Visitor(self._service.keys.get(signed_in.access_key_id), signed_in)
+            key = self._service.keys.get(signed_in.access_key_id)
         except BadCredentials:
             return None
+        over = self._service.sign_outs.holds(key, signed_in.form_token, signed_in.since)
+        return None if over else Visitor(key, signed_in)
 
     def admit(self, request: Request, action: str | None) -> Visitor:
         """Return who is signed in, if they may do `action`; None stands for what every user may.
@@ -100,9 +104,21 @@ class Visitors:
         """Begin a sign-in of the holder of a key, by a cookie of the response."""
         self._set(request, response, self._sign_ins.start(key.access_key_id, self._service.clock()))
 
-    def sign_out(self, request: Request, response: Response, visitor: Visitor) -> None:
-        """End a sign-in, for every copy of its cookie."""
-        self._sign_ins.end(visitor.signed_in, self._service.clock())
+    async def sign_out(self, request: Request, response: Response, visitor: Visitor) -> None:
+        """End a sign-in for good, for every copy of its cookie.
+
+        Raises:
+            Unavailable: it is over until the server restarts only, since it can't be stored.
+        """
+        signed_in = visitor.signed_in
+        until = signed_in.since + LONGEST_MS
+        try:
+            await asyncio.to_thread(self._service.sign_outs.add, visitor.key, signed_in.form_token, until)
+        except (Unavailable, Misconfigured) as error:
+            raise Unavailable(
+                "You are signed out, but only until the server restarts: it could not be stored "
+                f"({error.text}). To end the sign-in for good, disable its access key."
+            ) from error
         response.delete_cookie(
             self._cookie_name(request), secure=self._is_secure(request), httponly=True, samesite="lax"
         )

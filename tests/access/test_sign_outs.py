@@ -1,0 +1,144 @@
+"""Sign-ins that were ended: they stay so, whatever comes in between, and no others do."""
+
+from pathlib import Path
+
+import apsw
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from otpconv.access.keys import AccessKey, KeyRing
+from otpconv.access.sealing import Sealer
+from otpconv.access.sign_outs import MOST_A_KEY, SignOuts
+from otpconv.access.sqlite import SqliteKeyStore, SqliteSignOuts
+
+SEALER = Sealer(bytes(range(32)))
+NOW = 1_800_000_000_000
+WEEK_MS = 7 * 86_400_000
+
+
+class Desk:
+    """A store whose time the tests set, and what a server holds of it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.time = NOW
+        self.store = SqliteKeyStore(path, SEALER, lambda: self.time)
+        self.restart()
+
+    def restart(self) -> None:
+        self.ring = KeyRing(self.store)
+        self.sign_outs = SignOuts(SqliteSignOuts(self.path), lambda: self.time)
+
+    def key(self, key: AccessKey) -> AccessKey:
+        self.ring.refresh()
+        return self.ring.get(key.access_key_id)
+
+    def over(self, key: AccessKey, name: str, since: int = NOW) -> bool:
+        return self.sign_outs.holds(self.key(key), name, since)
+
+    def stored(self) -> int:
+        return int(apsw.Connection(str(self.path)).execute("SELECT count(*) FROM sign_outs").get or 0)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path / "access.sqlite")
+
+
+def test_a_sign_in_that_was_ended_stays_ended_and_no_other_is(desk: Desk) -> None:
+    key, other = (desk.store.create("default", name, None) for name in ("olga", "ivan"))
+    desk.sign_outs.add(key, "one", NOW + WEEK_MS)
+    for _ in range(2):
+        assert desk.over(key, "one")
+        assert not desk.over(key, "two")
+        assert not desk.over(other, "one")
+        desk.restart()
+
+
+def test_no_name_of_a_sign_in_is_stored(desk: Desk) -> None:
+    key = desk.store.create("default", "olga", None)
+    desk.sign_outs.add(key, "form-token-of-olga", NOW + WEEK_MS)
+    for file in desk.path.parent.iterdir():
+        assert b"form-token-of-olga" not in file.read_bytes()
+
+
+def test_disabling_a_key_ends_its_sign_ins_for_good(desk: Desk) -> None:
+    key = desk.store.create("default", "olga", None)
+    desk.time += 5
+    desk.store.set_active(key.access_key_id, active=False)
+    desk.time += 5
+    desk.store.set_active(key.access_key_id, active=True)
+    for _ in range(2):
+        assert desk.over(key, "before")
+        assert desk.over(key, "at", NOW + 5)
+        assert not desk.over(key, "after", NOW + 6)
+        desk.restart()
+
+
+def test_what_would_be_over_by_itself_is_forgotten(desk: Desk) -> None:
+    key = desk.store.create("default", "olga", None)
+    desk.sign_outs.add(key, "old", NOW + 10)
+    desk.time += 10
+    desk.sign_outs.add(key, "new", NOW + WEEK_MS)
+    assert desk.stored() == 1
+    assert desk.over(key, "new")
+
+
+def test_the_sign_outs_of_a_deleted_key_go_with_it(desk: Desk) -> None:
+    key = desk.store.create("default", "olga", None)
+    desk.sign_outs.add(key, "one", NOW + WEEK_MS)
+    desk.store.delete(key.access_key_id)
+    assert desk.stored() == 0
+    desk.sign_outs.add(key, "two", NOW + WEEK_MS)
+    assert desk.stored() == 0
+
+
+def test_more_sign_outs_than_are_kept_end_every_sign_in_of_the_key(desk: Desk) -> None:
+    key, other = (desk.store.create("default", name, None) for name in ("olga", "ivan"))
+    desk.sign_outs.add(other, "theirs", NOW + WEEK_MS)
+    for number in range(MOST_A_KEY + 1):
+        desk.sign_outs.add(key, str(number), NOW + WEEK_MS)
+    assert desk.stored() == 1
+    for _ in range(2):
+        assert all(desk.over(key, str(number)) for number in range(MOST_A_KEY + 1))
+        assert desk.over(key, "never signed out")
+        assert not desk.over(key, "later", NOW + 1)
+        assert desk.over(other, "theirs")
+        assert not desk.over(other, "another")
+        desk.restart()
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["end", "disable", "restart", "later", "start"]),
+            st.integers(0, 1),
+            st.integers(0, 9),
+        ),
+        max_size=30,
+    )
+)
+def test_whatever_happens_in_between_what_ended_never_comes_back(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int, int]]
+) -> None:
+    desk = Desk(tmp_path_factory.mktemp("sign-outs") / "access.sqlite")
+    keys = [desk.store.create("default", name, None) for name in ("olga", "ivan")]
+    began: dict[tuple[int, str], int] = {}
+    ended: set[tuple[int, str]] = set()
+    for what, which, name in steps:
+        key = keys[which]
+        if what == "start":
+            began.setdefault((which, str(name)), desk.time)
+        elif what == "end" and (which, str(name)) in began:
+            desk.sign_outs.add(key, str(name), began[which, str(name)] + WEEK_MS)
+            ended.add((which, str(name)))
+        elif what == "disable":
+            desk.store.set_active(key.access_key_id, active=False)
+            desk.store.set_active(key.access_key_id, active=True)
+            ended |= {one for one in began if one[0] == which}
+        elif what == "restart":
+            desk.restart()
+        desk.time += 1
+        for one, since in began.items():
+            assert desk.over(keys[one[0]], one[1], since) is (one in ended)
