@@ -1,10 +1,10 @@
 """The data folder of a server: making it, holding it for one process, and telling whether it is held."""
 
-import fcntl
 import os
 from pathlib import Path
 from typing import IO
 
+from otpconv import folder
 from otpconv.errors import Misconfigured
 
 
@@ -27,25 +27,15 @@ def hold(data: Path) -> IO[str]:
     Raises:
         Misconfigured: another process holds it, or it can't be made.
     """
-    file = (make(data) / "lock").open("w")
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
+        return folder.hold(make(data) / "lock")
+    except BlockingIOError:
         raise Misconfigured(f"another otpconv serves {data}: stop it, or choose another --data") from None
-    return file
 
 
 def is_held(data: Path) -> bool:
     """Return whether a process holds the folder."""
-    try:
-        with (data / "lock").open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        pass
-    return False
+    return folder.is_held(data / "lock")
 
 
 def write_private(file: Path, text: str) -> None:

@@ -1,11 +1,12 @@
-"""Folders that several processes use: one at a time prepares what is in them."""
+"""Folders that several processes use: one at a time prepares what is in them, or holds them as its own."""
 
 import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 
 @contextmanager
@@ -46,3 +47,35 @@ def _lock_within(descriptor: int, within_ms: int) -> None:
             time.sleep(0.001)
         else:
             return
+
+
+def hold(file: Path) -> IO[str]:
+    """Hold a file until it is closed or this process ends, however it ends; make it with mode 0600.
+
+    Raises:
+        BlockingIOError: another process holds it.
+        OSError: it can't be opened.
+    """
+    # Who can open the file for reading can hold it too, and keep a server from starting.
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    held = os.fdopen(descriptor, "r+")
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        held.close()
+        raise
+    with suppress(OSError):  # one of an older version may be open to others
+        os.fchmod(descriptor, 0o600)
+    return held
+
+
+def is_held(file: Path) -> bool:
+    """Return whether a process holds a file; one that can't be opened is held by none."""
+    try:
+        with file.open() as opened:
+            fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    return False

@@ -1,8 +1,10 @@
 """Stopping, starting beside another, and starting on what is damaged."""
 
+import os
 import signal
 import socket
 import sqlite3
+import stat
 import subprocess
 import sys
 import threading
@@ -71,6 +73,27 @@ def test_a_second_server_on_the_same_folder_is_refused(server: LocalServer) -> N
     assert second.returncode == 2
     assert second.stderr.count("\n") == 1
     assert "another otpconv serves" in second.stderr
+
+
+def test_every_file_in_the_data_folder_is_for_its_owner_alone_whatever_the_umask(
+    make_server: Callable[..., LocalServer],
+) -> None:
+    server = make_server()
+    server.data.mkdir(mode=0o700)
+    (server.data / "lock").touch(0o666)
+    (server.data / "lock").chmod(0o666)  # as an older version made it
+    mask = os.umask(0)
+    try:
+        server.start()
+    finally:
+        os.umask(mask)
+    auth = (server.access_key_id, server.access_key_secret)
+    httpx.post(f"{server.url}/v1/messages", json={"messages": [{"message_id": "1"}]}, auth=auth)
+    httpx.get(f"{server.url}/v1/rates", auth=("LTAInobody", "x"))  # a line for the audit trail
+    server.stop()
+    modes = {file.name: stat.filemode(file.stat().st_mode) for file in server.data.iterdir()}
+    assert set(modes.values()) == {"-rw-------"}, modes
+    assert {"lock", "audit.ndjson", "journal.sqlite", "sealing.key"} <= set(modes)
 
 
 def test_a_port_in_use_is_refused_and_named(server: LocalServer, tmp_path: Path) -> None:
