@@ -46,6 +46,10 @@ REFUSED = [
     ('otpconv_requests_total{action="otpconv:GetMetrics",code="AccessDenied",instance="s"}', "0+60x120")
 ]
 
+EXPIRY = "otpconv_tls_certificate_expires_timestamp_seconds"
+#: promtool's clock begins at 0.
+EXPIRING = [(f'{EXPIRY}{{instance="old"}}', "200000x120"), (f'{EXPIRY}{{instance="new"}}', "300000x120")]
+
 #: What a server tells for two hours, by the minute; which alerts fire then, and of what.
 CASES = [
     (SERIES, "ConversionLow", [{"provider": "broken", "country": "DE", "window": "1h", "instance": "s"}]),
@@ -55,6 +59,7 @@ CASES = [
     (FAILING, "CallersRefused", []),
     (SLOW, "CommitsSlow", [{"instance": "s"}]),
     (SLOW, "LedgerLags", [{"instance": "s"}]),
+    (EXPIRING, "CertificateExpires", [{"instance": "old"}]),
     (
         REFUSED,
         "CallersRefused",
@@ -142,5 +147,6 @@ def test_every_metric_that_is_asked_for_is_told(own: httpx.Client, eventually: C
     eventually(lambda: "otpconv_requested_messages{" in own.get("/metrics").text, True)
     told = own.get("/metrics").text
     asked = {name for text in expressions().values() for name in re.findall(r"\botpconv_\w+", text)}
+    asked.remove(EXPIRY)  # of servers with a certificate
     assert len(asked) >= 6
     assert [name for name in asked if not re.search(rf"^{name}[ {{]", told, re.MULTILINE)] == []

@@ -3,7 +3,7 @@
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from otpconv.cli.local_server import LocalServer
+from otpconv.clock import wall_clock
 from otpconv.config import load
 from otpconv.errors import Misconfigured
 from otpconv.web.tls import is_exposed, own_tls
@@ -26,11 +27,17 @@ MESSAGES = {"messages": [{"message_id": "1"}]}
 MakeServer = Callable[..., LocalServer]
 
 
-def certificate(folder: Path, name: str, passphrase: bytes | None = None) -> tuple[Path, Path]:
+def certificate(
+    folder: Path,
+    name: str,
+    passphrase: bytes | None = None,
+    *,
+    begin: datetime = datetime(2020, 1, 1, tzinfo=UTC),
+    end: datetime = datetime(2120, 1, 1, tzinfo=UTC),
+) -> tuple[Path, Path]:
     """Make a certificate of 127.0.0.1, signed by itself, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     who = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    begin = datetime(2020, 1, 1, tzinfo=UTC)
     signed = (
         x509.CertificateBuilder()
         .subject_name(who)
@@ -38,7 +45,7 @@ def certificate(folder: Path, name: str, passphrase: bytes | None = None) -> tup
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(begin)
-        .not_valid_after(begin.replace(year=2120))
+        .not_valid_after(end)
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
         .sign(key, hashes.SHA256())
     )
@@ -51,6 +58,12 @@ def certificate(folder: Path, name: str, passphrase: bytes | None = None) -> tup
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, sealing)
     )
     return cert_file, key_file
+
+
+def expiring(folder: Path, name: str, days: int) -> tuple[Path, Path]:
+    """Make a certificate for 100 days that expires so many days from now."""
+    end = datetime.fromtimestamp(wall_clock() // 1000, UTC) + timedelta(days=days)
+    return certificate(folder, name, begin=end - timedelta(days=100), end=end)
 
 
 @pytest.fixture(scope="module")

@@ -78,14 +78,14 @@ def _run(settings: "Settings", *, json: bool) -> None:
     from otpconv.service import Service
     from otpconv.web.gate import Gate
     from otpconv.web.pages import OneTimeLinks
-    from otpconv.web.server import listening_port, run
+    from otpconv.web.server import bind, run
     from otpconv.web.tls import is_exposed, own_tls
 
     tls = own_tls(settings)
-    free_port = listening_port(settings.host, settings.port)
+    bound = bind(settings.host, settings.port)
     service = Service(settings)
     key_file = service.first_key_file()
-    url = url_of(settings.host, free_port, secure=tls is not None)
+    url = url_of(settings.host, bound.getsockname()[1], secure=tls is not None)
     log = logging.getLogger(__name__)
     if is_exposed(settings):
         log.warning(_IN_CLEAR)
@@ -114,8 +114,7 @@ def _run(settings: "Settings", *, json: bool) -> None:
         Gate(settings, AuditLog(settings.data)),
         links,
         tls=tls,
-        host=settings.host,
-        port=free_port,
+        bound=bound,
         public_url=public_url,
         started=started,
     )

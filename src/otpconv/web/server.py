@@ -1,4 +1,4 @@
-"""Running the web application in granian, inside our own event loop, until a signal says stop."""
+"""Running the web application by granian's workers, beside our own event loop, until a signal says stop."""
 
 import asyncio
 import contextlib
@@ -10,18 +10,15 @@ import socket
 from collections.abc import Callable
 
 import uvloop
-from granian.constants import HTTPModes, Interfaces, SSLProtocols
-from granian.http import HTTP1Settings
-from granian.server.embed import Server
-from starlette.types import ASGIApp
 
+from otpconv.clock import Clock
 from otpconv.errors import Misconfigured
 from otpconv.service import Service
 from otpconv.web.app import App
 from otpconv.web.gate import Gate
 from otpconv.web.pages import OneTimeLinks
-from otpconv.web.tls import Tls
-from otpconv.web.worker import spawner
+from otpconv.web.tls import Expiry, Tls
+from otpconv.web.worker import BACKLOG, Workers
 
 #: How long a stop waits for requests in progress, s.
 _GRACE_S = 10.0
@@ -29,9 +26,8 @@ _GRACE_S = 10.0
 _HALF_SENT_S = 1.0
 #: How long a stop waits for clients to take their answers, s.
 _LINGER_S = 0.5
-#: Connections at most, idle ones included; more wait in the listening socket. Each may fill a buffer.
+#: Connections of a worker at most, idle ones included; more wait in the listening socket.
 _CONNECTIONS = 8_192
-_BUFFER_BYTES = 128 * 1024
 #: File descriptors for everything that is no connection.
 _OTHER_FILES = 256
 
@@ -47,8 +43,7 @@ def run(
     links: OneTimeLinks,
     *,
     tls: Tls | None,
-    host: str,
-    port: int,
+    bound: socket.socket,
     public_url: str,
     started: Callable[[], None],
 ) -> None:
@@ -59,61 +54,49 @@ def run(
         gate: asked before anybody is let in.
         links: sign people in to the pages.
         tls: the certificate of HTTPS; None serves plain HTTP.
-        host: address to listen on.
-        port: port to listen on.
+        bound: the socket to listen at, from `bind`.
         public_url: where people reach this server.
         started: called once requests are answered.
 
     Raises:
-        Misconfigured: the address can't be listened on.
+        Misconfigured: the address can't be listened on, or the certificate not be served.
     """
     app = App(service, gate, links, public_url)
-    uvloop.run(_serve(service, gate, app, make_server(app, host, port, tls), started))
+    uvloop.run(_serve(service, gate, app, bound=bound, tls=tls, started=started))
 
 
-def listening_port(host: str, port: int) -> int:
-    """Return the port to listen on, a free one for 0, once it is sure that it can be had.
+def bind(host: str, port: int) -> socket.socket:
+    """Return a socket at this address, a free port for 0, that does not listen yet.
 
     Raises:
         Misconfigured: the address is in use, or not this machine's.
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-            return int(probe.getsockname()[1])
+        bound = socket.socket(family, socket.SOCK_STREAM)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        bound.bind(address)
     except OSError as error:
-        raise Misconfigured(
-            f"{host} port {port} can't be listened on ({error.strerror}): choose another --host or --port"
-        ) from error
+        raise _not_listening(host, port, error) from error
+    return bound
 
 
-def make_server(app: ASGIApp, host: str, port: int, tls: Tls | None = None) -> Server:
-    """Return granian with our settings; `serve` runs it in this event loop until `stop`."""
-    return Server(
-        app,
-        host,
-        port,
-        interface=Interfaces.ASGINL,
-        # In the other modes a connection that sends nothing is never closed.
-        http=HTTPModes.http1,
-        backlog=2048,
-        # What granian counts by this is connections, not requests.
-        backpressure=_connections(),
-        http1_settings=HTTP1Settings(
-            header_read_timeout=30_000, max_buffer_size=_BUFFER_BYTES, pipeline_flush=True
-        ),
-        websockets=False,
-        log_enabled=False,
-        ssl_cert=tls.cert if tls else None,
-        ssl_key=tls.key if tls else None,
-        # The SDKs of older languages have no TLS 1.3.
-        ssl_protocol_min=SSLProtocols.tls12,
+def _not_listening(host: str, port: int, error: OSError) -> Misconfigured:
+    return Misconfigured(
+        f"{host} port {port} can't be listened on ({error.strerror}): choose another --host or --port"
     )
 
 
-async def _serve(service: Service, gate: Gate, app: App, server: Server, started: Callable[[], None]) -> None:
+async def _serve(
+    service: Service,
+    gate: Gate,
+    app: App,
+    *,
+    bound: socket.socket,
+    tls: Tls | None,
+    started: Callable[[], None],
+) -> None:
     loop = asyncio.get_running_loop()
     signalled = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -122,23 +105,33 @@ async def _serve(service: Service, gate: Gate, app: App, server: Server, started
     # What lives as long as the process needs no collector; what a request makes goes without one.
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
-    announcing = loop.create_task(_announce(server.bind_addr, server.bind_port, started))
-    settling = loop.create_task(_settle(gate))
-    serving = loop.create_task(server.serve(spawner(app)))
-    stopping = loop.create_task(signalled.wait())
+    workers = Workers(app, bound, _connections(2 if tls else 1))
+    tasks = [loop.create_task(_settle(gate))]
     try:
-        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        _listen(bound)
+        workers.start(tls.served if tls else None)
+        if tls is not None:
+            service.metrics.registry.register(Expiry(tls))
+            tasks.append(loop.create_task(_renew(tls, workers, service.clock)))
+        started()
+        await signalled.wait()
         _log.info("stopping: finishing %d requests", app.in_progress)
-        server.stop()  # type: ignore[no-untyped-call]
-        await _finish(app, serving)
+        await _finish(app, loop.create_task(workers.stop()))
     finally:
-        announcing.cancel()
-        stopping.cancel()
-        settling.cancel()
+        for task in tasks:
+            task.cancel()
         gate.settle()
         await app.close()
         await service.stop()
         _log.info("stopped")
+
+
+def _listen(bound: socket.socket) -> None:
+    try:
+        bound.listen(BACKLOG)
+    except OSError as error:
+        host, port = bound.getsockname()[:2]
+        raise _not_listening(host, port, error) from error
 
 
 async def _finish(app: App, serving: asyncio.Task[None]) -> None:
@@ -153,14 +146,14 @@ async def _finish(app: App, serving: asyncio.Task[None]) -> None:
         await serving
 
 
-def _connections() -> int:
-    """Return how many connections this process can have; it asks for as many as it wants first."""
-    wanted = _CONNECTIONS + _OTHER_FILES
+def _connections(workers: int) -> int:
+    """Return how many connections a worker can have; the process asks for as many files as it wants first."""
+    wanted = workers * _CONNECTIONS + _OTHER_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        return max(1, soft - _OTHER_FILES)
+        return max(1, (soft - _OTHER_FILES) // workers)
     return _CONNECTIONS
 
 
@@ -171,14 +164,19 @@ async def _settle(gate: Gate) -> None:
         gate.settle()
 
 
-async def _announce(host: str, port: int, started: Callable[[], None]) -> None:
-    """Call `started` once somebody answers on the port."""
+async def _renew(tls: Tls, workers: Workers, clock: Clock) -> None:
+    """Serve a renewed certificate to new connections, within seconds; those that there are go on."""
     while True:
+        tls.warn(clock())
+        await asyncio.sleep(1)
+        if workers.busy:
+            continue
+        pair = await asyncio.to_thread(tls.renewed, clock())
+        if pair is None:
+            continue
         try:
-            _, writer = await asyncio.open_connection(host, port)
-        except OSError:
-            await asyncio.sleep(0.01)
+            workers.start(pair)
+        except Misconfigured as error:
+            tls.refuse(pair, error.text)
         else:
-            writer.close()
-            started()
-            return
+            tls.serve(pair)

@@ -1,27 +1,172 @@
-"""granian's worker for our application, in which a report reaches the event loop without a task of its own.
+"""granian's workers for our application, in which a report reaches the event loop without a task of its own.
 
 A task, its coroutines and a future are a quarter of what a signed call costs in Python. granian hands each
 request to a scheduler, which makes a task of it. Ours first offers it to `App.start`, which answers by a
 callback. What this page uses of granian's inside is held by the range of versions in pyproject.toml, and by
 every test that talks to a server.
+
+A worker reads the certificate once, as it starts. For a renewed one another worker starts on the same
+listening socket, and the one before retires: no connection and no handshake is cut.
 """
 
 import asyncio
+import logging
+import os
+import socket
+import sys
+import tempfile
 from collections import deque
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
 from granian import _granian
-from granian.server.embed import AsyncWorker
+from granian.http import HTTP1Settings
 
 from otpconv.dialects.alibaba import Answer
+from otpconv.errors import Misconfigured
 from otpconv.web.app import App
+from otpconv.web.tls import Pair, as_file
+
+#: How long a connection may be idle, or take for the head of a request, s.
+_HEAD_S = 30
+#: How long a retired worker goes on: after this no connection of it is idle, so none is cut, s.
+_RETIRED_S = _HEAD_S + 5
+_BUFFER_BYTES = 128 * 1024
+#: Connections that wait to be accepted, at most.
+BACKLOG = 2048
 
 # granian's own types; its stubs lag behind what they describe.
 _Request = Any
 _AsgiWorker: Any = _granian.ASGIWorker
-_wrap_target: Any = AsyncWorker.wrap_target
+_Holder: Any = _granian.SocketHolder
+
+# It logs that workers start and stop, which is said by the server; what goes wrong it answers or raises.
+logging.getLogger("_granian").setLevel(logging.CRITICAL + 1)
+
+
+class Workers:
+    """The worker that takes new connections, and one at most that finishes those from before.
+
+    Args:
+        app: answers the requests.
+        listening: the listening socket.
+        connections: at most, of each worker.
+    """
+
+    def __init__(self, app: App, listening: socket.socket, connections: int) -> None:
+        self._app = app
+        self._listening = listening
+        self._connections = connections
+        self._worker: _Worker | None = None
+        self._retiring: asyncio.Task[None] | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a worker is still retiring; another can't be replaced until it has."""
+        return self._retiring is not None and not self._retiring.done()
+
+    def start(self, pair: Pair | None) -> None:
+        """Take new connections by a new worker, which serves this certificate; None is plain HTTP.
+
+        Raises:
+            Misconfigured: the certificate can't be served; the worker before goes on.
+        """
+        before, self._worker = self._worker, _Worker(self._app, self._listening, self._connections, pair)
+        if before is not None:
+            before.retire()
+            self._retiring = asyncio.create_task(before.end_later())
+
+    async def stop(self) -> None:
+        """Take no more connections, and wait until the last one is finished."""
+        ending = [self._worker.end()] if self._worker else []
+        if self._retiring is not None:
+            self._retiring.cancel()
+            await asyncio.wait({self._retiring})
+        await asyncio.gather(*ending)
+
+
+class _Worker:
+    """One worker of granian, in a thread of its own."""
+
+    def __init__(self, app: App, listening: socket.socket, connections: int, pair: Pair | None) -> None:
+        loop = asyncio.get_running_loop()
+        self._stop = _granian.WorkerSignal()
+        self._ended: asyncio.Future[None] = loop.create_future()
+        self._stop.add_cb(lambda: loop.call_soon_threadsafe(self._ended.set_result, None))
+        self._arrivals = _Arrivals(app, loop)
+        scheduler = _Scheduler(loop, self._arrivals.add, None, None, None)
+        # The worker closes it.
+        self._descriptor = os.dup(listening.fileno())
+        with ExitStack() as files:
+            tls: dict[str, object] = {}
+            if pair is not None:
+                paths = [files.enter_context(as_file(content)) for content in (pair.chain, pair.key)]
+                # The SDKs of older languages have no TLS 1.3.
+                tls = {
+                    "ssl_enabled": True,
+                    "ssl_cert": paths[0],
+                    "ssl_key": paths[1],
+                    "ssl_protocol_min": "tls1.2",
+                }
+            worker = _AsgiWorker(
+                1,
+                (None, _Holder(*_held(self._descriptor))),
+                None,
+                # What granian counts by this is connections, not requests.
+                backpressure=connections,
+                # In the other modes a connection that sends nothing is never closed.
+                http_mode="1",
+                http1_opts=HTTP1Settings(
+                    header_read_timeout=_HEAD_S * 1000, max_buffer_size=_BUFFER_BYTES, pipeline_flush=True
+                ),
+                **tls,
+            )
+            try:
+                worker.serve_async(scheduler, loop, self._stop)
+            except BaseException as error:
+                if type(error).__name__ != "PanicException":  # how Rust says that it can't
+                    raise
+                os.close(self._descriptor)
+                raise Misconfigured(f"the certificate can't be served: {error}") from None
+
+    def retire(self) -> None:
+        """Take no more connections; each that there is ends with the answer to its next request."""
+        self._arrivals.retired = True
+        # A worker that is stopped drops the handshakes in progress. So it goes on, but listens at a socket
+        # where nobody connects.
+        with _idle_listener() as idle:
+            os.dup2(idle.fileno(), self._descriptor, inheritable=False)
+
+    async def end_later(self) -> None:
+        """End as soon as no connection can be idle, or at once when cancelled."""
+        try:
+            await asyncio.sleep(_RETIRED_S)
+        finally:
+            self._stop.set()
+        await self._ended
+
+    async def end(self) -> None:
+        """Let requests in progress finish, close all other connections, and end."""
+        self._stop.set()
+        await self._ended
+
+
+def _held(descriptor: int) -> tuple[object, ...]:
+    """Return what granian's holder of a socket takes on this system."""
+    if sys.platform.startswith(("linux", "freebsd")):
+        return descriptor, False, BACKLOG
+    return descriptor, False
+
+
+def _idle_listener() -> socket.socket:
+    """Return a listening socket that nobody knows of."""
+    idle = socket.socket(socket.AF_UNIX)
+    idle.bind("" if sys.platform == "linux" else tempfile.mkdtemp() + "/idle")
+    idle.listen(1)
+    idle.setblocking(False)  # noqa: FBT003 - the standard library's own
+    return idle
 
 
 class _Scheduler(_granian.CallbackScheduler):
@@ -35,31 +180,18 @@ class _Scheduler(_granian.CallbackScheduler):
         self._schedule_fn = schedule
 
 
-def spawner(app: App) -> Any:  # noqa: ANN401 - what granian takes
-    """Return what granian's embedded server runs as its worker, for `app`."""
-
-    async def spawn(worker_id: int, stop: Any, _: object, socket: Any, loop: Any, *settings: Any) -> None:  # noqa: ANN401
-        (
-            *threads, backpressure, _task_kind, http, http1, http2, websockets, static, _log, tls, _scope
-        ) = settings  # fmt: skip
-        options = http, http1, http2, websockets, static, *tls
-        worker = _AsgiWorker(worker_id, socket, None, *threads, backpressure, *options, (None, None))
-        stopped = loop.create_future()
-        stop.add_cb(lambda: loop.call_soon_threadsafe(stopped.set_result, None))
-        scheduler = _Scheduler(loop, _Arrivals(app, loop).add, None, None, None)
-        worker.serve_async(scheduler, loop, stop)
-        await stopped
-
-    return _wrap_target(spawn)
-
-
 class _Arrivals:
-    """The requests on their way from granian's thread to the event loop."""
+    """The requests on their way from granian's thread to the event loop.
+
+    Attributes:
+        retired: whether each answer is the last one of its connection.
+    """
 
     def __init__(self, app: App, loop: asyncio.AbstractEventLoop) -> None:
         self._app = app
         self._loop = loop
         self._requests: deque[_Request] = deque()
+        self.retired = False
 
     def add(self, request: _Request) -> None:
         """Take a request, in granian's thread; the first one wakes the loop."""
@@ -78,15 +210,27 @@ class _Arrivals:
 
     async def _run(self, request: _Request) -> None:
         try:
-            await self._app(request.scope, request.proto.receive, request.proto.send)
+            await self._app(request.scope, request.proto.receive, self._send(request))
         except BaseException as error:  # noqa: BLE001 - it answers the client, and says so in its log
             request.err(error)
         else:
             request.done()
 
     def _respond(self, request: _Request, answer: Answer) -> None:
-        send = request.proto.send
+        send = self._send(request)
         send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         send({"type": "http.response.body", "body": answer.body})
         request.done()
         self._app.responded()
+
+    def _send(self, request: _Request) -> Any:  # noqa: ANN401 - granian's own
+        send = request.proto.send
+        if not self.retired:
+            return send
+
+        def send_last(message: dict[str, Any]) -> Any:  # noqa: ANN401 - what granian's own gives
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"connection", b"close")]
+            return send(message)
+
+        return send_last
