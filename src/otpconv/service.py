@@ -4,12 +4,14 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
 from otpconv import data_folder
 from otpconv.access.directory import Directory
 from otpconv.access.keys import KeyRing, KeyStore
+from otpconv.access.nonce_log import NonceLog
 from otpconv.access.nonces import WINDOW_MS, NonceGuard
 from otpconv.access.sealing import Sealer, load_key
 from otpconv.access.sessions import Sessions
@@ -58,8 +60,7 @@ class Service:
         sealer: seals what is handed out and comes back, such as the cookies of who is signed in.
         sessions: the temporary credentials of those who assumed a role.
         sign_outs: which sign-ins to the pages are over.
-        started_at: when the service was opened, ms.
-        nonces: the guard against replayed requests.
+        nonces: the guard against replayed requests; what it admits is in `nonce_log`.
         number_hash: the keyed hash under which numbers are stored.
         intake: takes reports.
         recent: what is acknowledged and not yet in the ledger.
@@ -75,7 +76,6 @@ class Service:
             Unavailable: the disk is full or fails.
         """
         self.clock = clock
-        self.started_at = clock()
         self._settings = settings
         data = settings.data
         self._lock = data_folder.hold(data)
@@ -86,8 +86,10 @@ class Service:
         self.sign_outs = SignOuts(SqliteSignOuts(data / "access.sqlite"), clock)
         self.number_hash = NumberHash(self.sealer.derive("number"))
         self._journal = SqliteJournal(data / "journal.sqlite")
-        self.nonces = NonceGuard(_NONCES)
-        self.nonces.restore(self._journal.nonces(clock() - _NONCES_MS, _NONCES))
+        self.nonce_log = NonceLog(data / "nonces")
+        self.nonces = NonceGuard(_NONCES, self.nonce_log.append)
+        journaled = self._journal.nonces(clock() - _NONCES_MS, _NONCES)
+        self.nonces.restore(chain(self.nonce_log.remembered(), journaled), self.nonce_log.floor)
         ledger_file, journal_file = data / "ledger.sqlite", data / "journal.sqlite"
         cursor = sqlite.prepare(ledger_file, journal_file)
         self._acknowledged = self._journal.head()
@@ -145,6 +147,7 @@ class Service:
         self._keep_uses()
         self._ledger.close()
         self._journal.close()
+        self.nonce_log.close()
         self._key_store.close()
         self._lock.close()
 

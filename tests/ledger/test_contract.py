@@ -290,6 +290,14 @@ def test_nonces_are_the_newest_ones_since_a_time_of_recording(storage: Storage) 
     assert storage.journal.nonces(NOW, 0) == []
 
 
+def test_a_clock_that_was_back_for_some_commits_hides_no_older_nonces(storage: Storage) -> None:
+    storage.journal.append([Entry(true("a", DAY), nonce=1, signed_at=DAY)], NOW)
+    for n in range(3):
+        storage.journal.append([Entry(true("b", DAY), nonce=7 + n, signed_at=DAY)], NOW - 400 * DAY)
+    storage.journal.append([Entry(true("c", DAY), nonce=2, signed_at=DAY)], NOW + 1)
+    assert storage.journal.nonces(NOW, 10) == [(2, DAY), (1, DAY)]
+
+
 def test_minutes_are_kept_from_the_latest_horizon_on(storage: Storage) -> None:
     for n in range(4):
         storage.record(Requested(1, f"{n}", DAY + n * MINUTE_MS))

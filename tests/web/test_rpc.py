@@ -4,8 +4,10 @@ import hashlib
 import json
 import re
 import socket
+import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -15,6 +17,8 @@ import pytest
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
+from otpconv.config import load
+from otpconv.service import open_directory
 from web.wire import FORM, Reply, Request, administrator, connect, exchange, send, timestamp, v1, v3
 
 REPORT = {"MessageId": "1008030300", "Delivered": "true"}
@@ -668,3 +672,46 @@ def test_a_replay_is_refused_also_after_a_restart(
     for request in requests:
         refused(second, send(second.url, request), "SignatureNonceUsed", 400)
     ok(send(second.url, v3(administrator(second), REPORT)))
+
+
+def test_a_call_that_was_refused_or_changed_nothing_is_no_good_after_a_restart_either(
+    restarted: Callable[[Callable[[LocalServer], None]], LocalServer],
+) -> None:
+    used: dict[str, Request] = {}
+
+    def use(first: LocalServer) -> None:
+        key = administrator(first)
+        ok(send(first.url, v3(key, REPORT)))
+        used["changed nothing"] = v3(key, REPORT)
+        ok(send(first.url, used["changed nothing"]))
+        used["refused"] = v3(key, {"MessageId": "x"})
+        refused(first, send(first.url, used["refused"]), "MissingDelivered", 400)
+        used["ahead"] = v3(key, REPORT, headers={"x-acs-date": timestamp(600_000)})
+        ok(send(first.url, used["ahead"]))
+
+    second = restarted(use)
+    for request in used.values():
+        refused(second, send(second.url, request), "SignatureNonceUsed", 400)
+
+
+def test_a_role_is_never_assumed_twice_by_one_request(
+    restarted: Callable[[Callable[[LocalServer], None]], LocalServer],
+) -> None:
+    requests: list[Request] = []
+
+    def use(first: LocalServer) -> None:
+        with closing(open_directory(load(data=first.data))) as directory:
+            directory.create_role("default", "Reporter", 3_600)
+        key = administrator(first)
+        asked = {"RoleArn": "acs:ram::1:role/Reporter", "RoleSessionName": "alice"}
+        sts = {"x-acs-action": "AssumeRole", "x-acs-version": "2015-04-01"}
+        while "Credentials" not in send(first.url, v3(key, asked, headers=sts)).json:
+            time.sleep(0.02)
+        for ahead_ms in (-600_000, 0, 600_000, 890_000):
+            signed = v3(key, asked, headers={**sts, "x-acs-date": timestamp(ahead_ms)})
+            assert "Credentials" in send(first.url, signed).json
+            requests.append(signed)
+
+    second = restarted(use)
+    for request in requests:
+        refused(second, send(second.url, request), "SignatureNonceUsed", 400)

@@ -1,7 +1,7 @@
 """The guard against replayed requests: timestamps within 15 minutes, and no nonce twice."""
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from heapq import heappop, heappush
 from struct import Struct
@@ -37,12 +37,17 @@ class NonceGuard:
 
     Args:
         capacity: how many nonces are remembered at most.
+        keep: called with the fingerprint of each nonce, when it was signed (ms), and the floor, before it is
+            admitted; what it raises refuses the request.
     """
 
-    def __init__(self, capacity: int = 2_000_000) -> None:
+    def __init__(
+        self, capacity: int = 2_000_000, keep: Callable[[int, int, int], None] | None = None
+    ) -> None:
         if capacity < 1:
             raise ValueError("The capacity is at least one nonce.")
         self._capacity = capacity
+        self._keep = keep
         self._crowded = capacity // 2
         self._len = 0
         # Dictionaries of plain integers and arrays, which the garbage collector does not walk through: with
@@ -89,7 +94,7 @@ class NonceGuard:
         Raises:
             ReplayedNonce: this key has used the nonce within the window, whatever the timestamp.
             StaleTimestamp: as `check_time`.
-            Unavailable: there is no memory left for nonces of the present.
+            Unavailable: there is no memory left for nonces of the present, or they can't be kept.
         """
         second = signed_at // _SECOND_MS
         if second <= self._floor or not -WINDOW_MS <= signed_at - now <= WINDOW_MS:
@@ -105,6 +110,8 @@ class NonceGuard:
             )
         if self._len >= self._crowded:
             self._make_room(signed_at, now)
+        if self._keep is not None:
+            self._keep(fingerprint, signed_at, self._floor)
         self._remember(fingerprint, second)
         return fingerprint
 
@@ -113,12 +120,14 @@ class NonceGuard:
         fingerprint = _fingerprint(access_key_id, nonce)
         return fingerprint in self._seen[fingerprint % _SHARDS]
 
-    def restore(self, remembered: Iterable[tuple[int, int]]) -> None:
+    def restore(self, remembered: Iterable[tuple[int, int]], floor: int = -1) -> None:
         """Take in what was remembered before a restart, in any order.
 
         Args:
             remembered: fingerprints and when their requests were signed, ms.
+            floor: the second up to which nonces may have been forgotten; -1 when none were.
         """
+        self._floor = max(self._floor, floor)
         by_second: dict[int, array[int]] = {}
         for fingerprint, signed_at in remembered:
             by_second.setdefault(signed_at // _SECOND_MS, array("q")).append(fingerprint)

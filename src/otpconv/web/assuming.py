@@ -6,7 +6,7 @@ from otpconv.access.document import parse_document
 from otpconv.access.keys import AccessKey, Role
 from otpconv.access.tokens import MAX_POLICY_CHARS, assumed_role_arn, role_arn
 from otpconv.dialects.alibaba import Answer, Call, GatewayError, RoleRequest, assumed, role_request
-from otpconv.errors import InvalidRequest, NotFound, StaleTimestamp
+from otpconv.errors import InvalidRequest, NotFound
 from otpconv.service import Service
 from otpconv.web.gate import Gate
 
@@ -16,17 +16,13 @@ def assume_role(
 ) -> Answer:
     """Return the answer to a call of AssumeRole whose caller is proven.
 
-    A call that was signed before this server started is refused, as it may be a replay: its nonce is in no
-    journal.
+    The answer must not go out before the call's nonce is on the disk: see `NonceLog.sync`.
 
     Raises:
         GatewayError: a parameter is missing or malformed, or there is no such role.
         AccessDenied: the caller may not assume the role.
-        StaleTimestamp: it was signed before this server started.
         Throttled: the caller is over a limit.
     """
-    if call.signed_at < service.started_at // 1000 * 1000:
-        raise StaleTimestamp("The request was signed before the server started; sign it again.")
     wanted = role_request(call)
     role = _role(service, key, wanted)
     # Policies name a role as it was made. Who may not assume roles is not told which there are.

@@ -81,8 +81,7 @@ class RpcEndpoint:
             key, nonce, now = self._caller(call, scope)
             if (call.version, call.action) == ASSUME_ROLE:
                 answer = self._assume(call, key, scope=scope, request_id=request_id, now=now)
-                self._count(call.permission, "OK")
-                respond(answer)
+                self._hand_out(answer, call, request_id, headers, respond)
                 return
             entry = self._entry(call, key, nonce, scope, now)
         except Exception as error:  # noqa: BLE001 - every failure is answered in the dialect
@@ -99,6 +98,22 @@ class RpcEndpoint:
                 respond(success(call, request_id))
 
         self._service.intake.hand_in(entry, done)
+
+    def _hand_out(
+        self, answer: Answer, call: Call, request_id: str, headers: Fields, respond: Respond
+    ) -> None:
+        """Respond with credentials once the nonce of their call is on the disk: no replay gets others."""
+
+        def done(synced: Future[None]) -> None:
+            try:
+                synced.result()
+            except Exception as error:  # noqa: BLE001 - every failure is answered in the dialect
+                respond(self._failure(error, request_id, headers, call))
+            else:
+                self._count(call.permission, "OK")
+                respond(answer)
+
+        get_running_loop().run_in_executor(None, self._service.nonce_log.sync).add_done_callback(done)
 
     def _caller(self, call: Call, scope: Scope) -> tuple[AccessKey, int, int]:
         """Return who calls, once that is proven, the fingerprint of the nonce, and the time (ms)."""

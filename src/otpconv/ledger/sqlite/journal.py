@@ -20,6 +20,9 @@ _CHECKPOINT_ENTRIES = 20_000
 #: How large the log is made beforehand.
 _LOG_BYTES = 16 * 1024 * 1024
 
+#: Commits in a row that are too old before there are no newer ones behind them: a clock may have been wrong.
+_BLIP = 20_000
+
 _ENCODER = msgspec.json.Encoder()
 _NONCES = msgspec.json.Decoder(list[tuple[int, int]])
 
@@ -65,11 +68,13 @@ class SqliteJournal:
     def nonces(self, since: int, limit: int) -> list[tuple[int, int]]:
         """Return the newest `limit` (fingerprint, signed_at) of entries recorded at or after `since` (ms)."""
         found: list[tuple[int, int]] = []
+        older = 0
         with mapped(self._path):
             for recorded_at, nonces in self._connection.execute(_SQL["newest_nonces"]):
-                if recorded_at < since or len(found) >= limit:
+                older = older + 1 if recorded_at < since else 0
+                if older > _BLIP or len(found) >= limit:
                     break
-                if nonces is not None:
+                if nonces is not None and not older:
                     found += reversed(_NONCES.decode(nonces))
         return found[:limit]
 
