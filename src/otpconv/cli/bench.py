@@ -15,6 +15,7 @@ import msgspec
 import typer
 from msgspec import Struct
 
+from otpconv.cli.characters import as_json
 from otpconv.cli.client import Client
 from otpconv.cli.local_server import LocalServer
 from otpconv.cli.options import Json
@@ -93,7 +94,7 @@ def bench(
     ):
         figures = _measure(server, seconds, connections)
     if json:
-        typer.echo(msgspec.json.encode(figures).decode())
+        typer.echo(as_json(figures))
     else:
         _show(figures)
 

@@ -9,6 +9,7 @@ import httpx
 import msgspec
 import typer
 
+from otpconv.cli.characters import as_json
 from otpconv.cli.client import Client
 from otpconv.cli.options import (
     DEFAULT_ENDPOINT,
@@ -100,7 +101,7 @@ def consume(
 
 def _summarize(counts: Counts, *, json: bool) -> None:
     if json:
-        typer.echo(msgspec.json.encode(counts).decode())
+        typer.echo(as_json(counts))
     else:
         note(
             f"{counts.recorded:,} reports recorded, {counts.unchanged:,} known before,"

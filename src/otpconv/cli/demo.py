@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import msgspec
 import typer
 from msgspec import Struct
 from rich.table import Table
 
+from otpconv.cli.characters import as_json
 from otpconv.cli.client import Client
 from otpconv.cli.local_server import LocalServer
 from otpconv.cli.options import Json
@@ -125,7 +125,7 @@ def demo(
         seconds = time.perf_counter() - began
         found = _settled(client, made_up, calls)
     if json:
-        typer.echo(msgspec.json.encode(found).decode())
+        typer.echo(as_json(found))
     else:
         _show(found, seconds)
     if not found.equal:

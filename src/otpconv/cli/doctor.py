@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 import typer
+from rich.text import Text
 
 from otpconv import __version__
+from otpconv.cli.characters import as_json
 from otpconv.cli.options import Data, Json
 from otpconv.cli.terminal import note, output, progress
 from otpconv.errors import OtpconvError
@@ -58,7 +59,7 @@ def doctor(
     problems = sum(not finding.ok for finding in found)
     if json:
         answer = {"ok": not problems, "rebuilt": rebuilt, "checks": found}
-        typer.echo(msgspec.json.encode(answer).decode())
+        typer.echo(as_json(answer))
     elif problems:
         typer.echo(f"{problems} problem{'s' if problems > 1 else ''}")
     if problems:
@@ -142,9 +143,9 @@ def _keys(settings: "Settings") -> Finding:
 
 
 def _show(finding: Finding) -> None:
-    mark = "[green]ok     [/]" if finding.ok else "[red]problem[/]"
+    mark = Text("ok     ", "green") if finding.ok else Text("problem", "red")
     console = output()
     console.print(mark, f"{finding.check}:", end=" ")
-    console.print(finding.text, markup=False, end="" if finding.advice else "\n", soft_wrap=True)
+    console.print(finding.text, end="" if finding.advice else "\n", soft_wrap=True)
     if finding.advice:
-        console.print(f"; to do: {finding.advice}", markup=False, soft_wrap=True)
+        console.print(f"; to do: {finding.advice}", soft_wrap=True)

@@ -17,6 +17,7 @@ from otpconv.cli.records import COLUMNS
 from otpconv.cli.terminal import note, progress
 from otpconv.errors import Misconfigured
 from otpconv.ledger.contract import Message
+from otpconv.rates.cells import escaped
 
 Format = Literal["csv", "ndjson"]
 #: A number is not stored, so it can't be exported.
@@ -128,7 +129,8 @@ def _csv_writer(stream: BinaryIO) -> Callable[[_Row], object]:
 
     def write(row: _Row) -> None:
         flag = {"delivered": "true" if row["delivered"] else "false"} if "delivered" in row else {}
-        writer.writerow({**row, **flag})
+        texts = {name: escaped(value) for name, value in row.items() if isinstance(value, str)}
+        writer.writerow({**row, **texts, **flag})
 
     return write
 

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
-import msgspec
 import typer
 from msgspec import Struct
 
+from otpconv.cli.characters import as_json
 from otpconv.cli.checkpoint import Checkpoint, Progress, fingerprint
 from otpconv.cli.client import Client
 from otpconv.cli.importing import Format, Import, Rejects
@@ -188,7 +188,7 @@ def _summarize(run: _Run, done: Progress, *, json: bool) -> None:
         "rejects": str(run.rejects) if done.rejected else None,
     }
     if json:
-        typer.echo(msgspec.json.encode(summary).decode())
+        typer.echo(as_json(summary))
     else:
         where = f" (see {run.rejects})" if done.rejected else ""
         typer.echo(

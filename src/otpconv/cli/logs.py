@@ -5,7 +5,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 
-import msgspec
+from otpconv.cli.characters import as_json, one_line, visible
 
 
 def log_to_stderr(level: str) -> None:
@@ -32,7 +32,11 @@ class LineFormatter(logging.Formatter):
         if request_id := getattr(record, "request_id", ""):
             more += f" (request {request_id})"
         record.more = more
-        return super().format(record)
+        return visible(super().format(record))
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # type: ignore[explicit-override]  # noqa: N802
+        """Return the line without the traceback: a message can't make another one."""
+        return one_line(super().formatMessage(record))
 
 
 class JsonFormatter(logging.Formatter):
@@ -54,7 +58,7 @@ class JsonFormatter(logging.Formatter):
             line["request_id"] = request_id
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(line).decode()
+        return as_json(line)
 
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:

@@ -26,6 +26,7 @@ from otpconv.cli import (
     spool,
     users,
 )
+from otpconv.cli.characters import visible
 from otpconv.cli.manual import add
 from otpconv.errors import Misconfigured, OtpconvError, Unavailable
 
@@ -127,7 +128,7 @@ def run() -> None:
 
 
 def _fail(text: str, code: int) -> int:
-    print(f"otpconv: {text}", file=sys.stderr)
+    print(f"otpconv: {visible(text)}", file=sys.stderr)
     return code
 
 

@@ -1,11 +1,12 @@
 """`otpconv rates`."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 import typer
 
+from otpconv.cli.characters import as_json, one_line, visible
 from otpconv.cli.client import Client
 from otpconv.cli.options import (
     DEFAULT_ENDPOINT,
@@ -87,11 +88,13 @@ def rates(
     params = _parameters(given | {"compare": compare, "order": order}, numbers, where or [])
     client = Client(endpoint, access_key_id, access_key_secret, key_file)
     if csv:
-        typer.echo(client.text("/v1/rates", params | {"format": "csv"}), nl=False)
+        text = client.text("/v1/rates", params | {"format": "csv"})
+        # Into a file it goes as it came.
+        typer.echo(visible(text.replace("\r\n", "\n")) if sys.stdout.isatty() else text, nl=False)
         return
     answer = client.call("GET", "/v1/rates", params=params)
     if json:
-        typer.echo(msgspec.json.encode(answer).decode())
+        typer.echo(as_json(answer))
         return
     _show(answer, [each.strip() for each in (by or "").split(",") if each.strip()], file, plot=plot)
 
@@ -119,7 +122,7 @@ def _show(answer: dict[str, Any], dimensions: list[str], file: Path | None, *, p
     console = output()
     if plot:
         for line in lines(answer["rows"], dimensions):
-            console.print(line, markup=False, soft_wrap=True)
+            console.print(one_line(line), soft_wrap=True)
         return
     console.print(table(answer, dimensions))
     if (maturity := answer["maturity"]) is not None:

@@ -6,6 +6,8 @@ from typing import Any
 
 from rich.table import Table
 
+from otpconv.cli.characters import one_line
+
 Row = Mapping[str, Any]
 
 
@@ -64,7 +66,7 @@ def _group(row: Row, dimensions: Sequence[str]) -> list[str]:
     if "other" in row:
         count = row["other"]
         return [f"({count} other{'s' if count > 1 else ''})", *("" for _ in dimensions[1:])]
-    return ["-" if row[name] is None else str(row[name]) for name in dimensions]
+    return ["-" if row[name] is None else one_line(str(row[name])) for name in dimensions]
 
 
 def _between(low: float | None, high: float | None, form: Callable[[float | None], str] = percent) -> str:

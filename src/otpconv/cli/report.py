@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 from msgspec import UNSET
 
+from otpconv.cli.characters import as_json, visible
 from otpconv.cli.client import Client
 from otpconv.cli.options import (
     DEFAULT_ENDPOINT,
@@ -74,7 +74,7 @@ def report(
     elif not _spool(client, spool, message_id, delivered, time, to):
         code, text = "Spooled", f"it is in {spool}, to be delivered later"
     fields = {"ResponseCode": code, "ResponseDescription": text}
-    typer.echo(msgspec.json.encode(fields).decode() if json else code if code == "OK" else text)
+    typer.echo(as_json(fields) if json else code if code == "OK" else visible(text))
 
 
 def _call(

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from otpconv.errors import Misconfigured
+from otpconv.rates.cells import unescaped
 
 #: Bytes of one line at most; a longer one is no row.
 MAX_LINE_BYTES = 1024 * 1024
@@ -139,7 +140,7 @@ class Csv:
                 continue
             # An empty value is an absent one, here and when the row is imported again from the rejects file.
             named = zip(self.columns, values, strict=False)
-            original: dict[str, object] = {name: value for name, value in named if value.strip()}
+            original: dict[str, object] = {name: unescaped(value) for name, value in named if value.strip()}
             problem = "not UTF-8" if lines.damaged else None
             if len(values) != len(self.columns):
                 problem = f"{len(values)} values, and the header has {len(self.columns)} columns"

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 import typer
 
 from otpconv import __version__
+from otpconv.cli.characters import as_json
 from otpconv.cli.options import Data, Json
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _run(settings: "Settings", *, json: bool) -> None:
     def started() -> None:
         if json:
             fields = {"url": url, "data": str(settings.data), "key_file": key_file and str(key_file)}
-            typer.echo(msgspec.json.encode(fields).decode())
+            typer.echo(as_json(fields))
             return
         typer.echo(_welcome(url, settings.data, key_file))
         # On a terminal only: what goes into a file or a journal is read by others, and later.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 import typer
 
+from otpconv.cli.characters import as_json, visible
 from otpconv.cli.client import Client
 from otpconv.cli.manual import add
 from otpconv.cli.options import (
@@ -97,7 +98,7 @@ def drain(
         raise Unavailable(f"{left:,} reports are left in {path}: {why}")
     fields = {"delivered": stats.delivered, "rejected": stats.rejected}
     text = f"{stats.delivered:,} delivered, {stats.rejected:,} set aside"
-    typer.echo(msgspec.json.encode(fields).decode() if json else text)
+    typer.echo(as_json(fields) if json else visible(text))
 
 
 def dead_letters(path: _Path, json: Json = False) -> None:
@@ -139,7 +140,7 @@ def requeue(
 
     with _readable(path):
         count = DeadLetters(path).requeue(lambda letter: not code or letter.code in code, wall_clock())
-    typer.echo(msgspec.json.encode({"requeued": count}).decode() if json else f"{count:,} put back")
+    typer.echo(as_json({"requeued": count}) if json else f"{count:,} put back")
 
 
 def _drain(reporter: "Reporter", timeout_s: float) -> int:

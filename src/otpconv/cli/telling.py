@@ -3,21 +3,21 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
-import msgspec
 import typer
 from rich.table import Table
 
+from otpconv.cli.characters import as_json, one_line, visible
 from otpconv.cli.terminal import output
 
 
 def tell(text: str, fields: object, *, json: bool) -> None:
     """Print a text for people, or fields for machines."""
-    typer.echo(msgspec.json.encode(fields).decode() if json else text)
+    typer.echo(as_json(fields) if json else visible(text))
 
 
 def tell_members(fields: Mapping[str, object], *, json: bool) -> None:
     """Print one thing: a member a line for people."""
-    lines = (f"{name}: {_shown(name, value)}" for name, value in fields.items())
+    lines = (f"{name}: {one_line(_shown(name, value))}" for name, value in fields.items())
     tell("\n".join(lines), fields, json=json)
 
 
@@ -25,11 +25,11 @@ def tell_rows(columns: Sequence[str], rows: Iterable[Mapping[str, object]], *, j
     """Print many things: for people a table with some of their members, for machines all."""
     rows = list(rows)
     if json:
-        typer.echo(msgspec.json.encode(rows).decode())
+        typer.echo(as_json(rows))
         return
     table = Table(*(column.replace("_at", "").replace("_", " ") for column in columns))
     for row in rows:
-        table.add_row(*(_shown(column, row[column]) for column in columns))
+        table.add_row(*(one_line(_shown(column, row[column])) for column in columns))
     output().print(table)
 
 

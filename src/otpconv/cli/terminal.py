@@ -3,9 +3,13 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from otpconv.cli.characters import one_line, visible
 
 #: A table that goes into a file or a pipe is never cut.
 _UNLIMITED_COLUMNS = 10_000
@@ -13,12 +17,23 @@ _UNLIMITED_COLUMNS = 10_000
 
 def output() -> Console:
     """Return the console of standard output."""
-    return Console(width=None if sys.stdout.isatty() else _UNLIMITED_COLUMNS, highlight=False)
+    return _Console(width=None if sys.stdout.isatty() else _UNLIMITED_COLUMNS, highlight=False)
 
 
 def note(text: str) -> None:
     """Print a line for a person to standard error."""
-    print(f"otpconv: {text}", file=sys.stderr, flush=True)
+    print(f"otpconv: {visible(text)}", file=sys.stderr, flush=True)
+
+
+class _Console(Console):
+    """A console to which every string is a text of somebody: no markup, no emoji, no control characters.
+
+    What is to be styled is given as `rich.text.Text`.
+    """
+
+    def render_str(self, text: str, **options: Any) -> Text:  # type: ignore[explicit-override]  # noqa: ANN401
+        """Return a string as the text that is shown."""
+        return super().render_str(visible(text), **options | {"markup": False, "emoji": False})
 
 
 @contextmanager
@@ -33,7 +48,7 @@ def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
         A function to call with how much is done.
     """
     with Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
         TimeRemainingColumn(),
@@ -41,5 +56,5 @@ def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
         transient=True,
         disable=not sys.stderr.isatty(),
     ) as bar:
-        task = bar.add_task(title, total=total)
+        task = bar.add_task(one_line(title), total=total)
         yield lambda done: bar.update(task, completed=done)

@@ -14,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 
 from otpconv.errors import InvalidRequest
 from otpconv.rates import RateQuery
+from otpconv.rates.cells import escaped
 from otpconv.web.native_types import RateOut, Rates
 
 #: Formats by name, and what they are called on the wire.
@@ -111,10 +112,16 @@ def _csv(rows: Iterable[RateOut], query: RateQuery) -> Iterator[bytes]:
     writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\r\n")
     writer.writeheader()
     for part in _parts(rows):
-        writer.writerows(_values(row, query) for row in part)
+        writer.writerows(_cells(row, query) for row in part)
         yield text.getvalue().encode()
         text.seek(0)
         text.truncate()
+
+
+def _cells(row: RateOut, query: RateQuery) -> dict[str, Any]:
+    """Return a row as cells: texts of others are no formulas, numbers stay numbers."""
+    values = _values(row, query)
+    return values | {name: escaped(values[name]) for name in query.by if isinstance(values.get(name), str)}
 
 
 def _parquet(rows: Iterable[RateOut], query: RateQuery) -> bytes:
