@@ -11,7 +11,7 @@ from otpconv.access.policies import authorize
 from otpconv.access.sealing import Sealer
 from otpconv.access.sessions import Sessions
 from otpconv.access.sqlite import SqliteDirectory, SqliteKeyStore
-from otpconv.access.tokens import Credentials
+from otpconv.access.tokens import Credentials, issue
 from otpconv.errors import AccessDenied, ExpiredToken, MalformedToken
 
 NOW = 1_700_000_000_000
@@ -106,6 +106,29 @@ def test_a_role_of_the_same_name_made_later_is_another_one(desk: Desk) -> None:
     desk.keys.refresh()
     with pytest.raises(MalformedToken, match="there no more"):
         desk.open(credentials)
+
+
+def test_a_role_made_by_a_clock_that_was_ahead_can_be_assumed_and_used(desk: Desk) -> None:
+    desk.directory.delete("role", "default", "reporter")
+    desk.time += 86_400_000
+    desk.make_role()
+    desk.keys.refresh()
+    ahead = desk.open(desk.assume())
+    desk.time -= 86_400_000
+    credentials = desk.assume()
+    assert may(desk.open(credentials), "dysms:SmsConversion")
+    # And one of the same name that is made then, by the right clock, is another one.
+    desk.directory.delete("role", "default", "reporter")
+    desk.make_role()
+    desk.keys.refresh()
+    with pytest.raises(MalformedToken, match="there no more"):
+        desk.open(credentials)
+    assert may(ahead, "dysms:SmsConversion")  # what it was opened to before
+
+
+def test_a_token_of_an_older_version_is_good_until_it_expires(desk: Desk) -> None:
+    old = issue(SEALER, account=1, role="reporter", session_name="alice", now=desk.time)
+    assert may(desk.open(old), "dysms:SmsConversion")
 
 
 def test_a_session_ends(desk: Desk) -> None:

@@ -506,3 +506,40 @@ def test_a_person_gets_a_page_and_a_program_a_problem(server: LocalServer) -> No
     api = httpx.get(f"{server.url}/v1/rates", headers=PAGE)
     assert api.headers["content-type"] == "application/problem+json"
     assert httpx.get(f"{server.url}{HOME}", headers=PAGE).headers.get("www-authenticate") is None
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["http://[", "http://[::1", "//[", "http://x:99999", "http://\u00e9", "null", "", "http://", "://", "]["],
+)
+def test_an_origin_that_is_none_is_a_foreign_page_and_no_failure(browser: httpx.Client, origin: str) -> None:
+    answer = browser.post("/sign-in", data={}, headers={"origin": origin.encode()})
+    assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("host", ["[", "[::1", "x:99999", "x:", "a]b", "x:y", ":1", "x:80:90", "@", "%00"])
+@pytest.mark.parametrize("path", ["/sign-in", "/dashboard", "/errors", "/nothing", "/explorer/diagnosis"])
+def test_no_host_makes_a_page_fail(server: LocalServer, host: str, path: str) -> None:
+    with client(server, host=host) as browser:
+        assert browser.get(path).status_code in {200, 303, 400, 404}
+        assert browser.post("/sign-in", data={"access_key_id": "x"}).status_code in {400, 401, 403}
+        assert httpx.get(server.url + path, headers={"host": host}).status_code in {200, 400, 401, 404}
+
+
+@pytest.mark.parametrize(
+    "after",
+    ["//[", "//evil.example", "/\\\\evil", "/dashboard//[", "[", "http://[", "/dashboardx", "/dash\tboard"],
+)
+def test_a_sign_in_leads_to_our_pages_only_whatever_is_asked_for(
+    browser: httpx.Client, key: AccessKey, after: str
+) -> None:
+    assert browser.get("/sign-in", params={"next": after}).status_code == 200
+    answer = sign_in(browser, key, next=after)
+    assert (answer.status_code, answer.headers["location"]) == (303, HOME)
+
+
+@pytest.mark.parametrize("after", ["/dashboard?by=provider", "/explorer/SmsConversion", "/errors#x"])
+def test_a_sign_in_leads_on_to_the_page_that_was_asked_for(
+    browser: httpx.Client, key: AccessKey, after: str
+) -> None:
+    assert sign_in(browser, key, next=after).headers["location"] == after

@@ -61,6 +61,7 @@ class Sessions:
             session_policy=policy,
             duration_s=min(DEFAULT_DURATION_S, longest_s) if duration_s is None else duration_s,
             max_duration_s=longest_s,
+            role_created_at=role.created_at,
         )
 
     def open(self, security_token: str, access_key_id: str, now: int) -> AccessKey:
@@ -78,8 +79,10 @@ class Sessions:
             role = self._keys.role(session.account, session.role)
         except NotFound:
             raise _gone() from None
-        # A role of the same name that was made later is another one.
-        if role.created_at > session.issued_at:
+        # A role of the same name that was made again is another one. By times alone, a role that was made
+        # while the clock was ahead would be younger than its sessions.
+        made_at = session.role_created_at
+        if role.created_at != made_at if made_at else role.created_at > session.issued_at:
             raise _gone()
         kept = self._kept.get(security_token)
         if kept is None or kept[0] is not role:

@@ -57,6 +57,7 @@ class Session(Struct, frozen=True, kw_only=True, array_like=True):
         session_policy: a policy as JSON that may only take away from what the role allows; empty when none.
         issued_at: ms.
         expires_at: ms, a whole second.
+        role_created_at: tells the role from another one of its name, ms; 0 in tokens of before.
     """
 
     access_key_id: str
@@ -67,6 +68,7 @@ class Session(Struct, frozen=True, kw_only=True, array_like=True):
     session_policy: str
     issued_at: int
     expires_at: int
+    role_created_at: int = 0
 
     # typing.override is not in Python 3.11, hence the two markers.
     def __repr__(self) -> str:  # type: ignore[explicit-override]
@@ -113,6 +115,7 @@ def issue(
     session_policy: str = "",
     duration_s: int = DEFAULT_DURATION_S,
     max_duration_s: int = DEFAULT_DURATION_S,
+    role_created_at: int = 0,
 ) -> Credentials:
     """Return new temporary credentials for a role that the caller may assume.
 
@@ -125,6 +128,7 @@ def issue(
         session_policy: JSON of at most `MAX_POLICY_CHARS` characters, not looked into here; empty for none.
         duration_s: how long they are good for, at least `MIN_DURATION_S`.
         max_duration_s: the most the role allows; never more than `MAX_DURATION_S`.
+        role_created_at: when the role was made, ms; 0 where that is not known.
 
     Raises:
         InvalidRequest: the session name, the session policy or the duration is not as above.
@@ -140,6 +144,7 @@ def issue(
         issued_at=now,
         # Callers are told whole seconds, and should not be told too much.
         expires_at=(now // 1_000 + duration_s) * 1_000,
+        role_created_at=role_created_at,
     )
     return Credentials(
         access_key_id=session.access_key_id,

@@ -159,11 +159,10 @@ def _starlette(service: Service, bodies: Bodies, gate: Gate, pages: Pages, publi
 
 
 def _translated(error: Exception, request: Request) -> OtpconvError:
+    method, path = request.method, request.scope["path"]  # `request.url` fails for some headers Host
     if isinstance(error, OtpconvError):
         if not isinstance(error, Refused):
-            _log.error(
-                "%s %s failed: %s", request.method, request.url.path, error.text, extra=_identity(request)
-            )
+            _log.error("%s %s failed: %s", method, path, error.text, extra=_identity(request))
         return error
     if isinstance(error, HTTPException):
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
@@ -171,7 +170,7 @@ def _translated(error: Exception, request: Request) -> OtpconvError:
                 f"This path takes {(error.headers or {}).get('Allow', 'another method')}."
             )
         return NotFound("There is nothing at this path; /openapi.json lists the paths.")
-    _log.error("%s %s failed", request.method, request.url.path, exc_info=error, extra=_identity(request))
+    _log.error("%s %s failed", method, path, exc_info=error, extra=_identity(request))
     return OtpconvError("The request failed for a reason that is in the server's log.")
 
 

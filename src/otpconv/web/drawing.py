@@ -7,6 +7,7 @@ while, or when the server is gone: its standard input ends then. Requests and an
 import asyncio
 import hashlib
 import os
+import re
 import signal
 import sys
 from collections import OrderedDict
@@ -15,6 +16,7 @@ from typing import BinaryIO, Final
 
 import msgspec
 
+from otpconv.config import environment
 from otpconv.errors import Unavailable
 from otpconv.rates.timeline import Chart, Slot, specification
 
@@ -25,6 +27,10 @@ _IDLE_S = 600
 _LENGTH_BYTES: Final = 4
 #: Charts kept at most; one has about 50 KB.
 _KEPT = 64
+#: What the process is given of the server's environment: where programs, libraries and fonts are.
+_NEEDED = re.compile(
+    r"PATH|HOME|TMPDIR|TZ|LANG|LC_[A-Z]+|PYTHON[A-Z]+|LD_LIBRARY_PATH|DYLD_[A-Z_]+|FONTCONFIG_[A-Z]+|XDG_[A-Z_]+"
+)
 #: Drawing it loads all that a drawing needs.
 _SMALLEST = Chart([Slot(0, 0.5, 0.4, 0.6, 0.5, 2, 1)], 60_000)
 
@@ -87,6 +93,8 @@ class Drawer:
                 *(sys.executable, "-m", "otpconv.web.drawing"),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
+                # A library that draws needs no secret of ours.
+                env={name: value for name, value in environment().items() if _NEEDED.fullmatch(name)},
                 start_new_session=True,  # Ctrl-C is for the server
             )
         assert process.stdin is not None  # noqa: S101 - for the type

@@ -1,6 +1,7 @@
 """Reading requests: what is taken, what is refused with which code, and nothing unsigned takes effect."""
 
 import hashlib
+import json
 from urllib.parse import parse_qsl, quote, urlencode
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import example, given, strategies as st
 
 from otpconv.dialects import alibaba
 from otpconv.dialects.alibaba import Call, GatewayError, by_name, sign_v1, sign_v3
-from otpconv.dialects.alibaba.parameters import MAX_BYTES, from_form, from_query
+from otpconv.dialects.alibaba.parameters import MAX_BYTES, from_form, from_json, from_query
 from otpconv.dialects.alibaba.signature import V1_METHODS, canonical
 
 Headers = list[tuple[bytes, bytes]]
@@ -298,6 +299,31 @@ def test_a_json_body_under_v1_has_no_effect() -> None:
     call = read(method, query, [(b"content-type", b"application/json")], b'{"Delivered": "False"}')
     call.verify(KEY)
     assert call.parameters["Delivered"] == "True"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"Delivered": "true", "Delivered": "false"}',
+        b'{"Delivered": null, "Delivered": "false"}',
+        b'{"Delivered": "false", "Del\\u0069vered": "true"}',
+        b'{"Other": {"Delivered": 1, "Delivered": 2}}',
+        b'{"Other": [{"a": 0}, {"Delivered": 1e5, "Delivered": 2}]}',
+    ],
+)
+def test_a_name_that_is_twice_in_a_json_body_is_refused(body: bytes) -> None:
+    with pytest.raises(GatewayError, match="given twice") as caught:
+        from_json(body)
+    assert "Delivered" in caught.value.text + caught.value.code
+
+
+@given(
+    st.dictionaries(
+        st.text("aböA", max_size=3), st.text("xyü") | st.integers() | st.lists(st.floats(-1e9, 1e9))
+    )
+)
+def test_a_json_body_whose_names_all_differ_is_read(members: dict[str, object]) -> None:
+    assert from_json(json.dumps(members).encode()).keys() == members.keys()
 
 
 def test_json_values_become_the_texts_they_are_written_as() -> None:

@@ -5,6 +5,7 @@ languages differ in which one they take.
 """
 
 import re
+from json import JSONDecoder
 from urllib.parse import unquote_to_bytes
 
 from msgspec import DecodeError, Raw, Struct, json
@@ -103,11 +104,14 @@ def from_json(raw: bytes) -> dict[str, str]:
     Values that are lists or objects are kept as their JSON text, as the SDKs put them into a query.
 
     Raises:
-        GatewayError: no JSON object in UTF-8, a control character, nested too deep, or over `MAX_BYTES`.
+        GatewayError: no JSON object in UTF-8, a control character, a name twice in it or in an object within,
+            nested too deep, or over `MAX_BYTES`.
     """
     _limit(raw)
     try:
-        members = _OBJECT.decode(raw.decode())
+        text = raw.decode()
+        members = _OBJECT.decode(text)
+        _REPEATING.decode(text)
         parameters = {name: _text_of(value) for name, value in members.items() if bytes(value) != b"null"}
     except (DecodeError, UnicodeDecodeError, RecursionError):
         raise GatewayError("InvalidParameter", "The body must be one JSON object in UTF-8.") from None
@@ -115,6 +119,18 @@ def from_json(raw: bytes) -> dict[str, str]:
         _refuse_control(name)
         _refuse_control(value)
     return parameters
+
+
+def _once(pairs: list[tuple[str, object]]) -> None:
+    names = set()
+    for name, _ in pairs:
+        if name in names:
+            raise invalid(name, "It is given twice.")
+        names.add(name)
+
+
+# msgspec takes the last of two members of one name; the standard library tells of both.
+_REPEATING = JSONDecoder(object_pairs_hook=_once, parse_int=str, parse_float=str, parse_constant=str)
 
 
 def _limit(raw: bytes) -> None:

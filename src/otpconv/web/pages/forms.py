@@ -5,7 +5,7 @@ signed-in user sends carries the token of the sign-in as well.
 """
 
 import hmac
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
@@ -58,7 +58,9 @@ def require_token(form: dict[str, str], expected: str) -> None:
 def _require_own_page(request: Request) -> None:
     origin = request.headers.get("origin")
     if origin is not None:
-        own = urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower()
+        # What is no origin, such as `null`, has no host, and is not ours.
+        _, _, host = origin.partition("://")
+        own = host != "" and host.lower() == request.headers.get("host", "").lower()
     else:
         own = request.headers.get("sec-fetch-site", "same-origin") in {"same-origin", "none"}
     if not own:

@@ -122,18 +122,20 @@ class Pages:
 
     def problem(self, request: Request, error: OtpconvError) -> Response | None:
         """Return the page that tells a person of an error; None to a client that wants no page."""
-        if "text/html" not in request.headers.get("accept", "") or request.url.path.startswith("/v1/"):
+        # `request.url` holds the header Host too, which may be anything.
+        path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")
+        if "text/html" not in request.headers.get("accept", "") or path.startswith("/v1/"):
             return None
         visitor = self._visitors.of(request)
         if isinstance(error, BadCredentials) and request.method == "GET":
-            after = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+            after = path + (f"?{query}" if query else "")
             return RedirectResponse(
                 f"/sign-in?next={quote(after, safe='/')}", HTTPStatus.SEE_OTHER, headers=HEADERS
             )
         denied = error if isinstance(error, AccessDenied) else None
         return self._layout.page(
             "problem.html",
-            request.url.path,
+            path,
             visitor,
             status=error.status,
             title=_TITLES.get(error.status, HTTPStatus(error.status).phrase),

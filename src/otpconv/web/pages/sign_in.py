@@ -1,8 +1,8 @@
 """Signing in, by an access key or by a one-time link, and signing out."""
 
+import re
 from collections.abc import Callable
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -111,10 +111,9 @@ class SignInPage:
 
 def _local(after: str) -> str:
     """Return where to go after the sign-in: one of our pages, whatever was asked for."""
-    parts = urlsplit(after) if after.isprintable() and after.startswith("/") else urlsplit("")
-    root = "/" + parts.path.split("/")[1] if parts.path else ""
-    known = not parts.netloc and "\\" not in after and root in {path for _, path in NAVIGATION}
-    return after if known else HOME
+    path = re.split("[?#]", after, maxsplit=1)[0]
+    own = any(path == root or path.startswith(f"{root}/") for _, root in NAVIGATION)
+    return after if own and after.isprintable() and "\\" not in after and "//" not in path else HOME
 
 
 def _to(path: str) -> RedirectResponse:

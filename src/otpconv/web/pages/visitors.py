@@ -1,6 +1,7 @@
 """Who looks at a page: from the cookie to the access key, and back into a cookie."""
 
 import asyncio
+import re
 
 from msgspec import Struct
 from starlette.requests import Request
@@ -12,6 +13,9 @@ from otpconv.service import Service
 from otpconv.web.callers import Callers
 from otpconv.web.gate import Gate
 from otpconv.web.pages.signed_in import LONGEST_MS, SignedIn, SignIns
+
+#: The port in a header Host, which may be anything.
+_PORT = re.compile(r":([0-9]{1,5})$", re.ASCII)
 
 
 class Visitor(Struct, frozen=True):
@@ -141,7 +145,8 @@ class Visitors:
 
     def _cookie_name(self, request: Request) -> str:
         # Cookies know no ports: two servers of one machine would sign each other out.
-        name = f"otpconv-{request.url.port or ''}".rstrip("-")
+        port = _PORT.search(request.headers.get("host", ""))
+        name = f"otpconv-{port[1]}" if port else "otpconv"
         return f"__Host-{name}" if self._is_secure(request) else name
 
     def _is_secure(self, request: Request) -> bool:
