@@ -31,6 +31,8 @@ def hold(data: Path) -> IO[str]:
         return folder.hold(make(data) / "lock")
     except BlockingIOError:
         raise Misconfigured(f"another otpconv serves {data}: stop it, or choose another --data") from None
+    except OSError as error:
+        raise Misconfigured(f"the data folder {data} can't be written: {error.strerror}") from None
 
 
 def is_held(data: Path) -> bool:

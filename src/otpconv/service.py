@@ -79,6 +79,7 @@ class Service:
         self._settings = settings
         data = settings.data
         self._lock = data_folder.hold(data)
+        sqlite.open_on_a_full_disk(data)
         self.sealer = open_sealer(settings)
         self._key_store: KeyStore = SqliteKeyStore(data / "access.sqlite", self.sealer, clock)
         self.keys = KeyRing(self._key_store)
@@ -128,7 +129,10 @@ class Service:
 
     async def start(self) -> None:
         """Start the applier and the housekeeping; reports may come from now on."""
-        self._expire()
+        try:
+            self._expire()
+        except OtpconvError as error:  # questions can be answered all the same
+            _log.warning("start: %s", error.text)
         self._applier.start()
         self._tasks = [
             asyncio.create_task(_every(_KEYS_EVERY_S, self.keys.refresh)),

@@ -7,13 +7,14 @@ import signal
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import httpx
 import pytest
 
 from otpconv.cli.local_server import LocalServer
+from otpconv.errors import Misconfigured
 from otpconv.ledger.sqlite import SqliteLedger
 from web.wire import administrator, send, v3
 
@@ -106,3 +107,58 @@ def test_a_full_disk_refuses_reports_loses_none_and_recovers_without_a_restart(
     for name in ("journal", "ledger"):
         with closing(sqlite3.connect(server.data / f"{name}.sqlite")) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_a_server_that_starts_on_a_full_disk_answers_questions_and_takes_reports_when_there_is_room(
+    disk: SmallDisk, make_server: Callable[..., LocalServer], end: str
+) -> None:
+    if not disk.mounted:
+        pytest.skip("needs a small disk to mount")
+    server = make_server(disk.folder / "data")
+    server.log = disk.folder.with_name("server.log")
+    server.start()
+    auth = (server.access_key_id, server.access_key_secret)
+    messages = {"messages": [{"message_id": str(n)} for n in range(10)]}
+    assert httpx.post(f"{server.url}/v1/messages", json=messages, auth=auth).json()["recorded"] == 10
+    while httpx.get(f"{server.url}/v1/rates", auth=auth).json()["rows"][0]["requested"] < 10:
+        pass
+    if end == "kill":
+        server.kill()
+    else:
+        assert server.stop() == 0
+    fill = disk.folder / "fill"
+    with suppress(OSError), fill.open("wb", buffering=0) as stream:
+        while stream.write(bytes(1024)):
+            pass
+    assert shutil.disk_usage(disk.folder).free < 4096
+    server.start()
+    assert httpx.get(f"{server.url}/healthz").status_code == 200
+    assert httpx.get(f"{server.url}/v1/rates", auth=auth).json()["rows"][0]["requested"] == 10
+    assert httpx.get(f"{server.url}/v1/messages/3", auth=auth).status_code == 200
+    more = {"messages": [{"message_id": f"more-{n}", "session_id": "s" * 100} for n in range(500)]}
+    assert httpx.post(f"{server.url}/v1/messages", json=more, auth=auth).status_code == 503
+    assert "Traceback" not in server.log.read_text()
+    assert "is full: questions are answered" in server.log.read_text()
+    fill.unlink()
+    assert httpx.post(f"{server.url}/v1/messages", json=more, auth=auth).json()["recorded"] == 500
+    while httpx.get(f"{server.url}/v1/rates", auth=auth).json()["rows"][0]["requested"] < 510:
+        pass
+    key = administrator(server)
+    assert send(server.url, v3(key, {"MessageId": "3", "Delivered": "true"})).json["ResponseCode"] == "OK"
+    assert server.stop() == 0
+
+
+def test_a_folder_that_cant_be_written_is_told_in_one_line(
+    disk: SmallDisk, make_server: Callable[..., LocalServer]
+) -> None:
+    if not disk.mounted:
+        pytest.skip("needs a small disk to mount")
+    server = make_server(disk.folder / "data")
+    server.log = disk.folder.with_name("server.log")
+    server.start()
+    server.stop()
+    subprocess.run(["mount", "-o", "remount,ro", disk.folder], check=True)  # noqa: S603, S607
+    with pytest.raises(Misconfigured, match="can't be written: Read-only file system"):
+        server.start()
+    assert "Traceback" not in server.log.read_text()

@@ -184,6 +184,24 @@ def test_a_request_in_the_body_of_another_is_never_executed(
 BOMB = gzip.compress(bytes(10 * 1024 * 1024))
 
 
+@pytest.mark.parametrize(
+    ("head", "answered"),
+    [
+        # RFC 9112, 2.2: a single LF may be taken for the end of a line of the head.
+        (b"GET /healthz HTTP/1.1\nhost: x\n\n", True),
+        (b"GET /healthz HTTP/1.1\r\nhost: x\n\r\n", True),
+        # But a CR never, nor an LF where the framing of a body depends on it.
+        (b"GET /healthz HTTP/1.1\rhost: x\r\r", False),
+        (b"GET /healthz HTTP/1.1\r\nhost: x\r\na: b\rc: d\r\n\r\n", False),
+        (b"POST /sign-in HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n2\nab\n0\n\n", False),
+    ],
+)
+def test_a_bare_line_feed_ends_a_line_of_the_head_and_nothing_else(
+    server: LocalServer, head: bytes, *, answered: bool
+) -> None:
+    assert raw(server.url, head).startswith(b"HTTP/1.1 200") is answered
+
+
 @pytest.mark.parametrize("coding", ["gzip", "x-gzip", "deflate", "br", "zstd", "identity, gzip"])
 @pytest.mark.parametrize("target", ["/", "/v1/messages", "/v1/conversions"])
 def test_a_compressed_body_is_refused_alike_whether_it_is_a_bomb_or_cannot_be_inflated(

@@ -1,5 +1,6 @@
 """The embedded engine: two SQLite files, the journal and the ledger, each with one writer."""
 
+from otpconv.ledger.sqlite.connection import open_on_a_full_disk
 from otpconv.ledger.sqlite.follower import SqliteFollower
 from otpconv.ledger.sqlite.health import findings, lag
 from otpconv.ledger.sqlite.journal import SqliteJournal
@@ -13,6 +14,7 @@ __all__ = [
     "findings",
     "is_outdated",
     "lag",
+    "open_on_a_full_disk",
     "prepare",
     "rebuild",
     "renew",

@@ -1,9 +1,12 @@
 """Opening SQLite files, reading named statements, and mapping SQLite's errors at the border."""
 
 import contextlib
+import errno
+import logging
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -14,10 +17,14 @@ import apsw
 from otpconv.errors import Misconfigured, Unavailable
 from otpconv.folder import alone
 
+_log = logging.getLogger(__name__)
+
 #: How long a connection waits for another process's lock before it gives up, ms.
 _BUSY_TIMEOUT_MS = 5_000
 #: A log is laid out where the disk has this many times as much.
 _FREE_TIMES = 64
+#: A disk with less room than this is full: the indexes of three logs, and some growth.
+_ROOM_BYTES = 512 * 1024
 #: What the system says of a path that waiting does not mend.
 _NOT_OPENED = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
 
@@ -34,6 +41,26 @@ def statements(name: str) -> dict[str, str]:
     text = files(__package__).joinpath(name).read_text(encoding="utf-8")
     parts = re.split(r"^-- name: (\w+)$", text, flags=re.MULTILINE)
     return {parts[i]: parts[i + 1].strip() for i in range(1, len(parts), 2)}
+
+
+def open_on_a_full_disk(folder: Path) -> None:
+    """Let this process open its files also where the disk has no room for what SQLite makes beside them.
+
+    SQLite shares the index of a write-ahead log in a file, which can't be made on a full disk. Without that
+    file no other process can open the databases while this one runs.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(bytes(_ROOM_BYTES))
+            probe.flush()
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            apsw.set_default_vfs("unix-excl")
+            _log.error(
+                "the disk of %s is full: questions are answered, reports refused until there is room; the "
+                "command line can't open the data until the server is restarted then",
+                folder,
+            )
 
 
 def connect(
@@ -67,7 +94,8 @@ def connect(
             raise Misconfigured(f"{path} was written by an older otpconv: run `otpconv doctor --rebuild`")
         with connection:
             list(connection.execute(schema))
-            connection.pragma("user_version", version)
+            if found != version:  # nothing is written where nothing is new: the disk may be full
+                connection.pragma("user_version", version)
         if log_bytes:
             _lay_out(path.with_name(f"{path.name}-wal"), log_bytes)
     return connection
