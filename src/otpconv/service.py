@@ -102,12 +102,7 @@ class Service:
         self._ledger: Ledger = SqliteLedger(ledger_file)
         self.recent = Recent(lambda: self._applier.applied)
         self.intake = Intake(
-            self._journal,
-            self._ledger,
-            self.recent,
-            clock,
-            recorded=self._recorded,
-            strict=settings.strict,
+            self._journal, self._ledger, self.recent, clock, recorded=self._recorded, strict=settings.strict
         )
         self._readers = ThreadPoolExecutor(_READERS, "reader")
         self._tasks: list[asyncio.Task[None]] = []
@@ -129,10 +124,7 @@ class Service:
 
     async def start(self) -> None:
         """Start the applier and the housekeeping; reports may come from now on."""
-        try:
-            self._expire()
-        except OtpconvError as error:  # questions can be answered all the same
-            _log.warning("start: %s", error.text)
+        _try("start", self._expire)  # questions can be answered all the same
         self._applier.start()
         self._tasks = [
             asyncio.create_task(_every(_KEYS_EVERY_S, self.keys.refresh)),
@@ -148,7 +140,7 @@ class Service:
         await self.intake.drain()
         await asyncio.get_running_loop().run_in_executor(None, self._applier.stop)
         self._readers.shutdown()
-        self._keep_uses()
+        _try("stop", self.keys.keep_uses)
         self._ledger.close()
         self._journal.close()
         self.nonce_log.close()
@@ -195,13 +187,6 @@ class Service:
         self._acknowledged = upto
         self._applier.notify()
         self.metrics.committed(reports, seconds)
-
-    def _keep_uses(self) -> None:
-        try:
-            self.keys.keep_uses()
-        except OtpconvError as error:
-            # A stop goes on to its end.
-            _log.warning("stop: %s", error.text)
 
     def _expire(self) -> None:
         now = self.clock()
@@ -287,6 +272,14 @@ def rebuild_ledger(settings: Settings, done: Callable[[int, int], None]) -> int:
         raise Misconfigured(f"there is no journal in {settings.data}: give the server's folder by --data DIR")
     with data_folder.hold(settings.data):
         return sqlite.rebuild(settings.data / "ledger.sqlite", journal, done)
+
+
+def _try(when: str, work: Callable[[], None]) -> None:
+    """Do some housekeeping; a failure is logged and stops nothing else."""
+    try:
+        work()
+    except OtpconvError as error:
+        _log.warning("%s: %s", when, error.text)
 
 
 async def _every(seconds: float, work: Callable[[], None]) -> None:
