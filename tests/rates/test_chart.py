@@ -72,3 +72,19 @@ def test_one_rate_over_time_is_drawn_as_the_dashboard_draws_it() -> None:
     assert '"before":0.6' in drawn.replace(" ", "")
     assert "a title" in drawn
     assert picture(drawn, "svg").startswith(b"<svg")
+
+
+def test_the_step_that_still_goes_on_is_drawn_as_unfinished() -> None:
+    hour = 3_600_000
+    rows = [ROW | {"start": n * hour, "verified": 5, "before_rate": 0.6} for n in range(3)]
+    slots = [slot_of(row, unfinished_from=int(1.5 * hour)) for row in rows]
+    assert [slot.unfinished for slot in slots] == [False, False, True]
+    data = json.loads(specification_of_one(Chart(slots, hour)))
+    points = next(iter(data["datasets"].values())) if "datasets" in data else data["data"]["values"]
+    # The finished line ends where the unfinished one begins, and that one at the end of its step.
+    assert [(each["start"], each["rate"]) for each in points if each["rate"] is not None][-1] == (
+        2 * hour,
+        0.5,
+    )
+    assert [each["start"] for each in points if each["open"] is not None] == [2 * hour, 3 * hour]
+    assert picture(specification_of_one(Chart(slots, hour)), "svg").startswith(b"<svg")
