@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from phonenumbers import carrier
 
-from otpconv.errors import InvalidNumber
-from otpconv.phone import NumberHash, Phone, parse
+from otpconv.errors import InvalidNumber, Misconfigured
+from otpconv.phone import NumberHash, Phone, parse, region_of
 
 TYPES = range(11)
 
@@ -73,12 +73,17 @@ def test_the_mobile_examples_of_all_regions_are_accepted_with_the_carrier_phonen
 )
 def test_any_digits_after_any_calling_code_read_as_phonenumbers_reads_them(code: int, national: str) -> None:
     text = f"+{code}{national}"
-    assert by_us(text) == by_the_library(text)
+    expected = by_the_library(text)
+    if code in {52, 225, 229} and expected is None:
+        return  # maybe an old form, which the library does not read
+    assert by_us(text) == expected
 
 
 @pytest.mark.parametrize("prefix", ["0", "1", "8", "00", "01", "044", "15", "9"])
 def test_a_national_prefix_after_the_calling_code_is_dropped_as_phonenumbers_drops_it(prefix: str) -> None:
     for number in examples():
+        if (number.country_code, prefix) == (52, "1"):
+            continue  # an old form that we read and the library does not
         text = f"+{number.country_code}{prefix}{phonenumbers.national_significant_number(number)}"
         assert by_us(text) == by_the_library(text), text
 
@@ -111,9 +116,8 @@ def test_the_ways_people_write_a_number_give_the_same_number(text: str) -> None:
         ("++4915112345678", "something other than digits"),
         ("49+15112345678", "something other than digits"),
         ("+49151CALLME", "something other than digits"),
-        ("+49151٣٤٥٦٧٨٩", "something other than digits"),  # noqa: RUF001 - the digits of another script
         ("+4915112345678;ext=5", "something other than digits"),
-        ("tel:+4915112345678", "something other than digits"),
+        ("mailto:+4915112345678", "something other than digits"),
         ("+49151\n12345678", "something other than digits"),
         ("+2101234567", "existing country calling code"),
         ("+49", "too short or too long"),
@@ -192,3 +196,193 @@ def test_the_hash_of_a_number_never_changes_between_releases() -> None:
 def test_a_hash_without_a_proper_key_is_refused(key: bytes) -> None:
     with pytest.raises(ValueError, match="16 to 64 bytes"):
         NumberHash(key)
+
+
+E164 = [
+    phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    for number in examples()
+    if phonenumbers.is_valid_number(number)
+]
+MOBILE_OR_FIXED = [
+    (region, number)
+    for region in sorted(phonenumbers.SUPPORTED_REGIONS)
+    for kind in (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE)
+    if (number := phonenumbers.example_number_for_type(region, kind)) is not None
+]
+#: What other software puts before, between and after the digits of a number.
+INVISIBLE = "\u00ad\u061c\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e"
+ISOLATES = "\u2060\u2066\u2067\u2068\u2069\ufeff"
+SPACES = " \u00a0\u1680\u2002\u2003\u2007\u2009\u200a\u202f\u205f\u3000"
+DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"
+WRAPPED = [
+    "{}",
+    "'{}",
+    "\u2019{}",
+    '="{}"',
+    '"{}"',
+    "={}",
+    "tel:{}",
+    "TEL:{}",
+    "sms:{}",
+    "whatsapp:{}",
+    "\t{}\r\n",
+]
+SCRIPTS = ["0", "\u0660", "\u06f0", "\u0966", "\u09e6", "\uff10", "\U0001d7ce"]
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    e164=st.sampled_from(E164),
+    wrapped=st.sampled_from(WRAPPED),
+    zero=st.sampled_from(SCRIPTS),
+    sign=st.sampled_from(["+", "\uff0b", "00"]),
+    added=st.lists(st.sampled_from(INVISIBLE + ISOLATES + SPACES + DASHES), max_size=8),
+    data=st.data(),
+)
+def test_what_other_software_adds_to_a_number_does_not_change_it(  # noqa: PLR0917 - strategies
+    e164: str, wrapped: str, zero: str, sign: str, added: list[str], data: st.DataObject
+) -> None:
+    characters = [chr(ord(zero) + int(digit)) for digit in e164[1:]]
+    for character in added:
+        characters.insert(data.draw(st.integers(1, len(characters))), character)
+    assert parse(wrapped.format(sign + "".join(characters))).e164 == parse(e164).e164
+
+
+def test_every_example_reads_alike_with_a_plus_with_00_and_with_the_country_code_alone() -> None:
+    for e164 in E164:
+        assert parse(e164).e164 == e164
+        assert parse(f"00{e164[1:]}").e164 == e164
+        assert parse(e164[1:]).e164 == e164
+
+
+def test_a_national_number_is_read_with_its_region_and_an_international_one_all_the_same() -> None:
+    for region, number in MOBILE_OR_FIXED:
+        e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+        national = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL)
+        assert parse(national, region).e164 == e164, (region, national)
+        assert parse(e164, "CN").e164 == parse(f"00{e164[1:]}", "US").e164 == e164
+
+
+@pytest.mark.parametrize(
+    ("text", "region", "e164"),
+    [
+        ("13912345678", "CN", "+8613912345678"),
+        ("8613800138000", "CN", "+8613800138000"),
+        ("6581234567", "CN", "+6581234567"),
+        ("015112345678", "DE", "+4915112345678"),
+        ("0151.123.45678", "DE", "+4915112345678"),
+        ("06.12.34.56.00", "FR", "+33612345600"),
+        ("2015550123", "US", "+12015550123"),
+        ("97123456", "BJ", "+2290197123456"),
+        ("07123456", "CI", "+2250707123456"),
+    ],
+)
+def test_a_region_says_what_national_numbers_are_and_comes_first(text: str, region: str, e164: str) -> None:
+    assert parse(text, region).e164 == e164
+
+
+@pytest.mark.parametrize("text", ["13912345678", "015112345678", "0612345678", "12001234567", "5551234567"])
+def test_without_a_region_no_country_is_guessed(text: str) -> None:
+    with pytest.raises(InvalidNumber) as refusal:
+        parse(text)
+    assert text not in refusal.value.text
+    assert "+4915112345678" in refusal.value.text
+
+
+@settings(max_examples=500, deadline=None)
+@given(text=st.text("0123456789", max_size=16), region=st.sampled_from(["", "CN", "DE", "US", "IT", "AR"]))
+def test_digits_without_a_plus_give_a_valid_number_that_ends_in_them_or_none(text: str, region: str) -> None:
+    try:
+        phone = parse(text, region)
+    except InvalidNumber:
+        return
+    if not text.startswith("00"):
+        assert phonenumbers.is_valid_number(phonenumbers.parse(phone.e164))
+    assert parse(phone.e164, region) == phone
+    if region != "AR" and not text.startswith(("52", "225", "229")):  # 15 and 9 of mobile numbers; old forms
+        assert phone.e164.endswith(text.lstrip("0")[-6:])
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("+5215512345678", "+525512345678"),
+        ("0052 1 55 1234 5678", "+525512345678"),
+        ("+22507123456", "+2250707123456"),
+        ("+22547123456", "+2250747123456"),
+        ("+22505123456", "+2250505123456"),
+        ("+22596123456", "+2250596123456"),
+        ("+22501123456", "+2250101123456"),
+        ("+22573123456", "+2250173123456"),
+        ("+22997123456", "+2290197123456"),
+        ("22921123456", "+2290121123456"),
+    ],
+)
+def test_an_old_form_is_read_as_the_number_it_became(old: str, new: str) -> None:
+    phone = parse(old)
+    assert phone.e164 == new
+    assert phonenumbers.is_valid_number(phonenumbers.parse(new))
+    assert parse(new) == phone
+
+
+def test_an_old_form_whose_new_form_is_not_certain_is_not_read() -> None:
+    for text in ("+22560123456", "+22520312345", "+22569123456"):
+        with pytest.raises(InvalidNumber, match="too short or too long"):
+            parse(text)
+
+
+@given(e164=st.sampled_from(E164), end=st.sampled_from([".0", ".00", ".", ".5", ".000", ".25"]))
+def test_a_decimal_is_not_a_number_and_the_error_says_that_a_spreadsheet_made_it(e164: str, end: str) -> None:
+    for text in (e164 + end, e164[1:] + end):
+        with pytest.raises(InvalidNumber, match="spreadsheet"):
+            parse(text)
+
+
+@pytest.mark.parametrize("text", ["4.91511E+12", "4,91511E+12", "4.915112345678e12", "5E+12", "+4.9E12"])
+def test_scientific_notation_is_refused_with_what_made_it(text: str) -> None:
+    with pytest.raises(InvalidNumber, match="scientific notation: a spreadsheet"):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("12\u202a", "U+202A LEFT-TO-RIGHT EMBEDDING"),
+        ("+49151\u202aCALL", "U+202A LEFT-TO-RIGHT EMBEDDING"),
+        ("+4915112\u2028345678", "U+2028 LINE SEPARATOR"),
+        ("+4915112\x00345678", "U+0000"),
+        ("+4915112\u3164345678", "U+3164 HANGUL FILLER"),
+        ("\ufeff", "U+FEFF ZERO WIDTH NO-BREAK SPACE"),
+    ],
+)
+def test_an_error_names_an_invisible_character(text: str, named: str) -> None:
+    with pytest.raises(InvalidNumber) as refusal:
+        parse(text)
+    assert refusal.value.text.count(named) == 1
+
+
+@given(st.text(max_size=60), st.sampled_from(["", "DE"]))
+def test_any_text_is_a_number_or_is_refused_on_one_line(text: str, region: str) -> None:
+    said = ""
+    try:
+        phone = parse(text, region)
+    except InvalidNumber as refusal:
+        said = refusal.text
+    else:
+        assert parse(phone.e164) == phone
+    digits = "".join(each for each in text if each.isdecimal())
+    assert said.isprintable()
+    assert len(digits) < 5 or digits in "4915112345678" or digits not in said
+
+
+def test_a_region_is_two_letters_of_iso_3166() -> None:
+    assert [region_of(text) for text in ("cn", " DE ", "")] == ["CN", "DE", ""]
+    for text in ("UK", "CHN", "001", "86"):
+        with pytest.raises(Misconfigured, match="ISO 3166"):
+            region_of(text)
+
+
+def test_what_is_valid_both_ways_is_the_national_number_of_the_region() -> None:
+    both = "15123456789"
+    assert parse(both).e164 == "+15123456789"
+    assert parse(both, "DE").e164 == "+4915123456789"

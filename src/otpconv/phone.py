@@ -1,10 +1,26 @@
-"""Telephone numbers: an international number gives its country, carrier and number range.
+"""Phone numbers: a number as people and software write it gives its E.164 form, country, carrier and range.
 
-Numbers are personal data. No text raised here repeats one, so none reaches a log; what is stored of a number
-is its range and its `NumberHash`.
+Numbers are personal data. No error text repeats one, so none reaches a log; only the range of a number and
+its `NumberHash` are stored.
+
+A number that begins with `+` or `00` is international, and its length alone decides whether it is accepted:
+number plans open new ranges faster than metadata ships, and a message to a new range was paid for too.
+Without either, and without a region, digits are a number only if the pattern of their country matches:
+`8613800138000` is Chinese, but `13912345678`, the national form of another Chinese number, is not read as one
+of +1. With a region, a valid national number of that region comes first.
+
+Old forms that are still written are read as the number they became. Only forms whose length no longer exists
+are: they could not be read before, so the hashes in existing journals stay what they are.
+
+- Mexico, 3 August 2019: no `1` after +52 (IFT, national numbering plan; libphonenumber's migrator recipes).
+- Côte d'Ivoire, 31 January 2021: 8 to 10 digits, by the mobile operator of the old prefix: 01 Moov, 05 MTN,
+  07 Orange (ARTCI; the prefixes are those of libphonenumber's carrier/en/225.txt of that time). Prefixes of
+  operators that had closed, and fixed lines, are not mapped: their new prefix is not certain.
+- Benin, 30 November 2024: 01 before all 8-digit numbers (ARCEP Bénin).
 """
 
 import re
+import unicodedata
 from functools import cache, lru_cache
 from hashlib import blake2b
 
@@ -12,33 +28,58 @@ import phonenumbers
 from msgspec import Struct
 from phonenumbers import carrier
 
-from otpconv.errors import InvalidNumber
+from otpconv.errors import InvalidNumber, Misconfigured
 
-_EXAMPLE = "write it in international form, as +4915112345678"
+_EXAMPLE = "write it in international form, e.g. +4915112345678"
 _WRONG_LENGTH = f"The number is too short or too long for its country code; {_EXAMPLE}."
+_SPREADSHEET = "Format the column as text and export it again"
 
-#: Longer texts are no numbers; the limit also bounds what the cache of `parse` can hold.
+#: Longer texts are not numbers; the limit also bounds what the cache of `parse` can hold.
 _MAX_CHARS = 40
+_SEPARATORS = str.maketrans("", "", " -()")
+_DIGITS = re.compile(r"(\+|00(?=[1-9]))?([0-9]+)")
+_DOTTED = re.compile(r"\+?[0-9]+(?:\.[0-9]+)+")
+#: One dot, then at most two digits or only zeros; a last group of one digit, or of zeros not among pairs.
+_DECIMAL = re.compile(r"\+?[0-9]*\.(?:[0-9]{0,2}|0+)|.*\.[0-9]?|.*(?<!\.[0-9]{2})\.0+")
+_SCIENTIFIC = re.compile(r"\+?[0-9]+(?:[.,][0-9]*)?[eE]\+?[0-9]+")
+#: What other software puts around a number: `'`, `="…"` and the scheme of a URI.
+_ADDED = re.compile(
+    r"""[='"`‘’“”\s]*(?:(?:tel|sms|whatsapp):)?(.*?)['"`‘’“”\s]*""",  # noqa: RUF001 - typographic quotes
+    re.IGNORECASE | re.DOTALL,
+)
+_FULL_WIDTH = range(0xFF01, 0xFF5F)
+#: Invisible, although Unicode calls them letters, symbols or marks; variation selectors are among the marks.
+_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+_INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
+_NAMED_AT_MOST = 3
 
-_SEPARATORS = str.maketrans("", "", " -.()")
-_INTERNATIONAL = re.compile(r"(?:\+|00)?([1-9][0-9]+)")
 _CALLING_CODES = frozenset(str(code) for code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE)
+#: By calling code: old forms of the number after it, and what each became.
+_OLD_FORMS = {
+    "52": [(re.compile(r"1([2-9][0-9]{9})"), r"\1")],
+    "225": [
+        (re.compile(r"((?:0[1-3]|[457][0-3])[0-9]{6})"), r"01\1"),
+        (re.compile(r"([04-9][4-6][0-9]{6})"), r"05\1"),
+        (re.compile(r"((?:[04578][7-9]|[69][78])[0-9]{6})"), r"07\1"),
+    ],
+    "229": [(re.compile(r"([2-9][0-9]{7})"), r"01\1")],
+}
+_OLD_AT_HOME = frozenset({225, 229})  # their old forms were dialled within the country, too
 
 _HASH_BYTES = 16
-
 #: What phonenumbers calls the region of numbers that belong to no country.
 _NON_GEOGRAPHIC = "001"
 
 
 class Phone(Struct, frozen=True, gc=False):
-    """A telephone number and what the number plans say about it.
+    """A phone number and what the number plans say about it.
 
     Attributes:
-        e164: the number in E.164, as `+4915112345678`.
-        country: ISO 3166 alpha-2; empty for a number that belongs to no country, as a satellite telephone.
+        e164: the number in E.164, e.g. `+4915112345678`.
+        country: ISO 3166 alpha-2; empty for a number that belongs to no country, e.g. of a satellite phone.
         carrier: English name of the network the range was given to; empty when not known. The number
             may have been ported to another since.
-        number_range: the number without its last four digits, as `+491511234`.
+        number_range: the number without its last four digits, e.g. `+491511234`.
     """
 
     e164: str
@@ -48,27 +89,47 @@ class Phone(Struct, frozen=True, gc=False):
 
 
 @lru_cache(maxsize=65_536)
-def parse(text: str) -> Phone:
-    """Read a number in international form, with `+`, `00` or nothing before the country calling code.
+def parse(text: str, region: str = "") -> Phone:
+    """Read a number as people and software write it. Results are cached.
 
-    Spaces, dashes, dots and parentheses may stand in between. Results are cached.
+    Spaces, dashes and parentheses may stand between digits, and dots between groups of digits. Invisible
+    characters, quotes, `=` and `tel:`, `sms:` or `whatsapp:` in front go; digits of all scripts count.
+
+    Args:
+        text: the number: with `+` or `00` and its country calling code, with the code alone, or with neither.
+        region: whose national numbers are read, ISO 3166 in upper case; empty reads no national numbers. What
+            is valid both as a national number of the region and as an international one is the national one.
 
     Raises:
-        InvalidNumber: it is not such a number; the text says why and does not repeat the number.
+        InvalidNumber: the text is not such a number. The error says why, names invisible characters, and does
+            not repeat the number.
     """
-    number = _number(_digits(text))
-    # The length decides, not the pattern: number plans open new ranges faster than metadata ships, and a
-    # message to a new range was paid for like any other.
-    if not phonenumbers.is_possible_number(number):
-        raise InvalidNumber(_WRONG_LENGTH)
+    try:
+        number = _read(text, region)
+    except InvalidNumber as error:
+        hidden = ", ".join(name for name in _invisible(text) if name not in error.text)
+        also = f" It holds invisible characters: {hidden}." if hidden else ""
+        raise InvalidNumber(f"{error.text}{also}") from None
     e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     return Phone(
         e164=e164,
         country=_country(number),
-        # By prefix alone, for the same reason; `name_for_number` wants the pattern to be known.
+        # By prefix alone, so that new ranges have one; `name_for_number` wants the pattern to be known.
         carrier=carrier.name_for_valid_number(number, "en"),
         number_range=e164[:-4],
     )
+
+
+def region_of(text: str) -> str:
+    """Return a region as `parse` takes it; an empty text is no region.
+
+    Raises:
+        Misconfigured: there is no such region.
+    """
+    region = text.strip().upper()
+    if region not in {"", *phonenumbers.SUPPORTED_REGIONS}:
+        raise Misconfigured(f"{text!r} is not a region: use two letters of ISO 3166, e.g. CN, DE, GB or US")
+    return region
 
 
 class NumberHash:
@@ -89,29 +150,122 @@ class NumberHash:
         return state.hexdigest()
 
 
-def _digits(text: str) -> str:
+def _read(text: str, region: str) -> phonenumbers.PhoneNumber:
     if len(text) > _MAX_CHARS:
         raise InvalidNumber(f"The number is longer than {_MAX_CHARS} characters; {_EXAMPLE}.")
-    compact = text.translate(_SEPARATORS)
-    match = _INTERNATIONAL.fullmatch(compact)
-    if match is not None:
-        return match[1]
+    match = _DIGITS.fullmatch(text.translate(_SEPARATORS)) or _DIGITS.fullmatch(_cleaned(text))
+    if match is None:
+        raise InvalidNumber(_wrong_characters(_cleaned(text)))
+    international, digits = match.groups()
+    if international is None:
+        return _without_plus(digits, region)
+    number = _number(digits)
+    if not phonenumbers.is_possible_number(number):
+        raise InvalidNumber(_WRONG_LENGTH)
+    return number
+
+
+def _cleaned(text: str) -> str:
+    """Return a number without what other software added and without separators.
+
+    Raises:
+        InvalidNumber: it is empty, or what a spreadsheet left of a number.
+    """
+    match = _ADDED.fullmatch("".join(map(_plain, text)))
+    compact = match[1].translate(_SEPARATORS) if match else text
     if not compact:
         raise InvalidNumber(f"The number is empty; {_EXAMPLE}.")
-    if compact.isascii() and compact.removeprefix("+").isdigit():
-        raise InvalidNumber(f"The number has no country calling code; {_EXAMPLE}.")
-    raise InvalidNumber(
-        "The number holds something other than digits, spaces, dashes, dots, parentheses and a + in front; "
-        f"{_EXAMPLE}."
+    if _SCIENTIFIC.fullmatch(compact):
+        raise InvalidNumber(
+            f"The number is in scientific notation: a spreadsheet damaged it. {_SPREADSHEET}."
+        )
+    if "." in compact and _DECIMAL.fullmatch(compact):
+        raise InvalidNumber(f"The number is a decimal: a spreadsheet damaged it. {_SPREADSHEET}.")
+    return compact.replace(".", "") if _DOTTED.fullmatch(compact) else compact
+
+
+@lru_cache(maxsize=1024)
+def _plain(character: str) -> str:
+    """Return what a character stands for in a number: another, none, or itself."""
+    category = unicodedata.category(character)
+    if category == "Cf":
+        return ""
+    if category == "Zs":
+        return " "
+    if category == "Nd":
+        return str(unicodedata.decimal(character))
+    if category == "Pd" or character == "\N{MINUS SIGN}":
+        return "-"
+    if ord(character) in _FULL_WIDTH:
+        return chr(ord(character) - _FULL_WIDTH.start + ord("!"))
+    return "+" if character == "\N{SMALL PLUS SIGN}" else character
+
+
+def _wrong_characters(compact: str) -> str:
+    rest = compact.removeprefix("+")
+    wrong = next((each for each in rest if each not in "0123456789."), "." if "." in rest else "+")
+    return (
+        "The number holds something other than digits, spaces, dashes, dots, parentheses and a + in front: "
+        f"{_name(wrong)}; {_EXAMPLE}."
     )
 
 
+def _invisible(text: str) -> list[str]:
+    """Return the names of the invisible characters in a text, the first few."""
+    found = dict.fromkeys(
+        _name(each)
+        for each in text[:_MAX_CHARS]
+        if each != " "
+        and (
+            unicodedata.category(each) in _INVISIBLE_CATEGORIES
+            or each in _INVISIBLE
+            or "VARIATION SELECTOR" in unicodedata.name(each, "")
+        )
+    )
+    return list(found)[:_NAMED_AT_MOST]
+
+
+def _name(character: str) -> str:
+    return f"U+{ord(character):04X} {unicodedata.name(character, '')}".rstrip()
+
+
+def _without_plus(digits: str, region: str) -> phonenumbers.PhoneNumber:
+    national = _national(digits, region) if region else None
+    if national is not None:
+        return national
+    if digits.startswith("0"):
+        raise InvalidNumber(f"The number has no country calling code; {_EXAMPLE}.")
+    number = _number(digits)
+    if not phonenumbers.is_valid_number(number):
+        raise InvalidNumber(
+            "The number has no + and is not valid as an international number"
+            f"{f' or as a national number of {region}' if region else ''}; {_EXAMPLE}."
+        )
+    return number
+
+
+def _national(digits: str, region: str) -> phonenumbers.PhoneNumber | None:
+    try:
+        number = phonenumbers.parse(digits, region)
+    except phonenumbers.NumberParseException:
+        return None
+    if number.country_code in _OLD_AT_HOME:
+        number = _number(f"{number.country_code}{phonenumbers.national_significant_number(number)}")
+    return number if phonenumbers.is_valid_number(number) else None
+
+
 def _number(digits: str) -> phonenumbers.PhoneNumber:
+    if digits.startswith("0"):
+        raise InvalidNumber(f"The number has no country calling code; {_EXAMPLE}.")
     # No calling code is the beginning of another one, so the first that fits is the one.
     code = next((digits[:end] for end in (1, 2, 3) if digits[:end] in _CALLING_CODES), None)
     if code is None:
         raise InvalidNumber(f"The number does not begin with an existing country calling code; {_EXAMPLE}.")
     national = digits[len(code) :]
+    for old, new in _OLD_FORMS.get(code, ()):
+        if match := old.fullmatch(national):
+            national = match.expand(new)
+            break
     prefix = _national_prefix(int(code))
     # phonenumbers.parse spends most of its 30 µs on finding a number in any text. What it does for plain
     # digits is only to drop a national prefix; where none can be there, reading them directly is the same.
@@ -124,7 +278,7 @@ def _number(digits: str) -> phonenumbers.PhoneNumber:
             number_of_leading_zeros=zeros if zeros > 1 else None,
         )
     try:
-        return phonenumbers.parse("+" + digits)
+        return phonenumbers.parse(f"+{code}{national}")
     except phonenumbers.NumberParseException:
         raise InvalidNumber(_WRONG_LENGTH) from None
 
