@@ -79,6 +79,18 @@ def _limit_text(text: str) -> str:
 _LimitText = Annotated[str, AfterValidator(_limit_text)]
 
 
+def _region(text: str) -> str:
+    if not text.strip():
+        return ""
+    # Here, so that commands without a region do not load the number plans.
+    from otpconv.phone import region_of  # noqa: PLC0415
+
+    try:
+        return region_of(text)
+    except Misconfigured as error:
+        raise ValueError(error.text) from None
+
+
 class Settings(BaseSettings):
     """What an operator can set.
 
@@ -88,6 +100,7 @@ class Settings(BaseSettings):
         data: folder that holds all state of the embedded engine.
         public_url: where people reach this server, for links; default: the address listened on.
         sealing_key: 32 bytes in hex or base64, seals the secrets; default: the file `sealing.key` in `data`.
+        region: whose national numbers (without country code) are read, e.g. `CN`; empty: of none.
         strict: refuse conversions of messages that were never reported as requested.
         unmatched_days: how long a conversion waits for its message, days.
         log_level: `debug`, `info`, `warning` or `error`.
@@ -109,6 +122,7 @@ class Settings(BaseSettings):
     data: Path = Path("otpconv-data")
     public_url: str | None = None
     sealing_key: SecretStr | None = None
+    region: Annotated[str, AfterValidator(_region)] = ""
     strict: bool = False
     unmatched_days: Annotated[int, Field(ge=1, le=3650)] = 7
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"

@@ -8,13 +8,18 @@ All times are integers in milliseconds since the Unix epoch, UTC. The values are
 after field, a report's kind before them: so they stand in the journal, and so the engines hand them back.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from math import log2
 
 from msgspec import Struct
 
-#: What a message id is made of, as a regular expression for the whole text.
-MESSAGE_ID_PATTERN = r"[A-Za-z0-9_:/.\-]{1,64}"
+#: What a message id is, for texts as `A message id is …`. Vendors choose ids: nothing in one means anything.
+MESSAGE_ID_RULE = "1 to 255 printable ASCII characters without spaces"
+#: The same as a regular expression for the whole text.
+MESSAGE_ID_PATTERN = "[!-~]{1,255}"
+#: Tells whether a text is a message id.
+is_message_id = re.compile(MESSAGE_ID_PATTERN).fullmatch
 
 #: A conversion known only by number belongs to a message requested at most this long before it (24 hours).
 BY_NUMBER_WINDOW_MS = 24 * 60 * 60 * 1000

@@ -62,6 +62,7 @@ class Service:
         sign_outs: which sign-ins to the pages are over.
         nonces: the guard against replayed requests; what it admits is in `nonce_log`.
         number_hash: the keyed hash under which numbers are stored.
+        region: whose national numbers are read; empty: of none.
         intake: takes reports.
         recent: what is acknowledged and not yet in the ledger.
         metrics: what is measured for machines.
@@ -86,6 +87,7 @@ class Service:
         self.sessions = Sessions(self.sealer, self.keys)
         self.sign_outs = SignOuts(SqliteSignOuts(data / "access.sqlite"), clock)
         self.number_hash = NumberHash(self.sealer.derive("number"))
+        self.region = settings.region
         self._journal = SqliteJournal(data / "journal.sqlite")
         self.nonce_log = NonceLog(data / "nonces")
         self.nonces = NonceGuard(_NONCES, self.nonce_log.append)

@@ -97,11 +97,22 @@ def test_a_conversion_in_the_millisecond_of_its_message_counts(make: Make, own: 
 def test_a_dead_letter_is_told_in_the_log(make: Make, caplog: pytest.LogCaptureFixture) -> None:
     reporter = make()
     for number in range(3):
-        reporter.requested(f"m{number}", country="XX", to="+99999999")
+        reporter.report(to=f"+9999999{number}")
     assert reporter.flush(10)
     assert reporter.stats().rejected == 3
     told = [record for record in caplog.records if "dead letters" in record.message]
     assert len(told) == 1
+
+
+def test_a_message_whose_number_the_server_cannot_read_is_delivered_without_it(
+    make: Make, own: httpx.Client
+) -> None:
+    reporter = make()
+    reporter.requested("262900001111222233^0", country="XX", to="+99999999")
+    assert reporter.flush(10)
+    assert (reporter.stats().delivered, reporter.stats().rejected) == (1, 0)
+    kept = own.get("/v1/messages/262900001111222233%5E0").json()
+    assert (kept["country"], kept["number_range"]) == ("XX", None)
 
 
 def test_a_number_arrives_although_it_is_sealed_on_the_way(

@@ -6,36 +6,15 @@ docs/reference/report.schema.json is made from these types. Unlike in the native
 that it comes out of a queue now says nothing of when it was.
 """
 
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
-from otpconv.model import MESSAGE_ID_PATTERN
+from otpconv.fields import Attempt, Channel, Country, MessageId, Number, Text, Time, in_words
 from otpconv.reporter.reports import MESSAGE, Report
 
-#: A text without control characters. The last part keeps Python's `$` from allowing a line feed at the end.
-_TEXT = r"^[^\x00-\x1f\x7f]*$(?!\n)"
-#: The latest time a report can name, ms: the end of the year 9998.
-_LATEST_MS = 253_370_764_800_000
-
 _CONVERSION, _REQUESTED = b'{"kind":"conversion",', b'{"kind":"requested",'
-
-MessageId = Annotated[
-    str,
-    Meta(
-        pattern=f"^{MESSAGE_ID_PATTERN}$(?!\\n)",
-        description="Unique within the account: letters, digits and _ : / . -",
-        examples=["1008030300"],
-    ),
-]
-Number = Annotated[
-    str, Meta(max_length=40, description="The recipient's number, E.164", examples=["+4915112345678"])
-]
-Time = Annotated[
-    int, Meta(ge=0, le=_LATEST_MS, description="Milliseconds since 1970, UTC", examples=[1767225600000])
-]
-Text = Annotated[str, Meta(max_length=128, pattern=_TEXT)]
 
 
 class ConversionEvent(
@@ -57,16 +36,14 @@ class RequestedEvent(
     message_id: MessageId
     requested_at: Time
     to: Number | None = None
-    country: Annotated[str, Meta(pattern=r"^[A-Za-z]{2}$(?!\n)", description="ISO 3166 alpha-2")] | None = (
-        None
-    )
+    country: Country | None = None
     carrier: Text | None = None
     provider: Text = ""
     template: Text = ""
     sender: Text = ""
-    channel: Annotated[str, Meta(max_length=32, pattern=_TEXT)] = "sms"
+    channel: Channel = "sms"
     session_id: Text = ""
-    attempt: Annotated[int, Meta(ge=1, le=1000, description="1 = first send, 2 = first resend")] | None = None
+    attempt: Attempt | None = None
 
 
 _EVENTS = msgspec.json.Decoder(ConversionEvent | RequestedEvent)
@@ -90,8 +67,10 @@ def native_of(event: bytes) -> tuple[bool, bytes]:
     """
     try:
         fields = _EVENTS.decode(event)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise Malformed(" ".join(str(error).split())) from None
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Malformed(in_words(error)) from None
+    except RecursionError:
+        raise Malformed("nested too deeply") from None
     requested = isinstance(fields, RequestedEvent)
     return requested, b"{" + _encode(fields)[len(_REQUESTED if requested else _CONVERSION) :]
 

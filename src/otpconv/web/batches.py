@@ -5,10 +5,11 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from otpconv.access.keys import AccessKey
-from otpconv.errors import InvalidRequest, OtpconvError, UnsupportedMediaType
+from otpconv.errors import InvalidNumber, InvalidRequest, OtpconvError, UnsupportedMediaType
+from otpconv.fields import in_words
 from otpconv.model import Conversion, Dimensions, Requested
 from otpconv.phone import NumberHash, parse
-from otpconv.web.native_types import ConversionIn, Conversions, MessageIn, Messages, Rejected
+from otpconv.web.native_types import ConversionIn, Conversions, Ignored, MessageIn, Messages, Rejected
 
 #: Items of one call at most.
 MAX_ITEMS = 10_000
@@ -81,20 +82,22 @@ class BatchReader(Generic[_Item]):
             item: _Item = self._item.decode(raw)
             return item  # noqa: TRY300
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            return Rejected(index, InvalidRequest.code, str(error))
+            return Rejected(index, InvalidRequest.code, in_words(error))
         except RecursionError:
             return Rejected(index, InvalidRequest.code, "The item is nested too deeply.")
 
 
-def requested(item: MessageIn, key: AccessKey, now: int, number_hash: NumberHash) -> Requested:
-    """Return the report of one message, made with an access key.
+def requested(
+    item: MessageIn, key: AccessKey, now: int, number_hash: NumberHash, region: str = ""
+) -> Requested:
+    """Return the report of one message, made with an access key; national numbers are those of `region`.
 
     Raises:
-        InvalidNumber: `to` is not a telephone number.
+        InvalidNumber: `to` is not a phone number; see `without_number`.
     """
     country, carrier, number, number_range = item.country, item.carrier, "", ""
     if item.to is not None:
-        phone = parse(item.to)
+        phone = parse(item.to, region)
         country = phone.country if country is None else country
         carrier = phone.carrier if carrier is None else carrier
         number, number_range = number_hash(key.account, phone.e164), phone.number_range
@@ -118,20 +121,34 @@ def requested(item: MessageIn, key: AccessKey, now: int, number_hash: NumberHash
     )
 
 
-def conversion(item: ConversionIn, key: AccessKey, now: int, number_hash: NumberHash) -> Conversion:
-    """Return the report of one conversion, made with an access key.
+def conversion(
+    item: ConversionIn, key: AccessKey, now: int, number_hash: NumberHash, region: str = ""
+) -> Conversion:
+    """Return the report of one conversion, made with an access key; national numbers are those of `region`.
 
     Raises:
-        InvalidNumber: `to` is not a telephone number.
+        InvalidNumber: `to` is not a phone number; see `without_number`.
         InvalidRequest: neither `message_id` nor `to` is there.
     """
     number = ""
     if item.to is not None:
-        number = number_hash(key.account, parse(item.to).e164)
+        number = number_hash(key.account, parse(item.to, region).e164)
     elif item.message_id is None:
         raise InvalidRequest("A conversion needs message_id, or to.")
     time = now if item.conversion_time is None else item.conversion_time
     return Conversion(key.account, item.delivered, time, item.message_id or "", number)
+
+
+def without_number(index: int, item: MessageIn | ConversionIn, error: InvalidNumber) -> Ignored:
+    """Remove the number from the item at `index`, so that a message that was paid for counts without it.
+
+    Raises:
+        InvalidNumber: a conversion is known by its number alone.
+    """
+    if item.message_id is None:
+        raise error
+    item.to = None
+    return Ignored(index, "to", error.code, error.text)
 
 
 def rejected(index: int, error: OtpconvError) -> Rejected:

@@ -1,7 +1,8 @@
 """What is known of one message: from the ledger, and from what is on its way there."""
 
+from otpconv.errors import NotFound
 from otpconv.ledger.contract import Message
-from otpconv.model import MessageState
+from otpconv.model import MESSAGE_ID_RULE, MessageState, is_message_id
 from otpconv.service import Service
 from otpconv.web.native_types import MessageOut
 
@@ -10,8 +11,11 @@ async def look_up(service: Service, account: int, message_id: str) -> tuple[Mess
     """Return what is known of one message, None when nothing is, and the lag of the ledger.
 
     Raises:
+        NotFound: the text is not a message id.
         Unavailable: the storage failed.
     """
+    if not is_message_id(message_id):
+        raise NotFound(f"There is no such message: a message id is {MESSAGE_ID_RULE}.")
     # In this order: what is applied in between is in both.
     recent = service.recent.states.get((account, message_id))
     stored, lag = await service.ask(lambda ledger: ledger.message(account, message_id))

@@ -10,13 +10,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from otpconv.access.keys import AccessKey
-from otpconv.errors import BadCredentials, InvalidRequest, NotFound, Refused
+from otpconv.errors import BadCredentials, InvalidNumber, InvalidRequest, NotFound, Refused
 from otpconv.ledger.contract import Ledger
 from otpconv.model import Report, SelfReportedRate
 from otpconv.phone import NumberHash
 from otpconv.rates import RateAnswer, answer, parse_query
 from otpconv.service import Service
-from otpconv.web.batches import BatchReader, conversion, rejected, requested
+from otpconv.web.batches import BatchReader, conversion, rejected, requested, without_number
 from otpconv.web.body import Bodies
 from otpconv.web.callers import Callers
 from otpconv.web.gate import Gate
@@ -24,6 +24,7 @@ from otpconv.web.known import look_up
 from otpconv.web.native_types import (
     ConversionIn,
     Conversions,
+    Ignored,
     MessageIn,
     Messages,
     Recorded,
@@ -119,13 +120,14 @@ class NativeApi:
         request: Request,
         key: AccessKey,
         reader: BatchReader[_Item],
-        make: Callable[[_Item, AccessKey, int, NumberHash], Report],
+        make: Callable[[_Item, AccessKey, int, NumberHash, str], Report],
     ) -> Response:
         service = self._service
         async with self._bodies.read(request.scope["headers"], request.receive) as body:
             items = reader.read(body, request.headers.get("content-type", ""))
             now = service.clock()
             rejects: list[Rejected] = []
+            ignored: list[Ignored] = []
             reports: list[Report] = []
             places: list[int] = []
             for index, item in enumerate(items):
@@ -133,7 +135,12 @@ class NativeApi:
                     rejects.append(item)
                     continue
                 try:
-                    reports.append(make(item, key, now, service.number_hash))
+                    try:
+                        report = make(item, key, now, service.number_hash, service.region)
+                    except InvalidNumber as error:
+                        ignored.append(without_number(index, item, error))
+                        report = make(item, key, now, service.number_hash, service.region)
+                    reports.append(report)
                     places.append(index)
                 except InvalidRequest as error:
                     rejects.append(rejected(index, error))
@@ -143,7 +150,11 @@ class NativeApi:
             if isinstance(outcome, Refused):
                 rejects.append(rejected(place, outcome))
         rejects.sort(key=lambda reject: reject.index)
-        return json_response(Recorded(outcomes.count("recorded"), outcomes.count("unchanged"), rejects))
+        refused = {reject.index for reject in rejects}
+        ignored = [each for each in ignored if each.index not in refused]
+        return json_response(
+            Recorded(outcomes.count("recorded"), outcomes.count("unchanged"), rejects, ignored)
+        )
 
 
 def json_response(value: Struct) -> Response:

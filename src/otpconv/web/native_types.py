@@ -4,31 +4,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-#: A text without control characters. The last part keeps Python's `$` from allowing a line feed at the end.
-_TEXT = r"^[^\x00-\x1f\x7f]*$(?!\n)"
-#: The latest time a report can name, ms: the end of the year 9998. What is in the future is refused later.
-_LATEST_MS = 253_370_764_800_000
-
-MessageId = Annotated[
-    str,
-    Meta(
-        pattern=r"^[A-Za-z0-9_:/.\-]{1,64}$(?!\n)",
-        description="Unique within the account: letters, digits and _ : / . -",
-        examples=["1008030300"],
-    ),
-]
-Number = Annotated[
-    str,
-    Meta(
-        max_length=40,
-        description="The recipient's number, E.164; gives country, carrier and range; kept as a hash",
-        examples=["+4915112345678"],
-    ),
-]
-Time = Annotated[
-    int, Meta(ge=0, le=_LATEST_MS, description="Milliseconds since 1970, UTC", examples=[1767225600000])
-]
-Text = Annotated[str, Meta(max_length=128, pattern=_TEXT)]
+from otpconv.fields import Attempt, Channel, Country, MessageId, Number, Text, Time
 
 
 class MessageIn(Struct, forbid_unknown_fields=True):
@@ -37,16 +13,14 @@ class MessageIn(Struct, forbid_unknown_fields=True):
     message_id: MessageId
     requested_at: Time | None = None
     to: Number | None = None
-    country: Annotated[str, Meta(pattern=r"^[A-Za-z]{2}$(?!\n)", description="ISO 3166 alpha-2")] | None = (
-        None
-    )
+    country: Country | None = None
     carrier: Text | None = None
     provider: Text = ""
     template: Text = ""
     sender: Text = ""
-    channel: Annotated[str, Meta(max_length=32, pattern=_TEXT)] = "sms"
+    channel: Channel = "sms"
     session_id: Text = ""
-    attempt: Annotated[int, Meta(ge=1, le=1000, description="1 = first send, 2 = first resend")] | None = None
+    attempt: Attempt | None = None
 
 
 class ConversionIn(Struct, forbid_unknown_fields=True):
@@ -78,12 +52,25 @@ class Rejected(Struct):
     message: str
 
 
+class Ignored(Struct):
+    """One field of an item that was left out of its report, by the item's place in the request, and why."""
+
+    index: int
+    field: str
+    code: str
+    message: str
+
+
 class Recorded(Struct):
-    """What became of a batch: new facts, facts known before, and rejects; the three add up to its length."""
+    """What became of a batch: new facts, facts known before, and rejects; the three add up to its length.
+
+    `ignored` names the fields that reports were taken without: a `to` that is not a phone number.
+    """
 
     recorded: int
     unchanged: int
     rejected: list[Rejected]
+    ignored: list[Ignored]
 
 
 class MessageOut(Struct):

@@ -6,6 +6,7 @@ import msgspec
 
 from otpconv import __version__
 from otpconv.ledger.contract import DIMENSIONS
+from otpconv.model import MESSAGE_ID_PATTERN, MESSAGE_ID_RULE
 from otpconv.rates import COMPARISONS, INTERVALS, LEVELS, ORDERS
 from otpconv.web.native_types import (
     ConversionIn,
@@ -74,7 +75,9 @@ def _post(operation: str, summary: str, item: type[MessageIn | ConversionIn]) ->
     return {
         "operationId": operation,
         "summary": summary,
-        "description": "A bad item never harms its neighbours: it is rejected by its place.",
+        "description": "A bad item never harms its neighbours: it is rejected by its place. A `to` that is "
+        "not a phone number is ignored, by its place too, and the rest of the item is recorded; only a "
+        "conversion without message_id is rejected for it.",
         "requestBody": {
             "required": True,
             "content": {
@@ -100,7 +103,8 @@ def _get_message() -> dict[str, Any]:
                 "name": "message_id",
                 "in": "path",
                 "required": True,
-                "schema": {"type": "string", "minLength": 1},
+                "schema": {"type": "string", "pattern": f"^{MESSAGE_ID_PATTERN}$"},
+                "description": f"{MESSAGE_ID_RULE}; percent-encode what a path can't hold, e.g. / ? # %",
             }
         ],
         "responses": {

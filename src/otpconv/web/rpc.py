@@ -132,8 +132,10 @@ class RpcEndpoint:
 
     def _entry(self, call: Call, key: AccessKey, nonce: int, scope: Scope, now: int) -> Entry:
         """Return what a call reports, if its caller may."""
+        service = self._service
         self._gate.admit(key, call.permission, scope, now)
-        return Entry(report(call, key.account, now, self._service.number_hash), nonce, call.signed_at)
+        fact = report(call, key.account, now, service.number_hash, service.region)
+        return Entry(fact, nonce, call.signed_at)
 
     def _refused(self, error: Exception, request_id: str, scope: Scope, call: Call | None) -> None:
         """Tell the gate of an error; it counts and records those that concern it."""

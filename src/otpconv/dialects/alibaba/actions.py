@@ -19,16 +19,15 @@ from otpconv.dialects.alibaba.operations import (
     Parameter,
 )
 from otpconv.dialects.alibaba.refusal import GatewayError, invalid, missing
-from otpconv.errors import InvalidTime
-from otpconv.model import CLOCK_SKEW_MS, Conversion, SelfReportedRate
+from otpconv.errors import InvalidNumber, InvalidTime
+from otpconv.model import CLOCK_SKEW_MS, Conversion, SelfReportedRate, is_message_id
 
 #: (account, number in E.164) -> the keyed hash that stands for the number.
 NumberHash = Callable[[int, str], str]
 
 _Parameters = dict[str, str]
-_Reading = Callable[[_Parameters, int, int, NumberHash], Conversion | SelfReportedRate]
+_Reading = Callable[[_Parameters, int, int, NumberHash, str], Conversion | SelfReportedRate]
 
-_MESSAGE_ID = re.compile(MESSAGE_ID.pattern)
 _TIME = re.compile(CONVERSION_TIME.pattern)
 _RATE = re.compile(CONVERSION_RATE.pattern)
 
@@ -36,7 +35,9 @@ _RATE = re.compile(CONVERSION_RATE.pattern)
 _BOOLEANS = {"True": True, "true": True, "False": False, "false": False}
 
 
-def report(call: Call, account: int, now: int, number_hash: NumberHash) -> Conversion | SelfReportedRate:
+def report(
+    call: Call, account: int, now: int, number_hash: NumberHash, region: str = ""
+) -> Conversion | SelfReportedRate:
     """Return what a call reports.
 
     Args:
@@ -44,13 +45,14 @@ def report(call: Call, account: int, now: int, number_hash: NumberHash) -> Conve
         account: whose call it is.
         now: the time, ms UTC.
         number_hash: turns account and number (E.164) into the keyed hash kept in place of the number.
+        region: whose national numbers are read, ISO 3166; empty: of none.
 
     Raises:
         GatewayError: a parameter is missing or malformed.
         InvalidTime: a time is more than 60 s in the future.
         InvalidNumber: `To` is no telephone number.
     """
-    return _ACTIONS[call.version, call.action](call.parameters, account, now, number_hash)
+    return _ACTIONS[call.version, call.action](call.parameters, account, now, number_hash, region)
 
 
 def check_action(action: str, version: str) -> None:
@@ -70,18 +72,20 @@ def check_action(action: str, version: str) -> None:
     raise GatewayError("InvalidAction.NotFound")
 
 
-def _conversion(parameters: _Parameters, account: int, now: int, number_hash: NumberHash) -> Conversion:
+def _conversion(
+    parameters: _Parameters, account: int, now: int, number_hash: NumberHash, region: str
+) -> Conversion:
     delivered = _delivered(parameters)
     message_id = _message_id(parameters)
     to = parameters.get("To", "")
     if not message_id and not to:
         raise missing("MessageId", "Send MessageId, or To.")
     conversion_time = _time(parameters, CONVERSION_TIME, now)
-    number = number_hash(account, _e164(to)) if to else ""
+    number = number_hash(account, _e164(to, region, known=bool(message_id))) if to else ""
     return Conversion(account, delivered, conversion_time, message_id, number)
 
 
-def _conversion_intl(parameters: _Parameters, account: int, now: int, _: NumberHash) -> Conversion:
+def _conversion_intl(parameters: _Parameters, account: int, now: int, *_: object) -> Conversion:
     delivered = _delivered(parameters)
     message_id = _message_id(parameters)
     if not message_id:
@@ -89,7 +93,7 @@ def _conversion_intl(parameters: _Parameters, account: int, now: int, _: NumberH
     return Conversion(account, delivered, _time(parameters, CONVERSION_TIME, now), message_id)
 
 
-def _rate(parameters: _Parameters, account: int, now: int, _: NumberHash) -> SelfReportedRate:
+def _rate(parameters: _Parameters, account: int, now: int, *_: object) -> SelfReportedRate:
     text = parameters.get("ConversionRate", "")
     if not text:
         raise missing("ConversionRate")
@@ -112,7 +116,7 @@ def _delivered(parameters: _Parameters) -> bool:
 
 def _message_id(parameters: _Parameters) -> str:
     text = parameters.get("MessageId", "")
-    if text and not _MESSAGE_ID.fullmatch(text):
+    if text and not is_message_id(text):
         raise _wrong(MESSAGE_ID)
     return text
 
@@ -136,11 +140,18 @@ def _wrong(parameter: Parameter) -> GatewayError:
     return invalid(parameter.name, f"It must be {parameter.must_be}.")
 
 
-def _e164(to: str) -> str:
+def _e164(to: str, region: str, *, known: bool) -> str:
     # Clients that only sign import this package too, and have no phonenumbers installed.
     from otpconv.phone import parse  # noqa: PLC0415
 
-    return parse(to).e164
+    try:
+        return parse(to, region).e164
+    except InvalidNumber:
+        # The documentation wants the country code without a +, so a number of a new range comes like this.
+        # Where MessageId says which message it is, a wrong guess at the country can't find another one.
+        if not (known and to.isascii() and to.isdigit()):
+            raise
+        return parse(f"+{to}").e164
 
 
 _ACTIONS: dict[tuple[str, str], _Reading] = {

@@ -151,7 +151,7 @@ _PRODUCT = [
         200,
         "The mobile number is illegal.",
         "To is no number in international form, or not the number the message was sent to.",
-        "Send To as country code and number, such as 8521245567.",
+        "Send To as country code and number, such as 85251234567.",
     ),
 ]
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 from msgspec import Struct, structs
 
-from otpconv.model import MESSAGE_ID_PATTERN
+from otpconv.model import MESSAGE_ID_PATTERN, MESSAGE_ID_RULE
 
 #: How the official SDKs type a parameter.
 Kind = Literal["string", "boolean", "integer"]
@@ -71,7 +71,7 @@ DELIVERED = Parameter(
 )
 MESSAGE_ID = Parameter(
     "MessageId",
-    "1 to 64 letters, digits and _ : / . -",
+    MESSAGE_ID_RULE,
     MESSAGE_ID_PATTERN,
     "1008030300",
     hint="The message, as its sending was answered. Without it, To says which.",
@@ -88,7 +88,7 @@ TO = Parameter(
     "To",
     "a telephone number with its country code",
     r"(?s).{1,256}",
-    "8521245567",
+    "85251234567",
     hint="The number the message went to. Without MessageId it means the newest message to it, of 24 hours.",
 )
 CONVERSION_RATE = Parameter(

@@ -6,6 +6,7 @@ from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
+from otpconv.errors import NotFound
 from otpconv.ledger.contract import DIMENSIONS
 from otpconv.service import Service
 from otpconv.web.known import look_up
@@ -14,7 +15,6 @@ from otpconv.web.pages.layout import Layout
 from otpconv.web.pages.visitors import Visitor
 
 PATH = "/dashboard/message"
-_LONGEST_ID = 100
 
 
 class Event(Struct, frozen=True):
@@ -35,15 +35,19 @@ class MessagePage:
 
     async def show(self, request: Request, visitor: Visitor) -> Response:
         """Answer the page of one message, or how to find it."""
-        message_id = request.query_params.get("message_id", "").strip()[:_LONGEST_ID]
-        found, lag = None, 0
+        message_id = request.query_params.get("message_id", "").strip()
+        found, lag, problem = None, 0, ""
         if message_id:
-            found, lag = await look_up(self._service, visitor.key.account, message_id)
+            try:
+                found, lag = await look_up(self._service, visitor.key.account, message_id)
+            except NotFound as error:
+                problem = error.text
         return self._layout.page(
             "message.html",
             PATH,
             visitor,
             status=HTTPStatus.NOT_FOUND if message_id and found is None else HTTPStatus.OK,
+            problem=problem,
             message_id=message_id,
             message=found,
             lag=lag,
