@@ -15,7 +15,7 @@ from brokers.test_publishing import reports, until_delivered
 from otpconv.cli.local_server import LocalServer
 from otpconv.reporter.brokers import broker_transport
 from otpconv.reporter.event import event_of
-from otpconv.reporter.reports import Report, conversion
+from otpconv.reporter.reports import MESSAGE, Report, conversion, requested
 from otpconv.reporter.transport import DELIVERED, Fate, Transport
 
 Eventually = Callable[[Callable[[], object], object], None]
@@ -113,7 +113,7 @@ def test_what_can_not_be_recorded_is_set_aside_with_the_reason_and_stops_nothing
     no_event = Report(0, b'{"message_id":\n"m0"}')
     transport.send([no_event, *reports(2), far_future, no_number])
     counts, _ = ended(start_consumer(broker.url(stream), "--once"))
-    assert counts == {"recorded": 4, "unchanged": 0, "rejected": 3}
+    assert counts == {"recorded": 4, "unchanged": 0, "rejected": 3, "ignored": 0}
     assert own.get("/v1/messages/m1").json()["verified"]
     aside = broker.ask(lambda: broker.waiting(f"{stream}.rejected"))
     assert {body: reason.partition(":")[0] for body, reason in aside} == {
@@ -122,6 +122,16 @@ def test_what_can_not_be_recorded_is_set_aside_with_the_reason_and_stops_nothing
         event_of(no_number): "InvalidNumber",
     }
     assert broker.ask(lambda: broker.waiting(stream)) == []
+
+
+def test_a_message_whose_number_can_not_be_read_is_recorded_without_it_and_counted(
+    broker: Broker, stream: str, transport: Transport, start_consumer: Consume, own: httpx.Client
+) -> None:
+    unreadable = requested("262900001111222233^0", 1_700_000_000_000, "00000", {"provider": "acme"})
+    transport.send([Report(MESSAGE, unreadable)])
+    counts, _ = ended(start_consumer(broker.url(stream), "--once"))
+    assert counts == {"recorded": 1, "unchanged": 0, "rejected": 0, "ignored": 1}
+    assert own.get("/v1/messages/262900001111222233%5E0").json()["provider"] == "acme"
 
 
 def test_a_broker_that_is_killed_loses_nothing_and_both_sides_find_it_again(
@@ -157,7 +167,9 @@ def test_who_is_once_needed_and_away_leaves_the_messages_where_they_are(
     stranger = start_consumer(url, "--once", OTPCONV_ACCESS_KEY_SECRET="wrong")  # noqa: S106
     assert "BadCredentials" in ended(stranger, code=1)[1]
     time.sleep(1)
-    assert ended(start_consumer(url, "--once"))[0] == {"recorded": 2, "unchanged": 0, "rejected": 0}
+    assert ended(start_consumer(url, "--once"))[0] == {
+        "recorded": 2, "unchanged": 0, "rejected": 0, "ignored": 0,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("scheme", ["amqp", "kafka"])

@@ -47,7 +47,7 @@ def spooled(tmp_path: Path) -> Path:
     reporter.degrade()
     for number in range(5):
         reporter.report(f"m{number}", to="+4915112345678")
-    reporter.requested("bad", to="+99999999")
+    reporter.requested("bad", to="+99999999", requested_at=200_000_000_000_000)
     reporter.close(0)
     return tmp_path / "spool"
 
@@ -62,10 +62,10 @@ def test_a_spool_is_looked_into_drained_and_its_dead_letters_are_put_back(run: R
     assert drained == {"delivered": 5, "rejected": 1}
     letters = json.loads(run("spool", "dead-letters", spooled, "--json").stdout)
     assert [(letter["code"], letter["report"]["message_id"]) for letter in letters] == [
-        ("InvalidNumber", "bad")
+        ("InvalidTime", "bad")
     ]
     shown = run("spool", "dead-letters", spooled).stdout
-    assert "InvalidNumber" in shown
+    assert "InvalidTime" in shown
     assert "99999999" not in shown
     assert run("spool", "requeue", spooled, "--code", "Other").stdout == "0 put back\n"
     assert json.loads(run("spool", "requeue", spooled, "--json").stdout) == {"requeued": 1}

@@ -26,6 +26,7 @@ class Progress(Struct):
         unchanged: reports that were known.
         rejected: lines in the rejects file.
         rejects_bytes: its size.
+        ignored: phone numbers that reports were taken without.
     """
 
     source: str
@@ -36,6 +37,7 @@ class Progress(Struct):
     unchanged: int = 0
     rejected: int = 0
     rejects_bytes: int = 0
+    ignored: int = 0
 
 
 class Checkpoint:

@@ -107,6 +107,8 @@ def _summarize(counts: Counts, *, json: bool) -> None:
             f"{counts.recorded:,} reports recorded, {counts.unchanged:,} known before,"
             f" {counts.rejected:,} rejected"
         )
+        if counts.ignored:
+            note(f"{counts.ignored:,} phone numbers could not be read: their reports count without them")
 
 
 async def _until_stopped(bridge: Bridge) -> None:

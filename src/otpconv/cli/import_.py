@@ -22,6 +22,7 @@ from otpconv.cli.options import (
     Endpoint,
     Json,
     KeyFile,
+    Region,
 )
 from otpconv.cli.records import Reader, assignments
 from otpconv.cli.sender import Sender
@@ -52,6 +53,7 @@ def import_file(
     set_: _Set = None,
     map_: _Map = None,
     rejects: _RejectsPath = None,
+    region: Region = "",
     restart: _Restart = False,
     endpoint: Endpoint = DEFAULT_ENDPOINT,
     access_key_id: AccessKeyId = None,
@@ -65,7 +67,8 @@ def import_file(
     session_id, attempt, delivered, conversion_time; other columns are left out. With `delivered` (true or
     false) it is a conversion, with requested_at or any field of a message it is a message; it may be both.
     Times are milliseconds since 1970 or ISO 8601, UTC where no offset is given; a message without
-    requested_at counts as requested now. An empty value in CSV is an absent one.
+    requested_at counts as requested now. An empty value in CSV is an absent one. A number that can't
+    be read is left out; `--region CN` reads national numbers of China.
 
     `--set` replaces what a row says. A set field makes no message of a row that is just a conversion, and
     `--set delivered=true` makes conversions of the rows that have a conversion_time.
@@ -83,10 +86,11 @@ def import_file(
     """
     renamed = assignments(map_ or [], "--map", "NAME=COLUMN, as requested_at=sent_at")
     constants = assignments(set_ or [], "--set", "NAME=VALUE, as provider=acme")
-    reader = Reader(renamed, constants)
+    reader = Reader(renamed, constants, region)
     client = Client(endpoint, access_key_id, access_key_secret, key_file)
     run = _Run(file, format_ or _kind(file), rejects or _beside(file, ".rejects.ndjson"))
-    options = (run, sorted(renamed.items()), sorted(constants.items()), client.endpoint, client.access_key_id)
+    fields = (sorted(renamed.items()), sorted(constants.items()), region.strip().upper())
+    options = (run, *fields, client.endpoint, client.access_key_id)
     done = _import(run, reader, client, options, restart=restart)
     if reader.ignored:
         note(f"left out: {', '.join(list(reader.ignored)[:20])}")
@@ -185,6 +189,7 @@ def _summarize(run: _Run, done: Progress, *, json: bool) -> None:
         "recorded": done.recorded,
         "unchanged": done.unchanged,
         "rejected": done.rejected,
+        "ignored": done.ignored,
         "rejects": str(run.rejects) if done.rejected else None,
     }
     if json:
@@ -195,3 +200,5 @@ def _summarize(run: _Run, done: Progress, *, json: bool) -> None:
             f"{done.rows:,} rows: {done.recorded:,} reports recorded, {done.unchanged:,} known before,"
             f" {done.rejected:,} rejected{where}"
         )
+        if done.ignored:
+            typer.echo(f"{done.ignored:,} phone numbers could not be read: their reports count without them")

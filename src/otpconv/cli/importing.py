@@ -12,11 +12,14 @@ from otpconv.cli.checkpoint import Checkpoint, Progress
 from otpconv.cli.records import Reader
 from otpconv.cli.rows import Csv, Lines, Row, ndjson_rows
 from otpconv.cli.sender import Sender
+from otpconv.cli.terminal import note
 from otpconv.errors import InvalidRequest, Misconfigured
 
 #: Rows and bytes of one batch at most; the server takes 10,000 and 8 MiB.
 BATCH_ROWS = 5_000
 _BATCH_BYTES = 4 * 1024 * 1024
+#: So many ignored fields are reported with their line; all are counted.
+_IGNORED_SHOWN = 5
 
 Format = Literal["csv", "ndjson"]
 
@@ -150,6 +153,11 @@ class Import:
                 answer: dict[str, Any] = self._sender.send(path, [body for _, body in reports])
                 recorded += answer["recorded"]
                 unchanged += answer["unchanged"]
+                for each in answer.get("ignored", []):
+                    if done.ignored < _IGNORED_SHOWN:
+                        line = reports[each["index"]][0].line
+                        note(f"line {line}: {each['field']} is ignored: {each['message']}")
+                    done.ignored += 1
                 for reject in answer["rejected"]:
                     batch.reject(reports[reject["index"]][0], reject["code"], reject["message"])
         batch.rejects.sort(key=lambda reject: reject.line)

@@ -51,3 +51,11 @@ KeyFile = Annotated[
 DEFAULT_ENDPOINT = "http://127.0.0.1:8080"
 #: None reads what the environment says, and then the first key of a server in this folder.
 DEFAULT_KEY_FILE = None
+Region = Annotated[
+    str,
+    typer.Option(
+        metavar="CC",
+        help="Read numbers without country code as national numbers of this country, e.g. CN.",
+        show_default=False,
+    ),
+]

@@ -1,13 +1,13 @@
 """What a row of an import file says, and the columns that imports and exports have in common."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from otpconv.errors import InvalidRequest, Misconfigured
+from otpconv.errors import InvalidNumber, InvalidRequest, Misconfigured
 
 COLUMNS = (
     "message_id",
@@ -46,11 +46,11 @@ class Reader:
         ignored: names of columns that say nothing to otpconv, as far as they were seen.
     """
 
-    def __init__(self, renamed: Mapping[str, str], constants: Mapping[str, str]) -> None:
-        """Take the columns' own names by ours, and the constant fields.
+    def __init__(self, renamed: Mapping[str, str], constants: Mapping[str, str], region: str = "") -> None:
+        """Take the columns' own names by ours, the constant fields, and whose national numbers are read.
 
         Raises:
-            Misconfigured: a constant is malformed.
+            Misconfigured: a constant is malformed, or there is no such region.
         """
         self._sources = {name: renamed.get(name, name) for name in COLUMNS}
         self._known = frozenset(self._sources.values())
@@ -59,6 +59,7 @@ class Reader:
         except InvalidRequest as error:
             raise Misconfigured(f"--set: {error.text}") from None
         self._renamed = renamed
+        self._international = international_in(region)
         self.ignored: dict[str, None] = {}
 
     def check_columns(self, columns: list[str]) -> None:
@@ -97,6 +98,8 @@ class Reader:
         if "delivered" in constants and "conversion_time" not in fields:
             constants = {name: value for name, value in constants.items() if name != "delivered"}
         fields |= constants
+        if isinstance(fields.get("to"), str):
+            fields["to"] = self._international(str(fields["to"]))
         is_conversion = "delivered" in fields
         # A constant provider makes no message of a row that is a conversion and nothing else.
         is_message = own_message or (not is_conversion and any(name in fields for name in _OF_MESSAGE))
@@ -110,6 +113,29 @@ class Reader:
             _encoded(fields, _OF_CONVERSION) if is_message else None,
             _encoded(fields, _OF_MESSAGE) if is_conversion else None,
         )
+
+
+def international_in(region: str) -> Callable[[str], str]:
+    """Return what writes national numbers of a region in E.164; a number that it can't read stays as it is.
+
+    Raises:
+        Misconfigured: there is no such region, or the number plans are not installed.
+    """
+    if not region:
+        return str
+    try:
+        from otpconv.phone import parse, region_of
+    except ImportError:
+        raise Misconfigured("--region needs the number plans: install otpconv[server]") from None
+    known = region_of(region)
+
+    def international(number: str) -> str:
+        try:
+            return parse(number, known).e164
+        except InvalidNumber:
+            return number  # the server says why
+
+    return international
 
 
 def assignments(given: list[str], option: str, example: str) -> dict[str, str]:

@@ -16,10 +16,20 @@ from otpconv.cli.options import (
     Endpoint,
     Json,
     KeyFile,
+    Region,
 )
+from otpconv.cli.records import international_in
+from otpconv.cli.terminal import note
 from otpconv.cli.unreachable import advice
 from otpconv.clock import wall_clock
-from otpconv.errors import InvalidRequest, Misconfigured, OtpconvError, Refused, Unavailable
+from otpconv.errors import (
+    InvalidNumber,
+    InvalidRequest,
+    Misconfigured,
+    OtpconvError,
+    Refused,
+    Unavailable,
+)
 
 #: How long an answer may take, ms.
 _TIMEOUT_MS = 30_000
@@ -36,6 +46,7 @@ def report(
         str | None, typer.Option(help="When, as ISO 8601 or in milliseconds since 1970; default: now.")
     ] = None,
     to: Annotated[str | None, typer.Option(help="The recipient's number, when the id is not known.")] = None,
+    region: Region = "",
     endpoint: Endpoint = DEFAULT_ENDPOINT,
     access_key_id: AccessKeyId = None,
     access_key_secret: AccessKeySecret = None,
@@ -54,7 +65,7 @@ def report(
 
     The endpoint may be the vendor's own, too. With `--spool` the report is safe before it is sent, and the
     command succeeds although the other side is down; `otpconv spool drain` delivers it then, or any reporter
-    on the spool.
+    on the spool. With a message id, a number that can't be read is left out.
 
     Examples:
         otpconv report 1008030300
@@ -68,6 +79,7 @@ def report(
 
     client = Client(endpoint, access_key_id, access_key_secret, key_file)
     time = None if conversion_time is None else parse_time(conversion_time, "--conversion-time")
+    to = to and _usable(international_in(region)(to), message_id)
     code, text = "OK", "OK"
     if spool is None:
         code, text = _call(client, message_id, delivered, wall_clock() if time is None else time, to)
@@ -75,6 +87,22 @@ def report(
         code, text = "Spooled", f"it is in {spool}, to be delivered later"
     fields = {"ResponseCode": code, "ResponseDescription": text}
     typer.echo(as_json(fields) if json else code if code == "OK" else visible(text))
+
+
+def _usable(to: str, message_id: str | None) -> str | None:
+    """Return the number; None where it can't be read and the message is known by its id."""
+    try:
+        from otpconv.phone import parse
+    except ImportError:  # a client's installation: the other side judges
+        return to
+    try:
+        parse(to)
+    except InvalidNumber as error:
+        if message_id is None or to.isdecimal():
+            return to
+        note(f"--to is ignored: {error.text}")
+        return None
+    return to
 
 
 def _call(

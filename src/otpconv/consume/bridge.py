@@ -32,19 +32,31 @@ class Reject(Struct):
 
 
 class Answer(Struct):
-    """The server's answer to one call of the native API."""
+    """The server's answer to one call of the native API.
+
+    Attributes:
+        recorded: how many facts were new.
+        unchanged: how many were known before.
+        rejected: the items that were not recorded.
+        ignored: the fields that items were recorded without.
+    """
 
     recorded: int
     unchanged: int
     rejected: list[Reject]
+    ignored: list[Reject] = []
 
 
 class Counts(Struct):
-    """What became of the messages that were taken and acknowledged."""
+    """What became of the messages that were taken and acknowledged.
+
+    `ignored` counts the phone numbers that could not be read: their reports were recorded without them.
+    """
 
     recorded: int = 0
     unchanged: int = 0
     rejected: int = 0
+    ignored: int = 0
 
 
 class Post(Protocol):
@@ -142,7 +154,7 @@ class Bridge:
                 rejected.append((each, f"Malformed: {error}"))
             else:
                 batches["/v1/messages" if requested else "/v1/conversions"].append((each, item))
-        recorded = unchanged = 0
+        recorded = unchanged = ignored = 0
         # In this order: where conversions of unknown messages are refused, those of this batch are known.
         for path, batch in batches.items():
             if not batch:
@@ -152,12 +164,13 @@ class Bridge:
                 return
             recorded += answer.recorded
             unchanged += answer.unchanged
+            ignored += len(answer.ignored)
             rejected += [(batch[each.index][0], f"{each.code}: {each.message}") for each in answer.rejected]
         async with asyncio.timeout(_ANSWER_S):
             await self._set_aside(rejected)
             await source.acknowledge(taken)
         self._back()
-        self._count(recorded, unchanged, len(rejected))
+        self._count(recorded, unchanged, len(rejected), ignored)
 
     async def _record(self, path: str, items: list[bytes], stop: asyncio.Event) -> Answer | None:
         while not stop.is_set():
@@ -201,11 +214,12 @@ class Bridge:
             self._note("going on")
         self._failures = 0
 
-    def _count(self, recorded: int, unchanged: int, rejected: int) -> None:
+    def _count(self, recorded: int, unchanged: int, rejected: int, ignored: int) -> None:
         counts = self.counts
         counts.recorded += recorded
         counts.unchanged += unchanged
         counts.rejected += rejected
+        counts.ignored += ignored
         self._show(counts.recorded + counts.unchanged + counts.rejected)
 
 
