@@ -3,7 +3,6 @@
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from otpconv.web.pages.glance import Silence, is_drop, is_rise, lost, silence
 
 from otpconv.errors import InvalidRequest
 from otpconv.rates import RateRow
