@@ -277,7 +277,7 @@ def test_times_are_from_the_year_2000_to_a_minute_ahead(desk: Desk, at: Callable
 @pytest.mark.parametrize(
     ("report", "part"),
     [
-        (true("a", NOW + CLOCK_SKEW_MS + 1), f"the time now is {NOW}"),
+        (true("a", NOW + CLOCK_SKEW_MS + 1), f"the server's time is {NOW} (ms)"),
         (true("a", DAY // 1000), "in milliseconds, not seconds"),
         (true("a", DAY), f"at {DAY}"),
         (true("a", DAY + 1, OTHER_NUMBER), "Message a was requested for another number"),
