@@ -11,7 +11,7 @@ from benchmarks.verdicts import FAULTS, try_world
 from benchmarks.worlds import World
 from otpconv.ledger.contract import DAY_MS, DIMENSIONS, HOUR_MS
 from otpconv.ledger.sqlite import SqliteLedger
-from otpconv.rates.baseline import Seen, Span
+from otpconv.rates.baseline import Level, Seen, Span
 from otpconv.rates.evidence import Evidence, gather
 from otpconv.rates.maturity import learn
 from otpconv.rates.question import RateQuery
@@ -38,7 +38,7 @@ GROUPS = [
 
 def assessed(now: Table, past: Table, length: int = HOUR_MS) -> Assessment:
     """What is broken in one span, given how each group usually does."""
-    level = {name: Seen(*counts) for name, counts in past.items()}
+    level = Level({name: Seen(*counts) for name, counts in past.items()})
     seen = {name: Seen(*counts) for name, counts in now.items()}
     return assess([Span("1 h", NOW - length, NOW, seen, {}, {}, level)], NOW)
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from otpconv.ledger.contract import DIMENSIONS
+from otpconv.ledger.contract import DAY_MS, DIMENSIONS
 from otpconv.rates.delays import mean_verified_within, total
 from otpconv.rates.slices import Group
 
@@ -20,6 +20,8 @@ _LEVEL_WEIGHT, _HOURS_WEIGHT, _SEASON_WEIGHT = 25.0, 60.0, 200.0
 _SEASON = (0.5, 1.5)
 #: Verified messages from which delays are learned for a route or country of its own.
 _DELAYS_LEAST = 300
+#: All verifications have come to messages of this age, ms.
+_ALL_ARRIVED_MS = DAY_MS
 _COUNTRY, _PROVIDER = DIMENSIONS.index("country"), DIMENSIONS.index("provider")
 
 
@@ -42,6 +44,38 @@ class Seen(NamedTuple):
 Counts = Mapping[Group, Seen]
 
 
+class Level:
+    """How the groups did in the time before, whatever the hour, summed for their parents too.
+
+    Attributes:
+        counts: by group.
+        requested: messages in all.
+    """
+
+    def __init__(self, counts: Counts) -> None:
+        self.counts = counts
+        self._parents = _by_parent(counts)
+        self.requested = self.parent(()).requested
+        self._delays: dict[Group, list[tuple[int, ...]]] = {}
+        for group, seen in counts.items():
+            if seen.delays:
+                for parent in _parents_of(group):
+                    self._delays.setdefault(parent, []).append(seen.delays)
+
+    def parent(self, group: Group) -> Seen:
+        """Return the counts of all traffic (()), a country, or a country and a provider."""
+        return self._parents.get(group, _NOTHING)
+
+    def delays(self, parent: Group) -> tuple[int, ...]:
+        """Return the delays of a parent by bin; empty where none is known."""
+        counts = self._delays.get(parent)
+        if counts is None:
+            return ()
+        if len(counts) > 1:
+            self._delays[parent] = counts = [total(counts)]
+        return counts[0]
+
+
 class Span(Struct, frozen=True):
     """A stretch of time that ends now, and what to compare it with.
 
@@ -51,7 +85,7 @@ class Span(Struct, frozen=True):
         seen: the counts in it.
         same_hours: the counts in the same hours of the days before; empty for spans of a day or more.
         same_weekday: likewise of the same weekday in the weeks before.
-        level: how the groups did in the time before, whatever the hour; with delays.
+        level: how the groups did in the time before, whatever the hour.
     """
 
     name: str
@@ -60,7 +94,7 @@ class Span(Struct, frozen=True):
     seen: Counts
     same_hours: Counts
     same_weekday: Counts
-    level: Counts
+    level: Level
 
 
 class Leaf(NamedTuple):
@@ -115,7 +149,7 @@ def expectations(span: Span, now: int) -> dict[Group, Leaf]:
             seen.requested * verified * share,
             seen.requested * reported * share,
             seen.requested * failed,
-            span.level.get(group, _NOTHING).requested,
+            span.level.counts.get(group, _NOTHING).requested,
         )
     return leaves
 
@@ -125,17 +159,18 @@ class _Rates:
 
     def __init__(self, span: Span) -> None:
         self._span = span
-        self._level = _by_parent(span.level)
+        self._level = span.level
         self._hours = _by_parent(span.same_hours)
+        self._seasons: dict[Group, float] = {}
 
     def of(self, group: Group) -> tuple[float, float, float]:
         """Return the share verified, the share reported, and the share reported as not verified."""
         country, route = (group[_COUNTRY],), (group[_COUNTRY], group[_PROVIDER])
-        everything, own = self._level.get((), _NOTHING), self._span.level.get(group, _NOTHING)
+        everything, own = self._level.parent(()), self._level.counts.get(group, _NOTHING)
         verified = everything.verified / max(1, everything.requested)
         reported = everything.reported / max(1, everything.requested)
         failed = max(0, everything.reported - everything.verified) / max(1, everything.requested)
-        for seen in (self._level.get(country, _NOTHING), self._level.get(route, _NOTHING), own):
+        for seen in (self._level.parent(country), self._level.parent(route), own):
             verified = _shrunk(seen.verified, seen.requested, verified, _LEVEL_WEIGHT)
             reported = _shrunk(seen.reported, seen.requested, reported, _LEVEL_WEIGHT)
             failed = _shrunk(max(0, seen.reported - seen.verified), seen.requested, failed, _LEVEL_WEIGHT)
@@ -147,40 +182,44 @@ class _Rates:
 
     def _season(self, country: Group) -> float:
         """Return how a country's rate at these hours compares with its rate at all hours."""
+        if country in self._seasons:
+            return self._seasons[country]
         factor = 1.0
         for parent in ((), country):
-            level, hours = self._level.get(parent, _NOTHING), self._hours.get(parent, _NOTHING)
+            level, hours = self._level.parent(parent), self._hours.get(parent, _NOTHING)
             if level.verified:
                 usual = level.verified / level.requested
                 factor = _shrunk(hours.verified, hours.requested, usual * factor, _SEASON_WEIGHT) / usual
-        return min(max(factor, _SEASON[0]), _SEASON[1])
+        self._seasons[country] = min(max(factor, _SEASON[0]), _SEASON[1])
+        return self._seasons[country]
 
 
 class _Arrived:
     """The share of the verifications that have come by now, by route where its own delays are known."""
 
-    def __init__(self, level: Counts, youngest_ms: int, oldest_ms: int) -> None:
+    def __init__(self, level: Level, youngest_ms: int, oldest_ms: int) -> None:
+        self._level = level
         self._ages = youngest_ms, oldest_ms
-        delays: dict[Group, list[tuple[int, ...]]] = {}
-        for group, seen in level.items():
-            if seen.delays:
-                for parent in ((), (group[_COUNTRY],), (group[_COUNTRY], group[_PROVIDER])):
-                    delays.setdefault(parent, []).append(seen.delays)
-        self._delays = {parent: total(counts) for parent, counts in delays.items()}
         self._shares: dict[Group, float] = {}
 
     def of(self, group: Group) -> float:
         route = (group[_COUNTRY], group[_PROVIDER])
-        if route not in self._shares:
-            self._shares[route] = self._share(route)
-        return self._shares[route]
-
-    def _share(self, route: Group) -> float:
+        if self._ages[0] >= _ALL_ARRIVED_MS:
+            return 1.0
         for parent in (route, route[:1], ()):
-            counts = self._delays.get(parent, ())
-            if sum(counts) >= _DELAYS_LEAST or (counts and not parent):
-                return mean_verified_within(counts, *self._ages)
+            share = self._shares.get(parent)
+            if share is None:
+                share = self._shares[parent] = self._share(parent)
+            if share >= 0:
+                return share
         return 1.0
+
+    def _share(self, parent: Group) -> float:
+        """Return the share of a parent; below 0 where it has too few delays of its own."""
+        counts = self._level.delays(parent)
+        if sum(counts) >= _DELAYS_LEAST or (counts and not parent):
+            return mean_verified_within(counts, *self._ages)
+        return -1.0
 
 
 _NOTHING = Seen()
@@ -190,12 +229,16 @@ def _by_parent(counts: Counts) -> dict[Group, Seen]:
     """Sum counts over all traffic, by country, and by country and provider."""
     sums: dict[Group, list[int]] = {}
     for group, seen in counts.items():
-        for parent in ((), (group[_COUNTRY],), (group[_COUNTRY], group[_PROVIDER])):
+        for parent in _parents_of(group):
             found = sums.setdefault(parent, [0, 0, 0])
             found[0] += seen.requested
             found[1] += seen.verified
             found[2] += seen.reported
     return {parent: Seen(found[0], found[1], found[2]) for parent, found in sums.items()}
+
+
+def _parents_of(group: Group) -> tuple[Group, ...]:
+    return (), (group[_COUNTRY],), (group[_COUNTRY], group[_PROVIDER])
 
 
 def _shrunk(successes: int, trials: int, parent: float, weight: float) -> float:

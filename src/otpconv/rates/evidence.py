@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from otpconv.ledger.contract import DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS, Count, Ledger, Window
 from otpconv.rates import history, signals
-from otpconv.rates.baseline import Counts, Seen, Span
+from otpconv.rates.baseline import Counts, Level, Seen, Span
 from otpconv.rates.delays import quantile
 from otpconv.rates.maturity import Maturity
 from otpconv.rates.plan import plan
@@ -117,19 +117,18 @@ def _spans(asked: _Asked, start: int, end: int) -> Iterable[Span]:
         same_hours, same_weekday = hours[compared]
         yield Span(name, first, end, asked.between(first, end), same_hours, same_weekday, level)
     if end - start > DAY_MS:
-        before = asked.seen(_days(start - _PAST_MS, start), delays=True)
-        if _requested(before) >= _LEAST_PAST:
+        before = Level(asked.seen(_days(start - _PAST_MS, start), delays=True))
+        if before.requested >= _LEAST_PAST:
             yield Span("window", start, end, asked.between(start, end), {}, {}, before)
 
 
-def _level(asked: _Asked, end: int) -> tuple[Counts, int]:
+def _level(asked: _Asked, end: int) -> tuple[Level, int]:
     """Return how the groups did before, and how long ago that ends, ms."""
-    level: Counts = {}
     for gap in _GAPS_MS:
-        level = asked.seen(_days(end - _PAST_MS, end - gap), delays=True)
-        if _requested(level) >= _LEAST_PAST:
+        level = Level(asked.seen(_days(end - _PAST_MS, end - gap), delays=True))
+        if level.requested >= _LEAST_PAST:
             return level, gap
-    return level, 0
+    return Level({}), 0
 
 
 def _same_hours(asked: _Asked, end: int, length: int) -> tuple[Counts, Counts]:
@@ -147,10 +146,6 @@ def _days(start: int, end: int) -> Window:
     """Return the rollups between two times, widened to whole hours."""
     first, last = max(0, start) // HOUR_MS * HOUR_MS, max(0, end) // HOUR_MS * HOUR_MS
     return plan(RateQuery(first, max(first + 1, last)), 1 << 62).window
-
-
-def _requested(counts: Counts) -> int:
-    return sum(seen.requested for seen in counts.values())
 
 
 def _dated(asked: _Asked, end: int, finding: Finding) -> Finding:

@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from otpconv.ledger.contract import DAY_MS, DIMENSIONS, HOUR_MS
-from otpconv.rates.baseline import Counts, Leaf, Span, expectations
+from otpconv.rates.baseline import Counts, Leaf, Level, Span, expectations
 from otpconv.rates.loss import Loss
 from otpconv.rates.signals import Finding, without
 from otpconv.rates.slices import APPLICATION, ROUTE, Group, Kind, Slice, kinds_of, values_of
@@ -93,7 +93,7 @@ def _beginning(finding: Finding, slots: Mapping[int, tuple[int, int, int]]) -> i
 
 
 def outages(
-    slots: Mapping[int, Counts], step: int, level: Counts, broken: Sequence[Finding], now: int
+    slots: Mapping[int, Counts], step: int, level: Level, broken: Sequence[Finding], now: int
 ) -> list[Finding]:
     """Return what was broken for a while, the latest first.
 

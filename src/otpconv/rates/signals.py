@@ -122,7 +122,7 @@ def assess(spans: Sequence[Span], now: int) -> Assessment:
         silences,
         _drops(spans, heard),
         max((sum(leaf.expected for leaf in found.values()) for found in leaves), default=0.0),
-        max((sum(seen.requested for seen in span.level.values()) for span in spans), default=0),
+        max((span.level.requested for span in spans), default=0),
     )
 
 
