@@ -6,6 +6,7 @@ languages differ in which one they take.
 
 import re
 from json import JSONDecoder
+from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from msgspec import DecodeError, Raw, Struct, json
@@ -105,7 +106,7 @@ def from_json(raw: bytes) -> dict[str, str]:
 
     Raises:
         GatewayError: no JSON object in UTF-8, a control character, a name twice in it or in an object within,
-            nested too deep, or over `MAX_BYTES`.
+            nested too deep, over `MAX_BYTES`, or a message id or a number that is neither a text nor whole.
     """
     _limit(raw)
     try:
@@ -118,7 +119,15 @@ def from_json(raw: bytes) -> dict[str, str]:
     for name, value in parameters.items():
         _refuse_control(name)
         _refuse_control(value)
+    for name in _IDENTITIES & members.keys():
+        raw_value = bytes(members[name])
+        if not raw_value.startswith(b'"') and not raw_value.isdigit() and raw_value != b"null":
+            raise invalid(name, "It must be a text: as another JSON value it may not be what was meant.")
     return parameters
+
+
+#: What names a message or a person: as a fraction, a list or an object it would become another one.
+_IDENTITIES: Final = frozenset({"MessageId", "To"})
 
 
 def _once(pairs: list[tuple[str, object]]) -> None:
