@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import httpx
 import pytest
+from hypothesis import settings
 
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
@@ -25,6 +26,10 @@ from otpconv.service import open_key_store
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 _T = TypeVar("_T")
+
+# The machine that tests may have others to serve: how long an example takes says nothing.
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
 
 #: Loads no certificates, which takes httpx a tenth of a second a client.
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
