@@ -402,13 +402,6 @@ def test_rates_are_split_by_the_access_key_that_reported_a_message(
         assert rows(own, access_key=access_key_id) == [row(requested, verified)]
     assert rows(own, access_key="") == [NOTHING]
     assert own.get("/v1/messages/b").json()["access_key"] == other.access_key_id
-    window = {"start": SENT, "end": SENT + 1, "by": "access_key"}
-    as_csv = csv.DictReader(own.get("/v1/rates", params=window | {"format": "csv"}).text.splitlines())
-    as_parquet = parquet.read_table(
-        io.BytesIO(own.get("/v1/rates", params=window | {"format": "parquet"}).content)
-    )
-    assert [each["access_key"] for each in as_csv] == sorted(expected)
-    assert as_parquet["access_key"].to_pylist() == sorted(expected)
 
 
 # One message.
@@ -785,7 +778,12 @@ def test_sessions_and_first_attempts_are_counted_apart(own: httpx.Client, eventu
 
 @pytest.mark.parametrize("ask", [{"format": "csv"}, {"accept": "text/csv"}])
 def test_rates_come_as_csv(counted: httpx.Client, ask: dict[str, str]) -> None:
-    params = {"start": HOUR - HOUR_MS, "end": HOUR + 2 * HOUR_MS, "by": "country", "interval": "1h"}
+    params = {
+        "start": HOUR - HOUR_MS,
+        "end": HOUR + 2 * HOUR_MS,
+        "by": "country,access_key",
+        "interval": "1h",
+    }
     headers = {name: value for name, value in ask.items() if name == "accept"}
     given = params | {name: value for name, value in ask.items() if name != "accept"}
     answer = counted.get("/v1/rates", params=given, headers=headers)
@@ -799,7 +797,12 @@ def test_rates_come_as_csv(counted: httpx.Client, ask: dict[str, str]) -> None:
 
 
 def test_rates_come_as_parquet(counted: httpx.Client) -> None:
-    params = {"start": HOUR - HOUR_MS, "end": HOUR + 2 * HOUR_MS, "by": "country", "interval": "1h"}
+    params = {
+        "start": HOUR - HOUR_MS,
+        "end": HOUR + 2 * HOUR_MS,
+        "by": "country,access_key",
+        "interval": "1h",
+    }
     answer = counted.get("/v1/rates", params=params | {"format": "parquet"})
     assert answer.headers["content-type"] == "application/vnd.apache.parquet"
     found = parquet.read_table(io.BytesIO(answer.content)).to_pylist()
