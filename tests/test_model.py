@@ -6,12 +6,14 @@ from itertools import pairwise, permutations
 from hypothesis import given, strategies as st
 
 from otpconv.model import (
+    ARRIVAL_WINDOW_MS,
     BY_NUMBER_WINDOW_MS,
     DELAY_BUCKETS,
     Conversion,
     Dimensions,
     MessageState,
     Requested,
+    Timing,
     delay_bucket,
     first_of,
     owner,
@@ -36,7 +38,12 @@ requested = st.builds(
     attempt=st.integers(0, 2),
 )
 conversions = st.builds(
-    Conversion, account=st.just(1), delivered=st.booleans(), conversion_time=times, message_id=st.just("m")
+    Conversion,
+    account=st.just(1),
+    delivered=st.booleans(),
+    conversion_time=times | times.map(lambda time: time + ARRIVAL_WINDOW_MS),
+    message_id=st.just("m"),
+    timing=st.sampled_from([Timing.GIVEN, *Timing]),
 )
 reports = st.one_of(requested, conversions)
 
@@ -81,28 +88,71 @@ def test_order_duplicates_and_grouping_make_no_difference(data: st.DataObject) -
 @given(st.lists(reports, max_size=8))
 def test_the_state_is_what_the_words_say(about: list[Requested | Conversion]) -> None:
     facts = [report for report in about if isinstance(report, Requested)]
-    true = [each.conversion_time for each in about if isinstance(each, Conversion) and each.delivered]
-    false = [each.conversion_time for each in about if isinstance(each, Conversion) and not each.delivered]
+
+    def of(*timings: Timing, delivered: bool) -> list[int]:
+        return [
+            each.conversion_time
+            for each in about
+            if isinstance(each, Conversion) and each.delivered == delivered and each.timing in timings
+        ]
+
+    true = of(Timing.GIVEN, delivered=True)
     assert joined(about) == MessageState(
         min(facts, key=Requested.precedence, default=None),
         min(true, default=None),
         max(true, default=None),
-        max(false, default=None),
+        max(of(Timing.GIVEN, Timing.ARRIVAL, delivered=False), default=None),
+        min(of(Timing.ARRIVAL, delivered=True), default=None),
+        min(of(Timing.UNKNOWN, delivered=True), default=None),
+        min(of(Timing.UNKNOWN, delivered=False), default=None),
     )
 
 
 @given(st.lists(reports, max_size=8))
 def test_verified_is_a_message_with_a_valid_true_conversion(about: list[Requested | Conversion]) -> None:
     state = joined(about)
-    valid = {
-        each.conversion_time
-        for each in about
-        if isinstance(each, Conversion)
-        and each.delivered
-        and state.requested is not None
-        and each.conversion_time > state.requested.requested_at
+    true = [each for each in about if isinstance(each, Conversion) and each.delivered]
+    if state.requested is None:
+        assert not state.verified
+        assert state.verified_at is None
+        return
+    at = state.requested.requested_at
+    given = {
+        each.conversion_time for each in true if each.timing is Timing.GIVEN and each.conversion_time > at
     }
-    assert (state.verified_at in valid) if valid else (state.verified_at is None)
+    arrived = {
+        each.conversion_time
+        for each in true
+        if each.timing is Timing.ARRIVAL and at < each.conversion_time <= at + ARRIVAL_WINDOW_MS
+    }
+    assert state.verified == bool(given or any(each.timing is not Timing.GIVEN for each in true))
+    assert state.verified_at in given | arrived | {None}
+    assert state.verified_at is not None or not given
+
+
+@given(states, times)
+def test_a_conversion_of_an_unknown_time_verifies_and_leaves_a_known_time_as_it_is(
+    state: MessageState, time: int
+) -> None:
+    unknown = Conversion(1, delivered=True, conversion_time=time, message_id="m", timing=Timing.UNKNOWN)
+    after = state.join(state_of(unknown))
+    assert after.verified == (state.requested is not None)
+    assert after.verified_at == state.verified_at
+
+
+def test_a_conversion_without_a_time_was_made_when_it_arrived_but_not_more_than_24_hours_later() -> None:
+    def verified(arrival: int) -> tuple[bool, int | None]:
+        report = Conversion(1, delivered=True, conversion_time=arrival, message_id="m", timing=Timing.ARRIVAL)
+        state = joined([Requested(1, "m", 5), report])
+        return state.verified, state.verified_at
+
+    latest = 5 + ARRIVAL_WINDOW_MS
+    assert [verified(arrival) for arrival in (5, 6, latest, latest + 1)] == [
+        (True, None),
+        (True, 6),
+        (True, latest),
+        (True, None),
+    ]
 
 
 @given(states, times)
@@ -113,8 +163,9 @@ def test_false_never_takes_back_a_true(state: MessageState, time: int) -> None:
 
 @given(states, conversions)
 def test_no_conversion_ever_takes_a_verification_back(state: MessageState, conversion: Conversion) -> None:
-    if state.verified_at is not None:
-        assert state.join(state_of(conversion)).verified_at is not None
+    after = state.join(state_of(conversion))
+    assert after.verified >= state.verified
+    assert after.verified_at is not None or state.verified_at is None
 
 
 def test_a_conversion_at_the_very_instant_of_the_request_is_not_valid() -> None:

@@ -10,9 +10,11 @@ after field, a report's kind before them: so they stand in the journal, and so t
 
 import re
 from collections.abc import Callable, Iterable
+from enum import IntEnum
 from math import log2
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 #: What a message id is, for texts as `A message id is …`. Vendors choose ids: nothing in one means anything.
 MESSAGE_ID_RULE = "1 to 255 printable ASCII characters without spaces"
@@ -23,6 +25,10 @@ is_message_id = re.compile(MESSAGE_ID_PATTERN).fullmatch
 
 #: A conversion known only by number belongs to a message requested at most this long before it (24 hours).
 BY_NUMBER_WINDOW_MS = 24 * 60 * 60 * 1000
+
+#: A conversion without a time was made when it arrived, if that is at most this long after its message was
+#: requested (24 hours). What arrives later was backfilled: its time is unknown.
+ARRIVAL_WINDOW_MS = 24 * 60 * 60 * 1000
 
 #: How far ahead of our clock a reported time may be, ms.
 CLOCK_SKEW_MS = 60_000
@@ -82,15 +88,28 @@ class Requested(Struct, frozen=True, array_like=True, tag=1, gc=False):
         return self.requested_at, self.dimensions, self.session_id, self.attempt, self.number
 
 
+class Timing(IntEnum):
+    """What the `conversion_time` of a conversion is."""
+
+    #: The time the caller gave.
+    GIVEN = 0
+    #: When the report arrived: the caller gave no time, which means now.
+    ARRIVAL = 1
+    #: When the report arrived; the caller said that the time of the conversion is unknown.
+    UNKNOWN = 2
+
+
 class Conversion(Struct, frozen=True, array_like=True, tag=2, gc=False):
     """The report whether the user typed the code back, about a message known by id or by number.
 
     Attributes:
         account: whose message it is.
         delivered: true when the user replied; the wire's word.
-        conversion_time: when, ms.
+        conversion_time: when, ms; see `timing`.
         message_id: empty when the message is known by number alone.
         number: keyed hash of the recipient's number, hexadecimal; empty when not told.
+        timing: what `conversion_time` is; `GIVEN` for a message known by number alone, which is found by it.
+            It is last because older journal entries do not have it.
     """
 
     account: int
@@ -98,6 +117,7 @@ class Conversion(Struct, frozen=True, array_like=True, tag=2, gc=False):
     conversion_time: int
     message_id: str = ""
     number: str = ""
+    timing: Timing = Timing.GIVEN
 
 
 class SelfReportedRate(Struct, frozen=True, array_like=True, tag=3, gc=False):
@@ -129,34 +149,72 @@ class MessageState(Struct, frozen=True, array_like=True, gc=False):
 
     Attributes:
         requested: the winning report that it was requested; None while it is unmatched.
-        true_first: earliest `conversion_time` among the reports with `delivered` true, ms.
+        true_first: earliest given `conversion_time` among the reports with `delivered` true, ms.
         true_last: latest among the same, ms.
-        false_last: latest `conversion_time` among the reports with `delivered` false, ms.
+        false_last: latest `conversion_time`, given or not, among the reports with `delivered` false, ms.
+        true_arrival: when the first report with `delivered` true and no time arrived, ms.
+        true_unknown: when the first report with `delivered` true and an unknown time arrived, ms.
+        false_unknown: likewise with `delivered` false.
     """
 
     requested: Requested | None = None
     true_first: int | None = None
     true_last: int | None = None
     false_last: int | None = None
+    true_arrival: int | None = None
+    true_unknown: int | None = None
+    false_unknown: int | None = None
+
+    @property
+    def arrived_at(self) -> int | None:
+        """When the first true conversion without a time was made, ms; None where that is unknown."""
+        arrival = self.true_arrival
+        if self.requested is None or arrival is None:
+            return arrival
+        return arrival if 0 < arrival - self.requested.requested_at <= ARRIVAL_WINDOW_MS else None
 
     @property
     def verified_at(self) -> int | None:
-        """The earliest valid of the two true ones, ms; valid means later than `requested_at`."""
-        if self.requested is not None:
-            for time in (self.true_first, self.true_last):
-                if time is not None and time > self.requested.requested_at:
-                    return time
-        return None
+        """The earliest valid time of a true conversion, ms; valid means later than `requested_at`.
+
+        Of the given times, the first and the last are known. None also where only the time is unknown.
+        """
+        if self.requested is None:
+            return None
+        given = (self.true_first, self.true_last)
+        valid = (time for time in given if time is not None and time > self.requested.requested_at)
+        return _pick(min, next(valid, None), self.arrived_at)
+
+    @property
+    def verified(self) -> bool:
+        """Whether there is a valid true conversion; one whose time is unknown is valid."""
+        if self.requested is None:
+            return False
+        return self.true_arrival is not None or self.true_unknown is not None or self.verified_at is not None
+
+    @property
+    def reported(self) -> bool:
+        """Whether there is any conversion, true or false."""
+        times = (self.true_first, self.true_arrival, self.false_last)
+        return self.without_time or any(time is not None for time in times)
+
+    @property
+    def without_time(self) -> bool:
+        """Whether there is a conversion whose time is unknown."""
+        unknown = self.true_unknown is not None or self.false_unknown is not None
+        return unknown or (self.true_arrival is not None and self.arrived_at is None)
 
     def with_conversion(self, conversion: Conversion) -> "MessageState":
         """Return `join` with what the conversion comes to, without making that first."""
+        if conversion.timing is not Timing.GIVEN:
+            return self.join(state_of(conversion))
         time = conversion.conversion_time
         if conversion.delivered:
             first = time if self.true_first is None or time < self.true_first else self.true_first
             last = time if self.true_last is None or time > self.true_last else self.true_last
-            return MessageState(self.requested, first, last, self.false_last)
+            return replace(self, true_first=first, true_last=last)
         last = time if self.false_last is None or time > self.false_last else self.false_last
-        return MessageState(self.requested, self.true_first, self.true_last, last)
+        return replace(self, false_last=last)
 
     def join(self, other: "MessageState") -> "MessageState":
         """Combine what two sets of reports about the same message come to."""
@@ -170,6 +228,9 @@ class MessageState(Struct, frozen=True, array_like=True, gc=False):
             _pick(min, self.true_first, other.true_first),
             _pick(max, self.true_last, other.true_last),
             _pick(max, self.false_last, other.false_last),
+            _pick(min, self.true_arrival, other.true_arrival),
+            _pick(min, self.true_unknown, other.true_unknown),
+            _pick(min, self.false_unknown, other.false_unknown),
         )
 
 
@@ -177,9 +238,14 @@ def state_of(report: Requested | Conversion) -> MessageState:
     """Return what a single report comes to."""
     if isinstance(report, Requested):
         return MessageState(requested=report)
-    if report.delivered:
-        return MessageState(true_first=report.conversion_time, true_last=report.conversion_time)
-    return MessageState(false_last=report.conversion_time)
+    time = report.conversion_time
+    if report.timing is Timing.UNKNOWN:
+        return MessageState(true_unknown=time) if report.delivered else MessageState(false_unknown=time)
+    if not report.delivered:
+        return MessageState(false_last=time)
+    if report.timing is Timing.ARRIVAL:
+        return MessageState(true_arrival=time)
+    return MessageState(true_first=time, true_last=time)
 
 
 def owner(messages: Iterable[Requested], conversion_time: int) -> Requested | None:

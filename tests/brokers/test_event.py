@@ -53,6 +53,12 @@ def test_an_event_on_several_lines_and_with_nulls_becomes_one_line() -> None:
     )
 
 
+def test_an_event_says_that_its_time_is_unknown_and_so_does_its_native_object() -> None:
+    event = b'{"kind":"conversion","message_id":"1","delivered":true,"conversion_time":null}'
+    jsonschema_rs.validator_for(schema()).validate(json.loads(event))
+    assert native_of(event) == (False, b'{"delivered":true,"conversion_time":null,"message_id":"1"}')
+
+
 @pytest.mark.parametrize(("event", "native"), [(RequestedEvent, MessageIn), (ConversionEvent, ConversionIn)])
 def test_an_event_has_the_fields_of_the_native_api_and_their_bounds_but_its_time_is_required(
     event: type[Any], native: type[Any]

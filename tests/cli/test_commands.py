@@ -228,6 +228,34 @@ def test_an_import_counts_keeps_rejects_with_reasons_and_does_no_harm_again(at: 
     ]
 
 
+def test_an_imported_status_without_a_time_counts_in_the_rate_and_in_no_time_to_verify(
+    at: Run, own_server: LocalServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "status-only.csv"
+    file.write_text(
+        "message_id,requested_at,to,provider,delivered\n"
+        "so-0,2026-11-20T08:00:00+00:00,+4915112000000,so,false\n"
+        "so-1,2026-11-20T08:01:00+00:00,+4915112000001,so,true\n"
+        ",2026-11-20T08:01:00+00:00,+4915112000002,,true\n"
+    )
+    told = json.loads(at("import", file, "--json").stdout)
+    assert (told["recorded"], told["rejected"]) == (4, 1)
+    assert "conversion_time" in Path(f"{file}.rejects.ndjson").read_text()
+    again = json.loads(at("import", file, "--json").stdout)
+    assert (again["recorded"], again["unchanged"]) == (0, 4)
+    time.sleep(0.5)
+    window = ("--start", "2026-11-20", "--end", "2026-11-21", "--json")
+    (found,) = json.loads(at("rates", *window).stdout)["rows"]
+    assert (found["requested"], found["verified"], found["reported_share"], found["p50_ms"]) == (
+        2,
+        1,
+        1,
+        None,
+    )
+    exported = otpconv("export", "--data", own_server.data)
+    assert [json.loads(line).get("conversion_time") for line in exported.stdout.splitlines()] == [None, None]
+
+
 @pytest.mark.parametrize("kind", ["ndjson", "csv"])
 def test_what_is_exported_makes_the_same_rates_where_it_is_imported(
     at: Run, own_server: LocalServer, make_server: Callable[..., LocalServer], tmp_path: Path, kind: str
@@ -238,6 +266,7 @@ def test_what_is_exported_makes_the_same_rates_where_it_is_imported(
     extra = [
         {"message_id": "a2", "delivered": False, "conversion_time": 1_795_000_000_000},
         {"message_id": "later", "delivered": True, "conversion_time": 1_795_000_000_000},
+        {"message_id": "a2", "delivered": True, "conversion_time": None},
     ]
     auth = (own_server.access_key_id, own_server.access_key_secret)
     httpx.post(f"{own_server.url}/v1/conversions", json={"conversions": extra}, auth=auth).raise_for_status()

@@ -5,6 +5,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import add
 
+from msgspec.structs import astuple
+
 from otpconv.ledger.contract import (
     DAY_MS,
     DIMENSIONS,
@@ -105,7 +107,7 @@ class Facts:
             for each in by_number
             if requested is not None and each.delivered and each.conversion_time > requested.requested_at
         ]
-        reported = bool(by_number) or state.true_first is not None or state.false_last is not None
+        reported = bool(by_number) or state.reported
         return Message(key[1], state, min(instants, default=None), reported)
 
     def unmatched(self, account: int) -> int:
@@ -120,7 +122,7 @@ class Facts:
             key: state
             for key, state in self.states.items()
             if state.requested is not None
-            or max(state.true_last or 0, state.false_last or 0) >= expiry.unmatched_before
+            or max(time or 0 for time in astuple(state)[1:]) >= expiry.unmatched_before
         }
         self.by_number = {
             each
@@ -214,7 +216,7 @@ def rollups(messages: Mapping[tuple[int, str], Message], grain_ms: int, since: i
             continue
         key = account, _values(told.dimensions), told.requested_at // grain_ms * grain_ms
         session = _session(messages.values(), told)
-        verified, begins = message.verified_at is not None, first_of(session) == told
+        verified, begins = message.verified, first_of(session) == told
         tallies[key] += Tally(
             1,
             verified,
@@ -232,7 +234,7 @@ def rollups(messages: Mapping[tuple[int, str], Message], grain_ms: int, since: i
 def _session(messages: Iterable[Message], of: Requested) -> dict[Requested, bool]:
     """The messages of the same session, and whether each is verified; none when no session was told."""
     return {
-        told: each.verified_at is not None
+        told: each.verified
         for each in messages
         if (told := each.state.requested) is not None
         and of.session_id

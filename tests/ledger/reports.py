@@ -15,6 +15,7 @@ from otpconv.model import (
     Report,
     Requested,
     SelfReportedRate,
+    Timing,
 )
 
 ACCOUNTS = (1, 2)
@@ -90,7 +91,8 @@ def conversions(draw: st.DrawFn, world: World) -> Conversion:
     number = draw(st.sampled_from(world.numbers if message_id else [each or "5" for each in world.numbers]))
     delivered = draw(st.sampled_from([True, True, False]))
     time = draw(st.sampled_from(world.times)) + draw(st.sampled_from([0, 0, 0, 1, 2]))
-    return Conversion(account, delivered, time, message_id, hashed(account, number))
+    timing = draw(st.sampled_from([Timing.GIVEN, *Timing])) if message_id else Timing.GIVEN
+    return Conversion(account, delivered, time, message_id, hashed(account, number), timing)
 
 
 def facts(world: World) -> st.SearchStrategy[Requested | Conversion]:

@@ -34,6 +34,7 @@ from otpconv.model import (
     Report,
     Requested,
     SelfReportedRate,
+    Timing,
     delay_bucket,
 )
 
@@ -452,6 +453,42 @@ def test_how_long_it_took_is_counted_as_the_law_says(storage: Storage) -> None:
     counts = Counter(map(delay_bucket, took))
     assert found.delays == tuple(counts[k] for k in range(DELAY_BUCKETS))
     assert all(counts.values())
+
+
+def without_time(message_id: str, arrival: int, timing: Timing, *, delivered: bool = True) -> Conversion:
+    return Conversion(1, delivered, arrival, message_id, timing=timing)
+
+
+def test_a_conversion_of_an_unknown_time_counts_in_the_rate_and_in_no_delay(storage: Storage) -> None:
+    later = DAY + 30 * DAY_MS
+    storage.append(
+        *(Requested(1, name, DAY, session_id=name, attempt=1) for name in "abcde"),
+        without_time("a", later, Timing.UNKNOWN),
+        without_time("b", later, Timing.ARRIVAL),
+        without_time("c", DAY + 30_000, Timing.ARRIVAL),
+        without_time("d", DAY - DAY_MS, Timing.UNKNOWN),
+        without_time("e", later, Timing.UNKNOWN, delivered=False),
+    )
+    storage.apply_all()
+    (found,) = storage.ledger.counts(1, Window(hours=((DAY, DAY + HOUR_MS),)), [], {})
+    assert found.tally == Tally(5, 4, 5, 4, 5, 4, 5)
+    assert found.delays == tuple(int(k == delay_bucket(30_000)) for k in range(DELAY_BUCKETS))
+    assert verified(storage) == {"a": None, "b": None, "c": DAY + 30_000, "d": None, "e": None}
+    assert [each.message_id for each in storage.ledger.messages(1) if each.verified] == ["a", "b", "c", "d"]
+    # A time that becomes known later counts, whatever came before it.
+    storage.record(true("a", DAY + 5), by_number(DAY + 9))
+    (found,) = storage.ledger.counts(1, Window(hours=((DAY, DAY + HOUR_MS),)), [], {})
+    assert found.tally == Tally(5, 4, 5, 4, 5, 4, 5)
+    assert sum(found.delays) == 2
+    assert verified(storage)["a"] == DAY + 5
+
+
+def test_an_unmatched_conversion_of_an_unknown_time_expires_by_its_arrival(storage: Storage) -> None:
+    for timing in (Timing.ARRIVAL, Timing.UNKNOWN):
+        storage.record(without_time("a", DAY, timing), Expiry(DAY, 0))
+        assert storage.ledger.unmatched(1) == 1
+        storage.record(Expiry(DAY + 1, 0))
+        assert storage.ledger.unmatched(1) == 0
 
 
 def counted(slot: int, group: tuple[str, ...], requested: int, verified: int) -> Count:

@@ -15,7 +15,7 @@ from otpconv.ledger.contract import Entry, Journal
 from otpconv.ledger.intake import CHUNK, MAX_BATCH, MAX_WAITING, Intake, Outcome
 from otpconv.ledger.judge import EARLIEST_MS
 from otpconv.ledger.recent import Recent
-from otpconv.model import CLOCK_SKEW_MS, Conversion, Expiry, Report, Requested, SelfReportedRate
+from otpconv.model import CLOCK_SKEW_MS, Conversion, Expiry, Report, Requested, SelfReportedRate, Timing
 
 NUMBER, OTHER_NUMBER = hashed(1, "5"), hashed(1, "6")
 A = Requested(1, "a", DAY, number=NUMBER)
@@ -291,6 +291,26 @@ def test_a_refusal_says_what_is_wrong(desk: Desk, report: Conversion, part: str)
     assert part in refusal.text
 
 
+@pytest.mark.parametrize("timing", [Timing.ARRIVAL, Timing.UNKNOWN])
+@pytest.mark.parametrize("applied", [False, True])
+@pytest.mark.parametrize("delivered", [False, True])
+def test_a_conversion_without_a_time_is_taken_whenever_it_comes_and_counts_once(
+    desk: Desk,
+    timing: Timing,
+    applied: bool,  # noqa: FBT001
+    delivered: bool,  # noqa: FBT001
+) -> None:
+    desk.report(A)
+    # Of the false ones with a time the last is kept.
+    again = "recorded" if timing is Timing.ARRIVAL and not delivered else "unchanged"
+    for arrival, expected in ((DAY - 1, "recorded"), (DAY + 9, again)):
+        if applied:
+            desk.storage.apply_all()
+        assert desk.outcome(Conversion(1, delivered, arrival, "a", timing=timing)) == expected
+    if delivered:
+        assert desk.outcome(true("a", DAY + 5)) == "recorded"
+
+
 def test_a_number_that_was_not_told_mismatches_nothing(desk: Desk) -> None:
     desk.report(Requested(1, "untold", DAY), A)
     assert desk.outcome(true("untold", DAY + 1, NUMBER)) == "recorded"
@@ -419,7 +439,7 @@ def refusal_by_the_law(facts: Facts, report: Report, *, strict: bool) -> type[Re
         message = facts.owner(report)
     if message is None:
         return UnknownMessage if strict else None
-    if report.conversion_time <= message.requested_at:
+    if report.timing is Timing.GIVEN and report.conversion_time <= message.requested_at:
         return InvalidTime
     if report.message_id and report.number and message.number and report.number != message.number:
         return NumberMismatch

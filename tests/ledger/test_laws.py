@@ -53,7 +53,7 @@ def test_at_every_moment_the_rollups_are_a_recount_of_the_messages(
             assert held.hours == rollups(held.messages, HOUR_MS, 0)
             assert held.minutes == rollups(held.messages, MINUTE_MS, held.minutes_from)
             assert all(0 <= each.verified <= each.requested for each, _ in held.hours.values())
-            assert all(sum(delays) == each.verified for each, delays in held.minutes.values())
+            assert all(sum(delays) <= each.verified for each, delays in held.minutes.values())
 
 
 @settings(deadline=None, max_examples=150)

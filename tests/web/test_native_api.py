@@ -180,6 +180,7 @@ def test_a_bad_conversion_is_rejected_by_its_place_and_harms_no_neighbour(own: h
         (conversion("a", conversion_time=4_000_000_000_000), "InvalidTime", "in the future"),
         (conversion("a", to="+4915112345679"), "NumberMismatch", "another number"),
         (conversion(None, to="1"), "InvalidNumber", ""),
+        (conversion(None, to="+4915112345678", conversion_time=None), "InvalidRequest", "message_id"),
     ]
     found = post(own, *(each for each, _, _ in bad), conversion("a"), to="conversions")
     assert found["recorded"] == 1
@@ -188,6 +189,31 @@ def test_a_bad_conversion_is_rejected_by_its_place_and_harms_no_neighbour(own: h
     ]
     for (_, _, says), each in zip(bad, found["rejected"], strict=True):
         assert says in each["message"]
+
+
+def test_a_conversion_of_an_unknown_time_counts_in_rates_and_in_no_time_to_verify(
+    own: httpx.Client, eventually: Eventually
+) -> None:
+    young = wall_clock() - 60_000
+    post(own, *(message(each) for each in "abcd"), message("young", requested_at=young))
+    left_out = [{"message_id": each, "delivered": True} for each in ("a", "young")]
+    unknown = [conversion("b", conversion_time=None), conversion("c", delivered=False, conversion_time=None)]
+    assert post(own, *left_out, *unknown, to="conversions")["recorded"] == 4
+    # Imported, or sent, again.
+    assert post(own, *left_out, *unknown, to="conversions")["unchanged"] == 4
+    eventually(lambda: rows(own), [row(4, 2)])
+    window = {"start": SENT, "end": SENT + 1}
+    (found,) = own.get("/v1/rates", params=window).json()["rows"]
+    assert (found["p50_ms"], found["p99_ms"], found["reported_share"]) == (None, None, 0.75)
+    told = {each: own.get(f"/v1/messages/{each}").json() for each in ("a", "b", "c", "d", "young")}
+    assert {each: told[each]["verified"] for each in told} == {
+        "a": True, "b": True, "c": False, "d": False, "young": True,
+    }  # fmt: skip
+    assert [each for each in told if told[each]["delivered_without_time"]] == ["a", "b", "c"]
+    assert [each for each in told if told[each]["verified_at"] is not None] == ["young"]
+    assert young < told["young"]["verified_at"] <= wall_clock()
+    post(own, conversion("a", conversion_time=SENT + 30_000), to="conversions")
+    assert own.get("/v1/messages/a").json()["verified_at"] == SENT + 30_000
 
 
 def test_a_call_takes_one_to_ten_thousand_items(own: httpx.Client) -> None:
@@ -436,6 +462,7 @@ def test_a_message_is_told_in_full(own: httpx.Client, key: AccessKey) -> None:
         "delivered_true_first": SENT + 9,
         "delivered_true_last": SENT + 1000,
         "delivered_false_last": SENT + 5,
+        "delivered_without_time": False,
     }
 
 

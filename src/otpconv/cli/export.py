@@ -83,7 +83,7 @@ def rows(message: Message) -> list[_Row]:
     state = message.state
     of = state.requested
     after = -1 if of is None else of.requested_at
-    times = (state.true_first, state.true_last, message.verified_at)
+    times = (state.true_first, state.true_last, state.arrived_at, message.verified_at)
     valid = sorted({time for time in times if time is not None and time > after})
     # What lies between the first and the last says nothing more.
     conversions: list[_Row] = [
@@ -91,6 +91,10 @@ def rows(message: Message) -> list[_Row]:
     ]
     if state.false_last is not None and state.false_last > after:
         conversions.append({"delivered": False, "conversion_time": state.false_last})
+    if state.true_unknown is not None or (state.true_arrival is not None and state.arrived_at is None):
+        conversions.append({"delivered": True})
+    if state.false_unknown is not None:
+        conversions.append({"delivered": False})
     first: _Row = {}
     if of is not None:
         first = {"requested_at": of.requested_at, **msgspec.structs.asdict(of.dimensions)}

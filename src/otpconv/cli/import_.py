@@ -67,8 +67,9 @@ def import_file(
     session_id, attempt, delivered, conversion_time; other columns are left out. With `delivered` (true or
     false) it is a conversion, with requested_at or any field of a message it is a message; it may be both.
     Times are milliseconds since 1970 or ISO 8601, UTC where no offset is given; a message without
-    requested_at counts as requested now. An empty value in CSV is an absent one. A number that can't
-    be read is left out; `--region CN` reads national numbers of China.
+    requested_at counts as requested now. A conversion without conversion_time has an unknown time:
+    it counts in rates and in no time to verify. An empty value in CSV is an absent one. A number that
+    can't be read is left out; `--region CN` reads national numbers of China.
 
     `--set` replaces what a row says. A set field makes no message of a row that is just a conversion, and
     `--set delivered=true` makes conversions of the rows that have a conversion_time.

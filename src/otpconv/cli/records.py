@@ -109,6 +109,12 @@ class Reader:
             raise InvalidRequest(
                 "The row reports neither a message (requested_at) nor a conversion (delivered)."
             )
+        if is_conversion and "conversion_time" not in fields:
+            if "message_id" not in fields:
+                raise InvalidRequest(
+                    "A conversion without message_id needs conversion_time: its message is found by it."
+                )
+            fields["conversion_time"] = None  # unknown; left out it would be now
         return Reports(
             _encoded(fields, _OF_CONVERSION) if is_message else None,
             _encoded(fields, _OF_MESSAGE) if is_conversion else None,

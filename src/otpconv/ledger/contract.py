@@ -95,7 +95,8 @@ class Count(Struct, frozen=True):
         slot: the slot's start, ms; 0 without a step.
         group: the values in the order of `by`.
         tally: how many there were.
-        delays: the verified messages by how long it took; `model.delay_bucket` says which is which.
+        delays: the messages verified at a known time, by how long it took; `model.delay_bucket` says which is
+            which.
     """
 
     slot: int
@@ -114,6 +115,11 @@ class Message(Struct, frozen=True):
     state: MessageState
     verified_at: int | None
     reported: bool
+
+    @property
+    def verified(self) -> bool:
+        """Whether it is verified, also where it is unknown when."""
+        return self.verified_at is not None or self.state.verified
 
 
 class Journal(Protocol):

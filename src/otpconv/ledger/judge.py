@@ -14,6 +14,7 @@ from otpconv.model import (
     Report,
     Requested,
     SelfReportedRate,
+    Timing,
     owner,
     state_of,
 )
@@ -113,7 +114,8 @@ class Judge:
             if self._strict:
                 raise UnknownMessage(f"No message {report.message_id} was reported as requested.")
         else:
-            _check_after(report, state.requested)
+            if report.timing is Timing.GIVEN:
+                _check_after(report, state.requested)
             if report.number and state.requested.number and report.number != state.requested.number:
                 raise NumberMismatch(f"Message {report.message_id} was requested for another number.")
         if state is not None and _absorbs(state, report):
@@ -168,7 +170,12 @@ def _check_after(report: Conversion, message: Requested) -> None:
 
 
 def _absorbs(state: MessageState, report: Conversion) -> bool:
-    """Tell whether joining the conversion would leave the state as it is."""
+    """Return whether joining the conversion would leave the state as it is."""
+    if report.timing is Timing.UNKNOWN:
+        arrived = state.true_unknown if report.delivered else state.false_unknown
+        return arrived is not None and arrived <= report.conversion_time
+    if report.delivered and report.timing is Timing.ARRIVAL:
+        return state.true_arrival is not None and state.true_arrival <= report.conversion_time
     if not report.delivered:
         return state.false_last is not None and report.conversion_time <= state.false_last
     if state.true_first is None or state.true_last is None:

@@ -2,8 +2,8 @@
 
     {"kind": "conversion", "message_id": "1008030300", "delivered": true, "conversion_time": 1767225631000}
 
-docs/reference/report.schema.json is made from these types. Unlike in the native API the time is required:
-that it comes out of a queue now says nothing of when it was.
+docs/reference/report.schema.json is made from these types. Unlike in the native API the time is required,
+because an event does not happen when it comes out of a queue. A conversion whose time is unknown has null.
 """
 
 from typing import Any
@@ -23,7 +23,9 @@ class ConversionEvent(
     """Whether the user typed the code of a message back; the message is known by its id, or by its number."""
 
     delivered: bool
-    conversion_time: Time
+    conversion_time: Annotated[
+        Time | None, Meta(extra_json_schema={"description": "Milliseconds since 1970, UTC; null: unknown"})
+    ]
     message_id: MessageId | None = None
     to: Number | None = None
 

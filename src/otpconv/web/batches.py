@@ -3,11 +3,12 @@
 from typing import Any, Generic, TypeVar
 
 import msgspec
+from msgspec import UNSET
 
 from otpconv.access.keys import AccessKey
 from otpconv.errors import InvalidNumber, InvalidRequest, OtpconvError, UnsupportedMediaType
 from otpconv.fields import in_words
-from otpconv.model import Conversion, Dimensions, Requested
+from otpconv.model import Conversion, Dimensions, Requested, Timing
 from otpconv.phone import NumberHash, parse
 from otpconv.web.native_types import ConversionIn, Conversions, Ignored, MessageIn, Messages, Rejected
 
@@ -135,8 +136,18 @@ def conversion(
         number = number_hash(key.account, parse(item.to, region).e164)
     elif item.message_id is None:
         raise InvalidRequest("A conversion needs message_id, or to.")
-    time = now if item.conversion_time is None else item.conversion_time
-    return Conversion(key.account, item.delivered, time, item.message_id or "", number)
+    time = item.conversion_time
+    if item.message_id is None:
+        if time is None:
+            raise InvalidRequest(
+                "A conversion known only by to needs a conversion_time: the message is found by it. Give the"
+                " message_id, or leave conversion_time out if it is now."
+            )
+        # By its time the message was found, so it is no guess.
+        return Conversion(key.account, item.delivered, now if time is UNSET else time, "", number)
+    timing = Timing.ARRIVAL if time is UNSET else Timing.UNKNOWN if time is None else Timing.GIVEN
+    at = now if time is UNSET or time is None else time
+    return Conversion(key.account, item.delivered, at, item.message_id, number, timing)
 
 
 def without_number(index: int, item: MessageIn | ConversionIn, error: InvalidNumber) -> Ignored:

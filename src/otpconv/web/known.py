@@ -28,6 +28,7 @@ def _message_out(message_id: str, recent: MessageState | None, stored: Message |
     state = (stored.state if stored else MessageState()).join(recent or MessageState())
     times = [state.verified_at, stored.verified_at if stored else None]
     verified_at = min((time for time in times if time is not None), default=None)
+    true = [time for time in (state.true_first, state.true_last, state.arrived_at) if time is not None]
     of = state.requested
     return MessageOut(
         message_id=message_id,
@@ -42,9 +43,10 @@ def _message_out(message_id: str, recent: MessageState | None, stored: Message |
         number_range=(of.number_range or None) if of else None,
         session_id=(of.session_id or None) if of else None,
         attempt=(of.attempt or None) if of else None,
-        verified=verified_at is not None,
+        verified=state.verified or verified_at is not None,
         verified_at=verified_at,
-        delivered_true_first=state.true_first,
-        delivered_true_last=state.true_last,
+        delivered_true_first=min(true, default=None),
+        delivered_true_last=max(true, default=None),
         delivered_false_last=state.false_last,
+        delivered_without_time=state.without_time,
     )

@@ -29,7 +29,18 @@ class ConversionIn(Struct, forbid_unknown_fields=True):
     delivered: bool
     message_id: MessageId | None = None
     to: Number | None = None
-    conversion_time: Time | None = None
+    conversion_time: (
+        Annotated[
+            Time | None,
+            Meta(
+                extra_json_schema={
+                    "description": "Milliseconds since 1970, UTC. Left out: now, or unknown if the message"
+                    " was requested more than 24 hours ago. Null: unknown; not with `to` alone"
+                }
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class Messages(Struct, forbid_unknown_fields=True):
@@ -74,7 +85,10 @@ class Recorded(Struct):
 
 
 class MessageOut(Struct):
-    """One message as it is known now; a null means not told, or not so yet."""
+    """One message as it is known now; a null means not told, or not so yet.
+
+    A message is verified and has no `verified_at` where the time of its conversion is unknown.
+    """
 
     message_id: str
     requested_at: int | None
@@ -93,6 +107,9 @@ class MessageOut(Struct):
     delivered_true_first: int | None
     delivered_true_last: int | None
     delivered_false_last: int | None
+    delivered_without_time: Annotated[
+        bool, Meta(description="Whether a conversion was reported whose time is unknown")
+    ]
 
 
 class SelfReported(Struct):

@@ -6,12 +6,14 @@ from msgspec import structs
 
 from otpconv.dialects.alibaba import ACTIONS, Call, GatewayError, report
 from otpconv.errors import InvalidNumber, InvalidTime
-from otpconv.model import Conversion, SelfReportedRate
+from otpconv.model import Conversion, SelfReportedRate, Timing
 
 NOW = 1_800_000_000_000
 ACCOUNT = 7
 GIVEN = {"MessageId": "1008030300", "Delivered": "true"}
-THEN = Conversion(account=ACCOUNT, delivered=True, conversion_time=NOW, message_id="1008030300")
+THEN = Conversion(
+    account=ACCOUNT, delivered=True, conversion_time=NOW, message_id="1008030300", timing=Timing.ARRIVAL
+)
 
 
 def call_of(action: str, parameters: dict[str, str]) -> Call:
@@ -36,10 +38,10 @@ def reported(action: str, parameters: dict[str, str]) -> Conversion | SelfReport
         ({"Delivered": "tRUE"}, {}),
         ({"Delivered": "False"}, {"delivered": False}),
         ({"Delivered": "false"}, {"delivered": False}),
-        ({"ConversionTime": "1349055900000"}, {"conversion_time": 1349055900000}),
-        ({"ConversionTime": "0"}, {"conversion_time": 0}),
+        ({"ConversionTime": "1349055900000"}, {"conversion_time": 1349055900000, "timing": Timing.GIVEN}),
+        ({"ConversionTime": "0"}, {"conversion_time": 0, "timing": Timing.GIVEN}),
         ({"ConversionTime": ""}, {}),
-        ({"ConversionTime": str(NOW + 60_000)}, {"conversion_time": NOW + 60_000}),
+        ({"ConversionTime": str(NOW + 60_000)}, {"conversion_time": NOW + 60_000, "timing": Timing.GIVEN}),
         ({"MessageId": "a_b:c/d.e-F9"}, {"message_id": "a_b:c/d.e-F9"}),
         ({"MessageId": "x" * 255}, {"message_id": "x" * 255}),
         ({"MessageId": "262900001111222233^0"}, {"message_id": "262900001111222233^0"}),
@@ -110,7 +112,11 @@ def test_a_time_in_the_future_is_refused_with_both_times(time: int) -> None:
 @pytest.mark.parametrize("to", ["+8613800138000", "8613800138000"])
 def test_a_number_is_kept_as_its_hash_alone(message: dict[str, str], to: str) -> None:
     assert reported("SmsConversion", {"Delivered": "true", "To": to, **message}) == structs.replace(
-        THEN, message_id=message.get("MessageId", ""), number="7 +8613800138000"
+        THEN,
+        message_id=message.get("MessageId", ""),
+        number="7 +8613800138000",
+        # Without an id the message is found by the time, which is now.
+        timing=Timing.ARRIVAL if message.get("MessageId") else Timing.GIVEN,
     )
 
 

@@ -20,7 +20,7 @@ from otpconv.dialects.alibaba.operations import (
 )
 from otpconv.dialects.alibaba.refusal import GatewayError, invalid, missing
 from otpconv.errors import InvalidNumber, InvalidTime
-from otpconv.model import CLOCK_SKEW_MS, Conversion, SelfReportedRate, is_message_id
+from otpconv.model import CLOCK_SKEW_MS, Conversion, SelfReportedRate, Timing, is_message_id
 
 #: (account, number in E.164) -> the keyed hash that stands for the number.
 NumberHash = Callable[[int, str], str]
@@ -82,7 +82,8 @@ def _conversion(
         raise missing("MessageId", "Send MessageId, or To.")
     conversion_time = _time(parameters, CONVERSION_TIME, now)
     number = number_hash(account, _e164(to, region, known=bool(message_id))) if to else ""
-    return Conversion(account, delivered, conversion_time, message_id, number)
+    timing = _timing(parameters) if message_id else Timing.GIVEN
+    return Conversion(account, delivered, conversion_time, message_id, number, timing)
 
 
 def _conversion_intl(parameters: _Parameters, account: int, now: int, *_: object) -> Conversion:
@@ -90,7 +91,8 @@ def _conversion_intl(parameters: _Parameters, account: int, now: int, *_: object
     message_id = _message_id(parameters)
     if not message_id:
         raise missing("MessageId")
-    return Conversion(account, delivered, _time(parameters, CONVERSION_TIME, now), message_id)
+    conversion_time = _time(parameters, CONVERSION_TIME, now)
+    return Conversion(account, delivered, conversion_time, message_id, timing=_timing(parameters))
 
 
 def _rate(parameters: _Parameters, account: int, now: int, *_: object) -> SelfReportedRate:
@@ -119,6 +121,10 @@ def _message_id(parameters: _Parameters) -> str:
     if text and not is_message_id(text):
         raise _wrong(MESSAGE_ID)
     return text
+
+
+def _timing(parameters: _Parameters) -> Timing:
+    return Timing.GIVEN if parameters.get(CONVERSION_TIME.name, "") else Timing.ARRIVAL
 
 
 def _time(parameters: _Parameters, parameter: Parameter, now: int) -> int:

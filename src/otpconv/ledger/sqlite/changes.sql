@@ -24,9 +24,9 @@ CREATE TEMP TABLE touched_sessions (account INTEGER, session_id TEXT, PRIMARY KE
 CREATE TEMP TRIGGER message_requested AFTER INSERT ON main.messages WHEN NEW.requested_at IS NOT NULL
 BEGIN
     INSERT INTO changes VALUES (
-        NEW.account, NEW.requested_at, NEW.dimensions, 1, NEW.verified_at IS NOT NULL, NEW.attempt = 1,
-        NEW.attempt = 1 AND NEW.verified_at IS NOT NULL, NEW.session IS NOT NULL,
-        NEW.session IS NOT NULL AND (NEW.session = 1 OR NEW.verified_at IS NOT NULL), NEW.reported,
+        NEW.account, NEW.requested_at, NEW.dimensions, 1, NEW.verified, NEW.attempt = 1,
+        NEW.attempt = 1 AND NEW.verified, NEW.session IS NOT NULL,
+        NEW.session IS NOT NULL AND (NEW.session = 1 OR NEW.verified), NEW.reported,
         max(0, min(34, CAST(1 + 2 * log2((NEW.verified_at - NEW.requested_at) / 1000.0) AS INTEGER))), 1
     );
 END;
@@ -34,32 +34,31 @@ END;
 -- What happens to most: it is verified, or reported about, for the first time.
 CREATE TEMP TRIGGER message_reported AFTER UPDATE ON main.messages
 WHEN OLD.requested_at = NEW.requested_at AND OLD.dimensions = NEW.dimensions AND OLD.attempt = NEW.attempt
-    AND OLD.session IS NEW.session AND OLD.verified_at IS NULL
-    AND (NEW.verified_at IS NOT NULL OR OLD.reported < NEW.reported)
+    AND OLD.session IS NEW.session AND NOT OLD.verified AND (NEW.verified OR OLD.reported < NEW.reported)
 BEGIN
     INSERT INTO changes VALUES (
-        NEW.account, NEW.requested_at, NEW.dimensions, 0, NEW.verified_at IS NOT NULL, 0,
-        NEW.attempt = 1 AND NEW.verified_at IS NOT NULL, 0,
-        NEW.session IS 0 AND NEW.verified_at IS NOT NULL, NEW.reported - OLD.reported,
+        NEW.account, NEW.requested_at, NEW.dimensions, 0, NEW.verified, 0,
+        NEW.attempt = 1 AND NEW.verified, 0,
+        NEW.session IS 0 AND NEW.verified, NEW.reported - OLD.reported,
         max(0, min(34, CAST(1 + 2 * log2((NEW.verified_at - NEW.requested_at) / 1000.0) AS INTEGER))), 1
     );
 END;
 
 CREATE TEMP TRIGGER message_changed AFTER UPDATE ON main.messages
 WHEN OLD.requested_at IS NOT NEW.requested_at OR OLD.dimensions IS NOT NEW.dimensions OR OLD.attempt IS NOT NEW.attempt
-    OR OLD.session IS NOT NEW.session OR OLD.verified_at IS NOT NULL AND OLD.verified_at IS NOT NEW.verified_at
+    OR OLD.session IS NOT NEW.session OR OLD.verified AND OLD.verified_at IS NOT NEW.verified_at
     OR OLD.reported > NEW.reported
 BEGIN
     INSERT INTO changes SELECT
-        OLD.account, OLD.requested_at, OLD.dimensions, -1, -(OLD.verified_at IS NOT NULL), -(OLD.attempt = 1),
-        -(OLD.attempt = 1 AND OLD.verified_at IS NOT NULL), -(OLD.session IS NOT NULL),
-        -(OLD.session IS NOT NULL AND (OLD.session = 1 OR OLD.verified_at IS NOT NULL)), -(OLD.reported),
+        OLD.account, OLD.requested_at, OLD.dimensions, -1, -(OLD.verified), -(OLD.attempt = 1),
+        -(OLD.attempt = 1 AND OLD.verified), -(OLD.session IS NOT NULL),
+        -(OLD.session IS NOT NULL AND (OLD.session = 1 OR OLD.verified)), -(OLD.reported),
         max(0, min(34, CAST(1 + 2 * log2((OLD.verified_at - OLD.requested_at) / 1000.0) AS INTEGER))), -1
     WHERE OLD.requested_at IS NOT NULL;
     INSERT INTO changes SELECT
-        NEW.account, NEW.requested_at, NEW.dimensions, 1, NEW.verified_at IS NOT NULL, NEW.attempt = 1,
-        NEW.attempt = 1 AND NEW.verified_at IS NOT NULL, NEW.session IS NOT NULL,
-        NEW.session IS NOT NULL AND (NEW.session = 1 OR NEW.verified_at IS NOT NULL), NEW.reported,
+        NEW.account, NEW.requested_at, NEW.dimensions, 1, NEW.verified, NEW.attempt = 1,
+        NEW.attempt = 1 AND NEW.verified, NEW.session IS NOT NULL,
+        NEW.session IS NOT NULL AND (NEW.session = 1 OR NEW.verified), NEW.reported,
         max(0, min(34, CAST(1 + 2 * log2((NEW.verified_at - NEW.requested_at) / 1000.0) AS INTEGER))), 1
     WHERE NEW.requested_at IS NOT NULL;
 END;
@@ -76,9 +75,9 @@ BEGIN
     INSERT INTO touched_sessions SELECT NEW.account, NEW.session_id WHERE NEW.session_id <> '' ON CONFLICT DO NOTHING;
 END;
 
--- Of the first message of a session the rollups take its verified_at themselves.
+-- Whether the first message of a session is verified, the rollups take from the message itself.
 CREATE TEMP TRIGGER session_verified AFTER UPDATE ON main.messages
-WHEN NEW.session_id <> '' AND NEW.session IS NULL AND (OLD.verified_at IS NULL) <> (NEW.verified_at IS NULL)
+WHEN NEW.session_id <> '' AND NEW.session IS NULL AND OLD.verified <> NEW.verified
 BEGIN
     INSERT INTO touched_sessions VALUES (NEW.account, NEW.session_id) ON CONFLICT DO NOTHING;
 END;
@@ -94,7 +93,7 @@ FROM (
     SELECT m.id, m.session AS before,
         iif(
             row_number() OVER (PARTITION BY m.account, m.session_id ORDER BY m.requested_at, m.message_id) = 1,
-            count(m.verified_at) OVER (PARTITION BY m.account, m.session_id) > (m.verified_at IS NOT NULL),
+            sum(m.verified) OVER (PARTITION BY m.account, m.session_id) > m.verified,
             NULL
         ) AS session
     FROM touched_sessions AS t CROSS JOIN messages AS m

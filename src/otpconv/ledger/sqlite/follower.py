@@ -14,7 +14,7 @@ from otpconv.ledger.sqlite.connection import connect, mapped, statements
 from otpconv.ledger.sqlite.journal import JOURNAL_VERSION
 
 _SQL = statements("schema.sql") | statements("ledger.sql") | statements("changes.sql")
-LEDGER_VERSION = 3
+LEDGER_VERSION = 4
 #: Pages of 4 KiB after which the write-ahead log is moved into the file: 16 MiB, well under 100 ms of work.
 _CHECKPOINT_PAGES = 4_000
 #: Journal entries after which its log is moved into its file, without waiting for anybody.

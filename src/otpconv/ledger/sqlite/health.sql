@@ -17,10 +17,10 @@ SELECT count(*) FROM messages WHERE requested_at IS NOT NULL;
 WITH sessions AS (
     SELECT id,
         row_number() OVER (PARTITION BY account, session_id ORDER BY requested_at, message_id) = 1 AS first,
-        max(verified_at IS NOT NULL) OVER (PARTITION BY account, session_id) AS verified
+        max(verified) OVER (PARTITION BY account, session_id) AS verified
     FROM messages WHERE session_id <> ''
 ), counted AS (
-    SELECT account, requested_at, dimensions, verified_at IS NOT NULL AS verified, attempt = 1 AS first, reported,
+    SELECT account, requested_at, dimensions, m.verified, attempt = 1 AS first, reported,
         coalesce(s.first, 0) AS session, coalesce(s.first AND s.verified, 0) AS session_verified,
         max(0, min(34, CAST(1 + 2 * log2((verified_at - requested_at) / 1000.0) AS INTEGER))) AS bucket
     FROM messages AS m LEFT JOIN sessions AS s ON s.id = m.id

@@ -20,7 +20,7 @@ SELECT min(seq) FROM journal.batches WHERE seq > :after AND seq <= :upto AND unm
 CREATE TEMP TABLE batch (
     kind INTEGER, account INTEGER, at INTEGER, message_id TEXT, number BLOB, delivered INTEGER, rate REAL,
     country TEXT, carrier TEXT, provider TEXT, template TEXT, sender TEXT, channel TEXT,
-    access_key TEXT, number_range TEXT, session_id TEXT, attempt INTEGER
+    access_key TEXT, number_range TEXT, session_id TEXT, attempt INTEGER, timing INTEGER
 );
 CREATE TEMP TABLE touched_numbers (account INTEGER, number BLOB, PRIMARY KEY (account, number));
 CREATE TEMP TABLE touched_messages (id INTEGER PRIMARY KEY);
@@ -30,8 +30,8 @@ DELETE FROM batch;
 
 -- name: unpack
 -- A report is [1, account, message id, requested_at, [dimensions], number, number range, session id, attempt],
--- [2, account, delivered, conversion time, message id, number], or [3, account, report time, rate].
--- Reports written before there were access keys have six dimensions.
+-- [2, account, delivered, conversion time, message id, number, timing], or [3, account, report time, rate].
+-- Older entries have six dimensions, without the access key, and no timing.
 INSERT INTO batch
 SELECT
     value ->> 0,
@@ -43,7 +43,7 @@ SELECT
     value ->> 3,
     value ->> '$[4][0]', value ->> '$[4][1]', value ->> '$[4][2]',
     value ->> '$[4][3]', value ->> '$[4][4]', value ->> '$[4][5]', coalesce(value ->> '$[4][6]', ''),
-    value ->> 6, value ->> 7, value ->> 8
+    value ->> 6, value ->> 7, value ->> 8, iif(value ->> 0 = 2, coalesce(value ->> 6, 0), NULL)
 FROM journal.batches AS b CROSS JOIN jsonb_each(b.reports)
 WHERE b.seq > :after AND b.seq <= :upto;
 
@@ -79,14 +79,22 @@ WHERE messages.requested_at IS NULL
     END;
 
 -- name: merge_conversions
-INSERT INTO messages (account, message_id, true_first, true_last, false_last)
-SELECT account, message_id, iif(delivered, at, NULL), iif(delivered, at, NULL), iif(delivered, NULL, at)
+-- The timing is 0 for a given time, 1 for the arrival of a report without one, 2 for an unknown time.
+INSERT INTO messages
+    (account, message_id, true_first, true_last, false_last, true_arrival, true_unknown, false_unknown)
+SELECT account, message_id,
+    iif(delivered AND timing = 0, at, NULL), iif(delivered AND timing = 0, at, NULL),
+    iif(NOT delivered AND timing < 2, at, NULL), iif(delivered AND timing = 1, at, NULL),
+    iif(delivered AND timing = 2, at, NULL), iif(NOT delivered AND timing = 2, at, NULL)
 FROM batch
 WHERE kind = 2 AND message_id IS NOT NULL
 ON CONFLICT (account, message_id) DO UPDATE SET
     true_first = coalesce(min(true_first, excluded.true_first), true_first, excluded.true_first),
     true_last = coalesce(max(true_last, excluded.true_last), true_last, excluded.true_last),
-    false_last = coalesce(max(false_last, excluded.false_last), false_last, excluded.false_last);
+    false_last = coalesce(max(false_last, excluded.false_last), false_last, excluded.false_last),
+    true_arrival = coalesce(min(true_arrival, excluded.true_arrival), true_arrival, excluded.true_arrival),
+    true_unknown = coalesce(min(true_unknown, excluded.true_unknown), true_unknown, excluded.true_unknown),
+    false_unknown = coalesce(min(false_unknown, excluded.false_unknown), false_unknown, excluded.false_unknown);
 
 -- name: merge_number_conversions
 INSERT OR IGNORE INTO number_conversions
@@ -146,7 +154,10 @@ WHERE m.id IN (SELECT id FROM touched_messages);
 
 -- name: drop_unmatched
 DELETE FROM messages
-WHERE requested_at IS NULL AND max(coalesce(true_last, 0), coalesce(false_last, 0)) < :unmatched_before;
+WHERE requested_at IS NULL AND :unmatched_before > max(
+    coalesce(true_last, 0), coalesce(false_last, 0), coalesce(true_arrival, 0), coalesce(true_unknown, 0),
+    coalesce(false_unknown, 0)
+);
 
 -- name: drop_unmatched_numbers
 DELETE FROM number_conversions AS c

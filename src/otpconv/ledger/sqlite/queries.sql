@@ -12,7 +12,7 @@ FROM json_each(:message_ids) AS ids CROSS JOIN message_states AS m
 -- name: outlines
 SELECT json_group_object(m.message_id, json_array(
     iif(m.requested_at IS NULL, NULL, json_array(1, 0, '', m.requested_at, json_array(), lower(hex(m.number)))),
-    m.true_first, m.true_last, m.false_last
+    m.true_first, m.true_last, m.false_last, m.true_arrival, m.true_unknown, m.false_unknown
 ))
 FROM json_each(:message_ids) AS ids CROSS JOIN messages AS m
     ON m.account = :account AND m.message_id = ids.value;

@@ -31,17 +31,32 @@ CREATE TABLE IF NOT EXISTS messages (
     true_first INTEGER,
     true_last INTEGER,
     false_last INTEGER,
+    true_arrival INTEGER,
+    true_unknown INTEGER,
+    false_unknown INTEGER,
     number_true INTEGER,            -- first valid true conversion known by number alone
     number_heard INTEGER,           -- 1 when there is any conversion known by number alone, 0 or NULL when not
     session INTEGER,                -- of its session's first message: 1 when another one is verified, else 0
-    verified_by_id INTEGER GENERATED ALWAYS AS (
+    given_at INTEGER GENERATED ALWAYS AS (
         CASE WHEN true_first > requested_at THEN true_first WHEN true_last > requested_at THEN true_last END
     ) VIRTUAL,
+    arrived_at INTEGER GENERATED ALWAYS AS (
+        CASE WHEN true_arrival > requested_at AND true_arrival <= requested_at + 86400000 THEN true_arrival END
+    ) VIRTUAL,
     verified_at INTEGER GENERATED ALWAYS AS (
-        coalesce(min(verified_by_id, number_true), verified_by_id, number_true)
+        CASE WHEN arrived_at IS NULL AND number_true IS NULL THEN given_at
+        ELSE min(
+            coalesce(given_at, arrived_at, number_true), coalesce(arrived_at, given_at, number_true),
+            coalesce(number_true, given_at, arrived_at)
+        ) END
+    ) VIRTUAL,
+    verified INTEGER GENERATED ALWAYS AS (
+        verified_at IS NOT NULL
+        OR requested_at IS NOT NULL AND (true_arrival IS NOT NULL OR true_unknown IS NOT NULL)
     ) VIRTUAL,
     reported INTEGER GENERATED ALWAYS AS (
-        true_first IS NOT NULL OR false_last IS NOT NULL OR number_heard IS 1
+        true_first IS NOT NULL OR false_last IS NOT NULL OR true_arrival IS NOT NULL OR true_unknown IS NOT NULL
+        OR false_unknown IS NOT NULL OR number_heard IS 1
     ) VIRTUAL,
     UNIQUE (account, message_id)
 ) STRICT;
@@ -54,7 +69,8 @@ SELECT m.id, m.account, m.message_id, m.requested_at, m.number, m.verified_at, m
         json_array(d.country, d.carrier, d.provider, d.template, d.sender, d.channel, d.access_key),
         lower(hex(m.number)), m.number_range, m.session_id, m.attempt
     )) || ',' || coalesce(m.true_first, 'null') || ',' || coalesce(m.true_last, 'null')
-    || ',' || coalesce(m.false_last, 'null') || ']' AS state
+    || ',' || coalesce(m.false_last, 'null') || ',' || coalesce(m.true_arrival, 'null')
+    || ',' || coalesce(m.true_unknown, 'null') || ',' || coalesce(m.false_unknown, 'null') || ']' AS state
 FROM messages AS m LEFT JOIN dimensions AS d ON d.id = m.dimensions;
 
 CREATE INDEX IF NOT EXISTS messages_unmatched ON messages (account) WHERE requested_at IS NULL;
