@@ -12,6 +12,7 @@ from otpconv.ledger.contract import (
     DIMENSIONS,
     HOUR_MS,
     MINUTE_MS,
+    QUARTER_MS,
     Count,
     Ledger,
     Message,
@@ -33,7 +34,7 @@ from otpconv.model import (
     state_of,
 )
 
-#: Account, values of the dimensions, start of the day, hour or minute.
+#: Account, values of the dimensions, start of the day, hour, quarter of an hour or minute.
 RollupKey = tuple[int, tuple[str, ...], int]
 #: What is counted, and the delays by bucket.
 Rollups = dict[RollupKey, tuple[Tally, tuple[int, ...]]]
@@ -48,6 +49,7 @@ class Recount:
     messages: dict[tuple[int, str], Message] = field(default_factory=dict)
     days: Rollups = field(default_factory=dict)
     hours: Rollups = field(default_factory=dict)
+    quarters: Rollups = field(default_factory=dict)
     minutes: Rollups = field(default_factory=dict)
     unmatched: dict[int, int] = field(default_factory=dict)
     self_reported: dict[int, list[SelfReportedRate]] = field(default_factory=dict)
@@ -142,6 +144,7 @@ def recount(reports: Iterable[Report | Expiry], accounts: Collection[int]) -> Re
         messages,
         rollups(messages, DAY_MS, 0),
         rollups(messages, HOUR_MS, 0),
+        rollups(messages, QUARTER_MS, 0),
         rollups(messages, MINUTE_MS, facts.minutes_from),
         {account: facts.unmatched(account) for account in accounts},
         {
@@ -159,11 +162,13 @@ def contents(ledger: Ledger, accounts: Collection[int]) -> Recount:
     """Return what the ledger holds, asked through its contract."""
     days = Window(days=(_FOREVER,), step=DAY_MS)
     hours = Window(hours=(_FOREVER,), step=HOUR_MS)
+    quarters = Window(quarters=(_FOREVER,), step=QUARTER_MS)
     minutes = Window(minutes=(_FOREVER,), step=MINUTE_MS)
     return Recount(
         {(account, each.message_id): each for account in accounts for each in ledger.messages(account)},
         {key: counts for account in accounts for key, counts in _counted(ledger, account, days)},
         {key: counts for account in accounts for key, counts in _counted(ledger, account, hours)},
+        {key: counts for account in accounts for key, counts in _counted(ledger, account, quarters)},
         {key: counts for account in accounts for key, counts in _counted(ledger, account, minutes)},
         {account: ledger.unmatched(account) for account in accounts},
         {account: ledger.self_reported(account, *_FOREVER) for account in accounts},
@@ -197,6 +202,7 @@ def _asked(
     for rollups, (start, end) in (
         *((counted.days, span) for span in window.days),
         *((counted.hours, span) for span in window.hours),
+        *((counted.quarters, span) for span in window.quarters),
         *((counted.minutes, span) for span in window.minutes),
     ):
         for (of, values, at), counts in rollups.items():

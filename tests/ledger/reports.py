@@ -6,7 +6,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from hypothesis import strategies as st
 
-from otpconv.ledger.contract import DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS, Window
+from otpconv.ledger.contract import DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS, QUARTER_MS, Window
 from otpconv.model import (
     BY_NUMBER_WINDOW_MS,
     Conversion,
@@ -167,13 +167,16 @@ def questions(draw: st.DrawFn) -> Question:
     """What `Ledger.counts` is asked."""
     values = {name: sorted({getattr(each, name) for each in DIMENSION_SETS} | {"?"}) for name in DIMENSIONS}
     filtered = draw(st.sets(st.sampled_from(DIMENSIONS), max_size=2))
+    quarters = tuple(draw(st.lists(spans(QUARTER_MS), max_size=2)))
+    steps = [None, QUARTER_MS, HOUR_MS, DAY_MS, *([] if quarters else [MINUTE_MS, 5 * MINUTE_MS])]
     return Question(
         draw(accounts),
         Window(
             tuple(draw(st.lists(spans(DAY_MS), max_size=2))),
             tuple(draw(st.lists(spans(HOUR_MS), max_size=2))),
+            quarters,
             tuple(draw(st.lists(spans(MINUTE_MS), max_size=2))),
-            draw(st.sampled_from([None, MINUTE_MS, 5 * MINUTE_MS, HOUR_MS, DAY_MS])),
+            draw(st.sampled_from(steps)),
         ),
         draw(st.permutations(DIMENSIONS))[: draw(st.integers(0, 3))],
         {name: draw(st.lists(st.sampled_from(values[name]), max_size=3)) for name in sorted(filtered)},

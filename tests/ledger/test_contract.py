@@ -16,6 +16,7 @@ from otpconv.ledger.contract import (
     DIMENSIONS,
     HOUR_MS,
     MINUTE_MS,
+    QUARTER_MS,
     SNAPSHOT_S,
     Count,
     Entry,
@@ -308,6 +309,30 @@ def test_minutes_are_kept_from_the_latest_horizon_on(storage: Storage) -> None:
     minutes = Window(minutes=((DAY, DAY + HOUR_MS),), step=MINUTE_MS)
     assert storage.ledger.counts(1, minutes, [], {}) == [counted(DAY + 2 * MINUTE_MS, (), 1, 0)]
     assert storage.ledger.counts(1, Window(hours=((DAY, DAY + HOUR_MS),)), [], {}) == [counted(0, (), 5, 0)]
+
+
+def test_quarters_of_an_hour_outlive_the_minutes_they_are_made_of(storage: Storage) -> None:
+    def quarters(*spans: tuple[int, int]) -> dict[int, tuple[int, int]]:
+        found = storage.ledger.counts(1, Window(quarters=spans, step=QUARTER_MS), [], {})
+        return {each.slot: (each.tally.requested, sum(each.delays)) for each in found}
+
+    edge = DAY + 22 * MINUTE_MS  # within a quarter
+    storage.append(*(Requested(1, f"{n}", DAY + n * MINUTE_MS) for n in range(60)))
+    storage.append(*(true(f"{n}", DAY + n * MINUTE_MS + 5) for n in range(30)))
+    storage.apply_all()
+    whole = (DAY, DAY + HOUR_MS)
+    expected = {DAY + n * QUARTER_MS: (15, 15 if n < 2 else 0) for n in range(4)}
+    assert quarters(whole) == expected
+    storage.record(Expiry(0, edge))
+    assert quarters(whole) == expected
+    assert quarters((DAY + QUARTER_MS, DAY + 2 * QUARTER_MS)) == {DAY + QUARTER_MS: (15, 15)}
+    # What comes for an expired minute is in its quarter; what leaves it is not.
+    storage.record(Requested(1, "late", DAY + 1), Requested(1, "59", DAY), true("55", DAY + HOUR_MS))
+    expected |= {DAY: (17, 15), DAY + 3 * QUARTER_MS: (14, 1)}
+    assert quarters(whole) == expected
+    storage.record(Expiry(0, DAY + HOUR_MS), Expiry(0, edge))
+    assert quarters(whole) == expected
+    assert storage.ledger.counts(1, Window(minutes=(whole,)), [], {}) == []
 
 
 def test_a_conversion_may_come_back_after_it_expired(storage: Storage) -> None:

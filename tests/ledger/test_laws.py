@@ -16,7 +16,7 @@ from ledger.reports import (
     some_reports,
     steps,
 )
-from otpconv.ledger.contract import DAY_MS, HOUR_MS, MINUTE_MS
+from otpconv.ledger.contract import DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS
 from otpconv.model import BY_NUMBER_WINDOW_MS, Conversion, Expiry, Report, Requested, owner
 
 limits = st.lists(st.integers(1, 5), min_size=1, max_size=4)
@@ -51,6 +51,7 @@ def test_at_every_moment_the_rollups_are_a_recount_of_the_messages(
             held = contents(storage.ledger, ACCOUNTS)
             assert held.days == rollups(held.messages, DAY_MS, 0)
             assert held.hours == rollups(held.messages, HOUR_MS, 0)
+            assert held.quarters == rollups(held.messages, QUARTER_MS, 0)
             assert held.minutes == rollups(held.messages, MINUTE_MS, held.minutes_from)
             assert all(0 <= each.verified <= each.requested for each, _ in held.hours.values())
             assert all(sum(delays) <= each.verified for each, delays in held.minutes.values())
@@ -90,11 +91,12 @@ def test_a_rebuild_in_one_go_is_the_ledger_that_grew_in_steps(
 
 
 @settings(deadline=None, max_examples=80)
-@given(some_reports, st.lists(questions(), min_size=1, max_size=12))
-def test_counts_are_the_sums_of_a_recount(engine: Engine, about: list[Report], asked: list[Question]) -> None:
+@given(some_entries, st.lists(questions(), min_size=1, max_size=12))
+def test_counts_are_the_sums_of_a_recount(
+    engine: Engine, about: list[Report | Expiry], asked: list[Question]
+) -> None:
     with engine.open() as storage:
-        storage.append(*about)
-        storage.apply_all()
+        storage.record(*about)
         expected = recount(about, ACCOUNTS)
         for question in asked:
             answer = storage.ledger.counts(*question)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from otpconv.errors import InvalidRequest
-from otpconv.ledger.contract import DAY_MS, HOUR_MS, MINUTE_MS, Entry, Ledger
+from otpconv.ledger.contract import DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS, Entry, Ledger
 from otpconv.ledger.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
 from otpconv.model import Conversion, Dimensions, Expiry, Requested
 from otpconv.rates import RateQuery, answer, parse_query, parse_time
@@ -50,9 +50,9 @@ def test_one_row_is_exact_for_the_window_the_answer_names(ledger: Ledger, start:
     (row,) = found.rows
     assert (row.requested, row.verified) == counted(found.start, found.end)
     assert found.start <= start < start + length <= found.end
-    grain = MINUTE_MS if start >= KEPT else HOUR_MS
+    grain = MINUTE_MS if start >= KEPT else QUARTER_MS
     assert start - found.start < grain
-    assert found.end - (start + length) < HOUR_MS
+    assert found.end - (start + length) < QUARTER_MS
     assert row.rate == (row.verified / row.requested if row.requested else None)
 
 
@@ -69,7 +69,7 @@ def test_slots_cover_the_window_without_gaps_and_add_up(ledger: Ledger, interval
 
 
 def test_minutes_that_are_gone_are_told_of(ledger: Ledger) -> None:
-    with pytest.raises(InvalidRequest, match="interval=1h"):
+    with pytest.raises(InvalidRequest, match="15m, 1h or 1d"):
         answer(ledger, 1, RateQuery(DAY, DAY + DAY_MS, "5m"), NOW)
 
 

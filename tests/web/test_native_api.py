@@ -25,6 +25,7 @@ HOUR = 1_716_984_000_000
 DAY = 1_716_940_800_000
 HOUR_MS = 3_600_000
 CLEAN: dict[str, Any] = {"rejected": [], "ignored": []}
+QUARTER_MS = 900_000
 JSON = {"content-type": "application/json"}
 NDJSON = {"content-type": "application/x-ndjson"}
 MEBIBYTE = 1024 * 1024
@@ -615,8 +616,8 @@ NOTHING = {"requested": 0, "verified": 0, "rate": None}
 def test_a_window_is_half_open_and_widened_to_the_grain_there_is(counted: httpx.Client) -> None:
     for start, end, widened, expected in (
         (HOUR, HOUR + HOUR_MS, (HOUR, HOUR + HOUR_MS), row(4, 1)),
-        (SENT, SENT + 1, (HOUR, HOUR + HOUR_MS), row(4, 1)),
-        (HOUR, HOUR + HOUR_MS + 1, (HOUR, HOUR + 2 * HOUR_MS), row(5, 2)),
+        (SENT, SENT + 1, (HOUR + QUARTER_MS, HOUR + 2 * QUARTER_MS), row(1, 1)),
+        (HOUR, HOUR + HOUR_MS + 1, (HOUR, HOUR + HOUR_MS + QUARTER_MS), row(5, 2)),
         (HOUR + HOUR_MS, HOUR + 2 * HOUR_MS, (HOUR + HOUR_MS, HOUR + 2 * HOUR_MS), row(1, 1)),
         (HOUR - 2 * HOUR_MS, HOUR - HOUR_MS, (HOUR - 2 * HOUR_MS, HOUR - HOUR_MS), NOTHING),
         (DAY, HOUR + 2 * HOUR_MS, (DAY, HOUR + 2 * HOUR_MS), row(6, 3)),
@@ -736,8 +737,10 @@ def test_minutes_are_told_while_they_are_kept(
         [{**NOTHING, "start": slot - length}, row(1, 0, start=slot)],
     )
     answer = own.get("/v1/rates", params={"interval": interval, "start": DAY, "end": SENT})
-    detail = refused(answer, "InvalidRequest", 400)
-    assert "1h" in detail
+    if interval == "15m":  # quarters of an hour are kept for ever
+        assert len(answer.json()["rows"]) == -(-(SENT - DAY) // QUARTER_MS)
+    else:
+        assert "15m, 1h or 1d" in refused(answer, "InvalidRequest", 400)
 
 
 def test_without_a_window_the_last_24_hours_are_meant(own: httpx.Client, eventually: Eventually) -> None:

@@ -17,6 +17,7 @@ from otpconv.model import Conversion, Dimensions, Expiry, MessageState, Report, 
 DIMENSIONS: tuple[str, ...] = Dimensions.__struct_fields__
 
 MINUTE_MS = 60_000
+QUARTER_MS = 15 * MINUTE_MS
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 
@@ -42,17 +43,19 @@ class Entry(Struct, frozen=True, gc=False):
 
 
 class Window(Struct, frozen=True):
-    """Which rollups a question is about: spans of whole days, hours and minutes of UTC (half-open, ms).
+    """Which rollups a question is about: spans of whole days, hours, … of UTC (half-open, ms).
 
     Attributes:
         days: starts and ends of the spans to take from the rollups by day.
         hours: likewise by hour.
-        minutes: likewise by minute.
-        step: length of the slots to split by, ms; None for one slot.
+        quarters: likewise by quarter of an hour, for any time: after `minutes_from` they are sums of minutes.
+        minutes: likewise by minute; before `minutes_from` there are none.
+        step: length of the slots to split by, ms; with `quarters` at least theirs; None for one slot.
     """
 
     days: tuple[Span, ...] = ()
     hours: tuple[Span, ...] = ()
+    quarters: tuple[Span, ...] = ()
     minutes: tuple[Span, ...] = ()
     step: int | None = None
 

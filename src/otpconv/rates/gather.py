@@ -1,12 +1,13 @@
 """Fetching what a question takes from the ledger, cell by cell."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from msgspec import Struct
 
-from otpconv.ledger.contract import DAY_MS, HOUR_MS, MINUTE_MS, Ledger, Span, Window
+from otpconv.ledger.contract import DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS, Ledger, Window
 from otpconv.rates.maturity import Maturity
-from otpconv.rates.plan import Plan, plan, slot_of, whole_hours
+from otpconv.rates.plan import Plan, cover, plan, slot_of
 from otpconv.rates.question import INTERVALS, RateQuery
 from otpconv.rates.row import Cell
 
@@ -37,7 +38,7 @@ def gather(ledger: Ledger, account: int, query: RateQuery, maturity: Maturity | 
         now: the time now, ms.
 
     Raises:
-        InvalidRequest: an interval under an hour for a time whose rollups by minute are gone.
+        InvalidRequest: an interval under 15 minutes for a time whose rollups by minute are gone.
         Unavailable: the storage failed.
     """
     planned = plan(query, ledger.minutes_from())
@@ -46,8 +47,7 @@ def gather(ledger: Ledger, account: int, query: RateQuery, maturity: Maturity | 
     for count in ledger.counts(account, planned.window, query.by, query.filters, delays=delays):
         _cell(cells, count.slot, count.group, query).add(Cell(count.tally, count.delays))
     if maturity is not None:
-        for window in _young(planned, query, now - maturity.horizon_ms, now):
-            length = HOUR_MS if window.hours else MINUTE_MS
+        for length, window in _young(planned, query, now - maturity.horizon_ms, now):
             for count in ledger.counts(account, window, query.by, query.filters, delays=False):
                 # What is requested in a stretch that still goes on has been requested by now.
                 oldest = now - count.slot
@@ -58,7 +58,12 @@ def gather(ledger: Ledger, account: int, query: RateQuery, maturity: Maturity | 
 
 def _slots(window: Window) -> int:
     """Return how many slots of rollups a window takes."""
-    grains = ((window.days, DAY_MS), (window.hours, HOUR_MS), (window.minutes, MINUTE_MS))
+    grains = (
+        (window.days, DAY_MS),
+        (window.hours, HOUR_MS),
+        (window.quarters, QUARTER_MS),
+        (window.minutes, MINUTE_MS),
+    )
     return sum((end - start) // grain for spans, grain in grains for start, end in spans)
 
 
@@ -66,17 +71,20 @@ def _cell(cells: dict[Key, Cell], time: int, group: tuple[str, ...], query: Rate
     return cells.setdefault((slot_of(time, query), group), Cell())
 
 
-def _young(planned: Plan, query: RateQuery, since: int, now: int) -> Iterator[Window]:
-    """Return the rollups of what is not mature, those by hour and those by minute apart."""
-    start = max(planned.start, since - since % MINUTE_MS)
+def _young(planned: Plan, query: RateQuery, since: int, now: int) -> Iterator[tuple[int, Window]]:
+    """Return the rollups of what is not mature, by their length (ms)."""
+    fine = query.interval is not None and INTERVALS[query.interval] < QUARTER_MS
+    start = max(planned.start, since - since % (MINUTE_MS if fine else QUARTER_MS))
     if start >= planned.end:
         return
     edge = start
-    if query.interval is None or INTERVALS[query.interval] >= HOUR_MS:
+    if not fine:
         edge = min(planned.end, max(start, (now - _BY_MINUTE_MS) // HOUR_MS * HOUR_MS))
-    minutes: tuple[Span, ...] = ((edge, planned.end),)
-    if edge > start:
-        older = whole_hours((start, edge))
-        yield Window(hours=older.hours, step=MINUTE_MS)
-        minutes += older.minutes
-    yield Window(minutes=minutes, step=MINUTE_MS)
+    # No rollup may reach from one slot into the next.
+    cuts = [start, *(slot for slot in planned.slots if start < slot < edge), edge]
+    older = cover([span for span in pairwise(cuts) if span[0] < span[1]], coarsest=HOUR_MS)
+    if older.hours:
+        yield HOUR_MS, Window(hours=older.hours, step=MINUTE_MS)
+    if older.quarters:
+        yield QUARTER_MS, Window(quarters=older.quarters, step=QUARTER_MS)
+    yield MINUTE_MS, Window(minutes=(*older.minutes, (edge, planned.end)), step=MINUTE_MS)

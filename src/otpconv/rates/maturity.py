@@ -7,7 +7,7 @@ from msgspec import Struct
 from otpconv.ledger.contract import DAY_MS, HOUR_MS, MINUTE_MS, Ledger
 from otpconv.rates.delays import mean_verified_within, quantile, total
 from otpconv.rates.intervals import Interval, score
-from otpconv.rates.plan import whole_days
+from otpconv.rates.plan import cover
 
 #: The share of the verified messages that are verified within the horizon.
 _SHARE = 0.995
@@ -114,5 +114,5 @@ def _delays(
     """Sum the delays of messages that had `given_ms` to be verified, from the beginning of a day on."""
     end = (now - given_ms) // HOUR_MS * HOUR_MS
     start = max(0, (end - _LEARNED_MS) // DAY_MS * DAY_MS)
-    found = ledger.counts(account, whole_days((start, max(start, end))), (), filters)
+    found = ledger.counts(account, cover([(start, max(start, end))]), (), filters)
     return total(each.delays for each in found)

@@ -6,10 +6,10 @@ docs/reference/report.schema.json is made from these types. Unlike in the native
 because an event does not happen when it comes out of a queue. A conversion whose time is unknown has null.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from otpconv.fields import Attempt, Channel, Country, MessageId, Number, Text, Time, in_words
 from otpconv.reporter.reports import MESSAGE, Report

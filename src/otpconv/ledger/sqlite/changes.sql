@@ -133,6 +133,31 @@ SELECT 60000, account, at / 60000 * 60000 AS start, dimensions,
     coalesce(sum(by) FILTER (WHERE bucket = 34), 0)
 FROM changes GROUP BY account, start, dimensions;
 
+-- name: sum_quarters
+-- Of times before minutes_from the quarters of an hour are kept, in place of the minutes.
+INSERT INTO deltas
+SELECT 900000, account, start / 900000 * 900000 AS quarter, dimensions,
+    sum(requested), sum(verified), sum(first_requested), sum(first_verified), sum(sessions),
+    sum(sessions_verified), sum(reported),
+    sum(d0), sum(d1), sum(d2), sum(d3), sum(d4), sum(d5), sum(d6), sum(d7), sum(d8), sum(d9), sum(d10),
+    sum(d11), sum(d12), sum(d13), sum(d14), sum(d15), sum(d16), sum(d17), sum(d18), sum(d19), sum(d20),
+    sum(d21), sum(d22), sum(d23), sum(d24), sum(d25), sum(d26), sum(d27), sum(d28), sum(d29), sum(d30),
+    sum(d31), sum(d32), sum(d33), sum(d34)
+FROM deltas WHERE grain = 60000 AND start < (SELECT minutes_from FROM progress)
+GROUP BY account, quarter, dimensions;
+
+-- name: fold_minutes
+INSERT INTO deltas
+SELECT 900000, account, start / 900000 * 900000 AS quarter, dimensions,
+    sum(requested), sum(verified), sum(first_requested), sum(first_verified), sum(sessions),
+    sum(sessions_verified), sum(reported),
+    sum(d0), sum(d1), sum(d2), sum(d3), sum(d4), sum(d5), sum(d6), sum(d7), sum(d8), sum(d9), sum(d10),
+    sum(d11), sum(d12), sum(d13), sum(d14), sum(d15), sum(d16), sum(d17), sum(d18), sum(d19), sum(d20),
+    sum(d21), sum(d22), sum(d23), sum(d24), sum(d25), sum(d26), sum(d27), sum(d28), sum(d29), sum(d30),
+    sum(d31), sum(d32), sum(d33), sum(d34)
+FROM rollups WHERE grain = 60000 AND start < :minutes_from
+GROUP BY account, quarter, dimensions;
+
 -- name: sum_hours
 INSERT INTO deltas
 SELECT 3600000, account, start / 3600000 * 3600000 AS hour, dimensions,

@@ -14,7 +14,7 @@ from otpconv.ledger.sqlite.connection import connect, mapped, statements
 from otpconv.ledger.sqlite.journal import JOURNAL_VERSION
 
 _SQL = statements("schema.sql") | statements("ledger.sql") | statements("changes.sql")
-LEDGER_VERSION = 4
+LEDGER_VERSION = 5
 #: Pages of 4 KiB after which the write-ahead log is moved into the file: 16 MiB, well under 100 ms of work.
 _CHECKPOINT_PAGES = 4_000
 #: Journal entries after which its log is moved into its file, without waiting for anybody.
@@ -100,13 +100,25 @@ class SqliteFollower:
         if by_session:
             for name in ("resolve_sessions", "forget_sessions"):
                 self._connection.execute(_SQL[name])
-        for name in ("sum_minutes", "sum_hours", "sum_days", "settle", "drop_empty", "forget_changes"):
+        for name in (
+            "sum_minutes",
+            "sum_quarters",
+            "sum_hours",
+            "sum_days",
+            "settle",
+            "drop_empty",
+            "forget_changes",
+        ):
             self._connection.execute(_SQL[name])
 
     def _expire(self, seq: int) -> None:
         unmatched_before, minutes_from = self._row("expiry", {"seq": seq})
         horizon = {"unmatched_before": unmatched_before, "minutes_from": minutes_from}
-        for name in ("drop_unmatched", "drop_unmatched_numbers", "drop_minutes", "keep_minutes_from"):
+        for name in ("drop_unmatched", "drop_unmatched_numbers", "fold_minutes"):
+            self._connection.execute(_SQL[name], horizon)
+        for name in ("settle", "forget_changes"):
+            self._connection.execute(_SQL[name])
+        for name in ("drop_minutes", "keep_minutes_from"):
             self._connection.execute(_SQL[name], horizon)
 
     def _row(self, name: str, bindings: dict[str, int]) -> tuple[Any, ...]:

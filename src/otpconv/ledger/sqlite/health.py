@@ -9,14 +9,14 @@ from typing import Any
 import apsw
 
 from otpconv.errors import Misconfigured, OtpconvError
-from otpconv.ledger.contract import DAY_MS, HOUR_MS, MINUTE_MS
+from otpconv.ledger.contract import DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS
 from otpconv.ledger.finding import Finding
 from otpconv.ledger.sqlite.connection import connect_reader, mapped, statements
 
 _SQL = statements("health.sql")
 #: How long a ledger that lags is watched for a sign that somebody works on it, s.
 _WATCH_S = 3.0
-_GRAINS = {"day": DAY_MS, "hour": HOUR_MS, "minute": MINUTE_MS}
+_GRAINS = {"day": DAY_MS, "hour": HOUR_MS, "quarter": QUARTER_MS, "minute": MINUTE_MS}
 _REBUILD = "stop the server and run: otpconv doctor --rebuild"
 _RESTORE = "restore the data folder from a backup"
 

@@ -24,7 +24,11 @@ WITH sessions AS (
         coalesce(s.first, 0) AS session, coalesce(s.first AND s.verified, 0) AS session_verified,
         max(0, min(34, CAST(1 + 2 * log2((verified_at - requested_at) / 1000.0) AS INTEGER))) AS bucket
     FROM messages AS m LEFT JOIN sessions AS s ON s.id = m.id
-    WHERE requested_at >= iif(:grain = 60000, (SELECT minutes_from FROM progress), 0)
+    WHERE CASE :grain
+        WHEN 60000 THEN requested_at >= (SELECT minutes_from FROM progress)
+        WHEN 900000 THEN requested_at < (SELECT minutes_from FROM progress)
+        ELSE requested_at IS NOT NULL
+    END
 ), recount AS (
     SELECT :grain, account, requested_at / :grain * :grain AS start, dimensions,
         count(*), sum(verified), sum(first), sum(first AND verified), sum(session), sum(session_verified), sum(reported),

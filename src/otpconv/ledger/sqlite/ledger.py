@@ -16,6 +16,7 @@ from otpconv.ledger.contract import (
     DIMENSIONS,
     HOUR_MS,
     MINUTE_MS,
+    QUARTER_MS,
     SNAPSHOT_S,
     Count,
     Message,
@@ -114,7 +115,12 @@ class SqliteLedger:
         """Sum the rollups of a window by dimensions; `filters` holds the accepted values of a dimension."""
         with self.snapshot():
             numbers, values = _groups(self._rows("dimensions", {"account": account}), by, filters)
-            bindings = {"account": account, "step": window.step, "spans": _spans(window), "groups": numbers}
+            bindings = {
+                "account": account,
+                "step": window.step,
+                "spans": self._spans(window),
+                "groups": numbers,
+            }
             rows = self._rows("counts" if delays else "tallies", bindings)
         return [
             Count(row[0], values[int.from_bytes(row[1]) - 1], Tally(*row[2:_DELAYS]), row[_DELAYS:])
@@ -141,6 +147,16 @@ class SqliteLedger:
         if hasattr(self._threads, "connection"):
             self._threads.connection.close()
             del self._threads.connection
+
+    def _spans(self, window: Window) -> str:
+        """Return the grain, start and end of each span of rollups."""
+        spans = [(DAY_MS, *span) for span in window.days]
+        spans += [(HOUR_MS, *span) for span in window.hours]
+        if window.quarters:
+            edge = self.minutes_from()
+            spans += [(QUARTER_MS, start, min(end, edge)) for start, end in window.quarters if start < edge]
+            spans += [(MINUTE_MS, max(start, edge), end) for start, end in window.quarters if end > edge]
+        return _json(spans + [(MINUTE_MS, *span) for span in window.minutes])
 
     def _connection(self) -> apsw.Connection:
         if not hasattr(self._threads, "connection"):
@@ -188,12 +204,6 @@ def _groups(
         if all(row[place] in accepted for place, accepted in tests):
             of[row[0]] = numbers.setdefault(tuple([row[place] for place in places]), len(numbers) + 1)
     return b"".join(of.get(each, 0).to_bytes(4) for each in range(max(of, default=0) + 1)), list(numbers)
-
-
-def _spans(window: Window) -> str:
-    spans = [(DAY_MS, *span) for span in window.days]
-    spans += [(HOUR_MS, *span) for span in window.hours]
-    return _json(spans + [(MINUTE_MS, *span) for span in window.minutes])
 
 
 def _message(row: _Row) -> Message:

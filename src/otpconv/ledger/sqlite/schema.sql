@@ -5,7 +5,7 @@
 CREATE TABLE IF NOT EXISTS progress (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     cursor INTEGER NOT NULL,        -- the last journal entry that is in here
-    minutes_from INTEGER NOT NULL   -- rollups by minute are kept from here on
+    minutes_from INTEGER NOT NULL   -- rollups by minute are kept from here on, by quarter of an hour before it
 ) STRICT;
 INSERT OR IGNORE INTO progress VALUES (1, 0, 0);
 
@@ -96,7 +96,9 @@ CREATE TABLE IF NOT EXISTS self_reported_rates (
     PRIMARY KEY (account, report_time, rate)
 ) STRICT, WITHOUT ROWID;
 
--- Counts of the messages requested in a day (of UTC), hour or minute; a question takes the coarsest that fits.
+-- Counts of the messages requested in a day (of UTC), hour, quarter of an hour or minute; a question takes the
+-- coarsest that fits. What is requested at or after minutes_from is in minutes and in no quarters, what is requested
+-- before it in quarters and in no minutes.
 -- A session is counted where its first message is. d0 to d34 count the verified messages by how long that took:
 -- model.py says how, in `delay_bucket`.
 CREATE TABLE IF NOT EXISTS rollups (
