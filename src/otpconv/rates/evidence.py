@@ -150,13 +150,8 @@ def _days(start: int, end: int) -> Window:
 
 def _dated(asked: _Asked, end: int, finding: Finding) -> Finding:
     """Say since when a finding lasts, to a quarter of an hour."""
-    step = 15 * MINUTE_MS
-    first, last = max(0, end - DAY_MS) // step * step, end - end % MINUTE_MS
-    window, step = (
-        (Window(minutes=((first, last),), step=step), step)
-        if first >= asked.ledger.minutes_from()
-        else (Window(hours=((first // HOUR_MS * HOUR_MS, last),), step=HOUR_MS), HOUR_MS)
-    )
+    query = RateQuery(max(0, end - DAY_MS), end, "15m")
+    window = plan(query, asked.ledger.minutes_from()).window
     filters = {**asked.filters, **{name: {value} for name, value in finding.slice.values}}
     slots = {
         count.slot: (count.tally.requested, count.tally.verified, count.tally.reported)
