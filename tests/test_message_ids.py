@@ -11,8 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from otpconv.access.keys import AccessKey
+from otpconv.cli.importing.records import Reader
+from otpconv.cli.importing.times import Times
 from otpconv.cli.local_server import LocalServer
-from otpconv.cli.records import Reader
 from otpconv.fields import MessageId, in_words
 from otpconv.model import MESSAGE_ID_RULE, is_message_id
 from otpconv.reporter.event import event_of, native_of
@@ -59,7 +60,9 @@ def test_an_id_comes_back_from_the_spool_a_broker_and_a_row_of_a_file(text: str)
         assert report is not None
         assert parse(report).message_id == text
         assert json.loads(native_of(event_of(report))[1])["message_id"] == text
-    row = Reader({}, {}).read({"message_id": text, "requested_at": str(NOW), "delivered": "true"})
+    row = Reader(Times(None, None, None), {}, {}, {}, {}).read(
+        {"message_id": text, "requested_at": str(NOW), "delivered": "true"}
+    )
     assert row.message is not None
     assert row.conversion is not None
     assert json.loads(row.message)["message_id"] == json.loads(row.conversion)["message_id"] == text

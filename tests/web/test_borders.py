@@ -23,9 +23,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from otpconv.access.keys import AccessKey
 from otpconv.cli.characters import as_json, one_line, visible
 from otpconv.cli.export import EXPORTED, _csv_writer
+from otpconv.cli.importing.run import Table
 from otpconv.cli.local_server import LocalServer
 from otpconv.cli.logs import JsonFormatter, LineFormatter
-from otpconv.cli.rows import Csv, Lines
 from otpconv.config import environment
 from otpconv.rates.cells import escaped, unescaped
 
@@ -142,8 +142,7 @@ def test_an_export_holds_no_formula_and_is_imported_as_it_was(tmp_path: Path) ->
     assert {first[:1] for first, _ in cells}.isdisjoint("=+-@\t\r\n")
     assert {attempt for _, attempt in cells} == {"-1"}
     with file.open("rb") as stream:
-        lines = Lines(stream)
-        read = [row.original for row in Csv(lines).rows(lines)]
+        read = [row.original for row in Table("csv", None, None, {}).open(stream)[2]]
     assert [row["message_id"] for row in read if isinstance(row, dict)] == texts
 
 

@@ -12,8 +12,8 @@ from typing import Annotated, BinaryIO, Literal
 import msgspec
 import typer
 
+from otpconv.cli.importing.columns import COLUMNS
 from otpconv.cli.options import Data, Json
-from otpconv.cli.records import COLUMNS
 from otpconv.cli.terminal import note, progress
 from otpconv.errors import Misconfigured
 from otpconv.ledger.contract import Message

@@ -1,8 +1,6 @@
 """`otpconv import`."""
 
-import os
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, BinaryIO
@@ -11,9 +9,16 @@ import typer
 from msgspec import Struct
 
 from otpconv.cli.characters import as_json
-from otpconv.cli.checkpoint import Checkpoint, Progress, fingerprint
 from otpconv.cli.client import Client
-from otpconv.cli.importing import Format, Import, Rejects
+from otpconv.cli.importing import spreadsheet
+from otpconv.cli.importing.checkpoint import Checkpoint, Progress, fingerprint
+from otpconv.cli.importing.columns import listed
+from otpconv.cli.importing.options import assignments, filters, status_words
+from otpconv.cli.importing.records import Reader
+from otpconv.cli.importing.run import Format, Import, Rejects, Table
+from otpconv.cli.importing.sender import Sender
+from otpconv.cli.importing.source import opened, size
+from otpconv.cli.importing.times import Times
 from otpconv.cli.options import (
     DEFAULT_ENDPOINT,
     DEFAULT_KEY_FILE,
@@ -24,14 +29,14 @@ from otpconv.cli.options import (
     KeyFile,
     Region,
 )
-from otpconv.cli.records import Reader, assignments
-from otpconv.cli.sender import Sender
 from otpconv.cli.terminal import note, progress
 from otpconv.errors import Misconfigured, Unavailable
 
-_File = Annotated[Path, typer.Argument(metavar="FILE", help="CSV or NDJSON; - is standard input.")]
+_File = Annotated[
+    Path, typer.Argument(metavar="FILE", help="CSV or NDJSON, plain or gzip; - is standard input.")
+]
 _Format = Annotated[
-    Format | None, typer.Option("--format", help="Default: by the suffix; .csv is CSV.", show_default=False)
+    Format | None, typer.Option("--format", help="Default: by the first character.", show_default=False)
 ]
 _Set = Annotated[
     list[str] | None,
@@ -40,6 +45,44 @@ _Set = Annotated[
 _Map = Annotated[
     list[str] | None,
     typer.Option("--map", metavar="NAME=COLUMN", help="Which column is this field; repeatable."),
+]
+_Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--only",
+        metavar="COLUMN=VALUE",
+        help="Import only these rows; repeatable: one of the values of each column.",
+    ),
+]
+_True = Annotated[
+    list[str] | None,
+    typer.Option("--true", metavar="WORD", help="A word that means delivered=true; repeatable."),
+]
+_False = Annotated[
+    list[str] | None,
+    typer.Option("--false", metavar="WORD", help="A word that means delivered=false; repeatable."),
+]
+_Tz = Annotated[
+    str | None,
+    typer.Option(
+        "--tz", metavar="ZONE", help="Of times without an offset, e.g. Asia/Shanghai.", show_default=False
+    ),
+]
+_TimeFormat = Annotated[
+    str | None,
+    typer.Option(metavar="FORMAT", help='As for strptime, e.g. "%d/%m/%Y %H:%M".', show_default=False),
+]
+_Delimiter = Annotated[
+    str | None,
+    typer.Option(metavar="CHAR", help="Default: the best of , ; | and tab.", show_default=False),
+]
+_Encoding = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="E.g. gb18030, cp1252. Default: by the byte order mark, else UTF-8.",
+        show_default=False,
+    ),
 ]
 _RejectsPath = Annotated[
     Path | None, typer.Option(metavar="PATH", help="Default: FILE.rejects.ndjson.", show_default=False)
@@ -52,6 +95,13 @@ def import_file(
     format_: _Format = None,
     set_: _Set = None,
     map_: _Map = None,
+    only: _Only = None,
+    true: _True = None,
+    false: _False = None,
+    tz: _Tz = None,
+    time_format: _TimeFormat = None,
+    delimiter: _Delimiter = None,
+    encoding: _Encoding = None,
     rejects: _RejectsPath = None,
     region: Region = "",
     restart: _Restart = False,
@@ -64,91 +114,94 @@ def import_file(
     """Send a file of messages and conversions to a server.
 
     A row holds any of message_id, requested_at, to, country, carrier, provider, template, sender, channel,
-    session_id, attempt, delivered, conversion_time; other columns are left out. With `delivered` (true or
-    false) it is a conversion, with requested_at or any field of a message it is a message; it may be both.
-    Times are milliseconds since 1970 or ISO 8601, UTC where no offset is given; a message without
-    requested_at counts as requested now. A conversion without conversion_time has an unknown time:
-    it counts in rates and in no time to verify. An empty value in CSV is an absent one. A number that
-    can't be read is left out; `--region CN` reads national numbers of China.
+    session_id, attempt, delivered, conversion_time, under these names, a vendor's well-known names, or those
+    that `--map` gives; other columns are left out. With `delivered` (true or false) it is a conversion, with
+    requested_at or any field of a message it is a message; it may be both. An empty value in CSV is absent.
+    A conversion without conversion_time has an unknown time: it counts in rates and in no time to verify.
 
-    `--set` replaces what a row says. A set field makes no message of a row that is just a conversion, and
+    Times are read in any form that is certain: ISO 8601, RFC 2822, Unix time, local forms. `--tz` gives the
+    zone of times without an offset; without it they are read as UTC, and the summary says so.
+
+    A number that can't be read is left out; `--region CN` reads national numbers of China.
+
+    `--set` replaces what a row says. It does not make a message of a row that is only a conversion, and
     `--set delivered=true` makes conversions of the rows that have a conversion_time.
 
-    What is rejected goes to FILE.rejects.ndjson, each row as it was, with its line and the reason: **with the
-    telephone numbers that are in it.** After mending, import its rows again. Interrupted, the same command
-    goes on where it was (FILE.progress knows); repeats are harmless in any case.
+    Rejected rows go to FILE.rejects.ndjson, as they were, with their line and the reason: **with the phone
+    numbers in them.** Fix them and import them again. After an interruption, the same command continues where
+    it was (FILE.progress); repeats are harmless.
 
     Examples:
         otpconv import messages.csv
 
         otpconv import vendor.csv --map requested_at=sent_at --map to=msisdn --set provider=acme
 
-        jq -c .row vendor.csv.rejects.ndjson | otpconv import - --format ndjson
+        otpconv import twilio.csv --only Direction=outbound-api --set provider=twilio
+
+        otpconv import alibaba.csv --encoding gb18030 --tz Asia/Shanghai
+
+        jq -c .row vendor.csv.rejects.ndjson | otpconv import -
     """
-    renamed = assignments(map_ or [], "--map", "NAME=COLUMN, as requested_at=sent_at")
-    constants = assignments(set_ or [], "--set", "NAME=VALUE, as provider=acme")
-    reader = Reader(renamed, constants, region)
+    renamed = assignments(map_ or [], "--map", "NAME=COLUMN, e.g. requested_at=sent_at")
+    constants = assignments(set_ or [], "--set", "NAME=VALUE, e.g. provider=acme")
+    table = Table(format_, encoding, _one_character(delimiter), renamed)
+    times = Times(tz, time_format, None if file == Path("-") else lambda: _rows(file, table))
+    words, wanted = status_words(true or [], false or []), filters(only or [])
+    reader = Reader(times, renamed, constants, words, wanted, region)
     client = Client(endpoint, access_key_id, access_key_secret, key_file)
-    run = _Run(file, format_ or _kind(file), rejects or _beside(file, ".rejects.ndjson"))
-    fields = (sorted(renamed.items()), sorted(constants.items()), region.strip().upper())
-    options = (run, *fields, client.endpoint, client.access_key_id)
+    run = _Run(file, table, rejects or _beside(file, ".rejects.ndjson"))
+    options = (
+        run,
+        *(constants, words, {column: sorted(values) for column, values in wanted.items()}, tz, time_format),
+        region.strip().upper(),
+        *(client.endpoint, client.access_key_id),
+    )
     done = _import(run, reader, client, options, restart=restart)
-    if reader.ignored:
-        note(f"left out: {', '.join(list(reader.ignored)[:20])}")
-    _summarize(run, done, json=json)
+    _summarize(run, reader, done, json=json)
     if done.rejected:
         raise typer.Exit(1)
 
 
 class _Run(Struct):
-    """Which file, as what, and where its rejected rows go."""
+    """Which file, how it is read, and where its rejected rows go."""
 
     file: Path
-    kind: Format
+    table: Table
     rejects: Path
 
 
 def _import(run: _Run, reader: Reader, client: Client, options: object, *, restart: bool) -> Progress:
-    with _opened(run.file) as stream:
+    with opened(run.file) as stream:
         checkpoint = Checkpoint(_beside(run.file, ".progress") if stream.seekable() else None)
         done = _begin(stream, checkpoint, options, restart=restart)
         with Rejects(run.rejects, done.rejects_bytes) as rejects:
             running = Import(Sender(client), reader, rejects, checkpoint, done)
-            with _going_on(done, stream), progress(f"importing {run.file}", _size(stream)) as show:
-                running.run(stream, run.kind, show)
+            with _going_on(done, stream), progress(f"importing {run.file}", size(stream)) as show:
+                running.run(
+                    stream, run.table, lambda: show(stream.tell() if stream.seekable() else done.rows)
+                )
     checkpoint.remove()
     return done
 
 
-def _kind(file: Path) -> Format:
-    suffixes: dict[str, Format] = {
-        ".csv": "csv", ".tsv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson",
-    }  # fmt: skip
-    if file.suffix.lower() not in suffixes:
-        raise Misconfigured(f"{file} does not say what it is: give --format csv or --format ndjson")
-    return suffixes[file.suffix.lower()]
+def _rows(file: Path, table: Table) -> Iterator[Mapping[str, object]]:
+    """Return the rows of a file from its beginning that can be read."""
+    with opened(file) as stream:
+        for row in table.open(stream)[2]:
+            if isinstance(row.original, dict) and row.problem is None:
+                yield row.original
 
 
-@contextmanager
-def _opened(file: Path) -> Iterator[BinaryIO]:
-    if file == Path("-"):
-        yield sys.stdin.buffer
-        return
-    try:
-        stream = file.open("rb")
-    except OSError as error:
-        raise Misconfigured(f"{file} can't be read: {error.strerror}") from None
-    with stream:
-        yield stream
+def _one_character(delimiter: str | None) -> str | None:
+    found = "\t" if delimiter in {"\\t", "tab"} else delimiter
+    if found is not None and (len(found) != 1 or found in '"\r\n'):
+        raise Misconfigured(f"--delimiter {delimiter!r} is not one character; use e.g. ';' or tab")
+    return found
 
 
 def _beside(file: Path, suffix: str) -> Path:
     named = Path("stdin") if file == Path("-") else file
     return named.with_name(f"{named.name}{suffix}")
-
-
-def _size(stream: BinaryIO) -> int | None:
-    return os.fstat(stream.fileno()).st_size if stream.seekable() else None
 
 
 def _begin(stream: BinaryIO, checkpoint: Checkpoint, options: object, *, restart: bool) -> Progress:
@@ -159,21 +212,21 @@ def _begin(stream: BinaryIO, checkpoint: Checkpoint, options: object, *, restart
     found = None if restart else checkpoint.load()
     if found is None:
         return Progress(source)
-    if found.source != source or found.position > (_size(stream) or 0):
-        note("the file or the options are others than in the interrupted run: starting with the first row")
+    if found.source != source:
+        note("the file or the options differ from the interrupted run: starting with the first row")
         return Progress(source)
-    note(f"going on after line {found.line:,}; --restart begins at the first row")
+    note(f"continuing after line {found.line:,}; --restart begins at the first row")
     return found
 
 
 @contextmanager
 def _going_on(done: Progress, stream: BinaryIO) -> Iterator[None]:
-    """Say how to go on after an interruption."""
+    """Say how to continue after an interruption."""
 
     def how() -> str:
         if not stream.seekable():
-            return "run the same again: what is known already does no harm"
-        return f"run the same again to go on after line {done.line:,}"
+            return "run the same command again: repeats are harmless"
+        return f"run the same command again to continue after line {done.line:,}"
 
     try:
         yield
@@ -184,22 +237,53 @@ def _going_on(done: Progress, stream: BinaryIO) -> Iterator[None]:
         raise Unavailable(f"{error.text} ({how()})") from error
 
 
-def _summarize(run: _Run, done: Progress, *, json: bool) -> None:
+def _summarize(run: _Run, reader: Reader, done: Progress, *, json: bool) -> None:
+    notes = _notes(done)
     summary = {
         "rows": done.rows,
+        "left_out": done.left_out,
         "recorded": done.recorded,
         "unchanged": done.unchanged,
         "rejected": done.rejected,
         "ignored": done.ignored,
         "rejects": str(run.rejects) if done.rejected else None,
+        "first_reject": done.first_reject or None,
+        "repaired": sum(done.notes[text].count for text in spreadsheet.REPAIRS if text in done.notes),
+        "columns": reader.mapped,
+        "notes": notes,
     }
+    if reader.mapped:
+        note("columns: " + ", ".join(f"{name} is {column!r}" for name, column in reader.mapped.items()))
+    if reader.ignored:
+        note(f"columns left out: {listed(reader.ignored)}")
+    for text in notes:
+        note(text)
+    if done.first_reject:
+        note(f"the first rejected row: {done.first_reject}")
     if json:
         typer.echo(as_json(summary))
     else:
         where = f" (see {run.rejects})" if done.rejected else ""
+        left_out = f", {done.left_out:,} rows left out by --only" if done.left_out else ""
         typer.echo(
             f"{done.rows:,} rows: {done.recorded:,} reports recorded, {done.unchanged:,} known before,"
-            f" {done.rejected:,} rejected{where}"
+            f" {done.rejected:,} rejected{where}{left_out}"
         )
         if done.ignored:
             typer.echo(f"{done.ignored:,} phone numbers could not be read: their reports count without them")
+
+
+def _notes(done: Progress) -> list[str]:
+    """Return what was assumed and repaired, a line each."""
+    notes = dict(done.notes)
+    long, rounded = (notes.pop(text, None) for text in (spreadsheet.LONG_ID, spreadsheet.ROUNDED))
+    found = [
+        f"line {seen.line:,}: {text}" + (f" (and {seen.count - 1:,} times more)" if seen.count > 1 else "")
+        for text, seen in notes.items()
+    ]
+    if rounded is not None and long is not None and rounded.count == long.count:
+        found.append(
+            f"all {rounded.count:,} message ids with more than 15 digits end in zeros: a spreadsheet rounded"
+            " them, so different messages may have become one. Import the vendor's own file, not a saved copy"
+        )
+    return found

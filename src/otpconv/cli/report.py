@@ -8,6 +8,7 @@ from msgspec import UNSET
 
 from otpconv.cli.characters import as_json, visible
 from otpconv.cli.client import Client
+from otpconv.cli.importing.regions import international_in
 from otpconv.cli.options import (
     DEFAULT_ENDPOINT,
     DEFAULT_KEY_FILE,
@@ -18,7 +19,6 @@ from otpconv.cli.options import (
     KeyFile,
     Region,
 )
-from otpconv.cli.records import international_in
 from otpconv.cli.terminal import note
 from otpconv.cli.unreachable import advice
 from otpconv.clock import wall_clock

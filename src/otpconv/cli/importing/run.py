@@ -1,25 +1,27 @@
-"""Importing a file: rows become batches, what is rejected goes to a file, the progress is kept."""
+"""Importing a file: rows become batches, rejected rows go to a file, the progress is kept."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Self
 
 import msgspec
 from msgspec import Struct
 
-from otpconv.cli.checkpoint import Checkpoint, Progress
-from otpconv.cli.records import Reader
-from otpconv.cli.rows import Csv, Lines, Row, ndjson_rows
-from otpconv.cli.sender import Sender
-from otpconv.cli.terminal import note
+from otpconv.cli.importing.checkpoint import Checkpoint, Note, Progress
+from otpconv.cli.importing.header import read_header
+from otpconv.cli.importing.lines import Lines
+from otpconv.cli.importing.records import Reader
+from otpconv.cli.importing.rows import Row, csv_rows, ndjson_rows
+from otpconv.cli.importing.sender import Sender
+from otpconv.cli.importing.source import text_of
 from otpconv.errors import InvalidRequest, Misconfigured
 
 #: Rows and bytes of one batch at most; the server takes 10,000 and 8 MiB.
 BATCH_ROWS = 5_000
 _BATCH_BYTES = 4 * 1024 * 1024
-#: So many ignored fields are reported with their line; all are counted.
-_IGNORED_SHOWN = 5
+#: Lines in which the first one with a text is looked for.
+_PEEKED = 50
 
 Format = Literal["csv", "ndjson"]
 
@@ -74,15 +76,20 @@ class _Batch:
 
     def __init__(self) -> None:
         self.rows = 0
+        self.left_out = 0
         self.size = 0
         self.messages: list[tuple[Row, bytes]] = []
         self.conversions: list[tuple[Row, bytes]] = []
         self.rejects: list[Reject] = []
+        self.notes: dict[str, Note] = {}
 
     def add(self, row: Row, reader: Reader) -> None:
         self.rows += 1
         if row.problem is not None or isinstance(row.original, str):
             self.reject(row, InvalidRequest.code, f"{row.problem}.")
+            return
+        if not reader.wants(row.original):
+            self.left_out += 1
             return
         try:
             reports = reader.read(row.original)
@@ -94,6 +101,12 @@ class _Batch:
         if reports.conversion is not None:
             self.conversions.append((row, reports.conversion))
         self.size += len(reports.message or b"") + len(reports.conversion or b"")
+        for text in reports.notes:
+            self.note(row, text)
+
+    def note(self, row: Row, text: str) -> None:
+        found = self.notes.setdefault(text, Note(0, row.line))
+        found.count += 1
 
     def reject(self, row: Row, code: str, message: str) -> None:
         self.rejects.append(Reject(row.line, code, message, row.original))
@@ -103,47 +116,69 @@ class _Batch:
         return self.rows >= BATCH_ROWS or self.size >= _BATCH_BYTES
 
 
+class Table(Struct):
+    """How a file is read: its kind, its encoding, and what separates its columns; None: as it looks."""
+
+    kind: Format | None
+    encoding: str | None
+    delimiter: str | None
+    renamed: Mapping[str, str]
+
+    def open(self, stream: BinaryIO) -> tuple[Lines, list[str] | None, Iterator[Row]]:
+        """Return the lines of a stream that stands at its beginning, the columns of CSV, and the rows.
+
+        Raises:
+            Misconfigured: it is not a file of this kind.
+        """
+        lines = Lines(text_of(stream, self.encoding))
+        if (self.kind or _kind(lines)) == "ndjson":
+            return lines, None, ndjson_rows(lines)
+        header = read_header(lines, self.delimiter, self.renamed)
+        return lines, header.columns, csv_rows(lines, header)
+
+
 class Import:
     """One run: reads rows, sends them in batches, and keeps the progress after each."""
 
     def __init__(
         self, sender: Sender, reader: Reader, rejects: Rejects, checkpoint: Checkpoint, done: Progress
     ) -> None:
-        """Take where the rows go, what reads and what keeps them, and the progress made before."""
+        """Import to a server.
+
+        Args:
+            sender: sends batches.
+            reader: makes reports of rows.
+            rejects: keeps rejected rows.
+            checkpoint: keeps the progress.
+            done: the progress made before; it is brought up to date.
+        """
         self._sender = sender
         self._reader = reader
         self._rejects = rejects
         self._checkpoint = checkpoint
         self._done = done
 
-    def run(self, stream: BinaryIO, kind: Format, show: Callable[[int], None]) -> None:
-        """Import from where the progress stands to the end; `show` is called with the position, bytes.
+    def run(self, stream: BinaryIO, table: Table, show: Callable[[], None]) -> None:
+        """Import from where the progress stands to the end; call `show` after each batch.
 
         Raises:
             Misconfigured: the file is not of this kind, or its header can't be meant.
             Refused: the server refuses a call as a whole.
             Unavailable: the server does not come back.
         """
-        lines, rows = self._rows(stream, kind)
+        lines, columns, rows = table.open(stream)
+        if columns is not None:
+            self._reader.set_columns(columns)
+        lines.skip_to(self._done.line)
         batch = _Batch()
         for row in rows:
             batch.add(row, self._reader)
             if batch.full:
                 self._send(batch, lines)
-                show(lines.position)
+                show()
                 batch = _Batch()
         if batch.rows:
             self._send(batch, lines)
-
-    def _rows(self, stream: BinaryIO, kind: Format) -> tuple[Lines, Iterator[Row]]:
-        lines = Lines(stream)
-        table = Csv(lines) if kind == "csv" else None
-        if table is not None:
-            self._reader.check_columns(table.columns)
-        if self._done.position:
-            stream.seek(self._done.position)
-            lines = Lines(stream, self._done.position, self._done.line)
-        return lines, ndjson_rows(lines) if table is None else table.rows(lines)
 
     def _send(self, batch: _Batch, lines: Lines) -> None:
         done = self._done
@@ -153,18 +188,29 @@ class Import:
                 answer: dict[str, Any] = self._sender.send(path, [body for _, body in reports])
                 recorded += answer["recorded"]
                 unchanged += answer["unchanged"]
-                for each in answer.get("ignored", []):
-                    if done.ignored < _IGNORED_SHOWN:
-                        line = reports[each["index"]][0].line
-                        note(f"line {line}: {each['field']} is ignored: {each['message']}")
-                    done.ignored += 1
+                for ignored in answer.get("ignored", ()):
+                    text = f"{ignored['field']} is ignored: {ignored['message']}"
+                    batch.note(reports[ignored["index"]][0], text)
+                done.ignored += len(answer.get("ignored", ()))
                 for reject in answer["rejected"]:
                     batch.reject(reports[reject["index"]][0], reject["code"], reject["message"])
         batch.rejects.sort(key=lambda reject: reject.line)
         done.rejects_bytes = self._rejects.write(batch.rejects)
+        if batch.rejects and not done.first_reject:
+            done.first_reject = f"line {batch.rejects[0].line}: {batch.rejects[0].message}"
         done.rejected += len(batch.rejects)
         done.recorded += recorded
         done.unchanged += unchanged
         done.rows += batch.rows
-        done.position, done.line = lines.position, lines.line
+        done.left_out += batch.left_out
+        for text, found in batch.notes.items():
+            known = done.notes.get(text, Note(0, found.line))
+            done.notes[text] = Note(known.count + found.count, known.line)
+        done.line = lines.line
         self._checkpoint.save(done)
+
+
+def _kind(lines: Lines) -> Format:
+    """Return what a file is by its first character that is not blank: JSON begins with a bracket."""
+    first = next((line.lstrip() for line in lines.peek(_PEEKED) if line.strip()), "")
+    return "ndjson" if first.startswith(("{", "[")) else "csv"

@@ -14,30 +14,41 @@ from otpconv.cli.terminal import note
 _HEAD_BYTES = 64 * 1024
 
 
+class Note(Struct):
+    """Something that was assumed or repaired: how often, and in which line first."""
+
+    count: int
+    line: int
+
+
 class Progress(Struct):
     """What is acknowledged of a file.
 
     Attributes:
         source: fingerprint of the file and of the options it was read with.
-        position: bytes of the file.
-        line: lines of the file.
+        line: lines of the file; an interrupted run goes on after them, whatever the encoding and compression.
         rows: rows of the file.
+        left_out: rows that `--only` did not ask for.
         recorded: reports that were new.
         unchanged: reports that were known.
         rejected: lines in the rejects file.
         rejects_bytes: its size.
         ignored: phone numbers that reports were taken without.
+        first_reject: the first of them, for the summary.
+        notes: what was assumed or repaired, by text.
     """
 
     source: str
-    position: int = 0
     line: int = 0
     rows: int = 0
+    left_out: int = 0
     recorded: int = 0
     unchanged: int = 0
     rejected: int = 0
     rejects_bytes: int = 0
     ignored: int = 0
+    first_reject: str = ""
+    notes: dict[str, Note] = {}
 
 
 class Checkpoint:

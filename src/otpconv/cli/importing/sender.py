@@ -1,9 +1,10 @@
-"""Sending batches to the native API, again and again while the server can't take them."""
+"""Sending batches to the native API, repeated while the server can't take them."""
 
 import time
 from typing import Any
 
 import httpx
+import msgspec
 
 from otpconv.cli.client import Client
 from otpconv.cli.terminal import note
@@ -13,6 +14,8 @@ from otpconv.errors import Unavailable
 _PAUSES_S = (0.5, 1, 2, 4, 8, 15, 30, 30)
 #: A pause that the server asks for is never longer, s.
 _LONGEST_PAUSE_S = 300.0
+#: Characters of the server's reason that are shown.
+_REASON_CHARS = 300
 _TRY_AGAIN = {
     httpx.codes.TOO_MANY_REQUESTS,
     httpx.codes.BAD_GATEWAY,
@@ -25,7 +28,7 @@ class Sender:
     """Sends reports to one server, one object a line."""
 
     def __init__(self, client: Client) -> None:
-        """Take the server and the access key."""
+        """Send with this client's server and access key."""
         self._client = client
         self._reached = False
 
@@ -43,25 +46,37 @@ class Sender:
             headers={"content-type": "application/x-ndjson"},
         )
         auth = (self._client.access_key_id, self._client.access_key_secret)
+        reason = ""
         for pause_s in _PAUSES_S:
             try:
                 response = self._client.send(request, auth)
             except Unavailable as error:
                 if not self._reached:
                     raise
-                self._wait(pause_s, error.text)
+                reason = error.text
+                self._wait(pause_s, reason)
                 continue
             self._reached = True
             if response.status_code not in _TRY_AGAIN:
                 return self._client.fields(response)
             asked = response.headers.get("retry-after", "")
             asked_s = float(asked) if asked.isdecimal() else 0.0
-            self._wait(
-                max(pause_s, min(asked_s, _LONGEST_PAUSE_S)), f"the server says HTTP {response.status_code}"
-            )
-        raise Unavailable(f"{self._client.endpoint} does not come back: mend it, then run the same again")
+            reason = _reason(response)
+            self._wait(max(pause_s, min(asked_s, _LONGEST_PAUSE_S)), reason)
+        raise Unavailable(f"{self._client.endpoint} does not recover: {reason}. Fix it, then run this again")
 
     @staticmethod
     def _wait(pause_s: float, reason: str) -> None:
         note(f"trying again in {pause_s:g} s: {reason}")
         time.sleep(pause_s)
+
+
+def _reason(response: httpx.Response) -> str:
+    """Return the status and what the server, or the proxy before it, says about it, on one line."""
+    try:
+        fields = msgspec.json.decode(response.content)
+        text = fields.get("detail") or fields.get("Message") if isinstance(fields, dict) else ""
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        text = response.text if response.headers.get("content-type", "").startswith("text/plain") else ""
+    said = " ".join(str(text or response.reason_phrase).split())[:_REASON_CHARS]
+    return f"HTTP {response.status_code}: {said}"
