@@ -47,8 +47,6 @@ def csv_rows(lines: Lines, header: Header) -> Iterator[Row]:
         except csv.Error as error:
             # A quote that nobody closed takes in all that follows: only its first line is to blame.
             yield Row(number, lines.end_record_early(), f"not a row of CSV: {error}")
-            # The reader of a failed row may still be inside its quotes.
-            reader = csv.reader(lines, delimiter=header.delimiter, strict=True)
             continue
         if not any(values):
             continue

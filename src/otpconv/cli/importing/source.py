@@ -5,6 +5,7 @@ import gzip
 import io
 import os
 import sys
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 _BUFFER_BYTES = 256 * 1024
-_HEAD_BYTES = 4
+#: Read first, to see what the file is.
+_HEAD_BYTES = 1024
 _GZIP = b"\x1f\x8b"
 #: Byte order marks; the longer ones first, because UTF-32 begins as UTF-16 does.
 _BYTE_ORDER_MARKS = {
@@ -114,16 +116,19 @@ class _Joined(io.RawIOBase):
 def _with_head(stream: _Readable) -> tuple[bytes, io.BufferedReader]:
     try:
         head = stream.read(_HEAD_BYTES)
-    except (OSError, EOFError) as error:
-        raise Misconfigured(f"the file can't be read ({error}): is it complete?") from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise Misconfigured(
+            f"the file can't be read ({error}): it is cut off or damaged, so get it again"
+        ) from None
     return head, io.BufferedReader(_Joined(head, stream), _BUFFER_BYTES)
 
 
 def _encoding(head: bytes, wanted: str | None) -> str:
     marked = next((name for mark, name in _BYTE_ORDER_MARKS.items() if head.startswith(mark)), None)
     if wanted is None:
-        if marked is None and head[:2].count(0) == 1:
-            order = "le" if head[1] == 0 else "be"
+        if marked is None and 0 in head:
+            # A comma or a digit has a zero after it or before it.
+            order = "le" if head[1::2].count(0) > head[::2].count(0) else "be"
             raise Misconfigured(f"the file looks like UTF-16: give --encoding utf-16-{order}")
         return marked or "utf-8"
     try:

@@ -68,14 +68,16 @@ def find_orders(rows: Iterable[Mapping[str, object]]) -> dict[tuple[str, str], s
     return orders
 
 
-def suggest(order: str, mark: str, rest: dict[str, str | None]) -> str:
-    """Return the `--time-format` of a date in this order, with the parts that `REST` found after it."""
-    parts = [order.format(mark) + f"{mark}%Y"]
-    if rest["hour"]:
-        seconds = ":%S" if rest["second"] else ""
-        parts.append(("%I:%M" if rest["half"] else "%H:%M") + seconds + (".%f" if rest["fraction"] else ""))
-    parts += [code for part, code in (("half", "%p"), ("zone", "%z")) if rest[part]]
-    return " ".join(parts)
+def suggest(order: str, mark: str, rest: re.Match[str]) -> str:
+    """Return the `--time-format` of a date in this order, and of what `REST` found after it."""
+    text = rest[0]
+    codes = [("zone", "%z"), ("half", "%p"), ("fraction", "%f"), ("second", "%S"), ("minute", "%M")]
+    # From the end, so that places before stay where they are.
+    for part, code in [*codes, ("hour", "%I" if rest["half"] else "%H")]:
+        if rest[part] and (part != "zone" or rest[part][0] in "+-"):
+            start, end = (place - rest.start() for place in rest.span(part))
+            text = text[:start] + code + text[end:]
+    return order.format(mark) + f"{mark}%Y{text}"
 
 
 def month(name: str) -> int:

@@ -90,11 +90,11 @@ class Times:
             found = pattern.match(text)
             rest = time_forms.REST.fullmatch(text, found.end()) if found else None
             if found and rest:
-                return self._parsed(text, found.groupdict(), rest.groupdict(), (name, column))
+                return self._parsed(text, found.groupdict(), rest, (name, column))
         raise ValueError
 
     def _parsed(
-        self, text: str, date: dict[str, str | None], rest: dict[str, str | None], names: tuple[str, str]
+        self, text: str, date: dict[str, str | None], rest: re.Match[str], names: tuple[str, str]
     ) -> datetime:
         if date.get("mark"):
             day, month = self._ordered(text, date, rest, names)
@@ -122,7 +122,7 @@ class Times:
         return moment if zone is None else moment.replace(tzinfo=self._named(zone, moment, names[0]))
 
     def _ordered(
-        self, text: str, date: dict[str, str | None], rest: dict[str, str | None], names: tuple[str, str]
+        self, text: str, date: dict[str, str | None], rest: re.Match[str], names: tuple[str, str]
     ) -> tuple[int, int]:
         """Return day and month of a date that has either first, as the rows of the file together tell."""
         a, b, mark = int(date["a"] or 0), int(date["b"] or 0), str(date["mark"])

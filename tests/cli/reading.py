@@ -1,0 +1,77 @@
+"""Reading import files without a server: what the rows of some bytes report."""
+
+import json
+from collections.abc import Iterator, Mapping
+from io import BytesIO
+from typing import Any
+
+from msgspec import Struct
+
+from otpconv.cli.importing.options import assignments, filters, status_words
+from otpconv.cli.importing.records import Reader
+from otpconv.cli.importing.run import Table
+from otpconv.cli.importing.times import Times
+from otpconv.errors import InvalidRequest
+
+
+class Read(Struct):
+    """What a file reports: messages, conversions, notes, and by line why rows were rejected."""
+
+    messages: list[dict[str, Any]]
+    conversions: list[dict[str, Any]]
+    notes: list[str]
+    rejects: dict[int, str]
+    left_out: int
+    columns: dict[str, str]
+
+
+def read(
+    data: bytes | str,
+    *,
+    tz: str | None = None,
+    time_format: str | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    mapped: tuple[str, ...] = (),
+    constants: tuple[str, ...] = (),
+    true: tuple[str, ...] = (),
+    false: tuple[str, ...] = (),
+    only: tuple[str, ...] = (),
+    pipe: bool = False,
+) -> Read:
+    """Read a file as `otpconv import` does with these options; of a pipe there is no second look."""
+    data = data.encode() if isinstance(data, str) else data
+    renamed = assignments(mapped, "--map", "NAME=COLUMN")
+    table = Table(None, encoding, delimiter, renamed)
+
+    def survey() -> Iterator[Mapping[str, object]]:
+        return (row.original for row in table.open(BytesIO(data))[2] if isinstance(row.original, dict))
+
+    reader = Reader(
+        Times(tz, time_format, None if pipe else survey),
+        renamed,
+        assignments(constants, "--set", "NAME=VALUE"),
+        status_words(true, false),
+        filters(only),
+    )
+    _, columns, rows = table.open(BytesIO(data))
+    if columns is not None:
+        reader.set_columns(columns)
+    found = Read([], [], [], {}, 0, reader.mapped)
+    for row in rows:
+        if row.problem is not None or isinstance(row.original, str):
+            found.rejects[row.line] = str(row.problem)
+            continue
+        if not reader.wants(row.original):
+            found.left_out += 1
+            continue
+        try:
+            reports = reader.read(row.original)
+        except InvalidRequest as error:
+            found.rejects[row.line] = error.text
+            continue
+        found.notes += reports.notes
+        for body, to in ((reports.message, found.messages), (reports.conversion, found.conversions)):
+            if body is not None:
+                to.append(json.loads(body))
+    return found
