@@ -18,7 +18,7 @@ from otpconv.cli.importing.records import Reader
 from otpconv.cli.importing.run import Format, Import, Rejects, Table
 from otpconv.cli.importing.sender import Sender
 from otpconv.cli.importing.source import opened, size
-from otpconv.cli.importing.times import Times
+from otpconv.cli.importing.times import Survey, Times
 from otpconv.cli.options import (
     DEFAULT_ENDPOINT,
     DEFAULT_KEY_FILE,
@@ -87,6 +87,7 @@ _Encoding = Annotated[
 _RejectsPath = Annotated[
     Path | None, typer.Option(metavar="PATH", help="Default: FILE.rejects.ndjson.", show_default=False)
 ]
+_MAP_EXAMPLE = "NAME=COLUMN, e.g. requested_at=sent_at"
 _Restart = Annotated[bool, typer.Option("--restart", help="Begin at the first row.")]
 
 
@@ -114,48 +115,29 @@ def import_file(
     """Send a file of messages and conversions to a server.
 
     A row holds any of message_id, requested_at, to, country, carrier, provider, template, sender, channel,
-    session_id, attempt, delivered, conversion_time, under these names, a vendor's well-known names, or those
-    that `--map` gives; other columns are left out. With `delivered` (true or false) it is a conversion, with
-    requested_at or any field of a message it is a message; it may be both. An empty value in CSV is absent.
+    session_id, attempt, delivered, conversion_time, under these names, well-known ones of vendors, or those
+    of `--map`. With `delivered` (true or false) it is a conversion, with requested_at or any field of a
+    message it is a message; it may be both. `--set` replaces what a row says; it makes no message of a row
+    that is only a conversion, and `--set delivered=true` needs a conversion_time in the row.
     A conversion without conversion_time has an unknown time: it counts in rates and in no time to verify.
 
-    Times are read in any form that is certain: ISO 8601, RFC 2822, Unix time, local forms. `--tz` gives the
-    zone of times without an offset; without it they are read as UTC, and the summary says so.
-
-    A number that can't be read is left out; `--region CN` reads national numbers of China.
-
-    `--set` replaces what a row says. It does not make a message of a row that is only a conversion, and
-    `--set delivered=true` makes conversions of the rows that have a conversion_time.
-
-    Rejected rows go to FILE.rejects.ndjson, as they were, with their line and the reason: **with the phone
-    numbers in them.** Fix them and import them again. After an interruption, the same command continues where
-    it was (FILE.progress); repeats are harmless.
+    Rejected rows go to FILE.rejects.ndjson with the reason, and **with the phone numbers in them.** After an
+    interruption, the same command continues where it was (FILE.progress); repeats are harmless.
 
     Examples:
-        otpconv import messages.csv
-
         otpconv import vendor.csv --map requested_at=sent_at --map to=msisdn --set provider=acme
 
-        otpconv import twilio.csv --only Direction=outbound-api --set provider=twilio
-
-        otpconv import alibaba.csv --encoding gb18030 --tz Asia/Shanghai
+        otpconv import twilio.csv --only Direction=outbound-api --tz America/New_York
 
         jq -c .row vendor.csv.rejects.ndjson | otpconv import -
     """
-    renamed = assignments(map_ or [], "--map", "NAME=COLUMN, e.g. requested_at=sent_at")
-    constants = assignments(set_ or [], "--set", "NAME=VALUE, e.g. provider=acme")
-    table = Table(format_, encoding, _one_character(delimiter), renamed)
-    times = Times(tz, time_format, None if file == Path("-") else lambda: _rows(file, table))
-    words, wanted = status_words(true or [], false or []), filters(only or [])
-    reader = Reader(times, renamed, constants, words, wanted, region)
+    table = Table(
+        format_, encoding, _one_character(delimiter), assignments(map_ or [], "--map", _MAP_EXAMPLE)
+    )
+    reader = _reader(table, Times(tz, time_format, _survey(file, table)), set_, only, true, false, region)
     client = Client(endpoint, access_key_id, access_key_secret, key_file)
     run = _Run(file, table, rejects or _beside(file, ".rejects.ndjson"))
-    options = (
-        run,
-        *(constants, words, {column: sorted(values) for column, values in wanted.items()}, tz, time_format),
-        region.strip().upper(),
-        *(client.endpoint, client.access_key_id),
-    )
+    options = (run, set_, only, true, false, tz, time_format, region, client.endpoint, client.access_key_id)
     done = _import(run, reader, client, options, restart=restart)
     _summarize(run, reader, done, json=json)
     if done.rejected:
@@ -182,6 +164,25 @@ def _import(run: _Run, reader: Reader, client: Client, options: object, *, resta
                 )
     checkpoint.remove()
     return done
+
+
+def _reader(
+    table: Table,
+    times: Times,
+    set_: list[str] | None,
+    only: list[str] | None,
+    true: list[str] | None,
+    false: list[str] | None,
+    region: str,
+) -> Reader:
+    constants = assignments(set_ or [], "--set", "NAME=VALUE, e.g. provider=acme")
+    words = status_words(true or [], false or [])
+    return Reader(times, table.renamed, constants, words, filters(only or []), region)
+
+
+def _survey(file: Path, table: Table) -> Survey | None:
+    """Return what reads a file once more; None for standard input."""
+    return None if file == Path("-") else lambda: _rows(file, table)
 
 
 def _rows(file: Path, table: Table) -> Iterator[Mapping[str, object]]:

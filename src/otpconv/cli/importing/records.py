@@ -168,8 +168,8 @@ class Reader:
             raise InvalidRequest(
                 "The row reports neither a message (requested_at) nor a conversion (delivered)."
             )
-        if is_conversion and "conversion_time" not in fields:
-            _set_unknown_time(fields)
+        if is_conversion:
+            _complete(fields)
         if is_message:
             _check_outbound(row, columns.direction)
             if "requested_at" not in fields:
@@ -277,17 +277,19 @@ def _check_outbound(row: Mapping[str, Any], direction: str | None) -> None:
         )
 
 
-def _set_unknown_time(fields: dict[str, object]) -> None:
-    """Say that the time of a conversion is unknown; left out it would be now.
+def _complete(conversion: dict[str, object]) -> None:
+    """Say that the time of a conversion is unknown where the row has none; left out it would be now.
 
     Raises:
         InvalidRequest: its message is found by the time.
     """
-    if "message_id" not in fields:
+    if "conversion_time" in conversion:
+        return
+    if "message_id" not in conversion:
         raise InvalidRequest(
             "A conversion without message_id needs conversion_time: its message is found by it."
         )
-    fields["conversion_time"] = None
+    conversion["conversion_time"] = None
 
 
 def _encoded(fields: Mapping[str, object], without: tuple[str, ...]) -> bytes:
