@@ -162,14 +162,10 @@ class Reader:
         is_conversion = "delivered" in fields
         # A constant provider does not make a message of a row that is only a conversion.
         is_message = own_message or (not is_conversion and any(name in fields for name in OF_MESSAGE))
-        if "conversion_time" in fields and not is_conversion:
-            raise InvalidRequest("conversion_time needs delivered: add it, or give --set delivered=true.")
-        if not is_message and not is_conversion:
-            raise InvalidRequest(
-                "The row reports neither a message (requested_at) nor a conversion (delivered)."
-            )
         if is_conversion:
             _complete(fields)
+        else:
+            _check_message(fields, is_message=is_message)
         if is_message:
             _check_outbound(row, columns.direction)
             if "requested_at" not in fields:
@@ -275,6 +271,13 @@ def _check_outbound(row: Mapping[str, Any], direction: str | None) -> None:
             f"The message is {value[:20]}: you did not send it. Leave such rows out with --only, e.g."
             f" --only {direction}=outbound-api."
         )
+
+
+def _check_message(fields: Mapping[str, object], *, is_message: bool) -> None:
+    if "conversion_time" in fields:
+        raise InvalidRequest("conversion_time needs delivered: add it, or give --set delivered=true.")
+    if not is_message:
+        raise InvalidRequest("The row reports neither a message (requested_at) nor a conversion (delivered).")
 
 
 def _complete(conversion: dict[str, object]) -> None:
