@@ -99,6 +99,28 @@ def test_the_pages_show_what_was_acknowledged_before(
         assert browser.get("/dashboard/chart.svg").headers["x-otpconv-lag"] == "0"
 
 
+@pytest.mark.parametrize("known", [0, 50])
+def test_a_dashboard_of_a_ledger_that_is_behind_gives_no_verdict(make_server: MakeServer, known: int) -> None:
+    server = make_server()
+    server.start()
+    form = {"access_key_id": server.access_key_id, "access_key_secret": server.access_key_secret}
+    with (
+        client(server) as reporter,
+        httpx.Client(base_url=server.url, headers={"origin": server.url, "accept": "text/html"}) as browser,
+    ):
+        browser.post("/sign-in", data=form)
+        if known:
+            messages = [{"message_id": f"known{n}", "provider": "acme"} for n in range(known)]
+            reporter.post("/v1/messages", json={"messages": messages}).raise_for_status()
+        assert 'id="behind"' not in browser.get("/dashboard").raise_for_status().text
+        with held_back(server):
+            messages = [{"message_id": f"late{n}", "provider": "acme"} for n in range(70)]
+            reporter.post("/v1/messages", json={"messages": messages}).raise_for_status()
+            page = browser.get("/dashboard").raise_for_status().text
+        assert "Catching up: 70 reports to go." in page
+        assert not re.search(r'id="(empty|fine|broken|silence|uncompared|unclear)"', page)
+
+
 FORMATS = ["/v1/rates", "/v1/rates?format=csv", "/v1/rates?format=parquet"]
 
 
