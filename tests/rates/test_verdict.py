@@ -55,7 +55,7 @@ def test_it_is_fine_only_where_nothing_speaks_against_it(  # noqa: PLR0917
     verdict = judge(found, row, lag)
     assert (verdict.state == "behind") == (lag > 0)
     if verdict.state == "fine":
-        assert not (drops or earlier or lag)
+        assert (drops, earlier, lag) == (0, 0, 0)
         assert row.requested
         assert expected >= 20
         assert learned_from
