@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -37,6 +38,8 @@ REAL = [
     "x" * 255,
 ]
 IDS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=255)
+#: What an import repairs or refuses, because a spreadsheet or a column of numbers made it of another id.
+WRITTEN_BY_SPREADSHEETS = re.compile(r"#+|[0-9.,']+|[0-9.,]+[eE][+0-9]+|\\?[Nn(<#].{,5}")
 ANYTHING = st.one_of(
     st.text(), IDS.map(lambda text: text + " "), IDS.map(lambda text: text + "é"), st.just("x" * 256)
 )
@@ -60,6 +63,8 @@ def test_an_id_comes_back_from_the_spool_a_broker_and_a_row_of_a_file(text: str)
         assert report is not None
         assert parse(report).message_id == text
         assert json.loads(native_of(event_of(report))[1])["message_id"] == text
+    if WRITTEN_BY_SPREADSHEETS.fullmatch(text):
+        return
     row = Reader(Times(None, None, None), {}, {}, {}, {}).read(
         {"message_id": text, "requested_at": str(NOW), "delivered": "true"}
     )

@@ -177,7 +177,7 @@ def test_a_summary_says_what_was_mapped_repaired_assumed_and_left_out(run: Run, 
     assert done.stderr.count("read as UTC") == 1
     assert told["first_reject"].startswith("line 5: requested_at is 'nope'")
     people = run("otpconv import v.csv --only Kind=out")
-    assert "1 rows left out by --only" in people.stdout
+    assert "1 left out by --only" in people.stdout
 
 
 def test_parts_of_one_message_are_one_message(run: Run, tmp_path: Path, native: httpx.Client) -> None:

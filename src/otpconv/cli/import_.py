@@ -265,7 +265,7 @@ def _summarize(run: _Run, reader: Reader, done: Progress, *, json: bool) -> None
         typer.echo(as_json(summary))
     else:
         where = f" (see {run.rejects})" if done.rejected else ""
-        left_out = f", {done.left_out:,} rows left out by --only" if done.left_out else ""
+        left_out = f", {done.left_out:,} left out by --only" if done.left_out else ""
         typer.echo(
             f"{done.rows:,} rows: {done.recorded:,} reports recorded, {done.unchanged:,} known before,"
             f" {done.rejected:,} rejected{where}{left_out}"
@@ -279,7 +279,7 @@ def _notes(done: Progress) -> list[str]:
     notes = dict(done.notes)
     long, rounded = (notes.pop(text, None) for text in (spreadsheet.LONG_ID, spreadsheet.ROUNDED))
     found = [
-        f"line {seen.line:,}: {text}" + (f" (and {seen.count - 1:,} times more)" if seen.count > 1 else "")
+        f"line {seen.line:,}: {text}" + (f" (and {seen.count - 1:,} more)" if seen.count > 1 else "")
         for text, seen in notes.items()
     ]
     if rounded is not None and long is not None and rounded.count == long.count:

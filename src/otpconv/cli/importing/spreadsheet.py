@@ -28,7 +28,7 @@ _THOUSANDS = re.compile(
 _NUMBER_WITH_COMMAS = re.compile(r"\+?[0-9]{1,3}(?:,[0-9]{3})+")
 #: What every one of the forms above and below has.
 _SUSPECT = re.compile(r"[.,#' \u2019\u202f\u00a0]|[eE]\+")
-_ERROR_VALUE = re.compile(r"#+|#[A-Z0/]{2,8}[!?]")
+_ERROR_VALUE = re.compile(r"#{4,}|#(?:REF!|NAME\?|VALUE!|NUM!|DIV/0!|NULL!|SPILL!|CALC!)")
 _EXPORT_AS_TEXT = "Format the column as text before you open or save the file, or use the vendor's own file."
 
 
