@@ -28,8 +28,11 @@ def _message_out(message_id: str, recent: MessageState | None, stored: Message |
     state = (stored.state if stored else MessageState()).join(recent or MessageState())
     times = [state.verified_at, stored.verified_at if stored else None]
     verified_at = min((time for time in times if time is not None), default=None)
-    true = [time for time in (state.true_first, state.true_last, state.arrived_at) if time is not None]
     of = state.requested
+    if verified_at is None and of is not None and (state.true_arrival or 0) > of.requested_at:
+        # Reported too late to tell how long it took; the caller is still told when that was.
+        verified_at = state.true_arrival
+    true = [time for time in (state.true_first, state.true_last, state.true_arrival) if time is not None]
     return MessageOut(
         message_id=message_id,
         requested_at=of.requested_at if of else None,

@@ -87,7 +87,8 @@ class Recorded(Struct):
 class MessageOut(Struct):
     """One message as it is known now; a null means not told, or not so yet.
 
-    A message is verified and has no `verified_at` where the time of its conversion is unknown.
+    A message may be verified without `verified_at`: the time of its conversion is unknown. Where the time was
+    left out more than 24 hours after the request, `verified_at` is when the report arrived.
     """
 
     message_id: str
