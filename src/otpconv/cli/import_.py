@@ -87,7 +87,7 @@ _Encoding = Annotated[
 _RejectsPath = Annotated[
     Path | None, typer.Option(metavar="PATH", help="Default: FILE.rejects.ndjson.", show_default=False)
 ]
-_MAP_EXAMPLE = "NAME=COLUMN, e.g. requested_at=sent_at"
+_MAP_FORM = "NAME=COLUMN, e.g. requested_at=sent_at"
 _Restart = Annotated[bool, typer.Option("--restart", help="Begin at the first row.")]
 
 
@@ -131,9 +131,7 @@ def import_file(
 
         jq -c .row vendor.csv.rejects.ndjson | otpconv import -
     """
-    table = Table(
-        format_, encoding, _one_character(delimiter), assignments(map_ or [], "--map", _MAP_EXAMPLE)
-    )
+    table = Table(format_, encoding, _one_character(delimiter), assignments(map_ or [], "--map", _MAP_FORM))
     reader = _reader(table, Times(tz, time_format, _survey(file, table)), set_, only, true, false, region)
     client = Client(endpoint, access_key_id, access_key_secret, key_file)
     run = _Run(file, table, rejects or _beside(file, ".rejects.ndjson"))
