@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings, strategies as st
 
 from benchmarks.verdicts import FAULTS, try_world
 from benchmarks.worlds import World
@@ -140,17 +139,19 @@ def test_an_application_that_never_reported_is_not_called_silent() -> None:
     assert (found.silences, named(found)) == ([], [])
 
 
-@given(seed=st.integers(0, 10**9), requested=st.integers(0, 200), rate=st.floats(0.05, 0.95))
-@settings(max_examples=150, deadline=None)
-def test_chance_alone_is_hardly_ever_named(seed: int, requested: int, rate: float) -> None:
-    chance = random.Random(seed)
-
-    def drawn() -> int:
-        return sum(chance.random() < rate for _ in range(requested))
-
-    now = {each: (requested, verified, verified) for each in GROUPS for verified in [drawn()]}
-    found = assessed(now, table(1000, lambda _: rate))
-    assert (found.silences, named(found)) == ([], [])
+def test_chance_alone_is_hardly_ever_named() -> None:
+    chance = random.Random(11)
+    wrong = 0
+    for _ in range(400):
+        requested, rate = chance.randrange(200), chance.uniform(0.05, 0.95)
+        now = {
+            each: (requested, verified, verified)
+            for each in GROUPS
+            for verified in [sum(chance.random() < rate for _ in range(requested))]
+        }
+        found = assessed(now, dict.fromkeys(GROUPS, (1000, *[round(1000 * rate)] * 2)))
+        wrong += bool(found.silences or found.drops)
+    assert wrong <= 0.05 * 400
 
 
 @pytest.mark.parametrize("fault", FAULTS)
