@@ -8,9 +8,12 @@ import signal
 import sys
 
 import uvloop
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.server.embed import Server
 from starlette.types import Receive, Scope, Send
 
-from otpconv.web.server import make_server
+from otpconv.web.worker import BACKLOG
 
 
 async def hello(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - ASGI's form
@@ -21,7 +24,19 @@ async def hello(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: AR
 
 
 async def _serve(port: int) -> None:
-    server = make_server(hello, "127.0.0.1", port)
+    server = Server(
+        hello,
+        "127.0.0.1",
+        port,
+        interface=Interfaces.ASGINL,
+        http=HTTPModes.http1,
+        backlog=BACKLOG,
+        http1_settings=HTTP1Settings(
+            header_read_timeout=30_000, max_buffer_size=128 * 1024, pipeline_flush=True
+        ),
+        websockets=False,
+        log_enabled=False,
+    )
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.stop)
     await server.serve()
 
