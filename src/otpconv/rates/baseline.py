@@ -11,7 +11,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from otpconv.ledger.contract import DAY_MS, DIMENSIONS
-from otpconv.rates.delays import mean_verified_within, total
+from otpconv.rates.delays import mean_verified_within, quantile, total
 from otpconv.rates.slices import Group
 
 #: How many messages of its own make a group's rate count as much as its parent's.
@@ -20,8 +20,8 @@ _LEVEL_WEIGHT, _HOURS_WEIGHT, _SEASON_WEIGHT = 25.0, 60.0, 200.0
 _SEASON = (0.5, 1.5)
 #: Verified messages from which delays are learned for a route or country of its own.
 _DELAYS_LEAST = 300
-#: All verifications have come to messages of this age, ms.
-_ALL_ARRIVED_MS = DAY_MS
+#: The share of verifications after which the rest does not count; slow routes take so many times as long.
+_NEARLY_ALL, _SLOW_ROUTES = 0.999, 3
 _COUNTRY, _PROVIDER = DIMENSIONS.index("country"), DIMENSIONS.index("provider")
 
 
@@ -50,6 +50,7 @@ class Level:
     Attributes:
         counts: by group.
         requested: messages in all.
+        arrived_ms: all verifications have come to messages of this age, ms.
     """
 
     def __init__(self, counts: Counts) -> None:
@@ -61,6 +62,8 @@ class Level:
             if seen.delays:
                 for parent in _parents_of(group):
                     self._delays.setdefault(parent, []).append(seen.delays)
+        usual = quantile(self.delays(()), _NEARLY_ALL) or DAY_MS
+        self.arrived_ms = min(DAY_MS, _SLOW_ROUTES * usual)
 
     def parent(self, group: Group) -> Seen:
         """Return the counts of all traffic (()), a country, or a country and a provider."""
@@ -204,7 +207,7 @@ class _Arrived:
 
     def of(self, group: Group) -> float:
         route = (group[_COUNTRY], group[_PROVIDER])
-        if self._ages[0] >= _ALL_ARRIVED_MS:
+        if self._ages[0] >= self._level.arrived_ms:
             return 1.0
         for parent in (route, route[:1], ()):
             share = self._shares.get(parent)
