@@ -20,7 +20,7 @@ from otpconv.web.drawing import Drawer
 from otpconv.web.pages.heat import heat_map
 from otpconv.web.pages.layout import HEADERS, Layout
 from otpconv.web.pages.overview import Overview, history, overview, worst
-from otpconv.web.pages.view import PATH, WINDOWS, View, parse_view
+from otpconv.web.pages.view import PATH, View, parse_view
 from otpconv.web.pages.visitors import Visitor
 from otpconv.web.rate_formats import LAG_HEADER, rates_response
 from otpconv.web.rates_out import rates_out, row_out
@@ -121,7 +121,6 @@ def _values(seen: Overview, lag: int, now: int) -> dict[str, Any]:
         "sizes": sizes,
         "values_shown": _VALUES,
         "windows": _WINDOWS,
-        "all_windows": WINDOWS,
         "comparisons": {name: _COMPARED[name] for name in COMPARISONS},
         "levels": LEVELS,
         "dimensions": DIMENSIONS,
