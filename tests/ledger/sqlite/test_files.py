@@ -24,8 +24,8 @@ from otpconv.ledger.sqlite import (
     SqliteLedger,
     follower as follower_module,
     prepare,
-    renew,
 )
+from otpconv.ledger.sqlite.rebuild import renew
 from otpconv.model import Dimensions, Requested
 
 NOW = 1_800_000_000_000
