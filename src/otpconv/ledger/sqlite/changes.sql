@@ -19,14 +19,18 @@ CREATE TEMP TABLE deltas (
     d25 INTEGER, d26 INTEGER, d27 INTEGER, d28 INTEGER, d29 INTEGER, d30 INTEGER, d31 INTEGER, d32 INTEGER,
     d33 INTEGER, d34 INTEGER
 );
-CREATE TEMP TABLE touched_sessions (account INTEGER, session_id TEXT, PRIMARY KEY (account, session_id)) WITHOUT ROWID;
+CREATE TEMP TABLE touched_sessions (
+    account INTEGER, session_id TEXT,
+    more INTEGER,       -- how many more of its later messages are verified than `messages.session` says
+    PRIMARY KEY (account, session_id)
+) WITHOUT ROWID;
 
 CREATE TEMP TRIGGER message_requested AFTER INSERT ON main.messages WHEN NEW.requested_at IS NOT NULL
 BEGIN
     INSERT INTO changes VALUES (
         NEW.account, NEW.requested_at, NEW.dimensions, 1, NEW.verified, NEW.attempt = 1,
         NEW.attempt = 1 AND NEW.verified, NEW.session IS NOT NULL,
-        NEW.session IS NOT NULL AND (NEW.session = 1 OR NEW.verified), NEW.reported,
+        NEW.session IS NOT NULL AND (NEW.session > 0 OR NEW.verified), NEW.reported,
         max(0, min(34, CAST(1 + 2 * log2((NEW.verified_at - NEW.requested_at) / 1000.0) AS INTEGER))), 1
     );
 END;
@@ -52,56 +56,73 @@ BEGIN
     INSERT INTO changes SELECT
         OLD.account, OLD.requested_at, OLD.dimensions, -1, -(OLD.verified), -(OLD.attempt = 1),
         -(OLD.attempt = 1 AND OLD.verified), -(OLD.session IS NOT NULL),
-        -(OLD.session IS NOT NULL AND (OLD.session = 1 OR OLD.verified)), -(OLD.reported),
+        -(OLD.session IS NOT NULL AND (OLD.session > 0 OR OLD.verified)), -(OLD.reported),
         max(0, min(34, CAST(1 + 2 * log2((OLD.verified_at - OLD.requested_at) / 1000.0) AS INTEGER))), -1
     WHERE OLD.requested_at IS NOT NULL;
     INSERT INTO changes SELECT
         NEW.account, NEW.requested_at, NEW.dimensions, 1, NEW.verified, NEW.attempt = 1,
         NEW.attempt = 1 AND NEW.verified, NEW.session IS NOT NULL,
-        NEW.session IS NOT NULL AND (NEW.session = 1 OR NEW.verified), NEW.reported,
+        NEW.session IS NOT NULL AND (NEW.session > 0 OR NEW.verified), NEW.reported,
         max(0, min(34, CAST(1 + 2 * log2((NEW.verified_at - NEW.requested_at) / 1000.0) AS INTEGER))), 1
     WHERE NEW.requested_at IS NOT NULL;
 END;
 
 CREATE TEMP TRIGGER session_begun AFTER INSERT ON main.messages WHEN NEW.session_id <> ''
 BEGIN
-    INSERT INTO touched_sessions VALUES (NEW.account, NEW.session_id) ON CONFLICT DO NOTHING;
-END;
-
-CREATE TEMP TRIGGER session_moved AFTER UPDATE ON main.messages
-WHEN OLD.session_id IS NOT NEW.session_id OR OLD.requested_at IS NOT NEW.requested_at
-BEGIN
-    INSERT INTO touched_sessions SELECT OLD.account, OLD.session_id WHERE OLD.session_id <> '' ON CONFLICT DO NOTHING;
-    INSERT INTO touched_sessions SELECT NEW.account, NEW.session_id WHERE NEW.session_id <> '' ON CONFLICT DO NOTHING;
+    INSERT INTO touched_sessions VALUES (NEW.account, NEW.session_id, 0) ON CONFLICT DO NOTHING;
 END;
 
 -- Whether the first message of a session is verified, the rollups take from the message itself.
-CREATE TEMP TRIGGER session_verified AFTER UPDATE ON main.messages
-WHEN NEW.session_id <> '' AND NEW.session IS NULL AND OLD.verified <> NEW.verified
+CREATE TEMP TRIGGER session_changed AFTER UPDATE ON main.messages
+WHEN OLD.session_id IS NOT NEW.session_id OR OLD.requested_at IS NOT NEW.requested_at
+    OR NEW.session IS NULL AND NEW.session_id <> '' AND OLD.verified <> NEW.verified
 BEGIN
-    INSERT INTO touched_sessions VALUES (NEW.account, NEW.session_id) ON CONFLICT DO NOTHING;
+    INSERT INTO touched_sessions
+    SELECT OLD.account, OLD.session_id, iif(OLD.session IS NULL, -(OLD.verified), OLD.session) WHERE OLD.session_id <> ''
+    ON CONFLICT DO UPDATE SET more = more + excluded.more;
+    INSERT INTO touched_sessions
+    SELECT NEW.account, NEW.session_id, iif(NEW.session IS NULL, NEW.verified, -(NEW.session)) WHERE NEW.session_id <> ''
+    ON CONFLICT DO UPDATE SET more = more + excluded.more;
 END;
 
 -- name: any_touched_session
 SELECT EXISTS (SELECT 1 FROM touched_sessions);
 
 -- name: resolve_sessions
--- A message that came alone is taken for the first of its session as it comes, and mostly is: only where there
--- is another one, or was, it has to be found out.
+-- A message that is new in a session is taken for its first, and mostly is. Where there are others, the first is
+-- one of those taken for it, or the first of the later ones; the rest of the later ones need no look.
+WITH shared AS MATERIALIZED (
+    SELECT t.account, t.session_id, t.more FROM touched_sessions AS t
+    WHERE t.more <> 0
+        OR EXISTS (
+            SELECT 1 FROM messages AS m INDEXED BY messages_later_in_session
+            WHERE m.account = t.account AND m.session_id = t.session_id AND m.session IS NULL AND m.session_id <> ''
+        )
+        OR 1 < (
+            SELECT count(*) FROM messages AS m INDEXED BY messages_first_of_session
+            WHERE m.account = t.account AND m.session_id = t.session_id AND m.session IS NOT NULL
+        )
+), candidates AS MATERIALIZED (
+    SELECT m.id, m.account, m.session_id, m.requested_at, m.message_id, m.verified, m.session, t.more
+    FROM shared AS t CROSS JOIN messages AS m INDEXED BY messages_first_of_session
+        ON m.account = t.account AND m.session_id = t.session_id AND m.session IS NOT NULL
+    UNION ALL
+    SELECT m.id, m.account, m.session_id, m.requested_at, m.message_id, m.verified, m.session, t.more
+    FROM shared AS t CROSS JOIN messages AS m ON m.id = (
+        SELECT l.id FROM messages AS l INDEXED BY messages_later_in_session
+        WHERE l.account = t.account AND l.session_id = t.session_id AND l.session IS NULL AND l.session_id <> ''
+        ORDER BY l.requested_at, l.message_id LIMIT 1
+    )
+)
 UPDATE messages SET session = r.session
 FROM (
-    SELECT m.id, m.session AS before,
+    SELECT id, session AS before,
         iif(
-            row_number() OVER (PARTITION BY m.account, m.session_id ORDER BY m.requested_at, m.message_id) = 1,
-            sum(m.verified) OVER (PARTITION BY m.account, m.session_id) > m.verified,
+            row_number() OVER (PARTITION BY account, session_id ORDER BY requested_at, message_id) = 1,
+            more - verified + sum(iif(session IS NULL, 0, session + verified)) OVER (PARTITION BY account, session_id),
             NULL
         ) AS session
-    FROM touched_sessions AS t CROSS JOIN messages AS m
-        ON m.account = t.account AND m.session_id = t.session_id AND m.session_id <> ''
-    WHERE (
-        SELECT count(*) > 1 OR min(session) IS NOT 0 FROM messages
-        WHERE account = t.account AND session_id = t.session_id AND session_id <> ''
-    )
+    FROM candidates
 ) AS r
 WHERE messages.id = r.id AND r.before IS NOT r.session;
 
@@ -155,7 +176,7 @@ SELECT 900000, account, start / 900000 * 900000 AS quarter, dimensions,
     sum(d11), sum(d12), sum(d13), sum(d14), sum(d15), sum(d16), sum(d17), sum(d18), sum(d19), sum(d20),
     sum(d21), sum(d22), sum(d23), sum(d24), sum(d25), sum(d26), sum(d27), sum(d28), sum(d29), sum(d30),
     sum(d31), sum(d32), sum(d33), sum(d34)
-FROM rollups WHERE grain = 60000 AND start < :minutes_from
+FROM rollups WHERE grain = 60000 AND account IN (SELECT DISTINCT account FROM dimensions) AND start < :minutes_from
 GROUP BY account, quarter, dimensions;
 
 -- name: sum_hours

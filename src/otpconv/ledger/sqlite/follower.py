@@ -14,12 +14,21 @@ from otpconv.ledger.sqlite.connection import connect, mapped, statements
 from otpconv.ledger.sqlite.journal import JOURNAL_VERSION
 
 _SQL = statements("schema.sql") | statements("ledger.sql") | statements("changes.sql")
-LEDGER_VERSION = 5
+LEDGER_VERSION = 6
 #: Pages of 4 KiB after which the write-ahead log is moved into the file: 16 MiB, well under 100 ms of work.
 _CHECKPOINT_PAGES = 4_000
 #: Journal entries after which its log is moved into its file, without waiting for anybody.
 _CHECKPOINT_ENTRIES = 20_000
 _CACHE_KIB = 64 * 1024
+#: What a batch does where there is any conversion known by number alone, once its messages are merged.
+_BY_NUMBER = (
+    "unsettle_left",
+    "merge_number_conversions",
+    "unsettle_reported",
+    "touch_places",
+    "touch_messages",
+    "resolve_numbers",
+)
 
 
 class SqliteFollower:
@@ -86,11 +95,11 @@ class SqliteFollower:
         self._connection.execute(_SQL["intern_dimensions"])
         if by_number:
             self._connection.execute(_SQL["forget_touched"])
-            self._connection.execute(_SQL["touch_numbers"])
+            self._connection.execute(_SQL["touch_places"])
         for name in ("merge_requested", "merge_conversions", "merge_self_reported"):
             self._connection.execute(_SQL[name])
         if by_number:
-            for name in ("merge_number_conversions", "touch_messages", "resolve_numbers"):
+            for name in _BY_NUMBER:
                 self._connection.execute(_SQL[name])
         self._settle()
 
@@ -114,7 +123,7 @@ class SqliteFollower:
     def _expire(self, seq: int) -> None:
         unmatched_before, minutes_from = self._row("expiry", {"seq": seq})
         horizon = {"unmatched_before": unmatched_before, "minutes_from": minutes_from}
-        for name in ("drop_unmatched", "drop_unmatched_numbers", "fold_minutes"):
+        for name in ("drop_unmatched", "drop_unmatched_numbers", "drop_unsettled", "fold_minutes"):
             self._connection.execute(_SQL[name], horizon)
         for name in ("settle", "forget_changes"):
             self._connection.execute(_SQL[name])

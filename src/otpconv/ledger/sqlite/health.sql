@@ -63,7 +63,7 @@ SELECT
     (SELECT count(*) FROM messages WHERE requested_at IS NULL)
     + (
         SELECT count(*) FROM (SELECT DISTINCT account, number FROM number_conversions AS c WHERE NOT EXISTS (
-            SELECT 1 FROM messages AS m
+            SELECT 1 FROM messages AS m INDEXED BY messages_by_number
             WHERE m.requested_at / 86400000 IN (c.conversion_time / 86400000, c.conversion_time / 86400000 - 1)
                 AND m.number = c.number
                 AND m.requested_at BETWEEN c.conversion_time - 86400000 AND c.conversion_time

@@ -22,8 +22,8 @@ CREATE TEMP TABLE batch (
     country TEXT, carrier TEXT, provider TEXT, template TEXT, sender TEXT, channel TEXT,
     access_key TEXT, number_range TEXT, session_id TEXT, attempt INTEGER, timing INTEGER
 );
-CREATE TEMP TABLE touched_numbers (account INTEGER, number BLOB, PRIMARY KEY (account, number));
-CREATE TEMP TABLE touched_messages (id INTEGER PRIMARY KEY);
+CREATE TEMP TABLE touched_places (id INTEGER, account INTEGER, number BLOB, requested_at INTEGER, message_id TEXT);
+CREATE TEMP TABLE touched_messages (id INTEGER PRIMARY KEY) WITHOUT ROWID;  -- which takes no NULL
 
 -- name: empty_batch
 DELETE FROM batch;
@@ -64,7 +64,7 @@ WHERE r.kind = 1
 ON CONFLICT (account, message_id) DO UPDATE SET
     requested_at = excluded.requested_at, dimensions = excluded.dimensions, number = excluded.number,
     number_range = excluded.number_range, session_id = excluded.session_id, attempt = excluded.attempt,
-    session = excluded.session
+    session = iif(excluded.session_id = messages.session_id, messages.session, excluded.session)
 WHERE messages.requested_at IS NULL
     OR excluded.requested_at < messages.requested_at
     OR excluded.requested_at = messages.requested_at AND CASE
@@ -98,8 +98,22 @@ ON CONFLICT (account, message_id) DO UPDATE SET
 
 -- name: merge_number_conversions
 INSERT OR IGNORE INTO number_conversions
-SELECT account, number, at, delivered FROM batch
+SELECT account, number, delivered, at FROM batch
 WHERE kind = 2 AND message_id IS NULL;
+
+-- name: unsettle_reported
+INSERT OR IGNORE INTO unsettled_hours
+SELECT at / 3600000 * 3600000, account, number FROM batch
+WHERE kind = 2 AND message_id IS NULL;
+
+-- name: unsettle_left
+-- A message that is no longer where it was leaves the conversions of 24 hours behind.
+INSERT OR IGNORE INTO unsettled_hours
+SELECT p.requested_at / 3600000 * 3600000 + hour.value * 3600000, p.account, p.number
+FROM touched_places AS p CROSS JOIN messages AS m ON m.id = p.id CROSS JOIN json_each(
+    '[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24]'
+) AS hour
+WHERE m.number IS NOT p.number OR m.requested_at <> p.requested_at;
 
 -- name: merge_self_reported
 INSERT OR IGNORE INTO self_reported_rates
@@ -110,66 +124,127 @@ SELECT EXISTS (SELECT 1 FROM number_conversions)
     OR EXISTS (SELECT 1 FROM batch WHERE kind = 2 AND message_id IS NULL);
 
 -- name: forget_touched
-DELETE FROM touched_numbers;
+DELETE FROM touched_places;
 DELETE FROM touched_messages;
 
--- name: touch_numbers
--- The numbers of this batch, and the numbers its messages had before it.
-INSERT OR IGNORE INTO touched_numbers
-SELECT account, number FROM batch WHERE kind IN (1, 2) AND number IS NOT NULL
-UNION ALL
-SELECT m.account, m.number
-FROM batch AS r JOIN messages AS m ON m.account = r.account AND m.message_id = r.message_id
-WHERE r.kind = 1 AND m.number IS NOT NULL;
+-- name: touch_places
+-- Where the messages of this batch stand among those of their number, if a conversion can be about them: noted
+-- before the batch is merged and after it.
+INSERT INTO touched_places
+SELECT m.id, m.account, m.number, m.requested_at, m.message_id
+FROM batch AS r CROSS JOIN messages AS m ON m.account = r.account AND m.message_id = r.message_id
+WHERE r.kind = 1 AND m.requested_at IS NOT NULL AND m.number IS NOT NULL AND EXISTS (
+    SELECT 1 FROM number_conversions AS c
+    WHERE c.account = m.account AND c.number = m.number AND c.delivered IN (0, 1)
+        AND c.conversion_time BETWEEN m.requested_at AND m.requested_at + 86400000
+);
 
 -- name: touch_messages
--- The messages of this batch, and those that a conversion of a touched number may be about.
+-- The messages that the batch gives conversions to, or takes them from: those at each place, the newest one before
+-- it, and the one that each conversion of the batch is about. No other message of the number gains or loses any.
+-- `+` lets SQLite go to the very place, also among messages of the same instant.
 INSERT OR IGNORE INTO touched_messages
-SELECT m.id
-FROM batch AS r JOIN messages AS m ON m.account = r.account AND m.message_id = r.message_id
-WHERE r.kind = 1
+SELECT id FROM touched_places
 UNION ALL
-SELECT m.id
-FROM touched_numbers AS t
-    CROSS JOIN number_conversions AS c ON c.account = t.account AND c.number = t.number
-    CROSS JOIN messages AS m
-    ON m.requested_at / 86400000 IN (c.conversion_time / 86400000, c.conversion_time / 86400000 - 1)
-    AND m.number = c.number AND m.requested_at IS NOT NULL;
+SELECT coalesce(
+    (
+        SELECT m.id FROM messages AS m INDEXED BY messages_by_number
+        WHERE m.requested_at / 86400000 = p.requested_at / 86400000 AND m.number = p.number
+            AND (m.requested_at, m.message_id) < (p.requested_at, +p.message_id)
+        ORDER BY m.requested_at DESC, m.message_id DESC LIMIT 1
+    ), (
+        SELECT m.id FROM messages AS m INDEXED BY messages_by_number
+        WHERE m.requested_at / 86400000 = p.requested_at / 86400000 - 1 AND m.number = p.number
+            AND m.requested_at >= p.requested_at - 86400000
+        ORDER BY m.requested_at DESC, m.message_id DESC LIMIT 1
+    )
+)
+FROM touched_places AS p
+UNION ALL
+SELECT coalesce(
+    (
+        SELECT m.id FROM messages AS m INDEXED BY messages_by_number
+        WHERE m.requested_at / 86400000 = c.at / 86400000 AND m.number = c.number AND m.requested_at <= c.at
+        ORDER BY m.requested_at DESC, m.message_id DESC LIMIT 1
+    ), (
+        SELECT m.id FROM messages AS m INDEXED BY messages_by_number
+        WHERE m.requested_at / 86400000 = c.at / 86400000 - 1 AND m.number = c.number
+            AND m.requested_at >= c.at - 86400000
+        ORDER BY m.requested_at DESC, m.message_id DESC LIMIT 1
+    )
+)
+FROM batch AS c WHERE c.kind = 2 AND c.message_id IS NULL;
 
 -- name: resolve_numbers
--- A conversion by number is about the newest message at or before it, at most 24 hours before.
-UPDATE messages AS m SET (number_true, number_heard) = (
-    SELECT min(c.conversion_time) FILTER (WHERE c.delivered = 1 AND c.conversion_time > m.requested_at), count(*) > 0
-    FROM number_conversions AS c
-    WHERE c.account = m.account AND c.number = m.number
-        AND c.conversion_time BETWEEN m.requested_at AND m.requested_at + 86400000
-        AND NOT EXISTS (
-            SELECT 1 FROM messages AS later
-            WHERE later.requested_at / 86400000 IN (m.requested_at / 86400000, m.requested_at / 86400000 + 1)
-                AND later.number = m.number AND later.requested_at <= c.conversion_time
-                AND (later.requested_at, later.message_id) > (m.requested_at, m.message_id)
-        )
+-- A conversion by number is about the newest message at or before it, at most 24 hours before: so a message has
+-- those from its own time on, for 24 hours, or until there is a newer message.
+WITH until AS MATERIALIZED (
+    SELECT m.id, min(m.requested_at + 86400000, coalesce(
+        (
+            SELECT later.requested_at - 1 FROM messages AS later INDEXED BY messages_by_number
+            WHERE later.requested_at / 86400000 = m.requested_at / 86400000 AND later.number = m.number
+                AND (later.requested_at, later.message_id) > (m.requested_at, +m.message_id)
+            ORDER BY later.requested_at, later.message_id LIMIT 1
+        ), (
+            SELECT later.requested_at - 1 FROM messages AS later INDEXED BY messages_by_number
+            WHERE later.requested_at / 86400000 = m.requested_at / 86400000 + 1 AND later.number = m.number
+                AND later.requested_at <= m.requested_at + 86400000
+            ORDER BY later.requested_at, later.message_id LIMIT 1
+        ), m.requested_at + 86400000
+    )) AS at
+    FROM touched_messages AS t CROSS JOIN messages AS m ON m.id = t.id
 )
-WHERE m.id IN (SELECT id FROM touched_messages);
+UPDATE messages AS m SET
+    number_true = (
+        SELECT c.conversion_time FROM number_conversions AS c
+        WHERE c.account = m.account AND c.number = m.number AND c.delivered = 1
+            AND c.conversion_time > m.requested_at AND c.conversion_time <= until.at
+        ORDER BY c.conversion_time LIMIT 1
+    ),
+    number_heard = EXISTS (
+        SELECT 1 FROM number_conversions AS c
+        WHERE c.account = m.account AND c.number = m.number AND c.delivered IN (0, 1)
+            AND c.conversion_time BETWEEN m.requested_at AND until.at
+    )
+FROM until WHERE m.id = until.id;
 
 -- name: drop_unmatched
-DELETE FROM messages
-WHERE requested_at IS NULL AND :unmatched_before > max(
+-- The accounts come one after the other out of the index, so that nothing is read but what is dropped.
+WITH RECURSIVE accounts (account) AS (
+    SELECT min(account) FROM messages INDEXED BY messages_unmatched WHERE requested_at IS NULL
+    UNION ALL
+    SELECT (
+        SELECT min(m.account) FROM messages AS m INDEXED BY messages_unmatched
+        WHERE m.requested_at IS NULL AND m.account > a.account
+    )
+    FROM accounts AS a WHERE a.account IS NOT NULL
+)
+DELETE FROM messages INDEXED BY messages_unmatched
+WHERE requested_at IS NULL AND account IN (SELECT account FROM accounts) AND max(
     coalesce(true_last, 0), coalesce(false_last, 0), coalesce(true_arrival, 0), coalesce(true_unknown, 0),
     coalesce(false_unknown, 0)
-);
+) < :unmatched_before;
 
 -- name: drop_unmatched_numbers
-DELETE FROM number_conversions AS c
-WHERE conversion_time < :unmatched_before AND NOT EXISTS (
-    SELECT 1 FROM messages AS m
-    WHERE m.requested_at / 86400000 IN (c.conversion_time / 86400000, c.conversion_time / 86400000 - 1)
-        AND m.number = c.number
-        AND m.requested_at BETWEEN c.conversion_time - 86400000 AND c.conversion_time
+DELETE FROM number_conversions WHERE (account, number, delivered, conversion_time) IN (
+    SELECT c.account, c.number, c.delivered, c.conversion_time
+    FROM unsettled_hours AS h CROSS JOIN number_conversions AS c
+        ON c.account = h.account AND c.number = h.number AND c.delivered IN (0, 1)
+        AND c.conversion_time >= h.start AND c.conversion_time < min(h.start + 3600000, :unmatched_before)
+    WHERE h.start < :unmatched_before AND NOT EXISTS (
+        SELECT 1 FROM messages AS m INDEXED BY messages_by_number
+        WHERE m.requested_at / 86400000 IN (c.conversion_time / 86400000, c.conversion_time / 86400000 - 1)
+            AND m.number = c.number
+            AND m.requested_at BETWEEN c.conversion_time - 86400000 AND c.conversion_time
+    )
 );
 
+-- name: drop_unsettled
+DELETE FROM unsettled_hours WHERE start < :unmatched_before / 3600000 * 3600000;
+
 -- name: drop_minutes
-DELETE FROM rollups WHERE grain = 60000 AND start < :minutes_from;
+DELETE FROM rollups WHERE grain = 60000 AND account IN (SELECT DISTINCT account FROM dimensions)
+    AND start < :minutes_from;
 
 -- name: keep_minutes_from
 UPDATE progress SET minutes_from = max(minutes_from, :minutes_from);

@@ -22,13 +22,23 @@ SELECT message_id, state, verified_at, reported FROM message_states
 WHERE account = :account AND message_id = :message_id;
 
 -- name: all_messages
-SELECT message_id, state, verified_at, reported FROM message_states WHERE account = :account ORDER BY id;
+-- In the order of the file: the index by account would have all of them sorted in memory.
+SELECT message_id, state, verified_at, reported FROM message_states WHERE +account = :account ORDER BY id;
 
 -- name: newest
 SELECT state FROM message_states
-WHERE requested_at / 86400000 IN (:at / 86400000, :at / 86400000 - 1) AND number = unhex(:number)
-    AND account = :account AND requested_at BETWEEN :at - 86400000 AND :at
-ORDER BY requested_at DESC, message_id DESC LIMIT 1;
+WHERE account = :account AND id = coalesce(
+    (
+        SELECT m.id FROM messages AS m INDEXED BY messages_by_number
+        WHERE m.requested_at / 86400000 = :at / 86400000 AND m.number = unhex(:number) AND m.requested_at <= :at
+        ORDER BY m.requested_at DESC, m.message_id DESC LIMIT 1
+    ), (
+        SELECT m.id FROM messages AS m INDEXED BY messages_by_number
+        WHERE m.requested_at / 86400000 = :at / 86400000 - 1 AND m.number = unhex(:number)
+            AND m.requested_at >= :at - 86400000
+        ORDER BY m.requested_at DESC, m.message_id DESC LIMIT 1
+    )
+);
 
 -- name: heard
 SELECT 1 FROM number_conversions
@@ -71,7 +81,7 @@ SELECT
     + (
         SELECT count(DISTINCT number) FROM number_conversions AS c
         WHERE c.account = :account AND NOT EXISTS (
-            SELECT 1 FROM messages AS m
+            SELECT 1 FROM messages AS m INDEXED BY messages_by_number
             WHERE m.requested_at / 86400000 IN (c.conversion_time / 86400000, c.conversion_time / 86400000 - 1)
                 AND m.number = c.number
                 AND m.requested_at BETWEEN c.conversion_time - 86400000 AND c.conversion_time

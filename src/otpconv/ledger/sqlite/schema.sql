@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS messages (
     false_unknown INTEGER,
     number_true INTEGER,            -- first valid true conversion known by number alone
     number_heard INTEGER,           -- 1 when there is any conversion known by number alone, 0 or NULL when not
-    session INTEGER,                -- of its session's first message: 1 when another one is verified, else 0
+    session INTEGER,                -- of its session's first message: how many others of it are verified
     given_at INTEGER GENERATED ALWAYS AS (
         CASE WHEN true_first > requested_at THEN true_first WHEN true_last > requested_at THEN true_last END
     ) VIRTUAL,
@@ -73,20 +73,41 @@ SELECT m.id, m.account, m.message_id, m.requested_at, m.number, m.verified_at, m
     || ',' || coalesce(m.true_unknown, 'null') || ',' || coalesce(m.false_unknown, 'null') || ']' AS state
 FROM messages AS m LEFT JOIN dimensions AS d ON d.id = m.dimensions;
 
-CREATE INDEX IF NOT EXISTS messages_unmatched ON messages (account) WHERE requested_at IS NULL;
+-- Each with the newest of its conversions, by which it expires.
+CREATE INDEX IF NOT EXISTS messages_unmatched ON messages (
+    account,
+    max(
+        coalesce(true_last, 0), coalesce(false_last, 0), coalesce(true_arrival, 0), coalesce(true_unknown, 0),
+        coalesce(false_unknown, 0)
+    )
+) WHERE requested_at IS NULL;
 
--- By day first: what is near in time stays near on disk, although hashes are random.
-CREATE INDEX IF NOT EXISTS messages_by_number ON messages (requested_at / 86400000, number)
+-- By day first: what is near in time stays near on disk, although hashes are random. Then the messages of a number
+-- in the order of the law, so that the one before and the one after any instant are each a single lookup.
+CREATE INDEX IF NOT EXISTS messages_by_number ON messages (requested_at / 86400000, number, requested_at, message_id)
 WHERE requested_at IS NOT NULL AND number IS NOT NULL;
 
-CREATE INDEX IF NOT EXISTS messages_by_session ON messages (account, session_id) WHERE session_id <> '';
+-- Most sessions have one message. Those that come later in a session are kept apart, in the order of the law: so
+-- the first message of any session is a single lookup, and the second one of most sessions costs nothing.
+CREATE INDEX IF NOT EXISTS messages_first_of_session ON messages (account, session_id) WHERE session IS NOT NULL;
+CREATE INDEX IF NOT EXISTS messages_later_in_session ON messages (account, session_id, requested_at, message_id)
+WHERE session IS NULL AND session_id <> '';
 
 CREATE TABLE IF NOT EXISTS number_conversions (
     account INTEGER NOT NULL,
     number BLOB NOT NULL,
-    conversion_time INTEGER NOT NULL,
     delivered INTEGER NOT NULL,
-    PRIMARY KEY (account, number, conversion_time, delivered)
+    conversion_time INTEGER NOT NULL,
+    PRIMARY KEY (account, number, delivered, conversion_time)
+) STRICT, WITHOUT ROWID;
+
+-- The hours (of UTC) of a number in which conversions may be that are about no message: all those that no expiry
+-- has looked at yet, and again those that a message moved away from.
+CREATE TABLE IF NOT EXISTS unsettled_hours (
+    start INTEGER NOT NULL,
+    account INTEGER NOT NULL,
+    number BLOB NOT NULL,
+    PRIMARY KEY (start, account, number)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS self_reported_rates (
