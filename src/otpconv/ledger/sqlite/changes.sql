@@ -24,6 +24,7 @@ CREATE TEMP TABLE touched_sessions (
     more INTEGER,       -- how many more of its later messages are verified than `messages.session` says
     PRIMARY KEY (account, session_id)
 ) WITHOUT ROWID;
+CREATE TEMP TABLE resolved_sessions (id INTEGER PRIMARY KEY, session INTEGER);
 
 CREATE TEMP TRIGGER message_requested AFTER INSERT ON main.messages WHEN NEW.requested_at IS NOT NULL
 BEGIN
@@ -88,9 +89,10 @@ END;
 -- name: any_touched_session
 SELECT EXISTS (SELECT 1 FROM touched_sessions);
 
--- name: resolve_sessions
+-- name: find_sessions
 -- A message that is new in a session is taken for its first, and mostly is. Where there are others, the first is
 -- one of those taken for it, or the first of the later ones; the rest of the later ones need no look.
+INSERT INTO resolved_sessions
 WITH shared AS MATERIALIZED (
     SELECT t.account, t.session_id, t.more FROM touched_sessions AS t
     WHERE t.more <> 0
@@ -114,8 +116,7 @@ WITH shared AS MATERIALIZED (
         ORDER BY l.requested_at, l.message_id LIMIT 1
     )
 )
-UPDATE messages SET session = r.session
-FROM (
+SELECT id, session FROM (
     SELECT id, session AS before,
         iif(
             row_number() OVER (PARTITION BY account, session_id ORDER BY requested_at, message_id) = 1,
@@ -123,11 +124,15 @@ FROM (
             NULL
         ) AS session
     FROM candidates
-) AS r
-WHERE messages.id = r.id AND r.before IS NOT r.session;
+) WHERE before IS NOT session;
+
+-- name: resolve_sessions
+UPDATE messages SET session = (SELECT r.session FROM resolved_sessions AS r WHERE r.id = messages.id)
+WHERE id IN (SELECT id FROM resolved_sessions);
 
 -- name: forget_sessions
 DELETE FROM touched_sessions;
+DELETE FROM resolved_sessions;
 
 -- name: sum_minutes
 INSERT INTO deltas

@@ -27,6 +27,7 @@ _BY_NUMBER = (
     "unsettle_reported",
     "touch_places",
     "touch_messages",
+    "limit_messages",
     "resolve_numbers",
 )
 
@@ -107,7 +108,7 @@ class SqliteFollower:
         """Bring what the messages' triggers noted into the rollups."""
         (by_session,) = self._row("any_touched_session", {})
         if by_session:
-            for name in ("resolve_sessions", "forget_sessions"):
+            for name in ("find_sessions", "resolve_sessions", "forget_sessions"):
                 self._connection.execute(_SQL[name])
         for name in (
             "sum_minutes",

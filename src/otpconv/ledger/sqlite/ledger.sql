@@ -23,7 +23,10 @@ CREATE TEMP TABLE batch (
     access_key TEXT, number_range TEXT, session_id TEXT, attempt INTEGER, timing INTEGER
 );
 CREATE TEMP TABLE touched_places (id INTEGER, account INTEGER, number BLOB, requested_at INTEGER, message_id TEXT);
-CREATE TEMP TABLE touched_messages (id INTEGER PRIMARY KEY) WITHOUT ROWID;  -- which takes no NULL
+CREATE TEMP TABLE touched_messages (
+    id INTEGER PRIMARY KEY,
+    until INTEGER       -- the last instant at which a conversion of its number is about it
+) WITHOUT ROWID;
 
 -- name: empty_batch
 DELETE FROM batch;
@@ -142,8 +145,8 @@ WHERE r.kind = 1 AND m.requested_at IS NOT NULL AND m.number IS NOT NULL AND EXI
 -- name: touch_messages
 -- The messages that the batch gives conversions to, or takes them from: those at each place, the newest one before
 -- it, and the one that each conversion of the batch is about. No other message of the number gains or loses any.
--- `+` lets SQLite go to the very place, also among messages of the same instant.
-INSERT OR IGNORE INTO touched_messages
+-- `+` lets SQLite go to the very place, also among messages of the same instant. What is NULL is ignored.
+INSERT OR IGNORE INTO touched_messages (id)
 SELECT id FROM touched_places
 UNION ALL
 SELECT coalesce(
@@ -175,11 +178,11 @@ SELECT coalesce(
 )
 FROM batch AS c WHERE c.kind = 2 AND c.message_id IS NULL;
 
--- name: resolve_numbers
+-- name: limit_messages
 -- A conversion by number is about the newest message at or before it, at most 24 hours before: so a message has
 -- those from its own time on, for 24 hours, or until there is a newer message.
-WITH until AS MATERIALIZED (
-    SELECT m.id, min(m.requested_at + 86400000, coalesce(
+UPDATE touched_messages SET until = (
+    SELECT min(m.requested_at + 86400000, coalesce(
         (
             SELECT later.requested_at - 1 FROM messages AS later INDEXED BY messages_by_number
             WHERE later.requested_at / 86400000 = m.requested_at / 86400000 AND later.number = m.number
@@ -191,22 +194,26 @@ WITH until AS MATERIALIZED (
                 AND later.requested_at <= m.requested_at + 86400000
             ORDER BY later.requested_at, later.message_id LIMIT 1
         ), m.requested_at + 86400000
-    )) AS at
-    FROM touched_messages AS t CROSS JOIN messages AS m ON m.id = t.id
-)
+    ))
+    FROM messages AS m WHERE m.id = touched_messages.id
+);
+
+-- name: resolve_numbers
 UPDATE messages AS m SET
     number_true = (
-        SELECT c.conversion_time FROM number_conversions AS c
-        WHERE c.account = m.account AND c.number = m.number AND c.delivered = 1
-            AND c.conversion_time > m.requested_at AND c.conversion_time <= until.at
+        SELECT c.conversion_time FROM touched_messages AS t CROSS JOIN number_conversions AS c
+            ON c.account = m.account AND c.number = m.number AND c.delivered = 1
+            AND c.conversion_time > m.requested_at AND c.conversion_time <= t.until
+        WHERE t.id = m.id
         ORDER BY c.conversion_time LIMIT 1
     ),
     number_heard = EXISTS (
-        SELECT 1 FROM number_conversions AS c
-        WHERE c.account = m.account AND c.number = m.number AND c.delivered IN (0, 1)
-            AND c.conversion_time BETWEEN m.requested_at AND until.at
+        SELECT 1 FROM touched_messages AS t CROSS JOIN number_conversions AS c
+            ON c.account = m.account AND c.number = m.number AND c.delivered IN (0, 1)
+            AND c.conversion_time BETWEEN m.requested_at AND t.until
+        WHERE t.id = m.id
     )
-FROM until WHERE m.id = until.id;
+WHERE m.id IN (SELECT id FROM touched_messages);
 
 -- name: drop_unmatched
 -- The accounts come one after the other out of the index, so that nothing is read but what is dropped.
