@@ -129,10 +129,15 @@ class Intake:
         """Check the entries, make the new ones durable in one commit, and say what became of each.
 
         Raises:
-            Unavailable: the storage failed; nothing was recorded.
+            Unavailable: the storage failed, or the applier is too far behind for strict judging; nothing was
+                recorded.
         """
         now = self._clock()
         self._recent.forget_applied()
+        if self._recent.is_full():
+            if self._strict:
+                raise Unavailable("Too many reports are waiting for the ledger; try again in a moment.")
+            self._recent.forget_oldest()
         judge = Judge(batch, self._ledger, self._recent, latest=now + CLOCK_SKEW_MS, strict=self._strict)
         outcomes: list[Outcome] = []
         new: list[Entry] = []

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from otpconv.clock import iso_8601
 from otpconv.errors import InvalidTime, NumberMismatch, UnknownMessage
 from otpconv.ledger.contract import Entry, Ledger
-from otpconv.ledger.recent import Key, Recent
+from otpconv.ledger.recent import Key, Recent, RequestTimes
 from otpconv.model import (
     CLOCK_SKEW_MS,
     Conversion,
@@ -51,7 +51,7 @@ class Judge:
         self._strict = strict
         self.on_its_way: dict[Key, MessageState] = {}
         self.heard: set[Conversion] = set()
-        self._requested_for: dict[str, list[Requested]] = {}
+        self._requests: RequestTimes | None = None
         self._stored: dict[int, dict[str, MessageState]] = {}
         converted: dict[int, set[str]] = {}
         requested: dict[int, set[str]] = {}
@@ -102,8 +102,8 @@ class Judge:
         if state and state.requested and state.requested.precedence() <= report.precedence():
             return False
         self.on_its_way[key] = state_of(report).join(on_its_way or _NOTHING)
-        if report.number:
-            self._requested_for.setdefault(report.number, []).append(report)
+        if self._requests is not None:
+            self._requests.add(report)
         return True
 
     def _is_new_conversion(self, report: Conversion) -> bool:
@@ -124,20 +124,29 @@ class Judge:
         return True
 
     def _is_new_by_number(self, report: Conversion) -> bool:
-        stored = self._ledger.newest(report.account, report.number, report.conversion_time)
-        candidates = self._requested_for.get(report.number, []) + self._recent.requested_for(report.number)
-        if stored is not None:
-            candidates.append(stored)
-        message = owner(candidates, report.conversion_time)
+        number, time = report.number, report.conversion_time
+        stored = self._ledger.newest(report.account, number, time)
+        on_their_way = self._requests_of_batch(), self._recent.requests()
+        known = [message for each in on_their_way if (message := each.at(number, time)) is not None]
+        message = owner(known if stored is None else [stored, *known], time)
         if message is not None:
-            if report.conversion_time <= message.requested_at and self._stands(message):
+            # Only of one that was requested at this very time it can be too early.
+            if time <= message.requested_at and self._stands(message):
                 _check_after(report, message)
-        elif self._strict:
+        elif self._strict and not any(each.is_any_before(number, time) for each in on_their_way):
             raise UnknownMessage("No message was requested for this number in the 24 hours before.")
         if report in self.heard or self._recent.heard(report) or self._ledger.heard(report):
             return False
         self.heard.add(report)
         return True
+
+    def _requests_of_batch(self) -> RequestTimes:
+        if self._requests is None:
+            self._requests = RequestTimes()
+            for state in self.on_its_way.values():
+                if state.requested is not None:
+                    self._requests.add(state.requested)
+        return self._requests
 
     def _stands(self, message: Requested) -> bool:
         """Tell whether no report that won over this one is known, here or on its way."""
