@@ -13,9 +13,9 @@ from pathlib import Path
 import apsw
 import pytest
 
-from otpconv.ledger.sqlite import SqliteFollower, SqliteJournal
+from otpconv.ledger.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
 
-#: What has more rows the more is reported; the rest is bounded by a batch, or by the keys and routes there are.
+#: What grows with what is reported; all else is bounded by a batch, or by the keys and routes there are.
 GROWING = {
     "messages",
     "number_conversions",
@@ -79,6 +79,7 @@ def site(
     SqliteJournal(root / "journal").close()
     SqliteFollower(root / "ledger", root / "journal").close()
     with closing(apsw.Connection(str(root / "ledger"))) as connection:
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         connection.execute("ATTACH ? AS journal", (str(root / "journal"),))
         connection.execute("ATTACH ':memory:' AS access")
         access = SQL.joinpath("access/sqlite/schema.sql").read_text()
@@ -170,3 +171,18 @@ def test_a_statement_that_may_read_all_does(site: apsw.Connection) -> None:
 )
 def test_a_statement_that_reads_all_is_noticed(site: apsw.Connection, text: str) -> None:
     assert read_all(site, text)
+
+
+def test_no_bound_value_changes_a_plan(tmp_path: Path) -> None:
+    opened: list[apsw.Connection] = []
+    apsw.connection_hooks.append(opened.append)
+    try:
+        with (
+            closing(SqliteJournal(tmp_path / "journal")),
+            closing(SqliteFollower(tmp_path / "ledger", tmp_path / "journal")),
+            closing(SqliteLedger(tmp_path / "ledger")) as ledger,
+        ):
+            ledger.minutes_from()
+            assert [each.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, -1) for each in opened] == [1, 1, 1]
+    finally:
+        apsw.connection_hooks.remove(opened.append)

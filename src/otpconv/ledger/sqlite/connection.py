@@ -83,6 +83,7 @@ def connect(
     with mapped(path), alone(path.parent):
         path.touch(mode=0o600)
         connection = apsw.Connection(os.fspath(path))
+        _fix_plans(connection)
         connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
         connection.pragma("journal_mode", "wal")
         connection.pragma("synchronous", "full" if durable else "normal")
@@ -110,6 +111,7 @@ def connect_reader(path: Path) -> apsw.Connection:
     """
     with mapped(path):
         connection = apsw.Connection(os.fspath(path), flags=apsw.SQLITE_OPEN_READWRITE)
+        _fix_plans(connection)
         connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
         connection.pragma("query_only", value=True)
         connection.pragma("temp_store", "memory")
@@ -154,6 +156,11 @@ def mapped(path: Path) -> Iterator[None]:
         raise Unavailable("The disk is full; nothing was recorded. Free some space and try again.") from error
     except (apsw.Error, OSError) as error:
         raise Unavailable(f"The storage failed ({error}); nothing was recorded. Try again.") from error
+
+
+def _fix_plans(connection: apsw.Connection) -> None:
+    """Let no bound value change the plan of a statement, nor make SQLite prepare it again at each run."""
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
 
 
 def _lay_out(log: Path, size: int) -> None:
