@@ -57,15 +57,28 @@ class World:
     message_ids: list[str]
     numbers: list[str]
     dimensions: list[Dimensions]
+    sessions: Sequence[str] = ("", "", "s", "t")
+    most: int = 16
 
 
-worlds = st.builds(
+_small_worlds = st.builds(
     World,
     st.lists(times, min_size=1, max_size=4),
     st.sampled_from([["a"], ["a", "b"], ["B", "a", "c/10", "c-9"]]),
     st.sampled_from([["5"], ["5", "6"], ["", "5"], ["", "5", "5", "6"]]),
     st.lists(st.sampled_from(DIMENSION_SETS), min_size=1, max_size=3),
 )
+#: Where a number or a session has many messages, several of them at one instant.
+_busy_worlds = st.builds(
+    World,
+    st.lists(times, min_size=2, max_size=6),
+    st.just([*"abcdefgh"]),
+    st.sampled_from([["5"], ["5", "5", "6"]]),
+    st.lists(st.sampled_from(DIMENSION_SETS), min_size=1, max_size=2),
+    st.sampled_from([["s"], ["s", "s", "t", ""]]),
+    st.just(30),
+)
+worlds = st.one_of(_small_worlds, _busy_worlds)
 
 
 @st.composite
@@ -79,7 +92,7 @@ def requested(draw: st.DrawFn, world: World) -> Requested:
         draw(st.sampled_from(world.dimensions)),
         hashed(account, number),
         number and f"range of {number}",
-        draw(st.sampled_from(["", "", "s", "t"])),
+        draw(st.sampled_from(world.sessions)),
         draw(st.sampled_from([0, 0, 1, 2])),
     )
 
@@ -112,9 +125,9 @@ def entries(world: World) -> st.SearchStrategy[Report | Expiry]:
     return st.one_of(*[reports(world)] * 5, expiries)
 
 
-some_facts = worlds.flatmap(lambda world: st.lists(facts(world), max_size=14))
-some_reports = worlds.flatmap(lambda world: st.lists(reports(world), max_size=14))
-some_entries = worlds.flatmap(lambda world: st.lists(entries(world), max_size=16))
+some_facts = worlds.flatmap(lambda world: st.lists(facts(world), max_size=world.most))
+some_reports = worlds.flatmap(lambda world: st.lists(reports(world), max_size=world.most))
+some_entries = worlds.flatmap(lambda world: st.lists(entries(world), max_size=world.most))
 
 
 class Question(NamedTuple):

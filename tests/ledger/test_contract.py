@@ -347,6 +347,22 @@ def test_a_conversion_may_come_back_after_it_expired(storage: Storage) -> None:
     assert verified(storage) == {"a": DAY + 1}
 
 
+def test_conversions_that_their_message_has_left_expire_however_often_they_were_kept(
+    storage: Storage,
+) -> None:
+    later = DAY + 2 * DAY_MS
+    times = [DAY + 1, DAY + HOUR_MS, DAY + BY_NUMBER_WINDOW_MS]
+    storage.record(
+        Requested(1, "a", DAY, number=NUMBER), *map(by_number, times), Expiry(later, 0), Expiry(later, 0)
+    )
+    assert [storage.ledger.heard(by_number(time)) for time in times] == [True] * 3
+    storage.record(Requested(1, "a", DAY - 1, number=hashed(1, "6")))
+    assert storage.ledger.unmatched(1) == 1
+    storage.record(Expiry(later, 0))
+    assert [storage.ledger.heard(by_number(time)) for time in times] == [False] * 3
+    assert storage.ledger.unmatched(1) == 0
+
+
 def spread(storage: Storage) -> None:
     storage.record(
         Requested(1, "1", DAY, Dimensions("ES", provider="p")),

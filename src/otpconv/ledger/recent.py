@@ -102,6 +102,8 @@ class Recent:
     def add(self, upto: int, states: Mapping[Key, MessageState], heard: Iterable[Conversion]) -> None:
         """Remember what a batch, whose last entry is at `upto`, made of its messages, until it is applied."""
         conversions = list(heard)
+        if not states and not conversions:
+            return
         requests = [state.requested for state in states.values() if state.requested is not None]
         if self._requests is not None:
             for message in requests:
