@@ -18,6 +18,7 @@ from msgspec import Struct
 from otpconv.reporter import environment, tls_failure
 
 _MAX_ANSWER_BYTES = 4 * 1024 * 1024
+_PIECE = 16 * 1024
 
 
 class Unreachable(Exception):
@@ -63,7 +64,7 @@ class Connection:
         """Take the server's URL, and how long an answer may take in all, ms."""
         self._url = urlsplit(url)
         self._timeout_s = timeout_ms / 1000
-        self._http: http.client.HTTPConnection | None = None
+        self._http: _Timed | None = None
 
     def post(self, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Send a POST request and return its answer.
@@ -100,12 +101,11 @@ class Connection:
             self._http = None
 
     def _exchange(self, target: str, headers: Mapping[str, str], body: bytes, deadline: float) -> Answer:
-        if self._http is None:
-            self._http = _open(self._url, self._timeout_s)
+        if self._http is None or self._http.sock is None:
+            self._http = _open(self._url, deadline)
         connection = self._http
-        if connection.sock is not None:
-            connection.sock.settimeout(self._timeout_s)
-        connection.request("POST", target, body, dict(headers))
+        connection.deadline = deadline
+        connection.request("POST", connection.target_prefix + target, body, dict(headers))
         connection.response_class = partial(_TimedResponse, deadline)  # type: ignore[assignment]
         with connection.getresponse() as answer:
             content = answer.read(_MAX_ANSWER_BYTES + 1)
@@ -113,6 +113,25 @@ class Connection:
                 raise http.client.HTTPException("the answer is too large")
             found = {name.lower(): value for name, value in answer.getheaders()}
             return Answer(answer.status, found, content)
+
+
+class _Timed(http.client.HTTPConnection):
+    """A connection on a socket that is given, whose requests must have left at a time."""
+
+    deadline = 0.0
+    #: Goes before the target of requests: a proxy of plain HTTP wants the whole URL.
+    target_prefix = ""
+
+    def send(self, data: object) -> None:  # type: ignore[explicit-override]
+        # In pieces of a TLS record: each is written whole, or its time is over.
+        view = memoryview(data)  # type: ignore[arg-type]
+        for start in range(0, len(view), _PIECE):
+            self.sock.settimeout(_left(self.deadline))
+            self.sock.sendall(view[start : start + _PIECE])
+
+
+class _TimedTls(_Timed, http.client.HTTPSConnection):
+    """The same by TLS; its default port is another."""
 
 
 class _TimedResponse(http.client.HTTPResponse):
@@ -136,10 +155,7 @@ class _TimedSocket(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override, explicit-override]
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        self._sock.settimeout(left)
+        self._sock.settimeout(_left(self._deadline))
         return self._file.readinto(buffer) or 0
 
     def close(self) -> None:  # type: ignore[explicit-override]
@@ -147,21 +163,87 @@ class _TimedSocket(io.RawIOBase):
         super().close()
 
 
-def _open(url: SplitResult, timeout_s: float) -> http.client.HTTPConnection:
-    """Return a connection that is made by its first request, through the proxy that the environment names."""
+def _left(deadline: float) -> float:
+    """Return how long it is until a deadline, s.
+
+    Raises:
+        TimeoutError: it is over.
+    """
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def _open(url: SplitResult, deadline: float) -> _Timed:
+    """Connect, through the proxy that the environment names, until `deadline` (steady, s).
+
+    Only the look-up of a host's name may take longer: nothing can interrupt it.
+
+    Raises:
+        OSError: there is no connection.
+        http.client.HTTPException: the proxy's answer is not HTTP.
+    """
     host = url.hostname or ""
     secure = url.scheme == "https"
     proxy = environment.proxy(url.scheme, host)
     at = urlsplit(proxy if "://" in proxy else f"http://{proxy}") if proxy else url
-    if not secure:
-        return http.client.HTTPConnection(at.hostname or "", at.port or 80, timeout=timeout_s)
-    connection = http.client.HTTPSConnection(
-        at.hostname or "", at.port or (80 if proxy else 443), timeout=timeout_s, context=_tls()
-    )
-    if proxy:
-        login = {"proxy-authorization": _basic(at)} if at.username else {}
-        connection.set_tunnel(host, url.port or 443, login)
+    port = url.port or (443 if secure else 80)
+    sock = _connected(at.hostname or "", at.port or (80 if proxy else port), deadline)
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if secure and proxy:
+            _tunnel(sock, at, f"[{host}]:{port}" if ":" in host else f"{host}:{port}", deadline)
+        if secure:
+            sock.settimeout(_left(deadline))
+            sock = _tls().wrap_socket(sock, server_hostname=host)
+    except BaseException:
+        sock.close()
+        raise
+    connection = _TimedTls(host, port, context=_tls()) if secure else _Timed(host, port)
+    connection.sock = sock
+    if proxy and not secure:
+        connection.target_prefix = f"http://{url.netloc}"
     return connection
+
+
+def _connected(host: str, port: int, deadline: float) -> socket.socket:
+    """Return a socket that is connected to the first address of a host that takes it.
+
+    Raises:
+        OSError: none does, in time.
+    """
+    failure: OSError = OSError(f"{host} has no address")
+    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(_left(deadline))
+            sock.connect(address)
+        except OSError as error:
+            sock.close()
+            failure = error
+        else:
+            return sock
+    raise failure
+
+
+def _tunnel(sock: socket.socket, proxy: SplitResult, to: str, deadline: float) -> None:
+    """Let a proxy connect a socket to a host and port.
+
+    Raises:
+        OSError: it refuses, or takes too long.
+        http.client.HTTPException: its answer is not HTTP.
+    """
+    login = f"Proxy-Authorization: {_basic(proxy)}\r\n" if proxy.username else ""
+    sock.settimeout(_left(deadline))
+    sock.sendall(f"CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n{login}\r\n".encode("latin-1"))
+    answer = _TimedResponse(deadline, sock, method="CONNECT")
+    try:
+        answer.begin()
+    finally:
+        answer.close()
+    if answer.status != http.HTTPStatus.OK:
+        raise OSError(f"the proxy does not connect to {to}: {answer.status} {answer.reason}")
 
 
 @cache
