@@ -1,5 +1,6 @@
 """Folders that several processes use: one at a time prepares what is in them, or holds them as its own."""
 
+import errno
 import fcntl
 import os
 import time
@@ -43,7 +44,9 @@ def _lock_within(descriptor: int, within_ms: int) -> None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= deadline:
-                raise
+                raise BlockingIOError(
+                    errno.EAGAIN, f"another process has held it for {within_ms} ms"
+                ) from None
             time.sleep(0.001)
         else:
             return

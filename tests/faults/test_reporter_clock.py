@@ -1,5 +1,6 @@
 """Clocks that are wrong, or step, on the reporting machine; against a real server."""
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
@@ -7,6 +8,7 @@ from typing import Literal
 import httpx
 import pytest
 
+from faults.bad_server import BadServer
 from faults.reporting import PATIENCE_S
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
@@ -103,3 +105,26 @@ def test_a_clock_that_steps_to_and_fro_loses_nothing(
     assert (stats.delivered, stats.rejected, stats.lost, stats.pending) == (300, 0, {}, 0)
     assert all(converted_at(own, f"r{round_}-49") for round_ in range(len(steps)))
     eventually(lambda: reporter.stats().pending, 0)
+
+
+@pytest.mark.parametrize("days", [-30_000, -400, -8, 8, 400])
+def test_reports_spooled_by_a_wrong_clock_are_delivered_once_it_is_right_and_the_log_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, days: int
+) -> None:
+    wrong = Reporter(
+        "http://127.0.0.1:9", "id", "secret", spool=tmp_path / "spool", clock=Clock(days * 1440 * MINUTE_MS)
+    )
+    for number in range(500):
+        wrong.report(f"m{number}", conversion_time=wall_clock())
+    wrong.close(0)
+    with BadServer() as server:
+        reporter = Reporter(server.url, "id", "secret", spool=tmp_path / "spool")
+        reporter.start()
+        deadline = time.monotonic() + PATIENCE_S
+        while len(server.taken) < 500 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        stats = reporter.stats()
+        reporter.close()
+        assert len(server.taken) == 500
+    assert (stats.lost, stats.clock_set) == ({}, 1)
+    assert [record.message for record in caplog.records if "clock of this host" in record.message]

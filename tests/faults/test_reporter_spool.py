@@ -4,6 +4,7 @@ import fcntl
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,10 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from faults.bad_server import BadServer
+from faults.bad_server import BadServer, Heard, http, saying
 from faults.reporting import ACCESS, PATIENCE_S, Reporting, drain, eventually
-from otpconv.clock import wall_clock
-from otpconv.reporter import Reporter
+from otpconv.reporter import Reporter, claim
 from otpconv.reporter.dead_letters import DeadLetters
 from otpconv.reporter.segments import segments
 
@@ -364,7 +364,8 @@ def test_reports_that_are_too_old_are_given_up_and_counted(
 ) -> None:
     spooled(make, 10)
     assert only_segment(spool)
-    reporter = make(max_age_ms=1000, clock=lambda: wall_clock() + 10_000)
+    server.stop()
+    reporter = make(max_age_ms=1000)
     reporter.start()
     stats = eventually(reporter.stats, lambda stats: stats.pending == 0)
     assert stats.lost == {"age": 10}
@@ -428,3 +429,206 @@ def test_a_process_that_is_degraded_by_its_environment_delivers_nothing(
     assert server.heard == []
     drain(server.url, spool)
     assert set(server.taken) == set(child.returned())
+
+
+STOPPED_HOLDING = """
+import os, signal, sys
+from otpconv.folder import alone
+from pathlib import Path
+with alone(Path(sys.argv[1])):
+    os.kill(os.getpid(), signal.SIGSTOP)
+"""
+
+
+@pytest.fixture
+def stopped(make: Callable[..., Reporter], spool: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that is stopped while it holds the folder, in which there is a number key already."""
+    make(DEAD)
+    child = subprocess.Popen([sys.executable, "-c", STOPPED_HOLDING, spool])  # noqa: S603
+    os.waitpid(child.pid, os.WUNTRACED)
+    yield child
+    child.send_signal(signal.SIGCONT)
+    child.wait(PATIENCE_S)
+
+
+def test_a_refused_report_delays_no_other_while_a_stopped_process_holds_the_folder(
+    make: Callable[..., Reporter], server: BadServer, spool: Path, stopped: subprocess.Popen[bytes]
+) -> None:
+    def refuse_some(server: BadServer, heard: Heard, connection: socket.socket) -> bool:
+        rejected = [
+            {"index": index, "code": "InvalidTime", "message": "no"}
+            for index, id_ in enumerate(heard.ids)
+            if id_.endswith("7")
+        ]
+        server.take([id_ for id_ in heard.ids if not id_.endswith("7")])
+        recorded = len(heard.ids) - len(rejected)
+        connection.sendall(http(200, {"recorded": recorded, "unchanged": 0, "rejected": rejected}))
+        return True
+
+    server.answer = refuse_some
+    reporter = make()
+    ids = report(reporter, 3_000)
+    eventually(lambda: len(server.taken), lambda count: count == 2_700)
+    assert not reporter.flush(0.2)  # those that were refused are not set aside yet
+    assert not (spool / "dead-letters.ndjson").exists()
+    with pytest.raises(BlockingIOError, match="another process"):
+        DeadLetters(spool).requeue(lambda _: True, 1)
+    stopped.send_signal(signal.SIGCONT)
+    assert reporter.flush(PATIENCE_S)
+    assert len(list(DeadLetters(spool))) == 300
+    stats = reporter.stats()
+    assert (stats.delivered, stats.rejected, stats.lost, len(ids)) == (2_700, 300, {}, 3_000)
+
+
+def test_dead_letters_that_can_never_be_written_are_bounded_in_memory_and_counted(
+    make: Callable[..., Reporter], server: BadServer, spool: Path, stopped: subprocess.Popen[bytes]
+) -> None:
+    del stopped
+    server.answer = saying(http(400, {"code": "InvalidRequest", "detail": "no"}))
+    reporter = make()
+    report(reporter, 1_500)
+    stats = eventually(reporter.stats, lambda stats: stats.rejected == 1_500)
+    assert stats.lost == {"dead letter could not be written": 500}
+    reporter.close(0.1)
+    assert reporter.stats().pending == 1_000  # they are tried again by the next process
+    assert len(segments(spool)) == 1
+
+
+def test_a_segment_that_somebody_cuts_off_costs_the_lines_that_were_in_it_and_not_the_process(
+    spool: Path, tmp_path: Path
+) -> None:
+    harm = f"""
+import glob
+for length in (0, 64, 5000):
+    for path in glob.glob({str(spool)!r} + "/*.spool"):
+        os.truncate(path, length)
+    for number in range(50):
+        reporter.report(f"{{name}}-{{length}}-{{number}}")
+        os.write(noted, f"{{name}}-{{length}}-{{number}}\\n".encode())
+    reporter.flush(0.1)
+    reporter.stats()
+os.write(noted, f"lost:{{sum(reporter.stats().lost.values())}}\\n".encode())
+os._exit(0)
+"""
+    child = Reporting(DEAD, spool, tmp_path / "notes", "c", count=400, more=harm)
+    assert child.wait() == 0, child.words
+    *returned, lost = child.returned()
+    with BadServer() as server:
+        drain(server.url, spool)
+        missing = set(returned) - set(server.taken)
+    assert len(returned) == 550
+    assert 400 <= len(missing) <= int(lost.removeprefix("lost:"))
+
+
+@pytest.mark.parametrize("year", [1970, 1999, 2600, 9999])
+def test_no_clock_of_the_host_makes_a_report_raise(
+    make: Callable[..., Reporter], server: BadServer, year: int
+) -> None:
+    reporter = make(clock=lambda: (year - 1970) * 31_556_952_000 - 5)
+    ids = report(reporter, 10)
+    reporter.requested("r1")
+    assert reporter.flush(PATIENCE_S)
+    assert set(server.taken) == ids | {"r1"}
+    with pytest.raises(ValueError, match="conversion_time"):
+        reporter.report("m1", conversion_time=1_000)
+
+
+STOPPED_DELIVERING = """
+import signal
+while not reporter.stats().delivering:
+    time.sleep(0.01)
+os.write(noted, b"delivering\\n")
+time.sleep(600)
+"""
+
+
+def test_another_process_delivers_in_place_of_one_that_is_stopped_and_both_agree_when_it_goes_on(
+    server: BadServer,
+    make: Callable[..., Reporter],
+    spool: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(claim, "STALE_S", 1.0)
+    server.stop()
+    first = Reporting(server.url, spool, tmp_path / "notes", "c", count=50, more=STOPPED_DELIVERING)
+    eventually(first.returned, lambda returned: "delivering" in returned)
+    first.process.send_signal(signal.SIGSTOP)
+    server.start()
+    reporters = [make(), make()]
+    ids = {f"c-{number}" for number in range(50)}
+    for number, reporter in enumerate(reporters):
+        ids |= report(reporter, 100, 100 * number)
+    try:
+        eventually(lambda: set(server.taken), lambda taken: taken == ids)
+        eventually(lambda: sum(each.stats().delivering for each in reporters), lambda count: count == 1)
+    finally:
+        first.process.send_signal(signal.SIGCONT)
+    for reporter in reporters:
+        ids |= report(reporter, 100, 1_000)
+        assert reporter.flush(PATIENCE_S)
+    first.end()
+    assert set(server.taken) == ids
+    assert all(each.stats().lost == {} for each in reporters)
+    assert sorted(path.name for path in spool.glob("delivering*")) == ["delivering"]
+
+
+@pytest.mark.parametrize("number", ["not a number", "whatsapp:", "+49 151 1234 5678 9012 3456", ""])
+def test_a_number_that_nobody_can_read_costs_the_number_and_not_the_message(
+    make: Callable[..., Reporter], server: BadServer, number: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    reporter = make()
+    for count in range(10):
+        reporter.requested(f"r{count}", to=number)
+        reporter.report(f"r{count}", to=number)
+        reporter.report(to=number)
+    assert reporter.flush(PATIENCE_S)
+    assert server.taken == {f"r{count}": 2 for count in range(10)}
+    stats = reporter.stats()
+    assert (stats.numbers_left_out, stats.lost) == (30, {"the number can't be read": 10})
+    logged = [record.message for record in caplog.records if "number" in record.message]
+    assert len(logged) == 2
+    assert not number or not any(number in text for text in logged)
+
+
+def test_what_waits_in_memory_goes_to_the_spool_when_the_reporter_is_closed(
+    make: Callable[..., Reporter], tmp_path: Path
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    reporter = make(DEAD, spool=blocked / "spool")
+    reporter.degrade()
+    report(reporter, 20)
+    blocked.unlink()
+    time.sleep(1.1)  # so soon it is tried again
+    reporter.close(0)
+    assert reporter.stats().lost == {}
+    assert reporter.stats().pending == 20
+    blocked = tmp_path / "other"
+    blocked.write_text("in the way")
+    reporter = make(DEAD, spool=blocked / "spool")
+    reporter.degrade()
+    report(reporter, 20)
+    reporter.close(0)
+    assert reporter.stats().lost == {"closed before delivery": 20}
+
+
+def test_a_server_that_invents_error_codes_and_long_reasons_fills_neither_memory_nor_disk(
+    make: Callable[..., Reporter], server: BadServer, spool: Path
+) -> None:
+    def refuse(server: BadServer, heard: Heard, connection: socket.socket) -> bool:
+        server.take(heard.ids)
+        rejected = [
+            {"index": index, "code": f"{id_}{'x' * 2_000}", "message": "no " * 1_000}
+            for index, id_ in enumerate(heard.ids)
+        ]
+        connection.sendall(http(200, {"recorded": 0, "unchanged": 0, "rejected": rejected}))
+        return True
+
+    server.answer = refuse
+    reporter = make(max_bytes=SMALLEST)
+    report(reporter, 500)
+    assert reporter.flush(PATIENCE_S)
+    stats = reporter.stats()
+    assert (stats.rejected, sum(stats.lost.values()) + len(list(DeadLetters(spool)))) == (500, 500)
+    assert (spool / "dead-letters.ndjson").stat().st_size <= SMALLEST / 4

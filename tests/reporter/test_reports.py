@@ -12,9 +12,10 @@ from otpconv.reporter.reports import (
     Conversion,
     Report,
     Requested,
-    check_number,
+    check_time,
     conversion,
     line_of,
+    number_in,
     parse,
     read_line,
     requested,
@@ -65,11 +66,6 @@ def test_a_message_reads_back_with_the_fields_that_were_told_and_no_others() -> 
         (("x" * 256, True, NOW, None), ValueError),
         (("a", 1, NOW, None), TypeError),
         (("a", "true", NOW, None), TypeError),
-        (("a", True, 1.5, None), TypeError),
-        (("a", True, True, None), TypeError),
-        (("a", True, NOW // 1000, None), ValueError),
-        (("a", True, -1, None), ValueError),
-        (("a", True, 1 << 60, None), ValueError),
     ],
 )
 def test_a_conversion_that_cannot_be_meant_raises(
@@ -97,11 +93,41 @@ def test_a_message_that_cannot_be_meant_raises(fields: dict[str, object], error:
         requested("a", NOW, None, fields)
 
 
-@pytest.mark.parametrize("number", ["", "abc", "+49 151", "0049-151", "+1234567890123456", "+49151\n"])
-def test_a_number_that_is_none_raises_without_repeating_it(number: str) -> None:
-    with pytest.raises(ValueError, match="country code") as caught:
-        check_number(number)
-    assert not number or number not in str(caught.value)
+@pytest.mark.parametrize(
+    ("time", "error"),
+    [(1.5, TypeError), (True, TypeError), (NOW // 1000, ValueError), (-1, ValueError), (1 << 60, ValueError)],
+)
+def test_a_given_time_that_cannot_be_meant_raises(time: int, error: type[Exception]) -> None:
+    with pytest.raises(error, match="conversion_time"):
+        check_time("conversion_time", time)
+
+
+#: What software puts into a number: blank space, marks of direction, dashes, parentheses.
+ADDED = st.text(" \u00a0\u200e\u200f\u202a\u202c\ufeff\t\n-().\u2011", max_size=2)
+
+
+@given(NUMBERS, st.sampled_from(["", "whatsapp:", "tel:", "SMS:"]), st.booleans(), st.data())
+def test_a_number_is_read_however_software_writes_it(
+    number: str,
+    scheme: str,
+    wide: bool,  # noqa: FBT001
+    data: st.DataObject,
+) -> None:
+    digits = number.translate({ord("0") + n: 0xFF10 + n for n in range(10)}) if wide else number
+    written = "".join(f"{data.draw(ADDED)}{each}" for each in digits) + data.draw(ADDED)
+    assert number_in(f"{data.draw(ADDED).strip('-().')}{scheme}{written}") == number
+
+
+@given(st.text(max_size=80))
+def test_a_text_is_a_number_or_none_and_raises_nothing(text: str) -> None:
+    number = number_in(text)
+    assert number is None or number.removeprefix("+").isdecimal()
+
+
+def test_a_number_that_is_no_text_raises_without_repeating_it() -> None:
+    with pytest.raises(TypeError, match="country code") as caught:
+        number_in(4930901820)  # type: ignore[arg-type]
+    assert "30901820" not in str(caught.value)
 
 
 @given(st.integers(0, 7), st.binary().filter(lambda body: b"\n" not in body))

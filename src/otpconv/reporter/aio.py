@@ -5,6 +5,7 @@ import time
 from types import TracebackType
 from typing import Self
 
+from otpconv.reporter import processes
 from otpconv.reporter.base import LOOK_S, BaseReporter
 
 
@@ -22,9 +23,9 @@ class AsyncReporter(BaseReporter):
         to: str | None = None,
     ) -> None:
         """Report whether the user typed the code of a message back; as `Reporter.report`."""
-        line, now = self._conversion(message_id, delivered, conversion_time, to)
-        if not self._take(line, now, to):
-            await self._wait_for_room(line, now, to)
+        line, now, has_number = self._conversion(message_id, delivered, conversion_time, to)
+        if not self._take(line, now, has_number):
+            await self._wait_for_room(line, now, has_number)
 
     async def requested(
         self,
@@ -52,9 +53,9 @@ class AsyncReporter(BaseReporter):
             "session_id": session_id,
             "attempt": attempt,
         }
-        line, now = self._requested(message_id, requested_at, to, fields)
-        if self._wanted() and not self._take(line, now, to):
-            await self._wait_for_room(line, now, to)
+        line, now, has_number = self._requested(message_id, requested_at, to, fields)
+        if self._wanted() and not self._take(line, now, has_number):
+            await self._wait_for_room(line, now, has_number)
 
     async def flush(self, timeout: float = 5.0) -> bool:  # noqa: ASYNC109 - as `Reporter` has it
         """Wait until all that this process has reported is delivered, or set aside, or lost.
@@ -65,6 +66,7 @@ class AsyncReporter(BaseReporter):
         Returns:
             Whether it is; False when the time was over first.
         """
+        processes.check()
         deadline = time.monotonic() + timeout
         self._delivery.hurry()
         while not self._spool.delivered():
@@ -97,9 +99,9 @@ class AsyncReporter(BaseReporter):
     ) -> None:
         await self.close()
 
-    async def _wait_for_room(self, line: bytes, now: int, to: str | None) -> None:
+    async def _wait_for_room(self, line: bytes, now: int, has_number: bool) -> None:  # noqa: FBT001 - as it was given
         for pause_s in self._pauses():
             await asyncio.sleep(pause_s)
-            if self._take(line, now, to):
+            if self._take(line, now, has_number):
                 return
         self._losses.add("overflow", 1)

@@ -1,29 +1,35 @@
 """What is to be delivered: the memory of this process, and the folder, if no other process delivers it."""
 
-import fcntl
 import logging
 import os
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from threading import RLock
 
+import msgspec
 from msgspec import Struct
 
 from otpconv.reporter import segment
-from otpconv.reporter.dead_letters import DeadLetters
+from otpconv.reporter.claim import Claim
+from otpconv.reporter.dead_letters import Burials, DeadLetter, DeadLetters
 from otpconv.reporter.memory import Memory
 from otpconv.reporter.reports import Report
 from otpconv.reporter.segment import Reader
 from otpconv.reporter.segments import drop, segments
 from otpconv.reporter.spool import Spool
+from otpconv.reporter.steady import WallClock, birth_of
 from otpconv.reporter.tally import Tally
 
-CLAIM_FILE = "delivering"
 DAMAGED_FILE = "damaged"
 #: Of the spool's bound: what dead letters, and damaged pieces, may take beside it.
 _LETTERS_SHARE = 4
 _DAMAGED_BYTES = 1024 * 1024
+#: What a dead letter keeps of the other side's words, characters.
+_MOST_CODE, _MOST_REASON = 128, 1_000
+#: How often the folder is looked through for what is too old, s.
+_LOOK_THROUGH_S = 1.0
 
 _log = logging.getLogger("otpconv.reporter")
 
@@ -52,40 +58,73 @@ class Backlog:
     """Hands out reports in about the order in which they came, and forgets them once they are settled.
 
     Attributes:
-        claimed: whether this process delivers the folder.
         rejected: those it set aside as dead letters, by error code.
         damaged: how many damaged pieces it set aside.
         problem: why the folder can't be delivered; empty while it can.
+        wall_clock: finds out whether the wall clock was set.
         claiming: held while a claim is made, and while the process forks.
     """
 
     def __init__(self, spool: Spool, lost: Callable[[str, int], None]) -> None:
         """Take the spool of this process; `lost` is told a reason and a number when reports are given up."""
-        self.claimed = False
         self.rejected = Tally("reports are set aside as dead letters")
         self.damaged = 0
         self.problem = ""
+        self.wall_clock = WallClock(spool.steady)
         self._spool = spool
         self._folder = spool.folder
         self._lost = lost
-        self._fd: int | None = None
         self.claiming = RLock()
+        self._claim: Claim | None = None
         self._readers: dict[Path, Reader] = {}
         self._unreadable: set[Path] = set()
-        self._letters = (
-            None
-            if spool.folder is None
-            else DeadLetters(spool.folder, spool.limits.max_bytes // _LETTERS_SHARE)
-        )
+        self._look_through_at = 0.0
+        self._burials: Burials | None = None
+        if spool.folder is not None:
+            self._claim = Claim(spool.folder)
+            letters = DeadLetters(spool.folder, spool.limits.max_bytes // _LETTERS_SHARE)
+            self._burials = Burials(letters, lost)
+
+    @property
+    def claimed(self) -> bool:
+        """Whether this process delivers the folder."""
+        return self._claim is not None and self._claim.held
 
     def claim(self, destination: str) -> None:
-        """Become the one that delivers the folder, unless another process is, or the folder can't be used."""
-        if self.claimed or self._folder is None or not self._folder.is_dir():
+        """Deliver the folder from now on, or still, unless another process does or it can't be used."""
+        if self._claim is None or self._folder is None or not self._folder.is_dir():
             return
         with self.claiming:
-            self._claim(self._folder, destination)
+            held = self._claim.held
+            try:
+                problem = self._claim.hold(destination)
+                if problem or not held:
+                    self._tell(problem)
+            except OSError as error:
+                self._tell(f"{error.filename or self._folder}: {error.strerror}")
+            if held and not self._claim.held:
+                for path in list(self._readers):
+                    self._leave(path)
 
-    def read(self, most: int, now: int) -> list[Item]:
+    def look_after(self, now: int) -> None:
+        """Write dead letters that wait, and give up what is too old; call it while nothing is sent, too."""
+        if self._burials is not None:
+            self._burials.write()
+        if self._folder is None or not self.claimed or time.monotonic() < self._look_through_at:
+            return
+        self._look_through_at = time.monotonic() + _LOOK_THROUGH_S
+        with suppress(OSError):
+            births = [(path, birth_of(path)) for path, _ in segments(self._folder, self._spool.steady)]
+            # A clock that was set is reported before anything is given up.
+            self.wall_clock.look(now)
+            for _, birth in births:
+                if birth is not None:
+                    self.wall_clock.compare(birth)
+            for path, birth in births:
+                if birth is not None and birth.age_ms(self._spool.steady) > self._spool.limits.life_ms:
+                    self._give_up(path)
+
+    def read(self, most: int) -> list[Item]:
         """Return up to `most` further reports."""
         memory = self._spool.memory
         items = [Item(report, memory, place) for place, report in memory.read(most)]
@@ -93,14 +132,14 @@ class Backlog:
             return items
         # From here on nothing may be raised: what was read would not be read again.
         try:
-            paths = [path for path, _ in segments(self._folder)]
+            paths = [path for path, _ in segments(self._folder, self._spool.steady)]
         except OSError as error:
             self._tell(error.strerror or str(error))
             return items
         self._tell("")
         self._forget(set(paths))
         for path in paths:
-            reader = self._reader(path, now)
+            reader = self._reader(path)
             if reader is None:
                 continue
             try:
@@ -115,14 +154,14 @@ class Backlog:
                 break
         return items
 
-    def expires_at(self) -> int | None:
-        """Return when the oldest reports of the folder are given up, ms; None when none wait there."""
-        limits = self._spool.limits
+    def time_left(self) -> int | None:
+        """Return how long the oldest reports of the folder may still wait, ms; None if none wait there."""
+        limits, steady = self._spool.limits, self._spool.steady
         with suppress(OSError):
-            for path, _ in segments(self._folder) if self._folder is not None else ():
-                created = path.name.partition("-")[0]
-                if created.isdecimal() and segment.count_left(path):
-                    return int(created) + limits.open_ms + limits.max_age_ms
+            for path, _ in segments(self._folder, steady) if self._folder is not None else ():
+                birth = birth_of(path)
+                if birth is not None and segment.count_left(path):
+                    return limits.life_ms - birth.age_ms(steady)
         return None
 
     def settle(self, item: Item) -> None:
@@ -130,16 +169,16 @@ class Backlog:
         item.source.done(item.place)
 
     def bury(self, item: Item, code: str, reason: str, now: int) -> None:
-        """Set a report aside as a dead letter, and settle it."""
+        """Set a report aside as a dead letter, and settle it once that is on the disk."""
         self.rejected.add(code, 1)
-        try:
-            if self._letters is not None:
-                self._letters.add(
-                    item.report, code, reason, now, lambda count: self._lost("dead letters are full", count)
-                )
-        except OSError:
-            self._lost("dead letter could not be written", 1)
-        self.settle(item)
+        if self._burials is None:
+            self.settle(item)
+            return
+        report, reason = item.report, reason[:_MOST_REASON]
+        letter = DeadLetter(
+            now, code[:_MOST_CODE], reason, report.kind, msgspec.Raw(report.body), report.flags
+        )
+        self._burials.add(letter, lambda: self.settle(item))
 
     def keep(self) -> None:
         """Write down what is settled, and remove segments that are through.
@@ -158,50 +197,21 @@ class Backlog:
         """Let another process deliver the folder."""
         for path in list(self._readers):
             self._close(path)
-        if self._fd is not None:
-            os.close(self._fd)
-        self._fd, self.claimed = None, False
+        if self._claim is not None:
+            self._claim.release()
 
     def forked(self) -> None:
         """Begin anew in a child."""
         self.claiming = RLock()
         self.release()
+        if self._burials is not None:
+            self._burials.forked()
         self.rejected.forked()
         self.damaged = 0
 
-    def _claim(self, folder: Path, destination: str) -> None:
-        if self._fd is None:
-            try:
-                self._fd = os.open(folder / CLAIM_FILE, os.O_RDWR | os.O_CREAT, 0o600)
-            except OSError as error:
-                self._tell(f"{CLAIM_FILE}: {error.strerror}")
-                return
-            self._tell("")
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            other = os.fsdecode(os.pread(self._fd, 4096, 0))
-            if other not in {"", destination}:
-                self._tell(f"a process delivers it to {other}: give each destination a spool of its own")
-            return
-        self.claimed = True
-        with suppress(OSError):  # it is for people to read
-            os.ftruncate(self._fd, 0)
-            os.pwrite(self._fd, destination.encode(), 0)
-
-    def _reader(self, path: Path, now: int) -> Reader | None:
+    def _reader(self, path: Path) -> Reader | None:
         reader = self._readers.get(path)
-        if reader is None:
-            limits = self._spool.limits
-            created = path.name.partition("-")[0]
-            if (
-                created.isdecimal()
-                and int(created) + limits.open_ms + limits.max_age_ms < now
-                and drop(path, lambda count: self._lost("age", count))
-            ):
-                return None
-            if path in self._unreadable:
-                return None
+        if reader is None and path not in self._unreadable:
             try:
                 reader = self._readers[path] = Reader(path)
             except FileNotFoundError:
@@ -209,6 +219,23 @@ class Backlog:
             except OSError as error:
                 self._skip(path, error)
         return reader
+
+    def _give_up(self, path: Path) -> None:
+        """Lose a segment that is too old, whoever holds it: nobody appends to one of this age."""
+        reader = self._reader(path)
+        if reader is None:
+            return
+        with suppress(OSError):  # it is tried again
+            count = reader.give_up()
+            if count:
+                self._lost("age", count)
+            self._close(path)
+            drop(path, lambda count: self._lost("age", count))
+
+    def _leave(self, path: Path) -> None:
+        """Let another process deliver a segment."""
+        self._readers[path].left_alone = True
+        self._close(path)
 
     def _skip(self, path: Path, error: OSError) -> None:
         """Leave what is no segment, or can't be read, where it is: it must not stop the others."""

@@ -3,8 +3,9 @@
 import time
 import weakref
 from collections.abc import Iterator
+from os import getpid
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 from otpconv.clock import Clock, wall_clock
 from otpconv.reporter import processes
@@ -21,16 +22,14 @@ from otpconv.reporter.destination import (
     transport_of,
     url_of,
 )
-from otpconv.reporter.limits import Limits, Overflow
-from otpconv.reporter.reports import MESSAGE, OWN_CLOCK, check_number, conversion, line_of, requested
+from otpconv.reporter.limits import Limits, Overflow, one_of
+from otpconv.reporter.reports import MESSAGE, OWN_CLOCK, check_time, conversion, line_of, number_in, requested
 from otpconv.reporter.spool import Spool
 from otpconv.reporter.switch import FILE, Switch
 from otpconv.reporter.tally import Stats, Tally
 
 _DAY_MS = 24 * 60 * 60 * 1000
 LOOK_S = 0.005
-
-_Text = TypeVar("_Text", bound=str)
 
 
 class BaseReporter:
@@ -50,7 +49,7 @@ class BaseReporter:
         spool: the folder that keeps reports until they are delivered, or `:memory:`; default:
             `OTPCONV_SPOOL`, or a folder for this endpoint in `./otpconv-spool`.
         max_bytes: what the spool may take, of all processes together.
-        max_age_ms: reports that could not be delivered for so long are given up.
+        max_age_ms: reports that waited in the spool for so long, by the steady clock, are given up.
         overflow: what gives way when the spool is full: `drop-oldest`, `drop-newest`, or `block`, which waits
             `block_ms` for room before it drops the new report.
         block_ms: see there.
@@ -58,7 +57,7 @@ class BaseReporter:
             system does, after about 30 s.
         when_degraded: `spool` goes on spooling; `drop` drops and counts.
         switch_file: a file whose existence degrades; default: `degraded` in the spool.
-        timeout_ms: how long an answer may take in all.
+        timeout_ms: how long a call may take in all, with connecting, TLS and a proxy.
         longest_pause_ms: the longest pause between two tries while the other side is broken.
         concurrency: SmsConversion calls on their way at once.
         disabled: report nothing: check what is reported, drop it and count it. It needs no other argument.
@@ -98,7 +97,7 @@ class BaseReporter:
         clock: Clock = wall_clock,
     ) -> None:
         url = nowhere(endpoint, region) if disabled else url_of(endpoint, region)
-        spoken: Dialect = _one_of("dialect", dialect or dialect_of(url), "native", "alibaba")
+        spoken: Dialect = one_of("dialect", dialect or dialect_of(url), "native", "alibaba")
         provider = provider_of(url, spoken, credentials, access_key_id, access_key_secret, security_token)
         transport = transport_of(url, spoken, provider, clock, timeout_ms=timeout_ms, concurrency=concurrency)
         folder = spool_of(url, spool)
@@ -106,8 +105,8 @@ class BaseReporter:
         self._disabled = disabled
         self._takes_requested = disabled or is_broker(url) or spoken == "native"
         self._block_s = block_ms / 1000 if overflow == "block" else 0.0
-        self._drops = _one_of("when_degraded", when_degraded, "spool", "drop") == "drop" or disabled
-        self._losses = Tally("reports are lost")
+        self._drops = one_of("when_degraded", when_degraded, "spool", "drop") == "drop" or disabled
+        self._losses, self._left_out = Tally("reports are lost"), Tally("reports go without the number")
         self._switch = Switch(Path(switch_file).absolute() if switch_file else folder and folder / FILE)
         self._spool = Spool(folder, Limits(max_bytes, max_age_ms, overflow), self._losses.add)
         self._backlog = Backlog(self._spool, self._losses.add)
@@ -121,27 +120,31 @@ class BaseReporter:
             sync_ms=sync_ms,
         )
         self._spool.opened = self._delivery.start
-        weakref.finalize(self, _collected, self._delivery, self._spool).atexit = False
+        weakref.finalize(self, _collected, self._delivery, self._spool, self._losses).atexit = False
         processes.reporters.add(self)
 
     def start(self) -> None:
         """Deliver what earlier processes have left in the spool, without waiting for a first report."""
+        processes.check()
         if not self._disabled:
             self._spool.begin()
 
     def degrade(self) -> None:
         """Deliver nothing from now on; reports are spooled, or dropped, as chosen."""
+        processes.check()
         self._switch.degrade()
         self._delivery.degraded = self._switch.look()
 
     def restore(self) -> None:
         """Deliver again; a switch file, if there is one, goes on degrading until it is removed."""
+        processes.check()
         self._switch.restore()
         self._delivery.degraded = self._switch.look()
         self._delivery.hurry()
 
     def stats(self) -> Stats:
         """Return what became of the reports so far; it reads the spool, a millisecond for a few megabytes."""
+        processes.check()
         pending, size = self._spool.pending()
         return Stats(
             reported=self._spool.reported,
@@ -156,6 +159,8 @@ class BaseReporter:
             disabled=self._disabled,
             delivering=self._backlog.claimed or self._spool.folder is None,
             durable=self._spool.folder is not None and not self._spool.problem,
+            clock_set=self._backlog.wall_clock.times_set,
+            numbers_left_out=sum(self._left_out.counts().values()),
             last_error=self._delivery.last_error or self._spool.problem or self._backlog.problem,
         )
 
@@ -165,29 +170,49 @@ class BaseReporter:
         delivered: bool,  # noqa: FBT001 - the wire's own flag
         conversion_time: int | None,
         to: str | None,
-    ) -> tuple[bytes, int]:
-        """Return the line of the spool that reports a conversion, and the time now."""
+    ) -> tuple[bytes, int, bool]:
+        """Return the line of the spool that reports a conversion, the time now, and whether it has a number.
+
+        The line is empty if the message is known by its number alone, and nobody can read that.
+        """
+        if getpid() != processes.pid:
+            processes.check()
         now = self._clock()
         flags = 0
         if conversion_time is None:
             # In the millisecond of its message it would be no later than that, and not valid.
             conversion_time, flags = now + (now == self._requested_at), OWN_CLOCK
+        else:
+            check_time("conversion_time", conversion_time)
         if to is not None:
-            check_number(to)
-        return line_of(flags, conversion(message_id, delivered, conversion_time, to)), now
+            to = self._number_in(to)
+            if to is None and message_id is None:
+                return b"", now, False
+        return line_of(flags, conversion(message_id, delivered, conversion_time, to)), now, to is not None
 
     def _requested(
         self, message_id: str, requested_at: int | None, to: str | None, fields: dict[str, object]
-    ) -> tuple[bytes, int]:
-        """Return the line of the spool that reports a message, and the time now."""
+    ) -> tuple[bytes, int, bool]:
+        """Return the line of the spool that reports a message, the time now, and whether it has a number."""
+        if getpid() != processes.pid:
+            processes.check()
         now = self._clock()
         flags = MESSAGE
         if requested_at is None:
             requested_at, flags = now, MESSAGE | OWN_CLOCK
             self._requested_at = now
+        else:
+            check_time("requested_at", requested_at)
         if to is not None:
-            check_number(to)
-        return line_of(flags, requested(message_id, requested_at, to, fields)), now
+            to = self._number_in(to)
+        return line_of(flags, requested(message_id, requested_at, to, fields)), now, to is not None
+
+    def _number_in(self, to: str) -> str | None:
+        """Return the number as it is reported. One that nobody can read is left out, not the report."""
+        number = number_in(to)
+        if number is None:
+            self._left_out.add("it can't be read; give it with + and its country code", 1)
+        return number
 
     def _wanted(self) -> bool:
         """Tell whether the other side wants to hear of requested messages; that it does not is counted."""
@@ -195,7 +220,7 @@ class BaseReporter:
             self._losses.add("the endpoint takes conversions only", 1)
         return self._takes_requested
 
-    def _take(self, line: bytes, now: int, to: str | None) -> bool:
+    def _take(self, line: bytes, now: int, has_number: bool) -> bool:  # noqa: FBT001 - faster so
         """Spool a line; False when somebody has to wait for room, or give the report up."""
         if self._drops:
             if self._disabled:
@@ -204,7 +229,10 @@ class BaseReporter:
             if self._delivery.degraded:
                 self._losses.add("degraded", 1)
                 return True
-        return self._spool.append(line, now, to is not None)
+        if not line:
+            self._losses.add("the number can't be read", 1)
+            return True
+        return self._spool.append(line, now, has_number)
 
     def _pauses(self) -> Iterator[float]:
         """Return the pauses, s, after each of which there may be room, as long as one may wait for it."""
@@ -214,10 +242,8 @@ class BaseReporter:
 
     def _end(self, timeout: float) -> None:
         self._delivery.stop(timeout)
-        if self._spool.folder is None and self._spool.memory:
-            self._losses.add("closed before delivery", len(self._spool.memory))
-            self._spool.memory.clear()
-        self._spool.close()
+        self._spool.heal(self._clock())
+        _give_back(self._spool, self._losses)
         processes.reporters.discard(self)
 
     def _forking(self) -> None:
@@ -230,11 +256,19 @@ class BaseReporter:
 
     def _forked(self) -> None:
         self._losses.forked()
-        self._spool.forked()
+        self._left_out.forked()
+        # A parent without a thread will never deliver its memory: each child does, and it counts once.
+        self._spool.forked(memory_kept=self._delivery.put_off)
         self._delivery.forked()
+
+    def _may_deliver(self) -> None:
+        if self._delivery.put_off:
+            self._spool.begin()
+            self._delivery.start()
 
     def _wait(self, deadline: float) -> bool:
         """Wait until all that was reported is settled, or until `deadline` (steady, s); tell if it is."""
+        processes.check()
         self._delivery.hurry()
         while not self._spool.delivered():
             if time.monotonic() >= deadline:
@@ -243,18 +277,19 @@ class BaseReporter:
         return True
 
     def _at_exit(self, deadline: float) -> None:
-        works = self._delivery.breaker.state == "closed" and not self._delivery.degraded
-        self._wait(deadline if works else 0.0)
+        self._wait(deadline if self._delivery.works else 0.0)
         self._end(LOOK_S)
 
 
-def _collected(delivery: Delivery, spool: Spool) -> None:
+def _collected(delivery: Delivery, spool: Spool, losses: Tally) -> None:
     """End what a reporter leaves behind that nobody holds any more."""
     delivery.stop(0.0)
+    _give_back(spool, losses)
+
+
+def _give_back(spool: Spool, losses: Tally) -> None:
+    """Let others have what is in the folder, and count what is in memory and goes with this process."""
+    if spool.memory:
+        losses.add("closed before delivery", len(spool.memory))
+        spool.memory.clear()
     spool.close()
-
-
-def _one_of(name: str, value: _Text, *allowed: _Text) -> _Text:
-    if value not in allowed:
-        raise ValueError(f"{name} is one of {', '.join(allowed)}, not {value!r}")
-    return value

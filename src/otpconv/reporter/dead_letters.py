@@ -1,18 +1,26 @@
 """Reports that the other side will never take, set aside with the reason until somebody decides."""
 
+import errno
 import os
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 from otpconv.folder import alone
-from otpconv.reporter.reports import Report, line_of
+from otpconv.reporter.reports import line_of
 from otpconv.reporter.segment import Writer
 
 FILE = "dead-letters.ndjson"
 _HEADER_BYTES = 64
+#: How long a person waits for the folder, and how long delivery does: who is stopped while it holds it stops
+#: neither for longer.
+_REQUEUE_WAIT_MS, _ADD_WAIT_MS = 5_000, 20
+#: How many dead letters wait to be written at most, and are written at once; how soon it is tried again, s.
+_MOST_WAITING, _AT_ONCE = 1000, 100
+_AGAIN_S = 1.0
 
 
 class DeadLetter(Struct):
@@ -52,24 +60,28 @@ class DeadLetters:
         self._file = folder / FILE
         self._max_bytes = max_bytes
 
-    def add(self, report: Report, code: str, reason: str, now: int, lost: Callable[[int], None]) -> None:
-        """Set a report aside, at `now` (ms); `lost` is told how many old ones had to go for it.
+    def add(self, letters: Sequence[DeadLetter], lost: Callable[[int], None], *, within_ms: int) -> None:
+        """Set reports aside; `lost` is told how many old ones had to go for them.
 
         Raises:
+            BlockingIOError: another process holds the folder for longer than `within_ms`.
             OSError: the disk is full or fails.
         """
-        letter = DeadLetter(now, code, reason, report.kind, msgspec.Raw(report.body), report.flags)
-        line = msgspec.json.encode(letter) + b"\n"
-        with alone(self._folder):
+        data = b"".join(msgspec.json.encode(letter) + b"\n" for letter in letters)
+        with alone(self._folder, within_ms=within_ms):
             if self._max_bytes and self._file.exists():
-                excess = self._file.stat().st_size + len(line) > self._max_bytes
+                excess = self._file.stat().st_size + len(data) > self._max_bytes
                 if excess:
                     lines = self._lines()
                     lost(len(lines) - len(lines) // 2)
                     self._write(lines[len(lines) - len(lines) // 2 :])
             fd = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             try:
-                os.write(fd, line)
+                before = os.fstat(fd).st_size
+                if os.write(fd, data) < len(data):
+                    # A full disk took a part of it: all are added later, or none is.
+                    os.ftruncate(fd, before)
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             finally:
                 os.close(fd)
 
@@ -84,9 +96,10 @@ class DeadLetters:
         """Put those that are wanted back into the spool, to be delivered, and return how many they were.
 
         Raises:
+            BlockingIOError: another process holds the folder for long, e.g. since it is stopped.
             OSError: the disk is full or fails; all stay where they are.
         """
-        with alone(self._folder):
+        with alone(self._folder, within_ms=_REQUEUE_WAIT_MS):
             kept, back = [], []
             for line in self._lines():
                 letter = _read(line)
@@ -113,6 +126,46 @@ class DeadLetters:
         with os.fdopen(fd, "wb") as file:
             file.writelines(line + b"\n" for line in lines)
         new.replace(self._file)
+
+
+class Burials:
+    """Dead letters on their way to the disk. While they can't be written they wait, and are tried again."""
+
+    def __init__(self, letters: DeadLetters, lost: Callable[[str, int], None]) -> None:
+        """Take where they go; `lost` is told a reason and a number when some are given up."""
+        self._letters = letters
+        self._lost = lost
+        self._waiting: list[tuple[DeadLetter, Callable[[], None]]] = []
+        self._again_at = 0.0
+
+    def add(self, letter: DeadLetter, done: Callable[[], None]) -> None:
+        """Set a report aside, now or later; `done` is called when it is on the disk, or given up."""
+        self._waiting.append((letter, done))
+        self.write()
+        if len(self._waiting) > _MOST_WAITING:
+            _, first_done = self._waiting.pop(0)
+            self._lost("dead letter could not be written", 1)
+            first_done()
+
+    def write(self) -> None:
+        """Write those that wait, unless that went wrong a moment ago."""
+        while self._waiting and time.monotonic() >= self._again_at:
+            some = self._waiting[:_AT_ONCE]
+            letters = [letter for letter, _ in some]
+            try:
+                self._letters.add(
+                    letters, lambda count: self._lost("dead letters are full", count), within_ms=_ADD_WAIT_MS
+                )
+            except OSError:
+                self._again_at = time.monotonic() + _AGAIN_S
+                return
+            del self._waiting[: len(some)]
+            for _, done in some:
+                done()
+
+    def forked(self) -> None:
+        """Leave to the parent what waits."""
+        self._waiting.clear()
 
 
 def _read(line: bytes) -> DeadLetter | None:

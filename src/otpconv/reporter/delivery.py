@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from otpconv.clock import Clock
+from otpconv.reporter import processes
 from otpconv.reporter.backlog import Backlog, Item
 from otpconv.reporter.breaker import Breaker
 from otpconv.reporter.spool import Spool
@@ -39,6 +40,7 @@ class Delivery:
         delivered: how many reports the other side has taken.
         last_error: why the last round came to nothing; empty when it did not.
         degraded: whether the switch was found switched.
+        put_off: whether delivery was to start in a process that may start no threads before it forks.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Delivery:
         self.delivered = 0
         self.last_error = ""
         self.degraded = switch.look()
+        self.put_off = False
         self._spool = spool
         self._backlog = backlog
         self._make_transport = transport
@@ -88,8 +91,11 @@ class Delivery:
         self._warned: dict[str, float] = {}
 
     def start(self) -> None:
-        """Start the thread, unless it runs or was stopped."""
+        """Start the thread, unless it runs or was stopped; put that off where no thread may run yet."""
         if self._thread is not None or self._stopping:
+            return
+        self.put_off = not processes.may_start_threads()
+        if self.put_off:
             return
         self._thread = threading.Thread(target=self._run, name="otpconv-reporter", daemon=True)
         try:
@@ -98,6 +104,11 @@ class Delivery:
             # The interpreter is ending, or the machine has no more threads: what is spooled stays there.
             self._thread = None
             _log.error("nothing is delivered by process %d: %s", os.getpid(), error)
+
+    @property
+    def works(self) -> bool:
+        """Whether reports are being delivered, as far as this process knows."""
+        return self._thread is not None and self.breaker.state == "closed" and not self.degraded
 
     def hurry(self) -> None:
         """Look now, and try now even if the last try failed."""
@@ -141,10 +152,12 @@ class Delivery:
         self._spool.heal(now)
         self.degraded = self._switch.look()
         self._backlog.claim(self._transport.destination)
+        self._backlog.look_after(now)
+        self._window = [item for item in self._window if not item.source.left_alone]
         wait_s = self.breaker.wait_s()
         if self.degraded or wait_s > 0:
             return min(max(wait_s, _LOOK_S), _TROUBLE_S)
-        self._window += self._backlog.read(self._transport.most - len(self._window), now)
+        self._window += self._backlog.read(self._transport.most - len(self._window))
         if not self._window:
             self._backlog.keep()
             return _LOOK_S
@@ -234,10 +247,9 @@ class Delivery:
 
     def _time_left(self) -> str:
         """Return until when reports wait, for a person."""
-        expires_at = self._backlog.expires_at()
-        if expires_at is None:
+        left_ms = self._backlog.time_left()
+        if left_ms is None:
             return "in memory, until this process ends"
-        left_ms = expires_at - self._clock()
         return f"the oldest are given up {f'in {_span(left_ms)}' if left_ms > 0 else 'from now on'}"
 
     def _works_again(self) -> None:

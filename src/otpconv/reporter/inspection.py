@@ -9,7 +9,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from otpconv.reporter import segment
-from otpconv.reporter.backlog import CLAIM_FILE, DAMAGED_FILE
+from otpconv.reporter.backlog import DAMAGED_FILE
+from otpconv.reporter.claim import CLAIM_FILE
 from otpconv.reporter.dead_letters import DeadLetters
 from otpconv.reporter.segments import segments
 from otpconv.reporter.switch import FILE as SWITCH_FILE

@@ -1,6 +1,6 @@
 """What a spool may hold."""
 
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 from msgspec import Struct
 
@@ -12,6 +12,8 @@ _OPEN_MS = 3_600_000
 _AGES_A_LIFE = 8
 
 Overflow = Literal["drop-oldest", "drop-newest", "block"]
+
+_Text = TypeVar("_Text", bound=str)
 
 
 class Limits(Struct, frozen=True):
@@ -33,8 +35,7 @@ class Limits(Struct, frozen=True):
         Raises:
             ValueError: one can't be meant.
         """
-        if self.overflow not in get_args(Overflow):
-            raise ValueError(f"overflow is one of {', '.join(get_args(Overflow))}, not {self.overflow!r}")
+        one_of("overflow", self.overflow, *get_args(Overflow))
         if self.max_bytes < SMALLEST_BYTES:
             raise ValueError(f"max_bytes is at least {SMALLEST_BYTES:,}, not {self.max_bytes:,}")
         if self.max_age_ms < 1:
@@ -44,3 +45,19 @@ class Limits(Struct, frozen=True):
     def open_ms(self) -> int:
         """How long a segment is appended to, ms."""
         return min(_OPEN_MS, self.max_age_ms // _AGES_A_LIFE)
+
+    @property
+    def life_ms(self) -> int:
+        """How old a segment becomes, ms: then its newest report is as old as is allowed."""
+        return self.open_ms + self.max_age_ms
+
+
+def one_of(name: str, value: _Text, *allowed: _Text) -> _Text:
+    """Return the value of an argument that takes one of a few.
+
+    Raises:
+        ValueError: it is none of them.
+    """
+    if value not in allowed:
+        raise ValueError(f"{name} is one of {', '.join(allowed)}, not {value!r}")
+    return value

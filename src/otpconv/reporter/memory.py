@@ -14,6 +14,9 @@ _OVERHEAD_BYTES = 64
 class Memory:
     """Lines in order, at most so many bytes of them. Threads may append and read at once."""
 
+    #: As segments have it: memory is always its own process' to deliver.
+    left_alone = False
+
     def __init__(self, max_bytes: int) -> None:
         """Take the bound, bytes."""
         self.max_bytes = max_bytes
@@ -70,7 +73,13 @@ class Memory:
         self._in_hand -= 1
 
     def clear(self) -> None:
-        """Forget everything, in a child too, where somebody may have held the lock."""
+        """Forget everything."""
+        with self._lock:
+            self._lines.clear()
+            self.bytes = self._in_hand = 0
+
+    def forked(self, *, kept: bool) -> None:
+        """Begin anew in a child, where somebody may have held the lock; keep the lines if they are wanted."""
         self._lock = Lock()
-        self._lines.clear()
-        self.bytes = self._in_hand = 0
+        if not kept:
+            self.clear()

@@ -9,7 +9,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import UNSET
 
-from otpconv.reporter.reports import SEALED, Report, parse, with_fields
+from otpconv.folder import alone
+from otpconv.reporter.reports import SEALED, Report, line_of, parse, read_line, with_fields
 
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
@@ -60,6 +61,52 @@ class Numbers:
             return self._cipher.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], None).decode()
         except InvalidTag:
             raise ValueError("sealed with another key") from None
+
+
+class Sealer:
+    """Seals and opens the numbers of a spool whose key may not be there yet."""
+
+    def __init__(self) -> None:
+        self._numbers: Numbers | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether the key is there."""
+        return self._numbers is not None
+
+    def prepare(self, folder: Path, within_ms: int) -> None:
+        """Read the key of a spool, and make it if there is none; wait up to `within_ms` for the folder.
+
+        Raises:
+            OSError: it can't be made or read.
+        """
+        if not (folder / KEY_FILE).exists():
+            with alone(folder, within_ms=within_ms):
+                make_key(folder)
+        try:
+            self._numbers = Numbers(folder)
+        except ValueError as error:
+            raise OSError(f"the number key in {folder} is damaged: remove it") from error
+
+    def sealed(self, line: bytes) -> bytes:
+        """Return the line as it may be on the disk: it can come from memory, with its number in clear."""
+        report = None if self._numbers is None else read_line(line[:-1])
+        if report is None or self._numbers is None:
+            return line
+        sealed = self._numbers.sealed(report)
+        return line if sealed is report else line_of(sealed.flags, sealed.body)
+
+    def in_clear(self, report: Report) -> Report:
+        """Return the report with its number in clear.
+
+        Raises:
+            ValueError: it can't be opened.
+        """
+        if not report.flags & SEALED:
+            return report
+        if self._numbers is None:
+            raise ValueError("the key of the spool's numbers is not there")
+        return self._numbers.in_clear(report)
 
 
 def make_key(folder: Path) -> None:

@@ -30,15 +30,16 @@ class Reporter(BaseReporter):
             message_id: the message, as the vendor named it when it was sent; or give `to`.
             delivered: whether the code came back.
             conversion_time: when, ms since 1970, UTC; default: now.
-            to: the recipient's number with its country code.
+            to: the recipient's number with its country code. One that can't be read is left out, and
+                counted; without a `message_id` the report is lost then.
 
         Raises:
             TypeError: an argument is of another type.
             ValueError: an argument is out of range.
         """
-        line, now = self._conversion(message_id, delivered, conversion_time, to)
-        if not self._take(line, now, to):
-            self._wait_for_room(line, now, to)
+        line, now, has_number = self._conversion(message_id, delivered, conversion_time, to)
+        if not self._take(line, now, has_number):
+            self._wait_for_room(line, now, has_number)
 
     def requested(
         self,
@@ -60,7 +61,8 @@ class Reporter(BaseReporter):
         Args:
             message_id: the message, as the vendor named it.
             requested_at: when it was handed over, ms since 1970, UTC; default: now.
-            to: the recipient's number with its country code; gives country, carrier and number range.
+            to: the recipient's number with its country code; gives country, carrier and number range. One
+                that can't be read is left out, and counted.
             country: ISO 3166 alpha-2.
             carrier: the mobile network of the number.
             provider: the vendor.
@@ -84,9 +86,9 @@ class Reporter(BaseReporter):
             "session_id": session_id,
             "attempt": attempt,
         }
-        line, now = self._requested(message_id, requested_at, to, fields)
-        if self._wanted() and not self._take(line, now, to):
-            self._wait_for_room(line, now, to)
+        line, now, has_number = self._requested(message_id, requested_at, to, fields)
+        if self._wanted() and not self._take(line, now, has_number):
+            self._wait_for_room(line, now, has_number)
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Wait until all that this process has reported is delivered, or set aside, or lost.
@@ -123,9 +125,9 @@ class Reporter(BaseReporter):
     ) -> None:
         self.close()
 
-    def _wait_for_room(self, line: bytes, now: int, to: str | None) -> None:
+    def _wait_for_room(self, line: bytes, now: int, has_number: bool) -> None:  # noqa: FBT001 - as it was given
         for pause_s in self._pauses():
             time.sleep(pause_s)
-            if self._take(line, now, to):
+            if self._take(line, now, has_number):
                 return
         self._losses.add("overflow", 1)

@@ -7,6 +7,7 @@ line of the spool is its checksum, its flags and its body:
 """
 
 import re
+import unicodedata
 from typing import Any
 from zlib import crc32
 
@@ -27,6 +28,12 @@ _MOST_ATTEMPTS = 1000
 _CHECKSUM = 8
 
 _is_number = re.compile(r"\+?[0-9]{5,15}").fullmatch
+_written = re.compile(r"(?:tel:|sms:|whatsapp:)?([+0-9().]*)", re.IGNORECASE)
+_SEPARATORS = str.maketrans("", "", "().")
+#: Unicode's categories of dashes and blank space, and of characters that are not seen.
+_BETWEEN = frozenset({"Cc", "Cf", "Pd", "Zl", "Zp", "Zs"})
+#: No number is written in more characters.
+_MOST_NUMBER = 80
 _is_text = re.compile(rf"[^\x00-\x1f\x7f]{{0,{_MAX_TEXT}}}").fullmatch
 _is_country = re.compile(r"[A-Za-z]{2}").fullmatch
 _encode = msgspec.json.Encoder().encode
@@ -79,7 +86,7 @@ _MESSAGES = msgspec.json.Decoder(Requested)
 
 
 def conversion(message_id: str | None, delivered: bool, conversion_time: int, to: str | None) -> bytes:  # noqa: FBT001 - the wire's own flag
-    """Return the body of a conversion; `to` is checked already.
+    """Return the body of a conversion; `conversion_time` and `to` are checked already.
 
     Raises:
         TypeError: an argument is of another type.
@@ -87,7 +94,6 @@ def conversion(message_id: str | None, delivered: bool, conversion_time: int, to
     """
     if delivered is not True and delivered is not False:
         raise TypeError(f"delivered is True or False, not {delivered!r}")
-    _check_time("conversion_time", conversion_time)
     if to is None or message_id is not None:
         _check_message_id(message_id)
     # Only these two characters of an id need an escape; made so it takes half the time.
@@ -99,14 +105,13 @@ def conversion(message_id: str | None, delivered: bool, conversion_time: int, to
 
 
 def requested(message_id: str, requested_at: int, to: str | None, fields: dict[str, object]) -> bytes:
-    """Return the body of a report that a message was handed to a vendor; `to` is checked already.
+    """Return the body that reports a message; `requested_at` and `to` are checked already.
 
     Raises:
         TypeError: an argument is of another type.
         ValueError: an argument is out of range.
     """
     _check_message_id(message_id)
-    _check_time("requested_at", requested_at)
     given: dict[str, Any] = {name: value for name, value in fields.items() if value is not None}
     for name, value in given.items():
         if name == "attempt":
@@ -120,18 +125,23 @@ def requested(message_id: str, requested_at: int, to: str | None, fields: dict[s
     return _encode(Requested(message_id, requested_at, UNSET if to is None else to, **given))
 
 
-def check_number(value: object) -> None:
-    """Check a recipient's number.
+def number_in(value: str) -> str | None:
+    """Return the number in a text such as `whatsapp:+49 151 1234-5678`; None if it has none.
 
     Raises:
-        TypeError: it is no text.
-        ValueError: it is no number in international form.
+        TypeError: it is not a text.
     """
-    # The number stays out of the message: an error text ends in logs.
     if not isinstance(value, str):
+        # The number stays out of the message: an error text ends in logs.
         raise TypeError("to is a text, the number with its country code, as '+4915112345678'")
-    if not _is_number(value):
-        raise ValueError("to is a number with its country code and nothing else, as '+4915112345678'")
+    if _is_number(value):
+        return value
+    # Full-width digits become digits.
+    plain = unicodedata.normalize("NFKC", value[:_MOST_NUMBER])
+    plain = "".join(each for each in plain if unicodedata.category(each) not in _BETWEEN)
+    found = _written.fullmatch(plain)
+    compact = found[1].translate(_SEPARATORS) if found else ""
+    return compact if _is_number(compact) else None
 
 
 def parse(report: Report) -> Conversion | Requested:
@@ -165,7 +175,13 @@ def _check_message_id(value: object) -> None:
         raise ValueError(f"message_id is {MESSAGE_ID_RULE}, not {value!r}")
 
 
-def _check_time(name: str, value: int) -> None:
+def check_time(name: str, value: int) -> None:
+    """Check a time that a caller gave; one of our own clock is what it is, however wrong that clock is.
+
+    Raises:
+        TypeError: it is not a whole number.
+        ValueError: it is no time in ms since 1970.
+    """
     if type(value) is not int:
         _check_int(name, value)
     if not _EARLIEST_MS <= value <= _LATEST_MS:

@@ -13,14 +13,15 @@ import errno
 import fcntl
 import mmap
 import os
-import secrets
-from itertools import count
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from zlib import crc32
 
+from otpconv.reporter.probe import probe_of
 from otpconv.reporter.reports import Report, read_line
+from otpconv.reporter.steady import HOST, Steady, new_name
 
-SUFFIX = ".spool"
 _UNFINISHED = ".new"
 _MAGIC = b"otpconv spool 1 "
 _DIGITS = 20
@@ -28,8 +29,6 @@ _HEADER = 64
 #: Read at once; far more than the longest line.
 _CHUNK = 64 * 1024
 _ZERO = b"\0"
-#: Two segments of a process may be made in the same millisecond, and are read in order all the same.
-_numbers = count()
 
 
 class Writer:
@@ -40,16 +39,16 @@ class Writer:
         end: where the next line goes.
         size: how large it is.
         map: its bytes; append by setting `map[end : end + len(line)]`, then `end`.
+        probe: asks before a copy whether it would kill the process, see `probe_of`.
     """
 
-    def __init__(self, folder: Path, size: int, now: int) -> None:
-        """Make a segment of `size` bytes, at `now` (ms).
+    def __init__(self, folder: Path, size: int, now: int, steady: Steady = HOST) -> None:
+        """Make a segment of `size` bytes, at `now` (ms, wall clock).
 
         Raises:
             OSError: the disk is full, or the folder may not be written to.
         """
-        name = f"{now:013d}-{os.getpid()}-{next(_numbers):06d}-{secrets.token_hex(4)}"
-        self.path = folder / f"{name}{SUFFIX}"
+        self.path = folder / new_name(now, steady)
         self.size = size
         self.end = _HEADER
         # Seen by readers only once it is locked.
@@ -61,15 +60,34 @@ class Writer:
             _fill(self._fd, size)
             self.map = mmap.mmap(self._fd, size)
             self.map[:_HEADER] = _header(_HEADER)
+            self.probe = probe_of(self.map)
             unfinished.rename(self.path)
         except BaseException:
             os.close(self._fd)
             unfinished.unlink(missing_ok=True)
             raise
 
+    def append(self, line: bytes) -> None:
+        """Append a line for which there is room."""
+        end = self.end + len(line)
+        self.map[self.end : end] = line
+        self.end = end
+
     def delivered(self) -> bool:
         """Tell whether all that was appended is delivered."""
-        return _cursor(self.map[:_HEADER]) >= self.end
+        # Read, not by the map: to touch a page behind the end of a file that was cut off is deadly.
+        return _cursor(os.pread(self._fd, _HEADER, 0)) >= self.end
+
+    def is_cut_off(self) -> bool:
+        """Tell whether somebody made the file shorter."""
+        return os.fstat(self._fd).st_size < self.size
+
+    def count_missing(self, appended: int) -> int:
+        """Return how many of the lines appended are no longer in the file, and not known to be delivered."""
+        if self.delivered():
+            return 0
+        there = sum(chunk.count(b"\n") for chunk in _chunks(self._fd, _HEADER, self.end))
+        return max(0, appended - there)
 
     def removed(self) -> bool:
         """Tell whether somebody removed the file."""
@@ -77,7 +95,8 @@ class Writer:
 
     def left(self) -> list[bytes]:
         """Return the lines that are not delivered."""
-        return self.map[_cursor(self.map[:_HEADER]) or _HEADER : self.end].splitlines(keepends=True)
+        start = _cursor(os.pread(self._fd, _HEADER, 0)) or _HEADER
+        return b"".join(_chunks(self._fd, start, self.end)).splitlines(keepends=True)
 
     def sync(self) -> None:
         """Wait until the disk has what was appended."""
@@ -88,7 +107,8 @@ class Writer:
         done = self.delivered()
         try:
             self.map.close()
-            os.ftruncate(self._fd, self.end)
+            if not self.is_cut_off():
+                os.ftruncate(self._fd, self.end)
             if done:
                 self.path.unlink(missing_ok=True)
         finally:
@@ -109,6 +129,7 @@ class Reader:
         path: the file.
         damaged: pieces that are no lines, since they were last taken.
         at_end: whether everything that can be read was read.
+        left_alone: whether its reports are no longer to be delivered from here.
     """
 
     def __init__(self, path: Path) -> None:
@@ -126,6 +147,7 @@ class Reader:
         self.damaged: list[bytes] = [] if self._cursor or not header else [header]
         self._at = self._cursor or len(header)
         self.at_end = False
+        self.left_alone = False
 
     def finished(self) -> bool:
         """Tell whether nobody appends to it any more."""
@@ -177,6 +199,16 @@ class Reader:
         if cursor != self._cursor:
             os.pwrite(self._fd, _header(cursor), 0)
             self._cursor = cursor
+
+    def give_up(self) -> int:
+        """Mark all that is not done as delivered, and return how many reports that loses."""
+        rest = b"".join(_chunks(self._fd, self._at))
+        count = len(self._open) + rest.count(b"\n")
+        self._open.clear()
+        self._at += rest.rfind(b"\n") + 1
+        self.keep_cursor()
+        self.left_alone = True
+        return count
 
     def exhausted(self) -> bool:
         """Tell whether it is finished, and all in it was read and is done."""
@@ -238,6 +270,13 @@ def _cursor(header: bytes) -> int:
     if digits.isdigit() and header == _header(int(digits)):
         return int(digits)
     return 0
+
+
+def _chunks(fd: int, start: int, end: int = sys.maxsize) -> Iterator[bytes]:
+    """Return the bytes of a file from `start` on, up to its end or `end`."""
+    while chunk := os.pread(fd, max(0, min(_CHUNK, end - start)), start):
+        yield chunk
+        start += len(chunk)
 
 
 def _behind_zeros(data: bytes, at: int) -> int:

@@ -5,7 +5,6 @@ written to the folder waits in memory, and goes to the folder as soon as that is
 """
 
 import logging
-import os
 import time
 from collections import deque
 from collections.abc import Callable
@@ -17,9 +16,11 @@ from otpconv.folder import alone
 from otpconv.reporter import segment
 from otpconv.reporter.limits import SEGMENT_BYTES, Limits
 from otpconv.reporter.memory import Memory
-from otpconv.reporter.numbers import KEY_FILE, Numbers, make_key
-from otpconv.reporter.reports import SEALED, Report, line_of, read_line
-from otpconv.reporter.segments import make_room, segments, sync
+from otpconv.reporter.numbers import Sealer
+from otpconv.reporter.probe import PAGE, POPULATE_WRITE
+from otpconv.reporter.reports import Report
+from otpconv.reporter.segments import count_pending, make_room, sync
+from otpconv.reporter.steady import HOST, Steady
 
 #: What waits in memory while the folder can't be used, at most.
 _MEMORY_BYTES = 4 * 1024 * 1024
@@ -43,16 +44,24 @@ class Spool:
         reported: reports taken.
         problem: why the folder can't be used; empty while it can.
         opened: called when the first report of a process comes: from then on somebody has to deliver.
+        steady: the clock by which reports get old.
         lock: held while the process forks too, since a child must know what it inherits.
     """
 
-    def __init__(self, folder: Path | None, limits: Limits, lost: Callable[[str, int], None]) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        limits: Limits,
+        lost: Callable[[str, int], None],
+        steady: Steady = HOST,
+    ) -> None:
         """Prepare a spool.
 
         Args:
             folder: where segments go, made if it is not there; None keeps everything in memory.
             limits: what it may hold.
             lost: called with a reason and a number when reports are given up.
+            steady: the clock by which reports get old.
         """
         self.folder = folder
         self.limits = limits
@@ -61,15 +70,21 @@ class Spool:
         self.problem = ""
         self._lost = lost
         self.opened: Callable[[], None] = lambda: None
+        self.steady = steady
+        self._read_steady = steady.read
         self.lock = RLock()
         self._writer: segment.Writer | None = None
-        self._rotate_at = 0
+        #: When the newest segment was opened, ms, and when it is closed, by the steady clock, s.
+        self._opened_at = 0
+        self._rotate_at = 0.0
+        #: How many reports were taken before it was opened.
+        self._reported_before = 0
         self._closed: deque[tuple[Path, int]] = deque()
         self._unsynced: list[Path] = []
-        self._numbers: Numbers | None = None
+        self._sealer = Sealer()
         self._opening = False
         self._late: deque[bytes] = deque()
-        self._pid = 0
+        self._begun = False
         self._again_at = 0.0
         with suppress(OSError):
             self._prepare()
@@ -80,11 +95,7 @@ class Spool:
         Raises:
             ValueError: it can't be opened.
         """
-        if not report.flags & SEALED:
-            return report
-        if self._numbers is None:
-            raise ValueError("the key of the spool's numbers is not there")
-        return self._numbers.in_clear(report)
+        return self._sealer.in_clear(report)
 
     def append(self, line: bytes, now: int, has_number: bool = False) -> bool:  # noqa: FBT001, FBT002 - faster so
         """Take a line, at `now` (ms); what is taken outlives this process, however that ends.
@@ -99,17 +110,23 @@ class Spool:
         """
         with self.lock:
             if has_number:
-                line = self._sealed(line)
-            # Measured first: nothing is called below, so no signal handler reports in the middle of it.
+                line = self._sealer.sealed(line)
             size = len(line)
             writer = self._writer
-            if writer is not None and now < self._rotate_at:
-                end = writer.end + size
-                if end <= writer.size:
-                    writer.map[writer.end : end] = line
-                    writer.end = end
-                    self.reported += 1
-                    return True
+            if writer is not None and self._read_steady() < self._rotate_at:
+                page = writer.end & -PAGE
+                try:
+                    writer.probe(POPULATE_WRITE, page, writer.end + size - page)
+                except (OSError, ValueError):  # cut off, or at the segment's end
+                    writer = None
+                # Nothing is called below, so no signal handler reports in the middle of it.
+                if writer is not None and writer is self._writer:
+                    end = writer.end + size
+                    if end <= writer.size:
+                        writer.map[writer.end : end] = line
+                        writer.end = end
+                        self.reported += 1
+                        return True
             if self._opening:
                 # A signal handler reports while its thread opens a segment.
                 self._late.append(line)
@@ -126,10 +143,8 @@ class Spool:
     def begin(self) -> None:
         """See to it that somebody delivers from now on, in this process."""
         with self.lock:
-            if os.getpid() != self._pid:
-                if self._pid:
-                    self.forked()
-                self._pid = os.getpid()
+            if not self._begun:
+                self._begun = True
                 self.opened()
 
     def delivered(self) -> bool:
@@ -140,13 +155,17 @@ class Spool:
             return own and not self._closed and not self.memory
 
     def heal(self, now: int) -> None:
-        """Bring to the folder what is not there: if it can be used again, or if somebody emptied it."""
+        """Bring to the folder what waits elsewhere, once that is possible; close an idle segment in time."""
         with self.lock:
             self._take_late(now)
             if self.folder is None or time.monotonic() < self._again_at:
                 return
             if self._writer is not None and self._writer.removed():
                 self._rescue(self._writer, now)
+            elif self._writer is not None and (
+                self._read_steady() >= self._rotate_at or self._writer.is_cut_off()
+            ):
+                self._close_segment()
             while (line := self.memory.take()) is not None:
                 # It was counted when it came.
                 self.reported -= 1
@@ -169,27 +188,21 @@ class Spool:
                 self._unsynced.append(self._writer.path)
                 paths.append(self._writer.path)
         if paths and self.folder is not None:
-            for path in dict.fromkeys((*paths, self.folder)):
-                with suppress(FileNotFoundError):
-                    sync(path)
+            sync((*paths, self.folder))
 
     def pending(self) -> tuple[int, int]:
         """Return how many reports wait in the folder and in memory, and the bytes they take."""
-        found: list[tuple[Path, int]] = []
-        with suppress(OSError):
-            found = segments(self.folder) if self.folder is not None else []
-        count = sum(segment.count_left(path) for path, _ in found) + len(self.memory)
-        return count, sum(size for _, size in found) + self.memory.bytes
+        count, size = count_pending(self.folder) if self.folder is not None else (0, 0)
+        return count + len(self.memory), size + self.memory.bytes
 
     def close(self) -> None:
         """Let others have what is spooled. A later report opens the spool again."""
         with self.lock:
-            if self._writer is not None:
-                self._take_late(self._rotate_at - 1)
+            self._take_late(self._opened_at)
             self._close_segment()
 
-    def forked(self) -> None:
-        """Begin anew in a child: the parent keeps its segment, and what it has in memory."""
+    def forked(self, *, memory_kept: bool) -> None:
+        """Begin anew in a child: the parent keeps its segment, and what it has in memory if it delivers."""
         self.lock = RLock()
         if self._writer is not None:
             self._writer.abandon()
@@ -197,9 +210,9 @@ class Spool:
         self._closed.clear()
         self._opening = False
         self._late.clear()
-        self.memory.clear()
+        self.memory.forked(kept=memory_kept)
         self.reported = 0
-        self._pid = 0
+        self._begun = False
 
     def _append_slowly(self, line: bytes, now: int) -> bool:
         """Take a line that the open segment, if there is one, does not; False when there is no room."""
@@ -218,12 +231,7 @@ class Spool:
         if not room or self._writer is None:
             self._again_at = time.monotonic() + _FULL_AGAIN_S
             return False
-        line = self._sealed(line)
-        size = len(line)
-        writer = self._writer
-        end = writer.end + size
-        writer.map[writer.end : end] = line
-        writer.end = end
+        self._writer.append(self._sealer.sealed(line))
         return True
 
     def _next_segment(self, now: int) -> bool:
@@ -238,21 +246,16 @@ class Spool:
                 segment.remove_unfinished(self.folder)
             if not make_room(self.folder, self.limits, lambda count: self._lost("overflow", count)):
                 return False
-            self._writer = segment.Writer(self.folder, SEGMENT_BYTES, now)
-        self._rotate_at = now + self.limits.open_ms
+            self._writer = segment.Writer(self.folder, SEGMENT_BYTES, now, self.steady)
+        self._opened_at = now
+        self._rotate_at = self._read_steady() + self.limits.open_ms / 1000
+        self._reported_before = self.reported
         return True
 
     def _prepare(self) -> None:
-        if self.folder is None or (self._numbers is not None and self.folder.is_dir()):
-            return
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not (self.folder / KEY_FILE).exists():
-            with alone(self.folder, within_ms=_FOLDER_WAIT_MS):
-                make_key(self.folder)
-        try:
-            self._numbers = Numbers(self.folder)
-        except ValueError as error:
-            raise OSError(f"the number key in {self.folder} is damaged: remove it") from error
+        if self.folder is not None and not (self._sealer.ready and self.folder.is_dir()):
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._sealer.prepare(self.folder, _FOLDER_WAIT_MS)
 
     def _take_late(self, now: int) -> None:
         """Take what a signal handler has reported in the middle of another report."""
@@ -277,20 +280,15 @@ class Spool:
             self._closed.append((writer.path, writer.end))
             self._unsynced = [*self._unsynced[-_MOST_UNSYNCED:], writer.path]
             with suppress(OSError):
+                missing = writer.is_cut_off() and writer.count_missing(self.reported - self._reported_before)
+                if missing:
+                    self._lost("a segment was cut off", missing)
                 writer.close()
         self._forget_delivered()
 
     def _forget_delivered(self) -> None:
         while self._closed and segment.is_delivered(*self._closed[0]):
             self._closed.popleft()
-
-    def _sealed(self, line: bytes) -> bytes:
-        """Return the line as it may be on the disk: it can come from memory, with its number in clear."""
-        report = None if self._numbers is None else read_line(line[:-1])
-        if report is None or self._numbers is None:
-            return line
-        sealed = self._numbers.sealed(report)
-        return line if sealed is report else line_of(sealed.flags, sealed.body)
 
     def _tell(self, problem: str) -> None:
         if problem and not self.problem:

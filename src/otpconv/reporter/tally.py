@@ -8,6 +8,8 @@ from typing import Literal
 from msgspec import Struct
 
 _TOLD_EVERY_S = 60.0
+#: Reasons that are counted each on their own; the other side may invent many error codes.
+_MOST_REASONS = 64
 
 _log = logging.getLogger("otpconv.reporter")
 
@@ -28,6 +30,8 @@ class Stats(Struct, frozen=True):
         disabled: whether the reporter reports nothing at all; what it was given is in `lost`.
         delivering: whether this process is the one that delivers the spool.
         durable: whether reports outlive the process: not in memory, and not while the spool can't be used.
+        clock_set: how often the wall clock was found to have been set, against the steady clock.
+        numbers_left_out: reports that went without their number, since it could not be read.
         last_error: why the last round of delivery came to nothing, or the spool can't be used; empty if all
             is well.
     """
@@ -44,6 +48,8 @@ class Stats(Struct, frozen=True):
     disabled: bool
     delivering: bool
     durable: bool
+    clock_set: int
+    numbers_left_out: int
     last_error: str
 
 
@@ -61,6 +67,8 @@ class Tally:
         """Count reports; `logged` unless that is as it should be."""
         now = time.monotonic()
         with self._lock:
+            if reason not in self._counts and len(self._counts) >= _MOST_REASONS:
+                reason = "other"
             total = self._counts[reason] = self._counts.get(reason, 0) + count
             tell = logged and now - self._told.get(reason, -_TOLD_EVERY_S) >= _TOLD_EVERY_S
             if tell:
