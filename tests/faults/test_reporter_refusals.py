@@ -256,8 +256,10 @@ def test_a_refusal_of_conversions_alone_is_logged_although_messages_are_taken(
 ) -> None:
     server.answer = only_messages
     with make(server, spool, "native") as reporter:
+        reporter.degrade()  # so that both are sent in one round
         reporter.requested("a")
         reporter.report("a")
+        reporter.restore()
         eventually(lambda: refusals(caplog), lambda found: len(found) == 1)
         assert "AccessDenied" in reporter.stats().last_error
         assert "some reports are not delivered" in caplog.text
