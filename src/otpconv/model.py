@@ -37,6 +37,10 @@ CLOCK_SKEW_MS = 60_000
 DELAY_BUCKETS = 35
 
 
+#: What the values of a dimension that are not counted apart are called; no caller can report it as its own.
+OTHER = "(other)"
+
+
 class Dimensions(Struct, frozen=True, order=True, array_like=True, gc=False):
     """What rates can be split by. An empty string means: not told.
 

@@ -6,7 +6,7 @@ from itertools import count
 from pathlib import Path
 from typing import Protocol
 
-from otpconv.ledger.contract import Entry, Follower, Journal, Ledger
+from otpconv.ledger.contract import BOUNDS, Bounds, Entry, Follower, Journal, Ledger
 from otpconv.ledger.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
 from otpconv.model import Expiry, Report
 
@@ -76,7 +76,7 @@ class Engine(Protocol):
 
     def __init__(self, root: Path) -> None: ...
 
-    def open(self, journal: str = "") -> AbstractContextManager[Storage]:
+    def open(self, journal: str = "", bounds: Bounds = BOUNDS) -> AbstractContextManager[Storage]:
         """Open a new ledger of a new journal, or of the one named `journal`; closed on leaving."""
 
 
@@ -88,14 +88,14 @@ class SqliteEngine:
         self._names = count()
 
     @contextmanager
-    def open(self, journal: str = "") -> Iterator[Storage]:
+    def open(self, journal: str = "", bounds: Bounds = BOUNDS) -> Iterator[Storage]:
         new = str(next(self._names))
         ledger_path = self._root / f"{new}.ledger"
         journal_path = self._root / f"{journal or new}.journal"
         storage = Storage(
             journal or new,
             lambda: SqliteJournal(journal_path),
-            lambda: SqliteFollower(ledger_path, journal_path),
+            lambda: SqliteFollower(ledger_path, journal_path, bounds=bounds),
             lambda: SqliteLedger(ledger_path),
         )
         try:

@@ -4,15 +4,18 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import add
+from typing import TypeVar
 
 from msgspec.structs import astuple
 
 from otpconv.ledger.contract import (
+    BOUNDS,
     DAY_MS,
     DIMENSIONS,
     HOUR_MS,
     MINUTE_MS,
     QUARTER_MS,
+    Bounds,
     Count,
     Ledger,
     Message,
@@ -21,6 +24,7 @@ from otpconv.ledger.contract import (
 )
 from otpconv.model import (
     DELAY_BUCKETS,
+    OTHER,
     Conversion,
     Dimensions,
     Expiry,
@@ -36,10 +40,13 @@ from otpconv.model import (
 
 #: Account, values of the dimensions, start of the day, hour, quarter of an hour or minute.
 RollupKey = tuple[int, tuple[str, ...], int]
+#: By the account, the day and the reported dimensions: the values that are counted.
+CountedAs = Mapping[tuple[int, int, Dimensions], tuple[str, ...]]
 #: What is counted, and the delays by bucket.
 Rollups = dict[RollupKey, tuple[Tally, tuple[int, ...]]]
 
 _FOREVER = (0, 1 << 52)
+T = TypeVar("T")
 
 
 @dataclass
@@ -56,16 +63,56 @@ class Recount:
     minutes_from: int = 0
 
 
+class Folding:
+    """By which values the messages of a journal are counted: one report after the other, in its order."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+        self._values: dict[tuple[int, int, int], set[str]] = defaultdict(set)
+        self._combinations: dict[tuple[int, int], set[tuple[str, ...]]] = defaultdict(set)
+
+    def take(self, report: Requested) -> tuple[str, ...]:
+        account, day = report.account, report.requested_at // DAY_MS
+        kept = tuple(
+            value
+            if not value or _is_let_in(self._values[account, day, place], value, self._bounds.values)
+            else OTHER
+            for place, value in enumerate(_values(report.dimensions))
+        )
+        country, _, provider, _, _, channel, _ = kept
+        combinations = self._combinations[account, day]
+        most = self._bounds.combinations
+        if _is_let_in(combinations, kept, most):
+            return kept
+        route = (country, OTHER, provider, OTHER, OTHER, channel, OTHER)
+        if _is_let_in(combinations, route, most + self._bounds.routes):
+            return route
+        nothing = (OTHER,) * len(DIMENSIONS)
+        combinations.add(nothing)
+        return nothing
+
+
+def _is_let_in(known: set[T], new: T, most: int) -> bool:
+    if new not in known and len(known) < most:
+        known.add(new)
+    return new in known
+
+
 class Facts:
     """The facts of a journal read up to somewhere."""
 
-    def __init__(self) -> None:
+    def __init__(self, bounds: Bounds = BOUNDS) -> None:
+        self.folding = Folding(bounds)
+        self.counted_as: dict[tuple[int, int, Dimensions], tuple[str, ...]] = {}
         self.states: dict[tuple[int, str], MessageState] = {}
         self.by_number: set[Conversion] = set()
         self.rates: set[SelfReportedRate] = set()
         self.minutes_from = 0
 
     def take(self, report: Report | Expiry) -> None:
+        if isinstance(report, Requested):
+            key = report.account, report.requested_at // DAY_MS, report.dimensions
+            self.counted_as[key] = self.folding.take(report)
         if isinstance(report, Expiry):
             self._expire(report)
         elif isinstance(report, SelfReportedRate):
@@ -134,18 +181,23 @@ class Facts:
         self.minutes_from = max(self.minutes_from, expiry.minutes_from)
 
 
-def recount(reports: Iterable[Report | Expiry], accounts: Collection[int]) -> Recount:
-    """Return what the ledger has to hold after these reports; without an expiry their order says nothing."""
-    facts = Facts()
+def recount(
+    reports: Iterable[Report | Expiry], accounts: Collection[int], bounds: Bounds = BOUNDS
+) -> Recount:
+    """Return what the ledger has to hold after these reports.
+
+    Without an expiry, and within the bounds, their order says nothing.
+    """
+    facts = Facts(bounds)
     for report in reports:
         facts.take(report)
     messages = {key: facts.message(key) for key in facts.states}
     return Recount(
         messages,
-        rollups(messages, DAY_MS, 0),
-        rollups(messages, HOUR_MS, 0),
-        rollups(messages, QUARTER_MS, 0),
-        rollups(messages, MINUTE_MS, facts.minutes_from),
+        rollups(messages, DAY_MS, 0, facts.counted_as),
+        rollups(messages, HOUR_MS, 0, facts.counted_as),
+        rollups(messages, QUARTER_MS, 0, facts.counted_as),
+        rollups(messages, MINUTE_MS, facts.minutes_from, facts.counted_as),
         {account: facts.unmatched(account) for account in accounts},
         {
             account: sorted(
@@ -212,7 +264,12 @@ def _asked(
                 yield (slot, tuple(told[name] for name in by)), counts
 
 
-def rollups(messages: Mapping[tuple[int, str], Message], grain_ms: int, since: int) -> Rollups:
+def rollups(
+    messages: Mapping[tuple[int, str], Message],
+    grain_ms: int,
+    since: int,
+    counted_as: CountedAs | None = None,
+) -> Rollups:
     """Count messages requested from `since` (ms) on by account, dimensions and grain."""
     tallies: dict[RollupKey, Tally] = defaultdict(Tally)
     delays: dict[RollupKey, Counter[int]] = defaultdict(Counter)
@@ -220,7 +277,10 @@ def rollups(messages: Mapping[tuple[int, str], Message], grain_ms: int, since: i
         told = message.state.requested
         if told is None or told.requested_at < since:
             continue
-        key = account, _values(told.dimensions), told.requested_at // grain_ms * grain_ms
+        values = _values(told.dimensions)
+        if counted_as is not None:
+            values = counted_as[account, told.requested_at // DAY_MS, told.dimensions]
+        key = account, values, told.requested_at // grain_ms * grain_ms
         session = _session(messages.values(), told)
         verified, begins = message.verified, first_of(session) == told
         tallies[key] += Tally(

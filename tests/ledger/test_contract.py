@@ -8,16 +8,19 @@ from itertools import islice
 import pytest
 from msgspec.structs import replace
 
-from ledger.engines import NOW, Storage
+from ledger.engines import NOW, Engine, Storage
 from ledger.reports import DAY, hashed
 from otpconv.errors import Unavailable
 from otpconv.ledger.contract import (
     DAY_MS,
     DIMENSIONS,
     HOUR_MS,
+    MAX_COUNTED,
+    MAX_SELF_REPORTED,
     MINUTE_MS,
     QUARTER_MS,
     SNAPSHOT_S,
+    Bounds,
     Count,
     Entry,
     Ledger,
@@ -28,6 +31,7 @@ from otpconv.ledger.contract import (
 from otpconv.model import (
     BY_NUMBER_WINDOW_MS,
     DELAY_BUCKETS,
+    OTHER,
     Conversion,
     Dimensions,
     Expiry,
@@ -270,6 +274,61 @@ def test_self_reported_rates_come_oldest_first_and_once_from_a_half_open_range(s
     assert storage.ledger.self_reported(1, DAY + 1, DAY + 3) == [rates[2], rates[1], rates[3]]
     assert storage.ledger.self_reported(2, 0, DAY + 9) == [SelfReportedRate(2, DAY + 1, 0.7)]
     assert storage.ledger.self_reported(1, DAY + 4, DAY + 9) == []
+
+
+def test_of_many_self_reported_rates_the_newest_are_given_and_all_are_counted_up_to_a_bound(
+    storage: Storage,
+) -> None:
+    rates = [SelfReportedRate(1, DAY + at, 0.5) for at in range(MAX_COUNTED + 5)]
+    storage.append(*rates)
+    storage.apply_all()
+    for count in (0, 1, MAX_SELF_REPORTED, MAX_SELF_REPORTED + 1, MAX_COUNTED, MAX_COUNTED + 5):
+        newest = rates[:count][-MAX_SELF_REPORTED:]
+        assert storage.ledger.self_reported(1, 0, DAY + count) == newest
+        assert storage.ledger.count_self_reported(1, 0, DAY + count) == min(count, MAX_COUNTED)
+
+
+def test_a_value_beyond_the_bound_is_counted_as_other_and_its_message_keeps_it(engine: Engine) -> None:
+    with engine.open(bounds=Bounds(values=2, combinations=9, routes=9)) as storage:
+        told = [Dimensions("ES", template=template) for template in ("a", "b", "c", "", "d", "a")]
+        storage.append(*(Requested(1, f"m{n}", DAY, each) for n, each in enumerate(told)))
+        storage.append(Requested(1, "next day", DAY + DAY_MS, Dimensions("ES", template="d")))
+        storage.append(Conversion(1, delivered=True, conversion_time=DAY + 1, message_id="m4"))
+        storage.apply_all()
+
+        def templates(day: int) -> dict[str, tuple[int, int]]:
+            found = storage.ledger.counts(1, Window(days=((day, day + DAY_MS),)), ("template",), {})
+            return {each.group[0]: (each.tally.requested, each.tally.verified) for each in found}
+
+        assert templates(DAY) == {"a": (2, 0), "b": (1, 0), "": (1, 0), OTHER: (2, 1)}
+        assert templates(DAY + DAY_MS) == {"d": (1, 0)}
+        assert storage.ledger.folded(1, DAY, DAY + 1) == storage.ledger.folded(1, 0, DAY + 9 * DAY_MS) == 2
+        assert (
+            storage.ledger.folded(1, DAY + DAY_MS, DAY + 2 * DAY_MS) == storage.ledger.folded(2, 0, DAY) == 0
+        )
+        states = storage.ledger.states(1, [f"m{n}" for n in range(6)])
+        assert [each.requested and each.requested.dimensions for each in states.values()] == told
+
+
+def test_beyond_the_combinations_country_provider_and_channel_are_kept_and_then_nothing(
+    engine: Engine,
+) -> None:
+    with engine.open(bounds=Bounds(values=9, combinations=1, routes=2)) as storage:
+        told = [
+            Dimensions(country, "carrier", provider, f"t{n}", "s", "sms", "k")
+            for n, (country, provider) in enumerate(
+                [("ES", "p"), ("ES", "p"), ("PT", "p"), ("PT", "p"), ("PT", "q"), ("ES", "p")]
+            )
+        ]
+        storage.append(*(Requested(1, f"m{n}", DAY, each) for n, each in enumerate(told)))
+        storage.apply_all()
+        found = storage.ledger.counts(1, Window(days=((DAY, DAY + DAY_MS),)), DIMENSIONS, {})
+        assert {each.group: each.tally.requested for each in found} == {
+            ("ES", "carrier", "p", "t0", "s", "sms", "k"): 1,
+            ("ES", OTHER, "p", OTHER, OTHER, "sms", OTHER): 2,
+            ("PT", OTHER, "p", OTHER, OTHER, "sms", OTHER): 2,
+            (OTHER,) * 7: 1,
+        }
 
 
 @pytest.mark.parametrize("report", [true("a", DAY), by_number(DAY), FULL, SelfReportedRate(1, DAY, 0.5)])

@@ -1,9 +1,11 @@
 """Every engine: whatever way the reports take, the ledger ends as the law says."""
 
+from collections import Counter
+
 from hypothesis import given, settings, strategies as st
 
 from ledger.engines import Engine
-from ledger.recount import contents, counts, recount, rollups
+from ledger.recount import Facts, contents, counts, recount, rollups
 from ledger.reports import (
     ACCOUNTS,
     Question,
@@ -16,9 +18,10 @@ from ledger.reports import (
     some_reports,
     steps,
 )
-from otpconv.ledger.contract import DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS
-from otpconv.model import BY_NUMBER_WINDOW_MS, Conversion, Expiry, Report, Requested, owner
+from otpconv.ledger.contract import DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS, QUARTER_MS, Bounds, Window
+from otpconv.model import BY_NUMBER_WINDOW_MS, OTHER, Conversion, Expiry, Report, Requested, owner
 
+bounds = st.builds(Bounds, st.integers(1, 3), st.integers(1, 4), st.integers(0, 2))
 limits = st.lists(st.integers(1, 5), min_size=1, max_size=4)
 
 
@@ -120,3 +123,70 @@ def test_the_newest_message_of_a_number_is_its_owner_by_the_law(
                 for number in (hashed(account, "5"), hashed(account, "6")):
                     candidates = [each for each in known if each.number == number]
                     assert storage.ledger.newest(account, number, at) == owner(candidates, at)
+
+
+@settings(deadline=None, max_examples=80)
+@given(some_entries)
+def test_at_every_moment_the_unmatched_are_a_recount(engine: Engine, entries: list[Report | Expiry]) -> None:
+    facts = Facts()
+    with engine.open() as storage:
+        for entry in entries:
+            facts.take(entry)
+            storage.append(entry)
+            storage.follower.apply(1)
+            for account in ACCOUNTS:
+                assert storage.ledger.unmatched(account) == facts.unmatched(account)
+
+
+@settings(deadline=None, max_examples=120)
+@given(bounds, some_entries.flatmap(steps), st.data())
+def test_beyond_the_bounds_the_first_dimensions_of_the_journal_are_kept_apart(
+    engine: Engine, bounds: Bounds, grown: list[Step[Report | Expiry]], data: st.DataObject
+) -> None:
+    # An append has its expiries behind its reports.
+    entries = [
+        entry for step in grown for entry in sorted(step.batch, key=lambda entry: isinstance(entry, Expiry))
+    ]
+    with engine.open(bounds=bounds) as storage:
+        for step in grown:
+            storage.append(*step.batch)
+            if step.apply:
+                storage.follower.apply(step.apply)
+            if step.restart:
+                storage.reopen()
+        storage.apply_all(data.draw(limits, "limits"))
+        held = contents(storage.ledger, ACCOUNTS)
+        assert held == recount(entries, ACCOUNTS, bounds)
+        for account in ACCOUNTS:
+            folded = [
+                tally.requested
+                for (of, values, _), (tally, _) in held.days.items()
+                if of == account and OTHER in values
+            ]
+            assert storage.ledger.folded(account, 0, 1 << 52) == sum(folded)
+        with engine.open(storage.name, bounds) as rebuilt:
+            rebuilt.apply_all()
+            assert contents(rebuilt.ledger, ACCOUNTS) == held
+
+
+@settings(deadline=None, max_examples=80)
+@given(bounds, some_reports, st.data())
+def test_beyond_the_bounds_all_groups_together_are_exact_in_any_order(
+    engine: Engine, bounds: Bounds, about: list[Report], data: st.DataObject
+) -> None:
+    everything = Window(days=((0, 1 << 52),), step=DAY_MS)
+    with engine.open(bounds=bounds) as storage:
+        for step in data.draw(arrangements(about), "arrangement"):
+            storage.append(*step.batch)
+            if step.apply:
+                storage.follower.apply(step.apply)
+        storage.apply_all()
+        expected = recount(about, ACCOUNTS)
+        assert contents(storage.ledger, ACCOUNTS).messages == expected.messages
+        for account in ACCOUNTS:
+            answer = storage.ledger.counts(account, everything, (), {})
+            assert set(answer) == counts(expected, account, everything, (), {})
+            for values in Counter(
+                each.slot for each in storage.ledger.counts(account, everything, DIMENSIONS, {})
+            ).values():
+                assert values <= bounds.combinations + bounds.routes + 1

@@ -24,6 +24,30 @@ DAY_MS = 24 * HOUR_MS
 #: How long a snapshot may last, s: until it ends an engine can't reuse the space of what has changed since.
 SNAPSHOT_S = 20.0
 
+
+class Bounds(Struct, frozen=True):
+    """How many dimensions are counted apart of an account and day (of UTC); all others count as `OTHER`.
+
+    A ledger has the same bounds from its first entry on: what they decide is in it.
+
+    Attributes:
+        values: of each dimension, beside the empty one.
+        combinations: of values.
+        routes: of country, provider and channel, of the messages beyond `combinations`; beyond these no value
+            is left.
+    """
+
+    values: int
+    combinations: int
+    routes: int
+
+
+#: With these, any rates of 30 days take well under a second, and most accounts never meet them.
+BOUNDS = Bounds(values=200, combinations=1_500, routes=500)
+
+#: Self-reported rates of one answer, and how far they are counted: whoever may report can report any number.
+MAX_SELF_REPORTED, MAX_COUNTED = 100, 10_000
+
 #: Start and end, ms, half-open.
 Span = tuple[int, int]
 
@@ -207,6 +231,12 @@ class Ledger(Protocol):
             delays: whether to sum the delays too, which takes three times as long; without, they are empty.
         """
 
+    def folded(self, account: int, start: int, end: int) -> int:
+        """Return how many messages of the days (UTC) that [start, end), ms, touches are counted as `OTHER`.
+
+        In one dimension or more: they had values beyond the `BOUNDS`.
+        """
+
     def minutes_from(self) -> int:
         """Return from when on (ms, a whole minute) rollups by minute are kept."""
 
@@ -214,7 +244,13 @@ class Ledger(Protocol):
         """Return how many messages and numbers have conversions that no known message explains."""
 
     def self_reported(self, account: int, start: int, end: int) -> list[SelfReportedRate]:
-        """Return the rates the account reported of itself in [start, end), ms, oldest first."""
+        """Return the rates the account reported of itself in [start, end), ms, oldest first.
+
+        If there are more than `MAX_SELF_REPORTED`, the newest.
+        """
+
+    def count_self_reported(self, account: int, start: int, end: int) -> int:
+        """Return how many rates the account reported of itself in [start, end), ms; `MAX_COUNTED` if more."""
 
     def close(self) -> None:
         """Release the files or connections of the calling thread."""

@@ -17,16 +17,18 @@ import apsw
 import pytest
 
 from otpconv.errors import Misconfigured, Unavailable
-from otpconv.ledger.contract import HOUR_MS, Entry, Window
+from otpconv.ledger.contract import BOUNDS, HOUR_MS, Entry, Window
+from otpconv.ledger.finding import Finding
 from otpconv.ledger.sqlite import (
     SqliteFollower,
     SqliteJournal,
     SqliteLedger,
+    findings,
     follower as follower_module,
     prepare,
 )
 from otpconv.ledger.sqlite.rebuild import renew
-from otpconv.model import Dimensions, Requested
+from otpconv.model import Conversion, Dimensions, Requested
 
 NOW = 1_800_000_000_000
 DAY = 1_750_032_000_000
@@ -408,7 +410,7 @@ import sys
 from pathlib import Path
 from otpconv.ledger.contract import Entry
 from otpconv.ledger.sqlite import SqliteJournal
-from otpconv.model import Dimensions, Requested
+from otpconv.model import Conversion, Dimensions, Requested
 
 journal = SqliteJournal(Path(sys.argv[1]))
 print("ready", flush=True)
@@ -528,3 +530,41 @@ def test_a_ledger_that_is_ahead_of_the_journal_is_not_served(journal_path: Path,
         journal.append([Entry(Requested(1, "new", NOW))], NOW)
     with pytest.raises(Misconfigured, match="29 reports ahead"):
         prepare(ledger_path, journal_path)
+
+
+def test_a_count_of_the_unmatched_that_was_changed_is_found(journal_path: Path, ledger_path: Path) -> None:
+    with (
+        closing(SqliteJournal(journal_path)) as journal,
+        closing(SqliteFollower(ledger_path, journal_path)) as follower,
+    ):
+        known = Conversion(1, delivered=True, conversion_time=DAY, message_id="unknown")
+        by_number = Conversion(2, delivered=True, conversion_time=DAY, number="00" * 8)
+        journal.append([Entry(known), Entry(by_number)], NOW)
+        follower.apply(9)
+
+    def unmatched() -> Finding:
+        found = findings(journal_path, ledger_path, [], served=False)
+        return next(each for each in found if each.check == "unmatched")
+
+    assert unmatched() == Finding("unmatched", ok=True, text="2 messages and numbers")
+    for statement in (
+        "UPDATE unmatched SET messages = messages + 1 WHERE account = 1",
+        "UPDATE unmatched SET numbers = numbers - 1 WHERE account = 2",
+    ):
+        sql(ledger_path, statement)
+        assert not unmatched().ok
+
+
+def test_messages_that_are_counted_as_other_are_told_by_the_doctor(
+    journal_path: Path, ledger_path: Path
+) -> None:
+    with (
+        closing(SqliteJournal(journal_path)) as journal,
+        closing(SqliteFollower(ledger_path, journal_path)) as follower,
+    ):
+        told = [Dimensions("DE", template=f"code {n}") for n in range(BOUNDS.values + 7)]
+        journal.append([Entry(Requested(1, f"m{n}", DAY, each)) for n, each in enumerate(told)], NOW)
+        follower.apply(1_000)
+    found = {each.check: each for each in findings(journal_path, ledger_path, [], served=False)}
+    assert found["dimensions"].text == "7 messages are counted as (other) in a dimension"
+    assert all(each.ok for each in found.values())

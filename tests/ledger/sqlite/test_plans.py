@@ -19,7 +19,9 @@ from otpconv.ledger.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
 GROWING = {
     "messages",
     "number_conversions",
-    "unsettled_hours",
+    "unmatched_conversions",
+    "dimensions",
+    "dimension_values",
     "self_reported_rates",
     "rollups",
     "batches",
@@ -31,11 +33,11 @@ COARSE = {"account", "grain", "delivered", None}
 READ_ALL = {
     "ledger/any_number_conversion": "stops at the first row",
     "queries/all_messages": "an export, row by row",
-    "queries/unmatched": "counts all of them",
     "journal/newest_nonces": "its reader stops at the first row that is too old",
     "health/messages": "the doctor counts",
     "health/wrong_rollups": "the doctor counts",
-    "health/unmatched": "the doctor counts",
+    "health/wrong_unmatched": "the doctor counts",
+    "health/folded": "the doctor counts",
 }
 
 #: By how much an account divides a million rows, and any column that is not coarse; None for no statistics.

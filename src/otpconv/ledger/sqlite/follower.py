@@ -10,11 +10,20 @@ from typing import Any
 
 import apsw
 
+from otpconv.ledger.contract import BOUNDS, Bounds
 from otpconv.ledger.sqlite.connection import connect, mapped, statements
 from otpconv.ledger.sqlite.journal import JOURNAL_VERSION
 
-_SQL = statements("schema.sql") | statements("ledger.sql") | statements("changes.sql")
+_SQL = (
+    statements("schema.sql")
+    | statements("ledger.sql")
+    | statements("dimensions.sql")
+    | statements("unmatched.sql")
+    | statements("changes.sql")
+)
 LEDGER_VERSION = 6
+#: More combinations than there can be.
+_ANY = 1 << 40
 #: Pages of 4 KiB after which the write-ahead log is moved into the file: 16 MiB, well under 100 ms of work.
 _CHECKPOINT_PAGES = 4_000
 #: Journal entries after which its log is moved into its file, without waiting for anybody.
@@ -22,27 +31,33 @@ _CHECKPOINT_ENTRIES = 20_000
 _CACHE_KIB = 64 * 1024
 #: What a batch does where there is any conversion known by number alone, once its messages are merged.
 _BY_NUMBER = (
-    "unsettle_left",
     "merge_number_conversions",
-    "unsettle_reported",
     "touch_places",
     "touch_messages",
     "limit_messages",
     "resolve_numbers",
+    "match_conversions",
+    "note_unmatched",
 )
 
 
 class SqliteFollower:
     """Writes the ledger's file from the journal's; the only one to do so, from one thread at a time."""
 
-    def __init__(self, ledger: Path, journal: Path) -> None:
+    def __init__(self, ledger: Path, journal: Path, *, bounds: Bounds = BOUNDS) -> None:
         """Open or make the ledger, beside a journal that exists.
+
+        Args:
+            ledger: the ledger's file.
+            journal: the journal's file.
+            bounds: how many dimensions are counted apart; the same at every start.
 
         Raises:
             Misconfigured: a file is damaged, not ours, of a newer otpconv, or the ledger of an older one.
             Unavailable: the disk is full or fails.
         """
         self._path = ledger
+        self._bounds = bounds
         self._connection = connect(
             ledger, version=LEDGER_VERSION, schema=_SQL["schema"], durable=False, oldest=LEDGER_VERSION
         )
@@ -53,7 +68,7 @@ class SqliteFollower:
             if self._connection.pragma("user_version", schema="journal") != JOURNAL_VERSION:
                 self._connection.close()
                 raise AssertionError(journal)  # the journal is opened, and checked, first
-            for name in ("batch_schema", "changes_schema"):
+            for name in ("batch_schema", "combinations_schema", "unmatched_schema", "changes_schema"):
                 list(self._connection.execute(_SQL[name]))
         self._checkpointed = 0
 
@@ -93,7 +108,7 @@ class SqliteFollower:
         self._connection.execute(_SQL["empty_batch"])
         self._connection.execute(_SQL["unpack"], {"after": after, "upto": upto})
         (by_number,) = self._row("any_number_conversion", {})
-        self._connection.execute(_SQL["intern_dimensions"])
+        self._find_dimensions()
         if by_number:
             self._connection.execute(_SQL["forget_touched"])
             self._connection.execute(_SQL["touch_places"])
@@ -102,7 +117,31 @@ class SqliteFollower:
         if by_number:
             for name in _BY_NUMBER:
                 self._connection.execute(_SQL[name])
+        self._connection.execute(_SQL["forget_left"])
         self._settle()
+
+    def _find_dimensions(self) -> None:
+        """Decide by which dimensions the messages of the batch are counted."""
+        for name in ("forget_combinations", "gather_combinations", "find_combinations"):
+            self._connection.execute(_SQL[name])
+        (any_new,) = self._row("any_new_combination", {})
+        if not any_new:
+            return
+        self._connection.execute(_SQL["admit_values"], {"most": self._bounds.values})
+        self._connection.execute(_SQL["fold_values"])
+        self._admit(self._bounds.combinations)
+        for name, most in (
+            ("keep_routes", self._bounds.combinations + self._bounds.routes),
+            ("keep_nothing", _ANY),
+        ):
+            self._connection.execute(_SQL[name])
+            self._admit(most)
+        self._connection.execute(_SQL["keep_told"])
+
+    def _admit(self, most: int) -> None:
+        """Make what is still to be decided dimensions of its own, up to so many of an account and day."""
+        self._connection.execute(_SQL["admit_combinations"], {"most": most})
+        self._connection.execute(_SQL["find_folded"])
 
     def _settle(self) -> None:
         """Bring what the messages' triggers noted into the rollups."""
@@ -124,7 +163,12 @@ class SqliteFollower:
     def _expire(self, seq: int) -> None:
         unmatched_before, minutes_from = self._row("expiry", {"seq": seq})
         horizon = {"unmatched_before": unmatched_before, "minutes_from": minutes_from}
-        for name in ("drop_unmatched", "drop_unmatched_numbers", "drop_unsettled", "fold_minutes"):
+        for name in (
+            "drop_unmatched",
+            "drop_unmatched_numbers",
+            "drop_unmatched_conversions",
+            "fold_minutes",
+        ):
             self._connection.execute(_SQL[name], horizon)
         for name in ("settle", "forget_changes"):
             self._connection.execute(_SQL[name])

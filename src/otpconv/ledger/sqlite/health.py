@@ -12,6 +12,7 @@ from otpconv.errors import Misconfigured, OtpconvError
 from otpconv.ledger.contract import DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS
 from otpconv.ledger.finding import Finding
 from otpconv.ledger.sqlite.connection import connect_reader, mapped, statements
+from otpconv.model import OTHER
 
 _SQL = statements("health.sql")
 #: How long a ledger that lags is watched for a sign that somebody works on it, s.
@@ -37,6 +38,7 @@ def findings(journal: Path, ledger: Path, others: Sequence[Path], *, served: boo
     for grain in _GRAINS:
         yield _guarded(f"rollups by {grain}", _REBUILD, partial(_rollups, ledger, grain))
     yield _guarded("unmatched", _REBUILD, lambda: _unmatched(ledger))
+    yield _guarded("dimensions", _REBUILD, lambda: _folded(ledger))
 
 
 def lag(journal: Path, ledger: Path) -> int:
@@ -87,7 +89,15 @@ def _rollups(ledger: Path, grain: str) -> Finding:
 
 
 def _unmatched(ledger: Path) -> Finding:
+    if wrong := _number(ledger, "wrong_unmatched"):
+        text = f"the counts of {wrong:,} accounts differ from a recount"
+        return Finding("unmatched", ok=False, text=text, advice=_REBUILD)
     return Finding("unmatched", ok=True, text=f"{_number(ledger, 'unmatched'):,} messages and numbers")
+
+
+def _folded(ledger: Path) -> Finding:
+    text = f"{_number(ledger, 'folded'):,} messages are counted as {OTHER} in a dimension"
+    return Finding("dimensions", ok=True, text=text)
 
 
 def _guarded(check: str, advice: str, look: Callable[[], Finding]) -> Finding:

@@ -59,13 +59,33 @@ SELECT
     + (SELECT count(*) FROM (SELECT * FROM held EXCEPT SELECT * FROM recount));
 
 -- name: unmatched
-SELECT
-    (SELECT count(*) FROM messages WHERE requested_at IS NULL)
-    + (
-        SELECT count(*) FROM (SELECT DISTINCT account, number FROM number_conversions AS c WHERE NOT EXISTS (
+SELECT coalesce(sum(messages + numbers), 0) FROM unmatched;
+
+-- name: wrong_unmatched
+WITH recount AS (
+    SELECT account, sum(messages), sum(numbers)
+    FROM (
+        SELECT account, count(*) AS messages, 0 AS numbers FROM messages WHERE requested_at IS NULL GROUP BY account
+        UNION ALL
+        SELECT account, 0, count(DISTINCT number) FROM number_conversions AS c
+        WHERE NOT EXISTS (
             SELECT 1 FROM messages AS m INDEXED BY messages_by_number
             WHERE m.requested_at / 86400000 IN (c.conversion_time / 86400000, c.conversion_time / 86400000 - 1)
                 AND m.number = c.number
                 AND m.requested_at BETWEEN c.conversion_time - 86400000 AND c.conversion_time
-        ))
-    );
+        )
+        GROUP BY account
+    )
+    GROUP BY account
+), held AS (
+    SELECT * FROM unmatched WHERE messages <> 0 OR numbers <> 0
+)
+SELECT
+    (SELECT count(*) FROM (SELECT * FROM recount EXCEPT SELECT * FROM held))
+    + (SELECT count(*) FROM (SELECT * FROM held EXCEPT SELECT * FROM recount));
+
+-- name: folded
+SELECT coalesce(sum(r.requested), 0)
+FROM dimensions AS d CROSS JOIN rollups AS r
+    ON r.grain = 86400000 AND r.account = d.account AND r.start = d.day * 86400000 AND r.dimensions = d.id
+WHERE d.folded;

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from otpconv.ledger.contract import (
     DAY_MS,
     DIMENSIONS,
     HOUR_MS,
+    MAX_COUNTED,
+    MAX_SELF_REPORTED,
     MINUTE_MS,
     QUARTER_MS,
     SNAPSHOT_S,
@@ -114,11 +116,14 @@ class SqliteLedger:
     ) -> list[Count]:
         """Sum the rollups of a window by dimensions; `filters` holds the accepted values of a dimension."""
         with self.snapshot():
-            numbers, values = _groups(self._rows("dimensions", {"account": account}), by, filters)
+            spans = self._spans(window)
+            dimensions = self._rows("dimensions", {"account": account, "spans": spans})
+            first, numbers, values = _groups(dimensions, by, filters)
             bindings = {
                 "account": account,
                 "step": window.step,
-                "spans": self._spans(window),
+                "spans": spans,
+                "first": first,
                 "groups": numbers,
             }
             rows = self._rows("counts" if delays else "tallies", bindings)
@@ -126,6 +131,11 @@ class SqliteLedger:
             Count(row[0], values[int.from_bytes(row[1]) - 1], Tally(*row[2:_DELAYS]), row[_DELAYS:])
             for row in rows
         ]
+
+    def folded(self, account: int, start: int, end: int) -> int:
+        """Return how many messages of the days that [start, end), ms, touches are counted as `OTHER`."""
+        folded: int = self._rows("folded", {"account": account, "start": start, "end": end})[0][0]
+        return folded
 
     def minutes_from(self) -> int:
         """Return from when on (ms, a whole minute) rollups by minute are kept."""
@@ -138,9 +148,15 @@ class SqliteLedger:
         return unmatched
 
     def self_reported(self, account: int, start: int, end: int) -> list[SelfReportedRate]:
-        """Return the rates the account reported of itself in [start, end), ms, oldest first."""
-        rows = self._rows("self_reported", {"account": account, "start": start, "end": end})
-        return [SelfReportedRate(account, time, rate) for time, rate in rows]
+        """Return the newest rates the account reported of itself in [start, end), ms, oldest first."""
+        window = {"account": account, "start": start, "end": end, "most": MAX_SELF_REPORTED}
+        return [SelfReportedRate(account, *row) for row in reversed(self._rows("self_reported", window))]
+
+    def count_self_reported(self, account: int, start: int, end: int) -> int:
+        """Return how many rates the account reported of itself in [start, end), ms; `MAX_COUNTED` if more."""
+        window = {"account": account, "start": start, "end": end, "most": MAX_COUNTED}
+        count: int = self._rows("count_self_reported", window)[0][0]
+        return count
 
     def close(self) -> None:
         """Close the calling thread's connection; the others close with their threads."""
@@ -193,17 +209,20 @@ class SqliteLedger:
 
 
 def _groups(
-    dimensions: Iterable[_Row], by: Sequence[str], filters: Mapping[str, Collection[str]]
-) -> tuple[bytes, list[tuple[str, ...]]]:
-    """Number the groups from 1 on; return the number of each id by its place, and the groups' values."""
+    dimensions: Sequence[_Row], by: Sequence[str], filters: Mapping[str, Collection[str]]
+) -> tuple[int, bytes, list[tuple[str, ...]]]:
+    """Number the groups from 1 on; return the first id, each id's number by its place, the groups' values."""
     places = [1 + DIMENSIONS.index(name) for name in by]
     tests = [(1 + DIMENSIONS.index(name), set(accepted)) for name, accepted in filters.items()]
+    first = min((row[0] for row in dimensions), default=0)
+    of = bytearray(4 * (max((row[0] for row in dimensions), default=-1) + 1 - first))
     numbers: dict[tuple[str, ...], int] = {}
-    of: dict[int, int] = {}
     for row in dimensions:
         if all(row[place] in accepted for place, accepted in tests):
-            of[row[0]] = numbers.setdefault(tuple([row[place] for place in places]), len(numbers) + 1)
-    return b"".join(of.get(each, 0).to_bytes(4) for each in range(max(of, default=0) + 1)), list(numbers)
+            number = numbers.setdefault(tuple([row[place] for place in places]), len(numbers) + 1)
+            place = 4 * (row[0] - first)
+            of[place : place + 4] = number.to_bytes(4)
+    return first, bytes(of), list(numbers)
 
 
 def _message(row: _Row) -> Message:

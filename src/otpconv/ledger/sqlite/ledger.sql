@@ -50,34 +50,37 @@ SELECT
 FROM journal.batches AS b CROSS JOIN jsonb_each(b.reports)
 WHERE b.seq > :after AND b.seq <= :upto;
 
--- name: intern_dimensions
-INSERT OR IGNORE INTO dimensions (account, country, carrier, provider, template, sender, channel, access_key)
-SELECT DISTINCT account, country, carrier, provider, template, sender, channel, access_key
-FROM batch WHERE kind = 1;
-
 -- name: merge_requested
 INSERT INTO messages
-    (account, message_id, requested_at, dimensions, number, number_range, session_id, attempt, session)
-SELECT r.account, r.message_id, r.at, d.id, r.number, r.number_range, r.session_id, r.attempt,
+    (account, message_id, requested_at, dimensions, told, number, number_range, session_id, attempt, session)
+SELECT r.account, r.message_id, r.at, c.dimensions, c.told, r.number, r.number_range, r.session_id, r.attempt,
     iif(r.session_id = '', NULL, 0)
-FROM batch AS r CROSS JOIN dimensions AS d
-    ON d.account = r.account AND d.country = r.country AND d.carrier = r.carrier AND d.provider = r.provider
-    AND d.template = r.template AND d.sender = r.sender AND d.channel = r.channel AND d.access_key = r.access_key
+FROM batch AS r CROSS JOIN combinations AS c
+    ON c.account = r.account AND c.day = r.at / 86400000 AND c.country = r.country AND c.carrier = r.carrier
+    AND c.provider = r.provider AND c.template = r.template AND c.sender = r.sender AND c.channel = r.channel
+    AND c.access_key = r.access_key
 WHERE r.kind = 1
 ON CONFLICT (account, message_id) DO UPDATE SET
-    requested_at = excluded.requested_at, dimensions = excluded.dimensions, number = excluded.number,
-    number_range = excluded.number_range, session_id = excluded.session_id, attempt = excluded.attempt,
+    requested_at = excluded.requested_at, dimensions = excluded.dimensions, told = excluded.told,
+    number = excluded.number, number_range = excluded.number_range, session_id = excluded.session_id,
+    attempt = excluded.attempt,
     session = iif(excluded.session_id = messages.session_id, messages.session, excluded.session)
 WHERE messages.requested_at IS NULL
     OR excluded.requested_at < messages.requested_at
     OR excluded.requested_at = messages.requested_at AND CASE
-        WHEN excluded.dimensions = messages.dimensions THEN
+        WHEN excluded.dimensions = messages.dimensions AND excluded.told IS messages.told THEN
             (excluded.session_id, excluded.attempt, coalesce(excluded.number, x''))
             < (messages.session_id, messages.attempt, coalesce(messages.number, x''))
         ELSE
-            (SELECT country, carrier, provider, template, sender, channel, access_key
+            (SELECT coalesce(excluded.told ->> 0, country), coalesce(excluded.told ->> 1, carrier),
+                coalesce(excluded.told ->> 2, provider), coalesce(excluded.told ->> 3, template),
+                coalesce(excluded.told ->> 4, sender), coalesce(excluded.told ->> 5, channel),
+                coalesce(excluded.told ->> 6, access_key)
              FROM dimensions WHERE id = excluded.dimensions)
-            < (SELECT country, carrier, provider, template, sender, channel, access_key
+            < (SELECT coalesce(messages.told ->> 0, country), coalesce(messages.told ->> 1, carrier),
+                coalesce(messages.told ->> 2, provider), coalesce(messages.told ->> 3, template),
+                coalesce(messages.told ->> 4, sender), coalesce(messages.told ->> 5, channel),
+                coalesce(messages.told ->> 6, access_key)
                FROM dimensions WHERE id = messages.dimensions)
     END;
 
@@ -103,20 +106,6 @@ ON CONFLICT (account, message_id) DO UPDATE SET
 INSERT OR IGNORE INTO number_conversions
 SELECT account, number, delivered, at FROM batch
 WHERE kind = 2 AND message_id IS NULL;
-
--- name: unsettle_reported
-INSERT OR IGNORE INTO unsettled_hours
-SELECT at / 3600000 * 3600000, account, number FROM batch
-WHERE kind = 2 AND message_id IS NULL;
-
--- name: unsettle_left
--- A message that is no longer where it was leaves the conversions of 24 hours behind.
-INSERT OR IGNORE INTO unsettled_hours
-SELECT p.requested_at / 3600000 * 3600000 + hour.value * 3600000, p.account, p.number
-FROM touched_places AS p CROSS JOIN messages AS m ON m.id = p.id CROSS JOIN json_each(
-    '[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24]'
-) AS hour
-WHERE m.number IS NOT p.number OR m.requested_at <> p.requested_at;
 
 -- name: merge_self_reported
 INSERT OR IGNORE INTO self_reported_rates
@@ -231,23 +220,6 @@ WHERE requested_at IS NULL AND account IN (SELECT account FROM accounts) AND max
     coalesce(true_last, 0), coalesce(false_last, 0), coalesce(true_arrival, 0), coalesce(true_unknown, 0),
     coalesce(false_unknown, 0)
 ) < :unmatched_before;
-
--- name: drop_unmatched_numbers
-DELETE FROM number_conversions WHERE (account, number, delivered, conversion_time) IN (
-    SELECT c.account, c.number, c.delivered, c.conversion_time
-    FROM unsettled_hours AS h CROSS JOIN number_conversions AS c
-        ON c.account = h.account AND c.number = h.number AND c.delivered IN (0, 1)
-        AND c.conversion_time >= h.start AND c.conversion_time < min(h.start + 3600000, :unmatched_before)
-    WHERE h.start < :unmatched_before AND NOT EXISTS (
-        SELECT 1 FROM messages AS m INDEXED BY messages_by_number
-        WHERE m.requested_at / 86400000 IN (c.conversion_time / 86400000, c.conversion_time / 86400000 - 1)
-            AND m.number = c.number
-            AND m.requested_at BETWEEN c.conversion_time - 86400000 AND c.conversion_time
-    )
-);
-
--- name: drop_unsettled
-DELETE FROM unsettled_hours WHERE start < :unmatched_before / 3600000 * 3600000;
 
 -- name: drop_minutes
 DELETE FROM rollups WHERE grain = 60000 AND account IN (SELECT DISTINCT account FROM dimensions)

@@ -45,13 +45,21 @@ SELECT 1 FROM number_conversions
 WHERE account = :account AND number = unhex(:number) AND conversion_time = :conversion_time AND delivered = :delivered;
 
 -- name: dimensions
+-- Those of the days that the spans touch.
 SELECT id, country, carrier, provider, template, sender, channel, access_key FROM dimensions
-WHERE account = :account;
+WHERE account = :account AND day >= (SELECT min(value ->> 1) / 86400000 FROM json_each(:spans))
+    AND day <= (SELECT max(value ->> 2) / 86400000 FROM json_each(:spans));
+
+-- name: folded
+SELECT coalesce(sum(r.requested), 0)
+FROM dimensions AS d CROSS JOIN rollups AS r
+    ON r.grain = 86400000 AND r.account = d.account AND r.start = d.day * 86400000 AND r.dimensions = d.id
+WHERE d.account = :account AND d.folded AND d.day BETWEEN :start / 86400000 AND (:end - 1) / 86400000;
 
 -- name: counts
--- :groups has four bytes for each id of dimensions: the number of its group, 0 for none. Found by its place, it
--- costs a row next to nothing: a join was three to eight times slower.
-SELECT iif(:step IS NULL, 0, r.start / :step * :step) AS slot, substr(:groups, 4 * r.dimensions + 1, 4) AS of,
+-- :groups has four bytes for each id of dimensions from :first on: the number of its group, 0 for none. Found by its
+-- place, it costs a row next to nothing: a join was three to eight times slower.
+SELECT iif(:step IS NULL, 0, r.start / :step * :step) AS slot, substr(:groups, 4 * (r.dimensions - :first) + 1, 4) AS of,
     sum(requested), sum(verified), sum(first_requested), sum(first_verified), sum(sessions),
     sum(sessions_verified), sum(reported),
     sum(d0), sum(d1), sum(d2), sum(d3), sum(d4), sum(d5), sum(d6), sum(d7), sum(d8), sum(d9), sum(d10),
@@ -66,7 +74,7 @@ GROUP BY slot, of;
 
 -- name: tallies
 -- The same without the delays: a third of the time.
-SELECT iif(:step IS NULL, 0, r.start / :step * :step) AS slot, substr(:groups, 4 * r.dimensions + 1, 4) AS of,
+SELECT iif(:step IS NULL, 0, r.start / :step * :step) AS slot, substr(:groups, 4 * (r.dimensions - :first) + 1, 4) AS of,
     sum(requested), sum(verified), sum(first_requested), sum(first_verified), sum(sessions),
     sum(sessions_verified), sum(reported)
 FROM json_each(:spans) AS span CROSS JOIN rollups AS r
@@ -76,21 +84,19 @@ WHERE of > x'00000000'
 GROUP BY slot, of;
 
 -- name: unmatched
-SELECT
-    (SELECT count(*) FROM messages WHERE account = :account AND requested_at IS NULL)
-    + (
-        SELECT count(DISTINCT number) FROM number_conversions AS c
-        WHERE c.account = :account AND NOT EXISTS (
-            SELECT 1 FROM messages AS m INDEXED BY messages_by_number
-            WHERE m.requested_at / 86400000 IN (c.conversion_time / 86400000, c.conversion_time / 86400000 - 1)
-                AND m.number = c.number
-                AND m.requested_at BETWEEN c.conversion_time - 86400000 AND c.conversion_time
-        )
-    );
+SELECT coalesce((SELECT messages + numbers FROM unmatched WHERE account = :account), 0);
 
 -- name: minutes_from
 SELECT minutes_from FROM progress;
 
 -- name: self_reported
+-- The newest of them.
 SELECT report_time, rate FROM self_reported_rates
-WHERE account = :account AND report_time >= :start AND report_time < :end ORDER BY report_time, rate;
+WHERE account = :account AND report_time >= :start AND report_time < :end
+ORDER BY report_time DESC, rate DESC LIMIT :most;
+
+-- name: count_self_reported
+SELECT count(*) FROM (
+    SELECT 1 FROM self_reported_rates
+    WHERE account = :account AND report_time >= :start AND report_time < :end LIMIT :most
+);

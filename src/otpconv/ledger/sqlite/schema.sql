@@ -9,13 +9,29 @@ CREATE TABLE IF NOT EXISTS progress (
 ) STRICT;
 INSERT OR IGNORE INTO progress VALUES (1, 0, 0);
 
+-- What the messages of a day (of UTC, by requested_at) are counted by; dimensions.sql says which there are.
 CREATE TABLE IF NOT EXISTS dimensions (
     id INTEGER PRIMARY KEY,
     account INTEGER NOT NULL,
+    day INTEGER NOT NULL,           -- days since 1970
     country TEXT NOT NULL, carrier TEXT NOT NULL, provider TEXT NOT NULL,
     template TEXT NOT NULL, sender TEXT NOT NULL, channel TEXT NOT NULL, access_key TEXT NOT NULL,
-    UNIQUE (account, country, carrier, provider, template, sender, channel, access_key)
+    folded INTEGER GENERATED ALWAYS AS (     -- whether a value stands for others
+        '(other)' IN (country, carrier, provider, template, sender, channel, access_key)
+    ) VIRTUAL,
+    UNIQUE (account, day, country, carrier, provider, template, sender, channel, access_key)
 ) STRICT;
+
+CREATE INDEX IF NOT EXISTS dimensions_folded ON dimensions (account, day) WHERE folded;
+
+-- The values of a day that are kept apart, but for the empty ones.
+CREATE TABLE IF NOT EXISTS dimension_values (
+    account INTEGER NOT NULL,
+    day INTEGER NOT NULL,
+    dimension INTEGER NOT NULL,     -- 0 for country, 1 for carrier, …, in the order of the columns above
+    value TEXT NOT NULL,
+    PRIMARY KEY (account, day, dimension, value)
+) STRICT, WITHOUT ROWID;
 
 -- In the order of arrival, so that messages near in time share pages.
 CREATE TABLE IF NOT EXISTS messages (
@@ -24,6 +40,7 @@ CREATE TABLE IF NOT EXISTS messages (
     message_id TEXT NOT NULL,
     requested_at INTEGER,           -- NULL while unmatched
     dimensions INTEGER REFERENCES dimensions (id),
+    told TEXT,                      -- the values as they were reported, a JSON list, where some are counted as `(other)`
     number BLOB,
     number_range TEXT,
     session_id TEXT,
@@ -66,7 +83,10 @@ CREATE VIEW IF NOT EXISTS message_states AS
 SELECT m.id, m.account, m.message_id, m.requested_at, m.number, m.verified_at, m.reported,
     '[' || iif(m.requested_at IS NULL, 'null', json_array(
         1, m.account, m.message_id, m.requested_at,
-        json_array(d.country, d.carrier, d.provider, d.template, d.sender, d.channel, d.access_key),
+        coalesce(
+            json(m.told),
+            json_array(d.country, d.carrier, d.provider, d.template, d.sender, d.channel, d.access_key)
+        ),
         lower(hex(m.number)), m.number_range, m.session_id, m.attempt
     )) || ',' || coalesce(m.true_first, 'null') || ',' || coalesce(m.true_last, 'null')
     || ',' || coalesce(m.false_last, 'null') || ',' || coalesce(m.true_arrival, 'null')
@@ -101,14 +121,22 @@ CREATE TABLE IF NOT EXISTS number_conversions (
     PRIMARY KEY (account, number, delivered, conversion_time)
 ) STRICT, WITHOUT ROWID;
 
--- The hours (of UTC) of a number in which conversions may be that are about no message: all those that no expiry
--- has looked at yet, and again those that a message moved away from.
-CREATE TABLE IF NOT EXISTS unsettled_hours (
-    start INTEGER NOT NULL,
+-- When conversions known by number alone were made that no message explains; unmatched.sql says how it follows.
+CREATE TABLE IF NOT EXISTS unmatched_conversions (
     account INTEGER NOT NULL,
     number BLOB NOT NULL,
-    PRIMARY KEY (start, account, number)
+    conversion_time INTEGER NOT NULL,
+    PRIMARY KEY (account, number, conversion_time)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS unmatched_conversions_by_time ON unmatched_conversions (conversion_time);
+
+-- How many messages, and how many numbers, have conversions that no message explains.
+CREATE TABLE IF NOT EXISTS unmatched (
+    account INTEGER PRIMARY KEY,
+    messages INTEGER NOT NULL CHECK (messages >= 0),
+    numbers INTEGER NOT NULL CHECK (numbers >= 0)
+) STRICT;
 
 CREATE TABLE IF NOT EXISTS self_reported_rates (
     account INTEGER NOT NULL,
