@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import os
 import shutil
 import ssl
 import subprocess
@@ -34,12 +33,6 @@ settings.load_profile("tests")
 
 #: Loads no certificates, which takes httpx a tenth of a second a client.
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-
-def pytest_configure() -> None:
-    """Let nothing that the caller's shell exports configure what is tested."""
-    for name in [name for name in os.environ if name.startswith("OTPCONV_")]:  # noqa: TID251
-        del os.environ[name]  # noqa: TID251
 
 
 @pytest.fixture(scope="session")

@@ -3,17 +3,19 @@
 The native API and the messages of brokers have the same fields.
 """
 
+import re
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from otpconv.model import MESSAGE_ID_PATTERN, MESSAGE_ID_RULE
+from otpconv.model import MESSAGE_ID_PATTERN, MESSAGE_ID_RULE, OTHER
 
 # The last part keeps Python's `$` from allowing a line feed at the end.
 _END = r"$(?!\n)"
 _MESSAGE_ID = f"^{MESSAGE_ID_PATTERN}{_END}"
 _TEXT = rf"^[^\x00-\x1f\x7f]*{_END}"
+_VALUE = rf"^(?!{re.escape(OTHER)}$)[^\x00-\x1f\x7f]*{_END}"
 _COUNTRY = f"^[A-Za-z]{{2}}{_END}"
 #: What msgspec says a text must match, and the same in words.
 _WORDS = {
@@ -21,6 +23,7 @@ _WORDS = {
     for pattern, words in (
         (_MESSAGE_ID, MESSAGE_ID_RULE),
         (_TEXT, "text without control characters"),
+        (_VALUE, f"text without control characters, and not {OTHER}, which stands for many values"),
         (_COUNTRY, "two letters, as in ISO 3166"),
     )
 }
@@ -47,7 +50,9 @@ Time = Annotated[
     int, Meta(ge=0, le=_LATEST_MS, description="Milliseconds since 1970, UTC", examples=[1767225600000])
 ]
 Text = Annotated[str, Meta(max_length=128, pattern=_TEXT)]
-Channel = Annotated[str, Meta(max_length=32, pattern=_TEXT)]
+#: A value of a dimension.
+Value = Annotated[str, Meta(max_length=128, pattern=_VALUE)]
+Channel = Annotated[str, Meta(max_length=32, pattern=_VALUE)]
 Country = Annotated[str, Meta(pattern=_COUNTRY, description="ISO 3166 alpha-2")]
 Attempt = Annotated[int, Meta(ge=1, le=1000, description="1 = first send, 2 = first resend")]
 

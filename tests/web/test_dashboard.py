@@ -13,6 +13,7 @@ import pytest
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.errors import Unavailable
+from otpconv.ledger.contract import BOUNDS
 from otpconv.rates.timeline import Chart, Slot
 from otpconv.web.drawing import Drawer
 
@@ -72,6 +73,23 @@ def test_the_csv_has_what_the_api_has(
         lines = browser.get("/dashboard/rates.csv?by=country").text.splitlines()
     assert lines[0].startswith("country,requested,verified,rate,rate_low,rate_high,pending")
     assert lines[1].startswith("DE,25,0,0.0,")
+
+
+def test_the_page_tells_how_many_messages_are_counted_as_other(
+    visit: Visit,
+    key: AccessKey,
+    own: httpx.Client,
+    eventually: Callable[[Callable[[], object], object], None],
+) -> None:
+    few = [{"message_id": f"m{n}", "template": f"code {n}"} for n in range(BOUNDS.values)]
+    own.post("/v1/messages", json={"messages": few})
+    with visit(key) as browser:
+        eventually(lambda: "counted as (other)" in browser.get("/dashboard").text, False)
+        many = [{"message_id": f"n{n}", "template": f"new {n}"} for n in range(12)]
+        own.post("/v1/messages", json={"messages": many})
+        eventually(
+            lambda: "12 messages of these days are counted as (other)" in browser.get("/dashboard").text, True
+        )
 
 
 def test_a_message_has_its_history_in_the_order_of_time(

@@ -9,6 +9,8 @@ from prometheus_client.parser import text_string_to_metric_families as text_form
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
+from otpconv.ledger.contract import BOUNDS
+from otpconv.model import OTHER
 from otpconv.web.metrics import MAX_ROUTES
 from web.wire import connect, exchange, v3
 
@@ -37,6 +39,7 @@ def test_both_formats_are_valid(own: httpx.Client) -> None:
         "otpconv_apply_seconds",
         "otpconv_journal_lag_reports",
         "otpconv_unmatched_conversions",
+        "otpconv_folded_messages",
         "otpconv_requested_messages",
         "otpconv_verified_messages",
     }
@@ -84,6 +87,9 @@ def test_messages_are_told_by_provider_and_country_and_the_rest_is_summed_up(
         for provider in range(MAX_ROUTES + 20)
         for n in range(1 + (provider < 10))
     ]
+    messages += [
+        {"message_id": f"other-{n}", "provider": "other", "requested_at": now - 60_000} for n in range(3)
+    ]
     own.post("/v1/messages", json={"messages": messages}).raise_for_status()
     conversions = [{"message_id": f"3-{n}", "delivered": True} for n in range(2)]
     own.post("/v1/conversions", json={"conversions": conversions}).raise_for_status()
@@ -95,7 +101,8 @@ def test_messages_are_told_by_provider_and_country_and_the_rest_is_summed_up(
     eventually(verified, 2)
     requested = samples(own, "otpconv_requested_messages", "provider", "country", "window")
     assert requested["p3", "DE", "1h"] == requested["p3", "DE", "all"] == 2
-    assert requested["other", "other", "1h"] == 20
+    assert requested[OTHER, OTHER, "1h"] == 21
+    assert requested["other", "", "1h"] == 3
     assert len(requested) == 2 * (MAX_ROUTES + 1)
     assert sum(requested.values()) == 2 * len(messages)
 
@@ -107,3 +114,11 @@ def test_who_may_not_is_refused(make_key: Callable[..., AccessKey], server: Loca
     assert (answer.status_code, answer.json()["code"]) == (403, "AccessDenied")
     reading = make_key("OtpconvReadOnly")
     assert httpx.get(f"{server.url}/metrics", auth=(reading.access_key_id, reading.secret)).status_code == 200
+
+
+def test_messages_that_are_counted_as_other_are_told(
+    own: httpx.Client, eventually: Callable[..., None]
+) -> None:
+    messages = [{"message_id": f"m{n}", "template": f"code {n}"} for n in range(BOUNDS.values + 30)]
+    own.post("/v1/messages", json={"messages": messages}).raise_for_status()
+    eventually(lambda: samples(own, "otpconv_folded_messages"), {(): 30})

@@ -14,8 +14,9 @@ from pyarrow import parquet
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
-from otpconv.ledger.contract import DIMENSIONS
-from web.wire import Request, send
+from otpconv.ledger.contract import BOUNDS, DIMENSIONS, MAX_SELF_REPORTED
+from otpconv.model import OTHER
+from web.wire import Request, connect, exchange, send, v3
 
 Eventually = Callable[[Callable[[], object], object], None]
 
@@ -80,6 +81,20 @@ def basic(row: dict[str, Any]) -> dict[str, Any]:
 
 
 # Recording.
+
+
+@pytest.mark.parametrize("name", ["carrier", "provider", "template", "sender", "channel"])
+def test_no_value_can_be_called_as_the_sum_of_others_is(own: httpx.Client, name: str) -> None:
+    found = post(own, message("a", **{name: OTHER}), message("b", **{name: f"{OTHER} "}))
+    assert found["recorded"] == 1
+    (rejected,) = found["rejected"]
+    assert rejected["index"] == 0
+    assert OTHER in rejected["message"]
+    assert name in rejected["message"]
+
+
+def test_a_session_may_be_called_anything(own: httpx.Client) -> None:
+    assert post(own, message("a", session_id=OTHER))["recorded"] == 1
 
 
 def test_a_batch_is_recorded_once_and_unchanged_ever_after(own: httpx.Client) -> None:
@@ -635,8 +650,41 @@ def test_a_window_is_half_open_and_widened_to_the_grain_there_is(counted: httpx.
             "maturity": None,
             "unmatched": 0,
             "lag": 0,
+            "folded": 0,
             "self_reported": [],
+            "self_reported_left_out": 0,
         }
+
+
+def test_values_beyond_the_bound_share_a_row_that_is_told_and_can_be_asked_for(
+    own: httpx.Client, eventually: Eventually
+) -> None:
+    post(own, *(message(str(n), template=f"code {n}") for n in range(BOUNDS.values + 30)))
+    post(own, conversion(str(BOUNDS.values + 7)), to="conversions")
+    eventually(lambda: rows(own, template=OTHER), [row(30, 1)])
+    found = rows(own, by="template")
+    assert len(found) == BOUNDS.values + 1
+    assert [each for each in found if each["template"] == OTHER] == [row(30, 1, template=OTHER)]
+    assert sum(each["requested"] for each in found) == BOUNDS.values + 30
+    assert own.get("/v1/rates", params={"start": SENT, "end": SENT + 1}).json()["folded"] == 30
+    assert own.get("/v1/rates", params={"start": SENT - 2 * 86_400_000, "end": DAY}).json()["folded"] == 0
+    # The message itself keeps what was reported of it.
+    assert own.get(f"/v1/messages/{BOUNDS.values + 7}").json()["template"] == f"code {BOUNDS.values + 7}"
+    assert post(own, message("229", template="code 229"))["unchanged"] == 1
+
+
+def test_of_many_self_reported_rates_an_answer_has_the_newest_and_tells_how_many_more(
+    server: LocalServer, own: httpx.Client, key: AccessKey
+) -> None:
+    connection = connect(server.url)
+    for n in range(MAX_SELF_REPORTED + 3):
+        rate = {"ConversionRate": "0.5", "ReportTime": str(SENT + n)}
+        exchange(connection, v3(key, rate, headers={"x-acs-action": "ConversionData"}))
+    connection.close()
+    answer = own.get("/v1/rates", params={"start": SENT, "end": SENT + QUARTER_MS}).json()
+    times = [each["report_time"] for each in answer["self_reported"]]
+    assert times == list(range(SENT + 3, SENT + MAX_SELF_REPORTED + 3))
+    assert answer["self_reported_left_out"] == 3
 
 
 def test_a_recent_window_is_told_to_the_minute(own: httpx.Client, eventually: Eventually) -> None:

@@ -20,6 +20,7 @@ from otpconv.cli.options import (
 from otpconv.cli.rates_table import iso, percent, table
 from otpconv.cli.terminal import note, output
 from otpconv.errors import Misconfigured
+from otpconv.model import OTHER
 
 Picture = Annotated[
     Path | None, typer.Argument(metavar="[FILE]", help="With --plot: a .png or .svg file to draw into.")
@@ -130,10 +131,14 @@ def _show(answer: dict[str, Any], dimensions: list[str], file: Path | None, *, p
         source = f"learned from {maturity['learned_from']} {learned}" if learned else "not learned yet"
         console.print(f"pending: younger than {maturity['horizon_ms'] / 60_000:.1f} min, {source}")
     console.print(f"{answer['unmatched']} unmatched")
+    if answer["folded"]:
+        console.print(f"{answer['folded']:,} messages are counted as {OTHER}: too many values in a day")
     if answer["lag"]:
         console.print(
             f"the server is catching up: {answer['lag']:,} acknowledged reports are not counted yet"
         )
+    if answer["self_reported_left_out"]:
+        console.print(f"{answer['self_reported_left_out']:,} older self-reported rates are left out")
     for reported in answer["self_reported"]:
         console.print(f"self-reported at {iso(reported['report_time'])}: {percent(reported['rate'])}")
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from otpconv.fields import Attempt, Channel, Country, MessageId, Number, Text, Time, in_words
+from otpconv.fields import Attempt, Channel, Country, MessageId, Number, Text, Time, Value, in_words
 from otpconv.reporter.reports import MESSAGE, Report
 
 _CONVERSION, _REQUESTED = b'{"kind":"conversion",', b'{"kind":"requested",'
@@ -39,10 +39,10 @@ class RequestedEvent(
     requested_at: Time
     to: Number | None = None
     country: Country | None = None
-    carrier: Text | None = None
-    provider: Text = ""
-    template: Text = ""
-    sender: Text = ""
+    carrier: Value | None = None
+    provider: Value = ""
+    template: Value = ""
+    sender: Value = ""
     channel: Channel = "sms"
     session_id: Text = ""
     attempt: Attempt | None = None

@@ -11,11 +11,12 @@ from starlette.responses import Response
 
 from otpconv.access.keys import AccessKey
 from otpconv.ledger.contract import DAY_MS, HOUR_MS, MINUTE_MS, Count, Ledger, Window
+from otpconv.model import OTHER
 from otpconv.service import Service
 
-#: Combinations of provider and country that have metrics of their own; the rest is summed up as `other`.
+#: Combinations of provider and country that have metrics of their own; the rest is summed up as `OTHER`.
 MAX_ROUTES = 100
-_OTHER = ("other", "other")
+_OTHER = (OTHER, OTHER)
 _LABELS = ("provider", "country", "window")
 
 
@@ -73,6 +74,11 @@ class _Account(Collector):
             "otpconv_unmatched_conversions",
             "Messages and numbers with conversions that no known message explains.",
             self._ledger.unmatched(self._account),
+        )
+        yield GaugeMetricFamily(
+            "otpconv_folded_messages",
+            f"Messages of today (UTC) that are counted as {OTHER} in a dimension: it had too many values.",
+            self._ledger.folded(self._account, self._now, self._now + 1),
         )
         requested = GaugeMetricFamily(
             "otpconv_requested_messages", "Messages that were handed to a vendor.", labels=_LABELS

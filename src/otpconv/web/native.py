@@ -12,7 +12,7 @@ from starlette.responses import Response
 from otpconv.access.keys import AccessKey
 from otpconv.errors import BadCredentials, InvalidNumber, InvalidRequest, NotFound, Refused
 from otpconv.ledger.contract import Ledger
-from otpconv.model import Report, SelfReportedRate
+from otpconv.model import Report
 from otpconv.phone import NumberHash
 from otpconv.rates import RateAnswer, answer, parse_query
 from otpconv.service import Service
@@ -31,7 +31,7 @@ from otpconv.web.native_types import (
     Rejected,
 )
 from otpconv.web.rate_formats import LAG_HEADER, rates_response, wanted_format
-from otpconv.web.rates_out import rates_out, row_out
+from otpconv.web.rates_out import Notes, notes, rates_out, row_out
 
 _MESSAGES = BatchReader("messages", Messages, MessageIn)
 _CONVERSIONS = BatchReader("conversions", Conversions, ConversionIn)
@@ -85,13 +85,12 @@ class NativeApi:
         now = self._service.clock()
         query = parse_query([(name, value) for name, value in given if name != "format"], now)
 
-        def rates(ledger: Ledger) -> tuple[RateAnswer, int, list[SelfReportedRate]]:
+        def rates(ledger: Ledger) -> tuple[RateAnswer, Notes]:
             found = answer(ledger, key.account, query, now)
-            reported = ledger.self_reported(key.account, found.start, found.end)
-            return found, ledger.unmatched(key.account), reported
+            return found, notes(ledger, key.account, found)
 
-        (found, unmatched, reported), lag = await self._service.ask(rates)
-        head = rates_out(found, query, lag=lag, unmatched=unmatched, self_reported=reported)
+        (found, beside), lag = await self._service.ask(rates)
+        head = rates_out(found, query, lag=lag, beside=beside)
         rows = (row_out(row, query.by) for row in found.rows)
         return await self._service.beside(lambda: rates_response(wanted, head, rows, query))
 

@@ -4,7 +4,9 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from otpconv.fields import Attempt, Channel, Country, MessageId, Number, Text, Time
+from otpconv.fields import Attempt, Channel, Country, MessageId, Number, Text, Time, Value
+from otpconv.ledger.contract import MAX_COUNTED, MAX_SELF_REPORTED
+from otpconv.model import OTHER
 
 
 class MessageIn(Struct, forbid_unknown_fields=True):
@@ -14,10 +16,10 @@ class MessageIn(Struct, forbid_unknown_fields=True):
     requested_at: Time | None = None
     to: Number | None = None
     country: Country | None = None
-    carrier: Text | None = None
-    provider: Text = ""
-    template: Text = ""
-    sender: Text = ""
+    carrier: Value | None = None
+    provider: Value = ""
+    template: Value = ""
+    sender: Value = ""
     channel: Channel = "sms"
     session_id: Text = ""
     attempt: Attempt | None = None
@@ -187,11 +189,26 @@ class Rates(Struct, kw_only=True):
     level: Annotated[str, Meta(description="What is counted: message, first_attempt or session")]
     denominator: Annotated[str, Meta(description="What `requested` counts, in words")]
     maturity: Annotated[MaturityOut | None, Meta(description="Null when all of the window is old enough")]
-    unmatched: int
+    unmatched: Annotated[
+        int, Meta(description="Messages and numbers with conversions that no known message explains")
+    ]
+    folded: Annotated[
+        int,
+        Meta(
+            description=f"Messages of the window's days (UTC) that are counted as {OTHER} in a dimension,"
+            " which had too many values that day"
+        ),
+    ]
     lag: Annotated[
         int, Meta(description="Reports acknowledged before the question that this answer lacks; 0 normally")
     ]
-    self_reported: list[SelfReported]
+    self_reported: Annotated[
+        list[SelfReported], Meta(description=f"At most {MAX_SELF_REPORTED}, the newest of the window")
+    ]
+    self_reported_left_out: Annotated[
+        int,
+        Meta(description=f"How many older ones the window has; {MAX_COUNTED:,} of all are counted at most"),
+    ]
     compared: Compared | UnsetType = UNSET
     rows: list[RateOut]
 

@@ -3,30 +3,55 @@
 from collections.abc import Sequence
 from typing import Any
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 
+from otpconv.ledger.contract import Ledger
 from otpconv.model import SelfReportedRate
 from otpconv.rates import LEVELS, RateAnswer, RateQuery, RateRow
 from otpconv.web.native_types import Compared, MaturityOut, RateOut, Rates, SelfReported
 
 
-def rates_out(
-    found: RateAnswer,
-    query: RateQuery,
-    *,
-    lag: int,
-    unmatched: int = 0,
-    self_reported: Sequence[SelfReportedRate] = (),
-) -> Rates:
+class Notes(Struct, frozen=True):
+    """What an answer tells of the account beside its rows.
+
+    Attributes:
+        unmatched: how many messages and numbers have conversions that no known message explains.
+        folded: how many messages of the window's days are counted as `model.OTHER` in a dimension.
+        self_reported: the rates that the account reported of itself in the window, the newest of them.
+        left_out: how many more of these there are, as far as they are counted.
+    """
+
+    unmatched: int = 0
+    folded: int = 0
+    self_reported: Sequence[SelfReportedRate] = ()
+    left_out: int = 0
+
+
+def notes(ledger: Ledger, account: int, found: RateAnswer) -> Notes:
+    """Return what there is to tell beside an answer.
+
+    Raises:
+        Unavailable: the storage failed.
+    """
+    reported = ledger.self_reported(account, found.start, found.end)
+    return Notes(
+        ledger.unmatched(account),
+        ledger.folded(account, found.start, found.end),
+        reported,
+        ledger.count_self_reported(account, found.start, found.end) - len(reported),
+    )
+
+
+def rates_out(found: RateAnswer, query: RateQuery, *, lag: int, beside: Notes | None = None) -> Rates:
     """Return an answer without its rows.
 
     Args:
         found: the answer.
         query: the question.
         lag: how many acknowledged reports the answer lacks.
-        unmatched: how many conversions no known message explains.
-        self_reported: the rates that the account reported of itself in the window.
+        beside: what is told beside the rows; formats that have the rows alone need none.
     """
+    beside = beside or Notes()
     learned = found.maturity
     return Rates(
         start=found.start,
@@ -34,9 +59,11 @@ def rates_out(
         level=query.level,
         denominator=LEVELS[query.level],
         maturity=MaturityOut(learned.horizon_ms, learned.learned_from, learned.scope) if learned else None,
-        unmatched=unmatched,
+        unmatched=beside.unmatched,
+        folded=beside.folded,
         lag=lag,
-        self_reported=[SelfReported(each.report_time, each.rate) for each in self_reported],
+        self_reported=[SelfReported(each.report_time, each.rate) for each in beside.self_reported],
+        self_reported_left_out=beside.left_out,
         compared=Compared(*found.before) if found.before else UNSET,
         rows=[],
     )

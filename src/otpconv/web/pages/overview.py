@@ -34,6 +34,7 @@ class Overview(Struct, frozen=True):
         history: the rates over time.
         step_ms: from one of its rows to the next.
         parts: one for each dimension that has more than one value.
+        folded: how many messages of the window's days are counted as `model.OTHER` in a dimension.
     """
 
     view: View
@@ -44,6 +45,7 @@ class Overview(Struct, frozen=True):
     history: RateAnswer
     step_ms: int
     parts: list[Part]
+    folded: int
 
 
 def overview(ledger: Ledger, account: int, view: View, now: int) -> Overview:
@@ -71,6 +73,7 @@ def overview(ledger: Ledger, account: int, view: View, now: int) -> Overview:
         history=past.answer,
         step_ms=past.step_ms,
         parts=parts,
+        folded=ledger.folded(account, view.query.start, view.query.end),
     )
 
 
