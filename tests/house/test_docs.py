@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 import typer
+from msgspec.structs import astuple
 
 from otpconv.access.cautions import cautions
 from otpconv.access.document import parse_document
 from otpconv.cli.main import app
 from otpconv.config import Settings
+from otpconv.ledger.contract import BOUNDS
+from otpconv.model import OTHER
 
 ROOT = Path(__file__).resolve().parents[2]
 ACCESS = (ROOT / "docs/how-to/access.md").read_text(encoding="utf-8")
@@ -30,6 +33,13 @@ def commands(group: typer.Typer, path: str = "otpconv") -> Iterator[str]:
 def test_every_setting_is_in_the_reference(setting: str) -> None:
     rows = re.findall(r"^\| ([^|]*) \|", (ROOT / "docs/reference/settings.md").read_text(), re.MULTILINE)
     assert any(f"`{setting}`" in row for row in rows)
+
+
+def test_the_bounds_of_dimensions_are_in_the_rules() -> None:
+    section = (ROOT / "docs/reference/semantics.md").read_text().partition("## Many values in one day")[2]
+    rows = re.findall(r"^\| [^|]*\| ([0-9,]+) \|", section, re.MULTILINE)
+    assert [int(row.replace(",", "")) for row in rows] == [*astuple(BOUNDS)]
+    assert f"`{OTHER}`" in section
 
 
 @pytest.mark.parametrize("command", [*commands(app)])

@@ -126,6 +126,33 @@ def test_the_newest_message_of_a_number_is_its_owner_by_the_law(
 
 
 @settings(deadline=None, max_examples=80)
+@given(some_entries, st.integers(1, 4))
+def test_at_every_moment_the_routes_are_the_sums_of_all_days(
+    engine: Engine, entries: list[Report | Expiry], most: int
+) -> None:
+    with engine.open() as storage:
+        for entry in entries:
+            storage.append(entry)
+            storage.follower.apply(1)
+            for account in ACCOUNTS:
+                days = Window(days=((0, 1 << 52),))
+                whole = storage.ledger.counts(account, days, ("provider", "country"), {}, delays=False)
+                expected = sorted(
+                    ((each.tally.requested, each.group, each.tally.verified) for each in whole),
+                    key=lambda route: (-route[0], route[1]),
+                )
+                found = [
+                    (each.tally.requested, each.group, each.tally.verified)
+                    for each in storage.ledger.routes(account, most)
+                ]
+                rest = expected[most:]
+                if rest:
+                    sums = sum(each[0] for each in rest), (OTHER, OTHER), sum(each[2] for each in rest)
+                    expected = [*expected[:most], sums]
+                assert found == expected
+
+
+@settings(deadline=None, max_examples=80)
 @given(some_entries)
 def test_at_every_moment_the_unmatched_are_a_recount(engine: Engine, entries: list[Report | Expiry]) -> None:
     facts = Facts()

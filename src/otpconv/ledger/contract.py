@@ -231,6 +231,13 @@ class Ledger(Protocol):
             delays: whether to sum the delays too, which takes three times as long; without, they are empty.
         """
 
+    def routes(self, account: int, most: int) -> list[Count]:
+        """Return all messages there are by provider and country, without delays.
+
+        The `most` routes with most messages, the largest first; then all others as one whose provider and
+        country are `OTHER`.
+        """
+
     def folded(self, account: int, start: int, end: int) -> int:
         """Return how many messages of the days (UTC) that [start, end), ms, touches are counted as `OTHER`.
 

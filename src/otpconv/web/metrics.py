@@ -1,6 +1,6 @@
 """`/metrics`: what Prometheus asks for."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from otpconv.access.keys import AccessKey
-from otpconv.ledger.contract import DAY_MS, HOUR_MS, MINUTE_MS, Count, Ledger, Window
+from otpconv.ledger.contract import HOUR_MS, MINUTE_MS, Count, Ledger, Window
 from otpconv.model import OTHER
 from otpconv.service import Service
 
@@ -87,26 +87,22 @@ class _Account(Collector):
             "otpconv_verified_messages", "Those of them whose code came back.", labels=_LABELS
         )
         minute = self._now // MINUTE_MS * MINUTE_MS + MINUTE_MS
-        for name, window in (
-            ("all", Window(days=((0, self._now // DAY_MS * DAY_MS + DAY_MS),))),
-            ("1h", Window(minutes=((minute - HOUR_MS, minute),))),
-        ):
-            for (provider, country), (asked, came) in self._routes(window).items():
+        hour = Window(minutes=((minute - HOUR_MS, minute),))
+        counts = self._ledger.counts(self._account, hour, ("provider", "country"), {}, delays=False)
+        counts.sort(key=lambda count: (-count.tally.requested, count.group))
+        for name, routes in (("all", self._ledger.routes(self._account, MAX_ROUTES)), ("1h", counts)):
+            for (provider, country), (asked, came) in _largest(routes).items():
                 requested.add_metric((provider, country, name), asked)
                 verified.add_metric((provider, country, name), came)
         yield requested
         yield verified
 
-    def _routes(self, window: Window) -> dict[tuple[str, ...], tuple[int, int]]:
-        """Return requested and verified by provider and country: the largest, and the rest summed up."""
-        counts = self._ledger.counts(self._account, window, ("provider", "country"), {}, delays=False)
-        counts.sort(key=lambda count: (-count.tally.requested, count.group))
-        routes = {count.group: (count.tally.requested, count.tally.verified) for count in counts[:MAX_ROUTES]}
-        rest: list[Count] = counts[MAX_ROUTES:]
-        if rest:
-            asked, came = routes.get(_OTHER, (0, 0))
-            routes[_OTHER] = (
-                asked + sum(count.tally.requested for count in rest),
-                came + sum(count.tally.verified for count in rest),
-            )
-        return routes
+
+def _largest(counts: Sequence[Count]) -> dict[tuple[str, ...], tuple[int, int]]:
+    """Return requested and verified by provider and country: `MAX_ROUTES` of them, and the rest summed up."""
+    routes: dict[tuple[str, ...], tuple[int, int]] = {}
+    for place, count in enumerate(counts):
+        route = count.group if place < MAX_ROUTES else _OTHER
+        asked, came = routes.get(route, (0, 0))
+        routes[route] = asked + count.tally.requested, came + count.tally.verified
+    return routes

@@ -555,6 +555,13 @@ def test_a_count_of_the_unmatched_that_was_changed_is_found(journal_path: Path, 
         assert not unmatched().ok
 
 
+def test_a_route_that_was_changed_is_found(journal_path: Path, ledger_path: Path) -> None:
+    filled(journal_path, ledger_path)
+    sql(ledger_path, "UPDATE routes SET requested = requested + 1")
+    found = {each.check: each.ok for each in findings(journal_path, ledger_path, [], served=False)}
+    assert [check for check in found if not found[check]] == ["routes"]
+
+
 def test_messages_that_are_counted_as_other_are_told_by_the_doctor(
     journal_path: Path, ledger_path: Path
 ) -> None:

@@ -206,6 +206,15 @@ SELECT 86400000, account, start / 86400000 * 86400000 AS day, dimensions,
     sum(d31), sum(d32), sum(d33), sum(d34)
 FROM deltas WHERE grain = 3600000 GROUP BY account, day, dimensions;
 
+-- name: settle_routes
+INSERT OR REPLACE INTO routes
+SELECT account, provider, country, s.requested + coalesce(r.requested, 0), s.verified + coalesce(r.verified, 0)
+FROM (
+    SELECT d.account, d.provider, d.country, sum(deltas.requested) AS requested, sum(deltas.verified) AS verified
+    FROM deltas CROSS JOIN dimensions AS d ON d.id = deltas.dimensions
+    WHERE deltas.grain = 86400000 GROUP BY d.account, d.provider, d.country
+) AS s LEFT JOIN routes AS r USING (account, provider, country);
+
 -- name: settle
 INSERT OR REPLACE INTO rollups
 SELECT d.grain, d.account, d.start, d.dimensions,

@@ -154,6 +154,7 @@ class SqliteFollower:
             "sum_quarters",
             "sum_hours",
             "sum_days",
+            "settle_routes",
             "settle",
             "drop_empty",
             "forget_changes",

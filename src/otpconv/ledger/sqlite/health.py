@@ -37,6 +37,7 @@ def findings(journal: Path, ledger: Path, others: Sequence[Path], *, served: boo
     yield _guarded("journal and ledger", _REBUILD, lambda: _lag(journal, ledger, served=served))
     for grain in _GRAINS:
         yield _guarded(f"rollups by {grain}", _REBUILD, partial(_rollups, ledger, grain))
+    yield _guarded("routes", _REBUILD, lambda: _compared(ledger, "routes", "wrong_routes"))
     yield _guarded("unmatched", _REBUILD, lambda: _unmatched(ledger))
     yield _guarded("dimensions", _REBUILD, lambda: _folded(ledger))
 
@@ -80,9 +81,12 @@ def _lag(journal: Path, ledger: Path, *, served: bool) -> Finding:
 
 
 def _rollups(ledger: Path, grain: str) -> Finding:
-    wrong = _number(ledger, "wrong_rollups", grain=_GRAINS[grain])
-    check = f"rollups by {grain}"
-    if wrong:
+    return _compared(ledger, f"rollups by {grain}", "wrong_rollups", grain=_GRAINS[grain])
+
+
+def _compared(ledger: Path, check: str, name: str, **bindings: int) -> Finding:
+    """Return what a comparison with a recount finds."""
+    if wrong := _number(ledger, name, **bindings):
         text = f"{wrong:,} differ from a recount of the messages"
         return Finding(check, ok=False, text=text, advice=_REBUILD)
     return Finding(check, ok=True, text=f"equal to a recount of {_number(ledger, 'messages'):,} messages")

@@ -84,6 +84,18 @@ SELECT
     (SELECT count(*) FROM (SELECT * FROM recount EXCEPT SELECT * FROM held))
     + (SELECT count(*) FROM (SELECT * FROM held EXCEPT SELECT * FROM recount));
 
+-- name: wrong_routes
+WITH recount AS (
+    SELECT m.account, d.provider, d.country, count(*), sum(m.verified)
+    FROM messages AS m CROSS JOIN dimensions AS d ON d.id = m.dimensions
+    WHERE m.requested_at IS NOT NULL GROUP BY m.account, d.provider, d.country
+), held AS (
+    SELECT * FROM routes WHERE requested > 0
+)
+SELECT
+    (SELECT count(*) FROM (SELECT * FROM recount EXCEPT SELECT * FROM held))
+    + (SELECT count(*) FROM (SELECT * FROM held EXCEPT SELECT * FROM recount));
+
 -- name: folded
 SELECT coalesce(sum(r.requested), 0)
 FROM dimensions AS d CROSS JOIN rollups AS r

@@ -132,6 +132,11 @@ class SqliteLedger:
             for row in rows
         ]
 
+    def routes(self, account: int, most: int) -> list[Count]:
+        """Return all messages by provider and country, the `most` largest routes, then the others as one."""
+        rows = self._rows("routes", {"account": account, "most": most})
+        return [Count(0, (row[0], row[1]), Tally(row[2], row[3]), ()) for row in rows]
+
     def folded(self, account: int, start: int, end: int) -> int:
         """Return how many messages of the days that [start, end), ms, touches are counted as `OTHER`."""
         folded: int = self._rows("folded", {"account": account, "start": start, "end": end})[0][0]

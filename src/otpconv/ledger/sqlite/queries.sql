@@ -83,6 +83,18 @@ FROM json_each(:spans) AS span CROSS JOIN rollups AS r
 WHERE of > x'00000000'
 GROUP BY slot, of;
 
+-- name: routes
+WITH largest AS MATERIALIZED (
+    SELECT provider, country, requested, verified FROM routes
+    WHERE account = :account AND requested > 0 ORDER BY requested DESC, provider, country LIMIT :most
+)
+SELECT provider, country, requested, verified FROM largest
+UNION ALL
+SELECT '(other)', '(other)', whole.requested - part.requested, whole.verified - part.verified
+FROM (SELECT sum(requested) AS requested, sum(verified) AS verified FROM routes WHERE account = :account) AS whole
+    CROSS JOIN (SELECT sum(requested) AS requested, sum(verified) AS verified FROM largest) AS part
+WHERE whole.requested > part.requested;
+
 -- name: unmatched
 SELECT coalesce((SELECT messages + numbers FROM unmatched WHERE account = :account), 0);
 

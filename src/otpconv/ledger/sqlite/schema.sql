@@ -121,6 +121,17 @@ CREATE TABLE IF NOT EXISTS number_conversions (
     PRIMARY KEY (account, number, delivered, conversion_time)
 ) STRICT, WITHOUT ROWID;
 
+-- All messages there are, by provider and country: summing the days up takes longer every year.
+CREATE TABLE IF NOT EXISTS routes (
+    account INTEGER NOT NULL,
+    provider TEXT NOT NULL,
+    country TEXT NOT NULL,
+    requested INTEGER NOT NULL,
+    verified INTEGER NOT NULL,
+    PRIMARY KEY (account, provider, country),
+    CHECK (0 <= verified AND verified <= requested)
+) STRICT, WITHOUT ROWID;
+
 -- When conversions known by number alone were made that no message explains; unmatched.sql says how it follows.
 CREATE TABLE IF NOT EXISTS unmatched_conversions (
     account INTEGER NOT NULL,
