@@ -119,14 +119,17 @@ class SqliteLedger:
             spans = self._spans(window)
             dimensions = self._rows("dimensions", {"account": account, "spans": spans})
             first, numbers, values = _groups(dimensions, by, filters)
-            bindings = {
+            bindings: dict[str, Value] = {
                 "account": account,
-                "step": window.step,
                 "spans": spans,
                 "first": first,
                 "groups": numbers,
             }
-            rows = self._rows("counts" if delays else "tallies", bindings)
+            name = "counts" if delays else "tallies"
+            if window.step is None and len(values) == 1:
+                rows = self._rows(f"{name}_of_one", bindings)
+            else:
+                rows = self._rows(name, bindings | {"step": window.step})
         return [
             Count(row[0], values[int.from_bytes(row[1]) - 1], Tally(*row[2:_DELAYS]), row[_DELAYS:])
             for row in rows

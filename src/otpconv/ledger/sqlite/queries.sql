@@ -72,6 +72,21 @@ FROM json_each(:spans) AS span CROSS JOIN rollups AS r
 WHERE of > x'00000000'
 GROUP BY slot, of;
 
+-- name: counts_of_one
+-- The same where all is one group and one slot: nothing has to be sorted, so it takes half the time.
+SELECT 0, x'00000001',
+    sum(requested), sum(verified), sum(first_requested), sum(first_verified), sum(sessions),
+    sum(sessions_verified), sum(reported),
+    sum(d0), sum(d1), sum(d2), sum(d3), sum(d4), sum(d5), sum(d6), sum(d7), sum(d8), sum(d9), sum(d10),
+    sum(d11), sum(d12), sum(d13), sum(d14), sum(d15), sum(d16), sum(d17), sum(d18), sum(d19), sum(d20),
+    sum(d21), sum(d22), sum(d23), sum(d24), sum(d25), sum(d26), sum(d27), sum(d28), sum(d29), sum(d30),
+    sum(d31), sum(d32), sum(d33), sum(d34)
+FROM json_each(:spans) AS span CROSS JOIN rollups AS r
+    ON r.grain = span.value ->> 0 AND r.account = :account
+    AND r.start >= span.value ->> 1 AND r.start < span.value ->> 2
+WHERE substr(:groups, 4 * (r.dimensions - :first) + 1, 4) > x'00000000'
+HAVING count(*) > 0;
+
 -- name: tallies
 -- The same without the delays: a third of the time.
 SELECT iif(:step IS NULL, 0, r.start / :step * :step) AS slot, substr(:groups, 4 * (r.dimensions - :first) + 1, 4) AS of,
@@ -82,6 +97,16 @@ FROM json_each(:spans) AS span CROSS JOIN rollups AS r
     AND r.start >= span.value ->> 1 AND r.start < span.value ->> 2
 WHERE of > x'00000000'
 GROUP BY slot, of;
+
+-- name: tallies_of_one
+SELECT 0, x'00000001',
+    sum(requested), sum(verified), sum(first_requested), sum(first_verified), sum(sessions),
+    sum(sessions_verified), sum(reported)
+FROM json_each(:spans) AS span CROSS JOIN rollups AS r
+    ON r.grain = span.value ->> 0 AND r.account = :account
+    AND r.start >= span.value ->> 1 AND r.start < span.value ->> 2
+WHERE substr(:groups, 4 * (r.dimensions - :first) + 1, 4) > x'00000000'
+HAVING count(*) > 0;
 
 -- name: routes
 WITH largest AS MATERIALIZED (
