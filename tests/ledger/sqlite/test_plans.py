@@ -19,7 +19,7 @@ from otpconv.ledger.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
 GROWING = {
     "messages",
     "number_conversions",
-    "unmatched_conversions",
+    "unmatched_hours",
     "dimensions",
     "dimension_values",
     "self_reported_rates",
@@ -36,6 +36,7 @@ READ_ALL = {
     "journal/newest_nonces": "its reader stops at the first row that is too old",
     "health/messages": "the doctor counts",
     "health/wrong_rollups": "the doctor counts",
+    "health/wrong_routes": "the doctor counts",
     "health/wrong_unmatched": "the doctor counts",
     "health/folded": "the doctor counts",
 }

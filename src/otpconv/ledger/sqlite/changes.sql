@@ -181,7 +181,7 @@ SELECT 900000, account, start / 900000 * 900000 AS quarter, dimensions,
     sum(d11), sum(d12), sum(d13), sum(d14), sum(d15), sum(d16), sum(d17), sum(d18), sum(d19), sum(d20),
     sum(d21), sum(d22), sum(d23), sum(d24), sum(d25), sum(d26), sum(d27), sum(d28), sum(d29), sum(d30),
     sum(d31), sum(d32), sum(d33), sum(d34)
-FROM rollups WHERE grain = 60000 AND account IN (SELECT DISTINCT account FROM dimensions) AND start < :minutes_from
+FROM rollups WHERE grain = 60000 AND account IN (SELECT DISTINCT account FROM routes) AND start < :minutes_from
 GROUP BY account, quarter, dimensions;
 
 -- name: sum_hours

@@ -36,8 +36,21 @@ _BY_NUMBER = (
     "touch_messages",
     "limit_messages",
     "resolve_numbers",
-    "match_conversions",
+    "touch_hours",
+    "find_unexplained",
+    "note_matched",
     "note_unmatched",
+    "forget_hours",
+)
+#: What an expiry does, in this order.
+_EXPIRY = (
+    "drop_unmatched",
+    "touch_old_hours",
+    "find_unexplained",
+    "drop_unmatched_numbers",
+    "note_matched",
+    "forget_hours",
+    "fold_minutes",
 )
 
 
@@ -117,7 +130,6 @@ class SqliteFollower:
         if by_number:
             for name in _BY_NUMBER:
                 self._connection.execute(_SQL[name])
-        self._connection.execute(_SQL["forget_left"])
         self._settle()
 
     def _find_dimensions(self) -> None:
@@ -164,12 +176,7 @@ class SqliteFollower:
     def _expire(self, seq: int) -> None:
         unmatched_before, minutes_from = self._row("expiry", {"seq": seq})
         horizon = {"unmatched_before": unmatched_before, "minutes_from": minutes_from}
-        for name in (
-            "drop_unmatched",
-            "drop_unmatched_numbers",
-            "drop_unmatched_conversions",
-            "fold_minutes",
-        ):
+        for name in _EXPIRY:
             self._connection.execute(_SQL[name], horizon)
         for name in ("settle", "forget_changes"):
             self._connection.execute(_SQL[name])

@@ -222,7 +222,7 @@ WHERE requested_at IS NULL AND account IN (SELECT account FROM accounts) AND max
 ) < :unmatched_before;
 
 -- name: drop_minutes
-DELETE FROM rollups WHERE grain = 60000 AND account IN (SELECT DISTINCT account FROM dimensions)
+DELETE FROM rollups WHERE grain = 60000 AND account IN (SELECT DISTINCT account FROM routes)
     AND start < :minutes_from;
 
 -- name: keep_minutes_from

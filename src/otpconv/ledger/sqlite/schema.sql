@@ -132,15 +132,15 @@ CREATE TABLE IF NOT EXISTS routes (
     CHECK (0 <= verified AND verified <= requested)
 ) STRICT, WITHOUT ROWID;
 
--- When conversions known by number alone were made that no message explains; unmatched.sql says how it follows.
-CREATE TABLE IF NOT EXISTS unmatched_conversions (
+-- The hours (of UTC) of a number with conversions that no message explains; unmatched.sql says how they follow.
+CREATE TABLE IF NOT EXISTS unmatched_hours (
     account INTEGER NOT NULL,
     number BLOB NOT NULL,
-    conversion_time INTEGER NOT NULL,
-    PRIMARY KEY (account, number, conversion_time)
+    start INTEGER NOT NULL,
+    PRIMARY KEY (account, number, start)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX IF NOT EXISTS unmatched_conversions_by_time ON unmatched_conversions (conversion_time);
+CREATE INDEX IF NOT EXISTS unmatched_hours_by_time ON unmatched_hours (start);
 
 -- How many messages, and how many numbers, have conversions that no message explains.
 CREATE TABLE IF NOT EXISTS unmatched (
