@@ -138,10 +138,21 @@ def test_a_ledger_of_an_older_version_is_made_anew_and_one_of_this_version_left(
         assert follower.cursor() == 30
 
 
+def journal_of_version_1(path: Path) -> None:
+    """What an otpconv left that wrote no checksums."""
+    sql(
+        path,
+        "CREATE TABLE batches (seq INTEGER PRIMARY KEY, recorded_at INTEGER NOT NULL,"
+        " unmatched_before INTEGER, minutes_from INTEGER, reports TEXT, nonces TEXT) STRICT",
+    )
+    sql(path, "PRAGMA user_version = 1")
+    path.chmod(0o600)
+
+
 def test_reports_of_before_there_were_access_keys_still_count(journal_path: Path, ledger_path: Path) -> None:
     old = f'[[1,1,"old",{DAY},["ES","","acme","","","sms"],"","","",1],[2,1,true,{DAY + 5},"old",""]]'
     new = f'[[1,1,"new",{DAY},["ES","","acme","","","sms","LTAI5t"],"","","",1]]'
-    SqliteJournal(journal_path).close()
+    journal_of_version_1(journal_path)
     for seq, reports in ((2, old), (3, new)):
         sql(journal_path, f"INSERT INTO batches VALUES ({seq}, {NOW}, NULL, NULL, '{reports}', NULL)")  # noqa: S608
     sql(

@@ -5,7 +5,7 @@ from otpconv.ledger.sqlite.follower import SqliteFollower
 from otpconv.ledger.sqlite.health import findings, lag
 from otpconv.ledger.sqlite.journal import SqliteJournal
 from otpconv.ledger.sqlite.ledger import SqliteLedger
-from otpconv.ledger.sqlite.rebuild import is_outdated, prepare, rebuild
+from otpconv.ledger.sqlite.rebuild import is_outdated, prepare, rebuild, set_aside
 
 __all__ = [
     "SqliteFollower",
@@ -17,4 +17,5 @@ __all__ = [
     "open_on_a_full_disk",
     "prepare",
     "rebuild",
+    "set_aside",
 ]

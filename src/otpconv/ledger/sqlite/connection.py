@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -64,7 +64,14 @@ def open_on_a_full_disk(folder: Path) -> None:
 
 
 def connect(
-    path: Path, *, version: int, schema: str, durable: bool, log_bytes: int = 0, oldest: int = 0
+    path: Path,
+    *,
+    version: int,
+    schema: str,
+    durable: bool,
+    log_bytes: int = 0,
+    oldest: int = 0,
+    upgrades: Mapping[int, str] | None = None,
 ) -> apsw.Connection:
     """Open a file for writing, make it if it is not there (mode 0600), and bring its schema in.
 
@@ -75,6 +82,7 @@ def connect(
         durable: whether a commit waits for the disk. A file that can be made again from the journal need not.
         log_bytes: how large to lay the write-ahead log out beforehand.
         oldest: the first version that `schema` brings up to date; a file of an older one is refused.
+        upgrades: by version, statements that bring a file of that version to the next one before `schema`.
 
     Raises:
         Misconfigured: the file is not ours, damaged, or of a newer version, or one that is too old.
@@ -94,6 +102,8 @@ def connect(
         if 0 < found < oldest:
             raise Misconfigured(f"{path} was written by an older otpconv: run `otpconv doctor --rebuild`")
         with connection:
+            for number in range(found or version, version):
+                list(connection.execute((upgrades or {}).get(number, "")))
             list(connection.execute(schema))
             if found != version:  # nothing is written where nothing is new: the disk may be full
                 connection.pragma("user_version", version)
@@ -120,6 +130,24 @@ def connect_reader(path: Path) -> apsw.Connection:
     return connection
 
 
+@contextmanager
+def reading(path: Path) -> Iterator[apsw.Connection]:
+    """Open an existing file for reading alone while the context lasts.
+
+    Raises:
+        Misconfigured: the file is not there, not ours or damaged.
+        Unavailable: the disk fails.
+    """
+    if not path.is_file():
+        raise Misconfigured(f"{path} is missing")
+    connection = connect_reader(path)
+    try:
+        with mapped(path):
+            yield connection
+    finally:
+        connection.close()
+
+
 def version_of(path: Path) -> int:
     """Return the version of the schema of an existing file; 0 while there is none in it.
 
@@ -127,12 +155,8 @@ def version_of(path: Path) -> int:
         Misconfigured: the file is not ours or damaged.
         Unavailable: the disk fails.
     """
-    connection = connect_reader(path)
-    try:
-        with mapped(path):
-            version = connection.pragma("user_version")
-    finally:
-        connection.close()
+    with reading(path) as connection:
+        version = connection.pragma("user_version")
     return version if isinstance(version, int) else 0
 
 

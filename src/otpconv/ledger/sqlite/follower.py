@@ -10,7 +10,9 @@ from typing import Any
 
 import apsw
 
+from otpconv.errors import Misconfigured
 from otpconv.ledger.contract import BOUNDS, Bounds
+from otpconv.ledger.sqlite import binding, journal_rows
 from otpconv.ledger.sqlite.connection import connect, mapped, statements
 from otpconv.ledger.sqlite.journal import JOURNAL_VERSION
 
@@ -71,8 +73,10 @@ class SqliteFollower:
         """
         self._path = ledger
         self._bounds = bounds
+        self._journal = journal
+        schema = _SQL["schema"] + binding.SCHEMA
         self._connection = connect(
-            ledger, version=LEDGER_VERSION, schema=_SQL["schema"], durable=False, oldest=LEDGER_VERSION
+            ledger, version=LEDGER_VERSION, schema=schema, durable=False, oldest=LEDGER_VERSION
         )
         with mapped(ledger):
             self._connection.wal_autocheckpoint(_CHECKPOINT_PAGES)
@@ -86,18 +90,25 @@ class SqliteFollower:
         self._checkpointed = 0
 
     def apply(self, limit: int) -> int:
-        """Apply some `limit` further journal entries in one transaction and return the cursor after it."""
+        """Apply some `limit` further journal entries in one transaction and return the cursor after it.
+
+        Raises:
+            Misconfigured: a row of the journal is damaged or missing; nothing was applied.
+            Unavailable: the disk is full or fails; nothing was applied.
+        """
         with mapped(self._path), self._connection:
             cursor = self.cursor()
             (upto,) = self._row("batch_end", {"cursor": cursor, "limit": limit})
+            apart = self._inspect(cursor, upto) if cursor < upto else []
             while cursor < upto:
-                (expiry,) = self._row("first_expiry", {"after": cursor, "upto": upto})
-                end = upto if expiry is None else expiry - 1
+                stop = self._next_alone(cursor, upto, apart)
+                end = upto if stop is None else stop - 1
                 if end > cursor:
                     self._merge(cursor, end)
-                if expiry is not None:
-                    self._expire(expiry)
-                    end = expiry
+                if stop is not None:
+                    if stop not in apart:
+                        self._expire(stop)
+                    end = stop
                 cursor = end
             self._connection.execute(_SQL["advance"], (cursor,))
         if cursor - self._checkpointed >= _CHECKPOINT_ENTRIES:
@@ -116,6 +127,24 @@ class SqliteFollower:
     def close(self) -> None:
         """Close the files."""
         self._connection.close()
+
+    def _inspect(self, after: int, upto: int) -> list[int]:
+        """Check the rows of a batch before anything of them is applied; return those that were set aside."""
+        about = journal_rows.about(self._connection)
+        rows = journal_rows.read_rows(self._connection, after, upto)
+        previous = rows.pop(0) if rows and rows[0].seq == after else None
+        inspector = journal_rows.Inspector(about, decode=False, previous=previous)
+        for row in rows:
+            if (problem := inspector.problem(row)) is not None:
+                raise Misconfigured(f"{self._journal}: {problem}; {journal_rows.ADVICE}")
+        binding.bind(self._connection, about.identity, upto)
+        return about.rows_set_aside
+
+    def _next_alone(self, after: int, upto: int, apart: list[int]) -> int | None:
+        """Return the first row that is not merged with others: an expiry, or one of those `apart`."""
+        (expiry,) = self._row("first_expiry", {"after": after, "upto": upto})
+        stops = [seq for seq in (expiry, *apart) if seq is not None and after < seq <= upto]
+        return min(stops, default=None)
 
     def _merge(self, after: int, upto: int) -> None:
         self._connection.execute(_SQL["empty_batch"])

@@ -6,6 +6,9 @@ PRAGMA integrity_check(5);
 -- name: head
 SELECT coalesce(max(seq), 0) FROM batches;
 
+-- name: rows
+SELECT count(*) FROM batches;
+
 -- name: cursor
 SELECT cursor FROM progress;
 

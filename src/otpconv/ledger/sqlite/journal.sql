@@ -8,17 +8,74 @@ CREATE TABLE IF NOT EXISTS batches (
     unmatched_before INTEGER,   -- an expiry stands alone in its batch, and has these two
     minutes_from INTEGER,
     reports TEXT,               -- a JSON list of reports, as model.py writes them
-    nonces TEXT                 -- a JSON list of [fingerprint, signed_at]
+    nonces TEXT,                -- a JSON list of [fingerprint, signed_at]
+    checksum INTEGER,           -- of this row, as journal_rows.py computes it
+    chain INTEGER               -- of the checksums up to this row: tells whether rows before it are the same
 ) STRICT;
 
+CREATE TABLE IF NOT EXISTS about (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    identity BLOB NOT NULL,     -- random: tells this journal and its copies from all others
+    unchecked INTEGER NOT NULL, -- rows up to here are of an otpconv without checksums
+    had_keys INTEGER NOT NULL   -- 1 once a server with access keys has used the folder
+) STRICT;
+INSERT OR IGNORE INTO about
+SELECT 1, randomblob(16), coalesce(max(seq), 0), count(*) > 0 FROM batches;
+
+-- Rows that an operator has set aside. They stay in `batches`, but nobody reads them.
+CREATE TABLE IF NOT EXISTS set_aside (
+    seq INTEGER NOT NULL,
+    kind TEXT NOT NULL,         -- 'row': the row is damaged; 'gap': rows before it are missing
+    problem TEXT NOT NULL,
+    PRIMARY KEY (seq, kind)
+) STRICT, WITHOUT ROWID;
+
+-- name: upgrade
+ALTER TABLE batches ADD COLUMN checksum INTEGER;
+ALTER TABLE batches ADD COLUMN chain INTEGER;
+
 -- name: append
-INSERT INTO batches VALUES (
-    (SELECT coalesce(max(seq), 0) FROM batches) + :count, :recorded_at, :unmatched_before, :minutes_from, :reports,
-    :nonces
-);
+-- Nothing is inserted if another process has appended since `previous`.
+INSERT INTO batches
+SELECT :seq, :recorded_at, :unmatched_before, :minutes_from, CAST(:reports AS TEXT), CAST(:nonces AS TEXT), :checksum,
+    :chain
+WHERE (SELECT coalesce(max(seq), 0) FROM batches) = :previous;
 
 -- name: head
 SELECT coalesce(max(seq), 0) FROM batches;
 
+-- name: last
+SELECT seq, chain FROM batches ORDER BY seq DESC LIMIT 1;
+
 -- name: newest_nonces
-SELECT recorded_at, nonces FROM batches ORDER BY seq DESC;
+SELECT recorded_at, CAST(nonces AS BLOB) FROM batches
+WHERE seq NOT IN (SELECT seq FROM set_aside WHERE kind = 'row') ORDER BY seq DESC;
+
+-- name: newest_report_time
+SELECT recorded_at FROM batches WHERE unmatched_before IS NULL ORDER BY seq DESC LIMIT 1;
+
+-- name: oldest_time
+SELECT recorded_at FROM batches ORDER BY seq LIMIT 1;
+
+-- name: about
+SELECT identity, unchecked, had_keys FROM about;
+
+-- name: known_problems
+SELECT seq, kind FROM set_aside ORDER BY seq;
+
+-- name: note_keys
+UPDATE about SET had_keys = 1 WHERE NOT had_keys;
+
+-- name: set_aside
+INSERT OR IGNORE INTO set_aside VALUES (:seq, :kind, :problem);
+
+-- name: rows
+SELECT seq, recorded_at, unmatched_before, minutes_from, CAST(reports AS BLOB), CAST(nonces AS BLOB), checksum,
+    chain, typeof(reports), typeof(nonces)
+FROM batches WHERE seq BETWEEN :first AND :last ORDER BY seq;
+
+-- name: positions
+SELECT seq FROM batches WHERE seq > :after ORDER BY seq LIMIT 1000;
+
+-- name: chain_at
+SELECT chain FROM batches WHERE seq = :seq;

@@ -4,15 +4,17 @@ import contextlib
 import logging
 import os
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import apsw
 
 from otpconv.errors import Misconfigured, OtpconvError
+from otpconv.ledger.sqlite.binding import misfit
 from otpconv.ledger.sqlite.connection import connect_reader, mapped, version_of
 from otpconv.ledger.sqlite.follower import LEDGER_VERSION, SqliteFollower
-from otpconv.ledger.sqlite.health import lag
 from otpconv.ledger.sqlite.journal import SqliteJournal
+from otpconv.ledger.sqlite.journal_rows import Problem
 
 #: Journal entries of one transaction.
 _BATCH = 5_000
@@ -43,19 +45,18 @@ def prepare(ledger: Path, journal: Path) -> int:
         journal: the journal's file, which is there.
 
     Raises:
-        Misconfigured: a file is damaged, not ours, of a newer otpconv, or the ledger is of another
-            journal.
+        Misconfigured: a file is damaged, not ours, of a newer otpconv, or the ledger does not fit the
+            journal. Both are left as they are, since each may hold reports that the other lacks.
         Unavailable: the disk is full or fails; the old ledger stays.
     """
     renew(ledger, journal)
     follower = SqliteFollower(ledger, journal)
     cursor = follower.cursor()
     follower.close()
-    if (ahead := -lag(journal, ledger)) > 0:
-        # It would take no notice of the next reports, since they get positions that it has passed.
+    if (why := misfit(ledger, journal)) is not None:
         raise Misconfigured(
-            f"{ledger} is {ahead:,} reports ahead of {journal.name}: they are not of one backup;"
-            " run `otpconv doctor --rebuild`"
+            f"{ledger} and {journal.name} are not of one moment: {why}. If the journal is the right one, run"
+            " `otpconv doctor --rebuild`, which counts again what is in it; otherwise restore the journal"
         )
     return cursor
 
@@ -117,6 +118,19 @@ def rebuild(ledger: Path, journal: Path, done: Callable[[int, int], None]) -> in
     finally:
         source.close()
     return cursor
+
+
+def set_aside(journal: Path) -> list[Problem]:
+    """Set the damaged rows of the journal aside, so that a rebuild goes on without them; return what is wrong.
+
+    The rows stay in their table, and the table `set_aside` names them. Nobody else may write the file meanwhile.
+
+    Raises:
+        Misconfigured: the journal is not ours, or damaged so that not even the list of its rows can be read.
+        Unavailable: the disk is full or fails.
+    """
+    with closing(SqliteJournal(journal)) as opened:
+        return opened.set_aside()
 
 
 def _swap(draft: Path, ledger: Path) -> None:

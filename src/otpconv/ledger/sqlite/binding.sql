@@ -1,0 +1,17 @@
+-- Which journal the ledger was made from, and up to which row: so that it is never continued from another one.
+
+-- name: schema
+CREATE TABLE IF NOT EXISTS source (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    identity BLOB NOT NULL,     -- of the journal
+    chain INTEGER               -- of its row at the cursor; NULL where that is of an otpconv without checksums
+) STRICT;
+
+-- name: bind
+INSERT OR REPLACE INTO source VALUES (1, :identity, (SELECT chain FROM journal.batches WHERE seq = :cursor));
+
+-- name: bound
+SELECT cursor, identity, chain FROM progress LEFT JOIN source;
+
+-- name: row_at
+SELECT chain FROM batches WHERE seq = :cursor;
