@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from otpconv import data_folder
 from otpconv.access.directory import Directory
+from otpconv.access.first_key import first_key_file
 from otpconv.access.keys import KeyRing, KeyStore
 from otpconv.access.nonce_log import NonceLog
 from otpconv.access.nonces import WINDOW_MS, NonceGuard
@@ -17,27 +18,24 @@ from otpconv.access.sealing import Sealer, load_key
 from otpconv.access.sessions import Sessions
 from otpconv.access.sign_outs import SignOuts
 from otpconv.access.sqlite import SqliteDirectory, SqliteKeyStore, SqliteSignOuts
-from otpconv.audit import record
 from otpconv.clock import Clock, wall_clock
 from otpconv.config import Settings
 from otpconv.errors import Misconfigured, OtpconvError
 from otpconv.ledger import sqlite
 from otpconv.ledger.applier import Applier
-from otpconv.ledger.contract import HOUR_MS, MINUTE_MS, Entry, Ledger
-from otpconv.ledger.finding import Finding
+from otpconv.ledger.contract import DAY_MS, MINUTE_MS, Ledger
+from otpconv.ledger.forgetting import Forgetting
 from otpconv.ledger.freshness import Freshness
 from otpconv.ledger.intake import Intake
 from otpconv.ledger.recent import Recent
 from otpconv.ledger.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
 from otpconv.metrics import Metrics
-from otpconv.model import Expiry
 from otpconv.phone import NumberHash
 
-#: How long rollups by minute are kept, ms (3 days).
-MINUTES_KEPT_MS = 72 * HOUR_MS
 #: How often the access keys are looked at for changes by other processes, s.
 _KEYS_EVERY_S = 0.25
-_EXPIRE_EVERY_S = 3600.0
+#: How often it is looked whether something is old enough to be forgotten, s.
+_FORGET_EVERY_S = 5.0
 #: How often it is kept when access keys were last used, s.
 _USES_EVERY_S = 5.0
 #: Questions answered at once, beside the event loop.
@@ -102,6 +100,8 @@ class Service:
         )
         self._freshness = Freshness(self._applier)
         self._ledger: Ledger = SqliteLedger(ledger_file)
+        unmatched_ms = settings.unmatched_days * DAY_MS
+        self._forgetting = Forgetting(self._journal, self._ledger, clock, unmatched_ms=unmatched_ms)
         self.recent = Recent(lambda: self._applier.applied)
         self.intake = Intake(
             self._journal, self._ledger, self.recent, clock, recorded=self._recorded, strict=settings.strict
@@ -110,27 +110,29 @@ class Service:
         self._tasks: list[asyncio.Task[None]] = []
 
     def first_key_file(self) -> Path | None:
-        """Return the file with the first access key, made with its key when there is none at all yet.
+        """Return the file with the first access key, made with its key when there has never been any.
 
         The file holds ID:SECRET and only its owner may read it. None when an operator has made the keys, or
         seals them with a key of its own, which a file in clear would undo.
+
+        Raises:
+            Misconfigured: the folder had access keys, and they are gone.
         """
-        file = self._settings.data / "first-key"
-        if not self._key_store.list() and self._settings.sealing_key is None:
-            key = self._key_store.create("default", "admin", "AdministratorAccess")
-            made = f"user default/admin, policy AdministratorAccess, key {key.access_key_id}"
-            record(self._settings.data, who="server", what="CreateAccessKey", subject=made)
-            self.keys.refresh()
-            data_folder.write_private(file, f"{key.access_key_id}:{key.secret}\n")
-        return file if file.exists() else None
+        make = self._settings.sealing_key is None
+        had_keys = self._journal.had_keys()
+        file = first_key_file(self._key_store, self._settings.data, had_keys=had_keys, make=make)
+        self.keys.refresh()
+        if self._key_store.list():
+            self._journal.note_keys()
+        return file
 
     async def start(self) -> None:
         """Start the applier and the housekeeping; reports may come from now on."""
-        _try("start", self._expire)  # questions can be answered all the same
+        _try("start", self._forget)  # questions can be answered all the same
         self._applier.start()
         self._tasks = [
             asyncio.create_task(_every(_KEYS_EVERY_S, self.keys.refresh)),
-            asyncio.create_task(_every(_EXPIRE_EVERY_S, self._expire)),
+            asyncio.create_task(_every(_FORGET_EVERY_S, self._forget)),
             asyncio.create_task(_every(_USES_EVERY_S, self.keys.keep_uses)),
         ]
 
@@ -190,25 +192,21 @@ class Service:
         self._applier.notify()
         self.metrics.committed(reports, seconds)
 
-    def _expire(self) -> None:
-        now = self.clock()
-        horizon = Expiry(
-            unmatched_before=now - self._settings.unmatched_days * 24 * HOUR_MS,
-            minutes_from=(now - MINUTES_KEPT_MS) // HOUR_MS * HOUR_MS,
-        )
-        # No report, so nobody waits for it: `_acknowledged` stays.
-        self._journal.append([Entry(horizon)], now)
-        self._applier.notify()
+    def _forget(self) -> None:
+        # An expiry is no report, so nobody waits for it: `_acknowledged` stays.
+        if self._forgetting.run():
+            self._applier.notify()
 
 
 def open_sealer(settings: Settings) -> Sealer:
     """Return what seals secrets, from the settings or the data folder's own key.
 
     Raises:
-        Misconfigured: the key is malformed, or its file may be read by others.
+        Misconfigured: the key is malformed, its file may be read by others, or it is gone.
     """
     given = settings.sealing_key.get_secret_value() if settings.sealing_key else None
-    return Sealer(load_key(data_folder.make(settings.data) / "sealing.key", given))
+    data = data_folder.make(settings.data)
+    return Sealer(load_key(data / "sealing.key", given, make=not (data / "journal.sqlite").exists()))
 
 
 def open_key_store(settings: Settings, clock: Clock = wall_clock) -> KeyStore:
@@ -245,35 +243,6 @@ def open_ledger(settings: Settings) -> tuple[Ledger, int]:
     if sqlite.is_outdated(ledger):
         raise Misconfigured(f"{ledger} was written by an older otpconv: run `otpconv doctor --rebuild`")
     return SqliteLedger(ledger), sqlite.lag(journal, ledger)
-
-
-def inspect_storage(settings: Settings) -> Iterator[Finding]:
-    """Check the files of a data folder, changing none; a server may run on them meanwhile."""
-    data = settings.data
-    yield from sqlite.findings(
-        data / "journal.sqlite",
-        data / "ledger.sqlite",
-        [data / "access.sqlite"],
-        served=data_folder.is_held(data),
-    )
-
-
-def rebuild_ledger(settings: Settings, done: Callable[[int, int], None]) -> int:
-    """Make the ledger again from the journal and return the number of journal entries in it.
-
-    Args:
-        settings: name the data folder.
-        done: called now and then with the entries applied, and how many there are.
-
-    Raises:
-        Misconfigured: there is no journal, it is damaged, or a server runs on the folder.
-        Unavailable: the disk is full or fails; the old ledger stays.
-    """
-    journal = settings.data / "journal.sqlite"
-    if not journal.is_file():
-        raise Misconfigured(f"there is no journal in {settings.data}: give the server's folder by --data DIR")
-    with data_folder.hold(settings.data):
-        return sqlite.rebuild(settings.data / "ledger.sqlite", journal, done)
 
 
 def _try(when: str, work: Callable[[], None]) -> None:

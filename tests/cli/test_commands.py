@@ -30,8 +30,20 @@ COMMANDS = (
     "bench",
     "doctor",
     "keys create",
+    "ledger backup",
 )
-WITH_JSON = ("report", "consume", "rates", "import", "demo", "bench", "doctor", "keys create", "keys list")
+WITH_JSON = (
+    "report",
+    "consume",
+    "rates",
+    "import",
+    "demo",
+    "bench",
+    "doctor",
+    "keys create",
+    "keys list",
+    "ledger backup",
+)
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

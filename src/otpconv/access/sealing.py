@@ -5,6 +5,7 @@ import binascii
 import contextlib
 import os
 import secrets
+import shlex
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -68,15 +69,17 @@ class Sealer:
         return HKDFExpand(hashes.SHA256(), KEY_BYTES, info).derive(self._key)
 
 
-def load_key(path: Path, given: str | None) -> bytes:
+def load_key(path: Path, given: str | None, *, make: bool = True) -> bytes:
     """Return the sealing key, 32 bytes: the given one, else the one in the file, which is made if need be.
 
     Args:
         path: the file of the key; not touched when a key is given.
         given: the key as text, base64 or hexadecimal, from the settings; None when they hold none.
+        make: whether to make the file if it is not there. Not where numbers are stored already: no other key
+            gives the same hashes.
 
     Raises:
-        Misconfigured: the key is malformed, or the file cannot be used or is open to others.
+        Misconfigured: the key is malformed, or the file cannot be used, is open to others, or is gone.
     """
     if given is not None:
         key = _decode(given)
@@ -88,6 +91,8 @@ def load_key(path: Path, given: str | None) -> bytes:
         return key
     try:
         if not path.exists():
+            if not make:
+                raise _gone(path)
             _create(path)
         return _read(path)
     except OSError as error:
@@ -95,6 +100,14 @@ def load_key(path: Path, given: str | None) -> bytes:
             f"The sealing key {path} cannot be read or made: {error.strerror}. "
             "Make its directory writable for the user that runs otpconv, or give the key in the settings."
         ) from error
+
+
+def _gone(path: Path) -> Misconfigured:
+    return Misconfigured(
+        f"The sealing key {path} is gone. Restore it from a backup, or give it in the settings if it was"
+        " there before. If it is lost, make a new one, which fits neither the access keys nor the numbers"
+        f" that are stored: (umask 077; openssl rand -base64 32 > {shlex.quote(str(path))})"
+    )
 
 
 def _decode(text: str) -> bytes | None:

@@ -29,27 +29,38 @@ _FOREIGN_RIGHTS, _FOREIGN_WRITING = 0o077, 0o022
 def doctor(
     data: Data = None,
     rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="First make the ledger anew from the journal.")
+        bool, typer.Option("--rebuild", help="First make the ledger again from the journal.")
+    ] = False,
+    set_aside: Annotated[
+        bool, typer.Option("--set-aside", help="With --rebuild: go on without damaged rows of the journal.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Look over a data folder: what is well, what is not, and what to do about it.
+    """Check a data folder: what is well, what is not, and what to do about it.
 
-    It checks rights, keys, free space, that no file is damaged, that the ledger has all of the journal, and
-    that the rollups equal a recount of the messages. It changes nothing, and a server may run meanwhile.
+    It checks rights, keys, free space, the clock, that no file is damaged, that every row of the journal can
+    be decoded and fits its checksum, that the ledger has all of the journal, and that the rollups equal a
+    recount of the messages. It changes nothing, and a server may run meanwhile.
 
-    `--rebuild` makes the ledger anew from the journal, beside the old one, and puts it in its place when it
-    is complete. The server has to be stopped for that. Exit code 1 says that there are problems.
+    `--rebuild` makes the ledger again from the journal, beside the old one, and puts it in its place when it
+    is complete. Stop the server first. It stops at a damaged row of the journal and names it: restore the
+    journal from a backup, or add `--set-aside`. Damaged rows then stay in the journal, named in its table
+    `set_aside`, but their reports are not counted. Exit code 1 says that there are problems.
 
     Examples:
         otpconv doctor --data /var/lib/otpconv
 
         otpconv doctor --data /var/lib/otpconv --rebuild --json
+
+        otpconv doctor --data /var/lib/otpconv --rebuild --set-aside
     """
     # The server's libraries are not there in a client's installation.
     from otpconv.config import load
 
     settings = load(data=data)
+    if set_aside and not rebuild:
+        raise typer.BadParameter("--set-aside goes with --rebuild")
+    aside = _set_aside(settings) if set_aside else []
     rebuilt = _rebuild(settings) if rebuild else None
     found = []
     for finding in _findings(settings):
@@ -58,7 +69,7 @@ def doctor(
             _show(finding)
     problems = sum(not finding.ok for finding in found)
     if json:
-        answer = {"ok": not problems, "rebuilt": rebuilt, "checks": found}
+        answer = {"ok": not problems, "rebuilt": rebuilt, "set_aside": aside, "checks": found}
         typer.echo(as_json(answer))
     elif problems:
         typer.echo(f"{problems} problem{'s' if problems > 1 else ''}")
@@ -66,8 +77,18 @@ def doctor(
         raise typer.Exit(1)
 
 
+def _set_aside(settings: "Settings") -> list[str]:
+    from otpconv.upkeep import set_damage_aside
+
+    problems = set_damage_aside(settings)
+    for problem in problems:
+        note(f"set aside: {problem}")
+    note(f"{len(problems):,} problems of the journal are set aside; see its table set_aside")
+    return problems
+
+
 def _rebuild(settings: "Settings") -> int:
-    from otpconv.service import rebuild_ledger
+    from otpconv.upkeep import rebuild_ledger
 
     try:
         # In thousandths: how much there is, is only known once the journal is open.
@@ -76,12 +97,12 @@ def _rebuild(settings: "Settings") -> int:
     except KeyboardInterrupt:
         note("interrupted; the ledger is as it was: run the same again to rebuild it")
         raise
-    note(f"the ledger is made anew of {count:,} entries of the journal")
+    note(f"the ledger is made again from {count:,} entries of the journal")
     return count
 
 
 def _findings(settings: "Settings") -> Iterator[Finding]:
-    from otpconv.service import inspect_storage
+    from otpconv.upkeep import inspect_storage
 
     yield Finding("otpconv", ok=True, text=__version__)
     yield Finding("python", ok=True, text=platform.python_version())

@@ -18,6 +18,7 @@ from otpconv.cli import (
     export,
     import_,
     keys,
+    ledger,
     policies,
     rates,
     report,
@@ -48,6 +49,7 @@ _ORDER = (
     "rates",
     "import",
     "export",
+    "ledger",
     "demo",
     "bench",
     "doctor",
@@ -72,7 +74,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 refused, 2 wrong usage or settings, 3 try again later, 130 interrupted.",
 )
 add(app, "serve", serve.serve)
-for _group in (keys, users, policies, roles, access, spool):
+for _group in (keys, users, policies, roles, access, spool, ledger):
     app.add_typer(_group.app, name=_group.__name__.rpartition(".")[2])
 add(app, "report", report.report)
 add(app, "consume", consume.consume)

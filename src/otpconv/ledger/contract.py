@@ -158,6 +158,12 @@ class Journal(Protocol):
     def head(self) -> int:
         """Return the position of the newest entry; 0 when there is none."""
 
+    def newest_report_time(self) -> int | None:
+        """Return when the newest report was recorded, ms; None when there is none."""
+
+    def oldest_time(self) -> int | None:
+        """Return when the first entry was recorded, ms; None when there is none."""
+
     def nonces(self, since: int, limit: int) -> list[tuple[int, int]]:
         """Return the newest `limit` (fingerprint, signed_at) of entries recorded at or after `since` (ms)."""
 

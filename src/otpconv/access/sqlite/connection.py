@@ -101,8 +101,12 @@ class AccessFile:
     @contextlib.contextmanager
     def changing(self) -> Iterator[None]:
         """Make all changes of the context or, when it fails, none."""
-        with self._mapped(), self._transaction("BEGIN IMMEDIATE"):
-            yield
+        with self._mapped():
+            with self._transaction("BEGIN IMMEDIATE"):
+                yield
+            # SQLite says nothing of a write-ahead log that is lost or damaged, so no key is left in there.
+            with contextlib.suppress(*_TEMPORARY):
+                self.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
     @contextlib.contextmanager
     def noting(self) -> Iterator[None]:

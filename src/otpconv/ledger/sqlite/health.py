@@ -8,9 +8,11 @@ from typing import Any
 
 import apsw
 
+from otpconv.clock import difference
 from otpconv.errors import OtpconvError
 from otpconv.ledger.contract import DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS
 from otpconv.ledger.finding import Finding
+from otpconv.ledger.forgetting import BEHIND_MS
 from otpconv.ledger.sqlite.binding import misfit
 from otpconv.ledger.sqlite.connection import reading, statements, version_of
 from otpconv.ledger.sqlite.follower import LEDGER_VERSION
@@ -18,7 +20,7 @@ from otpconv.ledger.sqlite.journal import JOURNAL_VERSION
 from otpconv.ledger.sqlite.journal_rows import ADVICE, about, inspected
 from otpconv.model import OTHER
 
-_SQL = statements("health.sql")
+_SQL = statements("journal.sql") | statements("health.sql")
 #: How long a ledger that lags is watched for a sign that somebody works on it, s.
 _WATCH_S = 3.0
 _GRAINS = {"day": DAY_MS, "hour": HOUR_MS, "quarter": QUARTER_MS, "minute": MINUTE_MS}
@@ -26,7 +28,9 @@ _REBUILD = "stop the server and run: otpconv doctor --rebuild"
 _RESTORE = "restore the data folder from a backup"
 
 
-def findings(journal: Path, ledger: Path, others: Sequence[Path], *, served: bool) -> Iterator[Finding]:
+def findings(
+    journal: Path, ledger: Path, others: Sequence[Path], *, served: bool, now: int
+) -> Iterator[Finding]:
     """Check the files one after the other; a large ledger takes minutes.
 
     Args:
@@ -34,11 +38,13 @@ def findings(journal: Path, ledger: Path, others: Sequence[Path], *, served: boo
         ledger: the ledger's file.
         others: further SQLite files.
         served: whether a server runs on them, which should be bringing the one into the other.
+        now: the time by the wall clock, ms.
     """
     yield Finding("sqlite", ok=True, text=apsw.sqlite_lib_version())
     for path, advice in ((journal, _RESTORE), *((path, _RESTORE) for path in others), (ledger, _REBUILD)):
         yield _guarded(path.name, advice, partial(_integrity, path, advice))
     yield _guarded("journal rows", _RESTORE, lambda: _journal_rows(journal))
+    yield _guarded("clock", _RESTORE, lambda: _clock(journal, now))
     yield _guarded("journal and ledger", _REBUILD, lambda: _lag(journal, ledger, served=served))
     for grain in _GRAINS:
         yield _guarded(f"rollups by {grain}", _REBUILD, partial(_rollups, ledger, grain))
@@ -81,6 +87,17 @@ def _journal_rows(journal: Path) -> Finding:
         return Finding(check, ok=False, text=f"{problems[0]}{more}", advice=ADVICE)
     aside = f"; {apart:,} damaged ones were set aside" if apart else ""
     return Finding(check, ok=True, text=f"{_number(journal, 'rows'):,} decoded, checksums as written{aside}")
+
+
+def _clock(journal: Path, now: int) -> Finding:
+    newest = next((at for (at,) in _rows(journal, "newest_report_time")), None)
+    if not isinstance(newest, int):
+        return Finding("clock", ok=True, text="no report to compare it with")
+    text = f"the newest report is {difference(newest, now).replace('the server', 'this machine')}"
+    if now >= newest - BEHIND_MS:
+        return Finding("clock", ok=True, text=text)
+    advice = "set the clock if it is wrong; if it is right, it was wrong when that report was recorded"
+    return Finding("clock", ok=False, text=text, advice=advice)
 
 
 def _lag(journal: Path, ledger: Path, *, served: bool) -> Finding:

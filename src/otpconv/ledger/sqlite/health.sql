@@ -3,9 +3,6 @@
 -- name: integrity
 PRAGMA integrity_check(5);
 
--- name: head
-SELECT coalesce(max(seq), 0) FROM batches;
-
 -- name: rows
 SELECT count(*) FROM batches;
 

@@ -4,7 +4,6 @@ import contextlib
 import logging
 import os
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 import apsw
@@ -14,7 +13,6 @@ from otpconv.ledger.sqlite.binding import misfit
 from otpconv.ledger.sqlite.connection import connect_reader, mapped, version_of
 from otpconv.ledger.sqlite.follower import LEDGER_VERSION, SqliteFollower
 from otpconv.ledger.sqlite.journal import SqliteJournal
-from otpconv.ledger.sqlite.journal_rows import Problem
 
 #: Journal entries of one transaction.
 _BATCH = 5_000
@@ -118,19 +116,6 @@ def rebuild(ledger: Path, journal: Path, done: Callable[[int, int], None]) -> in
     finally:
         source.close()
     return cursor
-
-
-def set_aside(journal: Path) -> list[Problem]:
-    """Set the damaged rows of the journal aside, so that a rebuild goes on without them; return what is wrong.
-
-    The rows stay in their table, and the table `set_aside` names them. Nobody else may write the file meanwhile.
-
-    Raises:
-        Misconfigured: the journal is not ours, or damaged so that not even the list of its rows can be read.
-        Unavailable: the disk is full or fails.
-    """
-    with closing(SqliteJournal(journal)) as opened:
-        return opened.set_aside()
 
 
 def _swap(draft: Path, ledger: Path) -> None:

@@ -1,0 +1,122 @@
+"""`otpconv ledger`: backing up what was reported."""
+
+import io
+import os
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typing_extensions import Buffer
+
+from otpconv.cli.characters import as_json
+from otpconv.cli.manual import add
+from otpconv.cli.options import Data, Json
+from otpconv.cli.terminal import progress
+from otpconv.errors import Misconfigured
+
+#: How much is written to the backup before it is brought to the disk.
+_PART_BYTES = 8 * 1024 * 1024
+
+app = typer.Typer(no_args_is_help=True, help="Back up the reports, the access keys and the sealing key.")
+
+
+# typer hides a group with one command unless it has a callback.
+@app.callback()
+def _group() -> None:
+    """Back up the reports, the access keys and the sealing key."""
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(help="The backup, which is not there yet.", show_default=False)],
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Back up a data folder into one file, also while a server runs on it.
+
+    The file is a tar archive of what can't be made again: `journal.sqlite`, `access.sqlite` and
+    `sealing.key`. It holds everything that was acknowledged before the backup began. Who can read it can read
+    the secrets of the access keys, so only its owner may. To restore it, unpack it into an empty folder, as
+    below, and start a server on that; the server makes the ledger again.
+
+    The disk of the file needs room for two copies of the data meanwhile. An existing file is not overwritten.
+
+    Examples:
+        otpconv ledger backup /backup/otpconv.tar --data /var/lib/otpconv
+
+        mkdir -m 700 restored && tar -xf /backup/otpconv.tar -C restored && otpconv serve --data restored
+    """
+    # The server's libraries are not there in a client's installation.
+    from otpconv.config import load
+    from otpconv.upkeep import copy_state
+
+    settings = load(data=data)
+    if os.path.lexists(file):
+        raise Misconfigured(f"{file} is there already: choose another name, or move it away")
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix=f".{file.name}.", dir=file.parent) as folder,
+            progress("backing up", 1000) as show,
+        ):
+            copies = copy_state(settings, Path(folder), lambda done, total: show(done * 1000 // (total or 1)))
+            draft = Path(folder) / file.name
+            _pack(copies, draft)
+            size = draft.stat().st_size
+            _publish(draft, file)
+    except OSError as error:
+        raise Misconfigured(f"{file} can't be written: {error.strerror}") from None
+    names = [copy.name for copy in copies]
+    if json:
+        typer.echo(as_json({"file": str(file), "bytes": size, "files": names}))
+    else:
+        typer.echo(f"{file}: {size / 1e6:,.1f} MB, with {', '.join(names)}")
+
+
+class _Parts(io.BufferedWriter):
+    """Writes to the disk part by part: what waits in memory for the disk holds up a server's commits."""
+
+    _waiting = 0
+
+    # typing.override is not in Python 3.11.
+    def write(self, content: Buffer, /) -> int:  # type: ignore[explicit-override]
+        """Write some bytes."""
+        written = super().write(content)
+        self._waiting += written
+        if self._waiting >= _PART_BYTES:
+            self.sync()
+        return written
+
+    def sync(self) -> None:
+        """Wait until all is on the disk."""
+        self.flush()
+        os.fdatasync(self.fileno())
+        self._waiting = 0
+
+
+def _pack(copies: list[Path], archive: Path) -> None:
+    """Put files into a new tar archive that only its owner may read, durably."""
+    descriptor = os.open(archive, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with _Parts(io.FileIO(descriptor, "wb")) as file:
+        with tarfile.open(fileobj=file, mode="w") as tar:
+            for copy in copies:
+                tar.add(copy, copy.name)
+        file.sync()
+
+
+def _publish(draft: Path, file: Path) -> None:
+    """Give a complete backup its name in one step, unless something has that name by now."""
+    try:
+        os.link(draft, file)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        draft.rename(file)
+    descriptor = os.open(file.parent, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+add(app, "backup", backup)

@@ -1,0 +1,107 @@
+"""Forgetting: when unmatched conversions and minutes go, and how far the wall clock is believed with that.
+
+What is forgotten stays forgotten, also in a rebuild, since an expiry is an entry in the journal. So the wall
+clock alone never decides: time is counted up to the newest report in the journal at most, and a jump of more
+than a day is believed only after the process has run with it for some hours, with a warning in its log.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+
+from otpconv.clock import Clock, duration, iso_8601
+from otpconv.ledger.contract import DAY_MS, HOUR_MS, Entry, Journal, Ledger
+from otpconv.model import Expiry
+
+#: How long rollups by minute are kept, ms (3 days).
+MINUTES_KEPT_MS = 72 * HOUR_MS
+#: How far forgetting may advance at once, ms; after a longer jump it waits.
+STEP_MS = DAY_MS
+#: How long it waits, s.
+WAIT_S = 6 * 3600.0
+#: A clock this far behind the newest report is wrong, or was wrong when that was recorded, ms.
+BEHIND_MS = HOUR_MS
+#: From one warning to the next, s.
+_WARN_EVERY_S = 3600.0
+
+_log = logging.getLogger(__name__)
+
+
+class Forgetting:
+    """Appends expiries to the journal; call `run` every few seconds, from one thread.
+
+    Args:
+        journal: where the expiries go.
+        ledger: what was forgotten so far.
+        clock: the time now.
+        unmatched_ms: how long a conversion waits for its message, ms.
+        steady: seconds that no clock change moves.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        ledger: Ledger,
+        clock: Clock,
+        *,
+        unmatched_ms: int,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._journal = journal
+        self._ledger = ledger
+        self._clock = clock
+        self._unmatched_ms = unmatched_ms
+        self._steady = steady
+        self._waits_since: float | None = None
+        self._warned_at: float | None = None
+
+    def run(self) -> bool:
+        """Append an expiry if an hour or more can be forgotten; return whether it did.
+
+        Raises:
+            Unavailable: the storage failed.
+        """
+        newest, oldest = self._journal.newest_report_time(), self._journal.oldest_time()
+        if newest is None or oldest is None:
+            return False
+        now = self._clock()
+        if now < newest - BEHIND_MS:
+            self._warn(
+                f"the clock is {duration(newest - now)} behind the newest report, recorded at"
+                f" {iso_8601(newest)}: set the clock if it is wrong. If it is right, it was wrong when"
+                " that report was recorded, and the report has a wrong time"
+            )
+        at = min(now, newest)
+        minutes_from = (at - MINUTES_KEPT_MS) // HOUR_MS * HOUR_MS
+        kept_from = self._ledger.minutes_from()
+        reached = max(kept_from + MINUTES_KEPT_MS, oldest)
+        if at > reached + STEP_MS:
+            if self._waits(at - reached):
+                return False
+        else:
+            self._waits_since = None
+        if minutes_from <= kept_from:
+            return False
+        horizon = Expiry(unmatched_before=at - self._unmatched_ms, minutes_from=minutes_from)
+        # Recorded as of the time that it is reckoned from, not of the wall clock.
+        self._journal.append([Entry(horizon)], at)
+        return True
+
+    def _waits(self, jump_ms: int) -> bool:
+        """Return whether a jump of the clock is too new to be believed, and warn of it while it is."""
+        if self._waits_since is None:
+            self._waits_since = self._steady()
+        left_s = self._waits_since + WAIT_S - self._steady()
+        if left_s > 0:
+            self._warn(
+                f"the clock is {duration(jump_ms)} ahead of what the journal had so far: set it if it is"
+                " wrong. If it is right, do nothing: old minutes and unmatched conversions are"
+                f" forgotten again in {duration(int(left_s * 1000))}"
+            )
+        return left_s > 0
+
+    def _warn(self, text: str) -> None:
+        now = self._steady()
+        if self._warned_at is None or now >= self._warned_at + _WARN_EVERY_S:
+            self._warned_at = now
+            _log.warning("%s", text)
