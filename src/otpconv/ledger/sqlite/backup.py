@@ -10,8 +10,8 @@ from otpconv.ledger.sqlite.connection import mapped, reading
 
 #: Steps of SQLite's machine from one look at the copy to the next: some ms.
 _STEPS = 200_000
-#: How much of the copy is written before it is brought to the disk. What waits in memory for the disk holds up
-#: the commits of a server.
+#: How much of the copy is written before it is brought to the disk. What waits in memory for the disk holds a
+#: server's commits up.
 _PART_BYTES = 8 * 1024 * 1024
 
 

@@ -4,7 +4,7 @@
 CREATE TABLE IF NOT EXISTS source (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     identity BLOB NOT NULL,     -- of the journal
-    chain INTEGER               -- of its row at the cursor; NULL where that is of an otpconv without checksums
+    chain ANY                   -- of its row at the cursor; NULL where that is of an otpconv without checksums
 ) STRICT;
 
 -- name: bind

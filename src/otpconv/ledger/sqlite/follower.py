@@ -17,7 +17,8 @@ from otpconv.ledger.sqlite.connection import connect, mapped, statements
 from otpconv.ledger.sqlite.journal import JOURNAL_VERSION
 
 _SQL = (
-    statements("schema.sql")
+    statements("journal.sql")
+    | statements("schema.sql")
     | statements("ledger.sql")
     | statements("dimensions.sql")
     | statements("unmatched.sql")
@@ -203,6 +204,9 @@ class SqliteFollower:
             self._connection.execute(_SQL[name])
 
     def _expire(self, seq: int) -> None:
+        (believed,) = self._row("is_believed", {"seq": seq})
+        if not believed:
+            return
         unmatched_before, minutes_from = self._row("expiry", {"seq": seq})
         horizon = {"unmatched_before": unmatched_before, "minutes_from": minutes_from}
         for name in _EXPIRY:

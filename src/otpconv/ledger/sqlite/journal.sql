@@ -79,3 +79,13 @@ SELECT seq FROM batches WHERE seq > :after ORDER BY seq LIMIT 1000;
 
 -- name: chain_at
 SELECT chain FROM batches WHERE seq = :seq;
+
+-- name: is_believed
+-- Older versions wrote an expiry as far as the wall clock said. Where that was more than a day ahead of the newest
+-- report before it, the clock may have been wrong, and the expiry is passed over.
+SELECT e.recorded_at - 86400000 <= coalesce(
+    (SELECT r.recorded_at FROM batches AS r
+     WHERE r.seq < e.seq AND r.unmatched_before IS NULL ORDER BY r.seq DESC LIMIT 1),
+    e.recorded_at
+)
+FROM batches AS e WHERE e.seq = :seq;
