@@ -15,6 +15,8 @@ from otpconv.model import Expiry
 
 #: How long rollups by minute are kept, ms (3 days).
 MINUTES_KEPT_MS = 72 * HOUR_MS
+#: From one expiry to the next, s.
+EVERY_S = 3600.0
 #: How far forgetting may advance at once, ms; after a longer jump it waits.
 STEP_MS = DAY_MS
 #: How long it waits, s.
@@ -52,17 +54,19 @@ class Forgetting:
         self._clock = clock
         self._unmatched_ms = unmatched_ms
         self._steady = steady
+        self._due_at = steady()
         self._waits_since: float | None = None
         self._warned_at: float | None = None
 
     def run(self) -> bool:
-        """Append an expiry if an hour or more can be forgotten; return whether it did.
+        """Append an expiry if one is due, at most one an hour; return whether it did.
 
         Raises:
             Unavailable: the storage failed.
         """
         newest, oldest = self._journal.newest_report_time(), self._journal.oldest_time()
-        if newest is None or oldest is None:
+        kept_from = self._ledger.minutes_from()
+        if newest is None or oldest is None or (kept_from and self._steady() < self._due_at):
             return False
         now = self._clock()
         if now < newest - BEHIND_MS:
@@ -72,19 +76,20 @@ class Forgetting:
                 " that report was recorded, and the report has a wrong time"
             )
         at = min(now, newest)
-        minutes_from = (at - MINUTES_KEPT_MS) // HOUR_MS * HOUR_MS
-        kept_from = self._ledger.minutes_from()
         reached = max(kept_from + MINUTES_KEPT_MS, oldest)
-        if at > reached + STEP_MS:
-            if self._waits(at - reached):
-                return False
-        else:
+        if at <= reached + STEP_MS:
             self._waits_since = None
+        elif self._waits(at - reached):
+            return False
+        self._due_at = self._steady() + EVERY_S
+        minutes_from = (at - MINUTES_KEPT_MS) // HOUR_MS * HOUR_MS
         if minutes_from <= kept_from:
             return False
-        horizon = Expiry(unmatched_before=at - self._unmatched_ms, minutes_from=minutes_from)
+        # The first one comes right after the first report, to keep no minutes of old data. It forgets no
+        # conversions: their messages may be about to be imported.
+        unmatched_before = at - self._unmatched_ms if kept_from else 0
         # Recorded as of the time that it is reckoned from, not of the wall clock.
-        self._journal.append([Entry(horizon)], at)
+        self._journal.append([Entry(Expiry(unmatched_before, minutes_from))], at)
         return True
 
     def _waits(self, jump_ms: int) -> bool:
