@@ -1,0 +1,167 @@
+"""`otpconv ledger backup` of a server that is being reported to, and what is restored from it."""
+
+import itertools
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from otpconv.cli.local_server import LocalServer
+from otpconv.ledger.contract import Entry
+from otpconv.ledger.sqlite import SqliteJournal, SqliteLedger
+from otpconv.model import Requested
+
+DAY = 1_750_032_000_000
+
+
+def backup(file: Path, data: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "otpconv", "ledger", "backup", str(file), "--data", str(data), *more],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+class Load:
+    """A client that reports without a pause, and notes what was acknowledged and how long that took."""
+
+    def __init__(self, server: LocalServer) -> None:
+        self.server = server
+        self.acknowledged: list[str] = []
+        self.took_s: list[float] = []
+        self.errors: list[str] = []
+        self.stopping = threading.Event()
+
+    def run(self) -> None:
+        auth = (self.server.access_key_id, self.server.access_key_secret)
+        with httpx.Client(base_url=self.server.url, auth=auth, timeout=30) as client:
+            for number in itertools.count():
+                if self.stopping.is_set():
+                    return
+                ids = [f"{number}-{n}" for n in range(20)]
+                began = time.perf_counter()
+                answer = client.post("/v1/messages", json={"messages": [{"message_id": id_} for id_ in ids]})
+                self.took_s.append(time.perf_counter() - began)
+                if answer.status_code != 200 or answer.json()["recorded"] != len(ids):
+                    self.errors.append(answer.text)
+                    return
+                self.acknowledged += ids
+
+
+@contextmanager
+def loaded(server: LocalServer) -> Iterator[Load]:
+    load = Load(server)
+    thread = threading.Thread(target=load.run)
+    thread.start()
+    try:
+        yield load
+    finally:
+        load.stopping.set()
+        thread.join()
+
+
+def restored(file: Path, data: Path) -> None:
+    data.mkdir(mode=0o700)
+    tar = shutil.which("tar")
+    assert tar is not None
+    subprocess.run([tar, "-xf", file, "-C", data], check=True)  # noqa: S603 - as the manual says
+
+
+def test_a_backup_under_load_has_all_that_was_acknowledged_before_it_began(
+    make_server: Callable[..., LocalServer], tmp_path: Path
+) -> None:
+    server = make_server()
+    server.start()
+    server.stop()
+    with closing(SqliteJournal(server.data / "journal.sqlite")) as journal:
+        for part in range(200):  # some size, so that reports come while it is copied
+            entries = [Entry(Requested(1, f"old {part}.{n}", DAY, session_id="s" * 100)) for n in range(500)]
+            journal.append(entries, DAY)
+    server.start()
+    file = tmp_path / "backup.tar"
+    with loaded(server) as load:
+        time.sleep(1)
+        before = set(load.acknowledged)
+        done = backup(file, server.data, "--json")
+        during = len(load.acknowledged) - len(before)
+        time.sleep(0.3)
+    assert load.errors == []
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["files"] == ["journal.sqlite", "access.sqlite", "sealing.key"]
+    assert before
+    assert during
+    server.kill()
+
+    other = make_server(tmp_path / "restored")
+    restored(file, other.data)
+    assert {stat.S_IMODE(each.stat().st_mode) for each in other.data.iterdir()} == {0o600}
+    other.start()
+    # Keys and secrets are those of the backup.
+    auth = (server.access_key_id, server.access_key_secret)
+    answer = httpx.post(f"{other.url}/v1/messages", json={"messages": [{"message_id": "after"}]}, auth=auth)
+    assert answer.json()["recorded"] == 1
+    assert other.stop() == 0
+    with closing(SqliteLedger(other.data / "ledger.sqlite")) as ledger:
+        known = {message.message_id for message in ledger.messages(1)}
+    assert before | {"after"} <= known
+    assert len([id_ for id_ in known if id_.startswith("old")]) == 100_000
+
+
+def test_a_backup_is_private_complete_and_never_overwrites(
+    make_server: Callable[..., LocalServer], tmp_path: Path
+) -> None:
+    server = make_server()
+    server.start()
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    file = folder / "backup.tar"
+    mask = os.umask(0)
+    try:
+        done = backup(file, server.data)
+    finally:
+        os.umask(mask)
+    assert done.returncode == 0, done.stderr
+    assert "journal.sqlite, access.sqlite, sealing.key" in done.stdout
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert list(folder.iterdir()) == [file]
+    with tarfile.open(file) as tar:
+        assert {member.mode for member in tar} == {0o600}
+    before = file.read_bytes()
+    again = backup(file, server.data)
+    assert again.returncode == 2
+    assert "is there already" in again.stderr
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize("place", ["missing/backup.tar", "file/backup.tar"])
+def test_a_backup_that_can_not_be_written_says_so_and_leaves_nothing(
+    make_server: Callable[..., LocalServer], tmp_path: Path, place: str
+) -> None:
+    server = make_server()
+    with server:
+        (tmp_path / "file").touch()
+        done = backup(tmp_path / place, server.data)
+    assert done.returncode == 2
+    assert "can't be written" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.rglob("*backup*"))
+
+
+def test_there_is_no_backup_of_a_folder_without_a_journal(tmp_path: Path) -> None:
+    done = backup(tmp_path / "backup.tar", tmp_path / "data")
+    assert done.returncode == 2
+    assert "there is no journal" in done.stderr
+    assert not list(tmp_path.iterdir())
