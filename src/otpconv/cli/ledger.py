@@ -17,7 +17,7 @@ from otpconv.cli.terminal import progress
 from otpconv.errors import Misconfigured
 
 #: How much is written to the backup before it is brought to the disk.
-_PART_BYTES = 8 * 1024 * 1024
+_PART_BYTES = 2 * 1024 * 1024
 
 app = typer.Typer(no_args_is_help=True, help="Back up the reports, the access keys and the sealing key.")
 

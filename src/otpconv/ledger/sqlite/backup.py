@@ -8,11 +8,11 @@ import apsw
 
 from otpconv.ledger.sqlite.connection import mapped, reading
 
-#: Steps of SQLite's machine from one look at the copy to the next: some ms.
-_STEPS = 200_000
+#: Steps of SQLite's machine from one look at the copy to the next: a few large rows.
+_STEPS = 50
 #: How much of the copy is written before it is brought to the disk. What waits in memory for the disk holds a
 #: server's commits up.
-_PART_BYTES = 8 * 1024 * 1024
+_PART_BYTES = 2 * 1024 * 1024
 
 
 def copy(source: Path, target: Path, done: Callable[[int, int], None]) -> None:

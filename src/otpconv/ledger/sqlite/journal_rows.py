@@ -11,6 +11,7 @@ from zlib import crc32
 import apsw
 import msgspec
 
+from otpconv.errors import Misconfigured
 from otpconv.ledger.sqlite.connection import statements
 from otpconv.model import Report
 
@@ -102,10 +103,17 @@ def chained(previous: int, of_row: int) -> int:
 
 
 def about(connection: apsw.Connection) -> About:
-    """Read what a journal says about itself; it may be the attached one of several files."""
-    identity, unchecked, had_keys = connection.execute(_SQL["about"]).fetchall()[0]
+    """Read what a journal says about itself; it may be the attached one of several files.
+
+    Raises:
+        Misconfigured: it says nothing.
+    """
+    row = connection.execute(_SQL["about"]).fetchone()
+    if row is None:
+        raise Misconfigured("the journal does not say which one it is: restore it from a backup")
+    identity, unchecked, had_keys = row
     known = frozenset(connection.execute(_SQL["known_problems"]))
-    return About(identity, unchecked, bool(had_keys), known)  # type: ignore[arg-type]
+    return About(identity, unchecked, bool(had_keys), known)
 
 
 class Inspector:
