@@ -325,6 +325,33 @@ def test_doctor_finds_a_rollup_that_was_changed_and_rebuilds_it(at: Run, own_ser
     assert otpconv("doctor", *data).returncode == 0
 
 
+def test_doctor_names_a_damaged_row_of_the_journal_and_counts_without_it(
+    at: Run, own_server: LocalServer
+) -> None:
+    auth = (own_server.access_key_id, own_server.access_key_secret)
+    for n in range(5):
+        messages = [{"message_id": f"m{n}"}]
+        httpx.post(f"{own_server.url}/v1/messages", json={"messages": messages}, auth=auth).raise_for_status()
+    own_server.stop()
+    data = ("--data", own_server.data)
+    with closing(sqlite3.connect(own_server.data / "journal.sqlite")) as connection, connection:
+        connection.execute("UPDATE batches SET reports = replace(reports, 'm2', 'm9')")
+    for arguments in ((), ("--rebuild",)):
+        sick = otpconv("doctor", *arguments, *data)
+        assert sick.returncode in {1, 2}
+        assert re.search(
+            r"the row at position \d+ is damaged \(its checksum differs\)", sick.stdout + sick.stderr
+        )
+        assert "otpconv doctor --rebuild --set-aside" in sick.stdout + sick.stderr
+    assert otpconv("doctor", "--set-aside", *data).returncode == 2
+    done = otpconv("doctor", "--rebuild", "--set-aside", "--json", *data)
+    assert done.returncode == 0, done.stdout
+    (problem,) = json.loads(done.stdout)["set_aside"]
+    assert "its checksum differs" in problem
+    own_server.start()
+    assert json.loads(at("rates", "--json").stdout)["rows"][0]["requested"] == 4
+
+
 def test_a_server_makes_the_ledger_of_an_older_version_anew(at: Run, own_server: LocalServer) -> None:
     auth = (own_server.access_key_id, own_server.access_key_secret)
     messages = [{"message_id": f"m{n}"} for n in range(50)]
