@@ -234,7 +234,7 @@ def open_ledger(settings: Settings) -> tuple[Ledger, int]:
     A server may run on the folder meanwhile.
 
     Raises:
-        Misconfigured: there is no ledger, or it can't be used.
+        Misconfigured: there is no ledger, it can't be used, or it does not fit the journal.
         Unavailable: the disk fails.
     """
     ledger, journal = settings.data / "ledger.sqlite", settings.data / "journal.sqlite"
@@ -242,6 +242,7 @@ def open_ledger(settings: Settings) -> tuple[Ledger, int]:
         raise Misconfigured(f"there is no ledger in {settings.data}: give the server's folder by --data DIR")
     if sqlite.is_outdated(ledger):
         raise Misconfigured(f"{ledger} was written by an older otpconv: run `otpconv doctor --rebuild`")
+    sqlite.require_fit(ledger, journal)
     return SqliteLedger(ledger), sqlite.lag(journal, ledger)
 
 

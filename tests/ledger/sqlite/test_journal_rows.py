@@ -1,5 +1,6 @@
 """Damage in the journal: found, named, and set aside without harm to the rest."""
 
+import random
 import sqlite3
 import tempfile
 from collections.abc import Callable
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from ledger.conftest import MEMORY
-from otpconv.errors import Misconfigured
+from otpconv.errors import Misconfigured, Unavailable
 from otpconv.ledger.contract import Entry
 from otpconv.ledger.finding import Finding
 from otpconv.ledger.sqlite import SqliteFollower, SqliteJournal, SqliteLedger, findings, prepare, rebuild
@@ -181,6 +182,35 @@ def test_damage_is_found_and_named_and_set_aside_leaves_all_the_rest(damage: Dam
         assert finding.ok
         assert f"{len(problems)} damaged" in finding.text
         prepare(ledger, journal)
+
+
+@given(seed=st.integers(0, 1 << 32), places=st.integers(1, 40))
+@settings(max_examples=80)
+def test_random_bytes_anywhere_in_the_file_are_noticed_or_harm_nothing(seed: int, places: int) -> None:
+    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.exists() else None) as root:
+        journal, ledger = Path(root) / "journal", Path(root) / "ledger"
+        filled(journal)
+        chance = random.Random(seed)
+        content = bytearray(journal.read_bytes())
+        for _ in range(places):
+            content[chance.randrange(100, len(content))] = chance.randrange(256)
+        journal.write_bytes(content)
+        every = set().union(*map(ids_of, range(ROWS)))
+        found = [
+            each for each in findings(journal, ledger, [], served=False, now=NOW) if "journal" in each.check
+        ]
+        good = all(each.ok for each in found if each.check in {"journal", "journal rows"})
+        # Whatever it is, it is one of our errors, and what can still be read is counted as it was reported.
+        try:
+            with closing(SqliteJournal(journal)) as opened:
+                opened.nonces(0, 100)
+                opened.set_aside()
+            rebuild(ledger, journal, quiet)
+        except (Misconfigured, Unavailable):
+            assert not good
+        else:
+            assert counted(ledger) <= every
+            assert counted(ledger) == every or not good
 
 
 @pytest.mark.parametrize("row", [0, 2, ROWS - 1])

@@ -1,6 +1,7 @@
 """The embedded engine: two SQLite files, the journal and the ledger, each with one writer."""
 
 from otpconv.ledger.sqlite.backup import copy
+from otpconv.ledger.sqlite.binding import require_fit
 from otpconv.ledger.sqlite.connection import open_on_a_full_disk
 from otpconv.ledger.sqlite.follower import SqliteFollower
 from otpconv.ledger.sqlite.health import findings, lag
@@ -19,4 +20,5 @@ __all__ = [
     "open_on_a_full_disk",
     "prepare",
     "rebuild",
+    "require_fit",
 ]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import apsw
 
+from otpconv.errors import Misconfigured
 from otpconv.ledger.sqlite.connection import reading, statements
 from otpconv.ledger.sqlite.journal_rows import about
 
@@ -21,6 +22,21 @@ def bind(connection: apsw.Connection, identity: bytes, cursor: int) -> None:
         cursor: the position of the last entry that is in the ledger.
     """
     connection.execute(_SQL["bind"], {"identity": identity, "cursor": cursor})
+
+
+def require_fit(ledger: Path, journal: Path) -> None:
+    """Refuse a ledger that was not made from the journal.
+
+    Raises:
+        Misconfigured: it does not fit, or a file is damaged or not ours. Both files are left as they are,
+            since each may hold reports that the other lacks.
+        Unavailable: the disk fails.
+    """
+    if (why := misfit(ledger, journal)) is not None:
+        raise Misconfigured(
+            f"{ledger} and {journal.name} are not of one moment: {why}. If the journal is the right one, run"
+            " `otpconv doctor --rebuild`, which counts again what is in it; otherwise restore the journal"
+        )
 
 
 def misfit(ledger: Path, journal: Path) -> str | None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import apsw
 
-from otpconv.errors import Misconfigured, OtpconvError
-from otpconv.ledger.sqlite.binding import misfit
+from otpconv.errors import OtpconvError
+from otpconv.ledger.sqlite.binding import require_fit
 from otpconv.ledger.sqlite.connection import connect_reader, mapped, version_of
 from otpconv.ledger.sqlite.follower import LEDGER_VERSION, SqliteFollower
 from otpconv.ledger.sqlite.journal import SqliteJournal
@@ -51,11 +51,7 @@ def prepare(ledger: Path, journal: Path) -> int:
     follower = SqliteFollower(ledger, journal)
     cursor = follower.cursor()
     follower.close()
-    if (why := misfit(ledger, journal)) is not None:
-        raise Misconfigured(
-            f"{ledger} and {journal.name} are not of one moment: {why}. If the journal is the right one, run"
-            " `otpconv doctor --rebuild`, which counts again what is in it; otherwise restore the journal"
-        )
+    require_fit(ledger, journal)
     return cursor
 
 
