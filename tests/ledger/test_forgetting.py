@@ -189,6 +189,12 @@ def test_the_first_reports_of_a_folder_are_not_kept_by_minute_for_longer_than_ot
         assert our.known() == {"old", "later"}
 
 
+def test_a_ledger_that_is_behind_makes_no_expiry_come_twice(engine: Engine) -> None:
+    with world(engine) as our:
+        our.storage.append(Requested(1, "m", BEGIN), recorded_at=our.clock())
+        assert [our.forgetting.run() for _ in range(5)] == [True, False, False, False, False]
+
+
 def test_an_expiry_that_an_older_version_wrote_by_a_wrong_clock_is_passed_over(engine: Engine) -> None:
     with world(engine) as our:
         our.work(100)

@@ -55,6 +55,7 @@ class Forgetting:
         self._unmatched_ms = unmatched_ms
         self._steady = steady
         self._due_at = steady()
+        self._kept_from = 0
         self._waits_since: float | None = None
         self._warned_at: float | None = None
 
@@ -65,7 +66,8 @@ class Forgetting:
             Unavailable: the storage failed.
         """
         newest, oldest = self._journal.newest_report_time(), self._journal.oldest_time()
-        kept_from = self._ledger.minutes_from()
+        # The ledger may not have come to the last expiry yet.
+        kept_from = max(self._ledger.minutes_from(), self._kept_from)
         if newest is None or oldest is None or (kept_from and self._steady() < self._due_at):
             return False
         now = self._clock()
@@ -90,6 +92,7 @@ class Forgetting:
         unmatched_before = at - self._unmatched_ms if kept_from else 0
         # Recorded as of the time that it is reckoned from, not of the wall clock.
         self._journal.append([Entry(Expiry(unmatched_before, minutes_from))], at)
+        self._kept_from = minutes_from
         return True
 
     def _waits(self, jump_ms: int) -> bool:
