@@ -106,7 +106,7 @@ class Role(Struct, frozen=True, kw_only=True):
 
 
 class KeyStore(Protocol):
-    """Where access keys are kept; for one thread at a time, while other processes may use the same keys."""
+    """Where access keys are kept; for any thread, while other processes may use the same keys."""
 
     def create(
         self, account_name: str, user: str, policy: str | None, *, otherwise: str | None = None
@@ -241,9 +241,15 @@ class KeyRing:
 
     def keep_uses(self) -> None:
         """Hand to the store when keys were last used; what it can't take now is kept for the next time."""
-        if self._uses:
-            self._store.note_uses(self._uses)
-            self._uses = {}
+        # The event loop may note more meanwhile, into the new dict.
+        uses, self._uses = self._uses, {}
+        if not uses:
+            return
+        try:
+            self._store.note_uses(dict(uses))
+        except BaseException:
+            self._uses = uses | self._uses
+            raise
 
     def refresh(self) -> None:
         """Read keys and roles again if the store changed; when that fails those known so far stay."""

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import threading
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -13,6 +14,7 @@ import msgspec
 
 from otpconv.errors import Misconfigured, Unavailable
 from otpconv.folder import alone
+from otpconv.one_thread import Connection
 
 #: The version of the schema that this code reads and writes.
 VERSION: Final = 2
@@ -42,7 +44,7 @@ _Row = TypeVar("_Row")
 
 
 class AccessFile:
-    """A connection to the file, made with mode 0600 if it does not exist.
+    """The file, made with mode 0600 if it does not exist; each thread has a connection of its own to it.
 
     Args:
         path: the file; its directory exists.
@@ -54,18 +56,24 @@ class AccessFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with self._mapped(), alone(path.parent):
-            self.connection = _open(path)
-            try:
-                self._prepare()
-            except BaseException:
-                self.connection.close()
-                raise
+        self._threads = threading.local()
+        with self._mapped():
+            self._connect()
+
+    @property
+    def connection(self) -> Connection:
+        """The calling thread's connection; opened when it is first asked for."""
+        if not hasattr(self._threads, "connection"):
+            self._connect()
+        connection: Connection = self._threads.connection
+        return connection
 
     def close(self) -> None:
-        """Let go of the file."""
-        with self._mapped():
-            self.connection.close()
+        """Close the calling thread's connection; the others close with their threads."""
+        if hasattr(self._threads, "connection"):
+            with self._mapped():
+                self._threads.connection.close()
+            del self._threads.connection
 
     def run(self, name: str, /, **values: _Value) -> int:
         """Run a named statement, within a transaction, and return how many rows it changed."""
@@ -88,9 +96,9 @@ class AccessFile:
         return value if isinstance(value, int) else None
 
     def version(self) -> object:
-        """Return what changes when another connection has changed the file."""
+        """Return what changes when another connection has changed the file, or another thread asks."""
         with self._mapped():
-            return self.connection.pragma("data_version")
+            return threading.get_ident(), self.connection.pragma("data_version")
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
@@ -120,6 +128,16 @@ class AccessFile:
             finally:
                 self.connection.pragma("synchronous", "full")
                 self.connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
+
+    def _connect(self) -> None:
+        with alone(self._path.parent):
+            self._threads.connection = _open(self._path)
+            try:
+                self._prepare()
+            except BaseException:
+                self._threads.connection.close()
+                del self._threads.connection
+                raise
 
     def _prepare(self) -> None:
         self.connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
@@ -175,8 +193,8 @@ class AccessFile:
             raise Unavailable(f"The file {self._path} cannot be used now ({error}); try again.") from error
 
 
-def _open(path: Path) -> apsw.Connection:
+def _open(path: Path) -> Connection:
     # SQLite would make the file readable for all; its companions (-wal, -shm) take over the mode of the file.
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    return apsw.Connection(str(path))
+    return Connection(str(path))

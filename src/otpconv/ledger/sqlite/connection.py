@@ -16,6 +16,7 @@ import apsw
 
 from otpconv.errors import Misconfigured, Unavailable
 from otpconv.folder import alone
+from otpconv.one_thread import Connection
 
 _log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ def connect(
     log_bytes: int = 0,
     oldest: int = 0,
     upgrades: Mapping[int, str] | None = None,
-) -> apsw.Connection:
+) -> Connection:
     """Open a file for writing, make it if it is not there (mode 0600), and bring its schema in.
 
     Args:
@@ -90,7 +91,7 @@ def connect(
     """
     with mapped(path), alone(path.parent):
         path.touch(mode=0o600)
-        connection = apsw.Connection(os.fspath(path))
+        connection = Connection(os.fspath(path))
         _fix_plans(connection)
         connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
         connection.pragma("journal_mode", "wal")
@@ -112,7 +113,7 @@ def connect(
     return connection
 
 
-def connect_reader(path: Path) -> apsw.Connection:
+def connect_reader(path: Path) -> Connection:
     """Open an existing file for reading alone.
 
     Raises:
@@ -120,7 +121,7 @@ def connect_reader(path: Path) -> apsw.Connection:
         Unavailable: the disk fails.
     """
     with mapped(path):
-        connection = apsw.Connection(os.fspath(path), flags=apsw.SQLITE_OPEN_READWRITE)
+        connection = Connection(os.fspath(path), flags=apsw.SQLITE_OPEN_READWRITE)
         _fix_plans(connection)
         connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
         connection.pragma("query_only", value=True)

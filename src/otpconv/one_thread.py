@@ -1,0 +1,68 @@
+"""SQLite connections that only the thread which opened them can use.
+
+SQLite serializes calls on one connection, so two threads that share it wait for each other's disk, and a
+statement of one can end inside the transaction of the other. `apsw` allows that; these connections do not.
+"""
+
+from threading import get_ident
+from typing import Any, Self
+
+import apsw
+
+
+class WrongThread(RuntimeError):
+    """A thread used a SQLite connection that another thread opened: a fault in this program."""
+
+
+class Connection(apsw.Connection):
+    """An `apsw.Connection` that raises `WrongThread` when another thread works with it.
+
+    Checked is what reads or writes the database; a check costs some 0.1 µs. The settings of a connection are
+    not checked: they are made where it is opened.
+    """
+
+    # typing.override is not in Python 3.11, hence the markers.
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the base takes them
+        super().__init__(*args, **kwargs)
+        self._owner = get_ident()
+
+    def __enter__(self) -> Self:  # type: ignore[explicit-override]
+        self._check()
+        super().__enter__()
+        return self
+
+    def execute(  # type: ignore[explicit-override]
+        self,
+        statements: str,
+        bindings: "apsw.Bindings | None" = None,
+        **options: Any,  # noqa: ANN401
+    ) -> apsw.Cursor:
+        """See `apsw.Connection.execute`."""
+        # Written out, since each report waits for it.
+        if get_ident() != self._owner:
+            self._check()
+        return super().execute(statements, bindings, **options)
+
+    def executemany(self, *args: Any, **options: Any) -> apsw.Cursor:  # type: ignore[explicit-override]  # noqa: ANN401
+        """See `apsw.Connection.executemany`."""
+        self._check()
+        return super().executemany(*args, **options)
+
+    def cursor(self) -> apsw.Cursor:  # type: ignore[explicit-override]
+        """See `apsw.Connection.cursor`."""
+        self._check()
+        return super().cursor()
+
+    def pragma(self, name: str, *args: Any, **options: Any) -> Any:  # type: ignore[explicit-override]  # noqa: ANN401
+        """See `apsw.Connection.pragma`."""
+        self._check()
+        return super().pragma(name, *args, **options)
+
+    def wal_checkpoint(self, *args: Any, **options: Any) -> tuple[int, int]:  # type: ignore[explicit-override]  # noqa: ANN401
+        """See `apsw.Connection.wal_checkpoint`."""
+        self._check()
+        return super().wal_checkpoint(*args, **options)
+
+    def _check(self) -> None:
+        if get_ident() != self._owner:
+            raise WrongThread("A SQLite connection was used by a thread that did not open it.")
