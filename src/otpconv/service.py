@@ -1,7 +1,6 @@
 """The composition root: puts the rooms together, and is the only place that knows which engine it is."""
 
 import asyncio
-import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
@@ -20,24 +19,23 @@ from otpconv.access.sign_outs import SignOuts
 from otpconv.access.sqlite import SqliteDirectory, SqliteKeyStore, SqliteSignOuts
 from otpconv.clock import Clock, wall_clock
 from otpconv.config import Settings
-from otpconv.errors import Misconfigured, OtpconvError
+from otpconv.errors import Misconfigured
+from otpconv.housekeeping import Housekeeping, keep_keys
 from otpconv.ledger import sqlite
 from otpconv.ledger.applier import Applier
 from otpconv.ledger.contract import DAY_MS, MINUTE_MS, Ledger
-from otpconv.ledger.forgetting import Forgetting
+from otpconv.ledger.forgetting import EVERY_S, Forgetting
 from otpconv.ledger.freshness import Freshness
 from otpconv.ledger.intake import Intake
+from otpconv.ledger.journal_writer import JournalWriter
 from otpconv.ledger.recent import Recent
 from otpconv.ledger.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
 from otpconv.metrics import Metrics
 from otpconv.phone import NumberHash
+from otpconv.readiness import ReadinessCheck
 
-#: How often the access keys are looked at for changes by other processes, s.
-_KEYS_EVERY_S = 0.25
 #: How often it is looked whether something is old enough to be forgotten, s.
 _FORGET_EVERY_S = 5.0
-#: How often it is kept when access keys were last used, s.
-_USES_EVERY_S = 5.0
 #: Questions answered at once, beside the event loop.
 _READERS = 2
 #: Nonces are read back over both sides of the window of time, and a minute for the clock.
@@ -46,7 +44,6 @@ _NONCES_MS = 2 * WINDOW_MS + MINUTE_MS
 #: Nonces remembered at most: 15 minutes of 2,200 requests a second, in about 300 MB.
 _NONCES = 2_000_000
 
-_log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 
@@ -64,6 +61,8 @@ class Service:
         intake: takes reports.
         recent: what is acknowledged and not yet in the ledger.
         metrics: what is measured for machines.
+        housekeeping: what is done again and again; others may add to it.
+        readiness: whether reports can be recorded and questions answered.
         clock: the time now.
     """
 
@@ -87,6 +86,7 @@ class Service:
         self.number_hash = NumberHash(self.sealer.derive("number"))
         self.region = settings.region
         self._journal = SqliteJournal(data / "journal.sqlite")
+        self._writer = JournalWriter(self._journal, lambda: SqliteJournal(data / "journal.sqlite"))
         self.nonce_log = NonceLog(data / "nonces")
         self.nonces = NonceGuard(_NONCES, self.nonce_log.append)
         journaled = self._journal.nonces(clock() - _NONCES_MS, _NONCES)
@@ -104,10 +104,18 @@ class Service:
         self._forgetting = Forgetting(self._journal, self._ledger, clock, unmatched_ms=unmatched_ms)
         self.recent = Recent(lambda: self._applier.applied)
         self.intake = Intake(
-            self._journal, self._ledger, self.recent, clock, recorded=self._recorded, strict=settings.strict
+            self._writer, self._ledger, self.recent, clock, recorded=self._recorded, strict=settings.strict
         )
         self._readers = ThreadPoolExecutor(_READERS, "reader")
-        self._tasks: list[asyncio.Task[None]] = []
+        self.housekeeping = self._housekeeping()
+        self.readiness = ReadinessCheck(
+            data,
+            writer=self._writer,
+            intake=self.intake,
+            applier=self._applier,
+            ledger=self._ledger,
+            housekeeping=self.housekeeping,
+        )
 
     def first_key_file(self) -> Path | None:
         """Return the file with the first access key, made with its key when there has never been any.
@@ -128,25 +136,21 @@ class Service:
 
     async def start(self) -> None:
         """Start the applier and the housekeeping; reports may come from now on."""
-        _try("start", self._forget)  # questions can be answered all the same
+        await self.housekeeping.run("expiry")  # if it fails, questions can be answered all the same
         self._applier.start()
-        self._tasks = [
-            asyncio.create_task(_every(_KEYS_EVERY_S, self.keys.refresh)),
-            asyncio.create_task(_every(_FORGET_EVERY_S, self._forget)),
-            asyncio.create_task(_every(_USES_EVERY_S, self.keys.keep_uses)),
-        ]
+        self.housekeeping.start()
 
     async def stop(self) -> None:
         """Make durable and apply what was accepted, then close everything."""
-        for task in self._tasks:
-            task.cancel()
+        await self.housekeeping.run("key uses")
+        await self.housekeeping.stop()
         self._freshness.close()
         await self.intake.drain()
         await asyncio.get_running_loop().run_in_executor(None, self._applier.stop)
         self._readers.shutdown()
-        _try("stop", self.keys.keep_uses)
+        self.readiness.close()
         self._ledger.close()
-        self._journal.close()
+        self._writer.close()
         self.nonce_log.close()
         self._key_store.close()
         self._lock.close()
@@ -179,10 +183,6 @@ class Service:
         """Return how many acknowledged reports are not yet in the ledger."""
         return max(0, self._acknowledged - self._applier.applied)
 
-    def problem(self) -> str | None:
-        """Return why the service can't do its work now; None when all is well."""
-        return self._applier.failed
-
     def _answer(self, question: Callable[[Ledger], _T], acknowledged: int) -> tuple[_T, int]:
         with self._ledger.snapshot() as cursor:
             return question(self._ledger), max(0, acknowledged - cursor)
@@ -192,9 +192,24 @@ class Service:
         self._applier.notify()
         self.metrics.committed(reports, seconds)
 
-    def _forget(self) -> None:
-        # An expiry is no report, so nobody waits for it: `_acknowledged` stays.
-        if self._forgetting.run():
+    def _housekeeping(self) -> Housekeeping:
+        tasks = Housekeeping()
+        keep_keys(tasks, self.keys.refresh, self.keys.keep_uses)
+        tasks.every(
+            _FORGET_EVERY_S,
+            "expiry",
+            self._forget,
+            late_s=3 * EVERY_S,
+            harm="old conversions and rollups by minute take room on the disk",
+        )
+        self.metrics.registry.register(tasks)
+        return tasks
+
+    async def _forget(self) -> None:
+        if due := self._forgetting.due():
+            expiry, recorded_at = due
+            # No report, so nobody waits for it: `_acknowledged` stays.
+            await self._writer.append_now([expiry], recorded_at)
             self._applier.notify()
 
 
@@ -246,24 +261,3 @@ def open_ledger(settings: Settings) -> tuple[Ledger, int]:
     return SqliteLedger(ledger), sqlite.lag(journal, ledger)
 
 
-def _try(when: str, work: Callable[[], None]) -> None:
-    """Do some housekeeping; a failure is logged and stops nothing else."""
-    try:
-        work()
-    except OtpconvError as error:
-        _log.warning("%s: %s", when, error.text)
-
-
-async def _every(seconds: float, work: Callable[[], None]) -> None:
-    """Repeat housekeeping; a failure is logged and tried again the next time."""
-    failed = False
-    while True:
-        await asyncio.sleep(seconds)
-        try:
-            work()
-        except OtpconvError as error:
-            if not failed:
-                _log.warning("housekeeping: %s", error.text)
-            failed = True
-        else:
-            failed = False

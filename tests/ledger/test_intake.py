@@ -13,6 +13,7 @@ from ledger.reports import ACCOUNTS, DAY, Step, hashed, some_reports, steps
 from otpconv.errors import InvalidTime, NumberMismatch, Refused, Unavailable, UnknownMessage
 from otpconv.ledger.contract import Entry, Journal
 from otpconv.ledger.intake import CHUNK, MAX_BATCH, MAX_WAITING, Intake, Outcome
+from otpconv.ledger.journal_writer import JournalWriter
 from otpconv.ledger.judge import EARLIEST_MS
 from otpconv.ledger.recent import Recent
 from otpconv.model import CLOCK_SKEW_MS, Conversion, Expiry, Report, Requested, SelfReportedRate, Timing
@@ -96,7 +97,7 @@ def desk_of(storage: Storage, *, journal: Journal | None = None, strict: bool = 
     recording = RecordingJournal(journal or storage.journal)
     recorded: list[int] = []
     intake = Intake(
-        recording,
+        JournalWriter(recording, storage.new_journal),
         storage.ledger,
         Recent(storage.follower.cursor),
         lambda: NOW,

@@ -15,7 +15,9 @@ PAUSE_S = 0.06
 #: While somebody waits for an entry, the pause is this many times as long as the last transaction, so that
 #: applying takes at most a fifth of the time, however many wait.
 RESTS = 4
-#: Pause after a failure of the storage, s.
+#: Pause after a failure of the storage, s. It is short at first, since the storage may just have been busy,
+#: and doubles up to the second one.
+FIRST_RETRY_S = 0.02
 RETRY_S = 1.0
 
 _log = logging.getLogger(__name__)
@@ -53,6 +55,8 @@ class Applier:
         self._wanted = 0
         self.applied = cursor
         self.failed: str | None = None
+        self._failing_since = 0.0
+        self._retry_s = FIRST_RETRY_S
         self.moved: Callable[[], None] = lambda: None
 
     def start(self) -> None:
@@ -68,6 +72,10 @@ class Applier:
         self._wanted = max(self._wanted, position)
         self._hurry.set()
 
+    def failing_s(self) -> float:
+        """Return for how long applying has been failing, s; 0 while all is well."""
+        return time.monotonic() - self._failing_since if self.failed is not None else 0.0
+
     def stop(self, timeout_s: float = 30.0) -> None:
         """Apply what is in the journal and end the thread; what remains is applied at the next start."""
         self._stopping.set()
@@ -80,6 +88,8 @@ class Applier:
             self._follow()
         except Exception as error:  # noqa: BLE001 - a fault of ours, and there is nobody else to notice it
             _log.exception("the applier ended")
+            if self.failed is None:
+                self._failing_since = time.monotonic()
             self.failed = f"The applier ended ({error!r}): see the log, then restart the server."
             self.moved()
 
@@ -115,7 +125,7 @@ class Applier:
         while True:
             try:
                 return self._open()
-            except OtpconvError as error:
+            except Exception as error:  # noqa: BLE001 - the next try may succeed, and nobody else would try
                 self._fail(error)
                 if self._stopping.is_set():
                     return None
@@ -125,21 +135,26 @@ class Applier:
         before, began = self.applied, time.perf_counter()
         try:
             self.applied = follower.apply(BATCH)
-        except OtpconvError as error:
+        except Exception as error:  # noqa: BLE001 - as above; the transaction was rolled back
             self._fail(error)
             return None
         if self.failed is not None:
             _log.info("applying goes on")
             self.failed = None
+            self._retry_s = FIRST_RETRY_S
         if self.applied > before:
             self._measured(self.applied - before, time.perf_counter() - began)
             self.moved()
         return self.applied - before
 
-    def _fail(self, error: OtpconvError) -> None:
+    def _fail(self, error: Exception) -> None:
         """Say why applying stands still, and wait a moment."""
+        expected = isinstance(error, OtpconvError)
+        text = error.text if isinstance(error, OtpconvError) else repr(error)
         if self.failed is None:
-            _log.error("applying stands still: %s", error.text)
-        self.failed = error.text
+            self._failing_since = time.monotonic()
+            _log.error("applying stands still: %s", text, exc_info=None if expected else error)
+        self.failed = text
         self.moved()
-        self._stopping.wait(RETRY_S)
+        self._stopping.wait(self._retry_s)
+        self._retry_s = min(2 * self._retry_s, RETRY_S)

@@ -30,10 +30,10 @@ _log = logging.getLogger(__name__)
 
 
 class Forgetting:
-    """Appends expiries to the journal; call `run` every few seconds, from one thread.
+    """Decides which expiries the journal gets; ask `due` every few seconds, from one thread.
 
     Args:
-        journal: where the expiries go.
+        journal: what was reported so far.
         ledger: what was forgotten so far.
         clock: the time now.
         unmatched_ms: how long a conversion waits for its message, ms.
@@ -59,8 +59,8 @@ class Forgetting:
         self._waits_since: float | None = None
         self._warned_at: float | None = None
 
-    def run(self) -> bool:
-        """Append an expiry if one is due, at most one an hour; return whether it did.
+    def due(self) -> tuple[Entry, int] | None:
+        """Return an expiry for the journal, and the time it is recorded for; at most one an hour.
 
         Raises:
             Unavailable: the storage failed.
@@ -69,7 +69,7 @@ class Forgetting:
         # The ledger may not have come to the last expiry yet.
         kept_from = max(self._ledger.minutes_from(), self._kept_from)
         if newest is None or oldest is None or (kept_from and self._steady() < self._due_at):
-            return False
+            return None
         now = self._clock()
         if now < newest - BEHIND_MS:
             self._warn(
@@ -82,18 +82,17 @@ class Forgetting:
         if at <= reached + STEP_MS:
             self._waits_since = None
         elif self._waits(at - reached):
-            return False
+            return None
         self._due_at = self._steady() + EVERY_S
         minutes_from = (at - MINUTES_KEPT_MS) // HOUR_MS * HOUR_MS
         if minutes_from <= kept_from:
-            return False
+            return None
         # The first one comes right after the first report, to keep no minutes of old data. It forgets no
         # conversions: their messages may be about to be imported.
         unmatched_before = at - self._unmatched_ms if kept_from else 0
-        # Recorded as of the time that it is reckoned from, not of the wall clock.
-        self._journal.append([Entry(Expiry(unmatched_before, minutes_from))], at)
         self._kept_from = minutes_from
-        return True
+        # Recorded as of the time that it is reckoned from, not of the wall clock.
+        return Entry(Expiry(unmatched_before, minutes_from)), at
 
     def _waits(self, jump_ms: int) -> bool:
         """Return whether a jump of the clock is too new to be believed, and warn of it while it is."""

@@ -1,34 +1,41 @@
 """Intake: gathers the reports of many waiting requests and makes them durable with one commit.
 
-It runs on the event loop, the journal's commit included: handing the work to a thread and back costs more
-than the wait, and while the loop waits for the disk the next batch gathers in the server (measured).
+It runs on the event loop, the journal's commit included while the disk is fast: handing the work to a thread
+and back costs more than the wait, and while the loop waits for the disk the next batch gathers in the server
+(measured). On a slow disk the journal's commit runs in a thread; see `journal_writer.py`.
 """
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from otpconv.clock import Clock
 from otpconv.errors import Refused, Unavailable
-from otpconv.ledger.contract import Entry, Journal, Ledger
+from otpconv.ledger.contract import Entry, Ledger
+from otpconv.ledger.journal_writer import JournalWriter
 from otpconv.ledger.judge import Judge
 from otpconv.ledger.recent import Recent
-from otpconv.model import CLOCK_SKEW_MS, Report
+from otpconv.model import CLOCK_SKEW_MS, Conversion, Expiry, Report
 
 #: Reports of one commit; more wait for the next, so that the loop is never held for long.
 MAX_BATCH = 2_000
+#: A conversion known by number alone counts as so many reports: each takes look-ups of its own.
+BY_NUMBER_COST = 10
 #: Reports for which a commit is worth its wait for the disk at once; fewer wait for others to join.
 ENOUGH = 256
-#: Reports of one batch of a client that go into one commit.
-CHUNK = 1_000
+#: Reports of one batch of a client that go into one commit: these hold the event loop for some 15 ms.
+CHUNK = 500
 #: Reports that may wait for a commit; more are told to come again.
 MAX_WAITING = 200_000
 
+_log = logging.getLogger(__name__)
+
 #: What became of a report: new, already known, or refused and why.
 Outcome = Literal["recorded", "unchanged"] | Refused
-#: Takes what became of an entry, or why nothing did. It must not raise: others wait behind it.
+#: Takes what became of an entry, or why nothing did.
 Done = Callable[[Outcome | Exception], None]
 #: The same for several entries.
 DoneAll = Callable[[list[Outcome] | Exception], None]
@@ -39,7 +46,7 @@ class Intake:
 
     def __init__(
         self,
-        journal: Journal,
+        writer: JournalWriter,
         ledger: Ledger,
         recent: Recent,
         clock: Clock,
@@ -47,10 +54,10 @@ class Intake:
         recorded: Callable[[int, int, float], None],
         strict: bool = False,
     ) -> None:
-        """Take the journal to write, the ledger to look messages up in, and what is between the two.
+        """Take the journal's writer, the ledger to look messages up in, and what is between the two.
 
         Args:
-            journal: where reports are made durable.
+            writer: makes reports durable.
             ledger: where messages are looked up.
             recent: what is in the journal and not yet in the ledger.
             clock: the time now.
@@ -58,7 +65,7 @@ class Intake:
                 journal, how many reports it has, and the time it took, s.
             strict: refuse conversions of unknown messages.
         """
-        self._journal = journal
+        self._writer = writer
         self._ledger = ledger
         self._recent = recent
         self._clock = clock
@@ -66,6 +73,12 @@ class Intake:
         self._strict = strict
         self._batches: deque[_Batch] = deque()
         self._waiting = 0
+        self._aside: asyncio.Task[None] | None = None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much is waiting that reports are refused."""
+        return self._waiting >= MAX_WAITING
 
     def hand_in(self, entry: Entry, done: Done) -> None:
         """Queue an entry for the next commit.
@@ -81,6 +94,7 @@ class Intake:
         batch = self._open_batch()
         batch.waiters.append((done, len(batch.entries)))
         batch.entries.append(entry)
+        batch.cost += _cost(entry.report)
         self._waiting += 1
 
     def hand_in_all(self, entries: list[Entry], done: DoneAll) -> None:
@@ -92,6 +106,7 @@ class Intake:
         start = len(batch.entries)
         batch.waiters.append((done, slice(start, start + len(entries))))
         batch.entries += entries
+        batch.cost += sum([_cost(entry.report) for entry in entries])
         self._waiting += len(entries)
 
     def submit(self, entries: list[Entry]) -> asyncio.Future[list[Outcome]]:
@@ -116,14 +131,20 @@ class Intake:
             Unavailable: the storage failed; what it had recorded before stays, and a repeat does no harm.
         """
         outcomes: list[Outcome] = []
-        for first in range(0, len(reports), CHUNK):
-            outcomes += await self.submit([Entry(report) for report in reports[first : first + CHUNK]])
-        return outcomes
+        chunk: list[Entry] = []
+        cost = 0
+        for report in reports:
+            cost += _cost(report)
+            if chunk and cost > CHUNK:
+                outcomes += await self.submit(chunk)
+                chunk, cost = [], _cost(report)
+            chunk.append(Entry(report))
+        return outcomes + await self.submit(chunk) if chunk else outcomes
 
     async def drain(self) -> None:
         """Wait until nothing waits for a commit any more."""
-        while self._batches:  # noqa: ASYNC110 - an event would cost every request
-            await asyncio.sleep(0)
+        while self._batches or self._aside:  # noqa: ASYNC110 - an event would cost every request
+            await asyncio.sleep(0.001 if self._aside else 0)
 
     def commit(self, batch: Sequence[Entry]) -> list[Outcome]:
         """Check the entries, make the new ones durable in one commit, and say what became of each.
@@ -132,6 +153,21 @@ class Intake:
             Unavailable: the storage failed, or the applier is too far behind for strict judging; nothing was
                 recorded.
         """
+        judged = self._judged(batch)
+        if judged.new:
+            began = time.perf_counter()
+            self._recorded_all(judged, self._writer.append(judged.new, judged.now), began)
+        return judged.outcomes
+
+    async def _commit_aside(self, batch: Sequence[Entry]) -> list[Outcome]:
+        """Do as `commit`, but wait for the disk beside the event loop."""
+        judged = self._judged(batch)
+        if judged.new:
+            began = time.perf_counter()
+            self._recorded_all(judged, await self._writer.append_aside(judged.new, judged.now), began)
+        return judged.outcomes
+
+    def _judged(self, batch: Sequence[Entry]) -> "_Judged":
         now = self._clock()
         self._recent.forget_applied()
         if self._recent.is_full():
@@ -150,21 +186,21 @@ class Intake:
                     outcomes.append("unchanged")
             except Refused as refusal:
                 outcomes.append(refusal)
-        if new:
-            began = time.perf_counter()
-            upto = self._journal.append(new, now)
-            self._recent.add(upto, judge.on_its_way, judge.heard)
-            self._recorded(upto, len(new), time.perf_counter() - began)
-        return outcomes
+        return _Judged(judge, outcomes, new, now)
+
+    def _recorded_all(self, judged: "_Judged", upto: int, began: float) -> None:
+        self._recent.add(upto, judged.judge.on_its_way, judged.judge.heard)
+        self._recorded(upto, len(judged.new), time.perf_counter() - began)
 
     def _open_batch(self) -> "_Batch":
         """Return the batch that has room; the first one to wait sees to its commit."""
         if not self._batches:
-            loop = asyncio.get_running_loop()
-            loop.call_soon(self._gather, loop, 0)
+            if self._aside is None:
+                loop = asyncio.get_running_loop()
+                loop.call_soon(self._gather, loop, 0)
             self._batches.append(_Batch())
         batch = self._batches[-1]
-        if len(batch.entries) >= MAX_BATCH:
+        if batch.cost >= MAX_BATCH:
             batch = _Batch()
             self._batches.append(batch)
         return batch
@@ -179,27 +215,69 @@ class Intake:
     def _commit_waiting(self, loop: asyncio.AbstractEventLoop) -> None:
         batch = self._batches.popleft()
         self._waiting -= len(batch.entries)
+        if self._writer.is_slow:
+            self._aside = loop.create_task(self._answer_aside(loop, batch))
+            return
         if self._batches:
             loop.call_soon(self._gather, loop, 0)
         try:
             outcomes = self.commit(batch.entries)
         except Exception as error:  # noqa: BLE001 - whatever it is, everyone who waits has to hear of it
-            for done, _ in batch.waiters:
-                done(error)
-            return
-        for done, part in batch.waiters:
-            done(outcomes[part])
+            batch.fail(error)
+        else:
+            batch.answer(outcomes)
+
+    async def _answer_aside(self, loop: asyncio.AbstractEventLoop, batch: "_Batch") -> None:
+        """Commit a batch in the writer's thread; those that come meanwhile gather, and are next."""
+        try:
+            outcomes = await self._commit_aside(batch.entries)
+        except Exception as error:  # noqa: BLE001 - as above
+            batch.fail(error)
+        else:
+            batch.answer(outcomes)
+        finally:
+            self._aside = None
+            if self._batches:
+                loop.call_soon(self._gather, loop, 0)
+
+
+class _Judged(NamedTuple):
+    """A batch that was held against what is known: what became of each entry, and what has to be written."""
+
+    judge: Judge
+    outcomes: list[Outcome]
+    new: list[Entry]
+    now: int
 
 
 class _Batch:
     """What the next commit is to have, and who waits for which part of it."""
 
-    __slots__ = ("entries", "waiters")
+    __slots__ = ("cost", "entries", "waiters")
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
+        self.cost = 0
         # What each waits for: the outcome at an index, or the outcomes of a slice.
         self.waiters: list[tuple[Callable[[Any], None], int | slice]] = []
+
+    def answer(self, outcomes: list[Outcome]) -> None:
+        for done, part in self.waiters:
+            try:
+                done(outcomes[part])
+            except Exception:  # noqa: BLE001 - it must not cost those behind it their answers
+                _log.exception("an answer could not be handed over")
+
+    def fail(self, error: Exception) -> None:
+        for done, _ in self.waiters:
+            try:
+                done(error)
+            except Exception:  # noqa: BLE001 - as above
+                _log.exception("an answer could not be handed over")
+
+
+def _cost(report: Report | Expiry) -> int:
+    return BY_NUMBER_COST if type(report) is Conversion and not report.message_id else 1
 
 
 def _too_much() -> Unavailable:

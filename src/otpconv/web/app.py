@@ -124,10 +124,9 @@ def _starlette(service: Service, bodies: Bodies, gate: Gate, pages: Pages, publi
         return PlainTextResponse("ok\n")
 
     async def readyz(_: Request) -> Response:
-        problem = service.problem()
-        return PlainTextResponse(
-            f"{problem}\n" if problem else "ready\n", status_code=503 if problem else 200
-        )
+        state = await service.readiness.check()
+        lines = [*(state.problems or ["ready"]), *(f"degraded: {text}" for text in state.degraded)]
+        return PlainTextResponse("".join(f"{line}\n" for line in lines), 503 if state.problems else 200)
 
     async def openapi_json(_: Request) -> Response:
         return Response(openapi, media_type="application/json")
