@@ -22,6 +22,7 @@
     │   ├── Throttled              429, over a limit; the same again after a while
     │   ├── NotFound               404
     │   ├── MethodNotAllowed       405
+    │   ├── BodyTooSlow            408
     │   ├── BodyTooLarge           413
     │   └── UnsupportedMediaType   415
     ├── Unavailable                503, try the same again later; nothing was recorded
@@ -217,6 +218,13 @@ class MethodNotAllowed(Refused):
 
     code = "MethodNotAllowed"
     status = 405
+
+
+class BodyTooSlow(Refused):
+    """The request body came too slowly, and was not waited for any longer."""
+
+    code = "BodyTooSlow"
+    status = 408
 
 
 class BodyTooLarge(Refused):

@@ -395,7 +395,9 @@ async def running(folder: Path) -> AsyncIterator[tuple[Service, Pages]]:
     service = Service(settings)
     await service.start()
     gate, nobody = Gate(settings, AuditLog(folder)), PlainTextResponse("nobody")
-    pages = Pages(service, Bodies(), gate, links=OneTimeLinks(), app=nobody, public_url="http://otp.example")
+    pages = Pages(
+        service, Bodies(gate.peers), gate, links=OneTimeLinks(), app=nobody, public_url="http://otp.example"
+    )
     try:
         yield service, pages
     finally:

@@ -1,7 +1,6 @@
 """The ASGI application: the RPC endpoint on `/`, and beside it the native API and the pages."""
 
 import asyncio
-import logging
 from http import HTTPStatus
 
 import msgspec
@@ -15,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from otpconv.dialects.alibaba import by_name
 from otpconv.errors import (
     BadCredentials,
+    InvalidRequest,
     MethodNotAllowed,
     NeedsTls,
     NotFound,
@@ -25,6 +25,7 @@ from otpconv.errors import (
 )
 from otpconv.service import Service
 from otpconv.web.body import Bodies, has_body
+from otpconv.web.failures import FailureLog
 from otpconv.web.gate import Gate
 from otpconv.web.metrics import MetricsEndpoint
 from otpconv.web.native import NativeApi
@@ -36,20 +37,29 @@ from otpconv.web.rpc import Respond, RpcEndpoint, new_request_id
 #: Load balancers ask here, by plain HTTP too.
 _ALWAYS_OPEN = {"/healthz", "/readyz"}
 
-_log = logging.getLogger(__name__)
+#: Characters of a path that the log shows.
+_SHOWN_CHARS = 200
+#: Parameters of a query at most, of all paths but `/`, where the dialect has a bound of its own.
+MAX_QUERY_PARAMETERS = 1_000
 
 
 class App:
-    """The whole web side of a service; knows the requests in progress, so that a stop can wait for them."""
+    """The whole web side of a service; knows the requests in progress, so that a stop can wait for them.
+
+    Attributes:
+        failures: the log of requests that failed.
+        in_progress: requests without an answer yet.
+    """
 
     def __init__(self, service: Service, gate: Gate, links: OneTimeLinks, public_url: str) -> None:
         """Take the service, its gate, the links that sign in, and our URL (no slash at the end)."""
-        self._bodies = Bodies()
+        self._bodies = Bodies(gate.peers)
         self._gate = gate
         self._public_url = public_url
-        self._rpc = RpcEndpoint(service, self._bodies, gate, public_url)
+        self.failures = FailureLog()
+        self._rpc = RpcEndpoint(service, self._bodies, gate, failures=self.failures, public_url=public_url)
         self._pages = Pages(service, self._bodies, gate, links=links, app=self, public_url=public_url)
-        self._other = _starlette(service, self._bodies, gate, self._pages, public_url)
+        self._other = self._starlette(service, gate, public_url)
         self._count = service.metrics.requested
         self.in_progress = 0
 
@@ -106,6 +116,10 @@ class App:
                 await (page or _problem(error, self._public_url))(scope, receive, send)
                 return
         request_id = scope["otpconv.request_id"] = new_request_id()
+        if scope["query_string"].count(b"&") > MAX_QUERY_PARAMETERS:
+            refusal = InvalidRequest(f"The query has over {MAX_QUERY_PARAMETERS:,} parameters.")
+            await _problem(refusal, self._public_url)(scope, receive, send)
+            return
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -115,53 +129,57 @@ class App:
         await self._other(scope, receive, send_with_id)
         self._count(scope.get("otpconv.action", ""), scope.get("otpconv.code", "OK"))
 
+    def _starlette(self, service: Service, gate: Gate, public_url: str) -> ASGIApp:
+        native = NativeApi(service, self._bodies, gate)
+        pages = self._pages
+        openapi = msgspec.json.encode(document(public_url))
 
-def _starlette(service: Service, bodies: Bodies, gate: Gate, pages: Pages, public_url: str) -> ASGIApp:
-    native = NativeApi(service, bodies, gate)
-    openapi = msgspec.json.encode(document(public_url))
+        async def healthz(_: Request) -> Response:
+            return PlainTextResponse("ok\n")
 
-    async def healthz(_: Request) -> Response:
-        return PlainTextResponse("ok\n")
+        async def readyz(_: Request) -> Response:
+            state = await service.readiness.check()
+            lines = [*(state.problems or ["ready"]), *(f"degraded: {text}" for text in state.degraded)]
+            return PlainTextResponse("".join(f"{line}\n" for line in lines), 503 if state.problems else 200)
 
-    async def readyz(_: Request) -> Response:
-        state = await service.readiness.check()
-        lines = [*(state.problems or ["ready"]), *(f"degraded: {text}" for text in state.degraded)]
-        return PlainTextResponse("".join(f"{line}\n" for line in lines), 503 if state.problems else 200)
+        async def openapi_json(_: Request) -> Response:
+            return Response(openapi, media_type="application/json")
 
-    async def openapi_json(_: Request) -> Response:
-        return Response(openapi, media_type="application/json")
+        async def problem(request: Request, error: Exception) -> Response:
+            translated = _translated(error, request, self.failures)
+            request.scope["otpconv.code"] = translated.code
+            response = pages.problem(request, translated) or _problem(translated, public_url)
+            if isinstance(error, HTTPException):
+                response.headers.update(error.headers or {})  # Allow, of 405
+            return response
 
-    async def problem(request: Request, error: Exception) -> Response:
-        translated = _translated(error, request)
-        request.scope["otpconv.code"] = translated.code
-        response = pages.problem(request, translated) or _problem(translated, public_url)
-        if isinstance(error, HTTPException):
-            response.headers.update(error.headers or {})  # Allow, of 405
-        return response
+        app = Starlette(
+            routes=[
+                Route("/v1/messages", native.post_messages, methods=["POST"]),
+                Route("/v1/conversions", native.post_conversions, methods=["POST"]),
+                Route("/v1/messages/{message_id:path}", native.get_message, methods=["GET"]),
+                Route("/v1/rates", native.get_rates, methods=["GET"]),
+                *pages.routes(),
+                Route("/metrics", MetricsEndpoint(service, native.caller).get, methods=["GET"]),
+                Route("/openapi.json", openapi_json, methods=["GET"]),
+                Route("/healthz", healthz, methods=["GET"]),
+                Route("/readyz", readyz, methods=["GET"]),
+            ],
+            exception_handlers={OtpconvError: problem, HTTPException: problem, Exception: problem},
+        )
+        app.router.redirect_slashes = False  # clients lose bodies and credentials on the way
+        return app
 
-    app = Starlette(
-        routes=[
-            Route("/v1/messages", native.post_messages, methods=["POST"]),
-            Route("/v1/conversions", native.post_conversions, methods=["POST"]),
-            Route("/v1/messages/{message_id:path}", native.get_message, methods=["GET"]),
-            Route("/v1/rates", native.get_rates, methods=["GET"]),
-            *pages.routes(),
-            Route("/metrics", MetricsEndpoint(service, native.caller).get, methods=["GET"]),
-            Route("/openapi.json", openapi_json, methods=["GET"]),
-            Route("/healthz", healthz, methods=["GET"]),
-            Route("/readyz", readyz, methods=["GET"]),
-        ],
-        exception_handlers={OtpconvError: problem, HTTPException: problem, Exception: problem},
+
+def _translated(error: Exception, request: Request, failures: FailureLog) -> OtpconvError:
+    # `request.url` fails for some headers Host.
+    what, request_id = (
+        f"{request.method} {request.scope['path'][:_SHOWN_CHARS]}",
+        request.scope.get("otpconv.request_id", ""),
     )
-    app.router.redirect_slashes = False  # clients lose bodies and credentials on the way
-    return app
-
-
-def _translated(error: Exception, request: Request) -> OtpconvError:
-    method, path = request.method, request.scope["path"]  # `request.url` fails for some headers Host
     if isinstance(error, OtpconvError):
         if not isinstance(error, Refused):
-            _log.error("%s %s failed: %s", method, path, error.text, extra=_identity(request))
+            failures.note(error, what, request_id)
         return error
     if isinstance(error, HTTPException):
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
@@ -169,12 +187,8 @@ def _translated(error: Exception, request: Request) -> OtpconvError:
                 f"This path takes {(error.headers or {}).get('Allow', 'another method')}."
             )
         return NotFound("There is nothing at this path; /openapi.json lists the paths.")
-    _log.error("%s %s failed", method, path, exc_info=error, extra=_identity(request))
+    failures.note(error, what, request_id)
     return OtpconvError("The request failed for a reason that is in the server's log.")
-
-
-def _identity(request: Request) -> dict[str, str]:
-    return {"request_id": request.scope.get("otpconv.request_id", "")}
 
 
 def _problem(error: OtpconvError, public_url: str) -> Response:

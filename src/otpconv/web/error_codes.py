@@ -22,6 +22,7 @@ REMEDIES: Final = {
     "BadCredentials": "Send an AccessKeyId and its AccessKeySecret by HTTP Basic, as `curl -u ID:SECRET`; "
     "in a browser, sign in.",
     "BodyTooLarge": "Send the reports in several calls, each of at most 8 MiB.",
+    "BodyTooSlow": "Send the request again; look at the network and the proxies on the way if it stays.",
     "ExpiredToken": "Assume the role again; the detail says when the token expired, and the server's time.",
     "ForeignForm": "Open the page again, sign in if it asks for it, and send the form from there.",
     "InactiveAccessKey": "Enable the key by `otpconv keys enable`, or use another one.",

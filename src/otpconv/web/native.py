@@ -1,5 +1,6 @@
 """The native API: batches of messages and conversions, one message, and rates, as JSON."""
 
+import asyncio
 import base64
 from collections.abc import Callable
 from typing import TypeVar
@@ -32,6 +33,9 @@ from otpconv.web.native_types import (
 )
 from otpconv.web.rate_formats import LAG_HEADER, rates_response, wanted_format
 from otpconv.web.rates_out import Notes, notes, rates_out, row_out
+
+#: Items of a batch that are read at a time, in some 5 ms: a number costs 50 µs.
+SLICE = 100
 
 _MESSAGES = BatchReader("messages", Messages, MessageIn)
 _CONVERSIONS = BatchReader("conversions", Conversions, ConversionIn)
@@ -122,7 +126,7 @@ class NativeApi:
         make: Callable[[_Item, AccessKey, int, NumberHash, str], Report],
     ) -> Response:
         service = self._service
-        async with self._bodies.read(request.scope["headers"], request.receive) as body:
+        async with self._bodies.read(request.scope, request.receive, key.access_key_id) as body:
             items = reader.read(body, request.headers.get("content-type", ""))
             now = service.clock()
             rejects: list[Rejected] = []
@@ -130,6 +134,8 @@ class NativeApi:
             reports: list[Report] = []
             places: list[int] = []
             for index, item in enumerate(items):
+                if index % SLICE == SLICE - 1:
+                    await asyncio.sleep(0)  # a batch may take a second, and others wait for the event loop
                 if isinstance(item, Rejected):
                     rejects.append(item)
                     continue
@@ -143,7 +149,6 @@ class NativeApi:
                     places.append(index)
                 except InvalidRequest as error:
                     rejects.append(rejected(index, error))
-            del items
             outcomes = await service.intake.record(reports)
         for place, outcome in zip(places, outcomes, strict=True):
             if isinstance(outcome, Refused):

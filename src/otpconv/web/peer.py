@@ -25,11 +25,15 @@ class Peer(Struct, frozen=True):
 
 
 class Peers:
-    """Tells the peer of a request; believes `X-Forwarded-*` from trusted proxies only."""
+    """Tells the peer of a request; believes `X-Forwarded-*` from trusted proxies only.
+
+    Attributes:
+        trusted: the networks of the proxies in front of this server.
+    """
 
     def __init__(self, trusted_proxies: Sequence[Network] = ()) -> None:
         """Take the networks of the proxies in front of this server."""
-        self._trusted = tuple(trusted_proxies)
+        self.trusted = tuple(trusted_proxies)
 
     def of(self, scope: Scope) -> Peer:
         """Return the peer of a request."""
@@ -37,7 +41,7 @@ class Peers:
         # A socket for both families shows an IPv4 client so.
         source_ip = client[0].removeprefix("::ffff:") if client else ""
         secure = scope.get("scheme") == "https"
-        if self._trusted and self._is_trusted(source_ip):
+        if self.trusted and self._is_trusted(source_ip):
             source_ip = self._forwarded_for(scope, source_ip)
             secure = _forwarded_proto(scope, secure=secure)
         return Peer(source_ip, secure, _last(scope, b"user-agent"))
@@ -57,7 +61,7 @@ class Peers:
         return address is not None and self._holds(address)
 
     def _holds(self, address: _Address) -> bool:
-        return any(address in network for network in self._trusted)
+        return any(address in network for network in self.trusted)
 
 
 def _forwarded_proto(scope: Scope, *, secure: bool) -> bool:

@@ -1,6 +1,5 @@
 """The RPC endpoint: the whole way of an SDK's report, from bytes to acknowledgement, on one page."""
 
-import logging
 import uuid
 from asyncio import Future, get_running_loop
 from collections.abc import Callable
@@ -29,13 +28,12 @@ from otpconv.ledger.intake import Outcome
 from otpconv.service import Service
 from otpconv.web.assuming import assume_role
 from otpconv.web.body import Bodies
+from otpconv.web.failures import FailureLog
 from otpconv.web.gate import Gate
 
 #: The first 24 characters of a version 4 UUID, with their dashes.
 _PROCESS = str(uuid.uuid4()).upper()[:24]
 _REQUESTS = count(1)
-
-_log = logging.getLogger(__name__)
 
 
 #: What takes an answer, once, now or later.
@@ -45,8 +43,11 @@ Respond = Callable[[Answer], None]
 class RpcEndpoint:
     """The ASGI application of `/`."""
 
-    def __init__(self, service: Service, bodies: Bodies, gate: Gate, public_url: str) -> None:
-        """Take where reports go, the reader of bodies, the gate, and the URL of errors' links."""
+    def __init__(
+        self, service: Service, bodies: Bodies, gate: Gate, *, failures: FailureLog, public_url: str
+    ) -> None:
+        """Take where reports go, the reader of bodies, the gate, the log, and the URL of errors' links."""
+        self._failures = failures
         self._service = service
         self._bodies = bodies
         self._gate = gate
@@ -59,7 +60,7 @@ class RpcEndpoint:
         answered: Future[Answer] = get_running_loop().create_future()
         headers = by_name(scope["headers"])
         try:
-            async with self._bodies.read(scope["headers"], receive) as body:
+            async with self._bodies.read(scope, receive) as body:
                 self.start(scope, headers, body, answered.set_result)
         except OtpconvError as error:
             xml = answers_xml(scope["query_string"], headers, b"")
@@ -153,11 +154,10 @@ class RpcEndpoint:
         *,
         xml: bool = False,
     ) -> Answer:
+        if not isinstance(error, Refused):
+            self._failures.note(error, "a signed call", request_id)
         if not isinstance(error, OtpconvError):
-            _log.error("the request failed", exc_info=error, extra={"request_id": request_id})
             error = OtpconvError("unexpected")
-        elif not isinstance(error, Refused):
-            _log.error("the request failed: %s", error.text, extra={"request_id": request_id})
         answer = failure(
             error,
             request_id,

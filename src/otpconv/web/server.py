@@ -13,8 +13,10 @@ import uvloop
 
 from otpconv.clock import Clock
 from otpconv.errors import Misconfigured
+from otpconv.housekeeping import Housekeeping
 from otpconv.service import Service
 from otpconv.web.app import App
+from otpconv.web.connections import LOOK_EVERY_S, Connections
 from otpconv.web.gate import Gate
 from otpconv.web.pages import OneTimeLinks
 from otpconv.web.tls import Expiry, Tls
@@ -32,7 +34,7 @@ _CONNECTIONS = 8_192
 _OTHER_FILES = 256
 
 #: The garbage collector runs after so many new objects, and looks at older ones every so many runs.
-_GC_THRESHOLDS = (100_000, 50, 100)
+GC_THRESHOLDS = (100_000, 50, 100)
 
 _log = logging.getLogger(__name__)
 
@@ -104,26 +106,46 @@ async def _serve(
     await service.start()
     # What lives as long as the process needs no collector; what a request makes goes without one.
     gc.freeze()
-    gc.set_threshold(*_GC_THRESHOLDS)
-    workers = Workers(app, bound, _connections(2 if tls else 1))
-    tasks = [loop.create_task(_settle(gate))]
+    gc.set_threshold(*GC_THRESHOLDS)
+    workers = Workers(app, bound, _places(2 if tls else 1))
+    connections = Connections(bound.getsockname()[1], workers.connections, gate.peers.trusted)
+    service.metrics.registry.register(connections)
+    _keep_house(service.housekeeping, gate, app, connections)
     try:
         _listen(bound)
         workers.start(tls.served if tls else None)
         if tls is not None:
             service.metrics.registry.register(Expiry(tls))
-            tasks.append(loop.create_task(_renew(tls, workers, service.clock)))
+            service.housekeeping.every(
+                1.0,
+                "certificate",
+                lambda: _renew(tls, workers, service.clock),
+                late_s=3600.0,
+                harm="a renewed certificate is not served until the server is restarted",
+            )
         started()
         await signalled.wait()
         _log.info("stopping: finishing %d requests", app.in_progress)
         await _finish(app, loop.create_task(workers.stop()))
     finally:
-        for task in tasks:
-            task.cancel()
         gate.settle()
+        app.failures.settle()
         await app.close()
         await service.stop()
         _log.info("stopped")
+
+
+def _keep_house(tasks: Housekeeping, gate: Gate, app: App, connections: Connections) -> None:
+    tasks.every(1.0, "audit", gate.settle, late_s=60.0, harm="repeated refusals are not in the audit trail")
+    tasks.every(1.0, "failure log", app.failures.settle, late_s=60.0, harm="repeated failures are not logged")
+    tasks.every(
+        LOOK_EVERY_S,
+        "connections",
+        connections.look,
+        late_s=10.0,
+        harm="one address can take the connections of all others",
+        aside=True,
+    )
 
 
 def _listen(bound: socket.socket) -> None:
@@ -146,7 +168,7 @@ async def _finish(app: App, serving: asyncio.Task[None]) -> None:
         await serving
 
 
-def _connections(workers: int) -> int:
+def _places(workers: int) -> int:
     """Return how many connections a worker can have; the process asks for as many files as it wants first."""
     wanted = workers * _CONNECTIONS + _OTHER_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -157,26 +179,17 @@ def _connections(workers: int) -> int:
     return _CONNECTIONS
 
 
-async def _settle(gate: Gate) -> None:
-    """Let the gate write each second what it has only counted."""
-    while True:
-        await asyncio.sleep(1)
-        gate.settle()
-
-
 async def _renew(tls: Tls, workers: Workers, clock: Clock) -> None:
-    """Serve a renewed certificate to new connections, within seconds; those that there are go on."""
-    while True:
-        tls.warn(clock())
-        await asyncio.sleep(1)
-        if workers.busy:
-            continue
-        pair = await asyncio.to_thread(tls.renewed, clock())
-        if pair is None:
-            continue
-        try:
-            workers.start(pair)
-        except Misconfigured as error:
-            tls.refuse(pair, error.text)
-        else:
-            tls.serve(pair)
+    """Serve a renewed certificate to new connections; those that there are go on. Call it each second."""
+    tls.warn(clock())
+    if workers.busy:
+        return
+    pair = await asyncio.to_thread(tls.renewed, clock())
+    if pair is None:
+        return
+    try:
+        workers.start(pair)
+    except Misconfigured as error:
+        tls.refuse(pair, error.text)
+    else:
+        tls.serve(pair)

@@ -33,7 +33,9 @@ from otpconv.web.tls import Pair, as_file
 _HEAD_S = 30
 #: How long a retired worker goes on: after this no connection of it is idle, so none is cut, s.
 _RETIRED_S = _HEAD_S + 5
-_BUFFER_BYTES = 128 * 1024
+#: Bytes of the head of a request at most, and of what is read ahead of it: each connection may hold them
+#: before anybody knows who it is.
+_BUFFER_BYTES = 64 * 1024
 #: Connections that wait to be accepted, at most.
 BACKLOG = 2048
 
@@ -53,12 +55,15 @@ class Workers:
         app: answers the requests.
         listening: the listening socket.
         connections: at most, of each worker.
+
+    Attributes:
+        connections: the same.
     """
 
     def __init__(self, app: App, listening: socket.socket, connections: int) -> None:
         self._app = app
         self._listening = listening
-        self._connections = connections
+        self.connections = connections
         self._worker: _Worker | None = None
         self._retiring: asyncio.Task[None] | None = None
 
@@ -73,7 +78,7 @@ class Workers:
         Raises:
             Misconfigured: the certificate can't be served; the worker before goes on.
         """
-        before, self._worker = self._worker, _Worker(self._app, self._listening, self._connections, pair)
+        before, self._worker = self._worker, _Worker(self._app, self._listening, self.connections, pair)
         if before is not None:
             before.retire()
             self._retiring = asyncio.create_task(before.end_later())
@@ -203,8 +208,11 @@ class _Arrivals:
         # Those that come meanwhile have to wait for a turn of the loop, so that others have theirs.
         for _ in range(len(self._requests)):
             request = self._requests.popleft()
-            if not self._app.start(request.scope, partial(self._respond, request)):
-                request.taskref(self._loop.create_task(self._run(request)))
+            try:
+                if not self._app.start(request.scope, partial(self._respond, request)):
+                    request.taskref(self._loop.create_task(self._run(request)))
+            except Exception as error:  # noqa: BLE001 - those behind it would never be started
+                request.err(error)
         if self._requests:
             self._loop.call_soon(self._start)
 

@@ -151,6 +151,7 @@ GATEWAY = [
     (errors.NotFound, 404, "InvalidAction.NotFound"),
     (errors.MethodNotAllowed, 400, "UnsupportedHTTPMethod"),
     (errors.BodyTooLarge, 413, "BodyTooLarge"),
+    (errors.BodyTooSlow, 408, "BodyTooSlow"),
     (errors.UnsupportedMediaType, 415, "UnsupportedMediaType"),
     (errors.InvalidRequest, 400, "InvalidParameter"),
     (errors.Refused, 400, "InvalidParameter"),

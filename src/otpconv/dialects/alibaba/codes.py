@@ -114,6 +114,13 @@ _REQUEST = [
         "Send the parameters of one operation only; for many reports at once use POST /v1/conversions.",
     ),
     ErrorCode(
+        "BodyTooSlow",
+        408,
+        "The request body came too slowly.",
+        "The rest of the body did not come in time. A code of otpconv.",
+        "Send the request again; look at the network and the proxies on the way if it stays.",
+    ),
+    ErrorCode(
         "UnsupportedMediaType",
         415,
         "The request body is of a kind that is not supported.",

@@ -65,6 +65,7 @@ _GATEWAY: dict[type[BaseException], str] = {
     errors.NotFound: "InvalidAction.NotFound",
     errors.MethodNotAllowed: "UnsupportedHTTPMethod",
     errors.BodyTooLarge: "BodyTooLarge",
+    errors.BodyTooSlow: "BodyTooSlow",
     errors.UnsupportedMediaType: "UnsupportedMediaType",
     errors.Unavailable: "ServiceUnavailable",
 }
