@@ -16,6 +16,10 @@ from otpconv.dialects.alibaba.signature import canonical
 
 #: A query or a body of more is not read: the longest sensible request has less than 2 KiB.
 MAX_BYTES = 128 * 1024
+#: Parameters of a query or a body at most; the operation with the most has 20.
+MAX_PARAMETERS = 1_000
+#: Values in a JSON body at most, with all lists and objects in it, counted by the characters between them.
+MAX_VALUES = 10_000
 
 # Control characters have no place in any parameter, and NUL none in a database's text.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -61,7 +65,7 @@ def from_query(raw: bytes) -> Query:
     Raises:
         GatewayError: as `from_form`.
     """
-    if len(raw) <= MAX_BYTES and _CANONICAL.fullmatch(raw):
+    if len(raw) <= MAX_BYTES and raw.count(b"&") <= MAX_PARAMETERS and _CANONICAL.fullmatch(raw):
         text = raw.decode()
         pairs = text.split("&")
         encoded = dict([pair.split("=") for pair in pairs])
@@ -83,6 +87,7 @@ def from_form(raw: bytes) -> dict[str, str]:
     if not raw:
         return {}
     _limit(raw)
+    _limit_count(raw.count(b"&"), MAX_PARAMETERS, "parameters")
     try:
         text = raw.decode()
     except UnicodeDecodeError:
@@ -109,6 +114,7 @@ def from_json(raw: bytes) -> dict[str, str]:
             nested too deep, over `MAX_BYTES`, or a message id or a number that is neither a text nor whole.
     """
     _limit(raw)
+    _limit_count(raw.count(b",") + raw.count(b"[") + raw.count(b"{"), MAX_VALUES, "values")
     try:
         text = raw.decode()
         members = _OBJECT.decode(text)
@@ -148,6 +154,11 @@ def _limit(raw: bytes) -> None:
             "InvalidParameter",
             f"Query and body may have {MAX_BYTES} bytes each, not {len(raw)}.",
         )
+
+
+def _limit_count(count: int, most: int, what: str) -> None:
+    if count > most:
+        raise GatewayError("InvalidParameter", f"Query and body may have {most} {what} each.")
 
 
 def _not_utf8() -> GatewayError:
