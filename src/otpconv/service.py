@@ -259,5 +259,3 @@ def open_ledger(settings: Settings) -> tuple[Ledger, int]:
         raise Misconfigured(f"{ledger} was written by an older otpconv: run `otpconv doctor --rebuild`")
     sqlite.require_fit(ledger, journal)
     return SqliteLedger(ledger), sqlite.lag(journal, ledger)
-
-
