@@ -42,6 +42,11 @@ SLOW = [
     ('otpconv_commit_seconds_count{instance="s"}', "0+60x120"),
     ('otpconv_journal_lag_reports{instance="s"}', "200000x120"),
 ]
+LATE = [
+    ('otpconv_housekeeping_age_seconds{task="access keys",instance="s"}', "60x120"),
+    ('otpconv_housekeeping_age_seconds{task="access keys",instance="t"}', "0.2x120"),
+    ('otpconv_housekeeping_age_seconds{task="expiry",instance="t"}', "3000x120"),
+]
 REFUSED = [
     ('otpconv_requests_total{action="otpconv:GetMetrics",code="AccessDenied",instance="s"}', "0+60x120")
 ]
@@ -58,6 +63,7 @@ CASES = [
     (FAILING, "RequestsFail", [{"instance": "s"}]),
     (FAILING, "CallersRefused", []),
     (SLOW, "CommitsSlow", [{"instance": "s"}]),
+    (LATE, "KeysNotRead", [{"instance": "s", "task": "access keys"}]),
     (SLOW, "LedgerLags", [{"instance": "s"}]),
     (EXPIRING, "CertificateExpires", [{"instance": "old"}]),
     (
