@@ -554,7 +554,7 @@ def test_a_count_of_the_unmatched_that_was_changed_is_found(journal_path: Path, 
         follower.apply(9)
 
     def unmatched() -> Finding:
-        found = findings(journal_path, ledger_path, [], served=False)
+        found = findings(journal_path, ledger_path, [], served=False, now=NOW)
         return next(each for each in found if each.check == "unmatched")
 
     assert unmatched() == Finding("unmatched", ok=True, text="2 messages and numbers")
@@ -569,7 +569,7 @@ def test_a_count_of_the_unmatched_that_was_changed_is_found(journal_path: Path, 
 def test_a_route_that_was_changed_is_found(journal_path: Path, ledger_path: Path) -> None:
     filled(journal_path, ledger_path)
     sql(ledger_path, "UPDATE routes SET requested = requested + 1")
-    found = {each.check: each.ok for each in findings(journal_path, ledger_path, [], served=False)}
+    found = {each.check: each.ok for each in findings(journal_path, ledger_path, [], served=False, now=NOW)}
     assert [check for check in found if not found[check]] == ["routes"]
 
 
@@ -583,6 +583,6 @@ def test_messages_that_are_counted_as_other_are_told_by_the_doctor(
         told = [Dimensions("DE", template=f"code {n}") for n in range(BOUNDS.values + 7)]
         journal.append([Entry(Requested(1, f"m{n}", DAY, each)) for n, each in enumerate(told)], NOW)
         follower.apply(1_000)
-    found = {each.check: each for each in findings(journal_path, ledger_path, [], served=False)}
+    found = {each.check: each for each in findings(journal_path, ledger_path, [], served=False, now=NOW)}
     assert found["dimensions"].text == "7 messages are counted as (other) in a dimension"
     assert all(each.ok for each in found.values())

@@ -20,7 +20,8 @@ CREATE TABLE IF NOT EXISTS about (
     had_keys INTEGER NOT NULL   -- 1 once a server with access keys has used the folder
 ) STRICT;
 INSERT OR IGNORE INTO about
-SELECT 1, randomblob(16), coalesce(max(seq), 0), count(*) > 0 FROM batches;
+SELECT 1, randomblob(16), coalesce(max(seq), 0), count(*) > 0 FROM batches
+WHERE NOT EXISTS (SELECT 1 FROM about); -- counts once, not at each start
 
 -- Rows that an operator has set aside. They stay in `batches`, but nobody reads them.
 CREATE TABLE IF NOT EXISTS set_aside (
