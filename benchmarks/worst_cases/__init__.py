@@ -1,0 +1,1 @@
+"""What an acknowledgement and `/healthz` take while somebody does the most expensive thing they can."""

@@ -1,0 +1,317 @@
+"""The bounds of the source, read from the source: what docs/reference/limits.md has to list.
+
+`python -m tests.house.bounds` writes values and reasons into the rows of that page, and appends a row for
+each bound that has none yet. What happens at a bound, and the test that holds it, is written by hand.
+"""
+
+import ast
+import importlib
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = ROOT / "src" / "otpconv"
+PAGE = ROOT / "docs/reference/limits.md"
+
+_CONSTANT = re.compile(r"_?[A-Z][A-Z0-9_]*")
+#: Keywords that bound something when their value is a number.
+_BOUNDING = {
+    "ge",
+    "gt",
+    "le",
+    "lt",
+    "max_length",
+    "max_num_fields",
+    "max_workers",
+    "maxlen",
+    "maxsize",
+    "min_length",
+}
+#: Constructors and functions whose number is a bound, and the place of that number among their arguments.
+_BOUNDED_CALLS = {
+    "BoundedSemaphore": 0,
+    "LifoQueue": 0,
+    "PriorityQueue": 0,
+    "Queue": 0,
+    "Semaphore": 0,
+    "ThreadPoolExecutor": 0,
+    "deque": 1,
+    "lru_cache": 0,
+    "timeout": 0,
+}
+_CONTAINERS = {
+    "Counter",
+    "OrderedDict",
+    "WeakKeyDictionary",
+    "WeakValueDictionary",
+    "defaultdict",
+    "dict",
+    "list",
+    "set",
+}
+_COLUMNS = "| bound | value | what and why | at the bound | held by |\n| --- | --- | --- | --- | --- |"
+_NEW_ROWS = "## Bounds without a place yet"
+
+
+class Bound(NamedTuple):
+    """One bound.
+
+    Attributes:
+        name: dotted, below `otpconv`, e.g. `web.body.MAX_BODY_BYTES`.
+        value: as people read it.
+        reason: what it is of and why, from the comment `#:` above it.
+        place: file and line.
+    """
+
+    name: str
+    value: str
+    reason: str
+    place: str
+
+
+class Structure(NamedTuple):
+    """Something that grows, or waits: a container that outlives a call, or a call without a bound.
+
+    Attributes:
+        name: dotted, below `otpconv`, e.g. `ledger.recent.Recent._heard`.
+        what: the code that makes it.
+        place: file and line.
+    """
+
+    name: str
+    what: str
+    place: str
+
+
+class Row(NamedTuple):
+    """One row of the page; its cells without what is around them."""
+
+    line: int
+    cells: list[str]
+
+    @property
+    def names(self) -> list[str]:
+        """What the row is about, as the code names it."""
+        return re.findall(r"`([^`]+)`", self.cells[0])
+
+
+def modules() -> Iterator[tuple[str, Path, ast.Module]]:
+    """Yield the modules of the source by their dotted names below `otpconv`."""
+    for path in sorted(SOURCE.rglob("*.py")):
+        parts = path.relative_to(SOURCE).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        yield name, path, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def bounds() -> dict[str, Bound]:
+    """Return every number of the source that may be a bound, by its name."""
+    found: dict[str, Bound] = {}
+    for module, path, syntax in modules():
+        lines = path.read_text(encoding="utf-8").splitlines()
+        for node in syntax.body:
+            name = _assigned(node)
+            if name != "TYPE_CHECKING" and _CONSTANT.fullmatch(name):
+                value = getattr(importlib.import_module(f"otpconv.{module}".rstrip(".")), name)
+                if isinstance(value, (int, float)) and not isinstance(value, bool) and not _imported(node):
+                    dotted = f"{module}.{name}".lstrip(".")
+                    found[dotted] = Bound(
+                        dotted, shown(name, value), _reason(lines, node), _place(path, node)
+                    )
+        for dotted, call in _calls(module, syntax):
+            value_text = _literals(call)
+            if value_text:
+                found[dotted] = Bound(dotted, value_text, "", _place(path, call))
+    return found
+
+
+def structures() -> dict[str, Structure]:
+    """Return what the source lets grow or wait without saying how far, by its name."""
+    found: dict[str, Structure] = {}
+    for module, path, syntax in modules():
+        for owner, node in _owned(syntax):
+            what = _growing(node)
+            if what:
+                name = f"{module}.{owner}" if owner else module
+                found[name] = Structure(name, what, _place(path, node))
+    return found
+
+
+def shown(name: str, value: float) -> str:
+    """Return a number as people read it, with the unit that its name says."""
+    if re.search(r"_BYTES$|^SMALLEST$", name) and isinstance(value, int):
+        for size, unit in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+            if value >= size and value % size == 0:
+                return f"{value // size:,} {unit}"
+        return f"{value:,} bytes"
+    if name.endswith("_KIB"):
+        return shown("_BYTES", value * 1024)
+    scale = 1 if name.endswith("_MS") else 1000 if name.endswith("_S") else None
+    if scale is None:
+        return f"{value:,}"
+    for size, unit in ((86_400_000, "days"), (3_600_000, "h"), (60_000, "min"), (1000, "s")):
+        if (
+            value * scale >= size
+            and (value * scale / size).is_integer()
+            and not (unit == "days" and value * scale < 172_800_000)
+        ):
+            return f"{round(value * scale / size):,} {unit}"
+    return f"{value * scale:,.6g} ms"
+
+
+def rows(page: str) -> list[Row]:
+    """Return the rows of all tables of a page, without their headings."""
+    found: list[Row] = []
+    lines = page.splitlines()
+    for number, line in enumerate(lines):
+        heading = number + 1 < len(lines) and re.match(r"\| -", lines[number + 1])
+        if line.startswith("| ") and not heading and not re.match(r"\| -", line):
+            found.append(Row(number, [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]))
+    return found
+
+
+def refreshed(page: str, known: dict[str, Bound]) -> str:
+    """Return the page with the present values and reasons of all bounds that have a row."""
+    lines = page.splitlines()
+    for row in rows(page):
+        bound = known.get(row.names[0]) if row.names else None
+        if bound is not None and len(row.cells) == 5:
+            cells = [row.cells[0], bound.value, bound.reason or row.cells[2], *row.cells[3:]]
+            lines[row.line] = f"| {' | '.join(cells)} |"
+    return "\n".join(lines) + "\n"
+
+
+def new_row(bound: Bound) -> str:
+    """Return the row of a bound that has none yet; the last two cells are to be written."""
+    return f"| `{bound.name}` | {bound.value} | {bound.reason} | what the caller sees | `tests/…::test_…` |"
+
+
+def _assigned(node: ast.stmt) -> str:
+    target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+    return target.id if isinstance(target, ast.Name) else ""
+
+
+def _imported(node: ast.stmt) -> bool:
+    """Tell whether a constant is another one under a new name."""
+    return isinstance(getattr(node, "value", None), ast.Name)
+
+
+def _reason(lines: list[str], node: ast.stmt) -> str:
+    above: list[str] = []
+    for line in reversed(lines[: node.lineno - 1]):
+        if not line.startswith("#:"):
+            break
+        above.insert(0, line.removeprefix("#:").strip())
+    return " ".join(above).replace("|", r"\|")
+
+
+def _place(path: Path, node: ast.AST) -> str:
+    return f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
+
+
+def _owned(syntax: ast.Module) -> Iterator[tuple[str, ast.AST]]:
+    """Yield every node with the dotted name of what it belongs to: a class, a function, an assigned name."""
+
+    def walk(node: ast.AST, owner: str) -> Iterator[tuple[str, ast.AST]]:
+        for child in ast.iter_child_nodes(node):
+            name = owner
+            if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                name = f"{owner}.{child.name}".strip(".")
+            elif isinstance(child, ast.Assign | ast.AnnAssign):
+                target = child.targets[0] if isinstance(child, ast.Assign) else child.target
+                if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name):
+                    name = f"{owner.rpartition('.')[0]}.{target.attr}"  # of the class, whichever method
+                elif isinstance(target, ast.Name) and (owner == "" or isinstance(node, ast.ClassDef)):
+                    name = f"{owner}.{target.id}".strip(".")
+            yield name, child
+            yield from walk(child, name)
+
+    yield from walk(syntax, "")
+
+
+def _calls(module: str, syntax: ast.Module) -> Iterator[tuple[str, ast.Call]]:
+    for owner, node in _owned(syntax):
+        if isinstance(node, ast.Call):
+            yield f"{module}.{owner}".rstrip("."), node
+
+
+def _called(call: ast.Call) -> str:
+    function = call.func
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+
+
+def _literals(call: ast.Call) -> str:
+    """Return the bounds that a call has as numbers of its own, e.g. `max_length=128`."""
+    found = [(keyword.arg or "", keyword.value) for keyword in call.keywords if keyword.arg in _BOUNDING]
+    place = _BOUNDED_CALLS.get(_called(call))
+    if place is not None and len(call.args) > place:
+        found.append((_called(call), call.args[place]))
+    numbers = [
+        f"{name} {node.value:,}"
+        for name, node in found
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, (int, float))
+        and not isinstance(node.value, bool)
+    ]
+    return ", ".join(numbers)
+
+
+def _growing(node: ast.AST) -> str:
+    """Return the code of a node that grows or waits without a bound; empty when it does not."""
+    if isinstance(node, ast.Assign | ast.AnnAssign):
+        target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+        if isinstance(target, ast.Attribute) and node.value is not None and _is_container(node.value):
+            return ast.unparse(node)
+    if isinstance(node, ast.Call) and _is_endless(node):
+        return ast.unparse(node)
+    decorators = getattr(node, "decorator_list", [])
+    endless = [each for each in decorators if getattr(each, "id", getattr(each, "attr", "")) == "cache"]
+    return "@cache" if endless else ""
+
+
+def _is_container(value: ast.expr) -> bool:
+    if isinstance(value, ast.Dict | ast.List | ast.Set):
+        return not (getattr(value, "keys", None) or getattr(value, "elts", None))
+    return isinstance(value, ast.Call) and _called(value) in _CONTAINERS and not value.args
+
+
+def _is_endless(call: ast.Call) -> bool:
+    name = _called(call)
+    if name in {"Queue", "LifoQueue", "PriorityQueue", "SimpleQueue"}:
+        return not call.args and not call.keywords
+    if name == "deque":
+        return len(call.args) < 2 and not any(each.arg == "maxlen" for each in call.keywords)
+    if name in {"read", "read_bytes", "read_text", "readline", "readlines"}:
+        return not call.args and isinstance(call.func, ast.Attribute)
+    if name in {"to_thread", "run_in_executor", "create_task"}:
+        return name != "run_in_executor" or isinstance(call.args[0], ast.Constant)
+    nothing = [
+        each.arg
+        for each in call.keywords
+        if isinstance(each.value, ast.Constant) and each.value.value is None
+    ]
+    return bool({"maxsize", "maxlen", "timeout"} & {*nothing}) or (
+        name == "lru_cache" and not call.args and not call.keywords
+    )
+
+
+def main() -> None:
+    """Bring the page up to date with the source, and append rows for what has none."""
+    from tests.house.not_bounds import NOT_BOUNDS  # noqa: PLC0415 - the list is only needed here and by the test
+
+    known = bounds()
+    page = refreshed(PAGE.read_text(encoding="utf-8"), known)
+    listed = {name for row in rows(page) for name in row.names} | {
+        name for names in NOT_BOUNDS.values() for name in names
+    }
+    missing = [new_row(bound) for name, bound in known.items() if name not in listed]
+    if missing and _NEW_ROWS not in page:
+        page += f"\n{_NEW_ROWS}\n\n{_COLUMNS}\n"
+    PAGE.write_text(page + "".join(f"{row}\n" for row in missing), encoding="utf-8")
+    sys.stdout.write(f"{len(missing)} rows to complete at the end of {PAGE.relative_to(ROOT)}\n")
+
+
+if __name__ == "__main__":
+    main()
