@@ -111,32 +111,38 @@ def bounds() -> dict[str, Bound]:
     found: dict[str, Bound] = {}
     for module, path, syntax in modules():
         lines = path.read_text(encoding="utf-8").splitlines()
-        for node in syntax.body:
-            name = _assigned(node)
-            if name != "TYPE_CHECKING" and _CONSTANT.fullmatch(name):
-                value = getattr(importlib.import_module(f"otpconv.{module}".rstrip(".")), name)
-                if isinstance(value, (int, float)) and not isinstance(value, bool) and not _imported(node):
-                    dotted = f"{module}.{name}".lstrip(".")
-                    found[dotted] = Bound(
-                        dotted, shown(name, value), _reason(lines, node), _place(path, node)
-                    )
-        for dotted, call in _calls(module, syntax):
-            value_text = _literals(call)
-            if value_text:
-                found[dotted] = Bound(dotted, value_text, "", _place(path, call))
+        for name, node in _constants(syntax):
+            value = getattr(importlib.import_module(f"otpconv.{module}".rstrip(".")), name)
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                dotted = f"{module}.{name}".lstrip(".")
+                found[dotted] = Bound(dotted, shown(name, value), _reason(lines, node), _place(path, node))
+        for dotted, text, call in numbers_in(module, syntax):
+            found[dotted] = Bound(dotted, text, "", _place(path, call))
     return found
+
+
+def numbers_in(module: str, syntax: ast.Module) -> Iterator[tuple[str, str, ast.Call]]:
+    """Yield the calls of a module that bound something by a number: name, value and call."""
+    for owner, node in _owned(syntax):
+        if isinstance(node, ast.Call) and (text := _literals(node)):
+            yield f"{module}.{owner}".rstrip("."), text, node
 
 
 def structures() -> dict[str, Structure]:
     """Return what the source lets grow or wait without saying how far, by its name."""
-    found: dict[str, Structure] = {}
-    for module, path, syntax in modules():
-        for owner, node in _owned(syntax):
-            what = _growing(node)
-            if what:
-                name = f"{module}.{owner}" if owner else module
-                found[name] = Structure(name, what, _place(path, node))
-    return found
+    return {
+        name: Structure(name, what, _place(path, node))
+        for module, path, syntax in modules()
+        for name, what, node in structures_in(module, syntax)
+    }
+
+
+def structures_in(module: str, syntax: ast.Module) -> Iterator[tuple[str, str, ast.AST]]:
+    """Yield what a module lets grow or wait: name, code and node."""
+    for owner, node in _owned(syntax):
+        what = _growing(node)
+        if what:
+            yield f"{module}.{owner}".rstrip("."), what, node
 
 
 def shown(name: str, value: float) -> str:
@@ -188,14 +194,14 @@ def new_row(bound: Bound) -> str:
     return f"| `{bound.name}` | {bound.value} | {bound.reason} | what the caller sees | `tests/…::test_…` |"
 
 
-def _assigned(node: ast.stmt) -> str:
-    target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
-    return target.id if isinstance(target, ast.Name) else ""
-
-
-def _imported(node: ast.stmt) -> bool:
-    """Tell whether a constant is another one under a new name."""
-    return isinstance(getattr(node, "value", None), ast.Name)
+def _constants(syntax: ast.Module) -> Iterator[tuple[str, ast.stmt]]:
+    """Yield the constants that a module makes; one that is another under a new name is none of them."""
+    for node in syntax.body:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and not isinstance(node.value, ast.Name):
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            for each in target.elts if isinstance(target, ast.Tuple) else [target]:
+                if isinstance(each, ast.Name) and _CONSTANT.fullmatch(each.id) and each.id != "TYPE_CHECKING":
+                    yield each.id, node
 
 
 def _reason(lines: list[str], node: ast.stmt) -> str:
@@ -222,19 +228,14 @@ def _owned(syntax: ast.Module) -> Iterator[tuple[str, ast.AST]]:
             elif isinstance(child, ast.Assign | ast.AnnAssign):
                 target = child.targets[0] if isinstance(child, ast.Assign) else child.target
                 if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name):
-                    name = f"{owner.rpartition('.')[0]}.{target.attr}"  # of the class, whichever method
+                    # Of the class, whichever method makes it.
+                    name = f"{owner.rpartition('.')[0] or owner}.{target.attr}"
                 elif isinstance(target, ast.Name) and (owner == "" or isinstance(node, ast.ClassDef)):
                     name = f"{owner}.{target.id}".strip(".")
             yield name, child
             yield from walk(child, name)
 
     yield from walk(syntax, "")
-
-
-def _calls(module: str, syntax: ast.Module) -> Iterator[tuple[str, ast.Call]]:
-    for owner, node in _owned(syntax):
-        if isinstance(node, ast.Call):
-            yield f"{module}.{owner}".rstrip("."), node
 
 
 def _called(call: ast.Call) -> str:
@@ -274,7 +275,8 @@ def _growing(node: ast.AST) -> str:
 def _is_container(value: ast.expr) -> bool:
     if isinstance(value, ast.Dict | ast.List | ast.Set):
         return not (getattr(value, "keys", None) or getattr(value, "elts", None))
-    return isinstance(value, ast.Call) and _called(value) in _CONTAINERS and not value.args
+    called = _called(value) if isinstance(value, ast.Call) else ""
+    return called in _CONTAINERS and (called == "defaultdict" or not value.args)
 
 
 def _is_endless(call: ast.Call) -> bool:
@@ -282,7 +284,8 @@ def _is_endless(call: ast.Call) -> bool:
     if name in {"Queue", "LifoQueue", "PriorityQueue", "SimpleQueue"}:
         return not call.args and not call.keywords
     if name == "deque":
-        return len(call.args) < 2 and not any(each.arg == "maxlen" for each in call.keywords)
+        given = [each.value for each in call.keywords if each.arg == "maxlen"] or call.args[1:2]
+        return not given or (isinstance(given[0], ast.Constant) and given[0].value is None)
     if name in {"read", "read_bytes", "read_text", "readline", "readlines"}:
         return not call.args and isinstance(call.func, ast.Attribute)
     if name in {"to_thread", "run_in_executor", "create_task"}:

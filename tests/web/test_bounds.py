@@ -1,0 +1,142 @@
+"""What a request may be at most, before anybody looks at who sent it."""
+
+import asyncio
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from starlette.types import Message
+
+from otpconv.cli.local_server import LocalServer
+from otpconv.errors import InvalidRequest, Unavailable
+from otpconv.web import body as body_module
+from otpconv.web.body import Bodies
+
+#: More than a server keeps for other purposes than connections, and few enough to take all.
+FILES = 300
+#: A connection may be idle for 30 s, or take as long for a head.
+CLOSED_WITHIN_S = 36.0
+
+
+def connected(server: LocalServer, timeout_s: float = 10.0) -> socket.socket:
+    where = urlsplit(server.url)
+    return socket.create_connection((where.hostname, where.port), timeout_s)
+
+
+def answered(server: LocalServer, head: bytes) -> bytes:
+    """Return the first line of the answer to a request; empty when the connection was closed instead."""
+    with connected(server) as connection:
+        try:
+            connection.sendall(head)
+            return connection.recv(4096).partition(b"\r\n")[0]
+        except ConnectionError:
+            return b""
+
+
+def get(target: str = "/healthz", headers: Iterable[str] = ()) -> bytes:
+    return "\r\n".join([f"GET {target} HTTP/1.1", "host: x", *headers, "", ""]).encode()
+
+
+def test_a_head_of_several_hundred_kib_is_refused(server: LocalServer) -> None:
+    assert answered(server, get(headers=[f"x: {'a' * 100 * 1024}"])).endswith(b"200 OK")
+    refused = answered(server, get(headers=[f"x-{n}: {'a' * 60 * 1024}" for n in range(8)]))
+    assert b" 431 " in refused or refused == b""
+
+
+def test_more_than_a_hundred_headers_are_refused(server: LocalServer) -> None:
+    assert answered(server, get(headers=[f"x-{n}: a" for n in range(99)])).endswith(b"200 OK")
+    refused = answered(server, get(headers=[f"x-{n}: a" for n in range(101)]))
+    assert b" 431 " in refused or refused == b""
+
+
+def test_an_address_of_over_64_kib_is_refused(server: LocalServer) -> None:
+    assert b" 404 " in answered(server, get("/" + "a" * 60 * 1024))
+    refused = answered(server, get("/" + "a" * 66 * 1024))
+    assert b" 414 " in refused or refused == b""
+
+
+def test_a_connection_that_is_idle_or_whose_head_does_not_come_is_closed(server: LocalServer) -> None:
+    """Both at once, since it takes half a minute."""
+    beginnings = [b"", b"GET / HTTP/1.1\r\nhost", get()]
+    connections = [connected(server, CLOSED_WITHIN_S) for _ in beginnings]
+    began = time.monotonic()
+    for connection, beginning in zip(connections, beginnings, strict=True):
+        connection.sendall(beginning)
+    for connection in connections:
+        with connection:
+            while connection.recv(4096):
+                pass
+    assert time.monotonic() - began < CLOSED_WITHIN_S
+
+
+def test_a_server_has_no_more_connections_than_files(tmp_path: Path) -> None:
+    """It leaves files for itself: with all connections taken it goes on, and answers when one ends."""
+    command = f"ulimit -n {FILES}; exec {sys.executable} -m otpconv serve --port 0 --data {tmp_path / 'data'}"
+    shell = ["/bin/sh", "-c", command]
+    with subprocess.Popen(shell, stdout=subprocess.PIPE, text=True) as server:  # noqa: S603 - our own command
+        try:
+            assert server.stdout is not None
+            found = re.search(r" listens on http://(\S+):(\d+),", server.stdout.readline())
+            assert found is not None
+            where = found[1], int(found[2])
+            idle = [socket.create_connection(where, 10) for _ in range(FILES)]
+            time.sleep(0.5)
+            assert asked(where, 1.0) == b""
+            for connection in idle:
+                connection.close()
+            assert asked(where, 10.0).endswith(b"200 OK")
+        finally:
+            server.terminate()
+        assert server.wait(30) == 0
+
+
+def asked(where: tuple[str, int], timeout_s: float) -> bytes:
+    """Return the first line of an answer; empty when there is none within the time."""
+    try:
+        with socket.create_connection(where, timeout_s) as connection:
+            connection.sendall(get())
+            return connection.recv(4096).partition(b"\r\n")[0]
+    except (TimeoutError, ConnectionError):
+        return b""
+
+
+async def never() -> Message:
+    await asyncio.sleep(60)
+    raise AssertionError
+
+
+def test_bodies_that_are_more_than_there_is_room_for_are_refused_until_there_is_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(body_module, "MAX_TOTAL_BYTES", 100)
+
+    async def whole() -> Message:
+        return {"type": "http.request", "body": b"x" * 60, "more_body": False}
+
+    async def run() -> None:
+        bodies = Bodies()
+        async with bodies.read([], whole):
+            with pytest.raises(Unavailable, match="Too many large requests"):
+                async with bodies.read([], whole):
+                    pass
+        async with bodies.read([], whole) as body:
+            assert body == b"x" * 60
+
+    asyncio.run(run())
+
+
+def test_a_body_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body_module, "MAX_WAIT_S", 0.05)
+
+    async def run() -> None:
+        with pytest.raises(InvalidRequest, match="did not come within"):
+            async with Bodies().read([], never):
+                pass
+
+    asyncio.run(run())
