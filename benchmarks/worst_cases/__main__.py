@@ -39,7 +39,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print a line of JSON a case instead of a table")
     parser.add_argument("--list", action="store_true", help="print the names of the cases and end")
     parser.add_argument("--messages", type=int, default=1_000_000, help="in the ledger")
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each case")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each case")
     parser.add_argument("--folder", type=Path, help="on the disk to measure; default: a temporary one")
     arguments = parser.parse_args()
     if arguments.list:
@@ -75,7 +75,11 @@ def main() -> int:
 
 def _measured(world: World, case: Case, number: int, seconds: float) -> dict[str, object]:
     """Run one case; a server that is broken by it is replaced."""
-    attack = case.prepare(world)
+    try:
+        attack = case.prepare(world)
+    except OSError as error:
+        world.fresh()
+        return _failed(case, f"preparing it took the server too long: {error}")
     world.forget_peak()
     command = [sys.executable, "-m", "benchmarks.worst_cases.probe"]
     arguments = [str(world.port), *world.administrator, str(seconds + _LEAD_S)]
@@ -103,6 +107,20 @@ def _measured(world: World, case: Case, number: int, seconds: float) -> dict[str
     }
 
 
+def _failed(case: Case, why: str) -> dict[str, object]:
+    nothing: dict[str, float] = {}
+    took = {"report": nothing, "healthz": nothing}
+    return {
+        "caller": case.caller,
+        "case": case.name,
+        **took,
+        "failed": 0,
+        "mib": 0,
+        "answers": {why: 1},
+        "kept": False,
+    }
+
+
 def _attacked(world: World, attack: Attack, address: str, seconds: float) -> Counter[str]:
     """Run an attack in a process of its own, which is killed when it does not end; return what it got."""
     forked = multiprocessing.get_context("fork")
@@ -125,7 +143,7 @@ def _attacked(world: World, attack: Attack, address: str, seconds: float) -> Cou
 
 def _line(row: dict[str, object]) -> str:
     took = [" / ".join(f"{time_:,.0f}" for time_ in row[name].values()) for name in ("report", "healthz")]  # type: ignore[attr-defined]
-    if not row["kept"]:
+    if not row["kept"] and row["report"]:
         took[0] = f"**{took[0]}**"
     got = ", ".join(f"{name}: {count:,}" for name, count in row["answers"].items())  # type: ignore[attr-defined]
     cells = row["caller"], row["case"], *took, row["failed"], row["mib"], got

@@ -57,9 +57,9 @@ def _json_calls(_: World) -> Attack:
     return lambda traffic: traffic.flood([rendered("POST", "/", headers, body)], 8)
 
 
-@NOBODY.add("calls with 100 KiB of parameters under nearly their names")
+@NOBODY.add("calls with 60 KiB of parameters under nearly their names")
 def _misplaced(_: World) -> Attack:
-    parameters = {f"messageid{number}": "x" * 20 for number in range(2_800)} | {"Action": "SmsConversion"}
+    parameters = {f"messageid{number}": "x" * 20 for number in range(1_600)} | {"Action": "SmsConversion"}
     call = rendered("GET", f"/?{urlencode(parameters)}", {})
     return lambda traffic: traffic.flood([call], 8)
 

@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 from benchmarks.worst_cases.case import Attack, Cases
 from benchmarks.worst_cases.traffic import called, rendered
-from benchmarks.worst_cases.world import Visit, World
+from benchmarks.worst_cases.world import DAY_MS, Visit, World
 
 VISITOR = Cases("signed in to the pages")
 
@@ -67,13 +67,15 @@ def _diagnosis(world: World) -> Attack:
 def _explored_batch(world: World) -> Attack:
     visit = world.visit(world.administrator)
     body = '{"messages":[' + ",".join(["[]"] * 80_000) + "]}"
-    return lambda traffic: traffic.flood([_form(visit, "/explorer/v1/recordMessages", body=body)])
+    return lambda traffic: traffic.flood(
+        [_form(visit, "/explorer/v1/recordMessages", **{"p-messages": body})]
+    )
 
 
 @VISITOR.add("the explorer: getRates by the minute")
 def _explored_rates(world: World) -> Attack:
     visit = world.visit(world.reader)
-    fields = {**world.window(1), "interval": "1m"}
+    fields = {"p-start": str(world.now - DAY_MS), "p-end": str(world.now), "p-interval": "1m"}
     return lambda traffic: traffic.flood([_form(visit, "/explorer/v1/getRates", **fields)])
 
 
