@@ -1,12 +1,13 @@
 """What a request may be at most, before anybody looks at who sent it."""
 
 import asyncio
+import contextlib
 import re
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -73,6 +74,24 @@ def test_a_connection_that_is_idle_or_whose_head_does_not_come_is_closed(server:
             while connection.recv(4096):
                 pass
     assert time.monotonic() - began < CLOSED_WITHIN_S
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="tells the memory of a process as Linux does")
+def test_pipelined_requests_whose_answers_nobody_reads_wait(make_server: Callable[..., LocalServer]) -> None:
+    with make_server() as server, connected(server, 0.2) as connection:
+        before = resident_mib(server.pid)
+        until = time.monotonic() + 3
+        while time.monotonic() < until:
+            with contextlib.suppress(TimeoutError):
+                connection.send(get("/openapi.json") * 100)
+        assert resident_mib(server.pid) < before + 50
+        assert answered(server, get()).endswith(b"200 OK")
+
+
+def resident_mib(process: int) -> int:
+    found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{process}/status").read_text(encoding="ascii"))
+    assert found is not None
+    return int(found[1]) // 1024
 
 
 def test_a_server_has_no_more_connections_than_files(tmp_path: Path) -> None:

@@ -123,9 +123,8 @@ class _Worker:
                 backpressure=connections,
                 # In the other modes a connection that sends nothing is never closed.
                 http_mode="1",
-                http1_opts=HTTP1Settings(
-                    header_read_timeout=_HEAD_S * 1000, max_buffer_size=_BUFFER_BYTES, pipeline_flush=True
-                ),
+                # No `pipeline_flush`: with it the answers to pipelined requests pile up until somebody reads.
+                http1_opts=HTTP1Settings(header_read_timeout=_HEAD_S * 1000, max_buffer_size=_BUFFER_BYTES),
                 **tls,
             )
             try:
