@@ -147,7 +147,9 @@ def structures_in(module: str, syntax: ast.Module) -> Iterator[tuple[str, str, a
 
 def shown(name: str, value: float) -> str:
     """Return a number as people read it, with the unit that its name says."""
-    if re.search(r"_BYTES$|^SMALLEST$", name) and isinstance(value, int):
+    if re.search(r"BYTES_(?:PER_S|A_SECOND)$", name):
+        return f"{shown('_BYTES', value)}/s"
+    if re.search(r"_BYTES(?:_EACH)?$", name) and isinstance(value, int):
         for size, unit in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
             if value >= size and value % size == 0:
                 return f"{value // size:,} {unit}"
