@@ -8,7 +8,7 @@ import ast
 import importlib
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,6 +54,10 @@ _CONTAINERS = {
 }
 _COLUMNS = "| bound | value | what and why | at the bound | held by |\n| --- | --- | --- | --- | --- |"
 _NEW_ROWS = "## Bounds without a place yet"
+
+
+_SIZES = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
+_TIMES = ((86_400_000, "days"), (3_600_000, "h"), (60_000, "min"), (1000, "s"))
 
 
 class Bound(NamedTuple):
@@ -148,25 +152,23 @@ def structures_in(module: str, syntax: ast.Module) -> Iterator[tuple[str, str, a
 def shown(name: str, value: float) -> str:
     """Return a number as people read it, with the unit that its name says."""
     if re.search(r"BYTES_(?:PER_S|A_SECOND)$", name):
-        return f"{shown('_BYTES', value)}/s"
-    if re.search(r"_BYTES(?:_EACH)?$", name) and isinstance(value, int):
-        for size, unit in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
-            if value >= size and value % size == 0:
-                return f"{value // size:,} {unit}"
-        return f"{value:,} bytes"
+        return f"{_in_units(value, _SIZES, 'bytes')}/s"
     if name.endswith("_KIB"):
-        return shown("_BYTES", value * 1024)
-    scale = 1 if name.endswith("_MS") else 1000 if name.endswith("_S") else None
-    if scale is None:
-        return f"{value:,}"
-    for size, unit in ((86_400_000, "days"), (3_600_000, "h"), (60_000, "min"), (1000, "s")):
-        if (
-            value * scale >= size
-            and (value * scale / size).is_integer()
-            and not (unit == "days" and value * scale < 172_800_000)
-        ):
-            return f"{round(value * scale / size):,} {unit}"
-    return f"{value * scale:,.6g} ms"
+        return _in_units(value * 1024, _SIZES, "bytes")
+    if re.search(r"_BYTES(?:_EACH)?$", name):
+        return _in_units(value, _SIZES, "bytes")
+    if re.search(r"_M?S$", name):
+        milliseconds = value if name.endswith("_MS") else value * 1000
+        return _in_units(milliseconds, _TIMES, "ms")
+    return f"{value:,}"
+
+
+def _in_units(value: float, units: Iterable[tuple[int, str]], smallest: str) -> str:
+    """Return a number in the largest unit of which it is a whole number."""
+    for size, unit in units:
+        if value >= size and (value / size).is_integer() and (value, unit) != (size, "days"):
+            return f"{round(value / size):,} {unit}"
+    return f"{value:,.6g} {smallest}" if isinstance(value, float) else f"{value:,} {smallest}"
 
 
 def rows(page: str) -> list[Row]:
