@@ -1,6 +1,5 @@
 """What a request may be at most, before anybody looks at who sent it."""
 
-import asyncio
 import contextlib
 import re
 import socket
@@ -12,12 +11,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from starlette.types import Message
 
 from otpconv.cli.local_server import LocalServer
-from otpconv.errors import InvalidRequest, Unavailable
-from otpconv.web import body as body_module
-from otpconv.web.body import Bodies
 
 #: More than a server keeps for other purposes than connections, and few enough to take all.
 FILES = 300
@@ -123,39 +118,3 @@ def asked(where: tuple[str, int], timeout_s: float) -> bytes:
             return connection.recv(4096).partition(b"\r\n")[0]
     except (TimeoutError, ConnectionError):
         return b""
-
-
-async def never() -> Message:
-    await asyncio.sleep(60)
-    raise AssertionError
-
-
-def test_bodies_that_are_more_than_there_is_room_for_are_refused_until_there_is_room(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(body_module, "MAX_TOTAL_BYTES", 100)
-
-    async def whole() -> Message:
-        return {"type": "http.request", "body": b"x" * 60, "more_body": False}
-
-    async def run() -> None:
-        bodies = Bodies()
-        async with bodies.read([], whole):
-            with pytest.raises(Unavailable, match="Too many large requests"):
-                async with bodies.read([], whole):
-                    pass
-        async with bodies.read([], whole) as body:
-            assert body == b"x" * 60
-
-    asyncio.run(run())
-
-
-def test_a_body_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(body_module, "MAX_WAIT_S", 0.05)
-
-    async def run() -> None:
-        with pytest.raises(InvalidRequest, match="did not come within"):
-            async with Bodies().read([], never):
-                pass
-
-    asyncio.run(run())
