@@ -7,6 +7,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+# By name, as the locks around it: what gevent patches later must not let others in here.
+from time import sleep
 from typing import IO
 
 
@@ -47,7 +50,7 @@ def _lock_within(descriptor: int, within_ms: int) -> None:
                 raise BlockingIOError(
                     errno.EAGAIN, f"another process has held it for {within_ms} ms"
                 ) from None
-            time.sleep(0.001)
+            sleep(0.001)
         else:
             return
 

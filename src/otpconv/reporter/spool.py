@@ -138,6 +138,8 @@ class Spool:
             finally:
                 self._opening = False
             self._take_late(now)
+            # Only now: gevent lets others report while it starts a thread.
+            self.begin()
         return taken
 
     def begin(self) -> None:
@@ -216,7 +218,6 @@ class Spool:
 
     def _append_slowly(self, line: bytes, now: int) -> bool:
         """Take a line that the open segment, if there is one, does not; False when there is no room."""
-        self.begin()
         if self.folder is None:
             return self.memory.keep(line, self.limits.overflow, self._lost)
         if time.monotonic() < self._again_at:
@@ -259,7 +260,7 @@ class Spool:
 
     def _take_late(self, now: int) -> None:
         """Take what a signal handler has reported in the middle of another report."""
-        while self._late:
+        while self._late and not self._opening:
             if not self.append(self._late.popleft(), now, has_number=True):
                 self._lost("overflow", 1)
 
