@@ -43,14 +43,21 @@ BEGIN
 END;
 
 -- name: touch_hours
--- The hours of the conversions of the batch, and those that its messages explain, or explained before it.
+-- The hours of the conversions of the batch, those noted that its messages may explain now, and those behind the
+-- places that its messages have left.
 INSERT OR IGNORE INTO touched_hours (account, number, start)
 SELECT account, number, at / 3600000 * 3600000 FROM batch WHERE kind = 2 AND message_id IS NULL
 UNION ALL
+SELECT u.account, u.number, u.start
+FROM touched_places AS p CROSS JOIN unmatched_hours AS u
+    ON u.account = p.account AND u.number = p.number
+    AND u.start BETWEEN p.requested_at / 3600000 * 3600000 AND p.requested_at + 86400000
+UNION ALL
 SELECT p.account, p.number, p.requested_at / 3600000 * 3600000 + hour.value * 3600000
-FROM touched_places AS p CROSS JOIN json_each(
+FROM touched_places AS p CROSS JOIN messages AS m ON m.id = p.id CROSS JOIN json_each(
     '[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24]'
-) AS hour;
+) AS hour
+WHERE m.number IS NOT p.number OR m.requested_at <> p.requested_at;
 
 -- name: find_unexplained
 UPDATE touched_hours AS t SET
