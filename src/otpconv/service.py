@@ -1,11 +1,8 @@
 """The composition root: puts the rooms together, and is the only place that knows which engine it is."""
 
 import asyncio
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
-from typing import TypeVar
 
 from otpconv import data_folder
 from otpconv.access.directory import Directory
@@ -28,6 +25,7 @@ from otpconv.ledger.forgetting import EVERY_S, Forgetting
 from otpconv.ledger.freshness import Freshness
 from otpconv.ledger.intake import Intake
 from otpconv.ledger.journal_writer import JournalWriter
+from otpconv.ledger.questions import Questions
 from otpconv.ledger.recent import Recent
 from otpconv.ledger.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
 from otpconv.metrics import Metrics
@@ -36,15 +34,11 @@ from otpconv.readiness import ReadinessCheck
 
 #: How often it is looked whether something is old enough to be forgotten, s.
 _FORGET_EVERY_S = 5.0
-#: Questions answered at once, beside the event loop.
-_READERS = 2
 #: Nonces are read back over both sides of the window of time, and a minute for the clock.
 _NONCES_MS = 2 * WINDOW_MS + MINUTE_MS
 
 #: Nonces remembered at most: 15 minutes of 2,200 requests a second, in about 300 MB.
 _NONCES = 2_000_000
-
-_T = TypeVar("_T")
 
 
 class Service:
@@ -59,6 +53,7 @@ class Service:
         number_hash: the keyed hash under which numbers are stored.
         region: whose national numbers are read; empty: of none.
         intake: takes reports.
+        questions: answers questions about what the reports come to.
         recent: what is acknowledged and not yet in the ledger.
         metrics: what is measured for machines.
         housekeeping: what is done again and again; others may add to it.
@@ -100,13 +95,13 @@ class Service:
         )
         self._freshness = Freshness(self._applier)
         self._ledger: Ledger = SqliteLedger(ledger_file)
+        self.questions = Questions(self._ledger, self._freshness, lambda: self._acknowledged)
         unmatched_ms = settings.unmatched_days * DAY_MS
         self._forgetting = Forgetting(self._journal, self._ledger, clock, unmatched_ms=unmatched_ms)
         self.recent = Recent(lambda: self._applier.applied)
         self.intake = Intake(
             self._writer, self._ledger, self.recent, clock, recorded=self._recorded, strict=settings.strict
         )
-        self._readers = ThreadPoolExecutor(_READERS, "reader")
         self.housekeeping = self._housekeeping()
         self.readiness = ReadinessCheck(
             data,
@@ -147,7 +142,7 @@ class Service:
         self._freshness.close()
         await self.intake.drain()
         await asyncio.get_running_loop().run_in_executor(None, self._applier.stop)
-        self._readers.shutdown()
+        self.questions.close()
         self.readiness.close()
         self._ledger.close()
         self._writer.close()
@@ -155,37 +150,9 @@ class Service:
         self._key_store.close()
         self._lock.close()
 
-    async def ask(self, question: Callable[[Ledger], _T]) -> tuple[_T, int]:
-        """Answer a question from one state of the ledger that has everything acknowledged before this call.
-
-        Waits for the ledger on the event loop, `freshness.PATIENCE_S` at most, then runs the question on one
-        of a few threads.
-
-        Args:
-            question: asks the ledger that it is given, and does nothing else that takes long.
-
-        Returns:
-            The answer, and the lag: how many reports that were acknowledged before this call it lacks. It
-            is 0 unless applying fails, or could not catch up in time.
-
-        Raises:
-            Unavailable: the storage failed, or the question takes too long.
-        """
-        acknowledged = self._acknowledged
-        await self._freshness.wait(acknowledged)
-        return await self.beside(lambda: self._answer(question, acknowledged))
-
-    async def beside(self, work: Callable[[], _T]) -> _T:
-        """Run work beside the event loop, on one of a few threads."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
-
     def lag(self) -> int:
         """Return how many acknowledged reports are not yet in the ledger."""
         return max(0, self._acknowledged - self._applier.applied)
-
-    def _answer(self, question: Callable[[Ledger], _T], acknowledged: int) -> tuple[_T, int]:
-        with self._ledger.snapshot() as cursor:
-            return question(self._ledger), max(0, acknowledged - cursor)
 
     def _recorded(self, upto: int, reports: int, seconds: float) -> None:
         self._acknowledged = upto

@@ -14,10 +14,12 @@ from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.errors import Unavailable
 from otpconv.ledger.contract import BOUNDS
+from otpconv.ledger.turns import Caller
 from otpconv.rates.timeline import Chart, Slot
 from otpconv.web.drawing import Drawer
 
 PAGE = {"accept": "text/html"}
+CALLER = Caller(1, "key")
 CHART = Chart([Slot(n * 60_000, 0.5, 0.4, 0.6, 0.55, 100 + n, 50) for n in range(5)], 60_000)
 
 
@@ -119,9 +121,9 @@ def test_a_drawing_that_fails_is_told_and_the_next_one_works() -> None:
     async def draw() -> bytes:
         drawer = Drawer()
         with pytest.raises(Unavailable):
-            await drawer.draw(Chart([], 1))
-        first = await drawer.draw(CHART)
-        assert await drawer.draw(CHART) is first
+            await drawer.draw(Chart([], 1), CALLER)
+        first = await drawer.draw(CHART, CALLER)
+        assert await drawer.draw(CHART, CALLER) is first
         await drawer.stop()
         return first
 

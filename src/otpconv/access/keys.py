@@ -70,6 +70,11 @@ class AccessKey(Struct, frozen=True, kw_only=True):
         return self.user if self.session_name is None else f"{self.user}:{self.session_name}"
 
     @property
+    def holder(self) -> str:
+        """Whom limits count: the access key, but the role for its sessions, which have a key each."""
+        return self.access_key_id if self.session_name is None else f"role/{self.account}/{self.user}"
+
+    @property
     def dimension(self) -> str:
         """The `access_key` that messages reported with this key are counted by.
 

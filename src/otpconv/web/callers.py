@@ -4,8 +4,14 @@ from starlette.types import Scope
 
 from otpconv.access.keys import AccessKey
 from otpconv.errors import BadCredentials, InactiveAccessKey
+from otpconv.ledger.turns import Caller
 from otpconv.service import Service
 from otpconv.web.gate import Gate
+
+
+def caller_of(key: AccessKey) -> Caller:
+    """Return in whose name the holder of a key waits for turns, and holds memory."""
+    return Caller(key.account, key.holder)
 
 
 class Callers:

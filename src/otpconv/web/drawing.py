@@ -18,6 +18,7 @@ import msgspec
 
 from otpconv.config import environment
 from otpconv.errors import Unavailable
+from otpconv.ledger.turns import Caller, Turns
 from otpconv.rates.timeline import Chart, Slot, specification
 
 #: How long a drawing may take, s; the first one takes the longest.
@@ -25,8 +26,12 @@ _PATIENCE_S = 20.0
 #: How long the process waits for another drawing, s.
 _IDLE_S = 600
 _LENGTH_BYTES: Final = 4
-#: Charts kept at most; one has about 50 KB.
-_KEPT = 64
+#: Bytes of the charts that are kept, in all: about 80 of 50 KB. One of more than a quarter of it is not kept.
+MAX_KEPT_BYTES = 4 * 1024 * 1024
+#: Bytes of a chart that the drawing process is asked for, and of a picture that is taken from it, at most.
+MAX_PICTURE_BYTES = 4 * 1024 * 1024
+#: In whose name the process gets ready.
+_OURSELVES = Caller(0, "")
 #: What the process is given of the server's environment: where programs, libraries and fonts are.
 _NEEDED = re.compile(
     r"PATH|HOME|TMPDIR|TZ|LANG|LC_[A-Z]+|PYTHON[A-Z]+|LD_LIBRARY_PATH|DYLD_[A-Z_]+|FONTCONFIG_[A-Z]+|XDG_[A-Z_]+"
@@ -41,8 +46,9 @@ class Drawer:
     def __init__(self) -> None:
         self._process: asyncio.subprocess.Process | None = None
         self._warming: asyncio.Task[None] | None = None
-        self._one_at_a_time = asyncio.Lock()
-        self._drawn: OrderedDict[bytes, bytes] = OrderedDict()
+        self._turns = Turns(1)
+        self._kept: OrderedDict[bytes, bytes] = OrderedDict()
+        self._kept_bytes = 0
 
     def warm_up(self) -> None:
         """Get ready in the background, so that the next drawing takes no longer than any other."""
@@ -51,24 +57,40 @@ class Drawer:
 
     async def _draw_one(self) -> None:
         with suppress(Unavailable):
-            await self.draw(_SMALLEST)
+            await self.draw(_SMALLEST, _OURSELVES)
         self._warming = None
 
-    async def draw(self, chart: Chart) -> bytes:
-        """Return a chart as SVG.
+    async def draw(self, chart: Chart, caller: Caller) -> bytes:
+        """Return a chart as SVG, when it is the caller's turn.
 
         Raises:
-            Unavailable: the process died of it, twice, or took too long.
+            Throttled: too many charts of this caller wait.
+            Unavailable: the caller's turn did not come, or the process died of it, twice, or took too long.
         """
         asked = msgspec.json.encode(chart)
+        if len(asked) > MAX_PICTURE_BYTES:
+            raise Unavailable("The chart is too large to be drawn; the numbers are in the table.")
         name = hashlib.sha256(asked).digest()
-        async with self._one_at_a_time:
-            if name not in self._drawn:
-                self._drawn[name] = await self._fresh(asked)
-            self._drawn.move_to_end(name)
-            while len(self._drawn) > _KEPT:
-                self._drawn.popitem(last=False)
-            return self._drawn[name]
+        await self._turns.take(caller)
+        try:
+            drawn = self._kept.pop(name, None)
+            if drawn is not None:
+                self._kept_bytes -= len(drawn)
+            else:
+                drawn = await self._fresh(asked)
+            self._keep(name, drawn)
+            return drawn
+        finally:
+            self._turns.release(caller)
+
+    def _keep(self, name: bytes, drawn: bytes) -> None:
+        """Keep a chart as the one used last; those used longest ago make room."""
+        if len(drawn) > MAX_KEPT_BYTES // 4:
+            return
+        self._kept[name] = drawn
+        self._kept_bytes += len(drawn)
+        while self._kept_bytes > MAX_KEPT_BYTES:
+            self._kept_bytes -= len(self._kept.popitem(last=False)[1])
 
     async def _fresh(self, asked: bytes) -> bytes:
         # Of two tries: the process may end of having nothing to do just now.
@@ -102,6 +124,9 @@ class Drawer:
         process.stdin.write(_framed(asked))
         await process.stdin.drain()
         length = int.from_bytes(await process.stdout.readexactly(_LENGTH_BYTES), "big")
+        if length > MAX_PICTURE_BYTES:
+            self._end()
+            raise Unavailable("The chart is too large; the numbers are in the table.")
         return await process.stdout.readexactly(length)
 
     async def stop(self) -> None:

@@ -107,9 +107,7 @@ class Gate:
         authorize(key, action, lambda: context_of(self.peers, scope, now), resource)
 
     def _take(self, key: AccessKey, action: str, now: int) -> None:
-        # Each session of a role has an AccessKeyId of its own; the limit is one for all of them.
-        name = key.access_key_id if key.session_name is None else f"role/{key.account}/{key.user}"
-        wait_ms = self._throttle.take(key.account, name, action, now)
+        wait_ms = self._throttle.take(key.account, key.holder, action, now)
         if wait_ms:
             raise Throttled("This call is over a limit that the server's operator has set.", wait_ms=wait_ms)
 

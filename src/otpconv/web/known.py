@@ -1,27 +1,40 @@
 """What is known of one message: from the ledger, and from what is on its way there."""
 
+from otpconv.access.keys import AccessKey
 from otpconv.errors import NotFound
 from otpconv.ledger.contract import Message
 from otpconv.model import MESSAGE_ID_RULE, MessageState, is_message_id
 from otpconv.service import Service
+from otpconv.web.callers import caller_of
 from otpconv.web.native_types import MessageOut
 
 
-async def look_up(service: Service, account: int, message_id: str) -> tuple[MessageOut | None, int]:
+async def look_up(service: Service, key: AccessKey, message_id: str) -> tuple[MessageOut | None, int]:
     """Return what is known of one message, None when nothing is, and the lag of the ledger.
+
+    Args:
+        service: asks the ledger.
+        key: of who asks; the message is of its account.
+        message_id: of the message.
 
     Raises:
         NotFound: the text is not a message id.
-        Unavailable: the storage failed.
+        Throttled: too many questions of this caller wait.
+        Unavailable: the storage failed, or is busy.
     """
     if not is_message_id(message_id):
         raise NotFound(f"There is no such message: a message id is {MESSAGE_ID_RULE}.")
     # In this order: what is applied in between is in both.
-    recent = service.recent.states.get((account, message_id))
-    stored, lag = await service.ask(lambda ledger: ledger.message(account, message_id))
-    if stored is None and recent is None:
-        return None, lag
-    return _message_out(message_id, recent, stored), lag
+    recent = service.recent.states.get((key.account, message_id))
+
+    def known(stored: Message | None, lag: int) -> tuple[MessageOut | None, int]:
+        if stored is None and recent is None:
+            return None, lag
+        return _message_out(message_id, recent, stored), lag
+
+    return await service.questions.ask(
+        caller_of(key), lambda ledger: ledger.message(key.account, message_id), known
+    )
 
 
 def _message_out(message_id: str, recent: MessageState | None, stored: Message | None) -> MessageOut:

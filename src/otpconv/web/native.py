@@ -19,7 +19,7 @@ from otpconv.rates import RateAnswer, answer, parse_query
 from otpconv.service import Service
 from otpconv.web.batches import BatchReader, conversion, rejected, requested, without_number
 from otpconv.web.body import Bodies
-from otpconv.web.callers import Callers
+from otpconv.web.callers import Callers, caller_of
 from otpconv.web.gate import Gate
 from otpconv.web.known import look_up
 from otpconv.web.native_types import (
@@ -66,7 +66,7 @@ class NativeApi:
     async def get_message(self, request: Request) -> Response:
         """Answer what is known of one message."""
         key = self.caller(request, "otpconv:GetMessage")
-        message, lag = await look_up(self._service, key.account, request.path_params["message_id"])
+        message, lag = await look_up(self._service, key, request.path_params["message_id"])
         if message is None:
             raise NotFound(
                 "Nothing is known of a message with this id yet: the server is catching up,"
@@ -93,10 +93,12 @@ class NativeApi:
             found = answer(ledger, key.account, query, now)
             return found, notes(ledger, key.account, found)
 
-        (found, beside), lag = await self._service.ask(rates)
-        head = rates_out(found, query, lag=lag, beside=beside)
-        rows = (row_out(row, query.by) for row in found.rows)
-        return await self._service.beside(lambda: rates_response(wanted, head, rows, query))
+        def response(known: tuple[RateAnswer, Notes], lag: int) -> Response:
+            found, beside = known
+            head = rates_out(found, query, lag=lag, beside=beside)
+            return rates_response(wanted, head, (row_out(row, query.by) for row in found.rows), query)
+
+        return await self._service.questions.ask(caller_of(key), rates, response)
 
     def caller(self, request: Request, action: str) -> AccessKey:
         """Return the access key a request authenticates with by HTTP Basic, if it may do `action`.
@@ -116,6 +118,7 @@ class NativeApi:
         except Refused as error:
             self._gate.refused(error, scope, who=user, what=action)
             raise
+        scope["otpconv.caller"] = caller_of(key)
         return key
 
     async def _post(

@@ -16,10 +16,11 @@ from otpconv.rates.slices import Slice
 from otpconv.rates.timeline import Chart, slot_of
 from otpconv.rates.verdict import judge
 from otpconv.service import Service
+from otpconv.web.callers import caller_of
 from otpconv.web.drawing import Drawer
 from otpconv.web.pages.heat import heat_map
 from otpconv.web.pages.layout import HEADERS, Layout
-from otpconv.web.pages.overview import Overview, history, overview, worst
+from otpconv.web.pages.overview import History, Overview, history, overview, worst
 from otpconv.web.pages.view import PATH, View, parse_view
 from otpconv.web.pages.visitors import Visitor
 from otpconv.web.rate_formats import LAG_HEADER, rates_response
@@ -44,7 +45,8 @@ _WINDOWS = {
     "30d": ("30 d", "the last 30 days"),
 }
 
-_T = TypeVar("_T")
+_F = TypeVar("_F")
+_A = TypeVar("_A")
 
 
 class Dashboard:
@@ -62,11 +64,13 @@ class Dashboard:
         now = self._service.clock()
         try:
             view = parse_view(request.query_params.multi_items(), now)
-            seen, lag = await self._ask(visitor, overview, view, now)
+            return await self._ask(visitor, overview, view, now, partial(self._page, visitor, now))
         except InvalidRequest as error:
             return self._layout.page(
                 "dashboard_problem.html", PATH, visitor, status=error.status, problem=error.text
             )
+
+    def _page(self, visitor: Visitor, now: int, seen: Overview, lag: int) -> Response:
         return self._layout.page("dashboard.html", PATH, visitor, now=now, **_values(seen, lag, now))
 
     async def chart(self, request: Request, visitor: Visitor) -> Response:
@@ -75,28 +79,44 @@ class Dashboard:
         looks = {name for name, _ in given} & _LOOKS
         now = self._service.clock()
         view = parse_view([(name, value) for name, value in given if name not in _LOOKS], now)
-        past, lag = await self._ask(visitor, history, view, now)
-        chart = _chart(past.answer, past.step_ms, now, dark="dark" in looks, narrow="narrow" in looks)
+
+        def drawn(past: History, lag: int) -> tuple[Chart, int]:
+            dark, narrow = "dark" in looks, "narrow" in looks
+            return _chart(past.answer, past.step_ms, now, dark=dark, narrow=narrow), lag
+
+        chart, lag = await self._ask(visitor, history, view, now, drawn)
+        picture = await self._drawer.draw(chart, caller_of(visitor.key))
         headers = {**HEADERS, LAG_HEADER: str(lag)}
-        return Response(await self._drawer.draw(chart), media_type="image/svg+xml", headers=headers)
+        return Response(picture, media_type="image/svg+xml", headers=headers)
 
     async def csv(self, request: Request, visitor: Visitor) -> Response:
         """Answer the groups, all of them, in the order of the page."""
         now = self._service.clock()
         view = parse_view(request.query_params.multi_items(), now)
-        found, lag = await self._ask(visitor, worst, view, now)
-        rows = (row_out(row, view.query.by) for row in found.rows)
-        response = rates_response("csv", rates_out(found, view.query, lag=lag), rows, view.query)
+
+        def written(found: RateAnswer, lag: int) -> Response:
+            rows = (row_out(row, view.query.by) for row in found.rows)
+            return rates_response("csv", rates_out(found, view.query, lag=lag), rows, view.query)
+
+        response = await self._ask(visitor, worst, view, now, written)
         name = f"rates-{'-'.join(view.query.by)}-{view.query.start}-{view.query.end}.csv"
         response.headers.update(HEADERS)
         response.headers["content-disposition"] = f'attachment; filename="{name}"'
         return response
 
     async def _ask(
-        self, visitor: Visitor, question: Callable[[Ledger, int, View, int], _T], view: View, now: int
-    ) -> tuple[_T, int]:
-        """Return what a question finds, all of it in one state of the ledger, and the lag of that state."""
-        return await self._service.ask(lambda ledger: question(ledger, visitor.key.account, view, now))
+        self,
+        visitor: Visitor,
+        question: Callable[[Ledger, int, View, int], _F],
+        view: View,
+        now: int,
+        finish: Callable[[_F, int], _A],
+    ) -> _A:
+        """Return the answer that `finish` makes of what a question finds, and of the lag."""
+        key = visitor.key
+        return await self._service.questions.ask(
+            caller_of(key), lambda ledger: question(ledger, key.account, view, now), finish
+        )
 
 
 def _chart(found: RateAnswer, step_ms: int, now: int, *, dark: bool = False, narrow: bool = False) -> Chart:

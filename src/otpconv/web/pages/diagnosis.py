@@ -10,6 +10,7 @@ from otpconv.dialects.alibaba.pasted import MAX_CHARS, Pasted, parse_pasted
 from otpconv.errors import InvalidRequest, UnknownAccessKey
 from otpconv.service import Service
 from otpconv.web.body import Bodies
+from otpconv.web.callers import caller_of
 from otpconv.web.pages.forms import read_form, require_token
 from otpconv.web.pages.layout import Layout
 from otpconv.web.pages.visitors import Visitor
@@ -40,7 +41,9 @@ class DiagnosisPage:
         except InvalidRequest as error:
             return self._page(visitor, text, problem=error.text)
         # Some hundred signatures are tried: the event loop has better things to do.
-        diagnosis = await self._service.beside(lambda: self._diagnose(pasted, visitor))
+        diagnosis = await self._service.questions.beside(
+            caller_of(visitor.key), lambda: self._diagnose(pasted, visitor)
+        )
         return self._page(visitor, text, diagnosis=diagnosis)
 
     def _diagnose(self, pasted: Pasted, visitor: Visitor) -> Diagnosis:

@@ -39,7 +39,7 @@ class MessagePage:
         found, lag, problem = None, 0, ""
         if message_id:
             try:
-                found, lag = await look_up(self._service, visitor.key.account, message_id)
+                found, lag = await look_up(self._service, visitor.key, message_id)
             except NotFound as error:
                 problem = error.text
         return self._layout.page(
