@@ -6,7 +6,8 @@
     │   │   ├── InvalidNumber      not a telephone number
     │   │   ├── InvalidTime        a conversion before its message, or in the future
     │   │   ├── NumberMismatch     the number is not the message's
-    │   │   └── UnknownMessage     strict mode: no such message
+    │   │   ├── UnknownMessage     strict mode: no such message
+    │   │   └── AnswerTooLarge     a question whose answer has too many rows or bytes
     │   ├── BadCredentials         401, who is calling is not proven
     │   │   ├── UnknownAccessKey   no such key
     │   │   ├── InactiveAccessKey  the key is disabled
@@ -83,6 +84,12 @@ class UnknownMessage(InvalidRequest):
     """In strict mode: a conversion about a message that was never reported as requested."""
 
     code = "UnknownMessage"
+
+
+class AnswerTooLarge(InvalidRequest):
+    """A question whose answer would have too many rows or bytes; the text says how to narrow it."""
+
+    code = "AnswerTooLarge"
 
 
 class BadCredentials(Refused):

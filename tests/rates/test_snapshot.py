@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from otpconv.ledger.contract import DAY_MS, HOUR_MS, MINUTE_MS, Count, Entry, Ledger, Window
+from otpconv.ledger.contract import DAY_MS, HOUR_MS, MAX_COUNTS, MINUTE_MS, Count, Entry, Ledger, Window
 from otpconv.ledger.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
 from otpconv.model import Conversion, Dimensions, Report, Requested, SelfReportedRate
 from otpconv.rates import RateRow, answer, parse_query
@@ -38,9 +38,10 @@ class Busy(SqliteLedger):
         filters: Mapping[str, Collection[str]],
         *,
         delays: bool = True,
+        limit: int = MAX_COUNTS,
     ) -> list[Count]:
         self._apply()
-        found = super().counts(account, window, by, filters, delays=delays)
+        found = super().counts(account, window, by, filters, delays=delays, limit=limit)
         self._apply()
         return found
 

@@ -21,8 +21,12 @@ QUARTER_MS = 15 * MINUTE_MS
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 
-#: How long a snapshot may last, s: until it ends an engine can't reuse the space of what has changed since.
-SNAPSHOT_S = 20.0
+#: How long a question may take, s, and so its snapshot: meanwhile one of the few readers is busy, and an
+#: engine can't reuse the space of what has changed since.
+SNAPSHOT_S = 10.0
+
+#: Counts that one question may have, slots times groups: some 50 MB of memory.
+MAX_COUNTS = 50_000
 
 
 class Bounds(Struct, frozen=True):
@@ -226,6 +230,7 @@ class Ledger(Protocol):
         filters: Mapping[str, Collection[str]],
         *,
         delays: bool = True,
+        limit: int = MAX_COUNTS,
     ) -> list[Count]:
         """Sum the rollups of a window by dimensions.
 
@@ -235,6 +240,10 @@ class Ledger(Protocol):
             by: the dimensions to split by.
             filters: the accepted values of a dimension, by its name.
             delays: whether to sum the delays too, which takes three times as long; without, they are empty.
+            limit: how many counts may be returned.
+
+        Raises:
+            AnswerTooLarge: there are more than `limit`.
         """
 
     def routes(self, account: int, most: int) -> list[Count]:

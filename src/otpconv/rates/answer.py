@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 from msgspec.structs import replace
 
+from otpconv.ledger import deadline
 from otpconv.ledger.contract import Ledger
 from otpconv.rates.choose import in_order, kept
 from otpconv.rates.gather import Gathered, Key, gather
@@ -108,6 +109,7 @@ def _rows(
     others: int,
 ) -> Iterator[RateRow]:
     for (slot, group), cell in cells.items():
+        deadline.check()
         made = row(
             slot if query.interval else None,
             group,

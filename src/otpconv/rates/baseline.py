@@ -39,6 +39,16 @@ class Seen(NamedTuple):
     reported: int = 0
     delays: tuple[int, ...] = ()
 
+    def plus(self, other: "Seen") -> "Seen":
+        """Return the counts of both together."""
+        delays = [each for each in (self.delays, other.delays) if each]
+        return Seen(
+            self.requested + other.requested,
+            self.verified + other.verified,
+            self.reported + other.reported,
+            total(delays) if delays else (),
+        )
+
 
 #: Counts by group.
 Counts = Mapping[Group, Seen]
@@ -132,14 +142,15 @@ class Leaf(NamedTuple):
         )
 
 
-def expectations(span: Span, now: int) -> dict[Group, Leaf]:
+def expectations(span: Span, now: int, rates: "Rates | None" = None) -> dict[Group, Leaf]:
     """Return what each group showed in a span and what was to be expected.
 
     Args:
         span: the counts.
         now: the time now, ms: messages too young to be verified count in part.
+        rates: the usual rates, where several spans share them; None: those of the span.
     """
-    rates = _Rates(span)
+    rates = rates or Rates(span.level, span.same_hours, span.same_weekday)
     arrived = _Arrived(span.level, now - span.end, now - span.start)
     leaves = {}
     for group, seen in span.seen.items():
@@ -157,17 +168,29 @@ def expectations(span: Span, now: int) -> dict[Group, Leaf]:
     return leaves
 
 
-class _Rates:
-    """The shares of messages that are verified, and reported, by group."""
+class Rates:
+    """The shares of messages that are verified, and reported, by group.
 
-    def __init__(self, span: Span) -> None:
-        self._span = span
-        self._level = span.level
-        self._hours = _by_parent(span.same_hours)
+    Args:
+        level: how the groups did in the time before, whatever the hour.
+        same_hours, same_weekday: as in `Span`; empty where the hour makes no difference.
+    """
+
+    def __init__(self, level: Level, same_hours: Counts, same_weekday: Counts) -> None:
+        self._level = level
+        self._alike = same_hours, same_weekday
+        self._hours = _by_parent(same_hours)
         self._seasons: dict[Group, float] = {}
+        self._found: dict[Group, tuple[float, float, float]] = {}
 
     def of(self, group: Group) -> tuple[float, float, float]:
         """Return the share verified, the share reported, and the share reported as not verified."""
+        found = self._found.get(group)
+        if found is None:
+            found = self._found[group] = self._of(group)
+        return found
+
+    def _of(self, group: Group) -> tuple[float, float, float]:
         country, route = (group[_COUNTRY],), (group[_COUNTRY], group[_PROVIDER])
         everything, own = self._level.parent(()), self._level.counts.get(group, _NOTHING)
         verified = everything.verified / max(1, everything.requested)
@@ -178,7 +201,7 @@ class _Rates:
             reported = _shrunk(seen.reported, seen.requested, reported, _LEVEL_WEIGHT)
             failed = _shrunk(max(0, seen.reported - seen.verified), seen.requested, failed, _LEVEL_WEIGHT)
         verified *= self._season(country)
-        for counts in (self._span.same_hours, self._span.same_weekday):
+        for counts in self._alike:
             seen = counts.get(group, _NOTHING)
             verified = _shrunk(seen.verified, seen.requested, verified, _HOURS_WEIGHT)
         return min(verified, 1.0), min(reported, 1.0), min(failed, 1.0)

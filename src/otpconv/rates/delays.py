@@ -4,6 +4,7 @@ Within a bucket a delay is taken to be spread evenly over its logarithm, and und
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from math import log2
 from operator import add
 
@@ -38,20 +39,25 @@ def quantile(counts: Sequence[int], share: float) -> int | None:
 
 def verified_within(counts: Sequence[int], age_ms: float) -> float:
     """Return F(age): the share of the verified messages, 0 to 1, that were verified within `age_ms`."""
-    verified = sum(counts)
-    if age_ms <= 0 or not verified:
-        return 0.0
-    place = age_ms / _SECOND_MS if age_ms < _SECOND_MS else 1 + 2 * log2(age_ms / _SECOND_MS)
-    bucket = min(int(place), DELAY_BUCKETS - 1)
-    part = 0.0 if bucket == DELAY_BUCKETS - 1 else (place - bucket) * counts[bucket]
-    return (sum(counts[:bucket]) + part) / verified
+    return _within(list(accumulate(counts, initial=0)), age_ms)
 
 
 def mean_verified_within(counts: Sequence[int], youngest_ms: float, oldest_ms: float) -> float:
     """Return F averaged over messages whose ages are spread evenly between two ages, ms."""
     step = (oldest_ms - youngest_ms) / _SAMPLES
-    ages = [youngest_ms + (n + 0.5) * step for n in range(_SAMPLES)]
-    return sum(verified_within(counts, age) for age in ages) / _SAMPLES
+    below = list(accumulate(counts, initial=0))
+    return sum(_within(below, youngest_ms + (n + 0.5) * step) for n in range(_SAMPLES)) / _SAMPLES
+
+
+def _within(below: Sequence[int], age_ms: float) -> float:
+    """Return F(age) by the sums of the counts before each bucket, and of all of them."""
+    verified = below[-1]
+    if age_ms <= 0 or not verified:
+        return 0.0
+    place = age_ms / _SECOND_MS if age_ms < _SECOND_MS else 1 + 2 * log2(age_ms / _SECOND_MS)
+    bucket = min(int(place), DELAY_BUCKETS - 1)
+    part = 0.0 if bucket == DELAY_BUCKETS - 1 else (place - bucket) * (below[bucket + 1] - below[bucket])
+    return (below[bucket] + part) / verified
 
 
 def _time_at(bucket: int, part: float) -> float:

@@ -1,11 +1,13 @@
 """Asks the ledger for what `signals` decides on: counts in several time spans, and the past before them."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from otpconv.errors import AnswerTooLarge
 from otpconv.ledger.contract import DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS, Count, Ledger, Window
 from otpconv.rates import history, signals
 from otpconv.rates.baseline import Counts, Level, Seen, Span
@@ -34,6 +36,12 @@ _GAPS_MS = (DAY_MS, 6 * HOUR_MS, HOUR_MS)
 _LEAST_PAST = 30
 #: Findings whose beginning is looked for.
 _DATED = 6
+#: Groups that a verdict tells apart at most: it then takes some seconds. Where there are more, it tells fewer
+#: dimensions apart.
+MAX_LEAVES = 4_000
+#: Groups times steps in which a window is looked through: with all dimensions, and with fewer.
+MAX_CELLS, MAX_ROUTE_CELLS = 20_000, 100_000
+_COARSER = (DIMENSIONS, ("country", "provider", "access_key"), ("country", "provider"), ("country",), ())
 
 
 class Evidence(Struct, frozen=True):
@@ -49,15 +57,33 @@ class Evidence(Struct, frozen=True):
 
 
 class _Asked(Struct, frozen=True):
-    """Whom to ask, about which messages."""
+    """Whom to ask, about which messages, and what groups are told apart by."""
 
     ledger: Ledger
     account: int
     filters: Mapping[str, Collection[str]]
+    by: Sequence[str]
 
     def seen(self, window: Window, *, delays: bool = False) -> Counts:
-        counts = self.ledger.counts(self.account, window, DIMENSIONS, self.filters, delays=delays)
-        return {count.group: _seen(count) for count in counts}
+        counts = self.ledger.counts(
+            self.account, window, self.by, self.filters, delays=delays, limit=MAX_LEAVES
+        )
+        return {self.group(count.group): _seen(count) for count in counts}
+
+    def group(self, values: Group) -> Group:
+        """Return the values of all dimensions, nothing for those that are not told apart."""
+        told = dict(zip(self.by, values, strict=True))
+        return values if len(told) == len(DIMENSIONS) else tuple([told.get(name, "") for name in DIMENSIONS])
+
+    def slots(self, window: Window) -> dict[int, dict[Group, Seen]]:
+        """Return the counts of each step of a window, by its start (ms)."""
+        slots: dict[int, dict[Group, Seen]] = {}
+        limit = MAX_CELLS if len(self.by) == len(DIMENSIONS) else MAX_ROUTE_CELLS
+        for count in self.ledger.counts(
+            self.account, window, self.by, self.filters, delays=False, limit=limit
+        ):
+            slots.setdefault(count.slot, {})[self.group(count.group)] = _seen(count)
+        return slots
 
     def between(self, start: int, end: int) -> Counts:
         """Return the counts of a stretch of time, to the minute where minutes are kept."""
@@ -83,7 +109,13 @@ def gather(
     Raises:
         Unavailable: the storage failed.
     """
-    asked = _Asked(ledger, account, query.filters)
+    for by in _COARSER:
+        with suppress(AnswerTooLarge):
+            return _gather(_Asked(ledger, account, query.filters, by), query, maturity, now)
+    raise AssertionError("without dimensions there is one group")
+
+
+def _gather(asked: _Asked, query: RateQuery, maturity: Maturity | None, now: int) -> Evidence:
     end = min(query.end, now - _waiting(maturity))
     end -= end % MINUTE_MS
     spans = list(_spans(asked, query.start, end))
@@ -170,10 +202,24 @@ def _earlier(
         return []
     span = ((first, last),)
     window = Window(days=span, step=step) if step == DAY_MS else Window(hours=span, step=step)
-    slots: dict[int, dict[Group, Seen]] = {}
-    for count in asked.ledger.counts(asked.account, window, DIMENSIONS, asked.filters, delays=False):
-        slots.setdefault(count.slot, {})[count.group] = _seen(count)
-    return history.outages(slots, step, spans[-1].level, [*found.silences, *found.drops], now)
+    broken = [*found.silences, *found.drops]
+    for by in _COARSER[_COARSER.index(tuple(asked.by)) :]:
+        coarser = replace(asked, by=by)
+        with suppress(AnswerTooLarge):
+            slots = coarser.slots(window)
+            return history.outages(slots, step, _level_by(spans[-1].level, by), broken, now)
+    return []
+
+
+def _level_by(level: Level, by: Sequence[str]) -> Level:
+    """Return a level whose groups are told apart by fewer dimensions."""
+    if len(by) == len(DIMENSIONS):
+        return level
+    sums: dict[Group, Seen] = {}
+    for group, seen in level.counts.items():
+        told = tuple(value if name in by else "" for name, value in zip(DIMENSIONS, group, strict=True))
+        sums[told] = sums[told].plus(seen) if told in sums else seen
+    return Level(sums)
 
 
 def _seen(count: Count) -> Seen:

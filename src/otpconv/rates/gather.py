@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from otpconv.ledger.contract import DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS, Ledger, Window
+from otpconv.errors import AnswerTooLarge
+from otpconv.ledger.contract import DAY_MS, HOUR_MS, MAX_COUNTS, MINUTE_MS, QUARTER_MS, Count, Ledger, Window
 from otpconv.rates.maturity import Maturity
 from otpconv.rates.plan import Plan, cover, plan, slot_of
 from otpconv.rates.question import INTERVALS, RateQuery
@@ -15,6 +17,9 @@ from otpconv.rates.row import Cell
 _BY_MINUTE_MS = 2 * HOUR_MS
 #: Of more slots of rollups the delays are not summed: three weeks by the hour, eight hours by the minute.
 _DELAYS_SLOTS = 500
+
+#: Minutes times groups that are taken one by one where messages are not mature.
+MAX_YOUNG_COUNTS = 2 * MAX_COUNTS
 
 #: Start of the slot (ms; 0 without an interval), and the group.
 Key = tuple[int, tuple[str, ...]]
@@ -47,13 +52,29 @@ def gather(ledger: Ledger, account: int, query: RateQuery, maturity: Maturity | 
     for count in ledger.counts(account, planned.window, query.by, query.filters, delays=delays):
         _cell(cells, count.slot, count.group, query).add(Cell(count.tally, count.delays))
     if maturity is not None:
-        for length, window in _young(planned, query, now - maturity.horizon_ms, now):
-            for count in ledger.counts(account, window, query.by, query.filters, delays=False):
+        for grain, window in _young(planned, query, now - maturity.horizon_ms, now):
+            length, counts = _young_counts(ledger, account, query, grain, window)
+            for count in counts:
                 # What is requested in a stretch that still goes on has been requested by now.
                 oldest = now - count.slot
                 ages = max(0, oldest - length), max(0, oldest)
                 _cell(cells, count.slot, count.group, query).add_young(ages, count.tally)
     return Gathered(planned, cells)
+
+
+def _young_counts(
+    ledger: Ledger, account: int, query: RateQuery, length: int, window: Window
+) -> tuple[int, list[Count]]:
+    """Return counts, and their step: `length` (ms), or a quarter of an hour where they are too many."""
+    try:
+        return length, ledger.counts(
+            account, window, query.by, query.filters, delays=False, limit=MAX_YOUNG_COUNTS
+        )
+    except AnswerTooLarge:
+        if query.interval is not None and INTERVALS[query.interval] < QUARTER_MS:
+            raise
+    coarser = replace(window, step=max(length, QUARTER_MS))
+    return max(length, QUARTER_MS), ledger.counts(account, coarser, query.by, query.filters, delays=False)
 
 
 def _slots(window: Window) -> int:

@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from otpconv.ledger.contract import DAY_MS, DIMENSIONS, HOUR_MS
-from otpconv.rates.baseline import Counts, Leaf, Level, Span, expectations
+from otpconv.rates.baseline import Counts, Leaf, Level, Rates, Span, expectations
 from otpconv.rates.loss import Loss
 from otpconv.rates.signals import Finding, without
 from otpconv.rates.slices import APPLICATION, ROUTE, Group, Kind, Slice, kinds_of, values_of
@@ -19,8 +19,8 @@ _STEPS: Final = ((2 * DAY_MS, HOUR_MS), (10 * DAY_MS, 6 * HOUR_MS))
 _FALL: Final = 0.6
 #: The chance of an outage that is none, over all slices and times.
 _CHANCE: Final = 0.01
-#: Outages that are told of, and groups and steps beyond which only routes are looked at.
-_MOST, _MOST_CELLS = 4, 20_000
+#: Outages that are told of.
+_MOST: Final = 4
 #: When so few of the expected reports came, it was silence.
 _QUIET: Final = 0.1
 _TINY: Final = 1e-6
@@ -104,25 +104,24 @@ def outages(
         broken: what is broken now, which is left out.
         now: the time now, ms.
     """
+    rates = Rates(level, {}, {})
     leaves = {}
     for start, counts in slots.items():
         span = Span("", start, start + step, counts, {}, {}, level)
         gone = [each.slice for each in broken if start + step > each.since]
-        leaves[start] = without(expectations(span, now), gone)
-    if sum(map(len, leaves.values())) > _MOST_CELLS:
-        leaves = {start: _by_route(found) for start, found in leaves.items()}
+        leaves[start] = without(expectations(span, now, rates), gone)
     kinds = _kinds({group for found in leaves.values() for group in found})
     found: list[Finding] = []
     while len(found) < _MOST and (run := _worst(leaves, kinds)) is not None:
         found.append(_finding(run, leaves, step))
         ratio = min(1.0, run.loss.ratio)
-        for start in leaves:
+        for start, part in leaves.items():
             if run.first <= start < run.after:
                 leaves[start] = {
                     group: leaf._replace(expected=leaf.expected * ratio)
                     if values_of(run.kind, group) == run.values
                     else leaf
-                    for group, leaf in leaves[start].items()
+                    for group, leaf in part.items()
                 }
     return sorted(found, key=lambda each: each.until or 0, reverse=True)
 
@@ -131,19 +130,6 @@ def _kinds(groups: Iterable[Group]) -> list[Kind]:
     kinds = kinds_of(groups, (*ROUTE, *APPLICATION))
     route = {DIMENSIONS.index("country"), DIMENSIONS.index("provider")}
     return [kind for kind in kinds if len(kind) < 2 or set(kind) == route]  # noqa: PLR2004
-
-
-def _by_route(leaves: Mapping[Group, Leaf]) -> dict[Group, Leaf]:
-    """Sum the groups of each country and provider."""
-    sums: dict[Group, Leaf] = {}
-    for group, leaf in leaves.items():
-        route = tuple(
-            value if name in {"country", "provider"} else ""
-            for name, value in zip(DIMENSIONS, group, strict=True)
-        )
-        before = sums.get(route)
-        sums[route] = leaf if before is None else before.plus(leaf)
-    return sums
 
 
 def _worst(leaves: Mapping[int, Mapping[Group, Leaf]], kinds: Sequence[Kind]) -> _Run | None:

@@ -18,8 +18,12 @@ INTERVALS: dict[str, int] = {
     "1h": HOUR_MS,
     "1d": 24 * HOUR_MS,
 }
-#: Slots of one answer at most.
+#: Slots of one answer at most, its window divided by its interval.
 MAX_SLOTS = 20_000
+#: The longest window, days (100 years): all that can have been reported, from 1970 on.
+MAX_DAYS = 36_525
+#: Values of dimensions that one question may filter by, in all.
+MAX_FILTERS = 500
 _DAY_MS = 24 * HOUR_MS
 #: Times from the year 1970 to the end of 9998, ms: what every calendar function can take, a time zone added.
 _LATEST_MS = 253_370_764_800_000
@@ -113,6 +117,8 @@ def parse_query(parameters: Iterable[tuple[str, str]], now: int) -> RateQuery:
     start = parse_time(given["start"], "start") if "start" in given else max(0, end - _DAY_MS)
     if start >= end:
         raise InvalidRequest(f"start ({start}) is not before end ({end}).")
+    if end - start > MAX_DAYS * _DAY_MS:
+        raise InvalidRequest(f"A window has at most {MAX_DAYS:,} days; choose a later start.")
     interval = _one_of("interval", given, INTERVALS)
     if interval is not None and (end - start) / INTERVALS[interval] > MAX_SLOTS:
         raise InvalidRequest(
@@ -141,8 +147,12 @@ def _sorted_out(parameters: Iterable[tuple[str, str]]) -> tuple[dict[str, str], 
     """Part what may be given once from the filters."""
     given: dict[str, str] = {}
     filters: dict[str, set[str]] = {}
+    count = 0
     for name, value in parameters:
         if name in DIMENSIONS:
+            count += 1
+            if count > MAX_FILTERS:
+                raise InvalidRequest(f"A question filters by at most {MAX_FILTERS} values of dimensions.")
             filters.setdefault(name, set()).add(value)
         elif name not in _PARAMETERS:
             known = ", ".join((*sorted(_PARAMETERS), *DIMENSIONS))

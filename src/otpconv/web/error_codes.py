@@ -19,6 +19,8 @@ _NATIVE = "The native API and the pages"
 REMEDIES: Final = {
     "AccessDenied": "Attach a policy that allows the action named in the detail, or use another access key; "
     "`otpconv access explain` tells which statement decides.",
+    "AnswerTooLarge": "Ask about less time, a longer interval or fewer dimensions, filter a dimension, or "
+    "choose groups by top or min_requested. Several narrow questions together answer the wide one.",
     "BadCredentials": "Send an AccessKeyId and its AccessKeySecret by HTTP Basic, as `curl -u ID:SECRET`; "
     "in a browser, sign in.",
     "BodyTooLarge": "Send the reports in several calls, each of at most 8 MiB.",

@@ -13,6 +13,7 @@ from otpconv.access.keys import AccessKey
 from otpconv.ledger.contract import HOUR_MS, MINUTE_MS, Count, Ledger, Window
 from otpconv.model import OTHER
 from otpconv.service import Service
+from otpconv.web.callers import caller_of
 
 #: Combinations of provider and country that have metrics of their own; the rest is summed up as `OTHER`.
 MAX_ROUTES = 100
@@ -34,7 +35,11 @@ class MetricsEndpoint:
         encode, media_type = choose_encoder(request.headers.get("accept", ""))
         # The lag that a question meets, not the one that is left after it has waited.
         lag = self._service.lag()
-        body, _ = await self._service.ask(lambda ledger: self._encoded(encode, ledger, key.account, lag))
+        body = await self._service.questions.ask(
+            caller_of(key),
+            lambda ledger: self._encoded(encode, ledger, key.account, lag),
+            lambda encoded, _: encoded,
+        )
         return Response(body, media_type=media_type, headers={"cache-control": "no-store"})
 
     def _encoded(

@@ -24,6 +24,8 @@ _log = logging.getLogger(__name__)
 _BUSY_TIMEOUT_MS = 5_000
 #: A log is laid out where the disk has this many times as much.
 _FREE_TIMES = 64
+#: How much a reader's question sorts in memory, KiB; what is more goes into a temporary file.
+_SORTED_KIB = 16 * 1024
 #: A disk with less room than this is full: the indexes of three logs, and some growth.
 _ROOM_BYTES = 512 * 1024
 #: What the system says of a path that waiting does not mend.
@@ -125,7 +127,8 @@ def connect_reader(path: Path) -> Connection:
         _fix_plans(connection)
         connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
         connection.pragma("query_only", value=True)
-        connection.pragma("temp_store", "memory")
+        connection.pragma("temp_store", "file")
+        connection.pragma("cache_size", -_SORTED_KIB)
         # Every commit of the applier empties a reader's own page cache; the mapped file stays.
         connection.pragma("mmap_size", 1 << 40)
     return connection

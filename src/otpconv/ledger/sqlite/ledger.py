@@ -1,21 +1,22 @@
 """Reading the ledger's file: any thread, each with a connection of its own, none waits for the applier."""
 
 import threading
-import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import apsw
 import msgspec
 
-from otpconv.errors import Unavailable
+from otpconv.errors import AnswerTooLarge, Unavailable
+from otpconv.ledger import deadline
 from otpconv.ledger.contract import (
     DAY_MS,
     DIMENSIONS,
     HOUR_MS,
     MAX_COUNTED,
+    MAX_COUNTS,
     MAX_SELF_REPORTED,
     MINUTE_MS,
     QUARTER_MS,
@@ -57,12 +58,11 @@ class SqliteLedger:
             return
         with mapped(self._path):
             connection.execute("BEGIN")
-        self._threads.deadline = time.monotonic() + SNAPSHOT_S
         try:
-            # The first statement decides which state it is.
-            yield self._cursor()
+            with deadline.within(SNAPSHOT_S):
+                # The first statement decides which state it is.
+                yield self._cursor()
         finally:
-            self._threads.deadline = None
             with mapped(self._path):
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
@@ -113,6 +113,7 @@ class SqliteLedger:
         filters: Mapping[str, Collection[str]],
         *,
         delays: bool = True,
+        limit: int = MAX_COUNTS,
     ) -> list[Count]:
         """Sum the rollups of a window by dimensions; `filters` holds the accepted values of a dimension."""
         with self.snapshot():
@@ -124,12 +125,18 @@ class SqliteLedger:
                 "spans": spans,
                 "first": first,
                 "groups": numbers,
+                "limit": limit + 1,
             }
             name = "counts" if delays else "tallies"
             if window.step is None and len(values) == 1:
                 rows = self._rows(f"{name}_of_one", bindings)
             else:
                 rows = self._rows(name, bindings | {"step": window.step})
+        if len(rows) > limit:
+            raise AnswerTooLarge(
+                f"The answer has more than {limit:,} rows. Ask about less time, a longer interval or fewer"
+                " dimensions (by), or filter a dimension."
+            )
         return [
             Count(row[0], values[int.from_bytes(row[1]) - 1], Tally(*row[2:_DELAYS]), row[_DELAYS:])
             for row in rows
@@ -185,19 +192,13 @@ class SqliteLedger:
     def _connection(self) -> apsw.Connection:
         if not hasattr(self._threads, "connection"):
             self._threads.connection = connect_reader(self._path)
-            self._threads.connection.set_progress_handler(self._is_late, _STEPS)
-            self._threads.deadline = None
+            self._threads.connection.set_progress_handler(deadline.is_over, _STEPS)
         connection: apsw.Connection = self._threads.connection
         return connection
 
     def _cursor(self) -> int:
         cursor: int = self._rows("cursor", {})[0][0]
         return cursor
-
-    def _is_late(self) -> bool:
-        """Return whether the calling thread's snapshot has lasted too long; a statement then ends."""
-        deadline: float | None = self._threads.deadline
-        return deadline is not None and time.monotonic() > deadline
 
     def _states(self, name: str, account: int, message_ids: Collection[str]) -> dict[str, MessageState]:
         (row,) = self._rows(name, {"account": account, "message_ids": _json(list(message_ids))})
@@ -206,14 +207,11 @@ class SqliteLedger:
     def _rows(self, name: str, bindings: Mapping[str, Value]) -> list[_Row]:
         with mapped(self._path):
             connection = self._connection()
-            try:
-                if not self._is_late():
-                    return connection.execute(_SQL[name], bindings).fetchall()
-            except apsw.InterruptError:
-                pass
-        raise Unavailable(
-            f"The answer takes more than {SNAPSHOT_S:g} s. Ask about less time, or for fewer groups."
-        )
+            with suppress(apsw.InterruptError):
+                deadline.check()
+                return connection.execute(_SQL[name], bindings).fetchall()
+        deadline.check()
+        raise Unavailable("The question was interrupted; ask again.")
 
 
 def _groups(

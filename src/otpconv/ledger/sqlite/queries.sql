@@ -70,7 +70,8 @@ FROM json_each(:spans) AS span CROSS JOIN rollups AS r
     ON r.grain = span.value ->> 0 AND r.account = :account
     AND r.start >= span.value ->> 1 AND r.start < span.value ->> 2
 WHERE of > x'00000000'
-GROUP BY slot, of;
+GROUP BY slot, of
+LIMIT :limit;
 
 -- name: counts_of_one
 -- The same where all is one group and one slot: nothing has to be sorted, so it takes half the time.
@@ -96,7 +97,8 @@ FROM json_each(:spans) AS span CROSS JOIN rollups AS r
     ON r.grain = span.value ->> 0 AND r.account = :account
     AND r.start >= span.value ->> 1 AND r.start < span.value ->> 2
 WHERE of > x'00000000'
-GROUP BY slot, of;
+GROUP BY slot, of
+LIMIT :limit;
 
 -- name: tallies_of_one
 SELECT 0, x'00000001',

@@ -3,11 +3,13 @@
 from msgspec import Struct
 from msgspec.structs import replace
 
+from otpconv.errors import AnswerTooLarge
 from otpconv.ledger.contract import DAY_MS, HOUR_MS, Ledger
 from otpconv.rates import INTERVALS, RateAnswer, RateRow, answer
 from otpconv.rates.evidence import Evidence, gather
 from otpconv.rates.marks import Marks, mark
 from otpconv.rates.maturity import learn
+from otpconv.rates.plan import plan
 from otpconv.web.pages.view import View
 
 #: The longest window by which a history goes in steps of this interval, ms.
@@ -58,7 +60,7 @@ def overview(ledger: Ledger, account: int, view: View, now: int) -> Overview:
     evidence = gather(ledger, account, view.query, learn(ledger, account, view.query.filters, now), now)
     past = history(ledger, account, view, now)
     parts = []
-    for name in view.open_dimensions():
+    for name in _varied(ledger, account, view):
         rows = answer(ledger, account, replace(view.of((name,)), order="-requested"), now).rows
         if len(rows) > 1:
             parts.append(Part(name, rows, mark(rows, (name,), evidence)))
@@ -75,6 +77,17 @@ def overview(ledger: Ledger, account: int, view: View, now: int) -> Overview:
         parts=parts,
         folded=ledger.folded(account, view.query.start, view.query.end),
     )
+
+
+def _varied(ledger: Ledger, account: int, view: View) -> list[str]:
+    """Return the dimensions without a filter that have, or may have, more than one value."""
+    names = view.open_dimensions()
+    window = plan(view.of(()), ledger.minutes_from()).window
+    try:
+        counts = ledger.counts(account, window, names, view.query.filters, delays=False)
+    except AnswerTooLarge:
+        return names
+    return [name for place, name in enumerate(names) if len({count.group[place] for count in counts}) > 1]
 
 
 def worst(ledger: Ledger, account: int, view: View, now: int) -> RateAnswer:

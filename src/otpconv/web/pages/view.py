@@ -21,6 +21,10 @@ WINDOWS: Final = {
     "30d": (30 * DAY_MS, "previous"),
 }
 _WINDOW = "24h"
+#: The longest window of a dashboard, days (5 years): its chart has a point a day, in a plot of 1,060 px.
+MAX_DAYS: Final = 5 * 366
+#: Values of dimensions that one dashboard may filter by: each of its links repeats them.
+MAX_FILTERS: Final = 50
 #: Groups with less than this requested get no row of their own.
 _MIN_REQUESTED = "20"
 #: By what to split, the first two that are there.
@@ -141,6 +145,12 @@ def parse_view(parameters: Iterable[tuple[str, str]], now: int) -> View:
     by = _by({name for name, _ in filters})
     asked = {"by": by, "compare": compare, "min_requested": _MIN_REQUESTED, **times, **chosen}
     query = parse_query([*asked.items(), *filters], now)
+    if query.end - query.start > MAX_DAYS * DAY_MS:
+        raise InvalidRequest(
+            f"A dashboard shows at most {MAX_DAYS:,} days (5 years); choose a later start, or use /v1/rates."
+        )
+    if len(filters) > MAX_FILTERS:
+        raise InvalidRequest(f"A dashboard filters by at most {MAX_FILTERS} values; use /v1/rates for more.")
     return View(window, tuple(sorted(filters, key=lambda each: DIMENSIONS.index(each[0]))), chosen, query)
 
 
