@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from otpconv.errors import AnswerTooLarge, InvalidRequest, Unavailable
 from otpconv.ledger import deadline
-from otpconv.ledger.contract import DAY_MS, DIMENSIONS, HOUR_MS, MAX_COUNTS, MINUTE_MS, Count, Window
+from otpconv.ledger.contract import DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS, Window
 from otpconv.ledger.sqlite import SqliteLedger
 from otpconv.rates import LEVELS, RateAnswer, answer, evidence, gather, parse_query, question
-from otpconv.web import metrics, rate_formats
+from otpconv.web import rate_formats
 from otpconv.web.pages import view
 from otpconv.web.pages.overview import history, overview
 from otpconv.web.pages.view import parse_view
@@ -179,24 +179,6 @@ def test_an_inner_deadline_never_outlasts_an_outer_one() -> None:
 # What is told less finely.
 
 
-class Small(SqliteLedger):
-    """A ledger that has too many groups very soon."""
-
-    most = MAX_COUNTS
-
-    def counts(
-        self,
-        account: int,
-        window: Window,
-        by: Sequence[str],
-        filters: Mapping[str, Collection[str]],
-        *,
-        delays: bool = True,
-        limit: int = MAX_COUNTS,
-    ) -> list[Count]:
-        return super().counts(account, window, by, filters, delays=delays, limit=min(limit, self.most))
-
-
 @pytest.mark.parametrize("most", [1, 5, 50, 700, 10_000])
 def test_a_verdict_on_too_many_groups_tells_fewer_dimensions_apart(
     folder: Path, monkeypatch: pytest.MonkeyPatch, most: int
@@ -229,12 +211,3 @@ def test_expected_rates_are_nearly_the_same_where_minutes_are_too_many_to_tell_a
             assert one.now.pending <= other.now.pending
             if one.now.expected and other.now.expected:
                 assert abs(one.now.expected.rate - other.now.expected.rate) < 0.1
-
-
-def test_metrics_of_too_many_routes_are_those_of_all_together(folder: Path) -> None:
-    with closing(Small(folder / "ledger.sqlite")) as ledger:
-        ledger.most = 10
-        account = metrics._Account(ledger, 1, 0, NOW)  # noqa: SLF001 - a collector of the registry
-        samples = [sample for metric in account.collect() for sample in metric.samples]
-    labels = {tuple(sample.labels.values()) for sample in samples if sample.labels}
-    assert labels == {("other", "other", "all"), ("other", "other", "1h")}

@@ -16,6 +16,7 @@ from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
 from otpconv.ledger.contract import BOUNDS, DIMENSIONS, MAX_SELF_REPORTED
 from otpconv.model import OTHER
+from otpconv.web.outgoing import PART_BYTES
 from web.wire import Request, connect, exchange, send, v3
 
 Eventually = Callable[[Callable[[], object], object], None]
@@ -893,7 +894,7 @@ def test_a_long_answer_comes_in_parts_and_whole(own: httpx.Client) -> None:
     params = {"start": DAY, "end": DAY + 3000 * HOUR_MS, "interval": "1h"}
     found = own.get("/v1/rates", params=params)
     assert len(found.json()["rows"]) == 3000
-    assert "content-length" not in found.headers
+    assert int(found.headers["content-length"]) == len(found.content) > PART_BYTES
     lines = own.get("/v1/rates", params=params | {"format": "csv"}).text.splitlines()
     assert [int(line.split(",")[0]) for line in lines[1:]] == [each["start"] for each in found.json()["rows"]]
 

@@ -31,6 +31,7 @@ from otpconv.web.metrics import MetricsEndpoint
 from otpconv.web.native import NativeApi
 from otpconv.web.native_types import Problem
 from otpconv.web.openapi import document
+from otpconv.web.outgoing import Outgoing
 from otpconv.web.pages import OneTimeLinks, Pages
 from otpconv.web.rpc import Respond, RpcEndpoint, new_request_id
 
@@ -41,6 +42,7 @@ _ALWAYS_OPEN = {"/healthz", "/readyz"}
 _SHOWN_CHARS = 200
 #: Parameters of a query at most, of all paths but `/`, where the dialect has a bound of its own.
 MAX_QUERY_PARAMETERS = 1_000
+_NO_ROOM = Unavailable("Too many large answers are on their way to clients; try again in a moment.")
 
 
 class App:
@@ -54,6 +56,7 @@ class App:
     def __init__(self, service: Service, gate: Gate, links: OneTimeLinks, public_url: str) -> None:
         """Take the service, its gate, the links that sign in, and our URL (no slash at the end)."""
         self._bodies = Bodies(gate.peers)
+        self._outgoing = Outgoing()
         self._gate = gate
         self._public_url = public_url
         self.failures = FailureLog()
@@ -126,7 +129,10 @@ class App:
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
             await send(message)
 
-        await self._other(scope, receive, send_with_id)
+        async def busy(send: Send) -> None:
+            await _problem(_NO_ROOM, self._public_url)(scope, receive, send)
+
+        await self._other(scope, receive, self._outgoing.sender(scope, send_with_id, busy))
         self._count(scope.get("otpconv.action", ""), scope.get("otpconv.code", "OK"))
 
     def _starlette(self, service: Service, gate: Gate, public_url: str) -> ASGIApp:

@@ -1,4 +1,4 @@
-"""Rates as JSON, CSV and Parquet; long answers go out part by part."""
+"""Rates as JSON, CSV and Parquet, each answer bounded in bytes."""
 
 import csv
 import io
@@ -10,9 +10,10 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import asdict
 from starlette.datastructures import Headers
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
-from otpconv.errors import InvalidRequest
+from otpconv.errors import AnswerTooLarge, InvalidRequest
+from otpconv.ledger import deadline
 from otpconv.rates import RateQuery
 from otpconv.rates.cells import escaped
 from otpconv.web.native_types import RateOut, Rates
@@ -25,7 +26,9 @@ FORMATS = {
 }
 #: The header that tells how many acknowledged reports an answer lacks; CSV and Parquet have no other place.
 LAG_HEADER = "x-otpconv-lag"
-#: Rows of one part.
+#: Bytes of one answer with rates, in any format: it is held until the client has taken it.
+MAX_ANSWER_BYTES = 32 * 1024 * 1024
+#: Rows of one part; between two of them the size and the time are checked.
 _PART = 1_000
 _COMPARED = (
     *("before_requested", "before_verified", "before_rate"),
@@ -65,22 +68,28 @@ def rates_response(name: str, head: Rates, rows: Iterable[RateOut], query: RateQ
         head: the answer without its rows.
         rows: its rows, made as they are written.
         query: the question, which tells the columns.
+
+    Raises:
+        AnswerTooLarge: the answer is over `MAX_ANSWER_BYTES`.
+        Unavailable: the time of the calling thread is over.
     """
     headers = {"cache-control": "no-store", "vary": "accept", LAG_HEADER: str(head.lag)}
     if name == "parquet":
         return Response(_parquet(rows, query), media_type=FORMATS[name], headers=headers)
-    parts = _csv(rows, query) if name == "csv" else _json(head, rows)
-    first = next(parts)
-    second = next(parts, None)
-    if second is None:
-        return Response(first, media_type=FORMATS[name], headers=headers)
-    return StreamingResponse(_chained(first, second, parts), media_type=FORMATS[name], headers=headers)
+    whole = bytearray()
+    for part in _csv(rows, query) if name == "csv" else _json(head, rows):
+        whole += part
+        _check(len(whole))
+    return Response(bytes(whole), media_type=FORMATS[name], headers=headers)
 
 
-def _chained(first: bytes, second: bytes, others: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield second
-    yield from others
+def _check(size: int) -> None:
+    deadline.check()
+    if size > MAX_ANSWER_BYTES:
+        raise AnswerTooLarge(
+            f"The answer is over {MAX_ANSWER_BYTES // 1024**2} MiB. Ask about less time, a longer interval or"
+            " fewer dimensions (by), filter a dimension, or choose groups by top or min_requested."
+        )
 
 
 def _parts(rows: Iterable[RateOut]) -> Iterator[list[RateOut]]:
@@ -138,6 +147,8 @@ def _parquet(rows: Iterable[RateOut], query: RateQuery) -> bytes:
     with parquet.ParquetWriter(file, schema) as writer:
         for part in _parts(rows):
             writer.write_table(arrow.Table.from_pylist([_values(row, query) for row in part], schema=schema))
+            _check(file.tell())
+    _check(file.tell())
     return file.getvalue()
 
 

@@ -30,6 +30,8 @@ _HALF_SENT_S = 1.0
 _LINGER_S = 0.5
 #: Connections of a worker at most, idle ones included; more wait in the listening socket.
 _CONNECTIONS = 8_192
+#: How long a client may take nothing of an answer before its connection is closed, s.
+MAX_UNREAD_S = 60
 #: File descriptors for everything that is no connection.
 _OTHER_FILES = 256
 
@@ -78,6 +80,8 @@ def bind(host: str, port: int) -> socket.socket:
         bound = socket.socket(family, socket.SOCK_STREAM)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; connections inherit it
+            bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, MAX_UNREAD_S * 1000)
         bound.bind(address)
     except OSError as error:
         raise _not_listening(host, port, error) from error

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from otpconv.access.keys import AccessKey
 from otpconv.errors import AccessDenied, BadCredentials, Misconfigured, Refused, Unavailable
 from otpconv.service import Service
-from otpconv.web.callers import Callers
+from otpconv.web.callers import Callers, caller_of
 from otpconv.web.gate import Gate
 from otpconv.web.pages.signed_in import LONGEST_MS, SignedIn, SignIns
 
@@ -64,6 +64,7 @@ class Visitors:
         visitor = self.of(request)
         if visitor is None:
             raise BadCredentials("Nobody is signed in here, or the time of the sign-in is over: sign in.")
+        request.scope["otpconv.caller"] = caller_of(visitor.key)
         if action is not None:
             self.require(request, visitor, action)
         return visitor
