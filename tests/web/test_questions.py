@@ -1,6 +1,8 @@
 """Who asks for a lot, at a real server with a large ledger: others are answered, and memory stays bounded."""
 
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -137,3 +139,15 @@ def test_pages_refuse_windows_of_a_thousand_years_at_once(server: LocalServer) -
                 assert answer.status_code == 400
                 assert "days" in answer.text
                 assert time.monotonic() - before < 5
+
+
+def test_the_library_that_writes_parquet_is_loaded_beside_the_event_loop(server: LocalServer) -> None:
+    """It takes a second of processor time, in which nobody would be answered."""
+    program = (
+        "import sys; from starlette.datastructures import Headers; from otpconv.web import rate_formats;"
+        "print(rate_formats.wanted_format('parquet', Headers()), 'pyarrow' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603
+    assert done.stdout.split() == ["parquet", "False"]
+    with client(server, administrator(server)) as one:
+        assert one.get("/v1/rates?format=parquet").content.startswith(b"PAR1")

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from itertools import islice
 from typing import Any
 
@@ -55,8 +56,11 @@ def wanted_format(given: str | None, headers: Headers) -> str:
         given = next((name for name, kind in FORMATS.items() if kind in accepted), "json")
     if given not in FORMATS:
         raise InvalidRequest(f"format is one of {', '.join(FORMATS)}, or left out.")
-    if given == "parquet":
-        _pyarrow()
+    # It is imported where the answer is made: that takes a second, which the event loop does not have.
+    if given == "parquet" and find_spec("pyarrow") is None:
+        raise InvalidRequest(
+            "This server can't write Parquet: pip install 'otpconv[parquet]' there, or take format=csv."
+        )
     return given
 
 
@@ -135,18 +139,20 @@ def _cells(row: RateOut, query: RateQuery) -> dict[str, Any]:
 
 def _parquet(rows: Iterable[RateOut], query: RateQuery) -> bytes:
     """Return a Parquet file, a row group a part; where the window begins and ends is in no column."""
-    arrow, parquet = _pyarrow()
-    kinds = {True: arrow.int64(), False: arrow.float64()}
-    schema = arrow.schema(
+    import pyarrow as pa  # noqa: PLC0415 - an extra that few need
+    from pyarrow import parquet  # noqa: PLC0415
+
+    kinds = {True: pa.int64(), False: pa.float64()}
+    schema = pa.schema(
         [
-            (name, arrow.string() if name in {*query.by, "level"} else kinds[name in _WHOLE])
+            (name, pa.string() if name in {*query.by, "level"} else kinds[name in _WHOLE])
             for name in _columns(query)
         ]
     )
     file = io.BytesIO()
     with parquet.ParquetWriter(file, schema) as writer:
         for part in _parts(rows):
-            writer.write_table(arrow.Table.from_pylist([_values(row, query) for row in part], schema=schema))
+            writer.write_table(pa.Table.from_pylist([_values(row, query) for row in part], schema=schema))
             _check(file.tell())
     _check(file.tell())
     return file.getvalue()
@@ -168,14 +174,3 @@ def _values(row: RateOut, query: RateQuery) -> dict[str, Any]:
     """Return a row by columns; what is absent or null is empty."""
     told = {name: value for name, value in asdict(row).items() if value is not UNSET}
     return {**told, "level": query.level}
-
-
-def _pyarrow() -> tuple[Any, Any]:
-    try:
-        import pyarrow as pa  # noqa: PLC0415 - an extra that few need
-        from pyarrow import parquet  # noqa: PLC0415
-    except ImportError:
-        raise InvalidRequest(
-            "This server can't write Parquet: pip install 'otpconv[parquet]' there, or take format=csv."
-        ) from None
-    return pa, parquet
