@@ -272,8 +272,9 @@ NO_BOUND_NEEDED: dict[str, tuple[str, ...]] = {
     "one entry for each of the few calling codes there are": ("phone._national_prefix",),
     "of one question, and no more than its rows": (
         "rates.baseline.Level._delays",
+        "rates.baseline.Rates._found",
+        "rates.baseline.Rates._seasons",
         "rates.baseline._Arrived._shares",
-        "rates.baseline._Rates._seasons",
     ),
     "of one commit, and no more than its entries": (
         "ledger.intake._Batch.entries",
