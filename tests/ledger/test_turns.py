@@ -32,6 +32,7 @@ class Crowd:
         self.served: list[Caller] = []
         self.refused: list[tuple[Caller, type[Exception]]] = []
         self.tasks: list[asyncio.Task[None]] = []
+        self._at_work: set[asyncio.Task[None] | None] = set()
         self._done: list[tuple[Caller, asyncio.Event]] = []
 
     async def come(self, caller: Caller, count: int = 1) -> None:
@@ -52,6 +53,10 @@ class Crowd:
     def working(self) -> Counter[Caller]:
         return Counter(who for who, _ in self._done)
 
+    @property
+    def waiting(self) -> list[asyncio.Task[None]]:
+        return [task for task in self.tasks if not task.done() and task not in self._at_work]
+
     async def _work(self, caller: Caller) -> None:
         try:
             await self.turns.take(caller)
@@ -59,6 +64,7 @@ class Crowd:
             self.refused.append((caller, type(error)))
             return
         self.served.append(caller)
+        self._at_work.add(asyncio.current_task())
         done = asyncio.Event()
         self._done.append((caller, done))
         try:
@@ -196,16 +202,15 @@ class Anything(RuleBasedStateMachine):
     @rule(place=st.integers(0, 200), together=st.booleans())
     def leave(self, place: int, *, together: bool) -> None:
         """Cancel somebody who waits; perhaps at the very moment at which a turn comes."""
-        waiting = [task for task in self.crowd.tasks if not task.done()]
-        working = self.crowd.working.total()
-        if len(waiting) > working:
+        waiting = self.crowd.waiting
+        if waiting:
 
             async def cancel() -> None:
-                if together and working:
+                if together:
                     _, done = self.crowd._done.pop(0)  # noqa: SLF001
                     done.set()
                     await asyncio.sleep(0)
-                waiting[working + place % (len(waiting) - working)].cancel()
+                waiting[place % len(waiting)].cancel()
                 await settle()
 
             self.loop.run_until_complete(cancel())

@@ -37,11 +37,15 @@ def fill(data: Path, *, groups: int, now: int, days: int = 0, minutes: int = 0, 
         minutes_from = now // MINUTE_MS * MINUTE_MS + MINUTE_MS - minutes * MINUTE_MS
         with ledger:
             ledger.execute("UPDATE progress SET minutes_from = ?", (minutes_from // HOUR_MS * HOUR_MS,))
+            # Each day has ids of its own for the same groups.
             ledger.execute(
                 """INSERT INTO dimensions
-                SELECT value, ?, 'c' || (value % 100), '', 'p' || (value / 100), '', '', 'sms', ''
-                FROM numbers WHERE value BETWEEN 1 AND ?""",
-                (account, groups),
+                (id, account, day, country, carrier, provider, template, sender, channel, access_key)
+                SELECT d.value * :groups + g.value, :account, :first + d.value,
+                    'c' || (g.value % 100), '', 'p' || (g.value / 100), '', '', 'sms', ''
+                FROM numbers AS d CROSS JOIN numbers AS g
+                WHERE d.value <= :days AND g.value BETWEEN 1 AND :groups""",
+                {"account": account, "first": edge // DAY_MS - days - 1, "days": days, "groups": groups},
             )
             for grain, start, count in (
                 (DAY_MS, edge - days * DAY_MS, days),
@@ -50,9 +54,17 @@ def fill(data: Path, *, groups: int, now: int, days: int = 0, minutes: int = 0, 
                 (MINUTE_MS, minutes_from, minutes),
             ):
                 ledger.execute(
-                    f"""INSERT INTO rollups SELECT :grain, :account, :start + t.value * :grain, g.value,
+                    f"""INSERT INTO rollups SELECT :grain, :account, :start + t.value * :grain,
+                    ((:start + t.value * :grain) / 86400000 - :first) * :groups + g.value,
                     20, 15, 20, 15, 0, 0, 15, 0, 0, 0, 0, 0, 5, 5, 5, {_NO_DELAYS}
                     FROM numbers AS t CROSS JOIN numbers AS g
                     WHERE t.value < :count AND g.value BETWEEN 1 AND :groups""",  # noqa: S608 - our own
-                    {"grain": grain, "account": account, "start": start, "count": count, "groups": groups},
+                    {
+                        "grain": grain,
+                        "account": account,
+                        "start": start,
+                        "count": count,
+                        "groups": groups,
+                        "first": edge // DAY_MS - days - 1,
+                    },
                 )
