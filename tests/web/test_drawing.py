@@ -1,6 +1,9 @@
 """The process that draws: what it is given and what not, who waits for it, and what is kept of its work."""
 
 import asyncio
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -25,7 +28,7 @@ def test_the_process_that_draws_inherits_no_secret(monkeypatch: pytest.MonkeyPat
 
     def environment_of(drawer: Drawer) -> bytes:
         assert drawer._process is not None  # noqa: SLF001 - who it is, is told nowhere else
-        return Path(f"/proc/{drawer._process.pid}/environ").read_bytes()  # noqa: SLF001
+        return Path(f"/proc/{drawer._process.popen.pid}/environ").read_bytes()  # noqa: SLF001
 
     async def environment_of_the_drawer() -> tuple[bytes, bytes]:
         drawer = Drawer()
@@ -101,3 +104,45 @@ def test_a_chart_is_not_larger_than_can_be_drawn() -> None:
     slots = [Slot(0, 0.5, 0.4, 0.6, 0.5, 2, 1)] * (MAX_PICTURE_BYTES // 50)
     with pytest.raises(Unavailable, match="too large"):
         asyncio.run(Quick(1).draw(Chart(slots, 60_000), ONE))
+
+
+RUNS_NOTHING_IN_A_COPY = """
+import os, sys, uvloop
+from pathlib import Path
+from otpconv.ledger.turns import Caller
+from otpconv.rates.timeline import Chart, Slot
+from otpconv.web.drawing import Drawer
+
+os.register_at_fork(after_in_child=Path(sys.argv[1]).touch)
+
+async def run():
+    drawer = Drawer()
+    drawn = await drawer.draw(Chart([Slot(0, 0.5, 0.4, 0.6, 0.5, 2, 1)], 60_000), Caller(1, "key"))
+    await drawer.stop()
+    return drawn
+
+assert uvloop.run(run()).startswith(b"<svg")
+"""
+
+
+def test_no_python_runs_in_a_copy_of_the_server_when_the_process_starts(tmp_path: Path) -> None:
+    """It would close other threads' connections, wait for their locks for ever, and the server for it."""
+    command = [sys.executable, "-c", RUNS_NOTHING_IN_A_COPY, tmp_path / "ran"]
+    subprocess.run(command, check=True, timeout=60)  # noqa: S603 - our own
+    assert not (tmp_path / "ran").exists()
+
+
+def test_nothing_is_started_any_more_once_it_is_stopped_while_getting_ready() -> None:
+    def children() -> list[str]:
+        file = Path(f"/proc/self/task/{threading.get_native_id()}/children")
+        return file.read_text(encoding="ascii").split()
+
+    async def stopped() -> list[str]:
+        drawer = Drawer()
+        drawer.warm_up()
+        await asyncio.sleep(0.05)
+        await drawer.stop()
+        await asyncio.sleep(0.1)
+        return children()
+
+    assert asyncio.run(stopped()) == []

@@ -33,6 +33,8 @@ MEBIBYTE = 1 << 20
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
     data = tmp_path_factory.mktemp("questions") / "data"
+    with LocalServer(data):
+        pass  # makes the keys
     fill(data, groups=GROUPS, now=wall_clock(), days=2, minutes=30)
     with LocalServer(data) as running:
         yield running

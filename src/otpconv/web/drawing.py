@@ -9,10 +9,12 @@ import hashlib
 import os
 import re
 import signal
+import socket
+import subprocess
 import sys
 from collections import OrderedDict
 from contextlib import suppress
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple, Self
 
 import msgspec
 
@@ -44,7 +46,8 @@ class Drawer:
     """Draws charts as SVG, and remembers what it has drawn."""
 
     def __init__(self) -> None:
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: _Process | None = None
+        self._ending: set[asyncio.Future[int]] = set()
         self._warming: asyncio.Task[None] | None = None
         self._turns = Turns(1)
         self._kept: OrderedDict[bytes, bytes] = OrderedDict()
@@ -52,7 +55,7 @@ class Drawer:
 
     def warm_up(self) -> None:
         """Get ready in the background, so that the next drawing takes no longer than any other."""
-        if self._warming is None and (self._process is None or self._process.returncode is not None):
+        if self._warming is None and (self._process is None or not self._process.is_there):
             self._warming = asyncio.create_task(self._draw_one())
 
     async def _draw_one(self) -> None:
@@ -110,37 +113,71 @@ class Drawer:
 
     async def _ask(self, asked: bytes) -> bytes:
         process = self._process
-        if process is None or process.returncode is not None:
-            process = self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "otpconv.web.drawing"),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
+        if process is None or not process.is_there:
+            self._end()
+            process = self._process = await _Process.start()
+        process.writer.write(_framed(asked))
+        await process.writer.drain()
+        length = int.from_bytes(await process.reader.readexactly(_LENGTH_BYTES), "big")
+        if length > MAX_PICTURE_BYTES:
+            self._end()
+            raise Unavailable("The chart is too large; the numbers are in the table.")
+        return await process.reader.readexactly(length)
+
+    async def stop(self) -> None:
+        """End the process, also one that is getting ready; another drawing starts another process."""
+        if self._warming is not None:
+            self._warming.cancel()
+            await asyncio.wait({self._warming})
+            self._warming = None
+        self._end()
+        if self._ending:
+            await asyncio.wait(self._ending)
+
+    def _end(self) -> None:
+        if self._process is not None:
+            ended = self._process.end()
+            self._ending.add(ended)
+            ended.add_done_callback(self._ending.discard)
+            self._process = None
+
+
+class _Process(NamedTuple):
+    """The process that draws, and the connection to it."""
+
+    popen: subprocess.Popen[bytes]
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    @classmethod
+    async def start(cls) -> Self:
+        """Start a process.
+
+        Not by the event loop: uvloop runs Python in the copy of this process before it becomes another one. A
+        lock that another thread held, e.g. of SQLite, is held there for ever, and the loop would wait for it.
+        """
+        ours, theirs = socket.socketpair()
+        with theirs:
+            started = subprocess.Popen(  # noqa: ASYNC220 - it takes a millisecond
+                [sys.executable, "-m", "otpconv.web.drawing"],
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
                 # A library that draws needs no secret of ours.
                 env={name: value for name, value in environment().items() if _NEEDED.fullmatch(name)},
                 start_new_session=True,  # Ctrl-C is for the server
             )
-        assert process.stdin is not None  # noqa: S101 - for the type
-        assert process.stdout is not None  # noqa: S101 - for the type
-        process.stdin.write(_framed(asked))
-        await process.stdin.drain()
-        length = int.from_bytes(await process.stdout.readexactly(_LENGTH_BYTES), "big")
-        if length > MAX_PICTURE_BYTES:
-            self._end()
-            raise Unavailable("The chart is too large; the numbers are in the table.")
-        return await process.stdout.readexactly(length)
+        return cls(started, *await asyncio.open_unix_connection(sock=ours))
 
-    async def stop(self) -> None:
-        """End the process; another drawing starts another one."""
-        process = self._process
-        self._end()
-        if process is not None:
-            await process.wait()
+    @property
+    def is_there(self) -> bool:
+        """Whether the process has not ended."""
+        return self.popen.poll() is None
 
-    def _end(self) -> None:
-        if self._process is not None:
-            with suppress(ProcessLookupError):
-                self._process.kill()
-            self._process = None
+    def end(self) -> asyncio.Future[int]:
+        """End the process, and return what waits until it has."""
+        self.writer.close()
+        self.popen.kill()
+        return asyncio.get_running_loop().run_in_executor(None, self.popen.wait)
 
 
 def _framed(content: bytes) -> bytes:
