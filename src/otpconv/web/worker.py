@@ -36,6 +36,8 @@ _RETIRED_S = _HEAD_S + 5
 _BUFFER_BYTES = 128 * 1024
 #: Connections that wait to be accepted, at most.
 BACKLOG = 2048
+#: How connections are read.
+HTTP1 = HTTP1Settings(header_read_timeout=_HEAD_S * 1000, max_buffer_size=_BUFFER_BYTES, pipeline_flush=True)
 
 # granian's own types; its stubs lag behind what they describe.
 _Request = Any
@@ -118,9 +120,7 @@ class _Worker:
                 backpressure=connections,
                 # In the other modes a connection that sends nothing is never closed.
                 http_mode="1",
-                http1_opts=HTTP1Settings(
-                    header_read_timeout=_HEAD_S * 1000, max_buffer_size=_BUFFER_BYTES, pipeline_flush=True
-                ),
+                http1_opts=HTTP1,
                 **tls,
             )
             try:
