@@ -9,11 +9,10 @@ import sys
 
 import uvloop
 from granian.constants import HTTPModes, Interfaces
-from granian.http import HTTP1Settings
 from granian.server.embed import Server
 from starlette.types import Receive, Scope, Send
 
-from otpconv.web.worker import BACKLOG
+from otpconv.web.worker import BACKLOG, HTTP1
 
 
 async def hello(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - ASGI's form
@@ -31,9 +30,7 @@ async def _serve(port: int) -> None:
         interface=Interfaces.ASGINL,
         http=HTTPModes.http1,
         backlog=BACKLOG,
-        http1_settings=HTTP1Settings(
-            header_read_timeout=30_000, max_buffer_size=128 * 1024, pipeline_flush=True
-        ),
+        http1_settings=HTTP1,
         websockets=False,
         log_enabled=False,
     )

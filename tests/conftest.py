@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import shutil
-import ssl
 import subprocess
 import sys
 import tempfile
@@ -25,14 +24,13 @@ from otpconv.service import open_key_store
 # importmode=importlib adds nothing to the path: `from web.wire import …` needs it.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from web.wire import NO_TLS
+
 _T = TypeVar("_T")
 
 # The machine that tests may have others to serve: how long an example takes says nothing.
 settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
-
-#: Loads no certificates, which takes httpx a tenth of a second a client.
-_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 @pytest.fixture(scope="session")
@@ -63,7 +61,7 @@ def make_server(tmp_path: Path) -> Iterator[Callable[..., LocalServer]]:
 def native(server: LocalServer) -> Iterator[httpx.Client]:
     """A client of the shared server's native API, with the administrator's access key."""
     auth = (server.access_key_id, server.access_key_secret)
-    with httpx.Client(base_url=server.url, auth=auth, verify=_NO_TLS) as client:
+    with httpx.Client(base_url=server.url, auth=auth, verify=NO_TLS) as client:
         yield client
 
 
@@ -154,4 +152,4 @@ def node_modules(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 
 
 def _client(server: LocalServer, key: AccessKey) -> httpx.Client:
-    return httpx.Client(base_url=server.url, auth=(key.access_key_id, key.secret), verify=_NO_TLS)
+    return httpx.Client(base_url=server.url, auth=(key.access_key_id, key.secret), verify=NO_TLS)

@@ -59,7 +59,6 @@ def start_consumer(server: LocalServer, key: AccessKey) -> Iterator[Consume]:
     started: list[subprocess.Popen[str]] = []
 
     def start(url: str, *options: str, **settings: str) -> "subprocess.Popen[str]":
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("OTPCONV_")}  # noqa: TID251
         usual = {
             "OTPCONV_ENDPOINT": server.url,
             "OTPCONV_ACCESS_KEY_ID": key.access_key_id,
@@ -70,7 +69,7 @@ def start_consumer(server: LocalServer, key: AccessKey) -> Iterator[Consume]:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=kept | usual | settings,
+            env=dict(os.environ) | usual | settings,  # noqa: TID251
         )
         started.append(process)
         return process

@@ -31,13 +31,6 @@ def variables(options: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.fixture
-def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting of a reporter in the environment."""
-    for name in ("ENDPOINT", "ACCESS_KEY_ID", "ACCESS_KEY_SECRET", "SECURITY_TOKEN", "SPOOL"):
-        monkeypatch.delenv(f"OTPCONV_{name}", raising=False)
-
-
-@pytest.fixture
 def arrived(own: httpx.Client, eventually: Eventually) -> Arrived:
     """Waits until as many messages are counted as requested, and as verified; once each, and no more."""
 

@@ -117,7 +117,6 @@ def test_the_end_of_a_worker_process_closes_the_reporter(options: dict[str, str]
     assert (reporter.stats().delivered, reporter.stats().pending) == (1, 1)
 
 
-@pytest.mark.usefixtures("no_variables")
 def test_without_an_endpoint_the_reporter_of_a_worker_is_disabled(
     caplog: pytest.LogCaptureFixture, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -107,7 +107,6 @@ def test_no_log_in_fails_for_want_of_a_key(
     assert "nothing is reported: no access key" in caplog.text
 
 
-@pytest.mark.usefixtures("no_variables")
 def test_without_an_endpoint_views_work_and_the_log_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
     with override_settings(OTPCONV={}):
         assert [Client().get(f"/{path}/a").status_code for path in ("send", "verified")] == [200, 200]
@@ -126,7 +125,6 @@ def test_without_an_endpoint_views_work_and_the_log_says_so_once(caplog: pytest.
         {"endpoint": "nats://host?stream=not a name"},
     ],
 )
-@pytest.mark.usefixtures("no_variables")
 def test_no_log_in_fails_for_a_wrong_setting_which_the_check_finds(
     setting: object, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -137,7 +135,6 @@ def test_no_log_in_fails_for_a_wrong_setting_which_the_check_finds(
         assert next(found.id for found in checks.run_checks()) in {"otpconv.E001", "otpconv.W001"}
 
 
-@pytest.mark.usefixtures("no_variables")
 def test_what_is_disabled_on_purpose_passes_the_check() -> None:
     with override_settings(OTPCONV={"disabled": True}):
         assert checks.run_checks() == []

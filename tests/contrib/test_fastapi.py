@@ -93,7 +93,6 @@ def test_an_application_without_the_lifespan_is_told_what_is_missing() -> None:
         asyncio.run(log_in_twice(with_endpoints(FastAPI())))
 
 
-@pytest.mark.usefixtures("no_variables")
 def test_without_an_endpoint_an_application_works_and_the_log_says_so_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -103,7 +102,6 @@ def test_without_an_endpoint_an_application_works_and_the_log_says_so_once(
     assert caplog.text.count("nothing is reported: no endpoint") == 1
 
 
-@pytest.mark.usefixtures("no_variables")
 def test_an_endpoint_without_a_key_is_told_when_the_application_begins() -> None:
     with pytest.raises(ValueError, match="no access key"):
         asyncio.run(live(application({"endpoint": "http://127.0.0.1:9"})))

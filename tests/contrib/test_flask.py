@@ -58,7 +58,6 @@ def test_a_misspelt_name_is_told_when_the_application_is_made(options: dict[str,
 
 
 @pytest.mark.parametrize("options", [{}, {"endpoint": ""}, {"access_key_id": "id"}, {"disabled": True}])
-@pytest.mark.usefixtures("no_variables")
 def test_without_an_endpoint_an_application_works_and_the_log_says_so_once(
     options: dict[str, object], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -73,7 +72,6 @@ def test_without_an_endpoint_an_application_works_and_the_log_says_so_once(
     assert len(caplog.records) == 1
 
 
-@pytest.mark.usefixtures("no_variables")
 def test_an_endpoint_without_a_whole_key_is_told_when_the_application_is_made(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

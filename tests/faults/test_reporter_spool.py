@@ -270,8 +270,9 @@ def test_a_stopped_process_that_holds_the_folder_stops_no_caller_and_no_report(
     child = subprocess.Popen([sys.executable, "-c", holding, spool])  # noqa: S603
     try:
         os.waitpid(child.pid, os.WUNTRACED)
+        later = make(DEAD)
         took = []
-        for reporter, first in ((before, 1), (make(DEAD), 10_000)):
+        for reporter, first in ((before, 1), (later, 10_000)):
             for number in range(first, first + 6_000):
                 began = time.monotonic()
                 reporter.report(f"m{number}")
@@ -284,8 +285,9 @@ def test_a_stopped_process_that_holds_the_folder_stops_no_caller_and_no_report(
         child.send_signal(signal.SIGKILL)
         child.send_signal(signal.SIGCONT)
         child.wait()
-    assert before.stats().lost == {}
-    # Two reporters of one process: the first held the claim and has given it back.
+    # Either of the two may have the claim to deliver, and both go where nobody answers.
+    later.close(0.1)
+    assert (before.stats().lost, later.stats().lost) == ({}, {})
     eventually(lambda: free(spool), bool)
     make().start()
     eventually(lambda: len(server.taken), lambda count: count == 12_001)

@@ -3,7 +3,6 @@
 import ast
 import json
 import re
-import ssl
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
@@ -15,6 +14,7 @@ import otpconv
 from otpconv.cli.local_server import LocalServer
 from otpconv.errors import OtpconvError
 from otpconv.web.error_codes import REMEDIES, catalogue
+from web.wire import NO_TLS
 
 SOURCES = sorted(Path(otpconv.__file__).parent.rglob("*.py"))
 PAGE = {"accept": "text/html"}
@@ -24,9 +24,8 @@ MAKERS = {"GatewayError": "", "ErrorCode": "", "missing": "Missing", "invalid": 
 
 @pytest.fixture(scope="module")
 def centre(server: LocalServer) -> Iterator[httpx.Client]:
-    """Asks for pages; loads no certificates, which takes a tenth of a second."""
-    no_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    with httpx.Client(base_url=server.url, headers=PAGE, verify=no_tls) as client:
+    """Asks for pages."""
+    with httpx.Client(base_url=server.url, headers=PAGE, verify=NO_TLS) as client:
         yield client
 
 

@@ -1,6 +1,5 @@
 """Callers over a limit, and addresses whose log-ins keep failing."""
 
-import ssl
 from collections.abc import Callable
 from contextlib import closing
 
@@ -12,13 +11,11 @@ from otpconv.cli.local_server import LocalServer
 from otpconv.config import load
 from otpconv.errors import Misconfigured
 from otpconv.service import open_directory, open_key_store
-from web.wire import Reply, administrator, send, v1, v3
+from web.wire import NO_TLS, Reply, administrator, send, v1, v3
 
 CONVERSION = {"MessageId": "1", "Delivered": "true"}
 WRONG = "wrong"
 MakeServer = Callable[..., LocalServer]
-#: Loads no certificates: with them twenty calls may last longer than a limit takes to let one more through.
-NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def started(make_server: MakeServer, **settings: str) -> LocalServer:
@@ -32,6 +29,7 @@ def rates(
 ) -> httpx.Response:
     auth = (key or server.access_key_id, secret or server.access_key_secret)
     headers = {"x-forwarded-for": source} if source else {}
+    # Quick: twenty slow calls last longer than a limit takes to let one more through.
     return httpx.get(f"{server.url}/v1/rates", auth=auth, headers=headers, verify=NO_TLS)
 
 

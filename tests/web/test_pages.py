@@ -5,7 +5,6 @@ import json
 import os
 import pty
 import re
-import ssl
 import subprocess
 import sys
 import time
@@ -33,7 +32,7 @@ from otpconv.web.pages import OneTimeLinks, Pages
 from otpconv.web.pages.routes import Page
 from otpconv.web.pages.static import StaticFiles
 from otpconv.web.pages.visitors import Visitor
-from web.wire import administrator
+from web.wire import NO_TLS, administrator
 
 PAGE = {"accept": "text/html"}
 #: Where a sign-in leads to.
@@ -41,9 +40,8 @@ HOME = "/dashboard"
 
 
 def client(server: LocalServer, **headers: str) -> httpx.Client:
-    """Asks for pages; loads no certificates, which takes a tenth of a second."""
-    no_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    return httpx.Client(base_url=server.url, headers=PAGE | headers, verify=no_tls)
+    """Asks for pages."""
+    return httpx.Client(base_url=server.url, headers=PAGE | headers, verify=NO_TLS)
 
 
 @pytest.fixture

@@ -27,14 +27,28 @@ def lower_tail(count: float, trials: float, rate: float, strength: float) -> flo
     if seen > _LONGEST_SUM:
         variance = trials * rate * (1 - rate) * (trials + strength) / (strength + 1)
         return erfc((trials * rate - count - 0.5) / sqrt(2 * max(variance, _TINY))) / 2
-    term = exp(lgamma(trials + b) - lgamma(b) + lgamma(a + b) - lgamma(trials + a + b))
-    total = term
-    for i in range(seen):
+    # From where it is likeliest, not from 0: the chance of 0 in many trials may be too small for a float.
+    start = min(seen, int(trials * rate))
+    total = below = above = exp(_log_chance(start, trials, a, b))
+    for i in range(start, 0, -1):
+        below *= i * (trials - i + b) / ((trials - i + 1) * (a + i - 1))
+        total += below
+    for i in range(start, seen):
         if trials - i - 1 + b <= 0:
             break
-        term *= (trials - i) * (a + i) / ((i + 1) * (trials - i - 1 + b))
-        total += term
+        above *= (trials - i) * (a + i) / ((i + 1) * (trials - i - 1 + b))
+        total += above
     return min(1.0, total)
+
+
+def _log_chance(count: int, trials: float, a: float, b: float) -> float:
+    """Return the logarithm of the chance of `count` in `trials`, of a beta-binomial distribution."""
+    ways = -log(trials + 1) - _log_beta(count + 1, trials - count + 1)
+    return ways + _log_beta(a + count, b + trials - count) - _log_beta(a, b)
+
+
+def _log_beta(x: float, y: float) -> float:
+    return lgamma(x) + lgamma(y) - lgamma(x + y)
 
 
 def divergence(count: float, trials: float, rate: float) -> float:

@@ -38,6 +38,8 @@ _RETIRED_S = _HEAD_S + 5
 _BUFFER_BYTES = 64 * 1024
 #: Connections that wait to be accepted, at most.
 BACKLOG = 2048
+#: How connections are read. No `pipeline_flush`: with it, answers to pipelined requests pile up until somebody reads.
+HTTP1 = HTTP1Settings(header_read_timeout=_HEAD_S * 1000, max_buffer_size=_BUFFER_BYTES)
 
 # granian's own types; its stubs lag behind what they describe.
 _Request = Any
@@ -123,8 +125,7 @@ class _Worker:
                 backpressure=connections,
                 # In the other modes a connection that sends nothing is never closed.
                 http_mode="1",
-                # No `pipeline_flush`: with it the answers to pipelined requests pile up until somebody reads.
-                http1_opts=HTTP1Settings(header_read_timeout=_HEAD_S * 1000, max_buffer_size=_BUFFER_BYTES),
+                http1_opts=HTTP1,
                 **tls,
             )
             try:
