@@ -38,7 +38,7 @@ _RETIRED_S = _HEAD_S + 5
 _BUFFER_BYTES = 64 * 1024
 #: Connections that wait to be accepted, at most.
 BACKLOG = 2048
-#: How connections are read. No `pipeline_flush`: with it, answers to pipelined requests pile up until somebody reads.
+#: How connections are read. No `pipeline_flush`: with it, answers to pipelined requests pile up until read.
 HTTP1 = HTTP1Settings(header_read_timeout=_HEAD_S * 1000, max_buffer_size=_BUFFER_BYTES)
 
 # granian's own types; its stubs lag behind what they describe.
