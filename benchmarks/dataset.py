@@ -4,9 +4,9 @@ import random
 from math import log
 from pathlib import Path
 
-from otpconv.ledger.contract import Entry
-from otpconv.ledger.sqlite import SqliteFollower, SqliteJournal
 from otpconv.model import Conversion, Dimensions, Requested
+from otpconv.storage.contract import Entry
+from otpconv.storage.sqlite import SqliteFollower, SqliteJournal
 
 DAYS = 30
 _BATCH = 5_000

@@ -4,8 +4,8 @@ import time
 from pathlib import Path
 
 from otpconv.cli.local_server import LocalServer
+from otpconv.delivery.destination import Dialect
 from otpconv.reporter import Reporter
-from otpconv.reporter.destination import Dialect
 
 _REPORTS: dict[Dialect, int] = {"native": 100_000, "alibaba": 10_000}
 _LONGEST_S = 300.0

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from benchmarks.dataset import fill
 from otpconv.clock import wall_clock
-from otpconv.ledger.contract import DAY_MS
-from otpconv.ledger.sqlite import SqliteLedger
 from otpconv.rates import answer, parse_query
+from otpconv.storage.contract import DAY_MS
+from otpconv.storage.sqlite import SqliteLedger
 
 _TIMES = 30
 _DAYS = 90

@@ -15,11 +15,11 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.worlds import World
-from otpconv.ledger.contract import DAY_MS, HOUR_MS
-from otpconv.ledger.sqlite import SqliteLedger
 from otpconv.rates.evidence import Evidence, gather
 from otpconv.rates.maturity import learn
 from otpconv.rates.question import RateQuery
+from otpconv.storage.contract import DAY_MS, HOUR_MS
+from otpconv.storage.sqlite import SqliteLedger
 
 #: Windows of the dashboard, ms.
 WINDOWS: Mapping[str, int] = {

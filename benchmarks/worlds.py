@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from itertools import accumulate, product
 from pathlib import Path
 
-from otpconv.ledger.contract import DAY_MS, HOUR_MS, MINUTE_MS, Entry
-from otpconv.ledger.sqlite import SqliteFollower, SqliteJournal
 from otpconv.model import Conversion, Dimensions, Requested
+from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS, Entry
+from otpconv.storage.sqlite import SqliteFollower, SqliteJournal
 
 _BATCH = 20_000
 #: The share of what is broken that must be named.

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -19,11 +20,12 @@ from hypothesis import settings
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import load
-from otpconv.service import open_key_store
+from otpconv.service.compose import open_key_store
 
 # importmode=importlib adds nothing to the path: `from web.wire import …` needs it.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from storage.engines import ENGINES, MEMORY, Engine, Storage
 from web.wire import NO_TLS
 
 _T = TypeVar("_T")
@@ -153,3 +155,17 @@ def node_modules(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 
 def _client(server: LocalServer, key: AccessKey) -> httpx.Client:
     return httpx.Client(base_url=server.url, auth=(key.access_key_id, key.secret), verify=NO_TLS)
+
+
+@pytest.fixture(scope="session", params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    kind: type[Engine] = request.param
+    fast = MEMORY if os.access(MEMORY, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="otpconv-", dir=fast) as root:
+        yield kind(Path(root))
+
+
+@pytest.fixture
+def storage(engine: Engine) -> Iterator[Storage]:
+    with engine.open() as opened:
+        yield opened

@@ -16,11 +16,11 @@ from otpconv.cli.importing.records import Reader
 from otpconv.cli.importing.spreadsheet import REPAIRS
 from otpconv.cli.importing.times import Times
 from otpconv.cli.local_server import LocalServer
+from otpconv.delivery.event import event_of, native_of
+from otpconv.delivery.reports import MESSAGE, Report, conversion, line_of, parse, read_line, requested
+from otpconv.dialects.native.fields import MessageId, in_words
 from otpconv.errors import InvalidRequest
-from otpconv.fields import MessageId, in_words
 from otpconv.model import MESSAGE_ID_RULE, is_message_id
-from otpconv.reporter.event import event_of, native_of
-from otpconv.reporter.reports import MESSAGE, Report, conversion, line_of, parse, read_line, requested
 from web.wire import Request, administrator, send, v1, v3
 
 NOW = 1_716_940_800_000

@@ -5,12 +5,12 @@ from pathlib import Path
 import apsw
 import pytest
 
+from otpconv.access.authorize import authorize
 from otpconv.access.keys import KeyRing
-from otpconv.access.managed import MANAGED
-from otpconv.access.policies import authorize
+from otpconv.access.policies.managed import MANAGED
 from otpconv.access.sealing import Sealer
-from otpconv.access.sqlite import SqliteDirectory, SqliteKeyStore
 from otpconv.errors import AccessDenied, InvalidRequest, NotFound, OtpconvError
+from otpconv.storage.sqlite.access import SqliteDirectory, SqliteKeyStore
 
 SEALER = Sealer(bytes(range(32)))
 NOW = 1_700_000_000_000

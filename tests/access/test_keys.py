@@ -5,8 +5,8 @@ import pytest
 
 from otpconv.access.keys import AccessKey, KeyRing, new_id, new_secret
 from otpconv.access.sealing import Sealer
-from otpconv.access.sqlite import SqliteKeyStore
 from otpconv.errors import BadCredentials, InactiveAccessKey, UnknownAccessKey
+from otpconv.storage.sqlite.access import SqliteKeyStore
 
 SEALER = Sealer(bytes(range(32)))
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from otpconv.access.authorize import authorize
 from otpconv.access.keys import AccessKey, KeyRing
-from otpconv.access.policies import authorize
 from otpconv.access.sealing import Sealer
 from otpconv.access.sessions import Sessions
-from otpconv.access.sqlite import SqliteDirectory, SqliteKeyStore
 from otpconv.access.tokens import Credentials, issue
 from otpconv.errors import AccessDenied, ExpiredToken, MalformedToken
+from otpconv.storage.sqlite.access import SqliteDirectory, SqliteKeyStore
 
 NOW = 1_700_000_000_000
 SEALER = Sealer(bytes(range(32)))

@@ -9,7 +9,7 @@ from hypothesis import given, settings, strategies as st
 from otpconv.access.keys import AccessKey, KeyRing
 from otpconv.access.sealing import Sealer
 from otpconv.access.sign_outs import MOST_A_KEY, SignOuts
-from otpconv.access.sqlite import SqliteKeyStore, SqliteSignOuts
+from otpconv.storage.sqlite.access import SqliteKeyStore, SqliteSignOuts
 
 SEALER = Sealer(bytes(range(32)))
 NOW = 1_800_000_000_000

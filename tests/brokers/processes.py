@@ -17,7 +17,7 @@ from nats.js.api import DiscardPolicy
 from redis.asyncio import Redis
 
 from debian import program
-from otpconv.reporter.brokers.jetstream import stream_name
+from otpconv.delivery.brokers.jetstream import stream_name
 
 _T = TypeVar("_T")
 _START_S = 60

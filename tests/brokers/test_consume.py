@@ -13,10 +13,10 @@ from brokers.conftest import Consume
 from brokers.processes import Broker
 from brokers.test_publishing import reports, until_delivered
 from otpconv.cli.local_server import LocalServer
-from otpconv.reporter.brokers import broker_transport
-from otpconv.reporter.event import event_of
-from otpconv.reporter.reports import MESSAGE, Report, conversion, requested
-from otpconv.reporter.transport import DELIVERED, Fate, Transport
+from otpconv.delivery.brokers import broker_transport
+from otpconv.delivery.event import event_of
+from otpconv.delivery.reports import MESSAGE, Report, conversion, requested
+from otpconv.delivery.transport import DELIVERED, Fate, Transport
 
 Eventually = Callable[[Callable[[], object], object], None]
 

@@ -8,9 +8,9 @@ import jsonschema_rs
 import pytest
 from msgspec import structs
 
-from otpconv.reporter.event import ConversionEvent, Malformed, RequestedEvent, event_of, native_of, schema
-from otpconv.reporter.reports import MESSAGE, Report, conversion, requested
-from otpconv.web.native_types import ConversionIn, MessageIn
+from otpconv.delivery.event import ConversionEvent, Malformed, RequestedEvent, event_of, native_of, schema
+from otpconv.delivery.reports import MESSAGE, Report, conversion, requested
+from otpconv.web.v1.native_types import ConversionIn, MessageIn
 
 SCHEMA = Path(__file__).resolve().parents[2] / "docs/reference/report.schema.json"
 

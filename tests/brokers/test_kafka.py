@@ -18,9 +18,9 @@ from brokers.test_consume import (
 from brokers.test_publishing import reports
 from otpconv.consume.kafka import group_of
 from otpconv.consume.source import Taken, source_of
-from otpconv.reporter.brokers.address import parse_address
-from otpconv.reporter.event import event_of
-from otpconv.reporter.transport import DELIVERED, Transport
+from otpconv.delivery.brokers.address import parse_address
+from otpconv.delivery.event import event_of
+from otpconv.delivery.transport import DELIVERED, Transport
 
 __all__ = ["test_what_can_not_be_recorded_is_set_aside_with_the_reason_and_stops_nothing"]
 

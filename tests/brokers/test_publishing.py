@@ -9,12 +9,12 @@ import time
 import pytest
 
 from brokers.processes import Broker, free_port
+from otpconv.delivery.brokers import broker_transport
+from otpconv.delivery.brokers.address import parse_address
+from otpconv.delivery.event import event_of
+from otpconv.delivery.reports import MESSAGE, Report, conversion, requested
+from otpconv.delivery.transport import DELIVERED, Fate, Outcome, Transport
 from otpconv.errors import Misconfigured
-from otpconv.reporter.brokers import broker_transport
-from otpconv.reporter.brokers.address import parse_address
-from otpconv.reporter.event import event_of
-from otpconv.reporter.reports import MESSAGE, Report, conversion, requested
-from otpconv.reporter.transport import DELIVERED, Fate, Outcome, Transport
 
 SCHEMES = ("amqp", "nats", "redis", "kafka")
 
@@ -121,7 +121,7 @@ def test_a_missing_library_is_named_with_what_brings_it(
     monkeypatch: pytest.MonkeyPatch, scheme: str, library: str, extra: str
 ) -> None:
     for module in ("rabbitmq", "jetstream", "redis_streams", "kafka"):
-        monkeypatch.delitem(sys.modules, f"otpconv.reporter.brokers.{module}", raising=False)
+        monkeypatch.delitem(sys.modules, f"otpconv.delivery.brokers.{module}", raising=False)
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(Misconfigured) as refused:
         broker_transport(f"{scheme}://u:pass-word@host", timeout_ms=1000)

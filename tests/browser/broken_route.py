@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
-from otpconv.ledger.contract import Entry
-from otpconv.ledger.sqlite import SqliteFollower, SqliteJournal
 from otpconv.model import Conversion, Dimensions, Requested
+from otpconv.storage.contract import Entry
+from otpconv.storage.sqlite import SqliteFollower, SqliteJournal
 
 HOUR_MS = 3_600_000
 COUNTRIES = {"DE": 25, "IN": 20, "ID": 15, "BR": 12, "GB": 10, "TR": 8, "NG": 6, "PH": 4}

@@ -16,7 +16,7 @@ from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import environment, load
 from otpconv.dialects.alibaba import OPERATIONS
-from otpconv.service import open_directory
+from otpconv.service.compose import open_directory
 from web.wire import v1
 
 Open = Callable[..., Page]

@@ -243,7 +243,7 @@ def test_a_server_that_is_not_there_is_to_be_started_only_if_it_is_here(
 
 
 def _trust(monkeypatch: pytest.MonkeyPatch, file: Path | None) -> None:
-    from otpconv.reporter import connection  # noqa: PLC0415 - to forget what it has loaded
+    from otpconv.delivery import connection  # noqa: PLC0415 - to forget what it has loaded
 
     connection._tls.cache_clear()  # noqa: SLF001
     if file is None:

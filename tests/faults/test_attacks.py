@@ -12,14 +12,14 @@ from msgspec.structs import replace
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import load
-from otpconv.dialects.alibaba.signature import (
+from otpconv.dialects.alibaba.wire.signature import (
     V3_ALGORITHMS,
     canonical,
     v3_canonical_request,
     v3_signature,
     v3_string_to_sign,
 )
-from otpconv.service import open_directory
+from otpconv.service.compose import open_directory
 from web.wire import FORM, Changes, Request, send, timestamp, v1, v3
 
 JSON = "application/json"

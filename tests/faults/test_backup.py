@@ -18,9 +18,9 @@ import httpx
 import pytest
 
 from otpconv.cli.local_server import LocalServer
-from otpconv.ledger.contract import Entry
-from otpconv.ledger.sqlite import SqliteJournal, SqliteLedger
 from otpconv.model import Requested
+from otpconv.storage.contract import Entry
+from otpconv.storage.sqlite import SqliteJournal, SqliteLedger
 
 DAY = 1_750_032_000_000
 

@@ -16,7 +16,7 @@ import pytest
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
-from otpconv.ledger.sqlite import SqliteLedger
+from otpconv.storage.sqlite import SqliteLedger
 from web.wire import FORM, Request, administrator, v1, v3
 
 MUTATIONS = 10_000

@@ -15,8 +15,8 @@ from cryptography import x509
 
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
-from otpconv.ledger.sqlite import SqliteLedger
-from web.test_tls import certificate, expiring
+from otpconv.storage.sqlite import SqliteLedger
+from web.front.test_tls import certificate, expiring
 
 MakeServer = Callable[..., LocalServer]
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
-from otpconv.ledger.contract import DIMENSIONS, HOUR_MS, MINUTE_MS, Ledger, Message, Window
-from otpconv.ledger.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
+from otpconv.storage.contract import DIMENSIONS, HOUR_MS, MINUTE_MS, Ledger, Message, Window
+from otpconv.storage.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
 from web.wire import administrator, connect, exchange, v3
 
 ROUNDS = 20

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from otpconv.cli.local_server import LocalServer
-from otpconv.web.body import GRACE_S, MAX_ADDRESS_BYTES, MAX_UNKNOWN_BYTES
-from otpconv.web.connections import CROWDED, SHARE, Connections
+from otpconv.web.front.body import GRACE_S, MAX_ADDRESS_BYTES, MAX_UNKNOWN_BYTES
+from otpconv.web.front.connections import CROWDED, SHARE, Connections
 from web.wire import Reply, administrator, send, v1, v3
 
 #: As many as a server has places; the test needs descriptors for them too.

@@ -15,7 +15,7 @@ import pytest
 
 from otpconv.cli.local_server import LocalServer
 from otpconv.errors import Misconfigured
-from otpconv.ledger.sqlite import SqliteLedger
+from otpconv.storage.sqlite import SqliteLedger
 from web.wire import administrator, send, v3
 
 #: Room for the server and some thousand reports.

@@ -15,7 +15,7 @@ import pytest
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import load
 from otpconv.errors import Misconfigured
-from otpconv.service import open_key_store
+from otpconv.service.compose import open_key_store
 
 
 def keys_of(data: Path) -> set[str]:

@@ -15,11 +15,11 @@ import pytest
 from faults.test_full_disk import SmallDisk, disk
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import load
-from otpconv.ledger.contract import Ledger
 from otpconv.ledger.journal_writer import JournalWriter
-from otpconv.ledger.sqlite import SqliteJournal, SqliteLedger
-from otpconv.readiness import ReadinessCheck
-from otpconv.service import Service
+from otpconv.service.compose import Service
+from otpconv.service.readiness import ReadinessCheck
+from otpconv.storage.contract import Ledger
+from otpconv.storage.sqlite import SqliteJournal, SqliteLedger
 
 __all__ = ["disk"]
 

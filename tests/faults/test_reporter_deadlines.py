@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from faults.bad_server import BadServer
-from otpconv.reporter.connection import Connection, Unreachable
+from otpconv.delivery.connection import Connection, Unreachable
 
 TIMEOUT_MS = 400
 #: A call may end a little later: the machine has other work.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from faults.reporting import Reporting, drain
 from otpconv.cli.local_server import LocalServer
-from otpconv.ledger.sqlite import SqliteLedger
+from otpconv.storage.sqlite import SqliteLedger
 
 PROCESSES = 4
 KILLS = 50

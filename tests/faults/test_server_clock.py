@@ -8,10 +8,10 @@ import pytest
 
 from otpconv.clock import wall_clock
 from otpconv.config import Settings, load
-from otpconv.ledger.contract import DAY_MS, HOUR_MS, MINUTE_MS, Ledger, Window
 from otpconv.model import Conversion, Report, Requested
-from otpconv.service import Service
-from otpconv.upkeep import inspect_storage, rebuild_ledger
+from otpconv.service.compose import Service
+from otpconv.service.upkeep import inspect_storage, rebuild_ledger
+from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS, Ledger, Window
 
 NOW = wall_clock()
 YEAR_MS = 365 * DAY_MS

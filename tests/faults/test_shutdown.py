@@ -20,7 +20,7 @@ import pytest
 
 from otpconv.cli.local_server import LocalServer
 from otpconv.errors import Misconfigured
-from otpconv.ledger.sqlite import SqliteLedger
+from otpconv.storage.sqlite import SqliteLedger
 
 
 def serve(data: Path, *options: str) -> subprocess.CompletedProcess[str]:

@@ -64,7 +64,7 @@ class Bound(NamedTuple):
     """One bound.
 
     Attributes:
-        name: dotted, below `otpconv`, e.g. `web.body.MAX_BODY_BYTES`.
+        name: dotted, below `otpconv`, e.g. `web.front.body.MAX_BODY_BYTES`.
         value: as people read it.
         reason: what it is of and why, from the comment `#:` above it.
         place: file and line.

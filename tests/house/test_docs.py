@@ -8,12 +8,12 @@ import pytest
 import typer
 from msgspec.structs import astuple
 
-from otpconv.access.cautions import cautions
-from otpconv.access.document import parse_document
+from otpconv.access.policies.cautions import cautions
+from otpconv.access.policies.document import parse_document
 from otpconv.cli.main import app
 from otpconv.config import Settings
-from otpconv.ledger.contract import BOUNDS
 from otpconv.model import OTHER
+from otpconv.storage.contract import BOUNDS
 
 ROOT = Path(__file__).resolve().parents[2]
 ACCESS = (ROOT / "docs/how-to/access.md").read_text(encoding="utf-8")

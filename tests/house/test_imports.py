@@ -29,7 +29,7 @@ VIOLATIONS = [
     ("access", "otpconv.ledger", DOWN),
     ("ledger", "otpconv.access", DOWN),
     ("rates", "otpconv.web", DOWN),
-    ("config", "otpconv.service", DOWN),
+    ("config", "otpconv.service.compose", DOWN),
     ("service", "otpconv.cli", DOWN),
     ("errors", "os", PURE),
     ("model", "threading", PURE),
@@ -38,9 +38,9 @@ VIOLATIONS = [
     ("dialects.newcomer", "apsw", PURE),
     ("dialects.newcomer", "cryptography", CLIENT),
     ("clock", "pydantic_settings", CLIENT),
-    ("web", "otpconv.ledger.sqlite", ENGINES),
-    ("cli", "otpconv.access.sqlite", ENGINES),
-    ("access.newcomer", "otpconv.access.sqlite", ENGINES),
+    ("web", "otpconv.storage.sqlite", ENGINES),
+    ("cli", "otpconv.storage.sqlite.access", ENGINES),
+    ("access.newcomer", "otpconv.storage.sqlite.access", ENGINES),
     ("reporter", "otpconv.contrib", DOWN),
     ("contrib", "otpconv.cli", DOWN),
     ("reporter", "typer", REPORTER),
@@ -98,8 +98,8 @@ def test_a_wrong_import_breaks_its_contract(tree: Path, module: str, imported: s
 
 
 def test_an_import_inside_a_function_is_seen_too(tree: Path) -> None:
-    inject(tree, "model", "def late() -> None:\n    import otpconv.service")
-    assert "otpconv.model -> otpconv.service (l." in lint(tree).stdout
+    inject(tree, "model", "def late() -> None:\n    import otpconv.service.compose")
+    assert "otpconv.model -> otpconv.service.compose (l." in lint(tree).stdout
 
 
 @pytest.mark.parametrize("newcomer", ["newcomer.py", "newcomer/__init__.py"])

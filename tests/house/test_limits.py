@@ -100,7 +100,7 @@ def test_every_row_is_complete_and_names_tests_that_exist(row: Row) -> None:
     cells = row.cells
     assert all(cells), "A cell is empty."
     named = re.findall(r"`([\w/]+\.py)::(\w+)`", cells[-1])
-    assert named, f"Name the test that holds it, as `web/test_native_api.py::test_…`, not {cells[-1]!r}."
+    assert named, f"Name the test that holds it, as `web/v1/test_native_api.py::test_…`, not {cells[-1]!r}."
     for file, test in named:
         path = ROOT / "tests" / file
         assert path.is_file(), f"There is no tests/{file}."

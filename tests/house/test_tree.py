@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from otpconv import __version__
-from otpconv.access.cautions import ACTIONS
+from otpconv.access.policies.cautions import ACTIONS
 from otpconv.dialects.alibaba import OPERATIONS
 
 ROOT = Path(__file__).resolve().parents[2]

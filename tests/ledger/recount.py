@@ -8,20 +8,6 @@ from typing import TypeVar
 
 from msgspec.structs import astuple
 
-from otpconv.ledger.contract import (
-    BOUNDS,
-    DAY_MS,
-    DIMENSIONS,
-    HOUR_MS,
-    MINUTE_MS,
-    QUARTER_MS,
-    Bounds,
-    Count,
-    Ledger,
-    Message,
-    Tally,
-    Window,
-)
 from otpconv.model import (
     DELAY_BUCKETS,
     OTHER,
@@ -36,6 +22,20 @@ from otpconv.model import (
     first_of,
     owner,
     state_of,
+)
+from otpconv.storage.contract import (
+    BOUNDS,
+    DAY_MS,
+    DIMENSIONS,
+    HOUR_MS,
+    MINUTE_MS,
+    QUARTER_MS,
+    Bounds,
+    Count,
+    Ledger,
+    Message,
+    Tally,
+    Window,
 )
 
 #: Account, values of the dimensions, start of the day, hour, quarter of an hour or minute.

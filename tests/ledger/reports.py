@@ -6,7 +6,6 @@ from typing import Generic, NamedTuple, TypeVar
 
 from hypothesis import strategies as st
 
-from otpconv.ledger.contract import DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS, QUARTER_MS, Window
 from otpconv.model import (
     BY_NUMBER_WINDOW_MS,
     Conversion,
@@ -17,6 +16,7 @@ from otpconv.model import (
     SelfReportedRate,
     Timing,
 )
+from otpconv.storage.contract import DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS, QUARTER_MS, Window
 
 ACCOUNTS = (1, 2)
 #: The beginning of a UTC day, ms: of an hour and of a minute too.

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from ledger.engines import Storage
 from ledger.reports import DAY
 from otpconv.errors import Unavailable
 from otpconv.ledger import applier as applier_module
 from otpconv.ledger.applier import Applier
-from otpconv.ledger.contract import Follower
 from otpconv.model import Conversion, Requested
+from otpconv.storage.contract import Follower
+from storage.engines import Storage
 
 #: Far more than anything here takes, s: a slow machine is no reason to fail.
 PATIENCE_S = 20.0

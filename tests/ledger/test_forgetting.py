@@ -7,10 +7,10 @@ from contextlib import contextmanager
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from ledger.engines import Engine, Storage
-from otpconv.ledger.contract import DAY_MS, HOUR_MS, MINUTE_MS, Window
-from otpconv.ledger.forgetting import BEHIND_MS, EVERY_S, MINUTES_KEPT_MS, STEP_MS, WAIT_S, Forgetting
+from otpconv.ledger.forgetting import EVERY_S, MINUTES_KEPT_MS, STEP_MS, WAIT_S, Forgetting
 from otpconv.model import Conversion, Expiry, Report, Requested
+from otpconv.storage.contract import CLOCK_BEHIND_MS, DAY_MS, HOUR_MS, MINUTE_MS, Window
+from storage.engines import Engine, Storage
 
 BEGIN = 1_800_000_000_000 // HOUR_MS * HOUR_MS
 UNMATCHED_MS = 7 * DAY_MS
@@ -173,7 +173,7 @@ def test_a_clock_behind_the_newest_report_is_warned_of_once_an_hour(
 ) -> None:
     with world(engine) as our:
         our.work(4)
-        our.start(-BEHIND_MS - 2 * HOUR_MS)
+        our.start(-CLOCK_BEHIND_MS - 2 * HOUR_MS)
         for _ in range(20):
             our.forget()
         (text,) = [record.message for record in caplog.records]

@@ -6,14 +6,14 @@ from collections.abc import Callable, Coroutine
 
 import pytest
 
-from ledger.engines import Storage
 from ledger.reports import DAY
 from otpconv.errors import Unavailable
 from otpconv.ledger import applier as applier_module, freshness as freshness_module
 from otpconv.ledger.applier import Applier
-from otpconv.ledger.contract import Follower
 from otpconv.ledger.freshness import Freshness
 from otpconv.model import Requested
+from otpconv.storage.contract import Follower
+from storage.engines import Storage
 
 PATIENCE_S = 20.0
 

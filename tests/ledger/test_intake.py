@@ -7,16 +7,16 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from ledger.engines import NOW, Engine, Storage
 from ledger.recount import Facts, contents, recount
 from ledger.reports import ACCOUNTS, DAY, Step, hashed, some_reports, steps
 from otpconv.errors import InvalidTime, NumberMismatch, Refused, Unavailable, UnknownMessage
-from otpconv.ledger.contract import Entry, Journal
 from otpconv.ledger.intake import CHUNK, MAX_BATCH, MAX_WAITING, Intake, Outcome
 from otpconv.ledger.journal_writer import JournalWriter
 from otpconv.ledger.judge import EARLIEST_MS
 from otpconv.ledger.recent import Recent
 from otpconv.model import CLOCK_SKEW_MS, Conversion, Expiry, Report, Requested, SelfReportedRate, Timing
+from otpconv.storage.contract import Entry, Journal
+from storage.engines import NOW, Engine, Storage
 
 NUMBER, OTHER_NUMBER = hashed(1, "5"), hashed(1, "6")
 A = Requested(1, "a", DAY, number=NUMBER)

@@ -4,7 +4,6 @@ from collections import Counter
 
 from hypothesis import given, settings, strategies as st
 
-from ledger.engines import Engine
 from ledger.recount import Facts, contents, counts, recount, rollups
 from ledger.reports import (
     ACCOUNTS,
@@ -18,8 +17,9 @@ from ledger.reports import (
     some_reports,
     steps,
 )
-from otpconv.ledger.contract import DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS, QUARTER_MS, Bounds, Window
 from otpconv.model import BY_NUMBER_WINDOW_MS, OTHER, Conversion, Expiry, Report, Requested, owner
+from otpconv.storage.contract import DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS, QUARTER_MS, Bounds, Window
+from storage.engines import Engine
 
 bounds = st.builds(Bounds, st.integers(1, 3), st.integers(1, 4), st.integers(0, 2))
 limits = st.lists(st.integers(1, 5), min_size=1, max_size=4)

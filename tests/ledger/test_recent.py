@@ -6,11 +6,9 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given, strategies as st
 
-from ledger.engines import NOW, Storage
 from ledger.reports import DAY, hashed
 from otpconv.errors import Unavailable
 from otpconv.ledger import recent as recent_module
-from otpconv.ledger.contract import DAY_MS, Entry
 from otpconv.ledger.intake import Intake
 from otpconv.ledger.recent import Recent, RequestTimes
 from otpconv.model import (
@@ -22,6 +20,8 @@ from otpconv.model import (
     owner,
     state_of,
 )
+from otpconv.storage.contract import DAY_MS, Entry
+from storage.engines import NOW, Storage
 
 NUMBER = hashed(1, "5")
 #: The bound for these tests, and the entries of one batch.

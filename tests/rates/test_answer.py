@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from otpconv.errors import InvalidRequest
-from otpconv.ledger.contract import DAY_MS, HOUR_MS, MINUTE_MS, Entry, Ledger
-from otpconv.ledger.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
 from otpconv.model import Conversion, Dimensions, Expiry, Report, Requested
 from otpconv.rates import RateAnswer, RateRow, answer, parse_query
 from otpconv.rates.intervals import difference, wilson
+from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS, Entry, Ledger
+from otpconv.storage.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
 
 NOW = 20_000 * DAY_MS + 12 * HOUR_MS + 30 * MINUTE_MS
 Make = Callable[[Sequence[Report | Expiry]], Ledger]

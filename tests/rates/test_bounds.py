@@ -1,6 +1,5 @@
 """Questions about a large ledger: too much is refused in words, or told less finely, and all ends in time."""
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -10,19 +9,17 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from otpconv.errors import AnswerTooLarge, InvalidRequest, Unavailable
-from otpconv.ledger import deadline
-from otpconv.ledger.contract import DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS, Window
-from otpconv.ledger.sqlite import SqliteLedger
 from otpconv.rates import LEVELS, RateAnswer, answer, evidence, gather, parse_query, question
-from otpconv.web import rate_formats
-from otpconv.web.pages import view
-from otpconv.web.pages.overview import history, overview
-from otpconv.web.pages.view import parse_view
-from otpconv.web.rate_formats import FORMATS, rates_response
-from otpconv.web.rates_out import rates_out, row_out
+from otpconv.storage import deadline
+from otpconv.storage.contract import DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS, Window
+from otpconv.storage.sqlite import SqliteLedger
+from otpconv.web.pages.dashboard import view
+from otpconv.web.pages.dashboard.overview import history, overview
+from otpconv.web.pages.dashboard.view import parse_view
+from otpconv.web.v1 import rate_formats
+from otpconv.web.v1.rate_formats import FORMATS, rates_response
+from otpconv.web.v1.rates_out import rates_out, row_out
 from web.large import fill
 
 NOW = 20_000 * DAY_MS + 12 * HOUR_MS + 30 * MINUTE_MS

@@ -13,11 +13,11 @@ from zoneinfo import ZoneInfo, available_timezones
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from otpconv.ledger.contract import DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS, Entry, Ledger
-from otpconv.ledger.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
 from otpconv.model import Conversion, Dimensions, Expiry, Report, Requested
 from otpconv.rates import RateAnswer, answer, parse_query
 from otpconv.rates.plan import cover
+from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS, Entry, Ledger
+from otpconv.storage.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
 
 #: 2026-11-27T00:07:00Z, and the year from which on reports are taken.
 NOW = 1_795_738_020_000

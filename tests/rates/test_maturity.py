@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, strategies as st
 from scipy.stats import lognorm
 
-from otpconv.ledger.contract import MINUTE_MS
 from otpconv.model import DELAY_BUCKETS, delay_bucket
 from otpconv.rates.delays import mean_verified_within, quantile, verified_within
 from otpconv.rates.maturity import Expected, Maturity, Young, expected
+from otpconv.storage.contract import MINUTE_MS
 
 TRUE_RATE = 0.85
 MEDIAN_MS, SIGMA = 30_000, 1.0

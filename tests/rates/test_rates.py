@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, strategies as st
 
 from otpconv.errors import InvalidRequest
-from otpconv.ledger.contract import DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS, Entry, Ledger
-from otpconv.ledger.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
 from otpconv.model import Conversion, Dimensions, Expiry, Requested
 from otpconv.rates import RateQuery, answer, parse_query, parse_time
+from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS, Entry, Ledger
+from otpconv.storage.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
 
 DAY = 20_000 * DAY_MS
 NOW = DAY + 5 * DAY_MS

@@ -8,14 +8,14 @@ import pytest
 
 from benchmarks.verdicts import FAULTS, try_world
 from benchmarks.worlds import World
-from otpconv.ledger.contract import DAY_MS, DIMENSIONS, HOUR_MS
-from otpconv.ledger.sqlite import SqliteLedger
 from otpconv.rates.baseline import Level, Seen, Span
 from otpconv.rates.evidence import Evidence, gather
 from otpconv.rates.maturity import learn
 from otpconv.rates.question import RateQuery
 from otpconv.rates.signals import Assessment, assess
 from otpconv.rates.slices import Group, Slice
+from otpconv.storage.contract import DAY_MS, DIMENSIONS, HOUR_MS
+from otpconv.storage.sqlite import SqliteLedger
 
 NOW = 1_795_737_600_000
 #: Requested, verified and reported by group.

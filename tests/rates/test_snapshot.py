@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from otpconv.ledger.contract import DAY_MS, HOUR_MS, MAX_COUNTS, MINUTE_MS, Count, Entry, Ledger, Window
-from otpconv.ledger.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
 from otpconv.model import Conversion, Dimensions, Report, Requested, SelfReportedRate
 from otpconv.rates import RateRow, answer, parse_query
+from otpconv.storage.contract import DAY_MS, HOUR_MS, MAX_COUNTS, MINUTE_MS, Count, Entry, Ledger, Window
+from otpconv.storage.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
 
 NOW = 20_000 * DAY_MS + 12 * HOUR_MS + 30 * MINUTE_MS
 COUNTRIES = ("DE", "FR", "BR")

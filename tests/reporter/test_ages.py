@@ -10,10 +10,10 @@ from typing import NamedTuple
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from otpconv.delivery.reports import conversion, line_of
 from otpconv.reporter import backlog as backlogs
 from otpconv.reporter.backlog import Backlog
 from otpconv.reporter.limits import SEGMENT_BYTES, Limits
-from otpconv.reporter.reports import conversion, line_of
 from otpconv.reporter.segments import segments
 from otpconv.reporter.spool import Spool
 from otpconv.reporter.steady import Birth, Steady, WallClock, birth_of, new_name

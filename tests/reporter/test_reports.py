@@ -6,7 +6,7 @@ from zlib import crc32
 import pytest
 from hypothesis import given, strategies as st
 
-from otpconv.reporter.reports import (
+from otpconv.delivery.reports import (
     MESSAGE,
     OWN_CLOCK,
     Conversion,

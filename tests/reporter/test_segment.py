@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from otpconv.reporter.reports import Report, conversion, line_of
+from otpconv.delivery.reports import Report, conversion, line_of
 from otpconv.reporter.segment import Reader, Writer, count_left, is_delivered
 
 SIZE = 16 * 1024

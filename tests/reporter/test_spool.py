@@ -7,11 +7,11 @@ from typing import cast
 import msgspec
 import pytest
 
+from otpconv.delivery.reports import SEALED, conversion, line_of, read_line
 from otpconv.reporter.backlog import Backlog, Item
 from otpconv.reporter.dead_letters import DeadLetter, DeadLetters
 from otpconv.reporter.inspection import look
 from otpconv.reporter.limits import SEGMENT_BYTES, SMALLEST_BYTES, Limits, Overflow
-from otpconv.reporter.reports import SEALED, conversion, line_of, read_line
 from otpconv.reporter.segments import segments
 from otpconv.reporter.spool import Spool
 

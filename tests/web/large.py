@@ -5,8 +5,8 @@ from pathlib import Path
 
 import apsw
 
-from otpconv.ledger.contract import DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS
-from otpconv.ledger.sqlite import SqliteFollower, SqliteJournal
+from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS
+from otpconv.storage.sqlite import SqliteFollower, SqliteJournal
 
 _NO_DELAYS = ", ".join(["0"] * 27)
 

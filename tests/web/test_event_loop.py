@@ -17,9 +17,9 @@ import pytest
 from otpconv.access.keys import AccessKey
 from otpconv.audit import AuditLog
 from otpconv.config import load
-from otpconv.service import Service, open_key_store
+from otpconv.service.compose import Service, open_key_store
 from otpconv.web.app import App
-from otpconv.web.gate import Gate
+from otpconv.web.front.gate import Gate
 from otpconv.web.pages import OneTimeLinks
 from otpconv.web.server import GC_THRESHOLDS
 from web.wire import FORM, Request, v1, v3

@@ -17,9 +17,9 @@ from prometheus_client.parser import text_string_to_metric_families as text_form
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
-from otpconv.ledger.contract import Entry
-from otpconv.ledger.sqlite import SqliteJournal
 from otpconv.model import Dimensions, Requested
+from otpconv.storage.contract import Entry
+from otpconv.storage.sqlite import SqliteJournal
 
 #: How long a question waits for the ledger, and what a slow machine may add, s.
 BOUND_S, SLOW_S = 2.0, 2.0

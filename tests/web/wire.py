@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 
-from otpconv.access.grants import Grants
 from otpconv.access.keys import AccessKey
+from otpconv.access.policies.grants import Grants
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
 from otpconv.dialects.alibaba import sign_v1, sign_v3

@@ -5,8 +5,8 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
-from otpconv.access.grants import Grants
 from otpconv.access.keys import Role
+from otpconv.access.policies.grants import Grants
 from otpconv.errors import InvalidRequest
 
 #: What a policy can be attached to.

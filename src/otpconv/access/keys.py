@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
-from otpconv.access.grants import Grants
+from otpconv.access.policies.grants import Grants
 from otpconv.errors import BadCredentials, InactiveAccessKey, InvalidRequest, NotFound, UnknownAccessKey
 
 #: How many access keys a user may have, so that one can be replaced by the other without a gap.

@@ -1,8 +1,8 @@
 """Roles that somebody assumed: handing out temporary credentials, and finding who is behind them."""
 
-from otpconv.access.document import Document, parse_document
-from otpconv.access.grants import Grants
 from otpconv.access.keys import AccessKey, KeyRing, Role
+from otpconv.access.policies.document import Document, parse_document
+from otpconv.access.policies.grants import Grants
 from otpconv.access.sealing import Sealer
 from otpconv.access.tokens import (
     DEFAULT_DURATION_S,

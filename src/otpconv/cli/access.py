@@ -13,7 +13,7 @@ from otpconv.cli.telling import tell
 from otpconv.errors import Misconfigured
 
 if TYPE_CHECKING:
-    from otpconv.access.evaluation import AccessRequest, AttachedPolicy, Decision
+    from otpconv.access.policies.evaluation import AccessRequest, AttachedPolicy, Decision
 
 app = typer.Typer(no_args_is_help=True, help="Tell what somebody may do, and why.")
 
@@ -52,7 +52,7 @@ def explain(
 
         otpconv access explain --role reporter --action otpconv:QueryRates --source-ip 203.0.113.7 --secure
     """
-    from otpconv.access.evaluation import AccessRequest, decide, explain as in_words, global_keys
+    from otpconv.access.policies.evaluation import AccessRequest, decide, explain as in_words, global_keys
     from otpconv.clock import wall_clock
     from otpconv.rates.question import parse_time
 
@@ -80,7 +80,7 @@ add(app, "explain", explain)
 
 def _doubts(action: str, policies: Iterable["AttachedPolicy"]) -> Iterator[str]:
     """Return that the action is unknown, and what a reader of the policies may overlook."""
-    from otpconv.access.cautions import action_caution, cautions
+    from otpconv.access.policies.cautions import action_caution, cautions
 
     if text := action_caution(action):
         yield text

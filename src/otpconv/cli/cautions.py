@@ -15,8 +15,8 @@ def caution_of_policy(document: str | bytes) -> list[str]:
         InvalidRequest: it is not a policy.
     """
     # The server's libraries are not there in a client's installation.
-    from otpconv.access.cautions import cautions
-    from otpconv.access.document import parse_document
+    from otpconv.access.policies.cautions import cautions
+    from otpconv.access.policies.document import parse_document
 
     return caution(cautions(parse_document(document)))
 

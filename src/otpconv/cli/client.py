@@ -8,9 +8,9 @@ import httpx
 import msgspec
 
 from otpconv.cli.unreachable import unreachable
+from otpconv.delivery import environment
+from otpconv.delivery.credentials import Credentials, complete
 from otpconv.errors import Misconfigured, OtpconvError, Refused, Unavailable
-from otpconv.reporter import environment
-from otpconv.reporter.credentials import Credentials, complete
 
 #: How long an answer may take, s. Imports send large batches.
 _TIMEOUT_S = 60.0

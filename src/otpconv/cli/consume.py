@@ -22,8 +22,8 @@ from otpconv.cli.options import (
 )
 from otpconv.cli.terminal import note, progress
 from otpconv.consume.bridge import Answer, Bridge, Counts
+from otpconv.delivery.brokers.address import parse_address
 from otpconv.errors import Refused, Throttled
-from otpconv.reporter.brokers.address import parse_address
 
 _DEFAULT_REDELIVER_S = 60.0
 _LEAST_REDELIVER_S = 0.1

@@ -15,7 +15,7 @@ from otpconv.cli.characters import as_json
 from otpconv.cli.options import Data, Json
 from otpconv.cli.terminal import note, output, progress
 from otpconv.errors import OtpconvError
-from otpconv.ledger.finding import Finding
+from otpconv.storage.finding import Finding
 
 if TYPE_CHECKING:
     from otpconv.config import Settings
@@ -78,7 +78,7 @@ def doctor(
 
 
 def _set_aside(settings: "Settings") -> list[str]:
-    from otpconv.upkeep import set_damage_aside
+    from otpconv.service.upkeep import set_damage_aside
 
     problems = set_damage_aside(settings)
     for problem in problems:
@@ -88,7 +88,7 @@ def _set_aside(settings: "Settings") -> list[str]:
 
 
 def _rebuild(settings: "Settings") -> int:
-    from otpconv.upkeep import rebuild_ledger
+    from otpconv.service.upkeep import rebuild_ledger
 
     try:
         # In thousandths: how much there is, is only known once the journal is open.
@@ -102,7 +102,7 @@ def _rebuild(settings: "Settings") -> int:
 
 
 def _findings(settings: "Settings") -> Iterator[Finding]:
-    from otpconv.upkeep import inspect_storage
+    from otpconv.service.upkeep import inspect_storage
 
     yield Finding("otpconv", ok=True, text=__version__)
     yield Finding("python", ok=True, text=platform.python_version())
@@ -142,7 +142,7 @@ def _free_space(data: Path) -> Finding:
 
 
 def _keys(settings: "Settings") -> Finding:
-    from otpconv.service import open_key_store
+    from otpconv.service.compose import open_key_store
 
     data = settings.data
     # Opening makes what is not there; this only looks.

@@ -16,8 +16,8 @@ from otpconv.cli.importing.columns import COLUMNS
 from otpconv.cli.options import Data, Json
 from otpconv.cli.terminal import note, progress
 from otpconv.errors import Misconfigured
-from otpconv.ledger.contract import Message
 from otpconv.rates.cells import escaped
+from otpconv.storage.contract import Message
 
 Format = Literal["csv", "ndjson"]
 #: A number is not stored, so it can't be exported.
@@ -60,7 +60,7 @@ def export(
     """
     # The server's libraries are not there in a client's installation.
     from otpconv.config import load
-    from otpconv.service import open_key_store, open_ledger
+    from otpconv.service.compose import open_key_store, open_ledger
 
     settings = load(data=data)
     ledger, lag = open_ledger(settings)

@@ -49,7 +49,7 @@ def backup(
     """
     # The server's libraries are not there in a client's installation.
     from otpconv.config import load
-    from otpconv.upkeep import copy_state
+    from otpconv.service.upkeep import copy_state
 
     settings = load(data=data)
     if os.path.lexists(file):

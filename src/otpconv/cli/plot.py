@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from otpconv.rates.chart import label, point
+from otpconv.charts.chart import label, point
 
 #: Columns of a bar, and of a line at most.
 _BAR, _LINE = 40, 80

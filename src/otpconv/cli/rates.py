@@ -144,7 +144,7 @@ def _show(answer: dict[str, Any], dimensions: list[str], file: Path | None, *, p
 
 
 def _draw(answer: dict[str, Any], dimensions: list[str], file: Path) -> None:
-    from otpconv.rates import chart, timeline
+    from otpconv.charts import chart, timeline
 
     title = f"{iso(answer['start'])} to {iso(answer['end'])}: {answer['denominator']}"
     rows = answer["rows"]

@@ -109,10 +109,10 @@ def _call(
     client: Client, message_id: str | None, delivered: bool, time: int, to: str | None
 ) -> tuple[str, str]:
     """Make the call, whatever is in the arguments: the other side judges them."""
+    from otpconv.delivery.reports import Conversion, Report, with_fields
+    from otpconv.delivery.sms_conversion import SmsConversionTransport
+    from otpconv.delivery.transport import Fate
     from otpconv.reporter import Credentials
-    from otpconv.reporter.reports import Conversion, Report, with_fields
-    from otpconv.reporter.sms_conversion import SmsConversionTransport
-    from otpconv.reporter.transport import Fate
 
     fields = Conversion(
         delivered, time, UNSET if message_id is None else message_id, UNSET if to is None else to

@@ -75,11 +75,11 @@ def serve(
 def _run(settings: "Settings", *, json: bool) -> None:
     from otpconv.audit import AuditLog
     from otpconv.config import unknown_variables
-    from otpconv.service import Service
-    from otpconv.web.gate import Gate
+    from otpconv.service.compose import Service
+    from otpconv.web.front.gate import Gate
+    from otpconv.web.front.tls import is_exposed, own_tls
     from otpconv.web.pages import OneTimeLinks
     from otpconv.web.server import bind, run
-    from otpconv.web.tls import is_exposed, own_tls
 
     tls = own_tls(settings)
     bound = bind(settings.host, settings.port)

@@ -5,8 +5,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from otpconv.delivery.tls_failure import explain
 from otpconv.errors import Misconfigured, OtpconvError, Unavailable
-from otpconv.reporter.tls_failure import explain
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 

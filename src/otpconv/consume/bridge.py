@@ -9,11 +9,11 @@ from typing import Protocol
 from msgspec import Struct
 
 from otpconv.consume.source import ROOM, Source, Taken, source_of
+from otpconv.delivery.brokers.address import Address
+from otpconv.delivery.brokers.publisher import Publisher, publisher_of
+from otpconv.delivery.event import Malformed, native_of
+from otpconv.delivery.transport import Fate
 from otpconv.errors import Misconfigured, Refused, Throttled, Unavailable
-from otpconv.reporter.brokers.address import Address
-from otpconv.reporter.brokers.publisher import Publisher, publisher_of
-from otpconv.reporter.event import Malformed, native_of
-from otpconv.reporter.transport import Fate
 
 #: Pauses between tries, s: the first, and the longest, also when the server asks for more.
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0

@@ -8,8 +8,8 @@ from nats.aio.client import Client
 from nats.js.api import AckPolicy, ConsumerConfig
 
 from otpconv.consume.source import FIRST_S, MOST, REST_S, Taken
-from otpconv.reporter.brokers.address import Address
-from otpconv.reporter.brokers.jetstream import connect, declare, stream_name
+from otpconv.delivery.brokers.address import Address
+from otpconv.delivery.brokers.jetstream import connect, declare, stream_name
 
 _DURABLE = "otpconv"
 _UNLIMITED = -1

@@ -6,8 +6,8 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer
 
 from otpconv.consume.source import FIRST_S, MOST, Taken
-from otpconv.reporter.brokers.address import Address
-from otpconv.reporter.brokers.kafka import connection_of, declare
+from otpconv.delivery.brokers.address import Address
+from otpconv.delivery.brokers.kafka import connection_of, declare
 
 
 def group_of(topic: str) -> str:

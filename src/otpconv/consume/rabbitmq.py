@@ -8,8 +8,8 @@ import aiormq
 from aiormq.abc import DeliveredMessage
 
 from otpconv.consume.source import FIRST_S, MOST, REST_S, Taken
-from otpconv.reporter.brokers.address import Address
-from otpconv.reporter.brokers.rabbitmq import declare
+from otpconv.delivery.brokers.address import Address
+from otpconv.delivery.brokers.rabbitmq import declare
 
 
 class BrokerSource:

@@ -12,8 +12,8 @@ from typing import Any
 from redis.exceptions import ResponseError
 
 from otpconv.consume.source import FIRST_S, MOST, REST_S, Taken
-from otpconv.reporter.brokers.address import Address
-from otpconv.reporter.brokers.redis_streams import FIELD, client_of
+from otpconv.delivery.brokers.address import Address
+from otpconv.delivery.brokers.redis_streams import FIELD, client_of
 
 _GROUP = _NAME = "otpconv"
 

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from otpconv.reporter.brokers.address import Address
+from otpconv.delivery.brokers.address import Address
 
 #: Where the modules are that take.
 ROOM = "otpconv.consume"

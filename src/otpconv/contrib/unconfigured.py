@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from otpconv.reporter import environment
+from otpconv.delivery import environment
 
 
 def disabled_without_endpoint(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from otpconv.errors import OtpconvError
-from otpconv.ledger.contract import Follower
+from otpconv.storage.contract import Follower
 
 #: Entries of one transaction: some 30 ms of work.
 BATCH = 5_000

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 
 from otpconv.clock import Clock, duration, iso_8601
-from otpconv.ledger.contract import DAY_MS, HOUR_MS, Entry, Journal, Ledger
 from otpconv.model import Expiry
+from otpconv.storage.contract import CLOCK_BEHIND_MS, DAY_MS, HOUR_MS, Entry, Journal, Ledger
 
 #: How long rollups by minute are kept, ms (3 days).
 MINUTES_KEPT_MS = 72 * HOUR_MS
@@ -21,8 +21,6 @@ EVERY_S = 3600.0
 STEP_MS = DAY_MS
 #: How long it waits, s.
 WAIT_S = 6 * 3600.0
-#: A clock this far behind the newest report is wrong, or was wrong when that was recorded, ms.
-BEHIND_MS = HOUR_MS
 #: From one warning to the next, s.
 _WARN_EVERY_S = 3600.0
 
@@ -71,7 +69,7 @@ class Forgetting:
         if newest is None or oldest is None or (kept_from and self._steady() < self._due_at):
             return None
         now = self._clock()
-        if now < newest - BEHIND_MS:
+        if now < newest - CLOCK_BEHIND_MS:
             self._warn(
                 f"the clock is {duration(newest - now)} behind the newest report, recorded at"
                 f" {iso_8601(newest)}: set the clock if it is wrong. If it is right, it was wrong when"

@@ -14,11 +14,11 @@ from typing import Any, Literal, NamedTuple
 
 from otpconv.clock import Clock
 from otpconv.errors import Refused, Unavailable
-from otpconv.ledger.contract import Entry, Ledger
 from otpconv.ledger.journal_writer import JournalWriter
 from otpconv.ledger.judge import Judge
 from otpconv.ledger.recent import Recent
 from otpconv.model import CLOCK_SKEW_MS, Conversion, Expiry, Report
+from otpconv.storage.contract import Entry, Ledger
 
 #: Reports of one commit; more wait for the next, so that the loop is never held for long.
 MAX_BATCH = 2_000

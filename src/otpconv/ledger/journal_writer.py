@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from otpconv.errors import OtpconvError
-from otpconv.ledger.contract import Entry, Journal
+from otpconv.storage.contract import Entry, Journal
 
 #: A commit that takes longer is slow, s. Of a disk that is well most take under 5 ms.
 SLOW_S = 0.03

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from otpconv.clock import iso_8601
 from otpconv.errors import InvalidTime, NumberMismatch, UnknownMessage
-from otpconv.ledger.contract import Entry, Ledger
 from otpconv.ledger.recent import Key, Recent, RequestTimes
 from otpconv.model import (
     CLOCK_SKEW_MS,
@@ -18,6 +17,7 @@ from otpconv.model import (
     owner,
     state_of,
 )
+from otpconv.storage.contract import Entry, Ledger
 
 #: Times before the year 2000 are seconds taken for milliseconds, or mistakes, ms.
 EARLIEST_MS = 946_684_800_000

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TypeVar
 
-from otpconv.ledger import deadline
-from otpconv.ledger.contract import SNAPSHOT_S, Ledger
 from otpconv.ledger.freshness import Freshness
 from otpconv.ledger.turns import Caller, Turns
+from otpconv.storage import deadline
+from otpconv.storage.contract import SNAPSHOT_S, Ledger
 
 #: Questions answered at once, beside the event loop: each may take a processor, and the memory of an answer.
 READERS = 2

@@ -3,8 +3,8 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 
-from otpconv.ledger.contract import DAY_MS
 from otpconv.model import BY_NUMBER_WINDOW_MS, Conversion, MessageState, Requested
+from otpconv.storage.contract import DAY_MS
 
 #: Messages and conversions remembered, each once for every batch that it was in, before no more are. Then
 #: a strict intake refuses reports, since it can't tell which messages are unknown. Another one forgets the

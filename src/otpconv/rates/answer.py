@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from msgspec import Struct
 from msgspec.structs import replace
 
-from otpconv.ledger import deadline
-from otpconv.ledger.contract import Ledger
 from otpconv.rates.choose import in_order, kept
 from otpconv.rates.gather import Gathered, Key, gather
 from otpconv.rates.maturity import LONGEST_MS, Maturity, learn
 from otpconv.rates.plan import earlier
 from otpconv.rates.question import RateQuery
 from otpconv.rates.row import Cell, RateRow, row, side
+from otpconv.storage import deadline
+from otpconv.storage.contract import Ledger
 
 
 class RateAnswer(Struct, frozen=True):

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from otpconv.ledger.contract import DAY_MS, DIMENSIONS
 from otpconv.rates.delays import mean_verified_within, quantile, total
 from otpconv.rates.slices import Group
+from otpconv.storage.contract import DAY_MS, DIMENSIONS
 
 #: How many messages of its own make a group's rate count as much as its parent's.
 _LEVEL_WEIGHT, _HOURS_WEIGHT, _SEASON_WEIGHT = 25.0, 60.0, 200.0

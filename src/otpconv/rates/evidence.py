@@ -8,7 +8,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from otpconv.errors import AnswerTooLarge
-from otpconv.ledger.contract import DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS, Count, Ledger, Window
 from otpconv.rates import history, signals
 from otpconv.rates.baseline import Counts, Level, Seen, Span
 from otpconv.rates.delays import quantile
@@ -17,6 +16,7 @@ from otpconv.rates.plan import plan
 from otpconv.rates.question import RateQuery
 from otpconv.rates.signals import Assessment, Finding
 from otpconv.rates.slices import Group
+from otpconv.storage.contract import DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS, Count, Ledger, Window
 
 #: What is looked at, whatever window somebody chose.
 SPANS: Mapping[str, int] = {

@@ -7,11 +7,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from otpconv.errors import AnswerTooLarge
-from otpconv.ledger.contract import DAY_MS, HOUR_MS, MAX_COUNTS, MINUTE_MS, QUARTER_MS, Count, Ledger, Window
 from otpconv.rates.maturity import Maturity
 from otpconv.rates.plan import Plan, cover, plan, slot_of
 from otpconv.rates.question import INTERVALS, RateQuery
 from otpconv.rates.row import Cell
+from otpconv.storage.contract import DAY_MS, HOUR_MS, MAX_COUNTS, MINUTE_MS, QUARTER_MS, Count, Ledger, Window
 
 #: Older than this, what is not mature is taken by the hour: in there F is nearly flat.
 _BY_MINUTE_MS = 2 * HOUR_MS

@@ -7,11 +7,11 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from otpconv.ledger.contract import DAY_MS, DIMENSIONS, HOUR_MS
 from otpconv.rates.baseline import Counts, Leaf, Level, Rates, Span, expectations
 from otpconv.rates.loss import Loss
 from otpconv.rates.signals import Finding, without
 from otpconv.rates.slices import APPLICATION, ROUTE, Group, Kind, Slice, kinds_of, values_of
+from otpconv.storage.contract import DAY_MS, DIMENSIONS, HOUR_MS
 
 #: Steps in which a window is looked through, by the longest window, ms.
 _STEPS: Final = ((2 * DAY_MS, HOUR_MS), (10 * DAY_MS, 6 * HOUR_MS))

@@ -4,10 +4,10 @@ from collections.abc import Collection, Mapping, Sequence
 
 from msgspec import Struct
 
-from otpconv.ledger.contract import DAY_MS, HOUR_MS, MINUTE_MS, Ledger
 from otpconv.rates.delays import mean_verified_within, quantile, total
 from otpconv.rates.intervals import Interval, score
 from otpconv.rates.plan import cover
+from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS, Ledger
 
 #: The share of the verified messages that are verified within the horizon.
 _SHARE = 0.995

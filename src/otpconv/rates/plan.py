@@ -9,8 +9,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from otpconv.errors import InvalidRequest
-from otpconv.ledger.contract import DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS, Span, Window
 from otpconv.rates.question import INTERVALS, RateQuery
+from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS, Span, Window
 
 _GRAINS = (DAY_MS, HOUR_MS, QUARTER_MS, MINUTE_MS)
 _ONE_DAY = timedelta(days=1)

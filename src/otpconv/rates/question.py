@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from msgspec import Struct
 
 from otpconv.errors import InvalidRequest
-from otpconv.ledger.contract import DIMENSIONS, HOUR_MS, MINUTE_MS
+from otpconv.storage.contract import DIMENSIONS, HOUR_MS, MINUTE_MS
 
 #: Names of intervals and their lengths, ms; `1d` is a calendar day of the time zone asked for.
 INTERVALS: dict[str, int] = {

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from otpconv.ledger.contract import Tally
 from otpconv.rates.delays import quantile, total
 from otpconv.rates.intervals import Interval, difference, wilson
 from otpconv.rates.maturity import Expected, Maturity, Young, expected
+from otpconv.storage.contract import Tally
 
 
 class Cell(Struct):

@@ -15,12 +15,12 @@ from typing import Literal
 
 from msgspec import Struct
 
-from otpconv.ledger.contract import DIMENSIONS
 from otpconv.rates.baseline import Leaf, Span, expectations
 from otpconv.rates.chance import false_discovery
 from otpconv.rates.loss import Loss
 from otpconv.rates.silence import silent_slices
 from otpconv.rates.slices import Group, Kind, Slice, is_route, kinds_of, values_of
+from otpconv.storage.contract import DIMENSIONS
 
 #: At most this share of the slices that are named may be named by chance alone.
 _FALSE_SHARE = 0.05

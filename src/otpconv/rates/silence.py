@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from otpconv.ledger.contract import DIMENSIONS
 from otpconv.rates.baseline import Leaf
 from otpconv.rates.chance import divergence, lower_tail
 from otpconv.rates.loss import strength_of
 from otpconv.rates.slices import APPLICATION, Group, Kind, Slice, kinds_of, values_of
+from otpconv.storage.contract import DIMENSIONS
 
 #: Dimensions in which an application shows, then those in which part of one may; in the order of preference.
 _WATCHED = (*APPLICATION, "channel", "country", "provider")

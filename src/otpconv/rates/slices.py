@@ -5,7 +5,7 @@ from itertools import combinations
 
 from msgspec import Struct
 
-from otpconv.ledger.contract import DIMENSIONS
+from otpconv.storage.contract import DIMENSIONS
 
 #: The values of all dimensions, in the order of `DIMENSIONS`.
 Group = tuple[str, ...]

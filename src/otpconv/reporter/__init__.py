@@ -1,8 +1,8 @@
 """The client: takes a report in microseconds, spools it, and delivers it in the background."""
 
+from otpconv.delivery.credentials import Credentials
+from otpconv.delivery.destination import MEMORY
 from otpconv.reporter.aio import AsyncReporter
-from otpconv.reporter.credentials import Credentials
-from otpconv.reporter.destination import MEMORY
 from otpconv.reporter.reporter import Reporter
 from otpconv.reporter.tally import Stats
 

@@ -11,11 +11,11 @@ from threading import RLock
 import msgspec
 from msgspec import Struct
 
+from otpconv.delivery.reports import Report
 from otpconv.reporter import segment
 from otpconv.reporter.claim import Claim
 from otpconv.reporter.dead_letters import Burials, DeadLetter, DeadLetters
 from otpconv.reporter.memory import Memory
-from otpconv.reporter.reports import Report
 from otpconv.reporter.segment import Reader
 from otpconv.reporter.segments import drop, segments
 from otpconv.reporter.spool import Spool

@@ -8,11 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from otpconv.clock import Clock, wall_clock
-from otpconv.reporter import processes
-from otpconv.reporter.backlog import Backlog
-from otpconv.reporter.credentials import Provider
-from otpconv.reporter.delivery import Delivery
-from otpconv.reporter.destination import (
+from otpconv.delivery.credentials import Provider
+from otpconv.delivery.destination import (
     Dialect,
     dialect_of,
     is_broker,
@@ -22,8 +19,11 @@ from otpconv.reporter.destination import (
     transport_of,
     url_of,
 )
+from otpconv.delivery.reports import MESSAGE, OWN_CLOCK, check_time, conversion, line_of, number_in, requested
+from otpconv.reporter import processes
+from otpconv.reporter.backlog import Backlog
+from otpconv.reporter.delivery import Delivery
 from otpconv.reporter.limits import Limits, Overflow, one_of
-from otpconv.reporter.reports import MESSAGE, OWN_CLOCK, check_time, conversion, line_of, number_in, requested
 from otpconv.reporter.spool import Spool
 from otpconv.reporter.switch import FILE, Switch
 from otpconv.reporter.tally import Stats, Tally

@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from otpconv.delivery.reports import line_of
 from otpconv.folder import alone
-from otpconv.reporter.reports import line_of
 from otpconv.reporter.segment import Writer
 
 FILE = "dead-letters.ndjson"

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Sequence
 
 from otpconv.clock import Clock
+from otpconv.delivery.breaker import Breaker
+from otpconv.delivery.transport import Fate, Outcome, Transport
 from otpconv.reporter import processes
 from otpconv.reporter.backlog import Backlog, Item
-from otpconv.reporter.breaker import Breaker
 from otpconv.reporter.spool import Spool
 from otpconv.reporter.switch import Switch
-from otpconv.reporter.transport import Fate, Outcome, Transport
 
 #: How often it is looked whether there is something to deliver, s; no caller spends a moment on waking us.
 _LOOK_S = 0.1

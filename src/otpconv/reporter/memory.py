@@ -4,8 +4,8 @@ from collections import deque
 from collections.abc import Callable
 from threading import Lock
 
+from otpconv.delivery.reports import Report, read_line
 from otpconv.reporter.limits import Overflow
-from otpconv.reporter.reports import Report, read_line
 
 #: What a line takes in memory beside its bytes.
 _OVERHEAD_BYTES = 64

@@ -9,8 +9,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import UNSET
 
+from otpconv.delivery.reports import SEALED, Report, line_of, parse, read_line, with_fields
 from otpconv.folder import alone
-from otpconv.reporter.reports import SEALED, Report, line_of, parse, read_line, with_fields
 
 _KEY_BYTES = 32
 _NONCE_BYTES = 12

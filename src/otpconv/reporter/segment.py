@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from zlib import crc32
 
+from otpconv.delivery.reports import Report, read_line
 from otpconv.reporter.probe import probe_of
-from otpconv.reporter.reports import Report, read_line
 from otpconv.reporter.steady import HOST, Steady, new_name
 
 _UNFINISHED = ".new"

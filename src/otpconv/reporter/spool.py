@@ -12,13 +12,13 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import RLock
 
+from otpconv.delivery.reports import Report
 from otpconv.folder import alone
 from otpconv.reporter import segment
 from otpconv.reporter.limits import SEGMENT_BYTES, Limits
 from otpconv.reporter.memory import Memory
 from otpconv.reporter.numbers import Sealer
 from otpconv.reporter.probe import PAGE, POPULATE_WRITE
-from otpconv.reporter.reports import Report
 from otpconv.reporter.segments import count_pending, make_room, sync
 from otpconv.reporter.steady import HOST, Steady
 

@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from otpconv.reporter import environment
+from otpconv.delivery import environment
 
 FILE = "degraded"
 

@@ -23,17 +23,17 @@ from otpconv.errors import (
     Throttled,
     Unavailable,
 )
-from otpconv.service import Service
-from otpconv.web.body import Bodies, has_body
-from otpconv.web.failures import FailureLog
-from otpconv.web.gate import Gate
-from otpconv.web.metrics import MetricsEndpoint
-from otpconv.web.native import NativeApi
-from otpconv.web.native_types import Problem
-from otpconv.web.openapi import document
-from otpconv.web.outgoing import Outgoing
+from otpconv.service.compose import Service
+from otpconv.web.front.body import Bodies, has_body
+from otpconv.web.front.failures import FailureLog
+from otpconv.web.front.gate import Gate
+from otpconv.web.front.outgoing import Outgoing
 from otpconv.web.pages import OneTimeLinks, Pages
-from otpconv.web.rpc import Respond, RpcEndpoint, new_request_id
+from otpconv.web.rpc.endpoint import Respond, RpcEndpoint, new_request_id
+from otpconv.web.v1.metrics import MetricsEndpoint
+from otpconv.web.v1.native import NativeApi
+from otpconv.web.v1.native_types import Problem
+from otpconv.web.v1.openapi import document
 
 #: Load balancers ask here, by plain HTTP too.
 _ALWAYS_OPEN = {"/healthz", "/readyz"}

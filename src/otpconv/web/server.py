@@ -13,13 +13,13 @@ import uvloop
 
 from otpconv.clock import Clock
 from otpconv.errors import Misconfigured
-from otpconv.housekeeping import Housekeeping
-from otpconv.service import Service
+from otpconv.service.compose import Service
+from otpconv.service.housekeeping import Housekeeping
 from otpconv.web.app import App
-from otpconv.web.connections import LOOK_EVERY_S, Connections
-from otpconv.web.gate import Gate
+from otpconv.web.front.connections import LOOK_EVERY_S, Connections
+from otpconv.web.front.gate import Gate
+from otpconv.web.front.tls import Expiry, Tls
 from otpconv.web.pages import OneTimeLinks
-from otpconv.web.tls import Expiry, Tls
 from otpconv.web.worker import BACKLOG, Workers
 
 #: How long a stop waits for requests in progress, s.

@@ -27,7 +27,7 @@ from granian.http import HTTP1Settings
 from otpconv.dialects.alibaba import Answer
 from otpconv.errors import Misconfigured
 from otpconv.web.app import App
-from otpconv.web.tls import Pair, as_file
+from otpconv.web.front.tls import Pair, as_file
 
 #: How long a connection may be idle, or take for the head of a request, s.
 _HEAD_S = 30

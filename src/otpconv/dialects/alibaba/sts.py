@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 
 from msgspec import Struct
 
-from otpconv.dialects.alibaba.call import Call
-from otpconv.dialects.alibaba.operations import DURATION_SECONDS, ROLE_ARN, ROLE_SESSION_NAME, Parameter
-from otpconv.dialects.alibaba.refusal import GatewayError, missing
-from otpconv.dialects.alibaba.response import Answer, answer
+from otpconv.dialects.alibaba.wire.call import Call
+from otpconv.dialects.alibaba.wire.operations import DURATION_SECONDS, ROLE_ARN, ROLE_SESSION_NAME, Parameter
+from otpconv.dialects.alibaba.wire.refusal import GatewayError, missing
+from otpconv.dialects.alibaba.wire.response import Answer, answer
 
 _ROLE_ARN = re.compile(ROLE_ARN.pattern)
 _SESSION_NAME = re.compile(ROLE_SESSION_NAME.pattern)

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 
 from otpconv.errors import ForeignForm, InvalidRequest, UnsupportedMediaType
-from otpconv.web.body import Bodies
+from otpconv.web.front.body import Bodies
 
 #: The name of the field with the token of the sign-in.
 TOKEN = "form_token"  # noqa: S105 - a name

@@ -10,25 +10,25 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from otpconv.charts.drawing import Drawer
 from otpconv.dialects.alibaba import OPERATIONS
 from otpconv.errors import AccessDenied, BadCredentials, OtpconvError
-from otpconv.service import Service
-from otpconv.web.body import Bodies
-from otpconv.web.drawing import Drawer
-from otpconv.web.gate import Gate
-from otpconv.web.openapi import document
-from otpconv.web.pages.dashboard import Dashboard
-from otpconv.web.pages.diagnosis import DiagnosisPage
-from otpconv.web.pages.errors import ErrorCentre
-from otpconv.web.pages.explorer import Explorer
+from otpconv.service.compose import Service
+from otpconv.web.front.body import Bodies
+from otpconv.web.front.gate import Gate
+from otpconv.web.pages.dashboard.message import MessagePage
+from otpconv.web.pages.dashboard.page import Dashboard
+from otpconv.web.pages.errors.page import ErrorCentre
+from otpconv.web.pages.explorer.diagnosis import DiagnosisPage
+from otpconv.web.pages.explorer.native_calls import NativeCall, native_calls
+from otpconv.web.pages.explorer.native_explorer import NativeExplorer
+from otpconv.web.pages.explorer.page import Explorer
 from otpconv.web.pages.layout import HEADERS, Layout, Link
-from otpconv.web.pages.links import OneTimeLinks
-from otpconv.web.pages.message import MessagePage
-from otpconv.web.pages.native_calls import NativeCall, native_calls
-from otpconv.web.pages.native_explorer import NativeExplorer
-from otpconv.web.pages.sign_in import SignInPage
+from otpconv.web.pages.sign_in.links import OneTimeLinks
+from otpconv.web.pages.sign_in.page import SignInPage
 from otpconv.web.pages.static import StaticFiles
 from otpconv.web.pages.visitors import Visitor, Visitors
+from otpconv.web.v1.openapi import document
 
 _Handler = Callable[[Request, Visitor], Awaitable[Response]]
 

@@ -9,9 +9,9 @@ from starlette.responses import Response
 
 from otpconv.access.keys import AccessKey
 from otpconv.errors import AccessDenied, BadCredentials, Misconfigured, Refused, Unavailable
-from otpconv.service import Service
-from otpconv.web.callers import Callers, caller_of
-from otpconv.web.gate import Gate
+from otpconv.service.compose import Service
+from otpconv.web.front.callers import Callers, caller_of
+from otpconv.web.front.gate import Gate
 from otpconv.web.pages.signed_in import LONGEST_MS, SignedIn, SignIns
 
 #: The port in a header Host, which may be anything.

@@ -1,0 +1,1 @@
+"""RAM policies and their evaluation."""

@@ -1,0 +1,109 @@
+"""What a reader of a policy may overlook: names in it that nothing here has.
+
+Such a policy is no error. Policies are shared with the vendor and with later versions of otpconv, which have
+more actions and condition keys.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from otpconv.access.policies.conditions import KEYS
+from otpconv.access.policies.document import Document, Statement
+from otpconv.access.policies.patterns import Globs
+from otpconv.spelling import did_you_mean, nearest
+
+#: Every action that somebody can be asked permission for.
+ACTIONS: Final = (
+    "dysms:SmsConversion",
+    "dysms:ConversionData",
+    "dysms:SmsConversionIntl",
+    "dysms:ConversionDataIntl",
+    "otpconv:GetMessage",
+    "otpconv:GetMetrics",
+    "otpconv:QueryRates",
+    "otpconv:RecordConversions",
+    "otpconv:RecordMessages",
+    "sts:AssumeRole",
+)
+#: Patterns of the vendor's managed policies, which match nothing here and need no caution.
+READ_DYSMS: Final = ("dysms:Query*", "dysms:Get*", "dysms:List*")
+
+_SERVICES: Final = sorted({action.partition(":")[0] for action in ACTIONS})
+#: Condition keys that the vendor's other services have; none of them is a misspelling.
+_FOREIGN_KEYS: Final = {"acs:MFAPresent", "acs:PrincipalARN", "acs:SourceVpc"}
+_EXPECTED: Final = {pattern.lower() for pattern in READ_DYSMS}
+
+
+def cautions(document: Document) -> list[str]:
+    """Return which statements of a policy name an action or a condition key that nothing here has.
+
+    A condition on a key that the request lacks does not hold: such an Allow allows nothing, and such a Deny
+    denies nothing.
+    """
+    return [
+        caution
+        for index, statement in enumerate(document.statements)
+        for caution in (*_of_actions(statement, index), *_of_conditions(statement, index))
+    ]
+
+
+def action_caution(pattern: str, consequence: str = "") -> str:
+    """Return that this server has no such action, and the nearest that it has; empty if it has one.
+
+    Args:
+        pattern: an action, or a pattern of actions.
+        consequence: what that means, e.g. `, so it allows nothing`.
+    """
+    lowered = pattern.lower()
+    if lowered in _EXPECTED or any(map(Globs((lowered,)).matches, (action.lower() for action in ACTIONS))):
+        return ""
+    meant = _meant(pattern)
+    hint = f"did you mean {meant}?" if meant else f"its actions begin with {_listed()}."
+    return f"{_shown(pattern)} is not an action of this server{consequence}; {hint}"
+
+
+def _of_actions(statement: Statement, index: int) -> Iterator[str]:
+    name = "NotAction" if statement.excepted else "Action"
+    effect = "excepts" if statement.excepted else {"Allow": "allows", "Deny": "denies"}[statement.effect]
+    for pattern in statement.actions:
+        if caution := action_caution(pattern, f", so it {effect} nothing"):
+            yield f"Statement[{index}].{name}: {caution}"
+
+
+def _of_conditions(statement: Statement, index: int) -> Iterator[str]:
+    possible = KEYS.keys() - {"acs:MFAPresent"}
+    for condition in statement.conditions:
+        if condition.key not in possible:
+            hint = "" if condition.key in _FOREIGN_KEYS else did_you_mean(condition.key, possible)
+            key = _shown(condition.key)
+            yield f"Statement[{index}] never applies: no request here has the key {key}{hint or '.'}"
+
+
+def _meant(pattern: str) -> str:
+    """Return the action, or the pattern, that was probably meant; empty if none is near."""
+    service, _, name = pattern.partition(":")
+    near = [each for each in _SERVICES if Globs((service.lower(),)).matches(each)] or [
+        nearest(service, _SERVICES)
+    ]
+    actions = {action.partition(":")[2]: action for action in ACTIONS if action.partition(":")[0] in near}
+    stem, star, rest = name.partition("*")
+    if star and not rest:
+        if not stem:
+            return f"{near[0]}:*" if near[0] else ""
+        # Beginnings of names, about as long as what stands before the wildcard.
+        actions = {
+            known[: len(stem) + more]: f"{action.partition(':')[0]}:{known[: len(stem) + more]}*"
+            for more in (-1, 1, 0)
+            for known, action in actions.items()
+            if len(stem) + more > 0
+        }
+    found = nearest(stem if star and not rest else name.replace("*", ""), actions)
+    return actions[found] if found else ""
+
+
+def _listed() -> str:
+    return ", ".join(f"{service}:" for service in _SERVICES)
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 64 else f"{text[:64]}…")  # noqa: PLR2004 - enough to recognize it

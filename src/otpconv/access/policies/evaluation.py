@@ -1,0 +1,217 @@
+"""Whether policies allow a request: an explicit Deny beats every Allow, and what nothing allows is denied.
+
+Pure and without state: the same policies and the same request always give the same decision.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from otpconv.access.policies.conditions import OPERATORS, Condition, Context
+from otpconv.access.policies.document import Document, Statement
+from otpconv.access.policies.patterns import resource_parts
+from otpconv.clock import iso_8601
+
+#: The kinds of policies, named as refusals name them.
+PolicyType = Literal["AccountLevelIdentityBasedPolicy", "SessionPolicy"]
+
+_IDENTITY: Final = "AccountLevelIdentityBasedPolicy"
+_SESSION: Final = "SessionPolicy"
+
+_SHOWN_CHARS: Final = 120
+
+
+class AttachedPolicy(Struct, frozen=True):
+    """A policy as it is attached to a user or a role.
+
+    Attributes:
+        name: unique among those attached.
+        document: what it says.
+    """
+
+    name: str
+    document: Document
+
+
+class AccessRequest(Struct, frozen=True):
+    """What somebody wants to do.
+
+    Attributes:
+        action: as `dysms:SmsConversion`; case does not count.
+        resource: `acs:<ramcode>:<region>:<account-id>:<relative-id>`, or `*` for all that the service of the
+            action has.
+        context: condition keys and their values, as `global_keys` gives them.
+    """
+
+    action: str
+    resource: str = "*"
+    context: Context = {}
+
+
+class Decision(Struct, frozen=True):
+    """The answer to a request.
+
+    Attributes:
+        allowed: whether it may be done.
+        kind: `ExplicitDeny` when a statement denies it, `ImplicitDeny` when none allows it.
+        policy_type: the kind of policies that decided.
+        policy: the name of the policy that decided; None for the session policy, and for an implicit denial.
+        statement: the index of the statement that decided, from 0; None for an implicit denial.
+        decided_by: this statement itself.
+    """
+
+    allowed: bool
+    kind: Literal["Allow", "ExplicitDeny", "ImplicitDeny"]
+    policy_type: PolicyType
+    policy: str | None = None
+    statement: int | None = None
+    decided_by: Statement | None = None
+
+
+def decide(
+    policies: Sequence[AttachedPolicy], request: AccessRequest, session_policy: Document | None = None
+) -> Decision:
+    """Decide whether a request is allowed.
+
+    Args:
+        policies: those of the user, or of the role that was assumed.
+        request: what is to be done.
+        session_policy: what the assumed role's session was restricted to, if it was. It is asked first, and
+            only takes away.
+
+    Returns:
+        The decision, naming the first statement that denies, or else the first that allows.
+
+    Raises:
+        InvalidRequest: the action or the resource of the request is malformed.
+    """
+    if session_policy is not None:
+        within = _judge([(None, session_policy)], request, _SESSION)
+        if not within.allowed:
+            return within
+    return _judge([(policy.name, policy.document) for policy in policies], request, _IDENTITY)
+
+
+def depends_on_context(
+    policies: Iterable[AttachedPolicy], action: str, session_policy: Document | None = None
+) -> bool:
+    """Return whether the context of a request can make a difference to an action.
+
+    Where it cannot, decisions may be kept by policies, action and resource; cheap itself, and to be kept too.
+    """
+    documents = [policy.document for policy in policies]
+    if session_policy is not None:
+        documents.append(session_policy)
+    lowered = action.lower()
+    return any(
+        statement.conditions and statement.is_about(lowered)
+        for document in documents
+        for statement in document.statements
+    )
+
+
+def global_keys(*, source_ip: str, now: int, secure_transport: bool, user_agent: str) -> Context:
+    """Return the condition keys that every request has.
+
+    There is no `acs:MFAPresent`: nobody proves a second factor with an access key.
+
+    Args:
+        source_ip: of the caller.
+        now: ms; conditions see whole seconds.
+        secure_transport: whether the request came by HTTPS.
+        user_agent: empty when the caller sent none; a key left out would escape every Deny about it.
+    """
+    return {
+        "acs:SourceIp": source_ip,
+        "acs:CurrentTime": iso_8601(now),
+        "acs:SecureTransport": "true" if secure_transport else "false",
+        "acs:UserAgent": user_agent,
+    }
+
+
+def explain(decision: Decision, request: AccessRequest) -> str:
+    """Return a decision in plain words, in one line: what was asked, and which statement decided.
+
+    Args:
+        decision: as `decide` made it.
+        request: the one it was made for.
+    """
+    asked = f"{request.action} on {_resource(request.resource)}"
+    session = decision.policy_type == _SESSION
+    statement = decision.decided_by
+    if statement is None:
+        whose = "the session policy" if session else "the attached policies"
+        return f"{asked} is denied: no statement of {whose} allows it."
+    policy = "the session policy" if session else f"the policy {decision.policy}"
+    verdict, verb = ("allowed", "allows") if decision.allowed else ("denied", "denies")
+    return (
+        f"{asked} is {verdict}: Statement[{decision.statement}] of {policy} {verb} "
+        f"{_statement(statement)}.{_given(statement.conditions, request.context)}"
+    )
+
+
+def brief(decision: Decision) -> str:
+    """Return why a request is denied for the one who made it: which policy, and nothing of what it says."""
+    session = decision.policy_type == _SESSION
+    if decision.kind == "ImplicitDeny":
+        return "the session policy does not allow it" if session else "no policy allows it"
+    return f"an explicit Deny in the {'session policy' if session else f'policy {decision.policy}'}"
+
+
+def _judge(
+    policies: Iterable[tuple[str | None, Document]], request: AccessRequest, policy_type: PolicyType
+) -> Decision:
+    resource = resource_parts(request.resource, request.action)
+    action = request.action.lower()
+    allowing: Decision | None = None
+    for name, document in policies:
+        for index, statement in enumerate(document.statements):
+            if allowing is not None and statement.effect == "Allow":
+                continue
+            if not statement.applies(action, resource, request.context):
+                continue
+            decision = Decision(
+                allowed=statement.effect == "Allow",
+                kind="Allow" if statement.effect == "Allow" else "ExplicitDeny",
+                policy_type=policy_type,
+                policy=name,
+                statement=index,
+                decided_by=statement,
+            )
+            if not decision.allowed:
+                return decision
+            allowing = decision
+    return allowing or Decision(allowed=False, kind="ImplicitDeny", policy_type=policy_type)
+
+
+def _statement(statement: Statement) -> str:
+    actions = ", ".join(statement.actions)
+    if statement.excepted:
+        actions = f"everything but {actions}"
+    resources = ", ".join(_resource(pattern.written) for pattern in statement.resources)
+    conditions = " and ".join(_condition(condition) for condition in statement.conditions)
+    return f"{actions} on {resources}" + (f" where {conditions}" if conditions else "")
+
+
+def _condition(condition: Condition) -> str:
+    values = " or ".join(map(_printable, condition.values))
+    return f"{_printable(condition.key)} {OPERATORS[condition.operator].words} {values}"
+
+
+def _given(conditions: Sequence[Condition], context: Context) -> str:
+    given = []
+    for key in dict.fromkeys(condition.key for condition in conditions):
+        values = context.get(key, ())
+        values = (values,) if isinstance(values, str) else values
+        given.append(f"{_printable(key)} {', '.join(map(_printable, values))}")
+    return f" The request has {' and '.join(given)}." if given else ""
+
+
+def _resource(resource: str) -> str:
+    return "everything" if resource == "*" else _printable(resource)
+
+
+def _printable(text: str) -> str:
+    shown = text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"
+    return shown if shown.isprintable() and shown else repr(shown)

@@ -1,0 +1,32 @@
+"""The managed policies: those that every installation has, and nobody can change."""
+
+import json
+from typing import Final
+
+from otpconv.access.policies.cautions import READ_DYSMS
+from otpconv.access.policies.document import Document, parse_document
+
+
+def _allow(*actions: str) -> str:
+    statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
+    return json.dumps({"Version": "1", "Statement": [statement]})
+
+
+#: The managed policies as JSON, by name: the vendor's, and otpconv's own for those who only report or read.
+DOCUMENTS: Final[dict[str, str]] = {
+    "AdministratorAccess": _allow("*"),
+    "AliyunDysmsFullAccess": _allow("dysms:*"),
+    "AliyunDysmsReadOnlyAccess": _allow(*READ_DYSMS),
+    "OtpconvReportOnly": _allow(
+        "dysms:SmsConversion",
+        "dysms:ConversionData",
+        "dysms:SmsConversionIntl",
+        "dysms:ConversionDataIntl",
+        "otpconv:RecordMessages",
+        "otpconv:RecordConversions",
+    ),
+    "OtpconvReadOnly": _allow("otpconv:Get*", "otpconv:Query*", *READ_DYSMS),
+}
+
+#: The same, parsed.
+MANAGED: Final[dict[str, Document]] = {name: parse_document(text) for name, text in DOCUMENTS.items()}

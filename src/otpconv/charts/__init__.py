@@ -1,0 +1,1 @@
+"""Charts of rates: the specification, and the process that draws it."""

@@ -1,0 +1,1 @@
+"""How reports are sent: connections, retries, and what an answer means."""

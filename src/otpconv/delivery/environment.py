@@ -1,0 +1,38 @@
+"""What the environment says of the reporter; of the client side the only place that reads it."""
+
+import os
+from urllib.request import getproxies, proxy_bypass
+
+from otpconv.delivery.credentials import VARIABLES, Credentials
+
+_TRUE = {"1", "true", "yes", "on"}
+
+
+def endpoint() -> str | None:
+    """Return where reports go: `OTPCONV_ENDPOINT`."""
+    return os.environ.get("OTPCONV_ENDPOINT") or None
+
+
+def credentials() -> Credentials:
+    """Return `OTPCONV_ACCESS_KEY_ID`, `_SECRET` and `OTPCONV_SECURITY_TOKEN`; what is not set is empty."""
+    return Credentials(*(os.environ.get(variable, "") for variable in VARIABLES))
+
+
+def key_file() -> str | None:
+    """Return the file with ID:SECRET that the command line reads: `OTPCONV_KEY_FILE`."""
+    return os.environ.get("OTPCONV_KEY_FILE") or None
+
+
+def spool() -> str | None:
+    """Return the spool's folder: `OTPCONV_SPOOL`."""
+    return os.environ.get("OTPCONV_SPOOL") or None
+
+
+def degraded() -> bool:
+    """Tell whether reporters start degraded: `OTPCONV_DEGRADED`."""
+    return os.environ.get("OTPCONV_DEGRADED", "").strip().lower() in _TRUE
+
+
+def proxy(scheme: str, host: str) -> str | None:
+    """Return the proxy for a host, as `https_proxy` and `no_proxy` say it."""
+    return None if proxy_bypass(host) else getproxies().get(scheme)

@@ -1,0 +1,49 @@
+"""How far the other side's clock is from ours, learned from the Date of its answers."""
+
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
+
+from otpconv.delivery.reports import OWN_CLOCK, Conversion, Report, parse, with_fields
+
+#: Less is not corrected: Date has whole seconds, and 60 s ahead are allowed everywhere.
+_TOLERATED_MS = 30_000
+#: No clock is as far ahead, ms: the end of the year 2199.
+_LATEST_MS = 7_258_118_400_000
+
+
+class Skew:
+    """The difference of two clocks; what is tolerable counts as none.
+
+    Attributes:
+        ms: to be added to our time to get the other side's, ms.
+    """
+
+    def __init__(self) -> None:
+        self.ms = 0
+        self._seen = ""
+
+    def learn(self, date: str | None, now: int) -> bool:
+        """Take the Date of an answer that came at `now` (ms), and tell whether that changes much."""
+        before = self.ms
+        if date and date != self._seen:
+            self._seen = date
+            with suppress(ValueError, OverflowError):
+                there = int(parsedate_to_datetime(date).timestamp()) * 1000
+                if there < _LATEST_MS:
+                    self.ms = there - now if abs(there - now) > _TOLERATED_MS else 0
+        return self.differs(before)
+
+    def differs(self, before: int) -> bool:
+        """Tell whether it is much different from what it was before."""
+        return abs(self.ms - before) > _TOLERATED_MS
+
+    def correct(self, report: Report) -> Report:
+        """Return the report by the other side's clock; a time that the caller gave stays as it is."""
+        if not self.ms or not report.flags & OWN_CLOCK:
+            return report
+        fields = parse(report)
+        if isinstance(fields, Conversion):
+            fields.conversion_time += self.ms
+        else:
+            fields.requested_at += self.ms
+        return with_fields(report, fields)

@@ -1,0 +1,1 @@
+"""Explains and diagnoses signatures."""

@@ -1,0 +1,228 @@
+"""Why a signed request is refused: each thing the server looks at, in its order, and what is wrong with it.
+
+Nothing here tells a signature that would be right: who may ask about a request need not hold its secret.
+"""
+
+import base64
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+from msgspec import Struct
+
+from otpconv.clock import duration, iso_8601
+from otpconv.dialects.alibaba.tutor.mistakes import Mistake, explain, v1_mistakes, v3_mistakes
+from otpconv.dialects.alibaba.tutor.pasted import Pasted
+from otpconv.dialects.alibaba.tutor.recipes import V1Recipe, V3Recipe
+from otpconv.dialects.alibaba.tutor.walkthrough import Step
+from otpconv.dialects.alibaba.wire.call import Call
+from otpconv.dialects.alibaba.wire.codes import CODES
+from otpconv.dialects.alibaba.wire.headers import layout
+from otpconv.dialects.alibaba.wire.parameters import from_query
+from otpconv.dialects.alibaba.wire.refusal import GatewayError
+from otpconv.dialects.alibaba.wire.request import read
+from otpconv.dialects.alibaba.wire.signature import V1_METHODS, V3_ALGORITHMS, v3_string_to_sign
+from otpconv.errors import Refused
+
+State = Literal["good", "bad", "unsure"]
+
+_MINUTE_MS = 60_000
+_HALF_HOUR_MS = 30 * _MINUTE_MS
+#: How far from a whole half hour a clock may be that is right but for its time zone, ms.
+_ZONE_MS = 5 * _MINUTE_MS
+
+
+class Finding(Struct, frozen=True):
+    """What one look gave.
+
+    Attributes:
+        subject: what was looked at.
+        state: whether it is right; `unsure` where that depends on when the request was sent.
+        text: what was found.
+        remedy: what to do; empty where there is nothing to do.
+    """
+
+    subject: str
+    state: State
+    text: str
+    remedy: str = ""
+
+
+class Diagnosis(Struct, frozen=True):
+    """What is wrong with a request.
+
+    Attributes:
+        findings: in the order in which the server looks; after what it can't go beyond there are no more.
+        signed: what the server signs for this request, to compare with one's own.
+    """
+
+    findings: tuple[Finding, ...]
+    signed: tuple[Step, ...] = ()
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nothing is wrong."""
+        return all(finding.state == "good" for finding in self.findings)
+
+
+def diagnose(
+    pasted: Pasted,
+    *,
+    secret_of: Callable[[Call], str],
+    others: Mapping[str, str],
+    was_used: Callable[[Call], bool],
+    now: int,
+    window_ms: int,
+) -> Diagnosis:
+    """Return what is wrong with a request.
+
+    Args:
+        pasted: the request.
+        secret_of: gives the secret of the access key a call names, or raises `Refused`.
+        others: secrets of other access keys that may have been confused with it, by id.
+        was_used: tells whether the nonce of a call was accepted before.
+        now: ms.
+        window_ms: how far from now a request may have been signed.
+    """
+    try:
+        call = read(pasted.method, pasted.query, pasted.fields, pasted.body)
+    except GatewayError as error:
+        if error.code == "ContentSha256NotMatched":
+            return Diagnosis((_body(pasted),))
+        return Diagnosis((Finding("Form", "bad", f"{error.code}: {error.text}", CODES[error.code].remedy),))
+    kind = "V3" if call.method in V3_ALGORITHMS else "V1"
+    findings = [Finding("Form", "good", f"A call of {call.action}, signed by {kind} ({call.method}).")]
+    if call.unread:
+        what, _, remedy = call.unread.partition(". ")
+        findings.append(Finding("Body", "unsure", f"{what}.", remedy))
+    signed = _signed(call)
+    try:
+        secret = secret_of(call)
+    except Refused as error:
+        findings.append(Finding("Access key", "bad", error.text))
+        return Diagnosis(tuple(findings), signed)
+    findings += [
+        Finding("Access key", "good", f"{call.access_key_id} is known and active."),
+        _time(call.signed_at, now, window_ms),
+        *_signature(call, pasted, secret, others),
+        _nonce(was_used(call), now),
+    ]
+    return Diagnosis(tuple(findings), signed)
+
+
+def _body(pasted: Pasted) -> Finding:
+    algorithm = layout(
+        pasted.fields[b"authorization"].rpartition(b"Signature=")[0], tuple(pasted.fields)
+    ).algorithm
+    right = algorithm.hash(pasted.body)
+    usual = {
+        right.upper(): "It is written in capitals.",
+        base64.b64encode(bytes.fromhex(right.decode())): "It is written in base64.",
+        algorithm.hash(pasted.body + b"\n"): "It is the hash of the body with a line feed at its end.",
+        algorithm.hash(pasted.body + b"\r\n"): "It is the hash of the body with CR LF at its end.",
+        algorithm.hash(b"\xef\xbb\xbf" + pasted.body): "It is the hash of the body with a byte order mark.",
+        algorithm.empty_hash: "It is the hash of an empty body.",
+    }
+    what = usual.get(pasted.fields[b"x-acs-content-sha256"], "It is the hash of another body.")
+    return Finding(
+        "Body",
+        "bad",
+        f"x-acs-content-sha256 is not the hash of the body. {what}",
+        "Hash the exact bytes that are sent, in small hexadecimal letters; look for a proxy that rewrites "
+        "bodies.",
+    )
+
+
+def _time(signed_at: int, now: int, window_ms: int) -> Finding:
+    ahead_ms = signed_at - now
+    length = duration(abs(ahead_ms))
+    if abs(ahead_ms) <= window_ms:
+        return Finding("Time", "good", f"It was signed {length} {'ahead' if ahead_ms > 0 else 'ago'}.")
+    minutes = window_ms // _MINUTE_MS
+    off_zone_ms = abs(ahead_ms - round(ahead_ms / _HALF_HOUR_MS) * _HALF_HOUR_MS)
+    if ahead_ms > 0:
+        zone = " It looks like a local time written as UTC." if off_zone_ms <= _ZONE_MS else ""
+        return Finding(
+            "Time",
+            "bad",
+            f"It was signed {length} in the future: the server's time is {iso_8601(now)} (UTC), and the "
+            f"request says {iso_8601(signed_at)}. Up to {minutes} minutes are accepted.{zone}",
+            "Write the time in UTC, and set the clock, e.g. by NTP.",
+        )
+    return Finding(
+        "Time",
+        "unsure",
+        f"It was signed {length} ago: the server's time is {iso_8601(now)} (UTC), and the request says "
+        f"{iso_8601(signed_at)}. Up to {minutes} minutes are accepted, counted when it arrives.",
+        "If you have just sent it, the time is not UTC or the clock is wrong. Otherwise sign it again.",
+    )
+
+
+def _signature(call: Call, pasted: Pasted, secret: str, others: Mapping[str, str]) -> list[Finding]:
+    found = _explained(call, pasted, secret, others)
+    if found is None:
+        names = ", ".join(call.parameters) if call.method in V1_METHODS else _signed_headers(pasted)
+        return [
+            Finding(
+                "Signature",
+                "bad",
+                "It is not the one of this request and this secret, and no usual mistake explains it.",
+                "Compare the AccessKeySecret character by character. If it is right, something was changed "
+                f"after the signature was made, by a proxy for example: {names}. Compare what was signed "
+                "with what is below.",
+            )
+        ]
+    if not found:
+        return [Finding("Signature", "good", "It is right.")]
+    return [Finding("Signature", "bad", mistake.what, mistake.remedy) for mistake in found]
+
+
+def _explained(
+    call: Call, pasted: Pasted, secret: str, others: Mapping[str, str]
+) -> tuple[Mistake, ...] | None:
+    if call.method in V1_METHODS:
+        parameters = {name: value for name, value in call.parameters.items() if name != "Signature"}
+        v1 = V1Recipe(pasted.method, parameters, secret, hash_name=V1_METHODS[call.method])
+        return explain(v1, v1_mistakes(v1, others), call.signature)
+    names = _signed_headers(pasted).split(";")
+    v3 = V3Recipe(
+        pasted.method,
+        from_query(pasted.query).parameters,
+        {name: pasted.fields[name.encode()].decode("utf-8", "replace") for name in names},
+        pasted.fields[b"x-acs-content-sha256"].decode("utf-8", "replace"),
+        secret,
+        hash_name=V3_ALGORITHMS[call.method].hash_name,
+        algorithm=f"{call.method}\n",
+    )
+    return explain(v3, v3_mistakes(v3, others), call.signature)
+
+
+def _signed_headers(pasted: Pasted) -> str:
+    authorization = pasted.fields[b"authorization"].decode("utf-8", "replace")
+    return authorization.partition("SignedHeaders=")[2].partition(",")[0]
+
+
+def _nonce(used: bool, now: int) -> Finding:  # noqa: FBT001 - what was found
+    if used:
+        return Finding(
+            "Nonce",
+            "bad",
+            "A request with this nonce was accepted before: this very one, or another with the same nonce. "
+            f"The server's time is {iso_8601(now)} (UTC).",
+            "Sign every request and every retry again, with a new nonce.",
+        )
+    return Finding("Nonce", "good", "No request with this nonce was accepted lately.")
+
+
+def _signed(call: Call) -> tuple[Step, ...]:
+    text = call.signed.decode(errors="replace")
+    algorithm = V3_ALGORITHMS.get(call.method)
+    if algorithm is None:
+        return (Step("String to sign", "As the server makes it of this request.", text),)
+    return (
+        Step("Canonical request", "As the server makes it of this request.", text),
+        Step(
+            "String to sign",
+            "The name of the algorithm, and the hash of the canonical request.",
+            v3_string_to_sign(call.signed, algorithm).decode(),
+        ),
+    )

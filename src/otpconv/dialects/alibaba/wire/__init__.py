@@ -1,0 +1,1 @@
+"""Requests, signatures and responses of the RPC protocol."""

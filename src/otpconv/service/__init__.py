@@ -1,0 +1,1 @@
+"""The composition root: what a server and an operator's command are made of."""

@@ -1,0 +1,96 @@
+"""What an operator does with a data folder: look it over, make its ledger again, back it up."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+from otpconv.clock import Clock, wall_clock
+from otpconv.config import Settings
+from otpconv.errors import Misconfigured
+from otpconv.service import data_folder
+from otpconv.storage import sqlite
+from otpconv.storage.finding import Finding
+from otpconv.storage.sqlite import SqliteJournal
+
+#: What a backup has: all that can't be made again, in the order in which it is copied. Accounts are only ever
+#: added, so the keys, which are copied after the reports, have the accounts of all of them.
+DATABASES = ("journal.sqlite", "access.sqlite")
+SEALING_KEY = "sealing.key"
+
+
+def inspect_storage(settings: Settings, clock: Clock = wall_clock) -> Iterator[Finding]:
+    """Check the files of a data folder, changing none; a server may run on them meanwhile."""
+    data = settings.data
+    yield from sqlite.findings(
+        data / "journal.sqlite",
+        data / "ledger.sqlite",
+        [data / "access.sqlite"],
+        served=data_folder.is_held(data),
+        now=clock(),
+    )
+
+
+def rebuild_ledger(settings: Settings, done: Callable[[int, int], None]) -> int:
+    """Make the ledger again from the journal and return the number of journal entries in it.
+
+    Args:
+        settings: name the data folder.
+        done: called now and then with the entries applied, and how many there are.
+
+    Raises:
+        Misconfigured: there is no journal, it is damaged, or a server runs on the folder.
+        Unavailable: the disk is full or fails; the old ledger stays.
+    """
+    journal = _journal_of(settings)
+    with data_folder.hold(settings.data):
+        return sqlite.rebuild(settings.data / "ledger.sqlite", journal, done)
+
+
+def set_damage_aside(settings: Settings) -> list[str]:
+    """Set the damaged rows of the journal aside, so that a rebuild leaves them out; return what is wrong.
+
+    Nothing is deleted: the rows stay in the journal, and its table `set_aside` names them.
+
+    Raises:
+        Misconfigured: there is no journal, its rows can't even be listed, or a server runs on the folder.
+        Unavailable: the disk is full or fails.
+    """
+    path = _journal_of(settings)
+    with data_folder.hold(settings.data), closing(SqliteJournal(path)) as journal:
+        return [str(problem) for problem in journal.set_aside()]
+
+
+def copy_state(settings: Settings, target: Path, done: Callable[[int, int], None]) -> list[Path]:
+    """Copy everything that can't be made again into an empty folder, also while a server runs.
+
+    Each copy is of one moment after this call. What was acknowledged before it is in the copies.
+
+    Args:
+        settings: name the data folder.
+        target: an empty folder on a disk with room for the copies.
+        done: called now and then with the bytes written, and about how many there will be.
+
+    Returns:
+        The copies, each with the name of its original.
+
+    Raises:
+        Misconfigured: there is no journal, or a file is damaged.
+        Unavailable: the disk is full or fails.
+    """
+    _journal_of(settings)
+    copies = []
+    for name in DATABASES:
+        sqlite.copy(settings.data / name, target / name, done)
+        copies.append(target / name)
+    key = settings.data / SEALING_KEY
+    if settings.sealing_key is None:
+        data_folder.write_private(target / SEALING_KEY, key.read_text(encoding="ascii"))
+        copies.append(target / SEALING_KEY)
+    return copies
+
+
+def _journal_of(settings: Settings) -> Path:
+    journal = settings.data / "journal.sqlite"
+    if not journal.is_file():
+        raise Misconfigured(f"there is no journal in {settings.data}: give the server's folder by --data DIR")
+    return journal

@@ -1,0 +1,87 @@
+"""Which policies are attached to whom, with what they say."""
+
+from functools import lru_cache
+from typing import Final
+
+from msgspec import Struct
+
+from otpconv.access.directory import Holder
+from otpconv.access.policies.document import Document, parse_document
+from otpconv.access.policies.evaluation import AttachedPolicy
+from otpconv.access.policies.grants import Grants
+from otpconv.access.policies.managed import MANAGED
+from otpconv.errors import InvalidRequest
+from otpconv.storage.sqlite.access.connection import AccessFile
+
+#: What a document counts as that cannot be read any more: whatever it denied stays denied.
+_DENY_ALL: Final = parse_document(
+    '{"Version": "1", "Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}}'
+)
+#: What a managed policy counts as that only a newer otpconv knows.
+_NOTHING: Final = Document(())
+
+
+class _Row(Struct, array_like=True):
+    """A row of `user_grants` or `role_grants`."""
+
+    holder_id: int
+    policy: str
+    document: str | None
+
+
+def all_grants(file: AccessFile, kind: Holder) -> dict[int, Grants]:
+    """Return what all users or all roles were granted, by id; those without any policy are left out."""
+    return _read(file, kind, None)
+
+
+def grants(file: AccessFile, kind: Holder, holder: int) -> Grants:
+    """Return what one user or role was granted."""
+    return _read(file, kind, holder).get(holder) or Grants()
+
+
+def attach(file: AccessFile, kind: Holder, holder: int, account: int, policy: str) -> None:
+    """Attach a policy, if it is not attached already.
+
+    Raises:
+        InvalidRequest: there is no such policy; the text lists those there are.
+    """
+    file.run(f"attach_to_{kind}", id=holder, policy=known_name(file, account, policy))
+
+
+def known_name(file: AccessFile, account: int, policy: str) -> str:
+    """Return the name of a policy as it was written when it was made.
+
+    Raises:
+        InvalidRequest: it is neither managed nor one of the account's; the text lists those there are.
+    """
+    if policy in MANAGED:
+        return policy
+    name = file.value("policy_name", account=account, name=policy)
+    if not isinstance(name, str):
+        own = [row[0] for row in file.rows("policies", tuple[str, str, int], account=account)]
+        raise InvalidRequest(
+            f"There is no policy of this name; take one of: {', '.join([*MANAGED, *own])}; "
+            "or make it, with: otpconv policies create"
+        )
+    return name
+
+
+def _read(file: AccessFile, kind: Holder, holder: int | None) -> dict[int, Grants]:
+    found: dict[int, list[AttachedPolicy]] = {}
+    for row in file.rows(f"{kind}_grants", _Row, id=holder):
+        found.setdefault(row.holder_id, []).append(AttachedPolicy(row.policy, _document(row)))
+    return {each: Grants(tuple(policies)) for each, policies in found.items()}
+
+
+def _document(row: _Row) -> Document:
+    if row.document is None:
+        return MANAGED.get(row.policy, _NOTHING)
+    return _parsed(row.document)
+
+
+@lru_cache(maxsize=1024)
+def _parsed(text: str) -> Document:
+    try:
+        return parse_document(text)
+    except InvalidRequest:  # an older otpconv took it
+        return _DENY_ALL

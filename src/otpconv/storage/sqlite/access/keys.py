@@ -1,0 +1,178 @@
+"""The access keys in a SQLite file; their secrets are sealed."""
+
+import builtins
+from collections.abc import Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from otpconv.access.keys import KEYS_A_USER, AccessKey, Role, new_id, new_secret, require_name
+from otpconv.access.policies.grants import Grants
+from otpconv.access.sealing import Sealer
+from otpconv.clock import Clock, iso_8601
+from otpconv.errors import InvalidRequest, NotFound
+from otpconv.storage.sqlite.access.connection import AccessFile
+from otpconv.storage.sqlite.access.grants import all_grants, attach, grants
+from otpconv.storage.sqlite.access.roles import read_roles
+
+
+class _Row(Struct, array_like=True):
+    """A row of `keys`."""
+
+    access_key_id: str
+    sealed_secret: bytes
+    user_id: int
+    user: str
+    account: int
+    account_name: str
+    active: int
+    created_at: int
+    last_used_at: int | None
+    sign_ins_after: int
+
+
+class SqliteKeyStore:
+    """A `KeyStore` in one SQLite file, made with mode 0600 if it does not exist; secrets are sealed.
+
+    Args:
+        path: the file; its directory exists.
+        sealer: seals and opens the secrets.
+        clock: stamps new keys.
+
+    Raises:
+        Misconfigured: the file is not such a store, is damaged, is of a newer otpconv, or was written with
+            another sealing key.
+        Unavailable: it is locked by another process for longer than 5 s.
+    """
+
+    def __init__(self, path: Path, sealer: Sealer, clock: Clock) -> None:
+        self._sealer = sealer
+        self._clock = clock
+        self._version_listed: object = None
+        self._file = AccessFile(path)
+        try:
+            # Before anything is written: keys sealed with two different keys in one file would help nobody.
+            with self._file.reading():
+                for row in self._file.rows("any_key", tuple[str, bytes]):
+                    self._secret(*row)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def create(
+        self, account_name: str, user: str, policy: str | None, *, otherwise: str | None = None
+    ) -> AccessKey:
+        """See `KeyStore.create`."""
+        require_name("account", account_name)
+        require_name("user", user)
+        access_key_id, secret, now = new_id(), new_secret(), self._clock()
+        sealed = self._sealer.seal(secret.encode(), _context(access_key_id))
+        file = self._file
+        with file.changing():
+            file.run("make_account", name=account_name)
+            account = file.number("account", name=account_name) or 0
+            file.run("make_user", account=account, name=user, now=now)
+            user_id = file.number("user_id", account=account, name=user) or 0
+            self._require_room(user_id, user)
+            wanted = policy or (otherwise if not grants(file, "user", user_id).policies else None)
+            if wanted is not None:
+                attach(file, "user", user_id, account, wanted)
+            file.run("make_key", access_key_id=access_key_id, id=user_id, sealed_secret=sealed, now=now)
+            granted = grants(file, "user", user_id)
+        self._version_listed = None
+        return AccessKey(
+            access_key_id=access_key_id,
+            secret=secret,
+            user=user,
+            account=account,
+            account_name=account_name,
+            grants=granted,
+            active=True,
+            created_at=now,
+        )
+
+    def list(self) -> builtins.list[AccessKey]:
+        """See `KeyStore.list`."""
+        with self._file.reading():
+            rows = self._file.rows("keys", _Row)
+            granted = all_grants(self._file, "user")
+            # Within the transaction, so that it belongs to what was read and not to a change right after.
+            version = self._file.version()
+        keys = [self._key(row, granted.get(row.user_id) or Grants()) for row in rows]
+        self._version_listed = version
+        return keys
+
+    def roles(self) -> builtins.list[Role]:
+        """See `KeyStore.roles`."""
+        with self._file.reading():
+            return read_roles(self._file)
+
+    def set_active(self, access_key_id: str, active: bool) -> None:  # noqa: FBT001 - as in `KeyStore`
+        """See `KeyStore.set_active`."""
+        self._change("set_active", access_key_id=access_key_id, active=int(active), now=self._clock())
+
+    def delete(self, access_key_id: str) -> None:
+        """See `KeyStore.delete`."""
+        self._change("delete_key", access_key_id=access_key_id)
+
+    def account(self, name: str) -> int:
+        """See `KeyStore.account`."""
+        with self._file.reading():
+            account = self._file.number("account", name=name)
+        if account is None:
+            raise NotFound(f"There is no account {name!r}; to see those with keys, run: otpconv keys list")
+        return account
+
+    def note_uses(self, uses: Mapping[str, int]) -> None:
+        """See `KeyStore.note_uses`."""
+        with self._file.noting():
+            for access_key_id, at in uses.items():
+                self._file.run("note_use", access_key_id=access_key_id, at=at)
+
+    def changed(self) -> bool:
+        """See `KeyStore.changed`."""
+        return self._version_listed is None or self._file.version() != self._version_listed
+
+    def close(self) -> None:
+        """See `KeyStore.close`."""
+        self._file.close()
+
+    def _change(self, statement: str, **values: str | int) -> None:
+        with self._file.changing():
+            if not self._file.run(statement, **values):
+                raise NotFound(
+                    "There is no access key of this id; to see those there are, run: otpconv keys list"
+                )
+        # The version tells only of other connections' changes.
+        self._version_listed = None
+
+    def _require_room(self, user_id: int, user: str) -> None:
+        keys = self._file.rows("keys_of_user", tuple[str, int | None], id=user_id)
+        if len(keys) >= KEYS_A_USER:
+            older, used_at = keys[0]
+            used = "has never been used" if used_at is None else f"was last used at {iso_8601(used_at)}"
+            raise InvalidRequest(
+                f"The user {user} has {KEYS_A_USER} access keys already, which is the most; "
+                f"delete one first, with: otpconv keys delete ID; the older is {older}, which {used}"
+            )
+
+    def _key(self, row: _Row, granted: Grants) -> AccessKey:
+        return AccessKey(
+            access_key_id=row.access_key_id,
+            secret=self._secret(row.access_key_id, row.sealed_secret),
+            user=row.user,
+            account=row.account,
+            account_name=row.account_name,
+            grants=granted,
+            active=bool(row.active),
+            created_at=row.created_at,
+            last_used_at=row.last_used_at,
+            sign_ins_after=row.sign_ins_after,
+        )
+
+    def _secret(self, access_key_id: str, sealed: bytes) -> str:
+        return self._sealer.open(sealed, _context(access_key_id)).decode()
+
+
+def _context(access_key_id: str) -> bytes:
+    return b"access key " + access_key_id.encode()

@@ -1,0 +1,35 @@
+"""The roles, as the server and the command line read them."""
+
+from msgspec import Struct
+
+from otpconv.access.keys import Role
+from otpconv.access.policies.grants import Grants
+from otpconv.storage.sqlite.access.connection import AccessFile
+from otpconv.storage.sqlite.access.grants import all_grants
+
+
+class _Row(Struct, array_like=True):
+    """A row of `roles`."""
+
+    role_id: int
+    name: str
+    account: int
+    account_name: str
+    created_at: int
+    max_duration_s: int
+
+
+def read_roles(file: AccessFile, account: int | None = None) -> list[Role]:
+    """Return the roles of an account, or of all, by account and name."""
+    granted = all_grants(file, "role")
+    return [
+        Role(
+            account=row.account,
+            account_name=row.account_name,
+            name=row.name,
+            grants=granted.get(row.role_id) or Grants(),
+            max_duration_s=row.max_duration_s,
+            created_at=row.created_at,
+        )
+        for row in file.rows("roles", _Row, account=account)
+    ]

@@ -1,0 +1,58 @@
+"""Copying a SQLite file while others write it."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import apsw
+
+from otpconv.storage.sqlite.connection import mapped, reading
+
+#: Steps of SQLite's machine from one look at the copy to the next: a few large rows.
+_STEPS = 50
+#: How much of the copy is written before it is brought to the disk. What waits in memory for the disk holds a
+#: server's commits up.
+_PART_BYTES = 2 * 1024 * 1024
+
+
+def copy(source: Path, target: Path, done: Callable[[int, int], None]) -> None:
+    """Copy one moment of a SQLite file into a new file, which only its owner may read.
+
+    Writers go on meanwhile. Until it is done, the source's write-ahead log grows by what they write.
+
+    Args:
+        source: the file; others may have it open.
+        target: the copy, which is not there yet.
+        done: called now and then with the bytes written, and about how many there will be.
+
+    Raises:
+        Misconfigured: the source is missing, damaged, or not a database.
+        Unavailable: the disk is full or fails.
+    """
+    descriptor = os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with mapped(target), reading(source) as connection:
+            connection.pragma("query_only", value=False)
+            total = _pragma(connection, "page_count") * _pragma(connection, "page_size")
+            synced = 0
+
+            def look() -> bool:
+                nonlocal synced
+                written = os.fstat(descriptor).st_size
+                if written - synced >= _PART_BYTES:
+                    os.fdatasync(descriptor)
+                    synced = written
+                done(written, max(written, total))
+                return False
+
+            connection.set_progress_handler(look, _STEPS)
+            connection.execute("VACUUM INTO ?", (os.fspath(target),))
+            connection.set_progress_handler(None)
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _pragma(connection: apsw.Connection, name: str) -> int:
+    value = connection.pragma(name)
+    return value if isinstance(value, int) else 0

@@ -1,0 +1,66 @@
+"""Whether a ledger was made from its journal: compared at every start, and by `otpconv doctor`."""
+
+from pathlib import Path
+
+import apsw
+
+from otpconv.errors import Misconfigured
+from otpconv.storage.sqlite.connection import reading, statements
+from otpconv.storage.sqlite.journal_rows import about
+
+_SQL = statements("binding.sql") | {"head": statements("journal.sql")["head"]}
+
+SCHEMA = _SQL["schema"]
+
+
+def bind(connection: apsw.Connection, identity: bytes, cursor: int) -> None:
+    """Keep, in the transaction that moves the cursor, which row of which journal it is at.
+
+    Args:
+        connection: to the ledger, with the journal attached.
+        identity: of the journal.
+        cursor: the position of the last entry that is in the ledger.
+    """
+    connection.execute(_SQL["bind"], {"identity": identity, "cursor": cursor})
+
+
+def require_fit(ledger: Path, journal: Path) -> None:
+    """Refuse a ledger that was not made from the journal.
+
+    Raises:
+        Misconfigured: it does not fit, or a file is damaged or not ours. Both files are left as they are,
+            since each may hold reports that the other lacks.
+        Unavailable: the disk fails.
+    """
+    if (why := misfit(ledger, journal)) is not None:
+        raise Misconfigured(
+            f"{ledger} and {journal.name} are not of one moment: {why}. If the journal is the right one, run"
+            " `otpconv doctor --rebuild`, which counts again what is in it; otherwise restore the journal"
+        )
+
+
+def misfit(ledger: Path, journal: Path) -> str | None:
+    """Return why the ledger does not fit the journal; None if it does. A server may run on them meanwhile.
+
+    A ledger that does not fit would pass over new reports, since they get positions that it has passed.
+
+    Raises:
+        Misconfigured: a file is damaged or not ours.
+        Unavailable: the disk fails.
+    """
+    # The ledger first: what the server applies in between must not make it look ahead.
+    with reading(ledger) as connection:
+        cursor, identity, chain = connection.execute(_SQL["bound"]).fetchall()[0]
+    if not isinstance(cursor, int) or cursor == 0:
+        return None
+    with reading(journal) as connection:
+        of = about(connection)
+        (head,) = connection.execute(_SQL["head"]).fetchall()[0]
+        rows = connection.execute(_SQL["row_at"], {"cursor": cursor}).fetchall()
+    if isinstance(head, int) and cursor > head:
+        return f"the ledger is {cursor - head:,} reports ahead of the journal"
+    if identity != of.identity:
+        return "the ledger was made from another journal"
+    if rows != [(chain,)]:
+        return f"the journal holds other reports up to position {cursor:,} than the ledger has counted"
+    return None

@@ -1,0 +1,220 @@
+"""The applier's side of the ledger in SQLite: a handful of statements a batch.
+
+All of it is SQLite's own code: the statements read the attached journal and run without Python's lock, so
+applying takes nothing from the event loop but a share of the processor.
+"""
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from otpconv.errors import Misconfigured
+from otpconv.storage.contract import BOUNDS, Bounds
+from otpconv.storage.sqlite import binding, journal_rows
+from otpconv.storage.sqlite.connection import connect, mapped, statements
+from otpconv.storage.sqlite.journal import JOURNAL_VERSION
+
+_SQL = (
+    statements("journal.sql")
+    | statements("schema.sql")
+    | statements("ledger.sql")
+    | statements("dimensions.sql")
+    | statements("unmatched.sql")
+    | statements("changes.sql")
+)
+LEDGER_VERSION = 6
+#: More combinations than there can be.
+_ANY = 1 << 40
+#: Pages of 4 KiB after which the write-ahead log is moved into the file: 16 MiB, well under 100 ms of work.
+_CHECKPOINT_PAGES = 4_000
+#: Journal entries after which its log is moved into its file, without waiting for anybody.
+_CHECKPOINT_ENTRIES = 20_000
+_CACHE_KIB = 64 * 1024
+#: What a batch does where there is any conversion known by number alone, once its messages are merged.
+_BY_NUMBER = (
+    "merge_number_conversions",
+    "touch_places",
+    "touch_messages",
+    "limit_messages",
+    "resolve_numbers",
+    "touch_hours",
+    "find_unexplained",
+    "note_matched",
+    "note_unmatched",
+    "forget_hours",
+)
+#: What an expiry does, in this order.
+_EXPIRY = (
+    "drop_unmatched",
+    "touch_old_hours",
+    "find_unexplained",
+    "drop_unmatched_numbers",
+    "note_matched",
+    "forget_hours",
+    "fold_minutes",
+)
+
+
+class SqliteFollower:
+    """Writes the ledger's file from the journal's; the only one to do so, from one thread at a time."""
+
+    def __init__(self, ledger: Path, journal: Path, *, bounds: Bounds = BOUNDS) -> None:
+        """Open or make the ledger, beside a journal that exists.
+
+        Args:
+            ledger: the ledger's file.
+            journal: the journal's file.
+            bounds: how many dimensions are counted apart; the same at every start.
+
+        Raises:
+            Misconfigured: a file is damaged, not ours, of a newer otpconv, or the ledger of an older one.
+            Unavailable: the disk is full or fails.
+        """
+        self._path = ledger
+        self._bounds = bounds
+        self._journal = journal
+        schema = _SQL["schema"] + binding.SCHEMA
+        self._connection = connect(
+            ledger, version=LEDGER_VERSION, schema=schema, durable=False, oldest=LEDGER_VERSION
+        )
+        with mapped(ledger):
+            self._connection.wal_autocheckpoint(_CHECKPOINT_PAGES)
+            self._connection.pragma("cache_size", -_CACHE_KIB)
+            self._connection.execute(_SQL["attach"], (str(journal),))
+            if self._connection.pragma("user_version", schema="journal") != JOURNAL_VERSION:
+                self._connection.close()
+                raise AssertionError(journal)  # the journal is opened, and checked, first
+            for name in ("batch_schema", "combinations_schema", "unmatched_schema", "changes_schema"):
+                list(self._connection.execute(_SQL[name]))
+        self._checkpointed = 0
+
+    def apply(self, limit: int) -> int:
+        """Apply some `limit` further journal entries in one transaction and return the cursor after it.
+
+        Raises:
+            Misconfigured: a row of the journal is damaged or missing; nothing was applied.
+            Unavailable: the disk is full or fails; nothing was applied.
+        """
+        with mapped(self._path), self._connection:
+            cursor = self.cursor()
+            (upto,) = self._row("batch_end", {"cursor": cursor, "limit": limit})
+            apart = self._inspect(cursor, upto) if cursor < upto else []
+            while cursor < upto:
+                stop = self._next_alone(cursor, upto, apart)
+                end = upto if stop is None else stop - 1
+                if end > cursor:
+                    self._merge(cursor, end)
+                if stop is not None:
+                    if stop not in apart:
+                        self._expire(stop)
+                    end = stop
+                cursor = end
+            self._connection.execute(_SQL["advance"], (cursor,))
+        if cursor - self._checkpointed >= _CHECKPOINT_ENTRIES:
+            # The batch is committed. If the journal moves its log itself just now, the next batch retries.
+            with contextlib.suppress(apsw.Error):
+                self._connection.wal_checkpoint("journal")
+                self._checkpointed = cursor
+        return cursor
+
+    def cursor(self) -> int:
+        """Return the position of the last journal entry that is in the ledger."""
+        with mapped(self._path):
+            (cursor,) = self._row("cursor", {})
+        return int(cursor)
+
+    def close(self) -> None:
+        """Close the files."""
+        self._connection.close()
+
+    def _inspect(self, after: int, upto: int) -> list[int]:
+        """Check the rows of a batch before anything of them is applied; return those that were set aside."""
+        about = journal_rows.about(self._connection)
+        rows = journal_rows.read_rows(self._connection, after, upto)
+        previous = rows.pop(0) if rows and rows[0].seq == after else None
+        inspector = journal_rows.Inspector(about, decode=False, previous=previous)
+        for row in rows:
+            if (problem := inspector.problem(row)) is not None:
+                raise Misconfigured(f"{self._journal}: {problem}; {journal_rows.ADVICE}")
+        binding.bind(self._connection, about.identity, upto)
+        return about.rows_set_aside
+
+    def _next_alone(self, after: int, upto: int, apart: list[int]) -> int | None:
+        """Return the first row that is not merged with others: an expiry, or one of those `apart`."""
+        (expiry,) = self._row("first_expiry", {"after": after, "upto": upto})
+        stops = [seq for seq in (expiry, *apart) if seq is not None and after < seq <= upto]
+        return min(stops, default=None)
+
+    def _merge(self, after: int, upto: int) -> None:
+        self._connection.execute(_SQL["empty_batch"])
+        self._connection.execute(_SQL["unpack"], {"after": after, "upto": upto})
+        (by_number,) = self._row("any_number_conversion", {})
+        self._find_dimensions()
+        if by_number:
+            self._connection.execute(_SQL["forget_touched"])
+            self._connection.execute(_SQL["touch_places"])
+        for name in ("merge_requested", "merge_conversions", "merge_self_reported"):
+            self._connection.execute(_SQL[name])
+        if by_number:
+            for name in _BY_NUMBER:
+                self._connection.execute(_SQL[name])
+        self._settle()
+
+    def _find_dimensions(self) -> None:
+        """Decide by which dimensions the messages of the batch are counted."""
+        for name in ("forget_combinations", "gather_combinations", "find_combinations"):
+            self._connection.execute(_SQL[name])
+        (any_new,) = self._row("any_new_combination", {})
+        if not any_new:
+            return
+        self._connection.execute(_SQL["admit_values"], {"most": self._bounds.values})
+        self._connection.execute(_SQL["fold_values"])
+        self._admit(self._bounds.combinations)
+        for name, most in (
+            ("keep_routes", self._bounds.combinations + self._bounds.routes),
+            ("keep_nothing", _ANY),
+        ):
+            self._connection.execute(_SQL[name])
+            self._admit(most)
+        self._connection.execute(_SQL["keep_told"])
+
+    def _admit(self, most: int) -> None:
+        """Make what is still to be decided dimensions of its own, up to so many of an account and day."""
+        self._connection.execute(_SQL["admit_combinations"], {"most": most})
+        self._connection.execute(_SQL["find_folded"])
+
+    def _settle(self) -> None:
+        """Bring what the messages' triggers noted into the rollups."""
+        (by_session,) = self._row("any_touched_session", {})
+        if by_session:
+            for name in ("find_sessions", "resolve_sessions", "forget_sessions"):
+                self._connection.execute(_SQL[name])
+        for name in (
+            "sum_minutes",
+            "sum_quarters",
+            "sum_hours",
+            "sum_days",
+            "settle_routes",
+            "settle",
+            "drop_empty",
+            "forget_changes",
+        ):
+            self._connection.execute(_SQL[name])
+
+    def _expire(self, seq: int) -> None:
+        (believed,) = self._row("is_believed", {"seq": seq})
+        if not believed:
+            return
+        unmatched_before, minutes_from = self._row("expiry", {"seq": seq})
+        horizon = {"unmatched_before": unmatched_before, "minutes_from": minutes_from}
+        for name in _EXPIRY:
+            self._connection.execute(_SQL[name], horizon)
+        for name in ("settle", "forget_changes"):
+            self._connection.execute(_SQL[name])
+        for name in ("drop_minutes", "keep_minutes_from"):
+            self._connection.execute(_SQL[name], horizon)
+
+    def _row(self, name: str, bindings: dict[str, int]) -> tuple[Any, ...]:
+        return self._connection.execute(_SQL[name], bindings).fetchall()[0]

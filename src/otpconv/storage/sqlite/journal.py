@@ -1,0 +1,189 @@
+"""The journal in SQLite: every commit waits for the disk."""
+
+import contextlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import apsw
+import msgspec
+
+from otpconv.model import Expiry
+from otpconv.storage.contract import Entry
+from otpconv.storage.sqlite.connection import connect, mapped, statements
+from otpconv.storage.sqlite.journal_rows import Columns, Problem, about, chained, checksum, inspected
+
+_SQL = statements("journal.sql")
+_APPEND = _SQL["append"]
+#: Version 1 had no checksums.
+JOURNAL_VERSION = 2
+
+#: Entries after which the log is begun anew.
+_CHECKPOINT_ENTRIES = 20_000
+#: How large the log is made beforehand.
+_LOG_BYTES = 16 * 1024 * 1024
+
+#: Commits in a row that are too old before there are no newer ones behind them: a clock may have been wrong.
+_BLIP = 20_000
+
+_ENCODER = msgspec.json.Encoder()
+_NONCES = msgspec.json.Decoder(list[tuple[int, int]])
+
+#: The columns of a row to insert, with how many entries it has in place of its position.
+_Row = Columns
+
+_log = logging.getLogger(__name__)
+
+
+class SqliteJournal:
+    """The append-only record in one file; one thread of one process appends to it at a time."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the file at `path`.
+
+        Raises:
+            Misconfigured: the file is not a journal, damaged, or of a newer otpconv.
+            Unavailable: the disk is full or fails.
+        """
+        self._path = path
+        self._connection = connect(
+            path,
+            version=JOURNAL_VERSION,
+            schema=_SQL["schema"],
+            durable=True,
+            log_bytes=_LOG_BYTES,
+            upgrades={1: _SQL["upgrade"]},
+        )
+        # The follower moves what is committed from the log into the file, off the way of a report.
+        self._connection.wal_autocheckpoint(0)
+        self._last_checkpoint = 0
+        with mapped(path):
+            self._about = about(self._connection)
+            self._last = self._read_last()
+
+    def append(self, entries: Sequence[Entry], recorded_at: int) -> int:
+        """Make `entries` durable in one commit and return the position of the last one."""
+        rows = _rows(entries, recorded_at)
+        with mapped(self._path):
+            while not self._insert(rows):
+                self._last = self._read_last()
+            upto = self._last[0]
+            if upto - self._last_checkpoint >= _CHECKPOINT_ENTRIES:
+                self._restart_log(upto)
+        return upto
+
+    def head(self) -> int:
+        """Return the position of the newest entry; 0 when there is none."""
+        with mapped(self._path):
+            head: int = self._connection.execute(_SQL["head"]).fetchall()[0][0]  # type: ignore[assignment]
+        return head
+
+    def nonces(self, since: int, limit: int) -> list[tuple[int, int]]:
+        """Return the newest `limit` (fingerprint, signed_at) of entries recorded at or after `since` (ms)."""
+        found: list[tuple[int, int]] = []
+        older = 0
+        with mapped(self._path):
+            for recorded_at, nonces in self._connection.execute(_SQL["newest_nonces"]):
+                older = older + 1 if isinstance(recorded_at, int) and recorded_at < since else 0
+                if older > _BLIP or len(found) >= limit:
+                    break
+                if isinstance(nonces, bytes) and not older:
+                    found += reversed(_decoded(nonces))
+        return found[:limit]
+
+    def newest_report_time(self) -> int | None:
+        """Return when the newest report was recorded, ms; None when there is none."""
+        return self._time("newest_report_time")
+
+    def oldest_time(self) -> int | None:
+        """Return when the first entry was recorded, ms; None when there is none."""
+        return self._time("oldest_time")
+
+    def had_keys(self) -> bool:
+        """Return whether a server with access keys has used this folder."""
+        return self._about.had_keys
+
+    def note_keys(self) -> None:
+        """Keep that a server with access keys uses this folder."""
+        if not self._about.had_keys:
+            with mapped(self._path):
+                self._connection.execute(_SQL["note_keys"])
+                self._about = about(self._connection)
+
+    def set_aside(self) -> list[Problem]:
+        """Decode all rows, and name the damaged ones so that nobody reads them; return what is wrong."""
+        with mapped(self._path), self._connection:
+            problems = list(inspected(self._connection))
+            self._connection.executemany(_SQL["set_aside"], [tuple(problem) for problem in problems])
+        return problems
+
+    def close(self) -> None:
+        """Close the file; what was acknowledged is in it."""
+        self._connection.close()
+
+    def _insert(self, rows: Sequence[_Row]) -> bool:
+        """Insert rows behind the last one that is known; False when another process has appended to it."""
+        if len(rows) == 1:
+            return self._insert_row(rows[0])
+        before = self._last
+        try:
+            with self._connection:
+                inserted = all(self._insert_row(row) for row in rows)
+        except BaseException:
+            self._last = before
+            raise
+        return inserted
+
+    def _insert_row(self, row: _Row) -> bool:
+        previous, chain = self._last
+        columns = previous + row[0], *row[1:]
+        own = checksum(columns)
+        chain = chained(chain, own)
+        self._connection.execute(_APPEND, (*columns, own, chain, previous))
+        if not self._connection.changes():
+            return False
+        self._last = columns[0], chain
+        return True
+
+    def _read_last(self) -> tuple[int, int]:
+        """Return the position and the chain value of the last row."""
+        seq, chain = self._connection.execute(_SQL["last"]).fetchone() or (0, None)
+        return seq, chain if isinstance(chain, int) else self._about.origin
+
+    def _restart_log(self, upto: int) -> None:
+        """Move the little that the follower has left into the file, so that the log begins anew."""
+        # The entries are durable already: a checkpoint that fails is made up for by a later one.
+        with contextlib.suppress(apsw.Error):
+            in_log, moved = self._connection.wal_checkpoint()
+            if in_log == moved:
+                self._last_checkpoint = upto
+
+    def _time(self, name: str) -> int | None:
+        with mapped(self._path):
+            time = self._connection.execute(_SQL[name]).get
+        return time if isinstance(time, int) else None
+
+
+def _rows(entries: Sequence[Entry], recorded_at: int) -> list[_Row]:
+    """Return one row for the reports, and one for each expiry after them."""
+    reports = [entry.report for entry in entries if not isinstance(entry.report, Expiry)]
+    nonces = [(entry.nonce, entry.signed_at) for entry in entries if entry.nonce is not None]
+    encoded = _ENCODER.encode(nonces) if nonces else None
+    row: _Row = len(reports), recorded_at, None, None, _ENCODER.encode(reports), encoded
+    if len(reports) == len(entries):
+        return [row]
+    expiries: list[_Row] = [
+        (1, recorded_at, entry.report.unmatched_before, entry.report.minutes_from, None, None)
+        for entry in entries
+        if isinstance(entry.report, Expiry)
+    ]
+    return [row, *expiries] if reports else expiries
+
+
+def _decoded(nonces: bytes) -> list[tuple[int, int]]:
+    """Return the nonces of a row; none when it is damaged, which the applier and the doctor report."""
+    try:
+        return _NONCES.decode(nonces)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        _log.warning("the nonces of a damaged row of the journal are not remembered")
+        return []

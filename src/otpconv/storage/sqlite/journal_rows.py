@@ -1,0 +1,214 @@
+"""The rows of a journal: their checksums, and what tells that one is damaged or missing.
+
+Each row has a checksum of its own columns, and a chain value of all checksums up to it. The first tells
+damage in the row. The second tells whether the rows before it are those of when it was written.
+"""
+
+from collections.abc import Iterator
+from typing import Literal, NamedTuple, TypeAlias
+from zlib import crc32
+
+import apsw
+import msgspec
+
+from otpconv.errors import Misconfigured
+from otpconv.model import Report
+from otpconv.storage.sqlite.connection import statements
+
+_SQL = statements("journal.sql")
+_REPORTS = msgspec.json.Decoder(list[Report])
+_NONCES = msgspec.json.Decoder(list[tuple[int, int]])
+
+ADVICE = (
+    "restore the journal from a backup, or go on without what is damaged: stop the server and run "
+    "`otpconv doctor --rebuild --set-aside`"
+)
+
+#: What a checksum is of: the columns of a row from `seq` to `nonces`.
+Columns: TypeAlias = tuple[int, int, int | None, int | None, bytes | None, bytes | None]
+#: What is wrong: the row itself is damaged, or rows before it are missing.
+Kind: TypeAlias = Literal["row", "gap"]
+
+
+class Row(NamedTuple):
+    """A row as it is in the file, which may be damaged: any column can hold anything."""
+
+    seq: int
+    recorded_at: int
+    unmatched_before: int | None
+    minutes_from: int | None
+    reports: bytes | None
+    nonces: bytes | None
+    checksum: int | None = None
+    chain: int | None = None
+    reports_type: str = "text"
+    nonces_type: str = "text"
+
+
+class Problem(NamedTuple):
+    """What is wrong with a row, or before it."""
+
+    seq: int
+    kind: Kind
+    text: str
+
+    # typing.override is not in Python 3.11.
+    def __str__(self) -> str:  # type: ignore[explicit-override]
+        where = "is damaged" if self.kind == "row" else "does not follow the row before it"
+        return f"the row at position {self.seq:,} {where} ({self.text})"
+
+
+class About(NamedTuple):
+    """What a journal says about itself.
+
+    Attributes:
+        identity: tells this journal and its copies from all others.
+        unchecked: rows up to this position are of an otpconv that wrote no checksums.
+        had_keys: whether a server with access keys has used the folder.
+        set_aside: the problems that an operator has acknowledged, as position and kind.
+    """
+
+    identity: bytes
+    unchecked: int
+    had_keys: bool
+    set_aside: frozenset[tuple[int, Kind]]
+
+    @property
+    def rows_set_aside(self) -> list[int]:
+        """The positions of the rows that nobody reads, in their order."""
+        return sorted(seq for seq, kind in self.set_aside if kind == "row")
+
+    @property
+    def origin(self) -> int:
+        """The chain value before the first row."""
+        return crc32(self.identity)
+
+
+def checksum(columns: Columns) -> int:
+    """Return the CRC-32 of a row's columns, its position included."""
+    seq, recorded_at, unmatched_before, minutes_from, reports, nonces = columns
+    head = f"{seq} {recorded_at} {unmatched_before} {minutes_from}".encode()
+    # JSON has no line break of its own, so the parts can't run into each other.
+    return crc32(b"%b\n%b\n%b" % (head, reports or b"", nonces or b""))
+
+
+def chained(previous: int, of_row: int) -> int:
+    """Return the chain value of a row.
+
+    Args:
+        previous: the chain value of the row before it.
+        of_row: the row's own checksum.
+    """
+    return crc32(of_row.to_bytes(4, "big"), previous)
+
+
+def about(connection: apsw.Connection) -> About:
+    """Read what a journal says about itself; it may be the attached one of several files.
+
+    Raises:
+        Misconfigured: it says nothing.
+    """
+    row = connection.execute(_SQL["about"]).fetchone()
+    if row is None:
+        raise Misconfigured("the journal does not say which one it is: restore it from a backup")
+    identity, unchecked, had_keys = row
+    known = frozenset(connection.execute(_SQL["known_problems"]))
+    return About(identity, unchecked, bool(had_keys), known)
+
+
+class Inspector:
+    """Looks at rows one after the other, in their order.
+
+    Args:
+        of: the journal's own words.
+        decode: whether to decode also what its checksum says is undamaged.
+        previous: the row before the first one; None at the beginning of the journal.
+    """
+
+    def __init__(self, of: About, *, decode: bool, previous: Row | None = None) -> None:
+        self._about = of
+        self._decode = decode
+        self._previous = previous
+        # Whether the row before is undamaged, so that the next one can be held against it.
+        self._known = previous is None or (previous.seq, "row") not in of.set_aside
+
+    def problem(self, row: Row) -> Problem | None:
+        """Return what is wrong with the next row that nobody has set aside; None if nothing is."""
+        checked = row.checksum is not None or not 0 < row.seq <= self._about.unchecked
+        text, count = self._damage(row, checked=checked)
+        found: Problem | None = None
+        if text:
+            found = Problem(row.seq, "row", text)
+        elif self._known and (text := self._gap(row, count, checked=checked)):
+            found = Problem(row.seq, "gap", text)
+        self._previous, self._known = row, found is None or found.kind == "gap"
+        return None if found is None or (found.seq, found.kind) in self._about.set_aside else found
+
+    def unreadable(self, seq: int) -> Problem | None:
+        """Return that the next row can't be read at all; None if it was set aside."""
+        self._known = False
+        return None if (seq, "row") in self._about.set_aside else Problem(seq, "row", "it can't be read")
+
+    def _damage(self, row: Row, *, checked: bool) -> tuple[str, int | None]:
+        """Return what is wrong with the row by itself, and how many entries it has, if that was counted."""
+        if not _is_typed(row):
+            return "a column has a wrong type", None
+        if checked and checksum(row[:6]) != row.checksum:
+            return "its checksum differs", None
+        if checked and not self._decode:
+            return "", None
+        try:
+            if row.nonces is not None:
+                _NONCES.decode(row.nonces)
+            return "", 1 if row.reports is None else len(_REPORTS.decode(row.reports))
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return f"it can't be decoded: {error}", None
+
+    def _gap(self, row: Row, count: int | None, *, checked: bool) -> str:
+        """Return what is wrong between this row and the one before; empty if nothing is."""
+        previous = self._previous
+        position = 0 if previous is None else previous.seq
+        if count is not None and (missing := row.seq - count - position):
+            return f"{missing:,} entries before it are missing" if missing > 0 else "it overlaps that row"
+        if checked:
+            before = previous.chain if previous is not None and previous.checksum is not None else None
+            start = before if isinstance(before, int) else self._about.origin
+            if chained(start, row.checksum or 0) != row.chain:
+                return "other rows were before it when it was written"
+        return ""
+
+
+def inspected(connection: apsw.Connection) -> Iterator[Problem]:
+    """Decode every row of a journal and give what is wrong that nobody has set aside.
+
+    A row that SQLite can't read is named too, as long as the list of positions can be read.
+    """
+    of = about(connection)
+    inspector = Inspector(of, decode=True)
+    after = 0
+    while positions := [int(seq) for (seq,) in connection.execute(_SQL["positions"], {"after": after})]:
+        for seq in positions:
+            try:
+                problem = inspector.problem(read_rows(connection, seq, seq)[0])
+            except (apsw.CorruptError, IndexError):
+                problem = inspector.unreadable(seq)
+            if problem is not None:
+                yield problem
+        after = positions[-1]
+
+
+def read_rows(connection: apsw.Connection, first: int, last: int) -> list[Row]:
+    """Return the rows at the positions from `first` to `last`, in their order."""
+    found = connection.execute(_SQL["rows"], {"first": first, "last": last})
+    return [Row(*row) for row in found]
+
+
+def _is_typed(row: Row) -> bool:
+    numbers = (row.seq, row.recorded_at)
+    pair = (row.unmatched_before, row.minutes_from)
+    if row.reports is None:
+        numbers += pair  # type: ignore[assignment]
+    elif pair != (None, None):
+        return False
+    types = row.reports_type, row.nonces_type
+    return all(isinstance(number, int) for number in numbers) and set(types) <= {"text", "null"}

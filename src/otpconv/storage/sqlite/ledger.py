@@ -1,0 +1,239 @@
+"""Reading the ledger's file: any thread, each with a connection of its own, none waits for the applier."""
+
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import apsw
+import msgspec
+
+from otpconv.errors import AnswerTooLarge, Unavailable
+from otpconv.model import Conversion, MessageState, Requested, SelfReportedRate
+from otpconv.storage import deadline
+from otpconv.storage.contract import (
+    DAY_MS,
+    DIMENSIONS,
+    HOUR_MS,
+    MAX_COUNTED,
+    MAX_COUNTS,
+    MAX_SELF_REPORTED,
+    MINUTE_MS,
+    QUARTER_MS,
+    SNAPSHOT_S,
+    Count,
+    Message,
+    Tally,
+    Window,
+)
+from otpconv.storage.sqlite.connection import Value, connect_reader, mapped, statements
+
+_SQL = statements("queries.sql")
+#: Steps of SQLite's machine from one look at the clock to the next: some 10 ms.
+_STEPS = 1_000_000
+
+#: A row as SQLite gives it; the statement says what is in it.
+_Row = tuple[Any, ...]
+#: Where the delays begin in a row of counts: after slot, group and tally.
+_DELAYS = 2 + len(Tally.__struct_fields__)
+_STATE = msgspec.json.Decoder(MessageState)
+_STATES = msgspec.json.Decoder(dict[str, MessageState])
+
+
+class SqliteLedger:
+    """Answers questions from the file that a `SqliteFollower` has made."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._threads = threading.local()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[int]:
+        """Show the calling thread one state of the file until the context ends; give its journal position."""
+        connection = self._connection()
+        nested = connection.in_transaction
+        if nested:
+            yield self._cursor()
+            return
+        with mapped(self._path):
+            connection.execute("BEGIN")
+        try:
+            with deadline.within(SNAPSHOT_S):
+                # The first statement decides which state it is.
+                yield self._cursor()
+        finally:
+            with mapped(self._path):
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+
+    def states(self, account: int, message_ids: Collection[str]) -> dict[str, MessageState]:
+        """Return the states of those of the messages that are known, by what was reported by their id."""
+        return self._states("states", account, message_ids)
+
+    def outlines(self, account: int, message_ids: Collection[str]) -> dict[str, MessageState]:
+        """Return `states` in short, for checking conversions: of each request its time and number alone."""
+        return self._states("outlines", account, message_ids)
+
+    def newest(self, account: int, number: str, at: int) -> Requested | None:
+        """Return the message that a conversion known by `number` alone, at the time `at` (ms), is about."""
+        rows = self._rows("newest", {"account": account, "number": number, "at": at})
+        return _STATE.decode(rows[0][0]).requested if rows else None
+
+    def heard(self, conversion: Conversion) -> bool:
+        """Tell whether this very conversion, known by number alone, is known."""
+        return bool(
+            self._rows(
+                "heard",
+                {
+                    "account": conversion.account,
+                    "number": conversion.number,
+                    "conversion_time": conversion.conversion_time,
+                    "delivered": conversion.delivered,
+                },
+            )
+        )
+
+    def message(self, account: int, message_id: str) -> Message | None:
+        """Return one message."""
+        rows = self._rows("message", {"account": account, "message_id": message_id})
+        return _message(rows[0]) if rows else None
+
+    def messages(self, account: int) -> Iterator[Message]:
+        """Return all messages, those of a later `apply` after those of an earlier one; for exports."""
+        with mapped(self._path):
+            for row in self._connection().execute(_SQL["all_messages"], {"account": account}):
+                yield _message(row)
+
+    def counts(
+        self,
+        account: int,
+        window: Window,
+        by: Sequence[str],
+        filters: Mapping[str, Collection[str]],
+        *,
+        delays: bool = True,
+        limit: int = MAX_COUNTS,
+    ) -> list[Count]:
+        """Sum the rollups of a window by dimensions; `filters` holds the accepted values of a dimension."""
+        with self.snapshot():
+            spans = self._spans(window)
+            dimensions = self._rows("dimensions", {"account": account, "spans": spans})
+            first, numbers, values = _groups(dimensions, by, filters)
+            bindings: dict[str, Value] = {
+                "account": account,
+                "spans": spans,
+                "first": first,
+                "groups": numbers,
+                "limit": limit + 1,
+            }
+            name = "counts" if delays else "tallies"
+            if window.step is None and len(values) == 1:
+                rows = self._rows(f"{name}_of_one", bindings)
+            else:
+                rows = self._rows(name, bindings | {"step": window.step})
+        if len(rows) > limit:
+            raise AnswerTooLarge(
+                f"The answer has more than {limit:,} rows. Ask about less time, a longer interval or fewer"
+                " dimensions (by), or filter a dimension."
+            )
+        return [
+            Count(row[0], values[int.from_bytes(row[1]) - 1], Tally(*row[2:_DELAYS]), row[_DELAYS:])
+            for row in rows
+        ]
+
+    def routes(self, account: int, most: int) -> list[Count]:
+        """Return all messages by provider and country, the `most` largest routes, then the others as one."""
+        rows = self._rows("routes", {"account": account, "most": most})
+        return [Count(0, (row[0], row[1]), Tally(row[2], row[3]), ()) for row in rows]
+
+    def folded(self, account: int, start: int, end: int) -> int:
+        """Return how many messages of the days that [start, end), ms, touches are counted as `OTHER`."""
+        folded: int = self._rows("folded", {"account": account, "start": start, "end": end})[0][0]
+        return folded
+
+    def minutes_from(self) -> int:
+        """Return from when on (ms, a whole minute) rollups by minute are kept."""
+        minutes_from: int = self._rows("minutes_from", {})[0][0]
+        return minutes_from
+
+    def unmatched(self, account: int) -> int:
+        """Return how many messages and numbers have conversions that no known message explains."""
+        unmatched: int = self._rows("unmatched", {"account": account})[0][0]
+        return unmatched
+
+    def self_reported(self, account: int, start: int, end: int) -> list[SelfReportedRate]:
+        """Return the newest rates the account reported of itself in [start, end), ms, oldest first."""
+        window = {"account": account, "start": start, "end": end, "most": MAX_SELF_REPORTED}
+        return [SelfReportedRate(account, *row) for row in reversed(self._rows("self_reported", window))]
+
+    def count_self_reported(self, account: int, start: int, end: int) -> int:
+        """Return how many rates the account reported of itself in [start, end), ms; `MAX_COUNTED` if more."""
+        window = {"account": account, "start": start, "end": end, "most": MAX_COUNTED}
+        count: int = self._rows("count_self_reported", window)[0][0]
+        return count
+
+    def close(self) -> None:
+        """Close the calling thread's connection; the others close with their threads."""
+        if hasattr(self._threads, "connection"):
+            self._threads.connection.close()
+            del self._threads.connection
+
+    def _spans(self, window: Window) -> str:
+        """Return the grain, start and end of each span of rollups."""
+        spans = [(DAY_MS, *span) for span in window.days]
+        spans += [(HOUR_MS, *span) for span in window.hours]
+        if window.quarters:
+            edge = self.minutes_from()
+            spans += [(QUARTER_MS, start, min(end, edge)) for start, end in window.quarters if start < edge]
+            spans += [(MINUTE_MS, max(start, edge), end) for start, end in window.quarters if end > edge]
+        return _json(spans + [(MINUTE_MS, *span) for span in window.minutes])
+
+    def _connection(self) -> apsw.Connection:
+        if not hasattr(self._threads, "connection"):
+            self._threads.connection = connect_reader(self._path)
+            self._threads.connection.set_progress_handler(deadline.is_over, _STEPS)
+        connection: apsw.Connection = self._threads.connection
+        return connection
+
+    def _cursor(self) -> int:
+        cursor: int = self._rows("cursor", {})[0][0]
+        return cursor
+
+    def _states(self, name: str, account: int, message_ids: Collection[str]) -> dict[str, MessageState]:
+        (row,) = self._rows(name, {"account": account, "message_ids": _json(list(message_ids))})
+        return _STATES.decode(row[0])
+
+    def _rows(self, name: str, bindings: Mapping[str, Value]) -> list[_Row]:
+        with mapped(self._path):
+            connection = self._connection()
+            with suppress(apsw.InterruptError):
+                deadline.check()
+                return connection.execute(_SQL[name], bindings).fetchall()
+        deadline.check()
+        raise Unavailable("The question was interrupted; ask again.")
+
+
+def _groups(
+    dimensions: Sequence[_Row], by: Sequence[str], filters: Mapping[str, Collection[str]]
+) -> tuple[int, bytes, list[tuple[str, ...]]]:
+    """Number the groups from 1 on; return the first id, each id's number by its place, the groups' values."""
+    places = [1 + DIMENSIONS.index(name) for name in by]
+    tests = [(1 + DIMENSIONS.index(name), set(accepted)) for name, accepted in filters.items()]
+    first = min((row[0] for row in dimensions), default=0)
+    of = bytearray(4 * (max((row[0] for row in dimensions), default=-1) + 1 - first))
+    numbers: dict[tuple[str, ...], int] = {}
+    for row in dimensions:
+        if all(row[place] in accepted for place, accepted in tests):
+            number = numbers.setdefault(tuple([row[place] for place in places]), len(numbers) + 1)
+            place = 4 * (row[0] - first)
+            of[place : place + 4] = number.to_bytes(4)
+    return first, bytes(of), list(numbers)
+
+
+def _message(row: _Row) -> Message:
+    return Message(row[0], _STATE.decode(row[1]), row[2], bool(row[3]))
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()

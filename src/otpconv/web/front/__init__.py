@@ -1,0 +1,1 @@
+"""What every request passes: connections, addresses, bodies, limits, credentials."""

@@ -1,0 +1,1 @@
+"""The explorer and the diagnosis of a request."""

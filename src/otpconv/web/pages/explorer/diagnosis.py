@@ -1,0 +1,86 @@
+"""A failing request, pasted: shows what `dialects.alibaba.diagnosis` finds wrong with it."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from otpconv.access.nonces import WINDOW_MS
+from otpconv.dialects.alibaba import Call
+from otpconv.dialects.alibaba.tutor.diagnosis import Diagnosis, diagnose
+from otpconv.dialects.alibaba.tutor.pasted import MAX_CHARS, Pasted, parse_pasted
+from otpconv.errors import InvalidRequest, UnknownAccessKey
+from otpconv.service.compose import Service
+from otpconv.web.front.body import Bodies
+from otpconv.web.front.callers import caller_of
+from otpconv.web.pages.forms import read_form, require_token
+from otpconv.web.pages.layout import Layout
+from otpconv.web.pages.visitors import Visitor
+
+PATH = "/explorer/diagnosis"
+
+
+class DiagnosisPage:
+    """`/explorer/diagnosis`."""
+
+    def __init__(self, service: Service, bodies: Bodies, layout: Layout) -> None:
+        """Take who knows keys and nonces, and what pages need."""
+        self._service = service
+        self._bodies = bodies
+        self._layout = layout
+
+    async def show(self, _: Request, visitor: Visitor) -> Response:
+        """Answer the form."""
+        return self._page(visitor, "")
+
+    async def run(self, request: Request, visitor: Visitor) -> Response:
+        """Answer what is wrong with the request of the form."""
+        form = await read_form(self._bodies, request)
+        require_token(form, visitor.signed_in.form_token)
+        text = form.get("request", "")
+        try:
+            pasted = parse_pasted(text)
+        except InvalidRequest as error:
+            return self._page(visitor, text, problem=error.text)
+        # Some hundred signatures are tried: the event loop has better things to do.
+        diagnosis = await self._service.questions.beside(
+            caller_of(visitor.key), lambda: self._diagnose(pasted, visitor)
+        )
+        return self._page(visitor, text, diagnosis=diagnosis)
+
+    def _diagnose(self, pasted: Pasted, visitor: Visitor) -> Diagnosis:
+        service, account = self._service, visitor.key.account
+        now = service.clock()
+
+        def secret_of(call: Call) -> str:
+            if call.security_token:
+                key = service.sessions.open(call.security_token, call.access_key_id, now)
+            else:
+                key = service.keys.get(call.access_key_id)
+            # Of other accounts nobody learns even that a key is there.
+            if key.account != account:
+                raise UnknownAccessKey(
+                    "No access key has this AccessKeyId; for those there are, run: otpconv keys list"
+                )
+            return key.secret
+
+        return diagnose(
+            pasted,
+            secret_of=secret_of,
+            others=service.keys.secrets(account),
+            was_used=lambda call: service.nonces.knows(call.access_key_id, call.nonce),
+            now=now,
+            window_ms=WINDOW_MS,
+        )
+
+    def _page(
+        self, visitor: Visitor, text: str, *, diagnosis: Diagnosis | None = None, problem: str = ""
+    ) -> Response:
+        return self._layout.page(
+            "diagnosis.html",
+            PATH,
+            visitor,
+            status=400 if problem else 200,
+            text=text,
+            problem=problem,
+            diagnosis=diagnosis,
+            max_chars=MAX_CHARS,
+        )

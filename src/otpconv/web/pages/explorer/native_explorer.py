@@ -1,0 +1,87 @@
+"""The explorer of the native API: a form for each call, its answer, and the curl command."""
+
+import base64
+import shlex
+from collections.abc import Mapping
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from otpconv.errors import NotFound
+from otpconv.web.front.body import Bodies
+from otpconv.web.pages.explorer.calling import Reply, Sent, call
+from otpconv.web.pages.explorer.native_calls import NativeCall
+from otpconv.web.pages.forms import read_form, require_token
+from otpconv.web.pages.layout import Layout
+from otpconv.web.pages.visitors import Visitor
+
+PATH = "/explorer/v1"
+
+
+class NativeExplorer:
+    """`/explorer/v1/CALL`."""
+
+    def __init__(
+        self,
+        calls: Mapping[str, NativeCall],
+        bodies: Bodies,
+        *,
+        layout: Layout,
+        app: ASGIApp,
+        public_url: str,
+    ) -> None:
+        """Take the calls there are, what pages need, what answers, and the URL that the command calls."""
+        self._bodies = bodies
+        self._layout = layout
+        self._app = app
+        self._public_url = public_url
+        self._calls = calls
+
+    async def show(self, request: Request, visitor: Visitor) -> Response:
+        """Answer the form of one call."""
+        called = self._called(request)
+        filled = {each.name: each.example for each in called.fields if each.mandatory}
+        return self._page(visitor, called, filled)
+
+    async def run(self, request: Request, visitor: Visitor) -> Response:
+        """Make a call."""
+        called = self._called(request)
+        form = await read_form(self._bodies, request)
+        require_token(form, visitor.signed_in.form_token)
+        given = {each.name: form.get(f"p-{each.name}", "") for each in called.fields}
+        sent = called.sent(given)
+        who = base64.b64encode(f"{visitor.key.access_key_id}:{visitor.key.secret}".encode()).decode()
+        authorized = Sent(
+            sent.method, sent.path, sent.query, {**sent.headers, "authorization": f"Basic {who}"}, sent.body
+        )
+        return self._page(visitor, called, given, await call(self._app, request, authorized))
+
+    def _called(self, request: Request) -> NativeCall:
+        called = self._calls.get(request.path_params["call"])
+        if called is None:
+            raise NotFound("There is no such call; /explorer lists them.")
+        return called
+
+    def _page(
+        self, visitor: Visitor, called: NativeCall, given: dict[str, str], reply: Reply | None = None
+    ) -> Response:
+        return self._layout.page(
+            "native.html",
+            f"{PATH}/{called.name}",
+            visitor,
+            called=called,
+            given=given,
+            reply=reply,
+            command=_curl(self._public_url, called.sent(given)),
+        )
+
+
+def _curl(public_url: str, sent: Sent) -> str:
+    """Return the command; the key it reads from variables."""
+    target = f"{public_url}{sent.path}{'?' if sent.query else ''}{sent.query}"
+    lines = [f'curl -u "$OTPCONV_ACCESS_KEY_ID:$OTPCONV_ACCESS_KEY_SECRET" {shlex.quote(target)}']
+    lines += [f"  -H {shlex.quote(f'{name}: {value}')}" for name, value in sent.headers.items()]
+    if sent.body:
+        lines.append(f"  -d {shlex.quote(sent.body.decode())}")
+    return " \\\n".join(lines) + "\n"

@@ -1,0 +1,1 @@
+"""The endpoint `/`, as the official SDKs call it."""

@@ -1,0 +1,73 @@
+"""AssumeRole at the RPC endpoint: a role and a caller who may assume it, against temporary credentials."""
+
+from starlette.types import Scope
+
+from otpconv.access.keys import AccessKey, Role
+from otpconv.access.policies.document import parse_document
+from otpconv.access.tokens import MAX_POLICY_CHARS, assumed_role_arn, role_arn
+from otpconv.dialects.alibaba import Answer, Call, GatewayError, RoleRequest, assumed, role_request
+from otpconv.errors import InvalidRequest, NotFound
+from otpconv.service.compose import Service
+from otpconv.web.front.gate import Gate
+
+
+def assume_role(
+    service: Service, gate: Gate, call: Call, key: AccessKey, *, scope: Scope, request_id: str, now: int
+) -> Answer:
+    """Return the answer to a call of AssumeRole whose caller is proven.
+
+    The answer must not go out before the call's nonce is on the disk: see `NonceLog.sync`.
+
+    Raises:
+        GatewayError: a parameter is missing or malformed, or there is no such role.
+        AccessDenied: the caller may not assume the role.
+        Throttled: the caller is over a limit.
+    """
+    wanted = role_request(call)
+    role = _role(service, key, wanted)
+    # Policies name a role as it was made. Who may not assume roles is not told which there are.
+    gate.admit(key, call.permission, scope, now, role_arn(wanted.account, role.name if role else wanted.role))
+    if role is None:
+        raise GatewayError("EntityNotExist.Role", "See: otpconv roles list")
+    _check_policy(wanted.policy)
+    try:
+        credentials = service.sessions.assume(
+            role,
+            session_name=wanted.session_name,
+            policy=wanted.policy,
+            duration_s=wanted.duration_s,
+            now=now,
+        )
+    except InvalidRequest as error:
+        raise GatewayError("InvalidParameter.DurationSeconds", error.text) from None
+    return assumed(
+        call,
+        request_id,
+        access_key_id=credentials.access_key_id,
+        secret=credentials.secret,
+        security_token=credentials.security_token,
+        expires_at=credentials.expires_at,
+        arn=assumed_role_arn(role.account, role.name, wanted.session_name),
+        # When it was made tells a role from one of the same name that was there before.
+        assumed_role_id=f"{role.created_at}:{wanted.session_name}",
+    )
+
+
+def _role(service: Service, key: AccessKey, wanted: RoleRequest) -> Role | None:
+    # To another account it is as if the role were not there.
+    if wanted.account != key.account:
+        return None
+    try:
+        return service.keys.role(wanted.account, wanted.role)
+    except NotFound:
+        return None
+
+
+def _check_policy(policy: str) -> None:
+    if len(policy) > MAX_POLICY_CHARS:
+        raise GatewayError("InvalidParameter.PolicyGrammar", f"It has at most {MAX_POLICY_CHARS} characters.")
+    if policy:
+        try:
+            parse_document(policy)
+        except InvalidRequest as error:
+            raise GatewayError("InvalidParameter.PolicyGrammar", error.text) from None

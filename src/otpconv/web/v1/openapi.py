@@ -1,0 +1,185 @@
+"""The description of the native API, made from the types that validate its requests and are its answers."""
+
+from typing import Any
+
+import msgspec
+
+from otpconv import __version__
+from otpconv.model import MESSAGE_ID_PATTERN, MESSAGE_ID_RULE
+from otpconv.rates import COMPARISONS, INTERVALS, LEVELS, ORDERS
+from otpconv.storage.contract import DIMENSIONS
+from otpconv.web.v1.native_types import (
+    ConversionIn,
+    Conversions,
+    MessageIn,
+    MessageOut,
+    Messages,
+    Problem,
+    Rates,
+    Recorded,
+)
+from otpconv.web.v1.rate_formats import FORMATS, LAG_HEADER
+
+_SCHEMAS = (ConversionIn, Conversions, MessageIn, MessageOut, Messages, Problem, Rates, Recorded)
+
+
+_LAG = {
+    LAG_HEADER: {
+        "description": "Reports acknowledged before the question that this answer lacks; 0 normally",
+        "schema": {"type": "integer"},
+    }
+}
+
+
+def document(public_url: str) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of the server at `public_url`."""
+    _, components = msgspec.json.schema_components(_SCHEMAS, ref_template="#/components/schemas/{name}")
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "otpconv",
+            "version": __version__,
+            "description": "Conversion rates of one-time passwords: verified / requested.",
+        },
+        "servers": [{"url": public_url}],
+        "security": [{"accessKey": []}],
+        "paths": {
+            "/v1/messages": {
+                "post": _post("recordMessages", "Record that messages were requested", MessageIn)
+            },
+            "/v1/conversions": {
+                "post": _post("recordConversions", "Record whether codes were typed back", ConversionIn)
+            },
+            "/v1/messages/{message_id}": {"get": _get_message()},
+            "/v1/rates": {"get": _get_rates()},
+            "/healthz": {"get": _probe("healthz", "Whether the process lives", {})},
+            "/readyz": {
+                "get": _probe("readyz", "Whether it does its work", {"503": _text("It does not, and why")})
+            },
+        },
+        "components": {
+            "schemas": components,
+            "securitySchemes": {
+                "accessKey": {
+                    "type": "http",
+                    "scheme": "basic",
+                    "description": "AccessKeyId and AccessKeySecret",
+                }
+            },
+        },
+    }
+
+
+def _post(operation: str, summary: str, item: type[MessageIn | ConversionIn]) -> dict[str, Any]:
+    envelope = Messages if item is MessageIn else Conversions
+    return {
+        "operationId": operation,
+        "summary": summary,
+        "description": "A bad item never harms its neighbours: it is rejected by its place. A `to` that is "
+        "not a phone number is ignored, by its place too, and the rest of the item is recorded; only a "
+        "conversion without message_id is rejected for it.",
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": _ref(envelope)},
+                "application/x-ndjson": {
+                    "schema": {"type": "string", "description": f"One {item.__name__} a line, 1 to 10,000"}
+                },
+            },
+        },
+        "responses": {
+            "200": _answer("What became of the batch", Recorded),
+            **_problems({"400", "401", "403", "413", "415", "429", "503"}),
+        },
+    }
+
+
+def _get_message() -> dict[str, Any]:
+    return {
+        "operationId": "getMessage",
+        "summary": "What is known of one message",
+        "parameters": [
+            {
+                "name": "message_id",
+                "in": "path",
+                "required": True,
+                "schema": {"type": "string", "pattern": f"^{MESSAGE_ID_PATTERN}$"},
+                "description": f"{MESSAGE_ID_RULE}; percent-encode what a path can't hold, e.g. / ? # %",
+            }
+        ],
+        "responses": {
+            "200": {**_answer("The message", MessageOut), "headers": _LAG},
+            **_problems({"401", "403", "404", "429", "503"}),
+        },
+    }
+
+
+def _get_rates() -> dict[str, Any]:
+    answer = _answer("The rates", Rates)
+    answer["headers"] = _LAG
+    answer["content"]["text/csv"] = {"schema": {"type": "string", "description": "A header row, then rows"}}
+    answer["content"]["application/vnd.apache.parquet"] = {"schema": {"type": "string", "format": "binary"}}
+    return {
+        "operationId": "getRates",
+        "summary": "Conversion rates of the messages requested in a window",
+        "parameters": [
+            {"name": name, "in": "query", "description": description, "schema": schema}
+            for name, description, schema in _rates_parameters()
+        ],
+        "responses": {"200": answer, **_problems({"400", "401", "403", "429", "503"})},
+    }
+
+
+def _rates_parameters() -> list[tuple[str, str, dict[str, Any]]]:
+    time = "Milliseconds since 1970 UTC, or ISO 8601"
+    orders = [*ORDERS, *(f"-{name}" for name in ORDERS)]
+    levels = "; ".join(f"{name}: {text}" for name, text in LEVELS.items())
+    filters = {"type": "array", "items": {"type": "string"}}
+    return [
+        ("start", f"{time}; default: 24 hours before the end", {"type": "string"}),
+        ("end", f"{time}; default: now. The window is half-open", {"type": "string"}),
+        ("interval", "Split the window; left out: one row", {"type": "string", "enum": list(INTERVALS)}),
+        ("by", f"Comma-separated dimensions: {', '.join(DIMENSIONS)}", {"type": "string"}),
+        ("tz", "IANA time zone of interval=1d; default: UTC", {"type": "string"}),
+        ("level", f"What is counted; {levels}", {"type": "string", "enum": list(LEVELS)}),
+        (
+            "compare",
+            "With the same hours of the day or week before, or with the time just before",
+            {"type": "string", "enum": list(COMPARISONS)},
+        ),
+        ("order", "Of the rows; after a minus, largest first", {"type": "string", "enum": orders}),
+        ("top", "So many groups, and one row for all others", {"type": "integer", "minimum": 1}),
+        (
+            "min_requested",
+            "Groups with less go into the row for all others",
+            {"type": "integer", "minimum": 0},
+        ),
+        ("format", "Goes before the header Accept", {"type": "string", "enum": list(FORMATS)}),
+        *((name, f"Only this {name}, or these; empty: not told", filters) for name in DIMENSIONS),
+    ]
+
+
+def _probe(operation: str, summary: str, others: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "operationId": operation,
+        "summary": summary,
+        "security": [],
+        "responses": {"200": _text("Yes"), **others},
+    }
+
+
+def _text(description: str) -> dict[str, Any]:
+    return {"description": description, "content": {"text/plain": {"schema": {"type": "string"}}}}
+
+
+def _answer(description: str, kind: type[msgspec.Struct]) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": _ref(kind)}}}
+
+
+def _problems(statuses: set[str]) -> dict[str, Any]:
+    content = {"application/problem+json": {"schema": _ref(Problem)}}
+    return {status: {"description": "Why not, in detail", "content": content} for status in sorted(statuses)}
+
+
+def _ref(kind: type[msgspec.Struct]) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{kind.__name__}"}

@@ -1,0 +1,109 @@
+"""The storage engines behind one handle: what knows which engine it is, is here and nowhere else."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Protocol
+
+from otpconv.model import Expiry, Report
+from otpconv.storage.contract import BOUNDS, Bounds, Entry, Follower, Journal, Ledger
+from otpconv.storage.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
+
+#: Some instant, ms: the time of recording where it makes no difference.
+NOW = 1_800_000_000_000
+#: Thousands of small commits: nobody pulls the plug here, so they need not wait for a disk.
+MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
+#: More than any test has in its journal.
+ALL = 1_000_000
+
+
+class Storage:
+    """A journal, and a ledger that follows it.
+
+    Attributes:
+        name: what the engine calls the journal.
+        new_journal, new_follower, new_ledger: open one more, as another process or thread does.
+    """
+
+    journal: Journal
+    follower: Follower
+    ledger: Ledger
+
+    def __init__(
+        self,
+        name: str,
+        journal: Callable[[], Journal],
+        follower: Callable[[], Follower],
+        ledger: Callable[[], Ledger],
+    ) -> None:
+        self.name = name
+        self.new_journal = journal
+        self.new_follower = follower
+        self.new_ledger = ledger
+        self.open()
+
+    def open(self) -> None:
+        self.journal, self.follower, self.ledger = self.new_journal(), self.new_follower(), self.new_ledger()
+
+    def close(self) -> None:
+        self.ledger.close()
+        self.follower.close()
+        self.journal.close()
+
+    def reopen(self) -> None:
+        """What a restart does."""
+        self.close()
+        self.open()
+
+    def append(self, *reports: Report | Expiry, recorded_at: int = NOW) -> int:
+        return self.journal.append([Entry(report) for report in reports], recorded_at)
+
+    def record(self, *reports: Report | Expiry) -> None:
+        """Bring reports into the journal and the ledger, in this order."""
+        for report in reports:
+            self.append(report)
+        self.apply_all()
+
+    def apply_all(self, limits: Sequence[int] = (ALL,)) -> None:
+        """Apply to the end of the journal, in transactions of up to `limits` entries by turns."""
+        turn = 0
+        while self.follower.cursor() < self.journal.head():
+            self.follower.apply(limits[turn % len(limits)])
+            turn += 1
+
+
+class Engine(Protocol):
+    """What a storage engine has to bring along to be tested."""
+
+    def __init__(self, root: Path) -> None: ...
+
+    def open(self, journal: str = "", bounds: Bounds = BOUNDS) -> AbstractContextManager[Storage]:
+        """Open a new ledger of a new journal, or of the one named `journal`; closed on leaving."""
+
+
+class SqliteEngine:
+    """Files below `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._names = count()
+
+    @contextmanager
+    def open(self, journal: str = "", bounds: Bounds = BOUNDS) -> Iterator[Storage]:
+        new = str(next(self._names))
+        ledger_path = self._root / f"{new}.ledger"
+        journal_path = self._root / f"{journal or new}.journal"
+        storage = Storage(
+            journal or new,
+            lambda: SqliteJournal(journal_path),
+            lambda: SqliteFollower(ledger_path, journal_path, bounds=bounds),
+            lambda: SqliteLedger(ledger_path),
+        )
+        try:
+            yield storage
+        finally:
+            storage.close()
+
+
+ENGINES: list[type[Engine]] = [SqliteEngine]

@@ -1,0 +1,92 @@
+"""A SQLite connection is for the thread that opened it, whatever it is asked for."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from otpconv.access.sealing import Sealer
+from otpconv.errors import Unavailable
+from otpconv.model import Expiry
+from otpconv.storage.contract import Entry
+from otpconv.storage.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
+from otpconv.storage.sqlite.access import SqliteKeyStore
+from otpconv.storage.sqlite.one_thread import Connection, WrongThread
+
+
+def in_another_thread(work: Callable[[], object]) -> object:
+    """Return what work returns or raises in another thread."""
+    outcome: list[object] = []
+
+    def run() -> None:
+        try:
+            outcome.append(work())
+        except Exception as error:  # noqa: BLE001 - it is looked at
+            outcome.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    return outcome[0]
+
+
+WORK: dict[str, Callable[[Connection], object]] = {
+    "execute": lambda connection: connection.execute("SELECT 1"),
+    "executemany": lambda connection: connection.executemany("SELECT ?", [(1,)]),
+    "with": lambda connection: connection.__enter__(),
+    "cursor": lambda connection: connection.cursor(),
+    "pragma": lambda connection: connection.pragma("user_version"),
+    "wal_checkpoint": lambda connection: connection.wal_checkpoint(),
+}
+
+
+@pytest.mark.parametrize("name", WORK)
+def test_a_connection_refuses_other_threads_and_serves_its_own(tmp_path: Path, name: str) -> None:
+    work = WORK[name]
+    connection = Connection(str(tmp_path / "file.sqlite"))
+    assert isinstance(in_another_thread(lambda: work(connection)), WrongThread)
+    assert connection.execute("SELECT 1").get == 1
+    work(connection)
+    connection.close()
+
+
+def test_the_journal_and_the_follower_belong_to_the_thread_that_opened_them(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path / "journal.sqlite")
+    follower = SqliteFollower(tmp_path / "ledger.sqlite", tmp_path / "journal.sqlite")
+    entries = [Entry(Expiry(0, 0))]
+    for work in (
+        lambda: journal.append(entries, 0),
+        lambda: journal.append(entries * 2, 0),
+        journal.head,
+        lambda: journal.nonces(0, 1),
+        lambda: follower.apply(10),
+        follower.cursor,
+    ):
+        # What is not SQLite's own may be mapped at the border.
+        assert isinstance(in_another_thread(work), WrongThread | Unavailable)
+    assert journal.append(entries, 0) == 1
+    assert follower.apply(10) == 1
+    follower.close()
+    journal.close()
+
+
+def test_the_ledger_and_the_access_keys_are_for_any_thread_each_with_a_connection_of_its_own(
+    tmp_path: Path,
+) -> None:
+    journal = SqliteJournal(tmp_path / "journal.sqlite")
+    SqliteFollower(tmp_path / "ledger.sqlite", tmp_path / "journal.sqlite").close()
+    ledger = SqliteLedger(tmp_path / "ledger.sqlite")
+    store = SqliteKeyStore(tmp_path / "access.sqlite", Sealer(bytes(32)), lambda: 0)
+    key = store.create("default", "olga", "AdministratorAccess")
+    for ask in (lambda: ledger.unmatched(1), lambda: [each.access_key_id for each in store.list()]):
+        assert ask() == in_another_thread(ask) == ask()
+    assert in_another_thread(store.changed) is True  # it has seen nothing yet
+    store.list()
+    assert store.changed() is False
+    in_another_thread(lambda: store.set_active(key.access_key_id, active=False))
+    assert store.changed() is True
+    assert [each.active for each in store.list()] == [False]
+    ledger.close()
+    store.close()
+    journal.close()
