@@ -243,7 +243,9 @@ NO_BOUND_NEEDED: dict[str, tuple[str, ...]] = {
         "web.server._serve",
     ),
     "one at a time: it is only begun when the one before has ended": (
+        "web.drawing.Drawer._ending",
         "web.drawing.Drawer._warming",
+        "web.drawing._Process.end",
         "web.server._renew",
         "web.worker.Workers._retiring",
     ),
