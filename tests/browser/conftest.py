@@ -75,7 +75,8 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalServ
     """A server with a million messages of two days, and what is true of them: one route broke 5 hours ago."""
     traffic = Traffic(1_000_000, wall_clock())
     server = LocalServer(tmp_path_factory.mktemp("broken") / "data")
-    server.data.mkdir()
+    with server:
+        pass  # makes the keys
     traffic.fill(server.data)
     with server:
         yield server, traffic

@@ -23,7 +23,7 @@ class Heard(NamedTuple):
 
     @property
     def native(self) -> bool:
-        return self.target.startswith("/v1/")
+        return urlsplit(self.target).path.startswith("/v1/")  # a proxy is given the whole URL
 
     @property
     def reports(self) -> list[dict[str, Any]]:

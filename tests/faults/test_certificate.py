@@ -222,7 +222,7 @@ def test_an_expiry_is_measured_and_warned_of(
         return round((float(line.removeprefix(name)) - wall_clock() / 1000) / 86_400, 1)
 
     assert left() == 3
-    assert server.log.read_text().count(f"the certificate in {cert} expires at") == 1
+    eventually(lambda: server.log.read_text().count(f"the certificate in {cert} expires at"), 1)
     later, its_key = expiring(tmp_path, "later", days=90)
     trusting.load_verify_locations(str(later))
     its_key.rename(key)

@@ -8,6 +8,7 @@ import pytest
 
 from otpconv.clock import wall_clock
 from otpconv.config import Settings, load
+from otpconv.ledger.turns import Caller
 from otpconv.model import Conversion, Report, Requested
 from otpconv.service.compose import Service
 from otpconv.service.upkeep import inspect_storage, rebuild_ledger
@@ -38,7 +39,7 @@ def serve(settings: Settings, off: int, *reports: Report) -> tuple[set[str], int
         await service.start()
         try:
             await service.intake.record(reports)
-            found, lag = await service.ask(known)
+            found, lag = await service.questions.ask(Caller(1, "key"), known, lambda found, lag: (found, lag))
             assert lag == 0
             return found
         finally:

@@ -27,7 +27,7 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
     ),
     "a version, a code or a position that a format or a protocol fixes": (
         "__main__._MISCONFIGURED",
-        "access.conditions._LOW_32_BITS",
+        "access.policies.conditions._LOW_32_BITS",
         "access.nonce_log._FLOOR",
         "access.policies.patterns._PARTS",
         "access.sealing._FOREIGN_RIGHTS",
@@ -243,7 +243,9 @@ NO_BOUND_NEEDED: dict[str, tuple[str, ...]] = {
         "web.server._serve",
     ),
     "one at a time: it is only begun when the one before has ended": (
+        "charts.drawing.Drawer._ending",
         "charts.drawing.Drawer._warming",
+        "charts.drawing._Process.end",
         "web.server._renew",
         "web.worker.Workers._retiring",
     ),
@@ -252,7 +254,7 @@ NO_BOUND_NEEDED: dict[str, tuple[str, ...]] = {
         "cli.serve._run.started",
         "config._origin",
         "config._parsed",
-        "ledger.sqlite.connection.statements",
+        "storage.sqlite.connection.statements",
         "web.pages.static.StaticFiles.__init__",
         "web.pages.static.StaticFiles._files",
         "web.pages.static.StaticFiles._urls",
@@ -262,7 +264,7 @@ NO_BOUND_NEEDED: dict[str, tuple[str, ...]] = {
         "cli.importing.checkpoint.Checkpoint.load",
         "reporter.inspection._claimed",
         "reporter.numbers.Numbers._cipher",
-        "upkeep.copy_state",
+        "service.upkeep.copy_state",
     ),
     "what the demo and the benchmark made themselves": (
         "cli.calls.Connections._open",

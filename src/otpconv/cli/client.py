@@ -1,5 +1,6 @@
 """Talking to a server over HTTP, for the sub-commands that do."""
 
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,7 @@ class Client:
         self.access_key_id, self.access_key_secret = key.access_key_id, key.access_key_secret
         self.security_token = key.security_token
         self.http = httpx.Client(base_url=self.endpoint, timeout=_TIMEOUT_S, follow_redirects=False)
+        weakref.finalize(self, self.http.close)
 
     def call(
         self,

@@ -154,6 +154,7 @@ GATEWAY = [
     (errors.BodyTooSlow, 408, "BodyTooSlow"),
     (errors.UnsupportedMediaType, 415, "UnsupportedMediaType"),
     (errors.InvalidRequest, 400, "InvalidParameter"),
+    (errors.AnswerTooLarge, 400, "InvalidParameter"),
     (errors.Refused, 400, "InvalidParameter"),
     (errors.Unavailable, 503, "ServiceUnavailable"),
     (errors.Misconfigured, 500, "InternalError"),
