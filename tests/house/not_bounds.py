@@ -224,6 +224,8 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
         "reporter.spool._BROKEN_AGAIN_S",
         "reporter.spool._FULL_AGAIN_S",
         "reporter.tally._TOLD_EVERY_S",
+        "lock_sharing.ALONE_S",
+        "lock_sharing.SHARED_S",
         "service.compose._FORGET_EVERY_S",
         "web.front.connections.LOG_EVERY_S",
         "web.pages.signed_in._RENEW_MS",

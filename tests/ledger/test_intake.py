@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -184,6 +185,31 @@ def test_a_large_batch_of_one_client_lets_others_in_between(desk: Desk) -> None:
     run(main)
     assert order == ["small", "large"]
     assert [len(entries) for entries in desk.journal.appends] == [CHUNK + 1, CHUNK, 1]
+
+
+@pytest.mark.parametrize("clients", [2, 5, 9])
+def test_a_single_report_waits_for_one_chunk_however_many_large_batches_there_are(
+    desk: Desk, clients: int
+) -> None:
+    async def main() -> None:
+        large = [
+            desk.intake.record([Requested(1, f"{client} {n}", DAY) for n in range(3 * CHUNK)])
+            for client in range(clients)
+        ]
+        working = asyncio.gather(*large)
+        for n in range(3 * clients):
+            await desk.intake.submit([Entry(Requested(1, f"single {n}", DAY))])
+        await working
+
+    run(main)
+    assert max(len(entries) for entries in desk.journal.appends) <= CHUNK + 1
+    singles = [
+        place
+        for place, entries in enumerate(desk.journal.appends)
+        for entry in entries
+        if isinstance(entry.report, Requested) and entry.report.message_id.startswith("single")
+    ]
+    assert all(later - earlier <= 2 for earlier, later in pairwise(singles))
 
 
 def test_what_adds_nothing_is_not_written_again(desk: Desk) -> None:

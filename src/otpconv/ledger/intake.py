@@ -74,6 +74,7 @@ class Intake:
         self._batches: deque[_Batch] = deque()
         self._waiting = 0
         self._aside: asyncio.Task[None] | None = None
+        self._chunks = asyncio.Lock()
 
     @property
     def is_full(self) -> bool:
@@ -127,6 +128,8 @@ class Intake:
     async def record(self, reports: Sequence[Report]) -> list[Outcome]:
         """Queue many reports and wait for all; a large batch is several commits, with others' in between.
 
+        One chunk of such batches is queued at a time, so a single report waits for one at most.
+
         Raises:
             Unavailable: the storage failed; what it had recorded before stays, and a repeat does no harm.
         """
@@ -136,10 +139,14 @@ class Intake:
         for report in reports:
             cost += _cost(report)
             if chunk and cost > CHUNK:
-                outcomes += await self.submit(chunk)
+                outcomes += await self._submit_alone(chunk)
                 chunk, cost = [], _cost(report)
             chunk.append(Entry(report))
-        return outcomes + await self.submit(chunk) if chunk else outcomes
+        return outcomes + await self._submit_alone(chunk) if chunk else outcomes
+
+    async def _submit_alone(self, chunk: list[Entry]) -> list[Outcome]:
+        async with self._chunks:
+            return await self.submit(chunk)
 
     async def drain(self) -> None:
         """Wait until nothing waits for a commit any more."""

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from otpconv import lock_sharing
 from otpconv.errors import OtpconvError
 from otpconv.storage.contract import Entry, Journal
 
@@ -76,9 +77,10 @@ class JournalWriter:
         """
         self._waiting.append(time.monotonic())
         try:
-            upto, took_s = await asyncio.get_running_loop().run_in_executor(
-                self._thread, self._append_in_thread, entries, recorded_at
-            )
+            with lock_sharing.shared():
+                upto, took_s = await asyncio.get_running_loop().run_in_executor(
+                    self._thread, self._append_in_thread, entries, recorded_at
+                )
         except Exception as error:
             self._note(self.waiting_s(), error)
             raise

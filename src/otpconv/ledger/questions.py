@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TypeVar
 
+from otpconv import lock_sharing
 from otpconv.ledger.freshness import Freshness
 from otpconv.ledger.turns import Caller, Turns
 from otpconv.storage import deadline
@@ -79,10 +80,15 @@ class Questions:
         loop = asyncio.get_running_loop()
         await self._turns.take(caller)
         running = self._threads.submit(timed)
+        lock_sharing.begin()
+
+        def ended() -> None:
+            lock_sharing.end()
+            self._turns.release(caller)
 
         def release() -> None:
             with suppress(RuntimeError):  # the loop is closed: nobody waits
-                loop.call_soon_threadsafe(self._turns.release, caller)
+                loop.call_soon_threadsafe(ended)
 
         # Not at the end of this task: the thread goes on when the task is cancelled.
         running.add_done_callback(lambda _: release())

@@ -28,6 +28,7 @@ from otpconv.web.front.body import Bodies, has_body
 from otpconv.web.front.failures import FailureLog
 from otpconv.web.front.gate import Gate
 from otpconv.web.front.outgoing import Outgoing
+from otpconv.web.front.pace import Pace
 from otpconv.web.pages import OneTimeLinks, Pages
 from otpconv.web.rpc.endpoint import Respond, RpcEndpoint, new_request_id
 from otpconv.web.v1.metrics import MetricsEndpoint
@@ -57,6 +58,7 @@ class App:
         """Take the service, its gate, the links that sign in, and our URL (no slash at the end)."""
         self._bodies = Bodies(gate.peers)
         self._outgoing = Outgoing()
+        self._pace = Pace()
         self._gate = gate
         self._public_url = public_url
         self.failures = FailureLog()
@@ -112,6 +114,7 @@ class App:
 
     async def _rest(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] not in _ALWAYS_OPEN:
+            await self._pace.turn()
             try:
                 self._gate.require_tls(scope)
             except NeedsTls as error:
@@ -136,7 +139,7 @@ class App:
         self._count(scope.get("otpconv.action", ""), scope.get("otpconv.code", "OK"))
 
     def _starlette(self, service: Service, gate: Gate, public_url: str) -> ASGIApp:
-        native = NativeApi(service, self._bodies, gate)
+        native = NativeApi(service, self._bodies, gate, self._pace)
         pages = self._pages
         openapi = msgspec.json.encode(document(public_url))
 

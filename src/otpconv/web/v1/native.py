@@ -1,7 +1,7 @@
 """The native API: batches of messages and conversions, one message, and rates, as JSON."""
 
-import asyncio
 import base64
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -20,6 +20,7 @@ from otpconv.storage.contract import Ledger
 from otpconv.web.front.body import Bodies
 from otpconv.web.front.callers import Callers, caller_of
 from otpconv.web.front.gate import Gate
+from otpconv.web.front.pace import Pace
 from otpconv.web.v1.batches import BatchReader, conversion, rejected, requested, without_number
 from otpconv.web.v1.known import look_up
 from otpconv.web.v1.native_types import (
@@ -34,8 +35,8 @@ from otpconv.web.v1.native_types import (
 from otpconv.web.v1.rate_formats import LAG_HEADER, rates_response, wanted_format
 from otpconv.web.v1.rates_out import Notes, notes, rates_out, row_out
 
-#: Items of a batch that are read at a time, in some 5 ms: a number costs 50 µs.
-SLICE = 100
+#: How long the items of a batch are read at a time, s; then others have their turn of the event loop.
+SLICE_S = 0.003
 
 _MESSAGES = BatchReader("messages", Messages, MessageIn)
 _CONVERSIONS = BatchReader("conversions", Conversions, ConversionIn)
@@ -46,9 +47,10 @@ _Item = TypeVar("_Item", MessageIn, ConversionIn)
 class NativeApi:
     """The handlers of `/v1`."""
 
-    def __init__(self, service: Service, bodies: Bodies, gate: Gate) -> None:
-        """Take where reports go and questions are answered, the reader of bodies, and the gate."""
+    def __init__(self, service: Service, bodies: Bodies, gate: Gate, pace: Pace) -> None:
+        """Use the service for reports and questions, and the pace for long batches."""
         self._service = service
+        self._pace = pace
         self._bodies = bodies
         self._gate = gate
         self._callers = Callers(service, gate)
@@ -136,9 +138,11 @@ class NativeApi:
             ignored: list[Ignored] = []
             reports: list[Report] = []
             places: list[int] = []
+            until = time.perf_counter() + SLICE_S
             for index, item in enumerate(items):
-                if index % SLICE == SLICE - 1:
-                    await asyncio.sleep(0)  # a batch may take a second, and others wait for the event loop
+                if time.perf_counter() > until:
+                    await self._pace.turn()  # a batch may take a second, and others wait for the event loop
+                    until = time.perf_counter() + SLICE_S
                 if isinstance(item, Rejected):
                     rejects.append(item)
                     continue

@@ -14,12 +14,12 @@ from msgspec import DecodeError, Raw, Struct, json
 from otpconv.dialects.alibaba.wire.refusal import GatewayError, invalid
 from otpconv.dialects.alibaba.wire.signature import canonical
 
-#: A query or a body of more is not read: the longest sensible request has less than 2 KiB.
-MAX_BYTES = 128 * 1024
+#: A query or a body of more is not read: a report has less than 2 KiB, a session policy up to 24.
+MAX_BYTES = 32 * 1024
 #: Parameters of a query or a body at most; the operation with the most has 20.
-MAX_PARAMETERS = 1_000
+MAX_PARAMETERS = 100
 #: Values in a JSON body at most, with all lists and objects in it, counted by the characters between them.
-MAX_VALUES = 10_000
+MAX_VALUES = 1_000
 
 # Control characters have no place in any parameter, and NUL none in a database's text.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
