@@ -25,14 +25,27 @@ from otpconv.service.compose import open_key_store
 # importmode=importlib adds nothing to the path: `from web.wire import …` needs it.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from campaigns import rounds
 from storage.engines import ENGINES, MEMORY, Engine, Storage
 from web.wire import NO_TLS
 
 _T = TypeVar("_T")
 
 # The machine that tests may have others to serve: how long an example takes says nothing.
-settings.register_profile("tests", deadline=None)
+settings.register_profile("tests", deadline=None, max_examples=rounds(100))
 settings.load_profile("tests")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start the long tests first, and give every other module to one worker as a whole.
+
+    A long test is a unit of work of its own unless it has an `xdist_group`: tests in a group share the
+    fixtures of their module or session.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    for item in items:
+        if not any(item.iter_markers("xdist_group")) and item.get_closest_marker("long") is None:
+            item.add_marker(pytest.mark.xdist_group(item.location[0]))
 
 
 @pytest.fixture(scope="session")

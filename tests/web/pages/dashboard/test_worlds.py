@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from benchmarks.worlds import World
+from campaigns import rounds
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
@@ -257,7 +258,7 @@ def test_where_nothing_can_be_said_nothing_is_called_fine(visit: Visit, name: st
     back_ms=st.integers(0, 12 * DAY_MS),
     length_ms=st.integers(1, 40 * DAY_MS),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=rounds(60), deadline=None)
 def test_every_view_is_answered(  # noqa: PLR0917
     worlds: Worlds,
     visit: Visit,
