@@ -155,6 +155,7 @@ def counted(ledger_path: Path) -> set[str]:
         return {message.message_id for message in ledger.messages(1)}
 
 
+@pytest.mark.long("every example writes and checks a whole journal")
 @given(damage=DAMAGES)
 @settings(max_examples=rounds(120))
 def test_damage_is_found_and_named_and_set_aside_leaves_all_the_rest(damage: Damage) -> None:
