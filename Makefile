@@ -17,16 +17,28 @@ DATA ?=
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help serve test lint bench lock clean
+.PHONY: help serve test campaign lint bench lock clean
+
+# The tests start hundreds of processes of otpconv; each would compile every module again.
+unexport PYTHONDONTWRITEBYTECODE
+
+# Many tests wait for a server or a browser, so there are more workers than cores. `make test WORKERS=0` uses none.
+WORKERS ?= 4
+PYTEST = $(BIN)/python -m pytest --no-header --numprocesses=$(WORKERS) --dist=loadgroup --no-loadscope-reorder --durations=20
+# Percent of the rounds that `make campaign` runs; the tests alone run 20 %.
+CAMPAIGN ?= 100
 
 help:  ## list what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 serve: $(VENV)/.server  ## run the server; HOST=, PORT= and DATA= are its options
 	@exec $(BIN)/otpconv serve $(if $(HOST),--host '$(HOST)') $(if $(PORT),--port '$(PORT)') $(if $(DATA),--data '$(DATA)')
 
 test: $(VENV)/.dev  ## run the tests; ARGS='-k signature' goes to pytest
-	@$(BIN)/python -m pytest --no-header $(ARGS)
+	@$(PYTEST) $(ARGS)
+
+campaign: $(VENV)/.dev  ## run the tests of many rounds in their long form; CAMPAIGN=25 runs a quarter of it
+	@CAMPAIGN=$(CAMPAIGN) $(PYTEST) -m 'campaign or hypothesis' $(ARGS)
 
 lint: $(VENV)/.dev  ## ruff, mypy and the import rules
 	@$(BIN)/ruff check --quiet .

@@ -1,6 +1,5 @@
 """Servers for the tests: real processes, started through the command line."""
 
-import contextlib
 import hashlib
 import os
 import shutil
@@ -25,14 +24,42 @@ from otpconv.service.compose import open_key_store
 # importmode=importlib adds nothing to the path: `from web.wire import …` needs it.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from campaigns import rounds
+from debian import one_at_a_time
 from storage.engines import ENGINES, MEMORY, Engine, Storage
 from web.wire import NO_TLS
 
 _T = TypeVar("_T")
 
+#: A test that takes more than this has to give a reason, s.
+LONG_S = 10
+
 # The machine that tests may have others to serve: how long an example takes says nothing.
-settings.register_profile("tests", deadline=None)
+settings.register_profile("tests", deadline=None, max_examples=rounds(100))
 settings.load_profile("tests")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start the long tests first, and give every other module to one worker as a whole.
+
+    A long test is a unit of work of its own unless it has an `xdist_group`: tests in a group share the
+    fixtures of their module or session.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    for item in items:
+        if not any(item.iter_markers("xdist_group")) and item.get_closest_marker("long") is None:
+            item.add_marker(pytest.mark.xdist_group(item.location[0]))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the tests that took more than 10 s and do not say why."""
+    reports = [each for outcome in ("passed", "failed") for each in terminalreporter.getreports(outcome)]
+    for report in reports:
+        if report.duration > LONG_S and "long" not in report.keywords:
+            took = f"{report.nodeid} took {report.duration:.0f} s ({report.when})"
+            terminalreporter.write_line(
+                f"{took}. Make it shorter, or give the reason with @pytest.mark.long."
+            )
 
 
 @pytest.fixture(scope="session")
@@ -135,22 +162,26 @@ def node_modules(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
     cache = request.config.cache
     folder = cache.mkdir("node") if cache else tmp_path_factory.mktemp("node")
     installed = folder / hashlib.sha256(wanted.read_bytes()).hexdigest()[:16]
-    if not installed.exists():
+    with one_at_a_time("npm"):
         # Beside its place and then moved, so that it is there as a whole or not at all.
-        with tempfile.TemporaryDirectory(dir=folder) as parent:
-            unfinished = Path(parent) / "sdks"
-            unfinished.mkdir()
-            shutil.copy(wanted, unfinished)
-            subprocess.run(  # noqa: S603 - our own command
-                [npm, "install", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund"],
-                cwd=unfinished,
-                check=True,
-                capture_output=True,
-                timeout=300,
-            )
-            with contextlib.suppress(OSError):  # another run was faster
-                unfinished.rename(installed)
+        if not installed.exists():
+            _npm_install(npm, wanted, installed)
     return installed / "node_modules"
+
+
+def _npm_install(npm: str, wanted: Path, installed: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=installed.parent) as parent:
+        unfinished = Path(parent) / "sdks"
+        unfinished.mkdir()
+        shutil.copy(wanted, unfinished)
+        subprocess.run(  # noqa: S603 - our own command
+            [npm, "install", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund"],
+            cwd=unfinished,
+            check=True,
+            capture_output=True,
+            timeout=300,
+        )
+        unfinished.rename(installed)
 
 
 def _client(server: LocalServer, key: AccessKey) -> httpx.Client:

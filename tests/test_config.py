@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings as hypothesis_settings, strategies as st
 
 import otpconv
+from campaigns import rounds
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import OTHER_VARIABLES, Settings, load, unknown_variables
 from otpconv.errors import Misconfigured
@@ -38,7 +39,7 @@ def refusal() -> str:
 
 
 @given(st.lists(st.sampled_from(NETWORKS), max_size=3))
-@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=rounds(20))
 def test_a_toml_list_a_text_and_a_variable_give_the_same_networks(write: Write, networks: list[str]) -> None:
     write(f"trusted_proxies = {json.dumps(networks)}")
     as_list = load().trusted_networks()
@@ -51,7 +52,7 @@ def test_a_toml_list_a_text_and_a_variable_give_the_same_networks(write: Write, 
 
 
 @given(st.sampled_from(sorted(Settings.model_fields)), st.data())
-@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=rounds(60))
 def test_a_misspelled_setting_is_named_with_its_file_line_and_the_nearest(
     write: Write, name: str, data: st.DataObject
 ) -> None:

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
+from campaigns import rounds
 from otpconv.access.keys import AccessKey
 from otpconv.cli.importing.records import Reader
 from otpconv.cli.importing.spreadsheet import REPAIRS
@@ -94,7 +95,7 @@ def test_what_is_not_an_id_is_refused_with_the_rule_in_words(text: str) -> None:
     assert "regex" not in in_words(caught.value)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=rounds(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.sampled_from(REAL) | IDS)
 def test_an_id_is_taken_by_every_wire_and_found_by_its_path(
     server: LocalServer, native: httpx.Client, admin: AccessKey, text: str
@@ -115,7 +116,7 @@ def test_an_id_is_taken_by_every_wire_and_found_by_its_path(
     assert found.json["message_id"] == text
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=rounds(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=OTHERS.filter(lambda text: text.isprintable() and text.strip() == text))
 def test_what_is_not_an_id_is_refused_by_every_wire_in_the_same_words(
     server: LocalServer, native: httpx.Client, admin: AccessKey, text: str
@@ -137,7 +138,7 @@ def test_what_is_not_an_id_is_refused_by_every_wire_in_the_same_words(
         assert RULE in answer["Message"]
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=rounds(15), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.sampled_from(REAL) | IDS)
 def test_the_page_of_a_message_is_found_by_its_id_also_after_a_sign_in(
     server: LocalServer, native: httpx.Client, admin: AccessKey, text: str

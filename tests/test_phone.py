@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from phonenumbers import carrier
 
+from campaigns import rounds
 from otpconv.errors import InvalidNumber, Misconfigured
 from otpconv.phone import NumberHash, Phone, parse, region_of
 
@@ -66,7 +67,7 @@ def test_the_mobile_examples_of_all_regions_are_accepted_with_the_carrier_phonen
             assert phone.carrier == carrier.name_for_number(number, "en")
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=rounds(500), deadline=None)
 @given(
     code=st.sampled_from(sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)),
     national=st.text("0123456789", max_size=16),
@@ -230,7 +231,7 @@ WRAPPED = [
 SCRIPTS = ["0", "\u0660", "\u06f0", "\u0966", "\u09e6", "\uff10", "\U0001d7ce"]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=rounds(500), deadline=None)
 @given(
     e164=st.sampled_from(E164),
     wrapped=st.sampled_from(WRAPPED),
@@ -289,7 +290,7 @@ def test_without_a_region_no_country_is_guessed(text: str) -> None:
     assert "+4915112345678" in refusal.value.text
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=rounds(500), deadline=None)
 @given(text=st.text("0123456789", max_size=16), region=st.sampled_from(["", "CN", "DE", "US", "IT", "AR"]))
 def test_digits_without_a_plus_give_a_valid_number_that_ends_in_them_or_none(text: str, region: str) -> None:
     try:

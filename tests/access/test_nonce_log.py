@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from campaigns import rounds
 from otpconv.access import nonce_log
 from otpconv.access.nonce_log import NonceLog
 from otpconv.access.nonces import WINDOW_MS, NonceGuard
@@ -31,7 +32,7 @@ def opened(folder: Path) -> tuple[NonceLog, NonceGuard]:
     return log, guard
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=rounds(150), deadline=None)
 @given(STEPS)
 def test_no_call_is_ever_admitted_twice_whatever_clock_and_restarts_do(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int, int]]

@@ -3,6 +3,7 @@ import contextlib
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from campaigns import rounds
 from otpconv.access.nonces import WINDOW_MS, NonceGuard
 from otpconv.clock import duration, iso_8601
 from otpconv.errors import OtpconvError, ReplayedNonce, StaleTimestamp, Unavailable
@@ -202,7 +203,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=rounds(400), deadline=None)
 @given(steps=STEPS, capacity=st.integers(1, 12))
 def test_no_order_of_times_restarts_or_sizes_lets_a_request_in_twice(
     steps: list[tuple[int, int, int, bool]], capacity: int
@@ -226,7 +227,7 @@ def test_no_order_of_times_restarts_or_sizes_lets_a_request_in_twice(
         admitted.append((fingerprint, signed_at))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=rounds(300), deadline=None)
 @given(
     requests=st.lists(st.tuples(st.integers(-900, 900), st.integers(0, 3)), max_size=80),
     capacity=st.integers(1, 20),
@@ -243,7 +244,7 @@ def test_while_time_goes_forward_no_request_signed_now_is_stale(
         guard.check_time(now, now)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=rounds(300), deadline=None)
 @given(
     requests=st.lists(st.tuples(st.integers(0, 5), st.integers(-900, 900), st.integers(0, 300)), max_size=60)
 )

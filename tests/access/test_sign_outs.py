@@ -6,6 +6,7 @@ import apsw
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from campaigns import rounds
 from otpconv.access.keys import AccessKey, KeyRing
 from otpconv.access.sealing import Sealer
 from otpconv.access.sign_outs import MOST_A_KEY, SignOuts
@@ -108,7 +109,7 @@ def test_more_sign_outs_than_are_kept_end_every_sign_in_of_the_key(desk: Desk) -
         desk.restart()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=rounds(30), deadline=None)
 @given(
     st.lists(
         st.tuples(

@@ -20,7 +20,10 @@ Consume = Callable[..., "subprocess.Popen[str]"]
 _numbers = count(1)
 
 
-@pytest.fixture(scope="session", params=BROKERS)
+# The tests of a broker are one unit of work, so that it starts once.
+@pytest.fixture(
+    scope="session", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in BROKERS]
+)
 def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """A running broker that many tests share, each with a stream of its own."""
     kind = BROKERS[request.param]

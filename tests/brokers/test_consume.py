@@ -57,6 +57,7 @@ def test_what_is_published_twice_is_in_the_ledger_once(
     eventually(counted(own), (310, 310))
 
 
+@pytest.mark.long("8,000 reports, and four consumers that start")
 def test_consumers_that_are_killed_lose_nothing_and_nothing_counts_twice(
     transport: Transport, url: str, start_consumer: Consume, own: httpx.Client, eventually: Eventually
 ) -> None:

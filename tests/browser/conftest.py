@@ -1,11 +1,7 @@
 """Debian's Chromium for the tests, watched: what it complains of, and where it calls."""
 
 import json
-import os
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,6 +9,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from browser.broken_route import Traffic
+from campaigns import rounds
+from debian import program
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
@@ -27,20 +25,7 @@ NOWHERE = "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """Debian's Chromium; installed where that is ours to do."""
-    found = shutil.which("chromium")
-    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        install = (
-            "apt-get -qq update && apt-get -qq install --no-install-recommends chromium fonts-dejavu-core"
-        )
-        environment = {"PATH": os.defpath, "DEBIAN_FRONTEND": "noninteractive"}
-        with suppress(subprocess.SubprocessError):
-            subprocess.run(  # noqa: S602 - our own words
-                install, shell=True, check=True, capture_output=True, timeout=300, env=environment
-            )
-        found = shutil.which("chromium")
-    if found is None:
-        pytest.skip("there is no chromium here, and it is not ours to install: apt-get install chromium")
-    return found
+    return program("chromium", "chromium", "fonts-dejavu-core")
 
 
 # Of a module: while playwright runs, no other test of this process could use asyncio.
@@ -72,8 +57,8 @@ def called(log: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalServer, Traffic]]:
-    """A server with a million messages of two days, and what is true of them: one route broke 5 hours ago."""
-    traffic = Traffic(1_000_000, wall_clock())
+    """A server with messages of two days, and what is true of them: one route broke 5 hours ago."""
+    traffic = Traffic(rounds(1_000_000), wall_clock())
     server = LocalServer(tmp_path_factory.mktemp("broken") / "data")
     with server:
         pass  # makes the keys

@@ -1,4 +1,4 @@
-"""The dashboard in a browser, on a million messages in which one provider broke in one country."""
+"""The dashboard in a browser, on many messages in which one provider broke in one country."""
 
 import csv
 import io
@@ -16,6 +16,12 @@ from browser.test_pages import inspect
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
+
+# One unit of work: the ledger is filled once.
+pytestmark = [
+    pytest.mark.xdist_group("dashboard"),
+    pytest.mark.long("fills a ledger with hundreds of thousands of messages"),
+]
 
 Open = Callable[..., Page]
 Broken = tuple[LocalServer, Traffic]

@@ -19,6 +19,8 @@ from typer.testing import CliRunner
 from otpconv.cli.local_server import LocalServer
 from otpconv.cli.main import app
 
+pytestmark = pytest.mark.long("each test starts a server and runs several commands")
+
 COMMANDS = (
     "serve",
     "report",

@@ -13,13 +13,14 @@ from urllib.parse import quote, urlsplit
 import httpx
 import pytest
 
+from campaigns import rounds
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
 from otpconv.storage.sqlite import SqliteLedger
 from web.wire import FORM, Request, administrator, v1, v3
 
-MUTATIONS = 10_000
+MUTATIONS = rounds(10_000)
 CONNECTIONS = 100
 SEED = 20_261_124
 UNFINISHED_S = 1.0
@@ -128,6 +129,8 @@ def recorded(status: int, body: bytes) -> int:
     return int(b'"ResponseCode":"OK"' in body.replace(b" ", b"") or b"<ResponseCode>OK" in body)
 
 
+@pytest.mark.long("thousands of requests, and 1 s for each that looks unfinished")
+@pytest.mark.campaign
 def test_ten_thousand_damaged_requests_never_break_the_server_nor_get_in_unanswered(
     make_server: Callable[..., LocalServer],
 ) -> None:

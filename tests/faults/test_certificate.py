@@ -135,6 +135,7 @@ def test_a_renewed_certificate_is_served_to_new_connections_and_no_request_fails
         assert acknowledged <= {message.message_id for message in ledger.messages(1)}
 
 
+@pytest.mark.long("the server closes an idle connection after 30 s")
 def test_connections_from_before_a_renewal_are_answered_and_then_closed(
     site: Site, eventually: Callable[..., None]
 ) -> None:
@@ -169,6 +170,7 @@ def threads_of(site: Site) -> int:
     return len(list(Path(f"/proc/{site.server.pid}/task").iterdir()))
 
 
+@pytest.mark.long("six bad certificates, and 2.5 s for each to be logged twice")
 def test_a_certificate_that_cant_be_served_is_told_once_and_the_one_before_stays(
     site: Site, eventually: Callable[..., None]
 ) -> None:

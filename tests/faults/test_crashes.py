@@ -11,13 +11,16 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
+import pytest
+
+from campaigns import rounds
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
 from otpconv.storage.contract import DIMENSIONS, HOUR_MS, MINUTE_MS, Ledger, Message, Window
 from otpconv.storage.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
 from web.wire import administrator, connect, exchange, v3
 
-ROUNDS = 20
+ROUNDS = rounds(20, at_least=5)
 #: An hour ago: the rollups by minute have it too.
 NOW = wall_clock() - HOUR_MS
 FOREVER = (0, 1 << 52)
@@ -76,6 +79,8 @@ class Load:
             self.verified.add(id_)
 
 
+@pytest.mark.long("a server starts in every round")
+@pytest.mark.campaign
 def test_twenty_kills_lose_nothing_acknowledged_and_count_nothing_twice(
     make_server: Callable[..., LocalServer], tmp_path: Path
 ) -> None:

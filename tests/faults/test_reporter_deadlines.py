@@ -9,6 +9,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from campaigns import rounds
 from faults.bad_server import BadServer
 from otpconv.delivery.connection import Connection, Unreachable
 
@@ -150,7 +151,8 @@ def test_a_body_that_is_read_slowly_outlasts_no_time_out(listen: Callable[[Serve
     assert took(Connection(url, TIMEOUT_MS), bytes(64 * 1024 * 1024)) < TIMEOUT_MS / 1000 + LATE_S
 
 
-@settings(max_examples=12)
+@pytest.mark.long("every example waits for the whole time limit")
+@settings(max_examples=rounds(12))
 @given(
     st.lists(st.binary(min_size=1, max_size=40), min_size=1, max_size=8),
     st.floats(0.0, 0.2),

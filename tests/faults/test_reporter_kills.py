@@ -6,14 +6,19 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from faults.reporting import Reporting, drain
+import pytest
+
+from campaigns import rounds
+from faults.reporting import Reporting, drain, eventually
 from otpconv.cli.local_server import LocalServer
 from otpconv.storage.sqlite import SqliteLedger
 
 PROCESSES = 4
-KILLS = 50
+KILLS = rounds(50)
 
 
+@pytest.mark.long("a process starts in every round")
+@pytest.mark.campaign
 def test_fifty_kills_lose_no_report_that_returned_and_count_none_twice(
     make_server: Callable[..., LocalServer], tmp_path: Path
 ) -> None:
@@ -30,6 +35,7 @@ def test_fifty_kills_lose_no_report_that_returned_and_count_none_twice(
 
     running = [start() for _ in range(PROCESSES)]
     for _ in range(KILLS):
+        eventually(made[-1].returned, bool)
         time.sleep(chance.uniform(0.05, 0.35))
         # The oldest is the likeliest to be the one that delivers.
         victim = running.pop(0 if chance.random() < 0.5 else chance.randrange(PROCESSES))
@@ -42,7 +48,7 @@ def test_fifty_kills_lose_no_report_that_returned_and_count_none_twice(
     server.stop()
 
     returned = [id_ for each in made for id_ in each.returned()]
-    assert len(returned) > 1000
+    assert len(returned) > 20 * KILLS
     with closing(SqliteLedger(server.data / "ledger.sqlite")) as ledger:
         known = [message.message_id for message in ledger.messages(1)]
     assert len(known) == len(set(known))

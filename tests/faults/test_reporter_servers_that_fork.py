@@ -18,6 +18,8 @@ import pytest
 from faults.bad_server import BadServer
 from faults.reporting import PATIENCE_S, drain, eventually
 
+pytestmark = pytest.mark.long("each test starts a web server with several workers")
+
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
 UWSGI = [str(BIN / "uwsgi"), "--need-app", "--die-on-term", "--wsgi-file", str(HERE / "forking_app.py")]

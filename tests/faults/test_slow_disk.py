@@ -113,6 +113,7 @@ def test_a_disk_that_is_fast_again_is_used_on_the_event_loop_again_and_nothing_i
         assert [client.get(f"/v1/messages/m{n}").status_code for n in range(sent)] == [200] * sent
 
 
+@pytest.mark.long("a commit counts as stuck after 10 s")
 def test_a_disk_that_does_not_answer_is_no_place_for_reports_and_readyz_says_so(disk: SlowDisk) -> None:
     server = disk.server
     key = administrator(server)

@@ -102,6 +102,25 @@ def test_no_test_pretends_with_mocks() -> None:
     ] == []
 
 
+def test_every_long_test_gives_its_reason() -> None:
+    nodes = [(path, node) for path, syntax in TESTS.items() for node in ast.walk(syntax)]
+    marks = {
+        node: path
+        for path, node in nodes
+        if isinstance(node, ast.Attribute) and node.attr == "long" and ast.unparse(node) == "pytest.mark.long"
+    }
+    explained = {
+        node.func
+        for _, node in nodes
+        if isinstance(node, ast.Call)
+        and node.args
+        and isinstance(node.args[0], ast.Constant)
+        and node.args[0].value
+    }
+    assert marks
+    assert [f"{path}:{mark.lineno}" for mark, path in marks.items() if mark not in explained] == []
+
+
 def test_no_tracked_file_holds_a_path_of_somebodys_machine() -> None:
     assert sightings(SOMEBODYS_MACHINE) == []
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from campaigns import rounds
 from otpconv.ledger.forgetting import EVERY_S, MINUTES_KEPT_MS, STEP_MS, WAIT_S, Forgetting
 from otpconv.model import Conversion, Expiry, Report, Requested
 from otpconv.storage.contract import CLOCK_BEHIND_MS, DAY_MS, HOUR_MS, MINUTE_MS, Window
@@ -129,7 +130,7 @@ def test_starts_with_a_wrong_clock_destroy_nothing_also_after_a_rebuild(
         st.tuples(st.sampled_from([0, *WRONG]), st.integers(0, 5), st.booleans()), min_size=1, max_size=6
     )
 )
-@settings(max_examples=25)
+@settings(max_examples=rounds(25))
 def test_no_series_of_starts_with_clocks_that_go_astray_destroys_anything(
     engine: Engine, starts: list[tuple[int, int, bool]]
 ) -> None:

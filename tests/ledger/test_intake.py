@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from campaigns import rounds
 from ledger.recount import Facts, contents, recount
 from ledger.reports import ACCOUNTS, DAY, Step, hashed, some_reports, steps
 from otpconv.errors import InvalidTime, NumberMismatch, Refused, Unavailable, UnknownMessage
@@ -473,7 +474,7 @@ def refusal_by_the_law(facts: Facts, report: Report, *, strict: bool) -> type[Re
     return None
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=rounds(150))
 @given(some_reports.flatmap(steps), st.booleans())
 def test_reports_in_batches_with_a_follower_at_work_are_judged_by_the_law(
     engine: Engine,

@@ -4,6 +4,7 @@ from collections import Counter
 
 from hypothesis import given, settings, strategies as st
 
+from campaigns import rounds
 from ledger.recount import Facts, contents, counts, recount, rollups
 from ledger.reports import (
     ACCOUNTS,
@@ -25,7 +26,7 @@ bounds = st.builds(Bounds, st.integers(1, 3), st.integers(1, 4), st.integers(0, 
 limits = st.lists(st.integers(1, 5), min_size=1, max_size=4)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=rounds(200))
 @given(st.data())
 def test_order_duplicates_batches_and_restarts_make_no_difference(
     engine: Engine, data: st.DataObject
@@ -42,7 +43,7 @@ def test_order_duplicates_batches_and_restarts_make_no_difference(
         assert contents(storage.ledger, ACCOUNTS) == recount(about, ACCOUNTS)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=rounds(60))
 @given(some_entries)
 def test_at_every_moment_the_rollups_are_a_recount_of_the_messages(
     engine: Engine, entries: list[Report | Expiry]
@@ -60,7 +61,7 @@ def test_at_every_moment_the_rollups_are_a_recount_of_the_messages(
             assert all(sum(delays) <= each.verified for each, delays in held.minutes.values())
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=rounds(150))
 @given(some_entries, st.data())
 def test_an_expiry_forgets_and_a_rebuild_forgets_the_same(
     engine: Engine, entries: list[Report | Expiry], data: st.DataObject
@@ -77,7 +78,7 @@ def test_an_expiry_forgets_and_a_rebuild_forgets_the_same(
             assert contents(rebuilt.ledger, ACCOUNTS) == held
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=rounds(60))
 @given(some_entries.flatmap(steps))
 def test_a_rebuild_in_one_go_is_the_ledger_that_grew_in_steps(
     engine: Engine, grown: list[Step[Report | Expiry]]
@@ -93,7 +94,7 @@ def test_a_rebuild_in_one_go_is_the_ledger_that_grew_in_steps(
             assert contents(rebuilt.ledger, ACCOUNTS) == contents(storage.ledger, ACCOUNTS)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=rounds(80))
 @given(some_entries, st.lists(questions(), min_size=1, max_size=12))
 def test_counts_are_the_sums_of_a_recount(
     engine: Engine, about: list[Report | Expiry], asked: list[Question]
@@ -107,7 +108,7 @@ def test_counts_are_the_sums_of_a_recount(
             assert set(answer) == counts(expected, *question)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=rounds(80))
 @given(some_facts)
 def test_the_newest_message_of_a_number_is_its_owner_by_the_law(
     engine: Engine, about: list[Requested | Conversion]
@@ -125,7 +126,7 @@ def test_the_newest_message_of_a_number_is_its_owner_by_the_law(
                     assert storage.ledger.newest(account, number, at) == owner(candidates, at)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=rounds(80))
 @given(some_entries, st.integers(1, 4))
 def test_at_every_moment_the_routes_are_the_sums_of_all_days(
     engine: Engine, entries: list[Report | Expiry], most: int
@@ -152,7 +153,7 @@ def test_at_every_moment_the_routes_are_the_sums_of_all_days(
                 assert found == expected
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=rounds(80))
 @given(some_entries)
 def test_at_every_moment_the_unmatched_are_a_recount(engine: Engine, entries: list[Report | Expiry]) -> None:
     facts = Facts()
@@ -165,7 +166,7 @@ def test_at_every_moment_the_unmatched_are_a_recount(engine: Engine, entries: li
                 assert storage.ledger.unmatched(account) == facts.unmatched(account)
 
 
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=rounds(120))
 @given(bounds, some_entries.flatmap(steps), st.data())
 def test_beyond_the_bounds_the_first_dimensions_of_the_journal_are_kept_apart(
     engine: Engine, bounds: Bounds, grown: list[Step[Report | Expiry]], data: st.DataObject
@@ -196,7 +197,7 @@ def test_beyond_the_bounds_the_first_dimensions_of_the_journal_are_kept_apart(
             assert contents(rebuilt.ledger, ACCOUNTS) == held
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=rounds(80))
 @given(bounds, some_reports, st.data())
 def test_beyond_the_bounds_all_groups_together_are_exact_in_any_order(
     engine: Engine, bounds: Bounds, about: list[Report], data: st.DataObject

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from campaigns import rounds
 from otpconv.errors import Throttled, Unavailable
 from otpconv.ledger import turns
 from otpconv.ledger.turns import MAX_WAITING, MAX_WAITING_EACH, Caller, Turns
@@ -235,4 +236,4 @@ class Anything(RuleBasedStateMachine):
 
 
 TestAnything = Anything.TestCase
-TestAnything.settings = settings(max_examples=30, stateful_step_count=20)
+TestAnything.settings = settings(max_examples=rounds(30), stateful_step_count=20)

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from campaigns import rounds
 from otpconv.model import Conversion, Dimensions, Expiry, Report, Requested
 from otpconv.rates import RateAnswer, answer, parse_query
 from otpconv.rates.plan import cover
@@ -239,7 +240,7 @@ def test_an_interval_of_a_quarter_of_an_hour_is_answered_for_any_time(make: Make
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=rounds(300), deadline=None)
 @given(st.lists(st.integers(0, 40 * 24 * 60), max_size=6, unique=True), st.sampled_from([DAY_MS, HOUR_MS]))
 def test_the_rollups_that_cover_spans_meet_every_minute_once(edges: list[int], coarsest: int) -> None:
     minutes = sorted(edges)

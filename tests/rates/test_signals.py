@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.verdicts import FAULTS, try_world
 from benchmarks.worlds import World
+from campaigns import rounds
 from otpconv.rates.baseline import Level, Seen, Span
 from otpconv.rates.evidence import Evidence, gather
 from otpconv.rates.maturity import learn
@@ -139,11 +140,12 @@ def test_an_application_that_never_reported_is_not_called_silent() -> None:
     assert (found.silences, named(found)) == ([], [])
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("most", [200, 5_000])
 def test_chance_alone_is_hardly_ever_named(most: int) -> None:
     chance = random.Random(11)
-    wrong = 0
-    for _ in range(400):
+    wrong, worlds = 0, rounds(400)
+    for _ in range(worlds):
         requested, rate = chance.randrange(most), chance.uniform(0.05, 0.95)
         now = {
             each: (requested, verified, verified)
@@ -152,12 +154,15 @@ def test_chance_alone_is_hardly_ever_named(most: int) -> None:
         }
         found = assessed(now, dict.fromkeys(GROUPS, (1000, *[round(1000 * rate)] * 2)))
         wrong += bool(found.silences or found.drops)
-    assert wrong <= 0.05 * 400
+    assert wrong <= 0.05 * worlds
 
 
+@pytest.mark.long("fills a ledger with 50,000 messages for every world")
+@pytest.mark.campaign
 @pytest.mark.parametrize("fault", FAULTS)
 def test_verdicts_agree_with_seeded_worlds_in_every_window(fault: str) -> None:
-    wrong = [seed for seed in range(50, 54) if not all(try_world(seed, fault).values())]
+    seeds = range(50, 50 + rounds(4, at_least=1))
+    wrong = [seed for seed in seeds if not all(try_world(seed, fault).values())]
     assert wrong == []
 
 

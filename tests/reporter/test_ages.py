@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from campaigns import rounds
 from otpconv.delivery.reports import conversion, line_of
 from otpconv.reporter import backlog as backlogs
 from otpconv.reporter.backlog import Backlog
@@ -139,7 +140,7 @@ ACTS = st.one_of(
 )
 
 
-@settings(max_examples=80)
+@settings(max_examples=rounds(80))
 @given(st.lists(ACTS, min_size=3, max_size=40))
 def test_no_report_is_given_up_before_its_time_and_none_waits_long_after_it_whatever_the_wall_clock_does(
     acts: list[tuple[object, ...]],

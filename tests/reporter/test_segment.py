@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from campaigns import rounds
 from otpconv.delivery.reports import Report, conversion, line_of
 from otpconv.reporter.segment import Reader, Writer, count_left, is_delivered
 
@@ -155,7 +156,7 @@ def test_zeros_in_the_middle_cost_the_lines_they_cover_and_no_others(
     reader.close()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=rounds(60), deadline=None)
 @given(
     flips=st.lists(st.tuples(st.integers(0, 3000), st.integers(1, 255)), max_size=8),
     cut=st.none() | st.integers(0, 3000),

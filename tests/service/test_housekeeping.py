@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from prometheus_client import CollectorRegistry
 
+from campaigns import rounds
 from otpconv.config import load
 from otpconv.errors import BadCredentials, InactiveAccessKey, Misconfigured, Unavailable
 from otpconv.service import housekeeping as module
@@ -61,7 +62,7 @@ async def until(done: Callable[[], bool]) -> None:
             await asyncio.sleep(0.002)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=rounds(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(FAILURES), max_size=6), st.sampled_from(["plain", "awaited", "aside"]))
 def test_a_task_outlives_every_exception_and_logs_each_kind_once_in_a_row(
     caplog: pytest.LogCaptureFixture, failures: list[Exception], how: str

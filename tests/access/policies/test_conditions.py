@@ -5,6 +5,7 @@ import re
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from campaigns import rounds
 from otpconv.access.policies.conditions import (
     KEYS,
     OPERATORS,
@@ -211,7 +212,7 @@ def reference(pattern: str, text: str, *, question_mark: bool) -> bool:
     return re.fullmatch(expression, text, re.DOTALL) is not None
 
 
-@settings(max_examples=500)
+@settings(max_examples=rounds(500))
 @given(
     st.lists(st.text(alphabet="ab*?", max_size=7), max_size=4),
     st.text(alphabet="ab*?\n", max_size=9),

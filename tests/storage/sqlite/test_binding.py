@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from campaigns import rounds
 from otpconv.errors import Misconfigured
 from otpconv.model import Requested
 from otpconv.storage.contract import Entry
@@ -137,7 +138,7 @@ STEPS = st.one_of(
 
 
 @given(history=st.lists(STEPS, max_size=10))
-@settings(max_examples=60)
+@settings(max_examples=rounds(60))
 def test_after_every_start_the_ledger_has_exactly_what_is_in_the_journal(
     history: list[Callable[[Folder], None]],
 ) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from campaigns import rounds
 from otpconv.errors import Misconfigured, Unavailable
 from otpconv.model import Expiry, Requested
 from otpconv.storage.contract import Entry
@@ -154,8 +155,9 @@ def counted(ledger_path: Path) -> set[str]:
         return {message.message_id for message in ledger.messages(1)}
 
 
+@pytest.mark.long("every example writes and checks a whole journal")
 @given(damage=DAMAGES)
-@settings(max_examples=120)
+@settings(max_examples=rounds(120))
 def test_damage_is_found_and_named_and_set_aside_leaves_all_the_rest(damage: Damage) -> None:
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.exists() else None) as root:
         journal, ledger = Path(root) / "journal", Path(root) / "ledger"
@@ -185,7 +187,7 @@ def test_damage_is_found_and_named_and_set_aside_leaves_all_the_rest(damage: Dam
 
 
 @given(seed=st.integers(0, 1 << 32), places=st.integers(1, 40))
-@settings(max_examples=80)
+@settings(max_examples=rounds(80))
 def test_random_bytes_anywhere_in_the_file_are_noticed_or_harm_nothing(seed: int, places: int) -> None:
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.exists() else None) as root:
         journal, ledger = Path(root) / "journal", Path(root) / "ledger"

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from starlette.types import Message, Scope
 
+from campaigns import rounds
 from otpconv.errors import BodyTooLarge, BodyTooSlow, OtpconvError, Throttled
 from otpconv.web.front import body as limits
 from otpconv.web.front.body import Bodies
@@ -41,7 +42,7 @@ async def read(bodies: Bodies, upload: Upload, address: str, key: str = "") -> i
         return type(error)
 
 
-@settings(max_examples=30)
+@settings(max_examples=rounds(30))
 @given(
     st.lists(
         st.tuples(

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from msgspec import structs
 
+from campaigns import rounds
 from otpconv.dialects.alibaba import OPERATIONS, Call, sign_v1, sign_v3
 from otpconv.dialects.alibaba.tutor.diagnosis import Diagnosis, diagnose
 from otpconv.dialects.alibaba.tutor.mistakes import explain, v1_mistakes, v3_mistakes
@@ -275,7 +276,7 @@ def test_each_mistake_with_v3_is_named(mistake: Any) -> None:  # noqa: ANN401 - 
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=rounds(60), deadline=None)
 def test_two_mistakes_at_once_are_explained_without_telling_the_secret(data: st.DataObject) -> None:
     version = data.draw(st.sampled_from(["V1", "V3"]))
     known = [mistake for mistake in (V1 if version == "V1" else V3) if not mistake.alone]

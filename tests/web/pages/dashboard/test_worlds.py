@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from benchmarks.worlds import World
+from campaigns import rounds
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
@@ -21,6 +22,12 @@ from otpconv.service.compose import open_key_store
 from otpconv.storage.contract import DAY_MS, HOUR_MS, Entry
 from otpconv.storage.sqlite import SqliteFollower, SqliteJournal
 from otpconv.web.pages.dashboard.view import WINDOWS
+
+# One unit of work: the ledger is filled once.
+pytestmark = [
+    pytest.mark.xdist_group("worlds"),
+    pytest.mark.long("fills ledgers with hundreds of thousands of messages"),
+]
 
 #: States that are good news, or none: nothing is called broken.
 NOTHING_BROKEN = {"fine", "fell", "unclear", "uncompared", "recovered"}
@@ -116,7 +123,7 @@ class Worlds:
             number = len(self.keys)
             self.keys[name] = store.create(f"account-{number}", f"user-{number}", "OtpconvReadOnly")
             self._write(data, make(self.keys[name].account))
-        for seed, fault in enumerate(FAULTS * 2):
+        for seed, fault in enumerate(FAULTS * rounds(2, at_least=1)):
             name = f"{fault} {seed}"
             self.keys[name] = store.create(
                 f"large-{seed}", f"user-{name.replace(' ', '-')}", "OtpconvReadOnly"
@@ -179,9 +186,10 @@ def first_named(page: str) -> str | None:
 
 
 SMALL = list(small_worlds(0))
-LARGE = [f"{fault} {seed}" for seed, fault in enumerate(FAULTS * 2)]
+LARGE = [f"{fault} {seed}" for seed, fault in enumerate(FAULTS * rounds(2, at_least=1))]
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("window", WINDOWS)
 @pytest.mark.parametrize("name", SMALL + LARGE)
 def test_every_world_is_answered_in_every_window(visit: Visit, name: str, window: str) -> None:
@@ -190,6 +198,7 @@ def test_every_world_is_answered_in_every_window(visit: Visit, name: str, window
     assert len(states(page.text) - {"earlier"}) == 1 or {"broken", "silence"} <= states(page.text)
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("window", WINDOWS)
 @pytest.mark.parametrize("name", LARGE)
 def test_the_verdict_agrees_with_the_world(worlds: Worlds, visit: Visit, name: str, window: str) -> None:
@@ -257,7 +266,7 @@ def test_where_nothing_can_be_said_nothing_is_called_fine(visit: Visit, name: st
     back_ms=st.integers(0, 12 * DAY_MS),
     length_ms=st.integers(1, 40 * DAY_MS),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=rounds(60), deadline=None)
 def test_every_view_is_answered(  # noqa: PLR0917
     worlds: Worlds,
     visit: Visit,

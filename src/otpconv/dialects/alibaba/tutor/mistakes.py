@@ -136,7 +136,7 @@ def v3_mistakes(recipe: V3Recipe, others: Mapping[str, str]) -> Iterator[Mistake
 
 def _of_headers(recipe: V3Recipe) -> Iterator[Mistake]:
     host = recipe.headers.get("host", "")
-    for other in {host.rpartition(":")[0], f"{host}:80", f"{host}:443"} - {""}:
+    for other in filter(None, (host.rpartition(":")[0], f"{host}:80", f"{host}:443")):
         yield Mistake(
             f"The host was signed as {other}, and sent as {host}.",
             "Sign the host as it is sent: with its port, unless that is the usual one; let proxies keep it.",
