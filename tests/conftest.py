@@ -33,6 +33,8 @@ _T = TypeVar("_T")
 
 #: A test that takes more than this has to give a reason, s.
 LONG_S = 10
+#: How long to wait for an event that is sure to come: other tests run at the same time, s.
+PATIENCE_S = 30
 
 # The machine that tests may have others to serve: how long an example takes says nothing.
 settings.register_profile("tests", deadline=None, max_examples=rounds(100))
@@ -139,7 +141,7 @@ def eventually() -> Callable[[Callable[[], _T], _T], None]:
     """Reads again and again until it gives what is expected: the ledger follows the journal."""
 
     def wait(read: Callable[[], _T], expected: _T) -> None:
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + PATIENCE_S
         while (found := read()) != expected and time.monotonic() < deadline:
             time.sleep(0.01)
         assert found == expected
