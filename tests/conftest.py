@@ -33,22 +33,19 @@ _T = TypeVar("_T")
 
 #: A test that takes more than this has to give a reason, s.
 LONG_S = 10
+#: How long to wait for an event that is sure to come: other tests run at the same time, s.
+PATIENCE_S = 30
 
 # The machine that tests may have others to serve: how long an example takes says nothing.
 settings.register_profile("tests", deadline=None, max_examples=rounds(100))
 settings.load_profile("tests")
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start the long tests first, and give every other module to one worker as a whole.
-
-    A long test is a unit of work of its own unless it has an `xdist_group`: tests in a group share the
-    fixtures of their module or session.
-    """
-    items.sort(key=lambda item: item.get_closest_marker("long") is None)
-    for item in items:
-        if not any(item.iter_markers("xdist_group")) and item.get_closest_marker("long") is None:
-            item.add_marker(pytest.mark.xdist_group(item.location[0]))
+    """Start the files with long tests first: a file is the unit of work that a worker takes."""
+    long = {item.path for item in items if item.get_closest_marker("long")}
+    items.sort(key=lambda item: item.path not in long)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -144,7 +141,7 @@ def eventually() -> Callable[[Callable[[], _T], _T], None]:
     """Reads again and again until it gives what is expected: the ledger follows the journal."""
 
     def wait(read: Callable[[], _T], expected: _T) -> None:
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + PATIENCE_S
         while (found := read()) != expected and time.monotonic() < deadline:
             time.sleep(0.01)
         assert found == expected

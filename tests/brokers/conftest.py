@@ -20,10 +20,7 @@ Consume = Callable[..., "subprocess.Popen[str]"]
 _numbers = count(1)
 
 
-# The tests of a broker are one unit of work, so that it starts once.
-@pytest.fixture(
-    scope="session", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in BROKERS]
-)
+@pytest.fixture(scope="session", params=BROKERS)
 def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """A running broker that many tests share, each with a stream of its own."""
     kind = BROKERS[request.param]

@@ -8,7 +8,7 @@ from otpconv.delivery.transport import Fate, Outcome
 from otpconv.errors import Misconfigured
 
 #: Where the modules are that publish.
-ROOM = "otpconv.reporter.brokers"
+ROOM = "otpconv.delivery.brokers"
 #: Messages that may wait in a queue that we make: beyond, the broker refuses new ones and drops none.
 MOST_WAITING = 10_000_000
 

@@ -23,11 +23,7 @@ from otpconv.storage.contract import DAY_MS, HOUR_MS, Entry
 from otpconv.storage.sqlite import SqliteFollower, SqliteJournal
 from otpconv.web.pages.dashboard.view import WINDOWS
 
-# One unit of work: the ledger is filled once.
-pytestmark = [
-    pytest.mark.xdist_group("worlds"),
-    pytest.mark.long("fills ledgers with hundreds of thousands of messages"),
-]
+pytestmark = pytest.mark.long("fills ledgers with hundreds of thousands of messages")
 
 #: States that are good news, or none: nothing is called broken.
 NOTHING_BROKEN = {"fine", "fell", "unclear", "uncompared", "recovered"}
