@@ -200,15 +200,6 @@ class Backlog:
         if self._claim is not None:
             self._claim.release()
 
-    def forked(self) -> None:
-        """Begin anew in a child."""
-        self.claiming = RLock()
-        self.release()
-        if self._burials is not None:
-            self._burials.forked()
-        self.rejected.forked()
-        self.damaged = 0
-
     def _reader(self, path: Path) -> Reader | None:
         reader = self._readers.get(path)
         if reader is None and path not in self._unreadable:

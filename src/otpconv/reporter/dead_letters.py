@@ -163,10 +163,6 @@ class Burials:
             for _, done in some:
                 done()
 
-    def forked(self) -> None:
-        """Leave to the parent what waits."""
-        self._waiting.clear()
-
 
 def _read(line: bytes) -> DeadLetter | None:
     try:

@@ -4,7 +4,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 
 from otpconv.clock import Clock
 from otpconv.delivery.breaker import Breaker
@@ -47,7 +48,7 @@ class Delivery:
         self,
         spool: Spool,
         backlog: Backlog,
-        transport: Callable[[], Transport],
+        transport: Transport,
         switch: Switch,
         clock: Clock,
         *,
@@ -59,7 +60,7 @@ class Delivery:
         Args:
             spool: of this process.
             backlog: what is to be delivered.
-            transport: makes a transport, in each process anew.
+            transport: sends reports.
             switch: the manual one.
             clock: the time now.
             longest_pause_ms: the longest pause between two tries.
@@ -71,22 +72,16 @@ class Delivery:
         self.put_off = False
         self._spool = spool
         self._backlog = backlog
-        self._make_transport = transport
-        self._transport = transport()
-        self._left_to_parent: list[Transport] = []
+        self._transport = transport
         self._switch = switch
         self._clock = clock
-        self._longest_pause_ms = longest_pause_ms
         self._sync_s = None if sync_ms is None else sync_ms / 1000
-        self._begin()
-
-    def _begin(self) -> None:
-        self.breaker = Breaker(self._longest_pause_ms)
+        self.breaker = Breaker(longest_pause_ms)
         self._window: list[Item] = []
         self._most = self._transport.most
         self._thread: threading.Thread | None = None
-        self._wake = threading.Event()
-        self._stopping = False
+        self._asleep = threading.Lock()
+        self._stopping = self._abandoned = False
         self._synced = 0.0
         self._warned: dict[str, float] = {}
 
@@ -97,6 +92,11 @@ class Delivery:
         self.put_off = not processes.may_start_threads()
         if self.put_off:
             return
+        # The thread waits for this lock. Not an Event: its methods are Python code, and an exception that a
+        # signal handler raises in the middle of one (Ctrl-C) would leave it locked for ever. Made here, since
+        # gevent may have replaced threads and locks after the reporter was made.
+        self._asleep = threading.Lock()
+        self._asleep.acquire()
         self._thread = threading.Thread(target=self._run, name="otpconv-reporter", daemon=True)
         try:
             self._thread.start()
@@ -113,24 +113,25 @@ class Delivery:
     def hurry(self) -> None:
         """Look now, and try now even if the last try failed."""
         self.breaker.probe_now()
-        self._wake.set()
+        self._wake()
 
     def stop(self, timeout_s: float) -> None:
         """End the thread after its round, and let other processes deliver."""
         self._stopping = True
-        self._wake.set()
+        self._wake()
         thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
+        # A thread whose start was interrupted is not alive, and can't be joined.
+        if thread is not None and thread.is_alive() and thread is not threading.current_thread():
             thread.join(timeout_s)
 
-    def forked(self) -> None:
-        """Begin anew in a child: thread, connections and claims are the parent's."""
-        self.delivered = 0
-        self.last_error = ""
-        self._backlog.forked()
-        self._left_to_parent.append(self._transport)
-        self._transport = self._make_transport()
-        self._begin()
+    def abandon(self) -> None:
+        """Leave thread and connections to the parent, in a child. A greenlet, which is there too, ends."""
+        self._stopping = self._abandoned = True
+
+    def _wake(self) -> None:
+        with suppress(RuntimeError):  # somebody else has just done it
+            if self._asleep.locked():
+                self._asleep.release()
 
     def _run(self) -> None:
         while not self._stopping:
@@ -140,10 +141,10 @@ class Delivery:
                 pause_s = _TROUBLE_S
                 self._warn(Outcome(Fate.FAILED, type(error).__name__, str(error)), "nothing is", error)
             if pause_s > 0:
-                self._wake.wait(pause_s)
-                self._wake.clear()
-        self._backlog.release()
-        self._transport.close()
+                self._asleep.acquire(timeout=pause_s)
+        if not self._abandoned:
+            self._backlog.release()
+            self._transport.close()
 
     def _step(self) -> float:
         """Do what there is to do, and return how long to wait before the next step, s."""

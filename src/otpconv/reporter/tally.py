@@ -80,7 +80,3 @@ class Tally:
         """Return the numbers by reason."""
         with self._lock:
             return dict(self._counts)
-
-    def forked(self) -> None:
-        """Begin anew in a child."""
-        self.__init__(self._what)  # type: ignore[misc]
