@@ -244,11 +244,15 @@ def test_a_signal_that_ends_a_process_in_the_middle_costs_no_report_that_returne
 INTERRUPTED_FORK = """
 import functools, logging, os, signal, sys, threading
 signal.signal(signal.SIGALRM, signal.default_int_handler)
-interrupt = functools.partial(os.kill, os.getpid(), signal.SIGALRM)
+# Neither runs a signal handler itself. Hooks run in the order of registration after a fork, in reverse before it.
+interrupt = functools.partial(signal.setitimer, signal.ITIMER_REAL, 1e-6)
+wait = functools.partial(sum, range(1_000_000))
 if sys.argv[1] == "after":
     os.register_at_fork(after_in_parent=interrupt)
+    os.register_at_fork(after_in_parent=wait)
 from otpconv.reporter import Reporter
 if sys.argv[1] == "before":
+    os.register_at_fork(before=wait)
     os.register_at_fork(before=interrupt)
 reporter = Reporter(sys.argv[2], *sys.argv[4:6], spool=sys.argv[3])
 reporter.report("early")
@@ -270,6 +274,7 @@ def test_an_interrupt_in_the_hooks_of_a_fork_leaves_nothing_locked(
     command = [sys.executable, "-c", INTERRUPTED_FORK, when, server.url, str(spool), *ACCESS]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)  # noqa: S603 - our own program
     assert ended.returncode == 0, ended.stderr
+    assert "otpconv" in ended.stderr
     assert "KeyboardInterrupt" in ended.stderr
     assert set(server.taken) == {"early", "late"}
 
