@@ -244,7 +244,7 @@ def test_a_signal_that_ends_a_process_in_the_middle_costs_no_report_that_returne
 INTERRUPTED_FORK = """
 import functools, logging, os, signal, sys, threading
 signal.signal(signal.SIGALRM, signal.default_int_handler)
-# Neither runs a signal handler itself. Hooks run in the order of registration after a fork, in reverse before it.
+# Neither runs a signal handler itself. Before a fork, hooks run in the reverse order of registration.
 interrupt = functools.partial(signal.setitimer, signal.ITIMER_REAL, 1e-6)
 wait = functools.partial(sum, range(1_000_000))
 if sys.argv[1] == "after":

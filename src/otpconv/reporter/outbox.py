@@ -17,11 +17,11 @@ from msgspec import Struct
 from otpconv.clock import Clock
 from otpconv.delivery.transport import Transport
 from otpconv.reporter.backlog import Backlog
-from otpconv.reporter.delivery import Delivery
 from otpconv.reporter.limits import Limits
 from otpconv.reporter.spool import Spool
 from otpconv.reporter.switch import Switch
 from otpconv.reporter.tally import Stats, Tally
+from otpconv.reporter.thread import DeliveryThread
 
 #: How often to check whether everything is delivered, s.
 LOOK_S = 0.005
@@ -71,7 +71,7 @@ class Outbox:
         self.losses, self.left_out = Tally("reports are lost"), Tally("reports go without the number")
         self.spool = Spool(settings.folder, settings.limits, self.losses.add)
         self.backlog = Backlog(self.spool, self.losses.add)
-        self.delivery = Delivery(
+        self.delivery = DeliveryThread(
             self.spool,
             self.backlog,
             settings.transport(),
@@ -107,20 +107,20 @@ class Outbox:
         pending, size = self.spool.pending()
         return Stats(
             reported=self.spool.reported,
-            delivered=self.delivery.delivered,
+            delivered=self.delivery.rounds.delivered,
             rejected=sum(self.backlog.rejected.counts().values()),
             lost=self.losses.counts(),
             damaged=self.backlog.damaged,
             pending=pending,
             pending_bytes=size,
-            breaker=self.delivery.breaker.state,
+            breaker=self.delivery.rounds.breaker.state,
             degraded=self.delivery.degraded,
             disabled=disabled,
             delivering=self.backlog.claimed or self.spool.folder is None,
             durable=self.spool.folder is not None and not self.spool.problem,
             clock_set=self.backlog.wall_clock.times_set,
             numbers_left_out=sum(self.left_out.counts().values()),
-            last_error=self.delivery.last_error or self.spool.problem or self.backlog.problem,
+            last_error=self.delivery.rounds.last_error or self.spool.problem or self.backlog.problem,
         )
 
     def wait(self, deadline: float) -> bool:
