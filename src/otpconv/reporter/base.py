@@ -13,7 +13,6 @@ from otpconv.delivery.credentials import Provider
 from otpconv.delivery.destination import (
     Dialect,
     dialect_of,
-    is_broker,
     nowhere,
     provider_of,
     spool_of,
@@ -101,13 +100,13 @@ class BaseReporter:
         folder = spool_of(url, spool)
         self._clock = clock
         self._disabled = disabled
-        self._takes_requested = disabled or is_broker(url) or spoken == "native"
         self._block_s = block_ms / 1000 if overflow == "block" else 0.0
         self._drops = one_of("when_degraded", when_degraded, "spool", "drop") == "drop" or disabled
         self._switch = Switch(Path(switch_file).absolute() if switch_file else folder and folder / FILE)
         limits = Limits(max_bytes, max_age_ms, overflow)
         settings = OutboxSettings(folder, limits, transport, self._switch, clock, longest_pause_ms, sync_ms)
         self._use(Outbox(settings))
+        self._takes_requested = disabled or self._outbox.takes_requested
         processes.reporters.add(self)
 
     def _use(self, outbox: Outbox) -> None:

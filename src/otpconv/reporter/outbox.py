@@ -59,6 +59,7 @@ class Outbox:
         spool: takes reports.
         backlog: hands out what is to be delivered.
         delivery: the delivering thread.
+        takes_requested: whether the other side takes requested messages, not only conversions.
     """
 
     def __init__(self, settings: OutboxSettings) -> None:
@@ -71,10 +72,12 @@ class Outbox:
         self.losses, self.left_out = Tally("reports are lost"), Tally("reports go without the number")
         self.spool = Spool(settings.folder, settings.limits, self.losses.add)
         self.backlog = Backlog(self.spool, self.losses.add)
+        transport = settings.transport()
+        self.takes_requested = transport.takes_requested
         self.delivery = DeliveryThread(
             self.spool,
             self.backlog,
-            settings.transport(),
+            transport,
             settings.switch,
             settings.clock,
             longest_pause_ms=settings.longest_pause_ms,
