@@ -16,11 +16,11 @@ from otpconv.delivery.rounds import Parcel
 from otpconv.reporter import segment
 from otpconv.reporter.claim import Claim
 from otpconv.reporter.memory import Memory
-from otpconv.reporter.segment import Reader
+from otpconv.reporter.segment import SegmentReader
 from otpconv.reporter.segments import drop, segments
 from otpconv.reporter.spool import Spool
 from otpconv.reporter.steady import WallClock, birth_of
-from otpconv.reporter.tally import Tally
+from otpconv.reporter.tally import ReasonCounter
 
 DAMAGED_FILE = "damaged"
 #: Of the spool's bound: what dead letters, and damaged pieces, may take beside it.
@@ -42,7 +42,7 @@ class SpooledParcel(Parcel, eq=False, kw_only=True):
         place: its place there.
     """
 
-    source: Reader | Memory
+    source: SegmentReader | Memory
     place: int
 
     @property
@@ -64,7 +64,7 @@ class Backlog:
 
     def __init__(self, spool: Spool, lost: Callable[[str, int], None]) -> None:
         """Take the spool of this process; `lost` is told a reason and a number when reports are given up."""
-        self.rejected = Tally("reports are set aside as dead letters")
+        self.rejected = ReasonCounter("reports are set aside as dead letters")
         self.damaged = 0
         self.problem = ""
         self.wall_clock = WallClock(spool.steady)
@@ -73,7 +73,7 @@ class Backlog:
         self._lost = lost
         self.claiming = RLock()
         self._claim: Claim | None = None
-        self._readers: dict[Path, Reader] = {}
+        self._readers: dict[Path, SegmentReader] = {}
         self._unreadable: set[Path] = set()
         self._look_through_at = 0.0
         self._burials: Burials | None = None
@@ -213,11 +213,11 @@ class Backlog:
                     )
         return "in memory, until this process ends"
 
-    def _reader(self, path: Path) -> Reader | None:
+    def _reader(self, path: Path) -> SegmentReader | None:
         reader = self._readers.get(path)
         if reader is None and path not in self._unreadable:
             try:
-                reader = self._readers[path] = Reader(path)
+                reader = self._readers[path] = SegmentReader(path)
             except FileNotFoundError:
                 return None
             except OSError as error:
@@ -262,7 +262,7 @@ class Backlog:
         with suppress(OSError):
             self._readers.pop(path).close()
 
-    def _set_aside(self, reader: Reader) -> None:
+    def _set_aside(self, reader: SegmentReader) -> None:
         pieces, reader.damaged = reader.damaged, []
         self.damaged += len(pieces)
         assert self._folder is not None  # noqa: S101 - for the type checker

@@ -20,7 +20,7 @@ from otpconv.reporter.backlog import Backlog
 from otpconv.reporter.limits import Limits
 from otpconv.reporter.spool import Spool
 from otpconv.reporter.switch import Switch
-from otpconv.reporter.tally import Stats, Tally
+from otpconv.reporter.tally import ReasonCounter, Stats
 from otpconv.reporter.thread import DeliveryThread
 
 #: How often to check whether everything is delivered, s.
@@ -69,7 +69,10 @@ class Outbox:
             settings: what to build the outbox from.
         """
         self.pid = getpid()
-        self.losses, self.left_out = Tally("reports are lost"), Tally("reports go without the number")
+        self.losses, self.left_out = (
+            ReasonCounter("reports are lost"),
+            ReasonCounter("reports go without the number"),
+        )
         self.spool = Spool(settings.folder, settings.limits, self.losses.add)
         self.backlog = Backlog(self.spool, self.losses.add)
         transport = settings.transport()

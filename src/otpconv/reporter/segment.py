@@ -123,7 +123,7 @@ class Writer:
         os.close(self._fd)
 
 
-class Reader:
+class SegmentReader:
     """A segment in the delivering process.
 
     Attributes:

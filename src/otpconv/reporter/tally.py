@@ -53,7 +53,7 @@ class Stats(Struct, frozen=True):
     last_error: str
 
 
-class Tally:
+class ReasonCounter:
     """Reports to which something bad has happened, by reason."""
 
     def __init__(self, what: str) -> None:
