@@ -18,8 +18,10 @@ ACCESS = ("testid", "testsecret")
 
 #: Reports without end, or so many; notes what returned; `more` runs between the two.
 PROGRAM = """
-import os, sys, time
+import os, signal, sys, time
 from otpconv.reporter import Reporter
+# Where a shell runs the tests in the background, they inherit that Ctrl-C is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 url, spool, notes, name, count, more = sys.argv[1:7]
 reporter = Reporter(url, *sys.argv[7:9], spool=spool, timeout_ms=2000, longest_pause_ms=100)
 noted = os.open(notes, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)

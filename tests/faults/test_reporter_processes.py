@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -235,6 +237,70 @@ def test_a_signal_that_ends_a_process_in_the_middle_costs_no_report_that_returne
     returned = set(child.returned())
     assert returned <= set(server.taken)
     assert len(set(server.taken) - returned) <= 1
+
+
+#: Python runs a signal handler when it enters or leaves a function, also in the hooks of a fork, and swallows
+#: what the handler raises there.
+INTERRUPTED_FORK = """
+import functools, logging, os, signal, sys, threading
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+# Neither runs a signal handler itself. Before a fork, hooks run in the reverse order of registration.
+interrupt = functools.partial(signal.setitimer, signal.ITIMER_REAL, 1e-6)
+wait = functools.partial(sum, range(1_000_000))
+if sys.argv[1] == "after":
+    os.register_at_fork(after_in_parent=interrupt)
+    os.register_at_fork(after_in_parent=wait)
+from otpconv.reporter import Reporter
+if sys.argv[1] == "before":
+    os.register_at_fork(before=wait)
+    os.register_at_fork(before=interrupt)
+reporter = Reporter(sys.argv[2], *sys.argv[4:6], spool=sys.argv[3])
+reporter.report("early")
+child = os.fork()
+if child == 0:
+    os._exit(0)
+os.waitpid(child, 0)
+other = threading.Thread(target=reporter.report, args=["late"], daemon=True)
+other.start()
+other.join(20)
+sys.exit(other.is_alive())
+"""
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_interrupt_in_the_hooks_of_a_fork_leaves_nothing_locked(
+    server: BadServer, spool: Path, when: str
+) -> None:
+    command = [sys.executable, "-c", INTERRUPTED_FORK, when, server.url, str(spool), *ACCESS]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)  # noqa: S603 - our own program
+    assert ended.returncode == 0, ended.stderr
+    assert "otpconv" in ended.stderr
+    assert "KeyboardInterrupt" in ended.stderr
+    assert set(server.taken) == {"early", "late"}
+
+
+INTERRUPTED = """
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+end = time.monotonic() + 2
+interrupts = 0
+while time.monotonic() < end:
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.0002 + interrupts % 97 * 1e-5)
+        while True:
+            reporter.report(f"{name}-{number}")
+            reporter.flush(0)
+    except KeyboardInterrupt:
+        interrupts += 1
+assert interrupts > 100, interrupts
+assert reporter.flush(20), reporter.stats()
+"""
+
+
+def test_interrupts_in_the_middle_of_reports_and_flushes_leave_nothing_locked(
+    server: BadServer, spool: Path, tmp_path: Path
+) -> None:
+    child = Reporting(server.url, spool, tmp_path / "notes", "c", count=1, more=INTERRUPTED)
+    assert child.wait() == 0, child.words
 
 
 SIGNALLED = """

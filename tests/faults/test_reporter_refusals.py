@@ -17,8 +17,10 @@ from hypothesis import given, strategies as st
 from faults.bad_server import Answer, BadServer, Heard, by_dialect, http, saying, unless, well
 from faults.reporting import PATIENCE_S, eventually
 from otpconv.clock import wall_clock
-from otpconv.reporter import MEMORY, Credentials, Reporter, delivery
-from otpconv.reporter.dead_letters import DeadLetters
+from otpconv.delivery import rounds
+from otpconv.delivery.dead_letters import DeadLetters
+from otpconv.reporter import MEMORY, Credentials, Reporter, backlog
+from otpconv.reporter.requeue import put_back
 
 Dialect = Literal["native", "alibaba"]
 
@@ -176,7 +178,7 @@ def test_what_both_dialects_refuse_ends_as_dead_letters_that_can_be_put_back(
     with make(server, spool, "alibaba") as reporter:
         ids = report(reporter, 5)
         assert reporter.flush(PATIENCE_S)
-        assert DeadLetters(spool).requeue(lambda _: True, wall_clock()) == 5
+        assert put_back(spool, lambda _: True, wall_clock()) == 5
         server.answer = well
         eventually(lambda: set(server.taken), lambda taken: taken == ids)
     assert letters(spool) == {}
@@ -200,7 +202,7 @@ def refusals(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, str]]:
 def test_a_standing_refusal_is_logged_again_and_again_with_the_time_left_and_its_end_once(
     server: BadServer, spool: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "REPEAT_S", 0.3)
+    monkeypatch.setattr(rounds, "REPEAT_S", 0.3)
     server.answer = problem(401, "BadCredentials")
     began = time.monotonic()
     with make(server, spool, "native") as reporter:
@@ -282,7 +284,7 @@ def test_what_waits_in_memory_is_said_to_be_lost_with_the_process(
 
 @given(st.integers(1, 10**10))
 def test_a_time_that_is_left_is_said_in_at_most_two_units(left_ms: int) -> None:
-    said = delivery._span(left_ms)  # noqa: SLF001 - what the log shows
+    said = backlog._span(left_ms)  # noqa: SLF001 - what the log shows
     numbers = [int(word) for word in said.split() if word.isdecimal()]
     units = [word for word in said.split() if not word.isdecimal()]
     minutes = {"days": 1440, "h": 60, "min": 1}

@@ -20,8 +20,8 @@ from faults.bad_server import (
     well,
     well_and_close,
 )
+from otpconv.delivery.dead_letters import DeadLetters
 from otpconv.reporter import Reporter, Stats
-from otpconv.reporter.dead_letters import DeadLetters
 
 Dialect = Literal["native", "alibaba"]
 

@@ -15,8 +15,9 @@ import pytest
 
 from faults.bad_server import BadServer, Heard, http, saying
 from faults.reporting import ACCESS, PATIENCE_S, Reporting, drain, eventually
+from otpconv.delivery.dead_letters import DeadLetters
 from otpconv.reporter import Reporter, claim
-from otpconv.reporter.dead_letters import DeadLetters
+from otpconv.reporter.requeue import put_back
 from otpconv.reporter.segments import segments
 
 #: Nobody listens there: the port of a service that no machine has any more.
@@ -474,7 +475,7 @@ def test_a_refused_report_delays_no_other_while_a_stopped_process_holds_the_fold
     assert not reporter.flush(0.2)  # those that were refused are not set aside yet
     assert not (spool / "dead-letters.ndjson").exists()
     with pytest.raises(BlockingIOError, match="another process"):
-        DeadLetters(spool).requeue(lambda _: True, 1)
+        put_back(spool, lambda _: True, 1)
     stopped.send_signal(signal.SIGCONT)
     assert reporter.flush(PATIENCE_S)
     assert len(list(DeadLetters(spool))) == 300

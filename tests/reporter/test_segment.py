@@ -8,7 +8,7 @@ from hypothesis import given, settings, strategies as st
 
 from campaigns import rounds
 from otpconv.delivery.reports import Report, conversion, line_of
-from otpconv.reporter.segment import Reader, Writer, count_left, is_delivered
+from otpconv.reporter.segment import SegmentReader, Writer, count_left, is_delivered
 
 SIZE = 16 * 1024
 HEADER = 64
@@ -35,7 +35,7 @@ def ids(found: list[tuple[int, Report]]) -> list[str]:
     return [report.body.split(b'"message_id":"')[1].split(b'"')[0].decode() for _, report in found]
 
 
-def read_all(reader: Reader) -> list[tuple[int, Report]]:
+def read_all(reader: SegmentReader) -> list[tuple[int, Report]]:
     found: list[tuple[int, Report]] = []
     while not reader.at_end:
         more = reader.read(1000)
@@ -47,7 +47,7 @@ def read_all(reader: Reader) -> list[tuple[int, Report]]:
 
 def test_a_reader_follows_while_the_writer_appends(tmp_path: Path) -> None:
     writer = write(tmp_path, 3)
-    reader = Reader(writer.path)
+    reader = SegmentReader(writer.path)
     assert ids(reader.read(2)) == ["m0", "m1"]
     assert ids(reader.read(10)) == ["m2"]
     assert reader.read(10) == []
@@ -64,14 +64,14 @@ def test_a_reader_follows_while_the_writer_appends(tmp_path: Path) -> None:
 
 def test_the_next_reader_goes_on_behind_what_is_done_in_order(tmp_path: Path) -> None:
     writer = write(tmp_path, 5)
-    first = Reader(writer.path)
+    first = SegmentReader(writer.path)
     found = first.read(5)
     for place in (found[0][0], found[1][0], found[3][0]):
         first.done(place)
     first.keep_cursor()
     first.close()
     assert count_left(writer.path) == 3
-    second = Reader(writer.path)
+    second = SegmentReader(writer.path)
     again = second.read(5)
     assert ids(again) == ["m2", "m3", "m4"]
     for place, _ in again:
@@ -89,7 +89,7 @@ def test_the_next_reader_goes_on_behind_what_is_done_in_order(tmp_path: Path) ->
 def test_a_segment_is_through_only_when_all_in_it_is_done(tmp_path: Path) -> None:
     writer = write(tmp_path, 2)
     writer.close()
-    reader = Reader(writer.path)
+    reader = SegmentReader(writer.path)
     found = read_all(reader)
     assert reader.at_end
     assert not reader.exhausted()
@@ -102,7 +102,7 @@ def test_a_segment_is_through_only_when_all_in_it_is_done(tmp_path: Path) -> Non
 def test_what_a_killed_writer_was_in_the_middle_of_is_set_aside(tmp_path: Path) -> None:
     writer = write(tmp_path, 2)
     writer.map[writer.end : writer.end + 20] = line(2)[:20]
-    reader = Reader(writer.path)
+    reader = SegmentReader(writer.path)
     assert ids(reader.read(10)) == ["m0", "m1"]
     assert reader.damaged == []
     # As the kernel does for a process that is killed.
@@ -119,7 +119,7 @@ def test_a_line_that_is_just_being_written_is_read_when_it_is_whole(tmp_path: Pa
     whole = line(1)
     # Its end may be seen before its middle.
     writer.map[writer.end + 30 : writer.end + len(whole)] = whole[30:]
-    reader = Reader(writer.path)
+    reader = SegmentReader(writer.path)
     assert ids(reader.read(10)) == ["m0"]
     writer.map[writer.end : writer.end + 30] = whole[:30]
     writer.end += len(whole)
@@ -134,7 +134,7 @@ def test_a_damaged_line_in_a_segment_still_written_to_is_set_aside_once_another_
 ) -> None:
     writer = write(tmp_path, 3)
     writer.map[HEADER + 4] = ord("!")
-    reader = Reader(writer.path)
+    reader = SegmentReader(writer.path)
     assert ids(reader.read(10)) == ["m1", "m2"]
     assert len(reader.damaged) == 1
     reader.close()
@@ -150,7 +150,7 @@ def test_zeros_in_the_middle_cost_the_lines_they_cover_and_no_others(
     length = len(line(10))
     writer.map[start:end] = bytes(end - start)
     writer.close()
-    reader = Reader(writer.path)
+    reader = SegmentReader(writer.path)
     covered = end / length
     assert len(ids(read_all(reader))) >= 100 - covered - 2
     reader.close()
@@ -186,7 +186,7 @@ def test_whatever_is_damaged_every_other_report_is_read_and_none_is_made_up(
         # A line feed more just before it cuts the neighbour, not it.
         and data[start - 1 : start] == b"\n"
     ]
-    reader = Reader(writer.path)
+    reader = SegmentReader(writer.path)
     found = ids(read_all(reader))
     reader.close()
     header_whole = data[:HEADER] == clean[:HEADER]
@@ -209,7 +209,7 @@ def test_a_segment_takes_its_room_when_it_is_made_and_gives_back_the_rest(tmp_pa
 def test_a_file_that_is_no_segment_is_set_aside_as_a_whole(tmp_path: Path) -> None:
     path = tmp_path / "0000000000001-1-00.spool"
     path.write_bytes(os.urandom(200_000).replace(b"\n", b"x"))
-    reader = Reader(path)
+    reader = SegmentReader(path)
     assert read_all(reader) == []
     assert sum(map(len, reader.damaged)) >= 190_000
     assert reader.exhausted()

@@ -7,11 +7,12 @@ from typing import cast
 import msgspec
 import pytest
 
+from otpconv.delivery.dead_letters import DeadLetter, DeadLetters
 from otpconv.delivery.reports import SEALED, conversion, line_of, read_line
-from otpconv.reporter.backlog import Backlog, Item
-from otpconv.reporter.dead_letters import DeadLetter, DeadLetters
+from otpconv.reporter.backlog import Backlog, SpooledParcel
 from otpconv.reporter.inspection import look
 from otpconv.reporter.limits import SEGMENT_BYTES, SMALLEST_BYTES, Limits, Overflow
+from otpconv.reporter.requeue import put_back
 from otpconv.reporter.segments import segments
 from otpconv.reporter.spool import Spool
 
@@ -39,7 +40,7 @@ def fill(spool: Spool, count: int, first: int = 0) -> int:
     return sum(spool.append(line(number), 1) for number in range(first, first + count))
 
 
-def ids(items: list[Item]) -> list[str]:
+def ids(items: list[SpooledParcel]) -> list[str]:
     return [item.report.body.split(b'"message_id":"')[1].split(b'"')[0].decode() for item in items]
 
 
@@ -192,10 +193,10 @@ def test_dead_letters_come_back_by_their_code(tmp_path: Path, lost: Lost) -> Non
         (5, "A", "because", "conversion"),
     ]
     assert look(tmp_path).dead_letters == {"A": 2, "B": 1}
-    assert letters.requeue(lambda letter: letter.code == "A", 6) == 2
+    assert put_back(tmp_path, lambda letter: letter.code == "A", 6) == 2
     assert [letter.code for letter in letters] == ["B"]
     assert drained(backlog) == ["m0", "m2"]
-    assert letters.requeue(lambda _: True, 7) == 1
+    assert put_back(tmp_path, lambda _: True, 7) == 1
     assert list(letters) == []
     assert drained(backlog) == ["m1"]
 

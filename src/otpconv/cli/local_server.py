@@ -1,6 +1,6 @@
 """A server in a process of its own, for the demo, the benchmark, and the tests."""
 
-import re
+import json
 import signal
 import subprocess
 import sys
@@ -49,6 +49,7 @@ class LocalServer:
                     "-m",
                     "otpconv",
                     "serve",
+                    "--json",
                     "--port",
                     str(self._port),
                     "--data",
@@ -61,16 +62,17 @@ class LocalServer:
                 start_new_session=True,
             )
         assert self._process.stdout is not None  # noqa: S101 - for the type
-        found = re.search(r" listens on (\S+),", self._process.stdout.readline())
-        if found is None:
+        started = self._process.stdout.readline()
+        if not started:
             self.stop()
             raise Misconfigured(
                 self.log.read_text().strip().rpartition("\n")[2] or "the server did not start"
             )
-        self.url = found[1]
-        key_file = self.data / "first-key"
-        if key_file.exists():
-            self.access_key_id, _, self.access_key_secret = key_file.read_text().strip().partition(":")
+        fields = json.loads(started)
+        self.url = fields["url"]
+        if fields["key_file"] is not None:
+            key = Path(fields["key_file"]).read_text().strip()
+            self.access_key_id, _, self.access_key_secret = key.partition(":")
 
     def stop(self) -> int:
         """Ask the process to stop, as an operator does, and return its exit code."""

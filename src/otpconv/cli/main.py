@@ -34,8 +34,10 @@ from otpconv.errors import Misconfigured, OtpconvError, Unavailable
 #: What exit codes mean: 0 done, 1 refused, 2 wrong usage or settings, 3 try again later, 130 interrupted.
 _REFUSED, _MISCONFIGURED, _UNAVAILABLE, _INTERRUPTED = 1, 2, 3, 130
 
-#: Wrong usage, as typer tells it; where its class lives depends on typer's version.
-_USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
+#: Raised by typer for wrong usage. Which module has the class depends on typer's version.
+_UsageError: type[Exception] = next(
+    base for base in typer.BadParameter.__mro__ if base.__name__ == "UsageError"
+)
 _ORDER = (
     "serve",
     "keys",
@@ -113,7 +115,7 @@ def run() -> None:
     except OtpconvError as error:
         codes = {Misconfigured: _MISCONFIGURED, Unavailable: _UNAVAILABLE}
         code = _fail(error.text, codes.get(type(error), _REFUSED))
-    except _USAGE_ERROR as error:
+    except _UsageError as error:
         code = _explain(error)
     except ModuleNotFoundError as error:
         if importlib.util.find_spec("granian") is not None:

@@ -107,7 +107,7 @@ def dead_letters(path: _Path, json: Json = False) -> None:
     Examples:
         otpconv spool dead-letters /var/spool/otpconv --json
     """
-    from otpconv.reporter.dead_letters import DeadLetters
+    from otpconv.delivery.dead_letters import DeadLetters
 
     with _readable(path):
         rows = [
@@ -136,10 +136,10 @@ def requeue(
     Examples:
         otpconv spool requeue /var/spool/otpconv --code InvalidTime
     """
-    from otpconv.reporter.dead_letters import DeadLetters
+    from otpconv.reporter.requeue import put_back
 
     with _readable(path):
-        count = DeadLetters(path).requeue(lambda letter: not code or letter.code in code, wall_clock())
+        count = put_back(path, lambda letter: not code or letter.code in code, wall_clock())
     typer.echo(as_json({"requeued": count}) if json else f"{count:,} put back")
 
 

@@ -43,7 +43,7 @@ class TlsFailed(Unreachable):
     kind = "TlsFailed"
 
 
-class Answer(Struct, frozen=True):
+class Response(Struct, frozen=True):
     """What came back.
 
     Attributes:
@@ -66,7 +66,7 @@ class Connection:
         self._timeout_s = timeout_ms / 1000
         self._http: _Timed | None = None
 
-    def post(self, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    def post(self, target: str, headers: Mapping[str, str], body: bytes) -> Response:
         """Send a POST request and return its answer.
 
         A kept connection that the server has closed meanwhile is made anew, once.
@@ -100,7 +100,7 @@ class Connection:
             self._http.close()
             self._http = None
 
-    def _exchange(self, target: str, headers: Mapping[str, str], body: bytes, deadline: float) -> Answer:
+    def _exchange(self, target: str, headers: Mapping[str, str], body: bytes, deadline: float) -> Response:
         if self._http is None or self._http.sock is None:
             self._http = _open(self._url, deadline)
         connection = self._http
@@ -112,7 +112,7 @@ class Connection:
             if len(content) > _MAX_ANSWER_BYTES:
                 raise http.client.HTTPException("the answer is too large")
             found = {name.lower(): value for name, value in answer.getheaders()}
-            return Answer(answer.status, found, content)
+            return Response(answer.status, found, content)
 
 
 class _Timed(http.client.HTTPConnection):

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from otpconv.clock import Clock
-from otpconv.delivery.connection import Answer, Connection, Unreachable
+from otpconv.delivery.connection import Connection, Response, Unreachable
 from otpconv.delivery.credentials import Provider
 from otpconv.delivery.reports import MESSAGE, Report
 from otpconv.delivery.skew import Skew
@@ -99,7 +99,7 @@ class NativeTransport:
         return found
 
 
-def _read(answer: Answer, count: int, now: int) -> list[Outcome] | Outcome:
+def _read(answer: Response, count: int, now: int) -> list[Outcome] | Outcome:
     if answer.status != _OK:
         try:
             problem = _problem(answer.body)

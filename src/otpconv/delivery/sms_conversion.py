@@ -13,7 +13,7 @@ from msgspec import UNSET, Struct
 
 from otpconv import __version__
 from otpconv.clock import Clock
-from otpconv.delivery.connection import Answer, Connection, Unreachable
+from otpconv.delivery.connection import Connection, Response, Unreachable
 from otpconv.delivery.credentials import Credentials, Provider
 from otpconv.delivery.reports import Conversion, Report, parse
 from otpconv.delivery.skew import Skew
@@ -147,7 +147,7 @@ def _parameters(report: Report) -> dict[str, str]:
     return parameters
 
 
-def _read(answer: Answer, now: int) -> Outcome:
+def _read(answer: Response, now: int) -> Outcome:
     try:
         fields = _fields(answer.body)
     except msgspec.MsgspecError:

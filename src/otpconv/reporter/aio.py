@@ -6,7 +6,8 @@ from types import TracebackType
 from typing import Self
 
 from otpconv.reporter import processes
-from otpconv.reporter.base import LOOK_S, BaseReporter
+from otpconv.reporter.base import BaseReporter
+from otpconv.reporter.outbox import LOOK_S
 
 
 class AsyncReporter(BaseReporter):

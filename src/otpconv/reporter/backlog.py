@@ -9,18 +9,18 @@ from pathlib import Path
 from threading import RLock
 
 import msgspec
-from msgspec import Struct
 
+from otpconv.delivery.dead_letters import Burials, DeadLetter, DeadLetters
 from otpconv.delivery.reports import Report
+from otpconv.delivery.rounds import Parcel
 from otpconv.reporter import segment
 from otpconv.reporter.claim import Claim
-from otpconv.reporter.dead_letters import Burials, DeadLetter, DeadLetters
 from otpconv.reporter.memory import Memory
-from otpconv.reporter.segment import Reader
+from otpconv.reporter.segment import SegmentReader
 from otpconv.reporter.segments import drop, segments
 from otpconv.reporter.spool import Spool
 from otpconv.reporter.steady import WallClock, birth_of
-from otpconv.reporter.tally import Tally
+from otpconv.reporter.tally import ReasonCounter
 
 DAMAGED_FILE = "damaged"
 #: Of the spool's bound: what dead letters, and damaged pieces, may take beside it.
@@ -34,24 +34,21 @@ _LOOK_THROUGH_S = 1.0
 _log = logging.getLogger("otpconv.reporter")
 
 
-class Item(Struct, eq=False):
-    """A report on its way.
+class SpooledParcel(Parcel, eq=False, kw_only=True):
+    """A report on its way from the spool.
 
     Attributes:
-        report: the report as it is spooled.
         source: where it was read.
         place: its place there.
-        strikes: how often it failed, alone, while others were taken.
-        seen: how many were delivered when it had its last strike.
-        settled: whether it is delivered, set aside, or lost.
     """
 
-    report: Report
-    source: Reader | Memory
+    source: SegmentReader | Memory
     place: int
-    strikes: int = 0
-    seen: int = -1
-    settled: bool = False
+
+    @property
+    def withdrawn(self) -> bool:  # type: ignore[explicit-override]
+        """Whether another process delivers it."""
+        return self.source.left_alone
 
 
 class Backlog:
@@ -67,7 +64,7 @@ class Backlog:
 
     def __init__(self, spool: Spool, lost: Callable[[str, int], None]) -> None:
         """Take the spool of this process; `lost` is told a reason and a number when reports are given up."""
-        self.rejected = Tally("reports are set aside as dead letters")
+        self.rejected = ReasonCounter("reports are set aside as dead letters")
         self.damaged = 0
         self.problem = ""
         self.wall_clock = WallClock(spool.steady)
@@ -76,7 +73,7 @@ class Backlog:
         self._lost = lost
         self.claiming = RLock()
         self._claim: Claim | None = None
-        self._readers: dict[Path, Reader] = {}
+        self._readers: dict[Path, SegmentReader] = {}
         self._unreadable: set[Path] = set()
         self._look_through_at = 0.0
         self._burials: Burials | None = None
@@ -124,18 +121,18 @@ class Backlog:
                 if birth is not None and birth.age_ms(self._spool.steady) > self._spool.limits.life_ms:
                     self._give_up(path)
 
-    def read(self, most: int) -> list[Item]:
+    def read(self, most: int) -> list[SpooledParcel]:
         """Return up to `most` further reports."""
         memory = self._spool.memory
-        items = [Item(report, memory, place) for place, report in memory.read(most)]
-        if self._folder is None or not self.claimed or len(items) >= most:
-            return items
+        parcels = [SpooledParcel(report, source=memory, place=place) for place, report in memory.read(most)]
+        if self._folder is None or not self.claimed or len(parcels) >= most:
+            return parcels
         # From here on nothing may be raised: what was read would not be read again.
         try:
             paths = [path for path, _ in segments(self._folder, self._spool.steady)]
         except OSError as error:
             self._tell(error.strerror or str(error))
-            return items
+            return parcels
         self._tell("")
         self._forget(set(paths))
         for path in paths:
@@ -143,42 +140,45 @@ class Backlog:
             if reader is None:
                 continue
             try:
-                while len(items) < most and (found := reader.read(most - len(items))):
-                    items += [Item(report, reader, place) for place, report in found]
+                while len(parcels) < most and (found := reader.read(most - len(parcels))):
+                    parcels += [SpooledParcel(report, source=reader, place=place) for place, report in found]
             except OSError as error:
                 self._skip(path, error)
             if reader.damaged:
                 with suppress(OSError):
                     self._set_aside(reader)
-            if len(items) >= most:
+            if len(parcels) >= most:
                 break
-        return items
+        return parcels
 
-    def time_left(self) -> int | None:
-        """Return how long the oldest reports of the folder may still wait, ms; None if none wait there."""
-        limits, steady = self._spool.limits, self._spool.steady
-        with suppress(OSError):
-            for path, _ in segments(self._folder, steady) if self._folder is not None else ():
-                birth = birth_of(path)
-                if birth is not None and segment.count_left(path):
-                    return limits.life_ms - birth.age_ms(steady)
-        return None
+    def in_clear(self, parcel: SpooledParcel) -> Report:
+        """Return a report with its number in clear.
 
-    def settle(self, item: Item) -> None:
+        Raises:
+            ValueError: the number can't be opened.
+        """
+        return self._spool.in_clear(parcel.report)
+
+    def waiting(self) -> str:
+        """Return how many reports wait, and until when, for the log."""
+        count, _ = self._spool.pending()
+        return f"{count} reports wait, {self._time_left()}"
+
+    def settle(self, parcel: SpooledParcel) -> None:
         """Forget a report: it is delivered, set aside, or lost."""
-        item.source.done(item.place)
+        parcel.source.done(parcel.place)
 
-    def bury(self, item: Item, code: str, reason: str, now: int) -> None:
+    def bury(self, parcel: SpooledParcel, code: str, reason: str, now: int) -> None:
         """Set a report aside as a dead letter, and settle it once that is on the disk."""
         self.rejected.add(code, 1)
         if self._burials is None:
-            self.settle(item)
+            self.settle(parcel)
             return
-        report, reason = item.report, reason[:_MOST_REASON]
+        report, reason = parcel.report, reason[:_MOST_REASON]
         letter = DeadLetter(
             now, code[:_MOST_CODE], reason, report.kind, msgspec.Raw(report.body), report.flags
         )
-        self._burials.add(letter, lambda: self.settle(item))
+        self._burials.add(letter, lambda: self.settle(parcel))
 
     def keep(self) -> None:
         """Write down what is settled, and remove segments that are through.
@@ -200,20 +200,24 @@ class Backlog:
         if self._claim is not None:
             self._claim.release()
 
-    def forked(self) -> None:
-        """Begin anew in a child."""
-        self.claiming = RLock()
-        self.release()
-        if self._burials is not None:
-            self._burials.forked()
-        self.rejected.forked()
-        self.damaged = 0
+    def _time_left(self) -> str:
+        """Return until when the oldest reports of the folder wait, for the log."""
+        limits, steady = self._spool.limits, self._spool.steady
+        with suppress(OSError):
+            for path, _ in segments(self._folder, steady) if self._folder is not None else ():
+                birth = birth_of(path)
+                if birth is not None and segment.count_left(path):
+                    left_ms = limits.life_ms - birth.age_ms(steady)
+                    return (
+                        f"the oldest are given up {f'in {_span(left_ms)}' if left_ms > 0 else 'from now on'}"
+                    )
+        return "in memory, until this process ends"
 
-    def _reader(self, path: Path) -> Reader | None:
+    def _reader(self, path: Path) -> SegmentReader | None:
         reader = self._readers.get(path)
         if reader is None and path not in self._unreadable:
             try:
-                reader = self._readers[path] = Reader(path)
+                reader = self._readers[path] = SegmentReader(path)
             except FileNotFoundError:
                 return None
             except OSError as error:
@@ -258,7 +262,7 @@ class Backlog:
         with suppress(OSError):
             self._readers.pop(path).close()
 
-    def _set_aside(self, reader: Reader) -> None:
+    def _set_aside(self, reader: SegmentReader) -> None:
         pieces, reader.damaged = reader.damaged, []
         self.damaged += len(pieces)
         assert self._folder is not None  # noqa: S101 - for the type checker
@@ -271,3 +275,12 @@ class Backlog:
                     os.write(fd, piece)
         finally:
             os.close(fd)
+
+
+def _span(left_ms: int) -> str:
+    """Return a time that is left, for a person: `6 days 23 h`, `59 min`."""
+    minutes = left_ms // 60_000
+    days, hours = divmod(minutes // 60, 24)
+    if days:
+        return f"{days} days {hours} h"
+    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"

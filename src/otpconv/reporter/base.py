@@ -5,6 +5,7 @@ import weakref
 from collections.abc import Iterator
 from os import getpid
 from pathlib import Path
+from threading import RLock
 from typing import Literal
 
 from otpconv.clock import Clock, wall_clock
@@ -12,7 +13,6 @@ from otpconv.delivery.credentials import Provider
 from otpconv.delivery.destination import (
     Dialect,
     dialect_of,
-    is_broker,
     nowhere,
     provider_of,
     spool_of,
@@ -21,15 +21,12 @@ from otpconv.delivery.destination import (
 )
 from otpconv.delivery.reports import MESSAGE, OWN_CLOCK, check_time, conversion, line_of, number_in, requested
 from otpconv.reporter import processes
-from otpconv.reporter.backlog import Backlog
-from otpconv.reporter.delivery import Delivery
 from otpconv.reporter.limits import Limits, Overflow, one_of
-from otpconv.reporter.spool import Spool
+from otpconv.reporter.outbox import LOOK_S, Outbox, OutboxSettings
 from otpconv.reporter.switch import FILE, Switch
-from otpconv.reporter.tally import Stats, Tally
+from otpconv.reporter.tally import Stats
 
 _DAY_MS = 24 * 60 * 60 * 1000
-LOOK_S = 0.005
 
 
 class BaseReporter:
@@ -103,25 +100,22 @@ class BaseReporter:
         folder = spool_of(url, spool)
         self._clock = clock
         self._disabled = disabled
-        self._takes_requested = disabled or is_broker(url) or spoken == "native"
         self._block_s = block_ms / 1000 if overflow == "block" else 0.0
         self._drops = one_of("when_degraded", when_degraded, "spool", "drop") == "drop" or disabled
-        self._losses, self._left_out = Tally("reports are lost"), Tally("reports go without the number")
         self._switch = Switch(Path(switch_file).absolute() if switch_file else folder and folder / FILE)
-        self._spool = Spool(folder, Limits(max_bytes, max_age_ms, overflow), self._losses.add)
-        self._backlog = Backlog(self._spool, self._losses.add)
-        self._delivery = Delivery(
-            self._spool,
-            self._backlog,
-            transport,
-            self._switch,
-            clock,
-            longest_pause_ms=longest_pause_ms,
-            sync_ms=sync_ms,
-        )
-        self._spool.opened = self._delivery.start
-        weakref.finalize(self, _collected, self._delivery, self._spool, self._losses).atexit = False
+        limits = Limits(max_bytes, max_age_ms, overflow)
+        settings = OutboxSettings(folder, limits, transport, self._switch, clock, longest_pause_ms, sync_ms)
+        self._use(Outbox(settings))
+        self._takes_requested = disabled or self._outbox.takes_requested
         processes.reporters.add(self)
+
+    def _use(self, outbox: Outbox) -> None:
+        """Use the outbox of this process."""
+        self._outbox = outbox
+        # Read at each report.
+        self._spool, self._losses, self._delivery = outbox.spool, outbox.losses, outbox.delivery
+        self._finalizer = weakref.finalize(self, outbox.collect)
+        self._finalizer.atexit = False
 
     def start(self) -> None:
         """Deliver what earlier processes have left in the spool, without waiting for a first report."""
@@ -145,24 +139,7 @@ class BaseReporter:
     def stats(self) -> Stats:
         """Return what became of the reports so far; it reads the spool, a millisecond for a few megabytes."""
         processes.check()
-        pending, size = self._spool.pending()
-        return Stats(
-            reported=self._spool.reported,
-            delivered=self._delivery.delivered,
-            rejected=sum(self._backlog.rejected.counts().values()),
-            lost=self._losses.counts(),
-            damaged=self._backlog.damaged,
-            pending=pending,
-            pending_bytes=size,
-            breaker=self._delivery.breaker.state,
-            degraded=self._delivery.degraded,
-            disabled=self._disabled,
-            delivering=self._backlog.claimed or self._spool.folder is None,
-            durable=self._spool.folder is not None and not self._spool.problem,
-            clock_set=self._backlog.wall_clock.times_set,
-            numbers_left_out=sum(self._left_out.counts().values()),
-            last_error=self._delivery.last_error or self._spool.problem or self._backlog.problem,
-        )
+        return self._outbox.stats(disabled=self._disabled)
 
     def _conversion(
         self,
@@ -211,7 +188,7 @@ class BaseReporter:
         """Return the number as it is reported. One that nobody can read is left out, not the report."""
         number = number_in(to)
         if number is None:
-            self._left_out.add("it can't be read; give it with + and its country code", 1)
+            self._outbox.left_out.add("it can't be read; give it with + and its country code", 1)
         return number
 
     def _wanted(self) -> bool:
@@ -240,56 +217,28 @@ class BaseReporter:
         while time.monotonic() < deadline:
             yield LOOK_S
 
+    def _wait(self, deadline: float) -> bool:
+        """Wait until all that was reported is settled, or until `deadline` (steady, s); return if it is."""
+        processes.check()
+        return self._outbox.wait(deadline)
+
     def _end(self, timeout: float) -> None:
-        self._delivery.stop(timeout)
-        self._spool.heal(self._clock())
-        _give_back(self._spool, self._losses)
+        self._outbox.end(timeout)
         processes.reporters.discard(self)
 
-    def _forking(self) -> None:
-        self._spool.lock.acquire()
-        self._backlog.claiming.acquire()
-
-    def _went_on(self) -> None:
-        self._backlog.claiming.release()
-        self._spool.lock.release()
+    def _locks(self) -> tuple[RLock, ...]:
+        return self._outbox.locks()
 
     def _forked(self) -> None:
-        self._losses.forked()
-        self._left_out.forked()
-        # A parent without a thread will never deliver its memory: each child does, and it counts once.
-        self._spool.forked(memory_kept=self._delivery.put_off)
-        self._delivery.forked()
+        if self._outbox.pid != getpid():
+            self._finalizer.detach()
+            self._use(self._outbox.child())
 
     def _may_deliver(self) -> None:
         if self._delivery.put_off:
             self._spool.begin()
             self._delivery.start()
 
-    def _wait(self, deadline: float) -> bool:
-        """Wait until all that was reported is settled, or until `deadline` (steady, s); tell if it is."""
-        processes.check()
-        self._delivery.hurry()
-        while not self._spool.delivered():
-            if time.monotonic() >= deadline:
-                return False
-            time.sleep(LOOK_S)
-        return True
-
     def _at_exit(self, deadline: float) -> None:
-        self._wait(deadline if self._delivery.works else 0.0)
-        self._end(LOOK_S)
-
-
-def _collected(delivery: Delivery, spool: Spool, losses: Tally) -> None:
-    """End what a reporter leaves behind that nobody holds any more."""
-    delivery.stop(0.0)
-    _give_back(spool, losses)
-
-
-def _give_back(spool: Spool, losses: Tally) -> None:
-    """Let others have what is in the folder, and count what is in memory and goes with this process."""
-    if spool.memory:
-        losses.add("closed before delivery", len(spool.memory))
-        spool.memory.clear()
-    spool.close()
+        self._outbox.at_exit(deadline)
+        processes.reporters.discard(self)

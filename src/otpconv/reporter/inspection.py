@@ -8,10 +8,10 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from otpconv.delivery.dead_letters import DeadLetters
 from otpconv.reporter import segment
 from otpconv.reporter.backlog import DAMAGED_FILE
 from otpconv.reporter.claim import CLAIM_FILE
-from otpconv.reporter.dead_letters import DeadLetters
 from otpconv.reporter.segments import segments
 from otpconv.reporter.switch import FILE as SWITCH_FILE
 

@@ -1,7 +1,7 @@
 """Reports kept in memory: all in the memory-only mode, otherwise while the spool can't be written to."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from threading import Lock
 
 from otpconv.delivery.reports import Report, read_line
@@ -78,8 +78,11 @@ class Memory:
             self._lines.clear()
             self.bytes = self._in_hand = 0
 
-    def forked(self, *, kept: bool) -> None:
-        """Begin anew in a child, where somebody may have held the lock; keep the lines if they are wanted."""
-        self._lock = Lock()
-        if not kept:
-            self.clear()
+    def lines(self) -> list[bytes]:
+        """Return the lines, oldest first, without the lock: in a child a thread of the parent may hold it."""
+        return list(self._lines)
+
+    def fill(self, lines: Iterable[bytes]) -> None:
+        """Keep lines that a parent had in its memory."""
+        for line in lines:
+            self.append(line)

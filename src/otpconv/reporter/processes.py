@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 import weakref
-from functools import partial
+from collections.abc import Generator, Sequence
 from typing import Any, Protocol
 
 #: How long the end of an interpreter waits for delivery, if that works, s; the spool has the rest.
@@ -28,14 +28,11 @@ _log = logging.getLogger("otpconv.reporter")
 class Member(Protocol):
     """A reporter, as its process sees it."""
 
-    def _forking(self) -> None:
-        """Hold still: the process is about to fork."""
-
-    def _went_on(self) -> None:
-        """Go on after a fork, in the parent."""
+    def _locks(self) -> tuple[threading.RLock, ...]:
+        """Return the locks to hold while the process forks."""
 
     def _forked(self) -> None:
-        """Begin anew, in the child."""
+        """Use an outbox of this process from now on, if that of the parent is still in use."""
 
     def _may_deliver(self) -> None:
         """Start the delivery that was put off until now, if any was."""
@@ -48,7 +45,7 @@ reporters: "weakref.WeakSet[Member]" = weakref.WeakSet()
 #: The process in which the reporters began; `check` if it is another one now.
 pid = os.getpid()
 #: One for each process, so that none is ever held by a thread of the parent.
-_checking: dict[int, threading.Lock] = {}
+_checking: dict[int, threading.RLock] = {}
 
 
 def check() -> None:
@@ -56,7 +53,7 @@ def check() -> None:
     here = os.getpid()
     if here == pid:
         return
-    with _checking.setdefault(here, threading.Lock()):
+    with _checking.setdefault(here, threading.RLock()):
         if here != pid:
             _begin_anew()
 
@@ -89,24 +86,39 @@ def _at_exit() -> None:
         reporter._at_exit(deadline)  # noqa: SLF001 - for this module
 
 
-#: Which reporters a thread that forks holds meanwhile.
-_forking = threading.local()
+def _holding(locks: Sequence[threading.RLock]) -> Generator[None, None, None]:
+    """Hold locks until the generator is closed."""
+    if not locks:
+        yield
+        return
+    # A signal handler that raises can't come between `with` and the block: either both hold, or neither.
+    with locks[0]:
+        yield from _holding(locks[1:])
+
+
+class _Forking(threading.local):
+    """What a thread that forks holds meanwhile: a suspended call of `_holding`."""
+
+    held = _holding(())
+
+
+_forking = _Forking()
 
 
 def _before_fork() -> None:
     # In one order: two threads may fork at once.
-    _forking.reporters = sorted(reporters, key=id)
-    for reporter in _forking.reporters:
-        reporter._forking()  # noqa: SLF001 - for this module
+    locks = [lock for reporter in sorted(reporters, key=id) for lock in reporter._locks()]  # noqa: SLF001 - for this module
+    _forking.held = _holding(locks)
+    next(_forking.held)
 
 
-def _after_fork(*, child: bool) -> None:
-    if child:
-        _begin_anew()
-    else:
-        for reporter in _forking.reporters:
-            reporter._went_on()  # noqa: SLF001 - for this module
-    _forking.reporters = []
+def _after_fork_in_parent() -> None:
+    _forking.held.close()
+
+
+def _after_fork_in_child() -> None:
+    _forking.held.close()
+    _begin_anew()
 
 
 def _in_worker() -> None:
@@ -138,8 +150,9 @@ def _hook_into_uwsgi() -> None:
 
 # There is no way to take such hooks back, so they must hold no reporter.
 os.register_at_fork(
-    before=_before_fork,
-    after_in_parent=partial(_after_fork, child=False),
-    after_in_child=partial(_after_fork, child=True),
+    before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
 )
+# Once more: Python runs a signal handler as it enters the hook, and swallows what the handler raises
+# (Ctrl-C), so the first call may do nothing.
+os.register_at_fork(after_in_parent=_after_fork_in_parent)
 _hook_into_uwsgi()

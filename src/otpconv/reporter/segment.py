@@ -25,7 +25,8 @@ from otpconv.reporter.steady import HOST, Steady, new_name
 _UNFINISHED = ".new"
 _MAGIC = b"otpconv spool 1 "
 _DIGITS = 20
-_HEADER = 64
+#: The size of the header with which a segment begins.
+HEADER_BYTES = 64
 #: Read at once; far more than the longest line.
 _CHUNK = 64 * 1024
 _ZERO = b"\0"
@@ -50,7 +51,7 @@ class Writer:
         """
         self.path = folder / new_name(now, steady)
         self.size = size
-        self.end = _HEADER
+        self.end = HEADER_BYTES
         # Seen by readers only once it is locked.
         unfinished = self.path.with_suffix(_UNFINISHED)
         self._fd = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
@@ -59,7 +60,7 @@ class Writer:
             # Written, not fallocated: a first touch of a page costs 0.1 µs then, and 4 µs otherwise.
             _fill(self._fd, size)
             self.map = mmap.mmap(self._fd, size)
-            self.map[:_HEADER] = _header(_HEADER)
+            self.map[:HEADER_BYTES] = _header(HEADER_BYTES)
             self.probe = probe_of(self.map)
             unfinished.rename(self.path)
         except BaseException:
@@ -76,7 +77,7 @@ class Writer:
     def delivered(self) -> bool:
         """Tell whether all that was appended is delivered."""
         # Read, not by the map: to touch a page behind the end of a file that was cut off is deadly.
-        return _cursor(os.pread(self._fd, _HEADER, 0)) >= self.end
+        return _cursor(os.pread(self._fd, HEADER_BYTES, 0)) >= self.end
 
     def is_cut_off(self) -> bool:
         """Tell whether somebody made the file shorter."""
@@ -86,7 +87,7 @@ class Writer:
         """Return how many of the lines appended are no longer in the file, and not known to be delivered."""
         if self.delivered():
             return 0
-        there = sum(chunk.count(b"\n") for chunk in _chunks(self._fd, _HEADER, self.end))
+        there = sum(chunk.count(b"\n") for chunk in _chunks(self._fd, HEADER_BYTES, self.end))
         return max(0, appended - there)
 
     def removed(self) -> bool:
@@ -95,7 +96,7 @@ class Writer:
 
     def left(self) -> list[bytes]:
         """Return the lines that are not delivered."""
-        start = _cursor(os.pread(self._fd, _HEADER, 0)) or _HEADER
+        start = _cursor(os.pread(self._fd, HEADER_BYTES, 0)) or HEADER_BYTES
         return b"".join(_chunks(self._fd, start, self.end)).splitlines(keepends=True)
 
     def sync(self) -> None:
@@ -122,7 +123,7 @@ class Writer:
         os.close(self._fd)
 
 
-class Reader:
+class SegmentReader:
     """A segment in the delivering process.
 
     Attributes:
@@ -140,7 +141,7 @@ class Reader:
         """
         self.path = path
         self._fd = os.open(path, os.O_RDWR)
-        header = os.pread(self._fd, _HEADER, 0)
+        header = os.pread(self._fd, HEADER_BYTES, 0)
         self._cursor = _cursor(header)
         self._open: dict[int, None] = {}
         # A damaged header has its length all the same, and all behind it is delivered once more.
@@ -236,7 +237,7 @@ def count_left(path: Path) -> int:
     """Return how many lines of a segment are not delivered."""
     try:
         with path.open("rb") as file:
-            file.seek(_cursor(file.read(_HEADER)))
+            file.seek(_cursor(file.read(HEADER_BYTES)))
             return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(_CHUNK), b""))
     except OSError:
         return 0
@@ -246,7 +247,7 @@ def is_delivered(path: Path, end: int) -> bool:
     """Tell whether a closed segment is delivered up to `end`."""
     try:
         with path.open("rb") as file:
-            return _cursor(file.read(_HEADER)) >= end
+            return _cursor(file.read(HEADER_BYTES)) >= end
     except FileNotFoundError:
         return True
     except OSError:
@@ -261,7 +262,7 @@ def remove_unfinished(folder: Path) -> None:
 
 def _header(cursor: int) -> bytes:
     digits = b"%0*d" % (_DIGITS, cursor)
-    return (_MAGIC + digits + b" %08x" % crc32(digits)).ljust(_HEADER - 1) + b"\n"
+    return (_MAGIC + digits + b" %08x" % crc32(digits)).ljust(HEADER_BYTES - 1) + b"\n"
 
 
 def _cursor(header: bytes) -> int:

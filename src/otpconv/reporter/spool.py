@@ -203,18 +203,11 @@ class Spool:
             self._take_late(self._opened_at)
             self._close_segment()
 
-    def forked(self, *, memory_kept: bool) -> None:
-        """Begin anew in a child: the parent keeps its segment, and what it has in memory if it delivers."""
-        self.lock = RLock()
-        if self._writer is not None:
-            self._writer.abandon()
-        self._writer = None
-        self._closed.clear()
-        self._opening = False
-        self._late.clear()
-        self.memory.forked(kept=memory_kept)
-        self.reported = 0
-        self._begun = False
+    def abandon(self) -> None:
+        """Leave the open segment to the process that this one was forked from."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.abandon()
 
     def _append_slowly(self, line: bytes, now: int) -> bool:
         """Take a line that the open segment, if there is one, does not; False when there is no room."""

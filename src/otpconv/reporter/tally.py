@@ -53,7 +53,7 @@ class Stats(Struct, frozen=True):
     last_error: str
 
 
-class Tally:
+class ReasonCounter:
     """Reports to which something bad has happened, by reason."""
 
     def __init__(self, what: str) -> None:
@@ -80,7 +80,3 @@ class Tally:
         """Return the numbers by reason."""
         with self._lock:
             return dict(self._counts)
-
-    def forked(self) -> None:
-        """Begin anew in a child."""
-        self.__init__(self._what)  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""Reports that the other side will never take, set aside with the reason until somebody decides."""
+"""Reports that the other side will never take: they are set aside with the reason until a person decides."""
 
 import errno
 import os
@@ -9,16 +9,12 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from otpconv.delivery.reports import line_of
 from otpconv.folder import alone
-from otpconv.reporter.segment import Writer
 
 FILE = "dead-letters.ndjson"
-_HEADER_BYTES = 64
-#: How long a person waits for the folder, and how long delivery does: who is stopped while it holds it stops
-#: neither for longer.
+#: How long a person, and the delivering thread, wait for the folder while a stopped process holds it.
 _REQUEUE_WAIT_MS, _ADD_WAIT_MS = 5_000, 20
-#: How many dead letters wait to be written at most, and are written at once; how soon it is tried again, s.
+#: How many dead letters may wait to be written, and are written at once; the pause before the next try, s.
 _MOST_WAITING, _AT_ONCE = 1000, 100
 _AGAIN_S = 1.0
 
@@ -32,7 +28,7 @@ class DeadLetter(Struct):
         reason: for a person.
         kind: `requested` or `conversion`.
         report: its fields as the native API names them; `to` is sealed.
-        flags: of its line in the spool.
+        flags: the flags of its line in the spool.
     """
 
     at: int
@@ -52,16 +48,26 @@ _decode = msgspec.json.Decoder(DeadLetter).decode
 
 
 class DeadLetters:
-    """The dead letters of one spool."""
+    """The dead letters in one folder."""
 
     def __init__(self, folder: Path, max_bytes: int = 0) -> None:
-        """Take the spool's folder, and how large the file may become, bytes; 0 is without end."""
+        """Read nothing yet.
+
+        Args:
+            folder: where the file is.
+            max_bytes: how large the file may become; 0: without limit.
+        """
         self._folder = folder
         self._file = folder / FILE
         self._max_bytes = max_bytes
 
     def add(self, letters: Sequence[DeadLetter], lost: Callable[[int], None], *, within_ms: int) -> None:
-        """Set reports aside; `lost` is told how many old ones had to go for them.
+        """Set reports aside.
+
+        Args:
+            letters: the reports.
+            lost: called with the number of old dead letters that were deleted to make room.
+            within_ms: how long to wait for the folder.
 
         Raises:
             BlockingIOError: another process holds the folder for longer than `within_ms`.
@@ -79,7 +85,7 @@ class DeadLetters:
             try:
                 before = os.fstat(fd).st_size
                 if os.write(fd, data) < len(data):
-                    # A full disk took a part of it: all are added later, or none is.
+                    # A full disk took a part of it. Take that back: all are added later.
                     os.ftruncate(fd, before)
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             finally:
@@ -92,28 +98,33 @@ class DeadLetters:
             if letter is not None:
                 yield letter
 
-    def requeue(self, wanted: Callable[[DeadLetter], bool], now: int) -> int:
-        """Put those that are wanted back into the spool, to be delivered, and return how many they were.
+    def take_back(
+        self, wanted: Callable[[DeadLetter], bool], keep: Callable[[Sequence[DeadLetter]], None]
+    ) -> int:
+        """Move the dead letters that are wanted to where reports wait for delivery.
+
+        Args:
+            wanted: chooses the dead letters.
+            keep: stores their reports durably; called at most once, while the folder is held.
+
+        Returns:
+            How many were moved.
 
         Raises:
-            BlockingIOError: another process holds the folder for long, e.g. since it is stopped.
-            OSError: the disk is full or fails; all stay where they are.
+            BlockingIOError: another process holds the folder for long, e.g. because it is stopped.
+            OSError: the disk is full or fails; all stay dead letters.
         """
         with alone(self._folder, within_ms=_REQUEUE_WAIT_MS):
-            kept, back = [], []
+            kept: list[bytes] = []
+            back: list[DeadLetter] = []
             for line in self._lines():
                 letter = _read(line)
                 if letter is not None and wanted(letter):
-                    back.append(line_of(letter.flags, bytes(letter.report)))
+                    back.append(letter)
                 else:
                     kept.append(line)
             if back:
-                data = b"".join(back)
-                writer = Writer(self._folder, _HEADER_BYTES + len(data), now)
-                writer.map[writer.end :] = data
-                writer.end = writer.size
-                writer.sync()
-                writer.close()
+                keep(back)
                 self._write(kept)
             return len(back)
 
@@ -129,17 +140,22 @@ class DeadLetters:
 
 
 class Burials:
-    """Dead letters on their way to the disk. While they can't be written they wait, and are tried again."""
+    """Dead letters on their way to the disk. While they can't be written, they wait for another try."""
 
     def __init__(self, letters: DeadLetters, lost: Callable[[str, int], None]) -> None:
-        """Take where they go; `lost` is told a reason and a number when some are given up."""
+        """Write nothing yet.
+
+        Args:
+            letters: where they go.
+            lost: called with a reason and a number when some are given up.
+        """
         self._letters = letters
         self._lost = lost
         self._waiting: list[tuple[DeadLetter, Callable[[], None]]] = []
         self._again_at = 0.0
 
     def add(self, letter: DeadLetter, done: Callable[[], None]) -> None:
-        """Set a report aside, now or later; `done` is called when it is on the disk, or given up."""
+        """Set a report aside, now or later; call `done` when it is on the disk, or given up."""
         self._waiting.append((letter, done))
         self.write()
         if len(self._waiting) > _MOST_WAITING:
@@ -162,10 +178,6 @@ class Burials:
             del self._waiting[: len(some)]
             for _, done in some:
                 done()
-
-    def forked(self) -> None:
-        """Leave to the parent what waits."""
-        self._waiting.clear()
 
 
 def _read(line: bytes) -> DeadLetter | None:
