@@ -50,7 +50,7 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
         "storage.sqlite.follower._ANY",
         "storage.sqlite.journal.JOURNAL_VERSION",
         "storage.sqlite.ledger._DELAYS",
-        "model.DELAY_BUCKETS",
+        "model.DELAY_BINS",
         "rates.baseline._COUNTRY",
         "rates.baseline._PROVIDER",
         "rates.silence._COUNTRY",

@@ -24,7 +24,7 @@ _SQL = (
     | statements("unmatched.sql")
     | statements("changes.sql")
 )
-LEDGER_VERSION = 6
+LEDGER_VERSION = 7
 #: More combinations than there can be.
 _ANY = 1 << 40
 #: Pages of 4 KiB after which the write-ahead log is moved into the file: 16 MiB, well under 100 ms of work.

@@ -75,6 +75,9 @@ CREATE TABLE IF NOT EXISTS messages (
         true_first IS NOT NULL OR false_last IS NOT NULL OR true_arrival IS NOT NULL OR true_unknown IS NOT NULL
         OR false_unknown IS NOT NULL OR number_heard IS 1
     ) VIRTUAL,
+    delay_bin INTEGER GENERATED ALWAYS AS (     -- how long it took to verify, as `delay_bin` in model.py
+        max(0, min(34, CAST(1 + 2 * log2((verified_at - requested_at) / 1000.0) AS INTEGER)))
+    ) VIRTUAL,
     UNIQUE (account, message_id)
 ) STRICT;
 
@@ -159,26 +162,14 @@ CREATE TABLE IF NOT EXISTS self_reported_rates (
 -- Counts of the messages requested in a day (of UTC), hour, quarter of an hour or minute; a question takes the
 -- coarsest that fits. What is requested at or after minutes_from is in minutes and in no quarters, what is requested
 -- before it in quarters and in no minutes.
--- A session is counted where its first message is. d0 to d34 count the verified messages by how long that took:
--- model.py says how, in `delay_bucket`.
+-- A session is counted where its first message is. d0 to d34 count the verified messages by `messages.delay_bin`.
 CREATE TABLE IF NOT EXISTS rollups (
     grain INTEGER NOT NULL,         -- how long, ms
     account INTEGER NOT NULL,
     start INTEGER NOT NULL,
     dimensions INTEGER NOT NULL,
-    requested INTEGER NOT NULL, verified INTEGER NOT NULL,
-    first_requested INTEGER NOT NULL, first_verified INTEGER NOT NULL,
-    sessions INTEGER NOT NULL, sessions_verified INTEGER NOT NULL,
-    reported INTEGER NOT NULL,
-    d0 INTEGER NOT NULL, d1 INTEGER NOT NULL, d2 INTEGER NOT NULL, d3 INTEGER NOT NULL, d4 INTEGER NOT NULL,
-    d5 INTEGER NOT NULL, d6 INTEGER NOT NULL, d7 INTEGER NOT NULL, d8 INTEGER NOT NULL, d9 INTEGER NOT NULL,
-    d10 INTEGER NOT NULL, d11 INTEGER NOT NULL, d12 INTEGER NOT NULL, d13 INTEGER NOT NULL,
-    d14 INTEGER NOT NULL, d15 INTEGER NOT NULL, d16 INTEGER NOT NULL, d17 INTEGER NOT NULL,
-    d18 INTEGER NOT NULL, d19 INTEGER NOT NULL, d20 INTEGER NOT NULL, d21 INTEGER NOT NULL,
-    d22 INTEGER NOT NULL, d23 INTEGER NOT NULL, d24 INTEGER NOT NULL, d25 INTEGER NOT NULL,
-    d26 INTEGER NOT NULL, d27 INTEGER NOT NULL, d28 INTEGER NOT NULL, d29 INTEGER NOT NULL,
-    d30 INTEGER NOT NULL, d31 INTEGER NOT NULL, d32 INTEGER NOT NULL, d33 INTEGER NOT NULL,
-    d34 INTEGER NOT NULL,
+    {count: $count INTEGER NOT NULL},
+    {bin: d$bin INTEGER NOT NULL},
     PRIMARY KEY (grain, account, start, dimensions),
     CHECK (0 <= verified AND verified <= reported AND reported <= requested),
     CHECK (0 <= first_verified AND first_verified <= first_requested AND first_requested <= requested),
