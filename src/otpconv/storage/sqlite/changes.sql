@@ -1,12 +1,13 @@
--- How the rollups follow the messages. Whatever changes a message, triggers note what it contributes after the
--- change and take off what it contributed before; `settle` brings that into the rollups, in the same transaction.
--- In sum and not one by one: many messages of a batch share a row. All of it is temporary, but for the rollups.
+-- How the rollups follow the messages. Triggers write down each change of a message: they add what it contributes to
+-- the counts after the change, and subtract what it contributed before. At the end of the batch, in the same
+-- transaction, the sums of these changes are added to the rollups. Sums are cheaper, since many messages of a batch
+-- share a rollup. All tables here are temporary; only the rollups and routes last.
 
 -- name: changes_schema
 CREATE TEMP TABLE changes (
     account INTEGER, at INTEGER, dimensions INTEGER,
     {count: $count INTEGER},
-    delay_bin INTEGER, more INTEGER     -- how many more messages this bin counts; NULL: no bin does
+    delay_bin INTEGER, more INTEGER     -- this bin counts so many more messages; NULL: none does
 );
 CREATE TEMP TABLE deltas (
     grain INTEGER, account INTEGER, start INTEGER, dimensions INTEGER,
@@ -15,7 +16,7 @@ CREATE TEMP TABLE deltas (
 );
 CREATE TEMP TABLE touched_sessions (
     account INTEGER, session_id TEXT,
-    more INTEGER,       -- how many more of its later messages are verified than `messages.session` says
+    more INTEGER,       -- how many more of its later messages are verified than messages.session says
     PRIMARY KEY (account, session_id)
 ) WITHOUT ROWID;
 CREATE TEMP TABLE resolved_sessions (id INTEGER PRIMARY KEY, session INTEGER);
@@ -30,7 +31,7 @@ BEGIN
     );
 END;
 
--- What happens to most: it is verified, or reported about, for the first time.
+-- The most frequent change: the first conversion of a message, or the first true one.
 CREATE TEMP TRIGGER message_reported AFTER UPDATE ON main.messages
 WHEN OLD.requested_at = NEW.requested_at AND OLD.dimensions = NEW.dimensions AND OLD.attempt = NEW.attempt
     AND OLD.session IS NEW.session AND NOT OLD.verified AND (NEW.verified OR OLD.reported < NEW.reported)
@@ -67,7 +68,7 @@ BEGIN
     INSERT INTO touched_sessions VALUES (NEW.account, NEW.session_id, 0) ON CONFLICT DO NOTHING;
 END;
 
--- Whether the first message of a session is verified, the rollups take from the message itself.
+-- Only the later messages of a session matter here: whether the first message is verified is in its own row.
 CREATE TEMP TRIGGER session_changed AFTER UPDATE ON main.messages
 WHEN OLD.session_id IS NOT NEW.session_id OR OLD.requested_at IS NOT NEW.requested_at
     OR NEW.session IS NULL AND NEW.session_id <> '' AND OLD.verified <> NEW.verified
@@ -84,8 +85,8 @@ END;
 SELECT EXISTS (SELECT 1 FROM touched_sessions);
 
 -- name: find_sessions
--- A message that is new in a session is taken for its first, and mostly is. Where there are others, the first is
--- one of those taken for it, or the first of the later ones; the rest of the later ones need no look.
+-- A new message of a session is marked as its first, and mostly that is right. If the session has several messages,
+-- its first is either one of those marked, or the first of the later ones. No other message has to be read.
 INSERT INTO resolved_sessions
 WITH shared AS MATERIALIZED (
     SELECT t.account, t.session_id, t.more FROM touched_sessions AS t
@@ -136,7 +137,7 @@ SELECT 60000, account, at / 60000 * 60000 AS start, dimensions,
 FROM changes GROUP BY account, start, dimensions;
 
 -- name: sum_quarters
--- Of times before minutes_from the quarters of an hour are kept, in place of the minutes.
+-- Before progress.minutes_from there are rollups by quarter of an hour instead of rollups by minute.
 INSERT INTO deltas
 SELECT 900000, account, start / 900000 * 900000 AS quarter, dimensions,
     {count: sum($count)},
@@ -145,6 +146,7 @@ FROM deltas WHERE grain = 60000 AND start < (SELECT minutes_from FROM progress)
 GROUP BY account, quarter, dimensions;
 
 -- name: fold_minutes
+-- An expiry adds the rollups by minute that it drops to the rollups by quarter of an hour.
 INSERT INTO deltas
 SELECT 900000, account, start / 900000 * 900000 AS quarter, dimensions,
     {count: sum($count)},
@@ -182,7 +184,7 @@ SELECT d.grain, d.account, d.start, d.dimensions,
     {bin: d.d$bin + coalesce(r.d$bin, 0)}
 FROM deltas AS d LEFT JOIN rollups AS r USING (grain, account, start, dimensions)
 WHERE (d.grain > 60000 OR d.start >= (SELECT minutes_from FROM progress))
-    AND (d.requested <> 0 OR r.requested IS NOT NULL);  -- what came and went in one batch was never here
+    AND (d.requested <> 0 OR r.requested IS NOT NULL);  -- 0 and no row: the batch added and removed the messages
 
 -- name: drop_empty
 DELETE FROM rollups WHERE requested = 0 AND (grain, account, start, dimensions) IN (

@@ -178,7 +178,7 @@ class SqliteFollower:
         ):
             self._connection.execute(_SQL[name])
             self._admit(most)
-        self._connection.execute(_SQL["keep_told"])
+        self._connection.execute(_SQL["keep_reported_values"])
 
     def _admit(self, most: int) -> None:
         """Make what is still to be decided dimensions of its own, up to so many of an account and day."""

@@ -1,4 +1,4 @@
--- What `otpconv doctor` asks. Each statement sees one state of the file, however busy the applier is.
+-- The checks of `otpconv doctor`. Each statement sees one state of the file, even while the applier writes.
 
 -- name: integrity
 PRAGMA integrity_check(5);
@@ -13,7 +13,7 @@ SELECT cursor FROM progress;
 SELECT count(*) FROM messages WHERE requested_at IS NOT NULL;
 
 -- name: wrong_rollups
--- A session is counted with its first message, and verified when any of its messages is.
+-- A session is counted with its first message. It is verified if any of its messages is verified.
 WITH sessions AS (
     SELECT id,
         row_number() OVER (PARTITION BY account, session_id ORDER BY requested_at, message_id) = 1 AS first,
