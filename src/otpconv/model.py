@@ -33,7 +33,7 @@ ARRIVAL_WINDOW_MS = 24 * 60 * 60 * 1000
 #: How far ahead of our clock a reported time may be, ms.
 CLOCK_SKEW_MS = 60_000
 
-#: How long it took to verify is counted in this many buckets; see `delay_bin`.
+#: Delays from request to verification are counted in this many bins; see `delay_bin`.
 DELAY_BINS = 35
 
 
@@ -272,10 +272,10 @@ def first_of(session: Iterable[Requested]) -> Requested | None:
 
 
 def delay_bin(delay_ms: int) -> int:
-    """Return the bucket that counts a message verified `delay_ms` (above 0) after it was requested.
+    """Return the bin that counts a message verified `delay_ms` (above 0) after it was requested.
 
-    Bucket 0 is under a second, bucket k from 2^((k - 1) / 2) s to 2^(k / 2) s, the last one from 26 hours on:
-    two to an octave, so that a bucket is half as wide as a log-normal delay usually spreads.
+    Bin 0 holds delays under a second, bin k those from 2^((k - 1) / 2) s to 2^(k / 2) s, and the last bin
+    those from 26 hours on. Two bins per octave: a bin is half as wide as a log-normal delay usually spreads.
     """
     return max(0, min(DELAY_BINS - 1, int(1 + 2 * log2(delay_ms / 1000))))
 

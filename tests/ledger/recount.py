@@ -42,7 +42,7 @@ from otpconv.storage.contract import (
 RollupKey = tuple[int, tuple[str, ...], int]
 #: By the account, the day and the reported dimensions: the values that are counted.
 CountedAs = Mapping[tuple[int, int, Dimensions], tuple[str, ...]]
-#: What is counted, and the delays by bucket.
+#: What is counted, and the delays by bin.
 Rollups = dict[RollupKey, tuple[Tally, tuple[int, ...]]]
 
 _FOREVER = (0, 1 << 52)
