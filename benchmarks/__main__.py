@@ -5,13 +5,14 @@ import json
 import tempfile
 from pathlib import Path
 
-from benchmarks import delivery, native, questions, signed
+from benchmarks import applier, delivery, native, questions, signed
 from benchmarks.reporter import run as reporter
 
 _BENCHMARKS = {
     "signed": signed.run,
     "native": native.run,
     "questions": questions.run,
+    "applier": applier.run,
     "delivery": delivery.run,
     "reporter": reporter.run,
 }

@@ -11,7 +11,7 @@ from otpconv.storage.sqlite import SqliteFollower, SqliteJournal
 DAYS = 30
 _BATCH = 5_000
 _COUNTRIES = ("BR", "DE", "FR", "GB", "ID", "IN", "MX", "NG", "PH", "US")
-_COMBINATIONS = [
+COMBINATIONS = [
     Dimensions(country, f"carrier {carrier}", f"provider {provider}", "login", "ACME", "sms")
     for country in _COUNTRIES
     for carrier in range(4)
@@ -55,7 +55,7 @@ def _requested(number: int, at: int, chance: random.Random) -> Requested:
         1,
         message_id(number),
         at,
-        chance.choice(_COMBINATIONS),
+        chance.choice(COMBINATIONS),
         chance.randbytes(16).hex(),
         "+491511234",
         f"session {number}",

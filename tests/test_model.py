@@ -8,13 +8,13 @@ from hypothesis import given, strategies as st
 from otpconv.model import (
     ARRIVAL_WINDOW_MS,
     BY_NUMBER_WINDOW_MS,
-    DELAY_BUCKETS,
+    DELAY_BINS,
     Conversion,
     Dimensions,
     MessageState,
     Requested,
     Timing,
-    delay_bucket,
+    delay_bin,
     first_of,
     owner,
     state_of,
@@ -246,8 +246,8 @@ def test_adding_one_conversion_is_joining_what_it_comes_to(
 
 def test_a_delay_is_in_the_bucket_that_its_octave_says() -> None:
     ms = {1: 0, 999: 0, 1_000: 1, 1_414: 1, 1_415: 2, 2_000: 3, 30_000: 10, 92_681_000: 33, 92_682_000: 34}
-    assert {delay: delay_bucket(delay) for delay in ms} == ms
-    assert delay_bucket(10**12) == DELAY_BUCKETS - 1
+    assert {delay: delay_bin(delay) for delay in ms} == ms
+    assert delay_bin(10**12) == DELAY_BINS - 1
 
 
 @given(st.lists(requested, min_size=1, max_size=4))

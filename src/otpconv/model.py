@@ -33,8 +33,8 @@ ARRIVAL_WINDOW_MS = 24 * 60 * 60 * 1000
 #: How far ahead of our clock a reported time may be, ms.
 CLOCK_SKEW_MS = 60_000
 
-#: How long it took to verify is counted in this many buckets; see `delay_bucket`.
-DELAY_BUCKETS = 35
+#: Delays from request to verification are counted in this many bins; see `delay_bin`.
+DELAY_BINS = 35
 
 
 #: What the values of a dimension that are not counted apart are called; no caller can report it as its own.
@@ -271,13 +271,13 @@ def first_of(session: Iterable[Requested]) -> Requested | None:
     return min(session, key=lambda message: (message.requested_at, message.message_id), default=None)
 
 
-def delay_bucket(delay_ms: int) -> int:
-    """Return the bucket that counts a message verified `delay_ms` (above 0) after it was requested.
+def delay_bin(delay_ms: int) -> int:
+    """Return the bin that counts a message verified `delay_ms` (above 0) after it was requested.
 
-    Bucket 0 is under a second, bucket k from 2^((k - 1) / 2) s to 2^(k / 2) s, the last one from 26 hours on:
-    two to an octave, so that a bucket is half as wide as a log-normal delay usually spreads.
+    Bin 0 holds delays under a second, bin k those from 2^((k - 1) / 2) s to 2^(k / 2) s, and the last bin
+    those from 26 hours on. Two bins per octave: a bin is half as wide as a log-normal delay usually spreads.
     """
-    return max(0, min(DELAY_BUCKETS - 1, int(1 + 2 * log2(delay_ms / 1000))))
+    return max(0, min(DELAY_BINS - 1, int(1 + 2 * log2(delay_ms / 1000))))
 
 
 def _pick(choose: Callable[[int, int], int], a: int | None, b: int | None) -> int | None:

@@ -4,7 +4,7 @@ from itertools import accumulate, pairwise
 import pytest
 from hypothesis import given, strategies as st
 
-from otpconv.access.throttle import FAILED_LOGINS, Buckets, FailedLogins, Limit, Throttle, parse_limit
+from otpconv.access.throttle import FAILED_LOGINS, Allowances, FailedLogins, Limit, Throttle, parse_limit
 from otpconv.errors import Misconfigured
 
 NOW = 1_700_000_000_000
@@ -217,7 +217,7 @@ def test_a_clock_that_goes_back_makes_no_wait_longer_and_frees_nobody() -> None:
     ]
 
 
-def test_buckets_that_are_full_again_are_forgotten() -> None:
+def test_allowances_that_are_full_again_are_forgotten() -> None:
     throttle = Throttle(access_key=Limit(per_second=10, burst=10))
     for index in range(500):
         throttle.take(1, f"LTAI{index}", REPORT, NOW)
@@ -248,22 +248,22 @@ def test_a_flood_of_names_frees_nobody_of_its_limit() -> None:
     throttle = Throttle(access_key=Limit(per_second=0.001, burst=2), capacity=10)
     assert [throttle.take(1, "LTAIspent", REPORT, NOW) for _ in range(3)] == [0, 0, 1_000_000]
     results = [throttle.take(1, f"LTAI{index}", REPORT, NOW + 1) for index in range(1_000)]
-    # Nine with a bucket of their own, and two out of the one that all others share.
+    # Nine with an allowance of their own, and two out of the one that all others share.
     assert results.count(0) == 11
     assert throttle.take(1, "LTAIspent", REPORT, NOW + 2) == 999_998
 
 
 def test_a_newcomer_of_a_full_memory_gets_no_second_burst_when_there_is_room() -> None:
-    buckets = Buckets(Limit(per_second=1, burst=10), capacity=1)
-    buckets.take("first", NOW)
+    allowances = Allowances(Limit(per_second=1, burst=10), capacity=1)
+    allowances.take("first", NOW)
     for _ in range(10):
-        buckets.take("newcomer", NOW)
-    assert buckets.wait("newcomer", NOW) == 1_000
-    buckets.take("newcomer", NOW + 1_000)
-    assert len(buckets) == 1
-    assert buckets.wait("newcomer", NOW + 1_000) == 1_000
+        allowances.take("newcomer", NOW)
+    assert allowances.wait("newcomer", NOW) == 1_000
+    allowances.take("newcomer", NOW + 1_000)
+    assert len(allowances) == 1
+    assert allowances.wait("newcomer", NOW + 1_000) == 1_000
     # Forgotten when it was full, and not made worse off by it.
-    assert buckets.wait("first", NOW + 1_000) == 0
+    assert allowances.wait("first", NOW + 1_000) == 0
 
 
 @given(limits, st.integers(1, 4), st.lists(st.tuples(st.integers(0, 2_000), st.integers(0, 9)), max_size=150))

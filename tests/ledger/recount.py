@@ -9,7 +9,7 @@ from typing import TypeVar
 from msgspec.structs import astuple
 
 from otpconv.model import (
-    DELAY_BUCKETS,
+    DELAY_BINS,
     OTHER,
     Conversion,
     Dimensions,
@@ -18,7 +18,7 @@ from otpconv.model import (
     Report,
     Requested,
     SelfReportedRate,
-    delay_bucket,
+    delay_bin,
     first_of,
     owner,
     state_of,
@@ -42,7 +42,7 @@ from otpconv.storage.contract import (
 RollupKey = tuple[int, tuple[str, ...], int]
 #: By the account, the day and the reported dimensions: the values that are counted.
 CountedAs = Mapping[tuple[int, int, Dimensions], tuple[str, ...]]
-#: What is counted, and the delays by bucket.
+#: What is counted, and the delays by bin.
 Rollups = dict[RollupKey, tuple[Tally, tuple[int, ...]]]
 
 _FOREVER = (0, 1 << 52)
@@ -238,7 +238,7 @@ def counts(
     """Return what `Ledger.counts` has to answer, summed from a recount."""
     sums: dict[tuple[int, tuple[str, ...]], tuple[Tally, tuple[int, ...]]] = {}
     for key, (tally, delays) in _asked(counted, account, window, by, filters):
-        before, delays_before = sums.get(key, (Tally(), (0,) * DELAY_BUCKETS))
+        before, delays_before = sums.get(key, (Tally(), (0,) * DELAY_BINS))
         sums[key] = before + tally, tuple(map(add, delays_before, delays))
     return {Count(*key, *counts) for key, counts in sums.items()}
 
@@ -293,8 +293,8 @@ def rollups(
             message.reported,
         )
         if message.verified_at is not None:
-            delays[key][delay_bucket(message.verified_at - told.requested_at)] += 1
-    return {key: (tallies[key], tuple(delays[key][n] for n in range(DELAY_BUCKETS))) for key in tallies}
+            delays[key][delay_bin(message.verified_at - told.requested_at)] += 1
+    return {key: (tallies[key], tuple(delays[key][n] for n in range(DELAY_BINS))) for key in tallies}
 
 
 def _session(messages: Iterable[Message], of: Requested) -> dict[Requested, bool]:

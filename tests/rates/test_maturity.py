@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 from scipy.stats import lognorm
 
-from otpconv.model import DELAY_BUCKETS, delay_bucket
+from otpconv.model import DELAY_BINS, delay_bin
 from otpconv.rates.delays import mean_verified_within, quantile, verified_within
 from otpconv.rates.maturity import Expected, Maturity, Young, expected
 from otpconv.storage.contract import MINUTE_MS
@@ -21,9 +21,9 @@ TIMES = 600
 
 
 def histogram(delays: list[int]) -> tuple[int, ...]:
-    counts = [0] * DELAY_BUCKETS
+    counts = [0] * DELAY_BINS
     for delay in delays:
-        counts[delay_bucket(delay)] += 1
+        counts[delay_bin(delay)] += 1
     return tuple(counts)
 
 
@@ -118,4 +118,4 @@ def test_f_rises_from_none_to_all_and_quantiles_are_its_inverse(delays: list[int
     if max(delays) < 2**16 * 1_000:
         assert verified_within(counts, at + 1) >= share - 1e-9
         assert verified_within(counts, 2**17 * 1_000) == 1
-    assert quantile((0,) * DELAY_BUCKETS, share) is None
+    assert quantile((0,) * DELAY_BINS, share) is None

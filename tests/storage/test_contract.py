@@ -12,7 +12,7 @@ from ledger.reports import DAY, hashed
 from otpconv.errors import Unavailable
 from otpconv.model import (
     BY_NUMBER_WINDOW_MS,
-    DELAY_BUCKETS,
+    DELAY_BINS,
     OTHER,
     Conversion,
     Dimensions,
@@ -22,7 +22,7 @@ from otpconv.model import (
     Requested,
     SelfReportedRate,
     Timing,
-    delay_bucket,
+    delay_bin,
 )
 from otpconv.storage.contract import (
     DAY_MS,
@@ -544,14 +544,14 @@ def test_a_message_is_reported_by_any_conversion_that_is_about_it(storage: Stora
 
 
 def test_how_long_it_took_is_counted_as_the_law_says(storage: Storage) -> None:
-    edges = [round(1000 * 2 ** (k / 2)) for k in range(DELAY_BUCKETS)]
+    edges = [round(1000 * 2 ** (k / 2)) for k in range(DELAY_BINS)]
     took = sorted({max(1, edge + shift) for edge in edges for shift in (-1, 0, 1)} | {1, 10**9})
     storage.append(*(Requested(1, f"{n}", DAY) for n, _ in enumerate(took)))
     storage.append(*(true(f"{n}", DAY + delay) for n, delay in enumerate(took)))
     storage.apply_all()
     (found,) = storage.ledger.counts(1, Window(days=((DAY, DAY + DAY_MS),)), [], {})
-    counts = Counter(map(delay_bucket, took))
-    assert found.delays == tuple(counts[k] for k in range(DELAY_BUCKETS))
+    counts = Counter(map(delay_bin, took))
+    assert found.delays == tuple(counts[k] for k in range(DELAY_BINS))
     assert all(counts.values())
 
 
@@ -572,7 +572,7 @@ def test_a_conversion_of_an_unknown_time_counts_in_the_rate_and_in_no_delay(stor
     storage.apply_all()
     (found,) = storage.ledger.counts(1, Window(hours=((DAY, DAY + HOUR_MS),)), [], {})
     assert found.tally == Tally(5, 4, 5, 4, 5, 4, 5)
-    assert found.delays == tuple(int(k == delay_bucket(30_000)) for k in range(DELAY_BUCKETS))
+    assert found.delays == tuple(int(k == delay_bin(30_000)) for k in range(DELAY_BINS))
     assert verified(storage) == {"a": None, "b": None, "c": DAY + 30_000, "d": None, "e": None}
     assert [each.message_id for each in storage.ledger.messages(1) if each.verified] == ["a", "b", "c", "d"]
     # A time that becomes known later counts, whatever came before it.
@@ -593,7 +593,7 @@ def test_an_unmatched_conversion_of_an_unknown_time_expires_by_its_arrival(stora
 
 def counted(slot: int, group: tuple[str, ...], requested: int, verified: int) -> Count:
     """A count of messages that nothing but conversions that are true, within a second, was reported of."""
-    delays = (verified, *(0,) * (DELAY_BUCKETS - 1))
+    delays = (verified, *(0,) * (DELAY_BINS - 1))
     return Count(slot, group, Tally(requested, verified, reported=verified), delays)
 
 

@@ -142,11 +142,11 @@ class NonceGuard:
                 self._remember(fingerprint, second)
 
     def _remember(self, fingerprint: int, second: int) -> None:
-        bucket = self._by_second.get(second)
-        if bucket is None:
-            bucket = self._by_second[second] = array("q")
+        fingerprints = self._by_second.get(second)
+        if fingerprints is None:
+            fingerprints = self._by_second[second] = array("q")
             heappush(self._seconds, second)
-        bucket.append(fingerprint)
+        fingerprints.append(fingerprint)
         self._seen[fingerprint % _SHARDS][fingerprint] = None
         self._len += 1
 

@@ -1,6 +1,7 @@
 """How much of whom in what time: limits of accounts, access keys and actions, and of failed log-ins.
 
-All of it is token buckets in the memory of one process: a cluster of n nodes lets n times a limit through.
+Each name has an allowance of tokens that refills over time (the token bucket algorithm). Allowances are in
+the memory of one process, so a cluster of n nodes lets n times a limit through.
 """
 
 import contextlib
@@ -22,10 +23,10 @@ _UNIT_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _NUMBER = r"([0-9]{1,10}(?:\.[0-9]{1,6})?)"
 _LIMIT = re.compile(rf"\s*{_NUMBER}\s*/\s*([smhd])(?:\s+burst\s+{_NUMBER})?\s*")
 
-#: A table of buckets is first looked through for full ones when it has this many.
+#: Full allowances are first removed when there are this many.
 _SWEEP_FROM = 1_024
 
-#: While memory is full the buckets are looked through no more often than this.
+#: While memory is full, full allowances are removed at most this often.
 _SWEEP_MS = 1_000
 
 #: No textual IP address is longer, whatever its zone is called.
@@ -78,27 +79,28 @@ def parse_limit(text: str) -> Limit:
     )
 
 
-class Buckets:
-    """The token buckets of one limit, one for each name.
+class Allowances:
+    """What is left of one limit, for each name.
 
-    A bucket is known by the time it will be full again, and has `burst - (full_at - now) * per_second`
-    tokens. One that is full is like one that never was, so it is forgotten.
+    An allowance is stored as the time when it will be full again: it has
+    `burst - (full_at - now) * per_second` tokens. A full allowance is like that of a new name, so it is not
+    stored.
 
-    Time is the sum of the forward steps of the clock: while it goes back nothing is refilled, and no wait
-    becomes longer.
+    Time is the sum of the forward steps of the clock: while the clock goes back nothing is refilled, and no
+    wait becomes longer.
 
-    When as many buckets as memory is for are not yet full, none of them is forgotten: the names that come new
-    then share one bucket of the same limit, and a name that gets its own later begins with what the shared
-    one has. So no flood of names frees anybody of its limit.
+    When memory is full of allowances that are not yet full, none is removed. New names then share one
+    allowance of the same limit, and a name that gets its own later starts with what the shared one has. So no
+    flood of names frees any of them from its limit.
 
     Args:
         limit: what each name may do.
-        capacity: how many buckets are remembered at most, at about 150 bytes each.
+        capacity: how many allowances are stored at most, at about 150 bytes each.
     """
 
     def __init__(self, limit: Limit, capacity: int) -> None:
         if capacity < 1:
-            raise ValueError("The capacity is at least one bucket.")
+            raise ValueError("The capacity is at least one allowance.")
         self._interval_ms = 1_000 / limit.per_second
         self._slack_ms = (limit.burst - 1) * self._interval_ms
         self._fill_ms = self._slack_ms + self._interval_ms
@@ -116,7 +118,7 @@ class Buckets:
         return len(self._full_at)
 
     def idle(self, now: int) -> bool:
-        """Return whether every bucket is full.
+        """Return whether every allowance is full.
 
         Args:
             now: ms.
@@ -124,10 +126,10 @@ class Buckets:
         return self._advance(now) >= self._all_full_at
 
     def wait(self, name: Hashable, now: int) -> int:
-        """Return how long until the bucket of `name` has a token, ms; 0 when it has one.
+        """Return how long until the allowance of `name` has a token, ms; 0 if it has one.
 
         Args:
-            name: whose bucket.
+            name: whose allowance.
             now: ms.
         """
         at = self._advance(now)
@@ -135,10 +137,10 @@ class Buckets:
         return 0 if at >= ready_at else math.ceil(ready_at) - at
 
     def take(self, name: Hashable, now: int) -> None:
-        """Take a token out of the bucket of `name`; an empty bucket stays empty.
+        """Take a token from the allowance of `name`; an empty allowance stays empty.
 
         Args:
-            name: whose bucket.
+            name: whose allowance.
             now: ms.
         """
         at = self._advance(now)
@@ -161,7 +163,7 @@ class Buckets:
         return self._now
 
     def _make_room(self) -> bool:
-        """Forget the full buckets, if it is time to, and return whether there is room for another one."""
+        """Remove the full allowances, if it is time to, and return whether there is room for another one."""
         if len(self._full_at) < self._capacity or self._now >= self._sweep_at:
             self._full_at = {name: at for name, at in self._full_at.items() if at > self._now}
             # The next time when as many more have come as there are now: a few looks for each that came.
@@ -178,7 +180,7 @@ class Throttle:
         access_key: what an access key may do.
         action: what an account may do of each single action.
         capacity: how many accounts, access keys or actions are remembered at most, for each limit; see
-            `Buckets` for what happens beyond.
+            `Allowances` for what happens beyond.
     """
 
     def __init__(
@@ -190,15 +192,15 @@ class Throttle:
         capacity: int = 100_000,
     ) -> None:
         self._scopes = tuple(
-            (scope, Buckets(limit, capacity))
+            (scope, Allowances(limit, capacity))
             for scope, limit in enumerate((account, access_key, action))
             if limit is not None
         )
 
     @property
     def remembered(self) -> int:
-        """How many buckets are in memory."""
-        return sum(len(buckets) for _, buckets in self._scopes)
+        """How many allowances are in memory."""
+        return sum(len(allowances) for _, allowances in self._scopes)
 
     def take(self, account: int, access_key_id: str, action: str, now: int) -> int:
         """Admit a request that was proven to be its caller's, or say when to come again.
@@ -210,7 +212,7 @@ class Throttle:
             now: ms.
 
         Returns:
-            0 when the request is admitted, which takes a token from every bucket it falls under. Else how
+            0 when the request is admitted, which takes a token from every allowance it falls under. Else how
             long to wait, ms, at least 1: nothing is taken then, and who waits so long is admitted, unless
             another request of the same name was meanwhile.
         """
@@ -218,11 +220,11 @@ class Throttle:
             return 0
         names = (account, access_key_id, (account, action))
         wait = 0
-        for scope, buckets in self._scopes:
-            wait = max(wait, buckets.wait(names[scope], now))
+        for scope, allowances in self._scopes:
+            wait = max(wait, allowances.wait(names[scope], now))
         if not wait:
-            for scope, buckets in self._scopes:
-                buckets.take(names[scope], now)
+            for scope, allowances in self._scopes:
+                allowances.take(names[scope], now)
         return wait
 
 
@@ -230,7 +232,7 @@ class FailedLogins:
     """Makes a source address wait whose log-ins keep failing; nobody else's success or failure matters to it.
 
     An IPv6 source is its network of 64 bits, of which a single host may use every address. IPv4 and IPv6 have
-    a memory each, since addresses of the second kind are cheap: see `Buckets` for what happens when one is
+    a memory each, since addresses of the second kind are cheap: see `Allowances` for what happens when one is
     full.
 
     Args:
@@ -240,8 +242,8 @@ class FailedLogins:
     """
 
     def __init__(self, limit: Limit = FAILED_LOGINS, capacity: int = 100_000) -> None:
-        self._ipv4 = Buckets(limit, capacity)
-        self._ipv6 = Buckets(limit, capacity)
+        self._ipv4 = Allowances(limit, capacity)
+        self._ipv6 = Allowances(limit, capacity)
 
     @property
     def remembered(self) -> int:
@@ -263,8 +265,8 @@ class FailedLogins:
             address: the address of the peer, or the one that a trusted proxy forwards.
             now: ms.
         """
-        buckets, plain = self._of(address)
-        return 0 if buckets.idle(now) else buckets.wait(_source(plain), now)
+        allowances, plain = self._of(address)
+        return 0 if allowances.idle(now) else allowances.wait(_source(plain), now)
 
     def failed(self, address: str, now: int) -> None:
         """Count a log-in of this source that failed.
@@ -273,10 +275,10 @@ class FailedLogins:
             address: as for `check`.
             now: ms.
         """
-        buckets, plain = self._of(address)
-        buckets.take(_source(plain), now)
+        allowances, plain = self._of(address)
+        allowances.take(_source(plain), now)
 
-    def _of(self, address: str) -> tuple[Buckets, str]:
+    def _of(self, address: str) -> tuple[Allowances, str]:
         # An IPv4 peer of a socket that takes both kinds.
         plain = address.removeprefix("::ffff:")
         return (self._ipv6 if ":" in plain else self._ipv4), plain

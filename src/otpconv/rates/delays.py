@@ -1,4 +1,4 @@
-"""How long it takes to verify, read from counts by bucket; `model.delay_bucket` says which bucket is which.
+"""How long it takes to verify, read from counts by bucket; `model.delay_bin` says which bucket is which.
 
 Within a bucket a delay is taken to be spread evenly over its logarithm, and under a second evenly over time.
 """
@@ -8,7 +8,7 @@ from itertools import accumulate
 from math import log2
 from operator import add
 
-from otpconv.model import DELAY_BUCKETS
+from otpconv.model import DELAY_BINS
 
 _SECOND_MS = 1000
 #: Samples taken of a stretch of time to average over it.
@@ -17,7 +17,7 @@ _SAMPLES = 12
 
 def total(counts: Iterable[Sequence[int]]) -> tuple[int, ...]:
     """Add counts bucket by bucket."""
-    sums = (0,) * DELAY_BUCKETS
+    sums = (0,) * DELAY_BINS
     for each in counts:
         sums = tuple(map(add, sums, each))
     return sums
@@ -55,8 +55,8 @@ def _within(below: Sequence[int], age_ms: float) -> float:
     if age_ms <= 0 or not verified:
         return 0.0
     place = age_ms / _SECOND_MS if age_ms < _SECOND_MS else 1 + 2 * log2(age_ms / _SECOND_MS)
-    bucket = min(int(place), DELAY_BUCKETS - 1)
-    part = 0.0 if bucket == DELAY_BUCKETS - 1 else (place - bucket) * (below[bucket + 1] - below[bucket])
+    bucket = min(int(place), DELAY_BINS - 1)
+    part = 0.0 if bucket == DELAY_BINS - 1 else (place - bucket) * (below[bucket + 1] - below[bucket])
     return (below[bucket] + part) / verified
 
 
@@ -64,4 +64,4 @@ def _time_at(bucket: int, part: float) -> float:
     """Return the delay (ms) that `part` of a bucket stays below."""
     if bucket == 0:
         return part * _SECOND_MS
-    return float(_SECOND_MS * 2 ** ((bucket - 1 + (0 if bucket == DELAY_BUCKETS - 1 else part)) / 2))
+    return float(_SECOND_MS * 2 ** ((bucket - 1 + (0 if bucket == DELAY_BINS - 1 else part)) / 2))

@@ -128,7 +128,7 @@ class Count(Struct, frozen=True):
         slot: the slot's start, ms; 0 without a step.
         group: the values in the order of `by`.
         tally: how many there were.
-        delays: the messages verified at a known time, by how long it took; `model.delay_bucket` says which is
+        delays: the messages verified at a known time, by how long it took; `model.delay_bin` says which is
             which.
     """
 

@@ -14,6 +14,7 @@ import apsw
 import pytest
 
 from otpconv.storage.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
+from otpconv.storage.sqlite.columns import write_out
 
 #: What grows with what is reported; all else is bounded by a batch, or by the keys and routes there are.
 GROWING = {
@@ -63,7 +64,7 @@ def named(folder: str) -> dict[str, str]:
     found = {}
     for file in sorted(SQL.joinpath(folder).iterdir(), key=lambda each: each.name):
         if file.name.endswith(".sql"):
-            parts = re.split(r"^-- name: (\w+)$", file.read_text(), flags=re.MULTILINE)
+            parts = re.split(r"^-- name: (\w+)$", write_out(file.read_text()), flags=re.MULTILINE)
             for name, text in zip(parts[1::2], parts[2::2], strict=True):
                 found[f"{file.name.removesuffix('.sql')}/{name}"] = re.sub("--.*", "", text)
     return found

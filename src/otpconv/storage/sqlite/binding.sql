@@ -1,10 +1,10 @@
--- Which journal the ledger was made from, and up to which row: so that it is never continued from another one.
+-- The journal that the ledger was built from, and up to which row, so that another journal never continues it.
 
 -- name: schema
 CREATE TABLE IF NOT EXISTS source (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     identity BLOB NOT NULL,     -- of the journal
-    chain ANY                   -- of its row at the cursor; NULL where that is of an otpconv without checksums
+    chain ANY                   -- of its row at the cursor; NULL if an otpconv without checksums wrote the row
 ) STRICT;
 
 -- name: bind

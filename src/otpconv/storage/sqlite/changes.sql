@@ -1,27 +1,22 @@
--- How the rollups follow the messages. Whatever changes a message, triggers note what it contributes after the
--- change and take off what it contributed before; `settle` brings that into the rollups, in the same transaction.
--- In sum and not one by one: many messages of a batch share a row. All of it is temporary, but for the rollups.
+-- How the rollups follow the messages. Triggers write down each change of a message: they add what it contributes to
+-- the counts after the change, and subtract what it contributed before. At the end of the batch, in the same
+-- transaction, the sums of these changes are added to the rollups. Sums are cheaper, since many messages of a batch
+-- share a rollup. All tables here are temporary; only the rollups and routes last.
 
 -- name: changes_schema
 CREATE TEMP TABLE changes (
     account INTEGER, at INTEGER, dimensions INTEGER,
-    requested INTEGER, verified INTEGER, first_requested INTEGER, first_verified INTEGER,
-    sessions INTEGER, sessions_verified INTEGER, reported INTEGER,
-    bucket INTEGER, by INTEGER      -- of the delays: which, NULL for none, and how many more
+    {count: $count INTEGER},
+    delay_bin INTEGER, more INTEGER     -- this bin counts so many more messages; NULL: none does
 );
 CREATE TEMP TABLE deltas (
     grain INTEGER, account INTEGER, start INTEGER, dimensions INTEGER,
-    requested INTEGER, verified INTEGER, first_requested INTEGER, first_verified INTEGER, sessions INTEGER,
-    sessions_verified INTEGER, reported INTEGER,
-    d0 INTEGER, d1 INTEGER, d2 INTEGER, d3 INTEGER, d4 INTEGER, d5 INTEGER, d6 INTEGER, d7 INTEGER, d8 INTEGER,
-    d9 INTEGER, d10 INTEGER, d11 INTEGER, d12 INTEGER, d13 INTEGER, d14 INTEGER, d15 INTEGER, d16 INTEGER,
-    d17 INTEGER, d18 INTEGER, d19 INTEGER, d20 INTEGER, d21 INTEGER, d22 INTEGER, d23 INTEGER, d24 INTEGER,
-    d25 INTEGER, d26 INTEGER, d27 INTEGER, d28 INTEGER, d29 INTEGER, d30 INTEGER, d31 INTEGER, d32 INTEGER,
-    d33 INTEGER, d34 INTEGER
+    {count: $count INTEGER},
+    {bin: d$bin INTEGER}
 );
 CREATE TEMP TABLE touched_sessions (
     account INTEGER, session_id TEXT,
-    more INTEGER,       -- how many more of its later messages are verified than `messages.session` says
+    more INTEGER,       -- how many more of its later messages are verified than messages.session says
     PRIMARY KEY (account, session_id)
 ) WITHOUT ROWID;
 CREATE TEMP TABLE resolved_sessions (id INTEGER PRIMARY KEY, session INTEGER);
@@ -32,11 +27,11 @@ BEGIN
         NEW.account, NEW.requested_at, NEW.dimensions, 1, NEW.verified, NEW.attempt = 1,
         NEW.attempt = 1 AND NEW.verified, NEW.session IS NOT NULL,
         NEW.session IS NOT NULL AND (NEW.session > 0 OR NEW.verified), NEW.reported,
-        max(0, min(34, CAST(1 + 2 * log2((NEW.verified_at - NEW.requested_at) / 1000.0) AS INTEGER))), 1
+        NEW.delay_bin, 1
     );
 END;
 
--- What happens to most: it is verified, or reported about, for the first time.
+-- The most frequent change: the first conversion of a message, or the first true one.
 CREATE TEMP TRIGGER message_reported AFTER UPDATE ON main.messages
 WHEN OLD.requested_at = NEW.requested_at AND OLD.dimensions = NEW.dimensions AND OLD.attempt = NEW.attempt
     AND OLD.session IS NEW.session AND NOT OLD.verified AND (NEW.verified OR OLD.reported < NEW.reported)
@@ -45,7 +40,7 @@ BEGIN
         NEW.account, NEW.requested_at, NEW.dimensions, 0, NEW.verified, 0,
         NEW.attempt = 1 AND NEW.verified, 0,
         NEW.session IS 0 AND NEW.verified, NEW.reported - OLD.reported,
-        max(0, min(34, CAST(1 + 2 * log2((NEW.verified_at - NEW.requested_at) / 1000.0) AS INTEGER))), 1
+        NEW.delay_bin, 1
     );
 END;
 
@@ -58,13 +53,13 @@ BEGIN
         OLD.account, OLD.requested_at, OLD.dimensions, -1, -(OLD.verified), -(OLD.attempt = 1),
         -(OLD.attempt = 1 AND OLD.verified), -(OLD.session IS NOT NULL),
         -(OLD.session IS NOT NULL AND (OLD.session > 0 OR OLD.verified)), -(OLD.reported),
-        max(0, min(34, CAST(1 + 2 * log2((OLD.verified_at - OLD.requested_at) / 1000.0) AS INTEGER))), -1
+        OLD.delay_bin, -1
     WHERE OLD.requested_at IS NOT NULL;
     INSERT INTO changes SELECT
         NEW.account, NEW.requested_at, NEW.dimensions, 1, NEW.verified, NEW.attempt = 1,
         NEW.attempt = 1 AND NEW.verified, NEW.session IS NOT NULL,
         NEW.session IS NOT NULL AND (NEW.session > 0 OR NEW.verified), NEW.reported,
-        max(0, min(34, CAST(1 + 2 * log2((NEW.verified_at - NEW.requested_at) / 1000.0) AS INTEGER))), 1
+        NEW.delay_bin, 1
     WHERE NEW.requested_at IS NOT NULL;
 END;
 
@@ -73,7 +68,7 @@ BEGIN
     INSERT INTO touched_sessions VALUES (NEW.account, NEW.session_id, 0) ON CONFLICT DO NOTHING;
 END;
 
--- Whether the first message of a session is verified, the rollups take from the message itself.
+-- Only the later messages of a session matter here: whether the first message is verified is in its own row.
 CREATE TEMP TRIGGER session_changed AFTER UPDATE ON main.messages
 WHEN OLD.session_id IS NOT NEW.session_id OR OLD.requested_at IS NOT NEW.requested_at
     OR NEW.session IS NULL AND NEW.session_id <> '' AND OLD.verified <> NEW.verified
@@ -90,8 +85,8 @@ END;
 SELECT EXISTS (SELECT 1 FROM touched_sessions);
 
 -- name: find_sessions
--- A message that is new in a session is taken for its first, and mostly is. Where there are others, the first is
--- one of those taken for it, or the first of the later ones; the rest of the later ones need no look.
+-- A new message of a session is marked as its first, and mostly that is right. If the session has several messages,
+-- its first is either one of those marked, or the first of the later ones. No other message has to be read.
 INSERT INTO resolved_sessions
 WITH shared AS MATERIALIZED (
     SELECT t.account, t.session_id, t.more FROM touched_sessions AS t
@@ -137,73 +132,40 @@ DELETE FROM resolved_sessions;
 -- name: sum_minutes
 INSERT INTO deltas
 SELECT 60000, account, at / 60000 * 60000 AS start, dimensions,
-    sum(requested), sum(verified), sum(first_requested), sum(first_verified), sum(sessions),
-    sum(sessions_verified), sum(reported),
-    coalesce(sum(by) FILTER (WHERE bucket = 0), 0), coalesce(sum(by) FILTER (WHERE bucket = 1), 0),
-    coalesce(sum(by) FILTER (WHERE bucket = 2), 0), coalesce(sum(by) FILTER (WHERE bucket = 3), 0),
-    coalesce(sum(by) FILTER (WHERE bucket = 4), 0), coalesce(sum(by) FILTER (WHERE bucket = 5), 0),
-    coalesce(sum(by) FILTER (WHERE bucket = 6), 0), coalesce(sum(by) FILTER (WHERE bucket = 7), 0),
-    coalesce(sum(by) FILTER (WHERE bucket = 8), 0), coalesce(sum(by) FILTER (WHERE bucket = 9), 0),
-    coalesce(sum(by) FILTER (WHERE bucket = 10), 0), coalesce(sum(by) FILTER (WHERE bucket = 11), 0),
-    coalesce(sum(by) FILTER (WHERE bucket = 12), 0), coalesce(sum(by) FILTER (WHERE bucket = 13), 0),
-    coalesce(sum(by) FILTER (WHERE bucket = 14), 0), coalesce(sum(by) FILTER (WHERE bucket = 15), 0),
-    coalesce(sum(by) FILTER (WHERE bucket = 16), 0), coalesce(sum(by) FILTER (WHERE bucket = 17), 0),
-    coalesce(sum(by) FILTER (WHERE bucket = 18), 0), coalesce(sum(by) FILTER (WHERE bucket = 19), 0),
-    coalesce(sum(by) FILTER (WHERE bucket = 20), 0), coalesce(sum(by) FILTER (WHERE bucket = 21), 0),
-    coalesce(sum(by) FILTER (WHERE bucket = 22), 0), coalesce(sum(by) FILTER (WHERE bucket = 23), 0),
-    coalesce(sum(by) FILTER (WHERE bucket = 24), 0), coalesce(sum(by) FILTER (WHERE bucket = 25), 0),
-    coalesce(sum(by) FILTER (WHERE bucket = 26), 0), coalesce(sum(by) FILTER (WHERE bucket = 27), 0),
-    coalesce(sum(by) FILTER (WHERE bucket = 28), 0), coalesce(sum(by) FILTER (WHERE bucket = 29), 0),
-    coalesce(sum(by) FILTER (WHERE bucket = 30), 0), coalesce(sum(by) FILTER (WHERE bucket = 31), 0),
-    coalesce(sum(by) FILTER (WHERE bucket = 32), 0), coalesce(sum(by) FILTER (WHERE bucket = 33), 0),
-    coalesce(sum(by) FILTER (WHERE bucket = 34), 0)
+    {count: sum($count)},
+    {bin: coalesce(sum(more) FILTER (WHERE delay_bin = $bin), 0)}
 FROM changes GROUP BY account, start, dimensions;
 
 -- name: sum_quarters
--- Of times before minutes_from the quarters of an hour are kept, in place of the minutes.
+-- Before progress.minutes_from there are rollups by quarter of an hour instead of rollups by minute.
 INSERT INTO deltas
 SELECT 900000, account, start / 900000 * 900000 AS quarter, dimensions,
-    sum(requested), sum(verified), sum(first_requested), sum(first_verified), sum(sessions),
-    sum(sessions_verified), sum(reported),
-    sum(d0), sum(d1), sum(d2), sum(d3), sum(d4), sum(d5), sum(d6), sum(d7), sum(d8), sum(d9), sum(d10),
-    sum(d11), sum(d12), sum(d13), sum(d14), sum(d15), sum(d16), sum(d17), sum(d18), sum(d19), sum(d20),
-    sum(d21), sum(d22), sum(d23), sum(d24), sum(d25), sum(d26), sum(d27), sum(d28), sum(d29), sum(d30),
-    sum(d31), sum(d32), sum(d33), sum(d34)
+    {count: sum($count)},
+    {bin: sum(d$bin)}
 FROM deltas WHERE grain = 60000 AND start < (SELECT minutes_from FROM progress)
 GROUP BY account, quarter, dimensions;
 
 -- name: fold_minutes
+-- An expiry adds the rollups by minute that it drops to the rollups by quarter of an hour.
 INSERT INTO deltas
 SELECT 900000, account, start / 900000 * 900000 AS quarter, dimensions,
-    sum(requested), sum(verified), sum(first_requested), sum(first_verified), sum(sessions),
-    sum(sessions_verified), sum(reported),
-    sum(d0), sum(d1), sum(d2), sum(d3), sum(d4), sum(d5), sum(d6), sum(d7), sum(d8), sum(d9), sum(d10),
-    sum(d11), sum(d12), sum(d13), sum(d14), sum(d15), sum(d16), sum(d17), sum(d18), sum(d19), sum(d20),
-    sum(d21), sum(d22), sum(d23), sum(d24), sum(d25), sum(d26), sum(d27), sum(d28), sum(d29), sum(d30),
-    sum(d31), sum(d32), sum(d33), sum(d34)
+    {count: sum($count)},
+    {bin: sum(d$bin)}
 FROM rollups WHERE grain = 60000 AND account IN (SELECT DISTINCT account FROM routes) AND start < :minutes_from
 GROUP BY account, quarter, dimensions;
 
 -- name: sum_hours
 INSERT INTO deltas
 SELECT 3600000, account, start / 3600000 * 3600000 AS hour, dimensions,
-    sum(requested), sum(verified), sum(first_requested), sum(first_verified), sum(sessions),
-    sum(sessions_verified), sum(reported),
-    sum(d0), sum(d1), sum(d2), sum(d3), sum(d4), sum(d5), sum(d6), sum(d7), sum(d8), sum(d9), sum(d10),
-    sum(d11), sum(d12), sum(d13), sum(d14), sum(d15), sum(d16), sum(d17), sum(d18), sum(d19), sum(d20),
-    sum(d21), sum(d22), sum(d23), sum(d24), sum(d25), sum(d26), sum(d27), sum(d28), sum(d29), sum(d30),
-    sum(d31), sum(d32), sum(d33), sum(d34)
+    {count: sum($count)},
+    {bin: sum(d$bin)}
 FROM deltas WHERE grain = 60000 GROUP BY account, hour, dimensions;
 
 -- name: sum_days
 INSERT INTO deltas
 SELECT 86400000, account, start / 86400000 * 86400000 AS day, dimensions,
-    sum(requested), sum(verified), sum(first_requested), sum(first_verified), sum(sessions),
-    sum(sessions_verified), sum(reported),
-    sum(d0), sum(d1), sum(d2), sum(d3), sum(d4), sum(d5), sum(d6), sum(d7), sum(d8), sum(d9), sum(d10),
-    sum(d11), sum(d12), sum(d13), sum(d14), sum(d15), sum(d16), sum(d17), sum(d18), sum(d19), sum(d20),
-    sum(d21), sum(d22), sum(d23), sum(d24), sum(d25), sum(d26), sum(d27), sum(d28), sum(d29), sum(d30),
-    sum(d31), sum(d32), sum(d33), sum(d34)
+    {count: sum($count)},
+    {bin: sum(d$bin)}
 FROM deltas WHERE grain = 3600000 GROUP BY account, day, dimensions;
 
 -- name: settle_routes
@@ -218,24 +180,11 @@ FROM (
 -- name: settle
 INSERT OR REPLACE INTO rollups
 SELECT d.grain, d.account, d.start, d.dimensions,
-    d.requested + coalesce(r.requested, 0), d.verified + coalesce(r.verified, 0),
-    d.first_requested + coalesce(r.first_requested, 0), d.first_verified + coalesce(r.first_verified, 0),
-    d.sessions + coalesce(r.sessions, 0), d.sessions_verified + coalesce(r.sessions_verified, 0),
-    d.reported + coalesce(r.reported, 0),
-    d.d0 + coalesce(r.d0, 0), d.d1 + coalesce(r.d1, 0), d.d2 + coalesce(r.d2, 0), d.d3 + coalesce(r.d3, 0),
-    d.d4 + coalesce(r.d4, 0), d.d5 + coalesce(r.d5, 0), d.d6 + coalesce(r.d6, 0), d.d7 + coalesce(r.d7, 0),
-    d.d8 + coalesce(r.d8, 0), d.d9 + coalesce(r.d9, 0), d.d10 + coalesce(r.d10, 0), d.d11 + coalesce(r.d11, 0),
-    d.d12 + coalesce(r.d12, 0), d.d13 + coalesce(r.d13, 0), d.d14 + coalesce(r.d14, 0),
-    d.d15 + coalesce(r.d15, 0), d.d16 + coalesce(r.d16, 0), d.d17 + coalesce(r.d17, 0),
-    d.d18 + coalesce(r.d18, 0), d.d19 + coalesce(r.d19, 0), d.d20 + coalesce(r.d20, 0),
-    d.d21 + coalesce(r.d21, 0), d.d22 + coalesce(r.d22, 0), d.d23 + coalesce(r.d23, 0),
-    d.d24 + coalesce(r.d24, 0), d.d25 + coalesce(r.d25, 0), d.d26 + coalesce(r.d26, 0),
-    d.d27 + coalesce(r.d27, 0), d.d28 + coalesce(r.d28, 0), d.d29 + coalesce(r.d29, 0),
-    d.d30 + coalesce(r.d30, 0), d.d31 + coalesce(r.d31, 0), d.d32 + coalesce(r.d32, 0),
-    d.d33 + coalesce(r.d33, 0), d.d34 + coalesce(r.d34, 0)
+    {count: d.$count + coalesce(r.$count, 0)},
+    {bin: d.d$bin + coalesce(r.d$bin, 0)}
 FROM deltas AS d LEFT JOIN rollups AS r USING (grain, account, start, dimensions)
 WHERE (d.grain > 60000 OR d.start >= (SELECT minutes_from FROM progress))
-    AND (d.requested <> 0 OR r.requested IS NOT NULL);  -- what came and went in one batch was never here
+    AND (d.requested <> 0 OR r.requested IS NOT NULL);  -- 0 and no row: the batch added and removed the messages
 
 -- name: drop_empty
 DELETE FROM rollups WHERE requested = 0 AND (grain, account, start, dimensions) IN (

@@ -16,6 +16,7 @@ import apsw
 
 from otpconv.errors import Misconfigured, Unavailable
 from otpconv.folder import alone
+from otpconv.storage.sqlite.columns import write_out
 from otpconv.storage.sqlite.one_thread import Connection
 
 _log = logging.getLogger(__name__)
@@ -39,9 +40,10 @@ Value = str | bytes | int | float | None
 def statements(name: str) -> dict[str, str]:
     """Return the statements of one `.sql` file of this room by their names.
 
-    A statement begins with a line `-- name: NAME` and goes on to the next such line.
+    A statement begins with a line `-- name: NAME` and ends before the next such line. `columns.write_out`
+    says how statements list columns.
     """
-    text = files(__package__).joinpath(name).read_text(encoding="utf-8")
+    text = write_out(files(__package__).joinpath(name).read_text(encoding="utf-8"))
     parts = re.split(r"^-- name: (\w+)$", text, flags=re.MULTILINE)
     return {parts[i]: parts[i + 1].strip() for i in range(1, len(parts), 2)}
 

@@ -1,17 +1,17 @@
--- Which dimensions the messages of a batch are counted by. Of one account and day, only so many values of a dimension
--- and so many combinations of values are kept apart, so that what a question costs is bounded. The first in the
--- journal's order are; all others become `(other)`. Nothing is ever taken back: what was decided once for a day stays,
--- so batches, repeats and restarts make no difference.
+-- Decides which combination of dimensions counts each message of a batch. A day of an account counts only so many
+-- values of a dimension, and so many combinations, separately, so that the cost of a question is bounded. The first ones
+-- in the journal's order are counted separately; all others are counted as `(other)`. A decision about a day is final,
+-- so the size of batches, repeated reports and restarts make no difference.
 
 -- name: combinations_schema
 CREATE TEMP TABLE combinations (
     account INTEGER, day INTEGER,
     country TEXT, carrier TEXT, provider TEXT, template TEXT, sender TEXT, channel TEXT, access_key TEXT,
-    first INTEGER,          -- where in the batch it comes first
+    first INTEGER,          -- the first row of the batch that has this combination
     as_country TEXT, as_carrier TEXT, as_provider TEXT, as_template TEXT, as_sender TEXT, as_channel TEXT,
-    as_access_key TEXT,     -- what it is counted as, while that is being decided
-    dimensions INTEGER,     -- the same, decided
-    told TEXT,              -- the values as they were reported, where some are counted as `(other)`
+    as_access_key TEXT,     -- the values it is to be counted as, until that is decided
+    dimensions INTEGER,     -- the combination that counts it, once decided
+    reported_values TEXT,   -- JSON list of the values as reported, if one is counted as `(other)`
     PRIMARY KEY (account, day, country, carrier, provider, template, sender, channel, access_key)
 ) WITHOUT ROWID;
 
@@ -33,7 +33,7 @@ UPDATE combinations AS c SET dimensions = (
 SELECT EXISTS (SELECT 1 FROM combinations WHERE dimensions IS NULL);
 
 -- name: admit_values
--- The numbers 0 to 6 stand for the dimensions, in the order of model.py.
+-- The keys 0 to 6 are the dimensions, in the order of model.Dimensions.
 WITH new AS MATERIALIZED (
     SELECT c.account, c.day, v.key AS dimension, v.value, min(c.first) AS first
     FROM combinations AS c
@@ -58,6 +58,7 @@ FROM (
 WHERE nth <= left;
 
 -- name: fold_values
+-- Values that the day does not count separately become `(other)`.
 UPDATE combinations AS c SET
     as_country = iif(country = '' OR (account, day, 0, country) IN (SELECT * FROM dimension_values), country, '(other)'),
     as_carrier = iif(carrier = '' OR (account, day, 1, carrier) IN (SELECT * FROM dimension_values), carrier, '(other)'),
@@ -103,15 +104,17 @@ UPDATE combinations AS c SET dimensions = (
 WHERE dimensions IS NULL;
 
 -- name: keep_routes
+-- Once a day has its most combinations, only country, provider and channel are counted separately.
 UPDATE combinations SET as_carrier = '(other)', as_template = '(other)', as_sender = '(other)', as_access_key = '(other)'
 WHERE dimensions IS NULL;
 
 -- name: keep_nothing
+-- Once a day has its most routes too, no value is counted separately.
 UPDATE combinations SET as_country = '(other)', as_provider = '(other)', as_channel = '(other)'
 WHERE dimensions IS NULL;
 
--- name: keep_told
-UPDATE combinations SET told = json_array(country, carrier, provider, template, sender, channel, access_key)
+-- name: keep_reported_values
+UPDATE combinations SET reported_values = json_array(country, carrier, provider, template, sender, channel, access_key)
 WHERE (as_country, as_carrier, as_provider, as_template, as_sender, as_channel, as_access_key)
     <> (country, carrier, provider, template, sender, channel, access_key);
 

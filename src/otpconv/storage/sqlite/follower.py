@@ -24,7 +24,7 @@ _SQL = (
     | statements("unmatched.sql")
     | statements("changes.sql")
 )
-LEDGER_VERSION = 6
+LEDGER_VERSION = 7
 #: More combinations than there can be.
 _ANY = 1 << 40
 #: Pages of 4 KiB after which the write-ahead log is moved into the file: 16 MiB, well under 100 ms of work.
@@ -178,7 +178,7 @@ class SqliteFollower:
         ):
             self._connection.execute(_SQL[name])
             self._admit(most)
-        self._connection.execute(_SQL["keep_told"])
+        self._connection.execute(_SQL["keep_reported_values"])
 
     def _admit(self, most: int) -> None:
         """Make what is still to be decided dimensions of its own, up to so many of an account and day."""

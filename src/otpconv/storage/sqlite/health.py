@@ -1,4 +1,4 @@
-"""Looking over the files of a data folder without changing them, for `otpconv doctor`."""
+"""Checks the files of a data folder without changing them, for `otpconv doctor`."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +20,7 @@ from otpconv.storage.sqlite.journal import JOURNAL_VERSION
 from otpconv.storage.sqlite.journal_rows import ADVICE, about, inspected
 
 _SQL = statements("journal.sql") | statements("health.sql")
-#: How long a ledger that lags is watched for a sign that somebody works on it, s.
+#: How long a ledger that lags is watched for progress of the applier, s.
 _WATCH_S = 3.0
 _GRAINS = {"day": DAY_MS, "hour": HOUR_MS, "quarter": QUARTER_MS, "minute": MINUTE_MS}
 _REBUILD = "stop the server and run: otpconv doctor --rebuild"
@@ -30,13 +30,13 @@ _RESTORE = "restore the data folder from a backup"
 def findings(
     journal: Path, ledger: Path, others: Sequence[Path], *, served: bool, now: int
 ) -> Iterator[Finding]:
-    """Check the files one after the other; a large ledger takes minutes.
+    """Check the files one after another; a large ledger takes minutes.
 
     Args:
         journal: the journal's file.
         ledger: the ledger's file.
         others: further SQLite files.
-        served: whether a server runs on them, which should be bringing the one into the other.
+        served: whether a server runs on them; it should be applying the journal to the ledger.
         now: the time by the wall clock, ms.
     """
     yield Finding("sqlite", ok=True, text=apsw.sqlite_lib_version())
@@ -53,13 +53,13 @@ def findings(
 
 
 def lag(journal: Path, ledger: Path) -> int:
-    """Return how many acknowledged reports are not in the ledger; negative when it is of another journal.
+    """Return how many acknowledged reports are not in the ledger yet; negative if it is another journal's.
 
     Raises:
-        Misconfigured: a file is damaged or not ours.
+        Misconfigured: a file is damaged or not otpconv's.
         Unavailable: the disk fails.
     """
-    # The ledger first: what the server applies in between must not make it look ahead.
+    # The ledger first: otherwise it could seem ahead, by what the server applies between the two queries.
     cursor = _number(ledger, "cursor")
     return _number(journal, "head") - cursor
 
@@ -102,7 +102,9 @@ def _clock(journal: Path, now: int) -> Finding:
 def _lag(journal: Path, ledger: Path, *, served: bool) -> Finding:
     check = "journal and ledger"
     if version_of(ledger) < LEDGER_VERSION or version_of(journal) < JOURNAL_VERSION:
-        text = "of an older otpconv: the next start of the server makes the ledger again from the journal"
+        text = (
+            "written by an older otpconv: the next start of the server rebuilds the ledger from the journal"
+        )
         return Finding(check, ok=True, text=text)
     if (why := misfit(ledger, journal)) is not None:
         return Finding(check, ok=False, text=f"{why}: they are not of one moment", advice=_REBUILD)
@@ -115,7 +117,7 @@ def _lag(journal: Path, ledger: Path, *, served: bool) -> Finding:
         return Finding(check, ok=True, text=f"{behind:,} acknowledged reports on their way into the ledger")
     if not served:
         return Finding(check, ok=True, text=f"{behind:,} reports are applied when the server starts")
-    text = f"{waiting:,} reports wait, and the server does not apply them"
+    text = f"{waiting:,} reports wait, but the server does not apply them"
     return Finding(check, ok=False, text=text, advice="see the server's log, then restart the server")
 
 
@@ -124,7 +126,7 @@ def _rollups(ledger: Path, grain: str) -> Finding:
 
 
 def _compared(ledger: Path, check: str, name: str, **bindings: int) -> Finding:
-    """Return what a comparison with a recount finds."""
+    """Return the finding of a statement that compares the ledger with a recount."""
     if wrong := _number(ledger, name, **bindings):
         text = f"{wrong:,} differ from a recount of the messages"
         return Finding(check, ok=False, text=text, advice=_REBUILD)
@@ -143,9 +145,9 @@ def _folded(ledger: Path) -> Finding:
     return Finding("dimensions", ok=True, text=text)
 
 
-def _guarded(check: str, advice: str, look: Callable[[], Finding]) -> Finding:
+def _guarded(check: str, advice: str, find: Callable[[], Finding]) -> Finding:
     try:
-        return look()
+        return find()
     except OtpconvError as error:
         text = error.text.removesuffix(": run `otpconv doctor`")
         return Finding(check, ok=False, text=text, advice=advice)
@@ -157,7 +159,7 @@ def _number(path: Path, name: str, **bindings: int) -> int:
 
 
 def _rows(path: Path, name: str, **bindings: int) -> list[tuple[Any, ...]]:
-    """Ask one statement of one file; what it sorts may be larger than memory, so it goes to the disk."""
+    """Run a statement on a file. It sorts on disk, since the rows may not fit in memory."""
     with reading(path) as connection:
         connection.pragma("temp_store", "file")
         return connection.execute(_SQL[name], bindings).fetchall()

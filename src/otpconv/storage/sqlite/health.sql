@@ -1,4 +1,4 @@
--- What `otpconv doctor` asks. Each statement sees one state of the file, however busy the applier is.
+-- The checks of `otpconv doctor`. Each statement sees one state of the file, even while the applier writes.
 
 -- name: integrity
 PRAGMA integrity_check(5);
@@ -13,7 +13,7 @@ SELECT cursor FROM progress;
 SELECT count(*) FROM messages WHERE requested_at IS NOT NULL;
 
 -- name: wrong_rollups
--- A session is counted with its first message, and verified when any of its messages is.
+-- A session is counted with its first message. It is verified if any of its messages is verified.
 WITH sessions AS (
     SELECT id,
         row_number() OVER (PARTITION BY account, session_id ORDER BY requested_at, message_id) = 1 AS first,
@@ -22,7 +22,7 @@ WITH sessions AS (
 ), counted AS (
     SELECT account, requested_at, dimensions, m.verified, attempt = 1 AS first, reported,
         coalesce(s.first, 0) AS session, coalesce(s.first AND s.verified, 0) AS session_verified,
-        max(0, min(34, CAST(1 + 2 * log2((verified_at - requested_at) / 1000.0) AS INTEGER))) AS bucket
+        delay_bin
     FROM messages AS m LEFT JOIN sessions AS s ON s.id = m.id
     WHERE CASE :grain
         WHEN 60000 THEN requested_at >= (SELECT minutes_from FROM progress)
@@ -32,24 +32,7 @@ WITH sessions AS (
 ), recount AS (
     SELECT :grain, account, requested_at / :grain * :grain AS start, dimensions,
         count(*), sum(verified), sum(first), sum(first AND verified), sum(session), sum(session_verified), sum(reported),
-        count(*) FILTER (WHERE bucket = 0), count(*) FILTER (WHERE bucket = 1),
-        count(*) FILTER (WHERE bucket = 2), count(*) FILTER (WHERE bucket = 3),
-        count(*) FILTER (WHERE bucket = 4), count(*) FILTER (WHERE bucket = 5),
-        count(*) FILTER (WHERE bucket = 6), count(*) FILTER (WHERE bucket = 7),
-        count(*) FILTER (WHERE bucket = 8), count(*) FILTER (WHERE bucket = 9),
-        count(*) FILTER (WHERE bucket = 10), count(*) FILTER (WHERE bucket = 11),
-        count(*) FILTER (WHERE bucket = 12), count(*) FILTER (WHERE bucket = 13),
-        count(*) FILTER (WHERE bucket = 14), count(*) FILTER (WHERE bucket = 15),
-        count(*) FILTER (WHERE bucket = 16), count(*) FILTER (WHERE bucket = 17),
-        count(*) FILTER (WHERE bucket = 18), count(*) FILTER (WHERE bucket = 19),
-        count(*) FILTER (WHERE bucket = 20), count(*) FILTER (WHERE bucket = 21),
-        count(*) FILTER (WHERE bucket = 22), count(*) FILTER (WHERE bucket = 23),
-        count(*) FILTER (WHERE bucket = 24), count(*) FILTER (WHERE bucket = 25),
-        count(*) FILTER (WHERE bucket = 26), count(*) FILTER (WHERE bucket = 27),
-        count(*) FILTER (WHERE bucket = 28), count(*) FILTER (WHERE bucket = 29),
-        count(*) FILTER (WHERE bucket = 30), count(*) FILTER (WHERE bucket = 31),
-        count(*) FILTER (WHERE bucket = 32), count(*) FILTER (WHERE bucket = 33),
-        count(*) FILTER (WHERE bucket = 34)
+        {bin: count(*) FILTER (WHERE delay_bin = $bin)}
     FROM counted GROUP BY account, start, dimensions
 ), held AS (
     SELECT * FROM rollups WHERE grain = :grain

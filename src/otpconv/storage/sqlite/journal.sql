@@ -1,29 +1,29 @@
--- The journal: append only, one row a commit, so that the way of a report runs a single statement.
+-- The journal: append only, one row per commit, so that recording reports takes a single statement.
 -- All times are milliseconds since the Unix epoch, UTC.
 
 -- name: schema
 CREATE TABLE IF NOT EXISTS batches (
-    seq INTEGER PRIMARY KEY,    -- position of the batch's last entry; entries are counted from 1
+    seq INTEGER PRIMARY KEY,    -- position of the batch's last entry; the first entry has position 1
     recorded_at INTEGER NOT NULL,
-    unmatched_before INTEGER,   -- an expiry stands alone in its batch, and has these two
+    unmatched_before INTEGER,   -- an expiry is alone in its batch, and only it has these two values
     minutes_from INTEGER,
-    reports TEXT,               -- a JSON list of reports, as model.py writes them
-    nonces TEXT,                -- a JSON list of [fingerprint, signed_at]
+    reports TEXT,               -- JSON list of reports, as model.py encodes them
+    nonces TEXT,                -- JSON list of [fingerprint, signed_at]
     checksum INTEGER,           -- of this row, as journal_rows.py computes it
-    chain INTEGER               -- of the checksums up to this row: tells whether rows before it are the same
+    chain INTEGER               -- of all checksums up to this row: equal only if all rows up to here are equal
 ) STRICT;
 
 CREATE TABLE IF NOT EXISTS about (
     only INTEGER PRIMARY KEY CHECK (only = 1),
-    identity BLOB NOT NULL,     -- random: tells this journal and its copies from all others
-    unchecked INTEGER NOT NULL, -- rows up to here are of an otpconv without checksums
+    identity BLOB NOT NULL,     -- random; only copies of this journal have the same
+    unchecked INTEGER NOT NULL, -- rows up to here were written by an otpconv without checksums
     had_keys INTEGER NOT NULL   -- 1 once a server with access keys has used the folder
 ) STRICT;
 INSERT OR IGNORE INTO about
 SELECT 1, randomblob(16), coalesce(max(seq), 0), count(*) > 0 FROM batches
-WHERE NOT EXISTS (SELECT 1 FROM about); -- counts once, not at each start
+WHERE NOT EXISTS (SELECT 1 FROM about); -- count(*) runs once, not at each start
 
--- Rows that an operator has set aside. They stay in `batches`, but nobody reads them.
+-- Rows that an operator has set aside. They stay in batches, but are not read.
 CREATE TABLE IF NOT EXISTS set_aside (
     seq INTEGER NOT NULL,
     kind TEXT NOT NULL,         -- 'row': the row is damaged; 'gap': rows before it are missing
@@ -36,7 +36,7 @@ ALTER TABLE batches ADD COLUMN checksum INTEGER;
 ALTER TABLE batches ADD COLUMN chain INTEGER;
 
 -- name: append
--- Nothing is inserted if another process has appended since `previous`.
+-- Inserts nothing if another process has appended since :previous.
 INSERT INTO batches
 SELECT :seq, :recorded_at, :unmatched_before, :minutes_from, CAST(:reports AS TEXT), CAST(:nonces AS TEXT), :checksum,
     :chain
@@ -82,8 +82,8 @@ SELECT seq FROM batches WHERE seq > :after ORDER BY seq LIMIT 1000;
 SELECT chain FROM batches WHERE seq = :seq;
 
 -- name: is_believed
--- Older versions wrote an expiry as far as the wall clock said. Where that was more than a day ahead of the newest
--- report before it, the clock may have been wrong, and the expiry is passed over.
+-- Older versions wrote an expiry by the wall clock alone. If that was more than a day ahead of the newest report before
+-- the expiry, the clock may have been wrong, and the expiry is ignored.
 SELECT e.recorded_at - 86400000 <= coalesce(
     (SELECT r.recorded_at FROM batches AS r
      WHERE r.seq < e.seq AND r.unmatched_before IS NULL ORDER BY r.seq DESC LIMIT 1),

@@ -127,11 +127,10 @@ class SqliteLedger:
                 "groups": numbers,
                 "limit": limit + 1,
             }
-            name = "counts" if delays else "tallies"
             if window.step is None and len(values) == 1:
-                rows = self._rows(f"{name}_of_one", bindings)
+                rows = self._rows("counts_of_one" if delays else "tallies_of_one", bindings)
             else:
-                rows = self._rows(name, bindings | {"step": window.step})
+                rows = self._rows("counts" if delays else "tallies", bindings | {"step": window.step})
         if len(rows) > limit:
             raise AnswerTooLarge(
                 f"The answer has more than {limit:,} rows. Ask about less time, a longer interval or fewer"

@@ -1,4 +1,4 @@
--- How journal entries come into the ledger. All times are milliseconds since the Unix epoch, UTC.
+-- How the applier adds journal entries to the ledger. All times are milliseconds since the Unix epoch, UTC.
 
 -- name: attach
 ATTACH ? AS journal;
@@ -25,7 +25,7 @@ CREATE TEMP TABLE batch (
 CREATE TEMP TABLE touched_places (id INTEGER, account INTEGER, number BLOB, requested_at INTEGER, message_id TEXT);
 CREATE TEMP TABLE touched_messages (
     id INTEGER PRIMARY KEY,
-    until INTEGER       -- the last instant at which a conversion of its number is about it
+    until INTEGER       -- the last instant at which a conversion of its number belongs to it
 ) WITHOUT ROWID;
 
 -- name: empty_batch
@@ -34,7 +34,7 @@ DELETE FROM batch;
 -- name: unpack
 -- A report is [1, account, message id, requested_at, [dimensions], number, number range, session id, attempt],
 -- [2, account, delivered, conversion time, message id, number, timing], or [3, account, report time, rate].
--- Older entries have six dimensions, without the access key, and no timing.
+-- Entries of older versions have six dimensions, without the access key, and no timing.
 INSERT INTO batch
 SELECT
     value ->> 0,
@@ -52,8 +52,8 @@ WHERE b.seq > :after AND b.seq <= :upto;
 
 -- name: merge_requested
 INSERT INTO messages
-    (account, message_id, requested_at, dimensions, told, number, number_range, session_id, attempt, session)
-SELECT r.account, r.message_id, r.at, c.dimensions, c.told, r.number, r.number_range, r.session_id, r.attempt,
+    (account, message_id, requested_at, dimensions, reported_values, number, number_range, session_id, attempt, session)
+SELECT r.account, r.message_id, r.at, c.dimensions, c.reported_values, r.number, r.number_range, r.session_id, r.attempt,
     iif(r.session_id = '', NULL, 0)
 FROM batch AS r CROSS JOIN combinations AS c
     ON c.account = r.account AND c.day = r.at / 86400000 AND c.country = r.country AND c.carrier = r.carrier
@@ -61,31 +61,33 @@ FROM batch AS r CROSS JOIN combinations AS c
     AND c.access_key = r.access_key
 WHERE r.kind = 1
 ON CONFLICT (account, message_id) DO UPDATE SET
-    requested_at = excluded.requested_at, dimensions = excluded.dimensions, told = excluded.told,
+    requested_at = excluded.requested_at, dimensions = excluded.dimensions, reported_values = excluded.reported_values,
     number = excluded.number, number_range = excluded.number_range, session_id = excluded.session_id,
     attempt = excluded.attempt,
     session = iif(excluded.session_id = messages.session_id, messages.session, excluded.session)
 WHERE messages.requested_at IS NULL
     OR excluded.requested_at < messages.requested_at
     OR excluded.requested_at = messages.requested_at AND CASE
-        WHEN excluded.dimensions = messages.dimensions AND excluded.told IS messages.told THEN
+        WHEN excluded.dimensions = messages.dimensions AND excluded.reported_values IS messages.reported_values THEN
             (excluded.session_id, excluded.attempt, coalesce(excluded.number, x''))
             < (messages.session_id, messages.attempt, coalesce(messages.number, x''))
         ELSE
-            (SELECT coalesce(excluded.told ->> 0, country), coalesce(excluded.told ->> 1, carrier),
-                coalesce(excluded.told ->> 2, provider), coalesce(excluded.told ->> 3, template),
-                coalesce(excluded.told ->> 4, sender), coalesce(excluded.told ->> 5, channel),
-                coalesce(excluded.told ->> 6, access_key)
+            (SELECT
+                coalesce(excluded.reported_values ->> 0, country), coalesce(excluded.reported_values ->> 1, carrier),
+                coalesce(excluded.reported_values ->> 2, provider), coalesce(excluded.reported_values ->> 3, template),
+                coalesce(excluded.reported_values ->> 4, sender), coalesce(excluded.reported_values ->> 5, channel),
+                coalesce(excluded.reported_values ->> 6, access_key)
              FROM dimensions WHERE id = excluded.dimensions)
-            < (SELECT coalesce(messages.told ->> 0, country), coalesce(messages.told ->> 1, carrier),
-                coalesce(messages.told ->> 2, provider), coalesce(messages.told ->> 3, template),
-                coalesce(messages.told ->> 4, sender), coalesce(messages.told ->> 5, channel),
-                coalesce(messages.told ->> 6, access_key)
-               FROM dimensions WHERE id = messages.dimensions)
+            < (SELECT
+                coalesce(messages.reported_values ->> 0, country), coalesce(messages.reported_values ->> 1, carrier),
+                coalesce(messages.reported_values ->> 2, provider), coalesce(messages.reported_values ->> 3, template),
+                coalesce(messages.reported_values ->> 4, sender), coalesce(messages.reported_values ->> 5, channel),
+                coalesce(messages.reported_values ->> 6, access_key)
+             FROM dimensions WHERE id = messages.dimensions)
     END;
 
 -- name: merge_conversions
--- The timing is 0 for a given time, 1 for the arrival of a report without one, 2 for an unknown time.
+-- The timing is 0 if the time was given, 1 if it is the arrival of a report without a time, 2 if it is unknown.
 INSERT INTO messages
     (account, message_id, true_first, true_last, false_last, true_arrival, true_unknown, false_unknown)
 SELECT account, message_id,
@@ -120,8 +122,8 @@ DELETE FROM touched_places;
 DELETE FROM touched_messages;
 
 -- name: touch_places
--- Where the messages of this batch stand among those of their number, if a conversion can be about them: noted
--- before the batch is merged and after it.
+-- The places of the batch's messages among the messages of their number, if a conversion can belong to them. Runs
+-- before and after the batch is merged, since a message can move.
 INSERT INTO touched_places
 SELECT m.id, m.account, m.number, m.requested_at, m.message_id
 FROM batch AS r CROSS JOIN messages AS m ON m.account = r.account AND m.message_id = r.message_id
@@ -132,9 +134,9 @@ WHERE r.kind = 1 AND m.requested_at IS NOT NULL AND m.number IS NOT NULL AND EXI
 );
 
 -- name: touch_messages
--- The messages that the batch gives conversions to, or takes them from: those at each place, the newest one before
--- it, and the one that each conversion of the batch is about. No other message of the number gains or loses any.
--- `+` lets SQLite go to the very place, also among messages of the same instant. What is NULL is ignored.
+-- The messages that can gain or lose conversions by this batch: the message at each place, the newest message before
+-- each place, and the message that each conversion of the batch belongs to. No other message of the number can.
+-- `+` lets SQLite seek the exact place, even among messages of the same instant. NULL ids are ignored.
 INSERT OR IGNORE INTO touched_messages (id)
 SELECT id FROM touched_places
 UNION ALL
@@ -168,8 +170,8 @@ SELECT coalesce(
 FROM batch AS c WHERE c.kind = 2 AND c.message_id IS NULL;
 
 -- name: limit_messages
--- A conversion by number is about the newest message at or before it, at most 24 hours before: so a message has
--- those from its own time on, for 24 hours, or until there is a newer message.
+-- A conversion by number belongs to the newest message at or before it, at most 24 hours before. So a message has the
+-- conversions from its own time on, for 24 hours or until the next message.
 UPDATE touched_messages SET until = (
     SELECT min(m.requested_at + 86400000, coalesce(
         (
@@ -196,7 +198,7 @@ UPDATE messages AS m SET
         WHERE t.id = m.id
         ORDER BY c.conversion_time LIMIT 1
     ),
-    number_heard = EXISTS (
+    number_reported = EXISTS (
         SELECT 1 FROM touched_messages AS t CROSS JOIN number_conversions AS c
             ON c.account = m.account AND c.number = m.number AND c.delivered IN (0, 1)
             AND c.conversion_time BETWEEN m.requested_at AND t.until
@@ -205,7 +207,7 @@ UPDATE messages AS m SET
 WHERE m.id IN (SELECT id FROM touched_messages);
 
 -- name: drop_unmatched
--- The accounts come one after the other out of the index, so that nothing is read but what is dropped.
+-- The recursion reads one account after another from the index, so that only rows to be dropped are read.
 WITH RECURSIVE accounts (account) AS (
     SELECT min(account) FROM messages INDEXED BY messages_unmatched WHERE requested_at IS NULL
     UNION ALL

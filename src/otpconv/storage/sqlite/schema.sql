@@ -1,22 +1,23 @@
--- The ledger: one row a message, and the rollups. All times are milliseconds since the Unix epoch, UTC.
--- The rollups are derived from the messages by the triggers of changes.sql.
+-- The ledger: one row per message, and the rollups. All times are milliseconds since the Unix epoch, UTC.
+-- The triggers of changes.sql derive the rollups from the messages.
 
 -- name: schema
 CREATE TABLE IF NOT EXISTS progress (
     only INTEGER PRIMARY KEY CHECK (only = 1),
-    cursor INTEGER NOT NULL,        -- the last journal entry that is in here
-    minutes_from INTEGER NOT NULL   -- rollups by minute are kept from here on, by quarter of an hour before it
+    cursor INTEGER NOT NULL,        -- position of the last journal entry that the ledger contains
+    minutes_from INTEGER NOT NULL   -- from here on there are rollups by minute, before it by quarter of an hour
 ) STRICT;
 INSERT OR IGNORE INTO progress VALUES (1, 0, 0);
 
--- What the messages of a day (of UTC, by requested_at) are counted by; dimensions.sql says which there are.
+-- The combinations of dimensions that the messages of a UTC day (of requested_at) are counted by. dimensions.sql
+-- decides which combinations a day has.
 CREATE TABLE IF NOT EXISTS dimensions (
     id INTEGER PRIMARY KEY,
     account INTEGER NOT NULL,
     day INTEGER NOT NULL,           -- days since 1970
     country TEXT NOT NULL, carrier TEXT NOT NULL, provider TEXT NOT NULL,
     template TEXT NOT NULL, sender TEXT NOT NULL, channel TEXT NOT NULL, access_key TEXT NOT NULL,
-    folded INTEGER GENERATED ALWAYS AS (     -- whether a value stands for others
+    folded INTEGER GENERATED ALWAYS AS (     -- 1 if a value is `(other)`, which stands for many values
         '(other)' IN (country, carrier, provider, template, sender, channel, access_key)
     ) VIRTUAL,
     UNIQUE (account, day, country, carrier, provider, template, sender, channel, access_key)
@@ -24,23 +25,23 @@ CREATE TABLE IF NOT EXISTS dimensions (
 
 CREATE INDEX IF NOT EXISTS dimensions_folded ON dimensions (account, day) WHERE folded;
 
--- The values of a day that are kept apart, but for the empty ones.
+-- The values that a day counts separately, except the empty value.
 CREATE TABLE IF NOT EXISTS dimension_values (
     account INTEGER NOT NULL,
     day INTEGER NOT NULL,
-    dimension INTEGER NOT NULL,     -- 0 for country, 1 for carrier, …, in the order of the columns above
+    dimension INTEGER NOT NULL,     -- 0 is country, 1 is carrier, …, in the order of the columns above
     value TEXT NOT NULL,
     PRIMARY KEY (account, day, dimension, value)
 ) STRICT, WITHOUT ROWID;
 
--- In the order of arrival, so that messages near in time share pages.
+-- Rows are in order of arrival, so that messages near in time share pages.
 CREATE TABLE IF NOT EXISTS messages (
     id INTEGER PRIMARY KEY,
     account INTEGER NOT NULL,
     message_id TEXT NOT NULL,
     requested_at INTEGER,           -- NULL while unmatched
     dimensions INTEGER REFERENCES dimensions (id),
-    told TEXT,                      -- the values as they were reported, a JSON list, where some are counted as `(other)`
+    reported_values TEXT,           -- JSON list of the values as reported, if one is counted as `(other)`; else NULL
     number BLOB,
     number_range TEXT,
     session_id TEXT,
@@ -51,9 +52,9 @@ CREATE TABLE IF NOT EXISTS messages (
     true_arrival INTEGER,
     true_unknown INTEGER,
     false_unknown INTEGER,
-    number_true INTEGER,            -- first valid true conversion known by number alone
-    number_heard INTEGER,           -- 1 when there is any conversion known by number alone, 0 or NULL when not
-    session INTEGER,                -- of its session's first message: how many others of it are verified
+    number_true INTEGER,            -- time of the first valid true conversion known by number only
+    number_reported INTEGER,        -- 1 if there is any conversion known by number only; else 0 or NULL
+    session INTEGER,                -- if it is the first of its session: how many of the others are verified; else NULL
     given_at INTEGER GENERATED ALWAYS AS (
         CASE WHEN true_first > requested_at THEN true_first WHEN true_last > requested_at THEN true_last END
     ) VIRTUAL,
@@ -73,18 +74,21 @@ CREATE TABLE IF NOT EXISTS messages (
     ) VIRTUAL,
     reported INTEGER GENERATED ALWAYS AS (
         true_first IS NOT NULL OR false_last IS NOT NULL OR true_arrival IS NOT NULL OR true_unknown IS NOT NULL
-        OR false_unknown IS NOT NULL OR number_heard IS 1
+        OR false_unknown IS NOT NULL OR number_reported IS 1
+    ) VIRTUAL,
+    delay_bin INTEGER GENERATED ALWAYS AS (     -- the bin of the time from request to verification, as model.delay_bin
+        max(0, min(34, CAST(1 + 2 * log2((verified_at - requested_at) / 1000.0) AS INTEGER)))
     ) VIRTUAL,
     UNIQUE (account, message_id)
 ) STRICT;
 
--- What is known of a message, as model.py reads it.
+-- The state of each message, as JSON that model.py decodes.
 CREATE VIEW IF NOT EXISTS message_states AS
 SELECT m.id, m.account, m.message_id, m.requested_at, m.number, m.verified_at, m.reported,
     '[' || iif(m.requested_at IS NULL, 'null', json_array(
         1, m.account, m.message_id, m.requested_at,
         coalesce(
-            json(m.told),
+            json(m.reported_values),
             json_array(d.country, d.carrier, d.provider, d.template, d.sender, d.channel, d.access_key)
         ),
         lower(hex(m.number)), m.number_range, m.session_id, m.attempt
@@ -93,7 +97,7 @@ SELECT m.id, m.account, m.message_id, m.requested_at, m.number, m.verified_at, m
     || ',' || coalesce(m.true_unknown, 'null') || ',' || coalesce(m.false_unknown, 'null') || ']' AS state
 FROM messages AS m LEFT JOIN dimensions AS d ON d.id = m.dimensions;
 
--- Each with the newest of its conversions, by which it expires.
+-- Unmatched messages, by the time of their newest conversion, since that time decides when they expire.
 CREATE INDEX IF NOT EXISTS messages_unmatched ON messages (
     account,
     max(
@@ -102,13 +106,14 @@ CREATE INDEX IF NOT EXISTS messages_unmatched ON messages (
     )
 ) WHERE requested_at IS NULL;
 
--- By day first: what is near in time stays near on disk, although hashes are random. Then the messages of a number
--- in the order of the law, so that the one before and the one after any instant are each a single lookup.
+-- The day comes first, so that messages near in time are near on disk although the hashes of numbers are random.
+-- The messages of a number follow in the order of the law, so that the last one before an instant and the first one
+-- after it take one lookup each.
 CREATE INDEX IF NOT EXISTS messages_by_number ON messages (requested_at / 86400000, number, requested_at, message_id)
 WHERE requested_at IS NOT NULL AND number IS NOT NULL;
 
--- Most sessions have one message. Those that come later in a session are kept apart, in the order of the law: so
--- the first message of any session is a single lookup, and the second one of most sessions costs nothing.
+-- Most sessions have one message. The later messages of a session have an index of their own, in the order of the
+-- law. So the first message of any session takes one lookup, and most sessions have no row in the second index.
 CREATE INDEX IF NOT EXISTS messages_first_of_session ON messages (account, session_id) WHERE session IS NOT NULL;
 CREATE INDEX IF NOT EXISTS messages_later_in_session ON messages (account, session_id, requested_at, message_id)
 WHERE session IS NULL AND session_id <> '';
@@ -121,7 +126,7 @@ CREATE TABLE IF NOT EXISTS number_conversions (
     PRIMARY KEY (account, number, delivered, conversion_time)
 ) STRICT, WITHOUT ROWID;
 
--- All messages there are, by provider and country: summing the days up takes longer every year.
+-- Counts of all messages, by provider and country. Adding up the days would take longer every year.
 CREATE TABLE IF NOT EXISTS routes (
     account INTEGER NOT NULL,
     provider TEXT NOT NULL,
@@ -132,7 +137,7 @@ CREATE TABLE IF NOT EXISTS routes (
     CHECK (0 <= verified AND verified <= requested)
 ) STRICT, WITHOUT ROWID;
 
--- The hours (of UTC) of a number with conversions that no message explains; unmatched.sql says how they follow.
+-- The UTC hours in which a number has conversions that no message explains; unmatched.sql maintains them.
 CREATE TABLE IF NOT EXISTS unmatched_hours (
     account INTEGER NOT NULL,
     number BLOB NOT NULL,
@@ -142,7 +147,7 @@ CREATE TABLE IF NOT EXISTS unmatched_hours (
 
 CREATE INDEX IF NOT EXISTS unmatched_hours_by_time ON unmatched_hours (start);
 
--- How many messages, and how many numbers, have conversions that no message explains.
+-- How many messages, and how many numbers, have conversions but no known message.
 CREATE TABLE IF NOT EXISTS unmatched (
     account INTEGER PRIMARY KEY,
     messages INTEGER NOT NULL CHECK (messages >= 0),
@@ -156,29 +161,18 @@ CREATE TABLE IF NOT EXISTS self_reported_rates (
     PRIMARY KEY (account, report_time, rate)
 ) STRICT, WITHOUT ROWID;
 
--- Counts of the messages requested in a day (of UTC), hour, quarter of an hour or minute; a question takes the
--- coarsest that fits. What is requested at or after minutes_from is in minutes and in no quarters, what is requested
--- before it in quarters and in no minutes.
--- A session is counted where its first message is. d0 to d34 count the verified messages by how long that took:
--- model.py says how, in `delay_bucket`.
+-- Counts of the messages requested in a UTC day, an hour, a quarter of an hour or a minute; a question reads the
+-- coarsest grain that fits. Messages requested at or after progress.minutes_from are counted by minute and not by
+-- quarter of an hour; earlier messages are counted by quarter and not by minute. A session is counted where its first
+-- message is. d0 to d34 count the verified messages by messages.delay_bin. columns.py writes out {count: …} and
+-- {bin: …}.
 CREATE TABLE IF NOT EXISTS rollups (
-    grain INTEGER NOT NULL,         -- how long, ms
+    grain INTEGER NOT NULL,         -- length of the time slot, ms
     account INTEGER NOT NULL,
     start INTEGER NOT NULL,
     dimensions INTEGER NOT NULL,
-    requested INTEGER NOT NULL, verified INTEGER NOT NULL,
-    first_requested INTEGER NOT NULL, first_verified INTEGER NOT NULL,
-    sessions INTEGER NOT NULL, sessions_verified INTEGER NOT NULL,
-    reported INTEGER NOT NULL,
-    d0 INTEGER NOT NULL, d1 INTEGER NOT NULL, d2 INTEGER NOT NULL, d3 INTEGER NOT NULL, d4 INTEGER NOT NULL,
-    d5 INTEGER NOT NULL, d6 INTEGER NOT NULL, d7 INTEGER NOT NULL, d8 INTEGER NOT NULL, d9 INTEGER NOT NULL,
-    d10 INTEGER NOT NULL, d11 INTEGER NOT NULL, d12 INTEGER NOT NULL, d13 INTEGER NOT NULL,
-    d14 INTEGER NOT NULL, d15 INTEGER NOT NULL, d16 INTEGER NOT NULL, d17 INTEGER NOT NULL,
-    d18 INTEGER NOT NULL, d19 INTEGER NOT NULL, d20 INTEGER NOT NULL, d21 INTEGER NOT NULL,
-    d22 INTEGER NOT NULL, d23 INTEGER NOT NULL, d24 INTEGER NOT NULL, d25 INTEGER NOT NULL,
-    d26 INTEGER NOT NULL, d27 INTEGER NOT NULL, d28 INTEGER NOT NULL, d29 INTEGER NOT NULL,
-    d30 INTEGER NOT NULL, d31 INTEGER NOT NULL, d32 INTEGER NOT NULL, d33 INTEGER NOT NULL,
-    d34 INTEGER NOT NULL,
+    {count: $count INTEGER NOT NULL},
+    {bin: d$bin INTEGER NOT NULL},
     PRIMARY KEY (grain, account, start, dimensions),
     CHECK (0 <= verified AND verified <= reported AND reported <= requested),
     CHECK (0 <= first_verified AND first_verified <= first_requested AND first_requested <= requested),

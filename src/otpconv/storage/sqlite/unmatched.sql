@@ -1,14 +1,15 @@
--- Which conversions no known message explains, and how many messages and numbers they are about. The counts follow in
--- the same transaction, by triggers, so that nobody has to count again.
+-- Conversions without a known message, and the number of messages and numbers that they name. Triggers update the
+-- counts in the same transaction, so that no question has to count.
 --
--- A message explains the conversions of its number from when it was requested to 24 hours later. So in each hour of a
--- number, those that nothing explains are in one piece: it begins where the last message before the hour ends, and ends
--- with the first message in the hour. Whether there are any is a few look-ups, however many there are.
+-- A message explains the conversions of its number from its request until 24 hours later. So within an hour of a number,
+-- the unexplained instants are one range. It starts where the 24 hours of the last message before the hour end, or at
+-- the start of the hour. It ends before the first message in the hour, or at the end of the hour. A few lookups tell
+-- whether the range has any conversion, however many there are.
 
 -- name: unmatched_schema
 CREATE TEMP TABLE touched_hours (
     account INTEGER, number BLOB, start INTEGER,
-    first INTEGER, last INTEGER,    -- the instants that nothing explains
+    first INTEGER, last INTEGER,    -- the range of instants that no message explains
     PRIMARY KEY (account, number, start)
 ) WITHOUT ROWID;
 
@@ -43,8 +44,8 @@ BEGIN
 END;
 
 -- name: touch_hours
--- The hours of the conversions of the batch, those noted that its messages may explain now, and those behind the
--- places that its messages have left.
+-- The hours of the batch's conversions, the unmatched hours that its messages may explain now, and the 24 hours after
+-- each place that one of its messages has left.
 INSERT OR IGNORE INTO touched_hours (account, number, start)
 SELECT account, number, at / 3600000 * 3600000 FROM batch WHERE kind = 2 AND message_id IS NULL
 UNION ALL

@@ -19,6 +19,9 @@ _DENY_ALL: Final = parse_document(
 )
 #: What a managed policy counts as that only a newer otpconv knows.
 _NOTHING: Final = Document(())
+#: The statements of each kind of holder.
+_ATTACH: Final[dict[Holder, str]] = {"user": "attach_to_user", "role": "attach_to_role"}
+_GRANTS: Final[dict[Holder, str]] = {"user": "user_grants", "role": "role_grants"}
 
 
 class _Row(Struct, array_like=True):
@@ -45,7 +48,7 @@ def attach(file: AccessFile, kind: Holder, holder: int, account: int, policy: st
     Raises:
         InvalidRequest: there is no such policy; the text lists those there are.
     """
-    file.run(f"attach_to_{kind}", id=holder, policy=known_name(file, account, policy))
+    file.run(_ATTACH[kind], id=holder, policy=known_name(file, account, policy))
 
 
 def known_name(file: AccessFile, account: int, policy: str) -> str:
@@ -68,7 +71,7 @@ def known_name(file: AccessFile, account: int, policy: str) -> str:
 
 def _read(file: AccessFile, kind: Holder, holder: int | None) -> dict[int, Grants]:
     found: dict[int, list[AttachedPolicy]] = {}
-    for row in file.rows(f"{kind}_grants", _Row, id=holder):
+    for row in file.rows(_GRANTS[kind], _Row, id=holder):
         found.setdefault(row.holder_id, []).append(AttachedPolicy(row.policy, _document(row)))
     return {each: Grants(tuple(policies)) for each, policies in found.items()}
 
