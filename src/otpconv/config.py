@@ -1,8 +1,8 @@
 """Settings of the server; the only module of the server that reads the environment.
 
-A setting is a variable `OTPCONV_NAME`, or a key of the same name in lower case in `otpconv.toml` (in the working
-directory, or at the path in `OTPCONV_CONFIG`). Options of the command line override variables; variables override
-the file.
+A setting is a variable `OTPCONV_NAME`, or a key of the same name in lower case in `otpconv.toml` (in the
+working directory, or at the path in `OTPCONV_CONFIG`). Options of the command line override variables;
+variables override the file.
 """
 
 import os
@@ -98,29 +98,30 @@ class Settings(BaseSettings):
         host: address to listen on.
         port: port to listen on; 0 takes a free one.
         data: folder that holds all state of the embedded engine.
-        public_url: URL under which people reach the server. Links in errors, the link that signs in, and the
-            explorer's code begin with it. Default: the address that the server listens on.
-        sealing_key: 32 bytes, in hex or base64, that encrypt the stored secrets. Default: the file `sealing.key`
-            in `data`.
-        region: country (ISO 3166, e.g. `CN`) of phone numbers that have no country code. Default: numbers without
-            a country code are not read.
-        strict: refuse conversions of messages that were never reported as requested. While the ledger is 200,000
-            reports behind, the server answers all reports with 503, because it can't know these messages.
+        public_url: URL under which people reach the server. Links in errors, the link that signs in, and
+            the explorer's code begin with it. Default: the address that the server listens on.
+        sealing_key: 32 bytes, in hex or base64, that encrypt the stored secrets. Default: the file
+            `sealing.key` in `data`.
+        region: country (ISO 3166, e.g. `CN`) of phone numbers that have no country code. Default: numbers
+            without a country code are not read.
+        strict: refuse conversions of messages that were never reported as requested. While the ledger is
+            200,000 reports behind, the server answers all reports with 503, because it can't know these
+            messages.
         unmatched_days: how long a conversion waits for its message, in days.
         log_level: `debug`, `info`, `warning` or `error`.
-        tls_cert: PEM file with the server's certificate and its chain. Together with `tls_key`, the server speaks
-            HTTPS. New connections get a renewed certificate within seconds, without a restart.
+        tls_cert: PEM file with the server's certificate and its chain. Together with `tls_key`, the server
+            speaks HTTPS. New connections get a renewed certificate within seconds, without a restart.
         tls_key: PEM file with the certificate's private key, unencrypted.
-        require_tls: refuse requests that did not arrive by HTTPS, at this server or at a trusted proxy. `/healthz`
-            and `/readyz` stay open.
+        require_tls: refuse requests that did not arrive by HTTPS, at this server or at a trusted proxy.
+            `/healthz` and `/readyz` stay open.
         trusted_proxies: networks whose `X-Forwarded-For` and `X-Forwarded-Proto` headers are believed, e.g.
             `10.0.0.0/8,2001:db8::/32`. In the file it may be a list.
-        limit_account: how often an account may call, with all its keys together, e.g. `500/s burst 1000`, or
-            `off`.
+        limit_account: how often an account may call, with all its keys together, e.g. `500/s burst 1000`,
+            or `off`.
         limit_key: how often an access key may call.
         limit_action: how often an account may call each single action.
-        limit_failed_logins: how often logins from one source address may fail. Beyond it, the server refuses all
-            calls from this address for a while.
+        limit_failed_logins: how often logins from one source address may fail. Beyond it, the server
+            refuses all calls from this address for a while.
     """
 
     model_config = SettingsConfigDict(env_prefix="OTPCONV_", extra="forbid", frozen=True)
