@@ -62,8 +62,7 @@ class Spool:
             lost: called with a reason and a number when reports are given up.
             steady: the clock by which reports get old.
         """
-        # Here, since it loads cryptography: importing the reporter stays cheap.
-        from otpconv.reporter.numbers import Sealer  # noqa: PLC0415
+        from otpconv.reporter.numbers import Sealer  # noqa: PLC0415 - it loads cryptography
 
         self.folder = folder
         self.limits = limits
