@@ -17,7 +17,7 @@ DATA ?=
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help serve test campaign lint bench lock clean
+.PHONY: help serve test campaign lint bench docs reference lock clean
 
 # The tests start hundreds of processes of otpconv; each would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -29,7 +29,7 @@ PYTEST = $(BIN)/python -m pytest --no-header --numprocesses=$(WORKERS) --dist=lo
 CAMPAIGN ?= 100
 
 help:  ## list what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 serve: $(VENV)/.server  ## run the server; HOST=, PORT= and DATA= are its options
 	@exec $(BIN)/otpconv serve $(if $(HOST),--host '$(HOST)') $(if $(PORT),--port '$(PORT)') $(if $(DATA),--data '$(DATA)')
@@ -49,6 +49,13 @@ lint: $(VENV)/.dev  ## ruff, mypy and the import rules
 bench: $(VENV)/.dev  ## measure this machine; ARGS= goes to the benchmarks
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+docs: reference  ## build the documents as a site, and fail on a warning or a dead link
+	@$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --conf-dir docs --doctree-dir $(VENV)/doctrees . site
+	@echo "open site/index.html"
+
+reference: $(VENV)/.dev  ## write the pages of docs/reference that come from the code
+	@$(BIN)/python docs/generate.py
+
 # Keeps what is locked; `make lock UPGRADE=--upgrade` takes the newest. dev.txt holds all that server.txt does.
 COMPILE := pip compile pyproject.toml requirements/build.in --extra server --universal --python-version 3.11 \
   --generate-hashes --no-emit-index-url --no-sources --quiet --custom-compile-command 'make lock' $(UPGRADE)
@@ -60,7 +67,7 @@ lock: $(VENV)/.venv  ## lock requirements/*.txt to pyproject.toml; UPGRADE=--upg
 	"$$uv" $(COMPILE) --output-file requirements/dev.txt --group dev --constraint requirements/server.txt
 
 clean:  ## remove .venv and every cache, and no data
-	@rm -rf $(VENV) dist .screenshots .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .schemathesis
+	@rm -rf $(VENV) dist site .screenshots .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .schemathesis
 	@find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # The stamps: a second run does nothing, a changed lock or pyproject.toml installs again.

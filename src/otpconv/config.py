@@ -1,8 +1,8 @@
-"""Settings of the server; the only place that reads the environment.
+"""Settings of the server; the only module of the server that reads the environment.
 
-Every setting can be a variable `OTPCONV_NAME` or a key of the same name, in lower case, in the TOML file
-`otpconv.toml` of the working directory (or the one `OTPCONV_CONFIG` names). Command-line options come first,
-then variables, then the file.
+A setting is a variable `OTPCONV_NAME`, or a key of the same name in lower case in `otpconv.toml` (in the
+working directory, or at the path in `OTPCONV_CONFIG`). Options of the command line override variables;
+variables override the file.
 """
 
 import os
@@ -92,27 +92,36 @@ def _region(text: str) -> str:
 
 
 class Settings(BaseSettings):
-    """What an operator can set.
+    """What an operator can set; `docs/reference/settings.md` is made from this text.
 
     Attributes:
         host: address to listen on.
         port: port to listen on; 0 takes a free one.
         data: folder that holds all state of the embedded engine.
-        public_url: where people reach this server, for links; default: the address listened on.
-        sealing_key: 32 bytes in hex or base64, seals the secrets; default: the file `sealing.key` in `data`.
-        region: whose national numbers (without country code) are read, e.g. `CN`; empty: of none.
-        strict: refuse conversions of messages that were never reported as requested.
-        unmatched_days: how long a conversion waits for its message, days.
+        public_url: URL under which people reach the server. Links in errors, the link that signs in, and
+            the explorer's code begin with it. Default: the address that the server listens on.
+        sealing_key: 32 bytes, in hex or base64, that encrypt the stored secrets. Default: the file
+            `sealing.key` in `data`.
+        region: country (ISO 3166, e.g. `CN`) of phone numbers that have no country code. Default: numbers
+            without a country code are not read.
+        strict: refuse conversions of messages that were never reported as requested. While the ledger is
+            200,000 reports behind, the server answers all reports with 503, because it can't know these
+            messages.
+        unmatched_days: how long a conversion waits for its message, in days.
         log_level: `debug`, `info`, `warning` or `error`.
-        tls_cert: PEM file of the server's certificate and its chain; with `tls_key`, HTTPS is served.
-        tls_key: PEM file of its private key.
-        require_tls: refuse what did not come by HTTPS, except the health checks.
-        trusted_proxies: networks, comma-separated or a TOML list, whose `X-Forwarded-For` and `-Proto` are
-            believed.
-        limit_account: how often an account may call, as `500/s burst 1000`, or `off`.
+        tls_cert: PEM file with the server's certificate and its chain. Together with `tls_key`, the server
+            speaks HTTPS. New connections get a renewed certificate within seconds, without a restart.
+        tls_key: PEM file with the certificate's private key, unencrypted.
+        require_tls: refuse requests that did not arrive by HTTPS, at this server or at a trusted proxy.
+            `/healthz` and `/readyz` stay open.
+        trusted_proxies: networks whose `X-Forwarded-For` and `X-Forwarded-Proto` headers are believed, e.g.
+            `10.0.0.0/8,2001:db8::/32`. In the file it may be a list.
+        limit_account: how often an account may call, with all its keys together, e.g. `500/s burst 1000`,
+            or `off`.
         limit_key: how often an access key may call.
         limit_action: how often an account may call each single action.
-        limit_failed_logins: how often the log-ins of a source address may fail.
+        limit_failed_logins: how often logins from one source address may fail. Beyond it, the server
+            refuses all calls from this address for a while.
     """
 
     model_config = SettingsConfigDict(env_prefix="OTPCONV_", extra="forbid", frozen=True)

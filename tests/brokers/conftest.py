@@ -11,7 +11,7 @@ import pytest
 from brokers.processes import BROKERS, Broker, found
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
-from otpconv.delivery.brokers import broker_transport
+from otpconv.delivery.brokers.transport import broker_transport
 from otpconv.delivery.transport import Transport
 
 #: A consumer with these options ends when it has drained the stream.

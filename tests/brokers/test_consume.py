@@ -13,7 +13,7 @@ from brokers.conftest import Consume
 from brokers.processes import Broker
 from brokers.test_publishing import reports, until_delivered
 from otpconv.cli.local_server import LocalServer
-from otpconv.delivery.brokers import broker_transport
+from otpconv.delivery.brokers.transport import broker_transport
 from otpconv.delivery.event import event_of
 from otpconv.delivery.reports import MESSAGE, Report, conversion, requested
 from otpconv.delivery.transport import DELIVERED, Fate, Transport

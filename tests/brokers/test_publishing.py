@@ -9,8 +9,8 @@ import time
 import pytest
 
 from brokers.processes import Broker, free_port
-from otpconv.delivery.brokers import broker_transport
 from otpconv.delivery.brokers.address import parse_address
+from otpconv.delivery.brokers.transport import broker_transport
 from otpconv.delivery.event import event_of
 from otpconv.delivery.reports import MESSAGE, Report, conversion, requested
 from otpconv.delivery.transport import DELIVERED, Fate, Outcome, Transport

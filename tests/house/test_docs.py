@@ -8,6 +8,7 @@ import pytest
 import typer
 from msgspec.structs import astuple
 
+from benchmarks.weight import PURPOSES, extras
 from otpconv.access.policies.cautions import cautions
 from otpconv.access.policies.document import parse_document
 from otpconv.cli.main import app
@@ -48,6 +49,20 @@ def test_every_command_is_in_a_document(command: str) -> None:
     words = command.removeprefix("otpconv ")
     written = re.compile(rf"\b{re.escape(words if ' ' in words else command)}\b|`{re.escape(words)}`")
     assert [page for page in PAGES if written.search(page.read_text(encoding="utf-8"))] != []
+
+
+def test_every_dependency_is_weighed_and_has_a_purpose() -> None:
+    page = (ROOT / "docs/reference/weight.md").read_text(encoding="utf-8")
+    table = page.partition("| Dependency |")[2].partition("\n\n")[0]
+    rows = {
+        (extra, name): purpose
+        for name, extra, purpose in re.findall(r"^\| ([\w-]+) \| (\w+) \|.*\| (.+) \|$", table, re.MULTILINE)
+    }
+    assert rows == {
+        (extra or "none", name): PURPOSES[name][1] for extra, names in extras().items() for name in names
+    }
+    for extra in extras():
+        assert f"`pip install otpconv{f'[{extra}]' if extra else ''}`" in page
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=range(len(POLICIES)))

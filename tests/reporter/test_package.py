@@ -5,7 +5,7 @@ import sys
 import sysconfig
 import tomllib
 import venv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -17,6 +17,12 @@ from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 
 ROOT = Path(__file__).resolve().parents[2]
+#: What `pip install otpconv` may take, with everything that it installs.
+MOST_BYTES = 25_000_000
+#: How many modules importing the reporter may load, with those of the standard library. The time depends on
+#: it: about 0.3 ms for each module.
+MOST_MODULES = 130
+LATER = {"asyncio", "cryptography", "http.client", "otpconv.delivery.native", "ssl", "urllib.request"}
 
 
 def run(python: str | Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -88,6 +94,45 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (site / top).symlink_to(str(installed.locate_file(top)))
     (site / "otpconv").symlink_to(ROOT / "src/otpconv")
     return folder / "bin/python"
+
+
+def installed_bytes(files: Iterable[Path]) -> int:
+    """The size of installed files; pip adds bytecode to each module, which is about as large."""
+    return sum(
+        file.stat().st_size * (2 if file.suffix == ".py" else 1)
+        for file in files
+        if file.is_file() and "__pycache__" not in file.parts
+    )
+
+
+def test_the_reporter_and_what_it_needs_take_less_than_25_mb() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    sizes = {"otpconv": installed_bytes((ROOT / "src/otpconv").rglob("*"))} | {
+        name: installed_bytes(Path(str(file.locate())) for file in distribution(name).files or ())
+        for name in set(needed(project["dependencies"]))
+    }
+    assert 10_000_000 < sum(sizes.values()) < MOST_BYTES, sizes
+
+
+def test_importing_the_reporter_loads_neither_what_sends_nor_what_seals(python: Path) -> None:
+    # A reporter loads these when it is made, in the caller's thread. A child forked while another thread
+    # imports would wait for that import forever.
+    script = f"""
+import sys
+from threading import active_count
+bare = set(sys.modules)
+from otpconv import Reporter
+assert not sys.modules.keys() & {LATER!r}, sys.modules.keys() & {LATER!r}
+added = len(set(sys.modules) - bare)
+reporter = Reporter("http://127.0.0.1:9", access_key_id="a", access_key_secret="b", spool=sys.argv[1])
+assert active_count() == 1, "the delivering thread is started by the first report"
+assert {LATER - {"asyncio"}!r} <= sys.modules.keys(), {LATER!r} - sys.modules.keys()
+reporter.close(0)
+print(added)
+"""
+    done = run(python, "-c", script, str(python.parents[1] / "spool"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert int(done.stdout) <= MOST_MODULES
 
 
 def test_with_the_core_dependencies_alone_a_reporter_reports(

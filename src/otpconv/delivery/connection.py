@@ -12,10 +12,11 @@ from base64 import b64encode
 from collections.abc import Mapping
 from functools import cache, partial
 from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from msgspec import Struct
 
-from otpconv.delivery import environment, tls_failure
+from otpconv.delivery import tls_failure
 
 _MAX_ANSWER_BYTES = 4 * 1024 * 1024
 _PIECE = 16 * 1024
@@ -186,7 +187,7 @@ def _open(url: SplitResult, deadline: float) -> _Timed:
     """
     host = url.hostname or ""
     secure = url.scheme == "https"
-    proxy = environment.proxy(url.scheme, host)
+    proxy = None if proxy_bypass(host) else getproxies().get(url.scheme)  # `https_proxy`, `no_proxy`
     at = urlsplit(proxy if "://" in proxy else f"http://{proxy}") if proxy else url
     port = url.port or (443 if secure else 80)
     sock = _connected(at.hostname or "", at.port or (80 if proxy else port), deadline)

@@ -8,11 +8,8 @@ from urllib.parse import urlsplit
 
 from otpconv.clock import Clock
 from otpconv.delivery import environment
-from otpconv.delivery.brokers import broker_transport
 from otpconv.delivery.brokers.address import SCHEMES
 from otpconv.delivery.credentials import ARGUMENTS, VARIABLES, Credentials, Provider, complete
-from otpconv.delivery.native import NativeTransport
-from otpconv.delivery.sms_conversion import SmsConversionTransport
 from otpconv.delivery.transport import Transport
 
 Dialect = Literal["native", "alibaba"]
@@ -131,9 +128,19 @@ def provider_of(
 def transport_of(
     url: str, dialect: Dialect, credentials: Provider, clock: Clock, *, timeout_ms: int, concurrency: int
 ) -> Callable[[], Transport]:
-    """Return what makes transports to this URL, in each process anew."""
+    """Return a function that makes transports to this URL; each process makes its own.
+
+    The transport's module is imported here, so that importing the reporter stays cheap. The function does not
+    import: a child that is forked while a thread imports waits for the lock of that import forever.
+    """
     if is_broker(url):
+        from otpconv.delivery.brokers.transport import broker_transport  # noqa: PLC0415 - see above
+
         return lambda: broker_transport(url, timeout_ms=timeout_ms)
     if dialect == "native":
+        from otpconv.delivery.native import NativeTransport  # noqa: PLC0415 - see above
+
         return lambda: NativeTransport(url, credentials, timeout_ms, clock)
+    from otpconv.delivery.sms_conversion import SmsConversionTransport  # noqa: PLC0415 - see above
+
     return lambda: SmsConversionTransport(url, credentials, timeout_ms, clock, concurrency)

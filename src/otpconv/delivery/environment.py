@@ -1,7 +1,6 @@
 """What the environment says of the reporter; of the client side the only place that reads it."""
 
 import os
-from urllib.request import getproxies, proxy_bypass
 
 from otpconv.delivery.credentials import VARIABLES, Credentials
 
@@ -31,8 +30,3 @@ def spool() -> str | None:
 def degraded() -> bool:
     """Tell whether reporters start degraded: `OTPCONV_DEGRADED`."""
     return os.environ.get("OTPCONV_DEGRADED", "").strip().lower() in _TRUE
-
-
-def proxy(scheme: str, host: str) -> str | None:
-    """Return the proxy for a host, as `https_proxy` and `no_proxy` say it."""
-    return None if proxy_bypass(host) else getproxies().get(scheme)

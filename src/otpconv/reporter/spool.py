@@ -17,7 +17,6 @@ from otpconv.folder import alone
 from otpconv.reporter import segment
 from otpconv.reporter.limits import SEGMENT_BYTES, Limits
 from otpconv.reporter.memory import Memory
-from otpconv.reporter.numbers import Sealer
 from otpconv.reporter.probe import PAGE, POPULATE_WRITE
 from otpconv.reporter.segments import count_pending, make_room, sync
 from otpconv.reporter.steady import HOST, Steady
@@ -63,6 +62,8 @@ class Spool:
             lost: called with a reason and a number when reports are given up.
             steady: the clock by which reports get old.
         """
+        from otpconv.reporter.numbers import Sealer  # noqa: PLC0415 - it loads cryptography
+
         self.folder = folder
         self.limits = limits
         self.memory = Memory(limits.max_bytes if folder is None else _MEMORY_BYTES)

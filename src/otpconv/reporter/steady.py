@@ -2,14 +2,13 @@
 
 import logging
 import re
-import secrets
 import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from itertools import count
-from os import getpid
+from os import getpid, urandom
 from pathlib import Path
 
 from msgspec import Struct
@@ -79,7 +78,7 @@ class Birth(Struct, frozen=True):
 def new_name(now: int, steady: Steady) -> str:
     """Return the name of a segment that is begun at `now` (ms, wall clock)."""
     begun_ms = int(steady.read() * 1000)
-    unique = f"{getpid()}-{next(_numbers):06d}-{secrets.token_hex(4)}"
+    unique = f"{getpid()}-{next(_numbers):06d}-{urandom(4).hex()}"
     return f"{min(max(now, 0), 9_999_999_999_999):013d}-{steady.boot}-{begun_ms:013d}-{unique}{SUFFIX}"
 
 
