@@ -34,7 +34,7 @@ _COMPARED: Final[tuple[_Together, ...]] = (
     (("change_low", "change_high"), lambda row: row.change_interval or (None, None)),
 )
 #: The columns of every answer, and those that a comparison adds.
-COLUMNS: Final = tuple(name for names, _ in _COLUMNS for name in names)
+RATE_COLUMNS: Final = tuple(name for names, _ in _COLUMNS for name in names)
 COMPARED_COLUMNS: Final = tuple(name for names, _ in _COMPARED for name in names)
 #: The columns with whole numbers.
 WHOLE_COLUMNS: Final = frozenset(
@@ -42,12 +42,12 @@ WHOLE_COLUMNS: Final = frozenset(
 )
 
 
-def values_of(row: RateRow) -> list[_Value]:
-    """Return the values of a row in `COLUMNS`."""
+def row_values(row: RateRow) -> list[_Value]:
+    """Return the values of a row in `RATE_COLUMNS`."""
     return [value for _, values in _COLUMNS for value in values(row)]
 
 
-def compared_values_of(row: RateRow) -> list[_Value]:
+def compared_row_values(row: RateRow) -> list[_Value]:
     """Return the values of a row in `COMPARED_COLUMNS`."""
     return [value for _, values in _COMPARED for value in values(row)]
 

@@ -14,11 +14,11 @@ from otpconv.errors import AnswerTooLarge, InvalidRequest
 from otpconv.rates import RateQuery, RateRow
 from otpconv.rates.cells import escaped
 from otpconv.rates.columns import (
-    COLUMNS,
     COMPARED_COLUMNS,
+    RATE_COLUMNS,
     WHOLE_COLUMNS,
-    compared_values_of,
-    values_of,
+    compared_row_values,
+    row_values,
 )
 from otpconv.storage import deadline
 from otpconv.web.v1.native_types import Rates
@@ -177,7 +177,7 @@ def _columns(query: RateQuery) -> list[str]:
     return [
         *(["start"] if query.interval else []),
         *query.by,
-        *COLUMNS,
+        *RATE_COLUMNS,
         *(COMPARED_COLUMNS if query.compare else ()),
         *(["other"] if query.top is not None or query.min_requested > 0 else []),
         "level",
@@ -187,11 +187,11 @@ def _columns(query: RateQuery) -> list[str]:
 def _cells(row: RateRow, query: RateQuery) -> dict[str, Any]:
     """Return a row by column; missing columns are empty."""
     cells: dict[str, Any] = {name: value or None for name, value in zip(query.by, row.group, strict=False)}
-    cells.update(zip(COLUMNS, values_of(row), strict=True))
+    cells.update(zip(RATE_COLUMNS, row_values(row), strict=True))
     if query.interval:
         cells["start"] = row.start
     if query.compare:
-        cells.update(zip(COMPARED_COLUMNS, compared_values_of(row), strict=True))
+        cells.update(zip(COMPARED_COLUMNS, compared_row_values(row), strict=True))
     if row.others:
         cells["other"] = row.others
     return cells | {"level": query.level}

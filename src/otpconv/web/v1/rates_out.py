@@ -7,7 +7,7 @@ from msgspec import UNSET, Struct
 
 from otpconv.model import SelfReportedRate
 from otpconv.rates import LEVELS, RateAnswer, RateQuery, RateRow
-from otpconv.rates.columns import COMPARED_COLUMNS, compared_values_of, values_of
+from otpconv.rates.columns import COMPARED_COLUMNS, compared_row_values, row_values
 from otpconv.storage.contract import Ledger
 from otpconv.web.v1.native_types import Compared, MaturityOut, RateOut, Rates, SelfReported
 
@@ -80,6 +80,6 @@ def row_out(row: RateRow, by: Sequence[str]) -> RateOut:
     if row.others:
         fields["other"] = row.others
     if row.before is not None:
-        fields.update(zip(COMPARED_COLUMNS, compared_values_of(row), strict=True))
-    values: list[Any] = values_of(row)  # in the order of the fields of RateOut
+        fields.update(zip(COMPARED_COLUMNS, compared_row_values(row), strict=True))
+    values: list[Any] = row_values(row)  # in the order of the fields of RateOut
     return RateOut(*values, **fields)
