@@ -60,7 +60,7 @@ def try_world(seed: int, fault: str) -> dict[str, bool]:
         verdicts = {}
         for window, length in WINDOWS.items():
             query = RateQuery(world.now - length, world.now)
-            maturity = learn_maturity(ledger, 1, query, world.now)
+            maturity = learn_maturity(ledger, 1, {}, end=query.end, now=world.now)
             verdicts[window] = agrees(world, find_evidence(ledger, 1, query, maturity, world.now))
         ledger.close()
     return verdicts

@@ -165,7 +165,7 @@ def evidence_at(world: World, data: Path, end: int, length: int) -> Evidence:
     """What is broken in a window that ends in the past."""
     ledger = SqliteLedger(data / "ledger.sqlite")
     query = RateQuery(end - length, end)
-    maturity = learn_maturity(ledger, 1, query, world.now)
+    maturity = learn_maturity(ledger, 1, {}, end=end, now=world.now)
     found = find_evidence(ledger, 1, query, maturity, world.now)
     ledger.close()
     return found

@@ -43,7 +43,8 @@ def compute_rates(ledger: Ledger, account: int, query: RateQuery, now: int) -> R
         Unavailable: the storage failed.
     """
     with ledger.snapshot():
-        return compute_rates_at(ledger, account, query, learn_maturity(ledger, account, query, now), now)
+        maturity = learn_maturity(ledger, account, query.filters, end=query.end, now=now)
+        return compute_rates_at(ledger, account, query, maturity, now)
 
 
 def compute_rates_at(

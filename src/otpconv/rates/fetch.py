@@ -18,7 +18,9 @@ MAX_YOUNG_COUNTS = 2 * MAX_COUNTS
 _NO_FILTERS: Mapping[str, Collection[str]] = {}
 
 
-def learn_maturity(ledger: Ledger, account: int, query: RateQuery, now: int) -> Maturity | None:
+def learn_maturity(
+    ledger: Ledger, account: int, filters: Mapping[str, Collection[str]], *, end: int, now: int
+) -> Maturity | None:
     """Learn delays from the messages of the last 7 days; None when all messages of the window are mature.
 
     Messages count if they had at least an hour to be verified, or a day where one in 200 takes longer than an
@@ -28,19 +30,20 @@ def learn_maturity(ledger: Ledger, account: int, query: RateQuery, now: int) -> 
     Args:
         ledger: where to look.
         account: whose messages.
-        query: its filters say which messages, and its end whether it matters.
+        filters: of the question: the accepted values of a dimension, by its name.
+        end: of the question's window, ms.
         now: the time now, ms.
 
     Raises:
         Unavailable: the storage failed.
     """
-    if query.end <= now - LONGEST_MS:
+    if end <= now - LONGEST_MS:
         return None
     delays: tuple[int, ...] = ()
-    for scope, filters in [("filters", query.filters)] * bool(query.filters) + [("account", _NO_FILTERS)]:
-        delays = _delays(ledger, account, filters, now - HOUR_MS)
+    for scope, chosen in [("filters", filters)] * bool(filters) + [("account", _NO_FILTERS)]:
+        delays = _delays(ledger, account, chosen, now - HOUR_MS)
         if is_slow(delays):
-            delays = _delays(ledger, account, filters, now - LONGEST_MS)
+            delays = _delays(ledger, account, chosen, now - LONGEST_MS)
         if is_learned(delays):
             return maturity_of(delays, scope)
     return maturity_of(delays, None)

@@ -59,7 +59,7 @@ def overview(ledger: Ledger, account: int, view: View, now: int) -> Overview:
         Unavailable: the storage failed.
     """
     query = view.query
-    maturity = learn_maturity(ledger, account, query, now)
+    maturity = learn_maturity(ledger, account, query.filters, end=query.end, now=now)
 
     def rows_by(*dimensions: str, order: str | None = None) -> list[RateRow]:
         asked = replace(query, by=dimensions, order=order, top=None, min_requested=0)
@@ -101,7 +101,7 @@ def rates_over_time(ledger: Ledger, account: int, view: View, now: int) -> Rates
     Raises:
         Unavailable: the storage failed.
     """
-    maturity = learn_maturity(ledger, account, view.query, now)
+    maturity = learn_maturity(ledger, account, view.query.filters, end=view.query.end, now=now)
     return _over_time(ledger, account, view.query, maturity, now)
 
 
@@ -111,7 +111,7 @@ def worst_groups(ledger: Ledger, account: int, view: View, now: int) -> RateAnsw
     Raises:
         Unavailable: the storage failed.
     """
-    maturity = learn_maturity(ledger, account, view.query, now)
+    maturity = learn_maturity(ledger, account, view.query.filters, end=view.query.end, now=now)
     answer = compute_rates_at(ledger, account, view.query, maturity, now)
     return replace(answer, rows=_worst_first(answer.rows))
 
