@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.dataset import fill
 from otpconv.clock import wall_clock
-from otpconv.rates import answer, parse_query
+from otpconv.rates import compute_rates, parse_query
 from otpconv.storage.contract import DAY_MS
 from otpconv.storage.sqlite import SqliteLedger
 
@@ -51,7 +51,7 @@ def _measured(
     answered = 0
     for _ in range(_TIMES):
         started = time.perf_counter()
-        answered = len(answer(ledger, 1, parse_query(window + question, now), now).rows)
+        answered = len(compute_rates(ledger, 1, parse_query(window + question, now), now).rows)
         took.append((time.perf_counter() - started) * 1000)
     took.sort()
     return {

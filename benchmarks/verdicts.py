@@ -15,9 +15,10 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.worlds import World
-from otpconv.rates.evidence import Evidence, gather
-from otpconv.rates.maturity import learn
+from otpconv.rates.evidence import find_evidence
+from otpconv.rates.fetch import learn_maturity
 from otpconv.rates.question import RateQuery
+from otpconv.rates.signals import Evidence
 from otpconv.storage.contract import DAY_MS, HOUR_MS
 from otpconv.storage.sqlite import SqliteLedger
 
@@ -56,11 +57,11 @@ def try_world(seed: int, fault: str) -> dict[str, bool]:
     with tempfile.TemporaryDirectory(prefix="otpconv-verdicts-") as folder:
         world.fill(Path(folder))
         ledger = SqliteLedger(Path(folder) / "ledger.sqlite")
-        maturity = learn(ledger, 1, {}, world.now)
         verdicts = {}
         for window, length in WINDOWS.items():
             query = RateQuery(world.now - length, world.now)
-            verdicts[window] = agrees(world, gather(ledger, 1, query, maturity, world.now))
+            maturity = learn_maturity(ledger, 1, {}, end=query.end, now=world.now)
+            verdicts[window] = agrees(world, find_evidence(ledger, 1, query, maturity, world.now))
         ledger.close()
     return verdicts
 

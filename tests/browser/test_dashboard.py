@@ -68,7 +68,7 @@ def test_the_route_that_broke_is_told_first_and_a_click_leads_into_it(
     expect(page.locator(".chips")).to_contain_text("provider: birdcall")
     assert parse_qs(urlsplit(page.url).query) == {"country": ["ID"], "provider": ["birdcall"]}
     expect(page.locator("#broken")).to_contain_text(f"{NAMED} converts")
-    page.get_by_role("link", name="Take off the filter provider").click()
+    page.get_by_role("link", name="Remove the filter provider").click()
     expect(page.locator(".chips")).not_to_contain_text("birdcall")
     assert row(page)[0].startswith("birdcall")
 
@@ -122,7 +122,7 @@ def test_a_link_shows_the_same_view_to_somebody_else(open_page: Open, broken: Br
     # Of what is mature, so that nothing changes while one looks.
     times = {"start": str(traffic.now - 9 * HOUR_MS), "end": str(traffic.now - 3 * HOUR_MS)}
     page.goto(fixed(traffic, country="ID", **times))
-    page.get_by_role("link", name="Link to just these times").click()
+    page.get_by_role("link", name="Permalink to this range").click()
     other = open_page(at=server)
     other.goto(page.url)
     for part in ("#headline", "#worst", "#parts", "#verdict"):
@@ -134,7 +134,7 @@ def test_times_are_chosen_by_links_and_by_a_form(open_page: Open, broken: Broken
     page.goto("/dashboard?provider=birdcall")
     page.get_by_role("link", name="the last 6 hours").click()
     assert parse_qs(urlsplit(page.url).query) == {"window": ["6h"], "provider": ["birdcall"]}
-    page.get_by_text("Other times and choices").click()
+    page.get_by_text("Custom range and options").click()
     page.get_by_role("textbox", name="From UTC").fill("2020-01-01")
     page.get_by_role("textbox", name="To UTC").fill("2020-01-02")
     page.get_by_role("button", name="Show").click()
@@ -231,7 +231,7 @@ def test_a_reporter_that_stopped_does_not_look_like_a_route_that_fails(
             own.post("/v1/conversions", json={"conversions": told}).raise_for_status()
     page = open_page(key=key)
     page.goto("/dashboard")
-    expect(page.locator("#silence")).to_contain_text("Nothing was reported since")
+    expect(page.locator("#silence")).to_contain_text("No conversions reported since")
     expect(page.locator("#silence")).to_contain_text("120 messages")
     expect(page.locator("#silence")).to_contain_text("otpconv spool status")
 
@@ -240,15 +240,13 @@ def test_one_message_is_looked_up_with_its_history(open_page: Open, broken: Brok
     page = open_page(at=broken[0], calls_fail=True)
     page.goto("/dashboard")
     page.get_by_label("Message id").fill("1008030300000003")
-    page.get_by_role("button", name="Look it up").click()
+    page.get_by_role("button", name="Look up").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("1008030300000003")
     expect(page.locator(".history li").first).to_contain_text("Requested")
     assert len(page.locator(".history li").all()) in {1, 3}
     page.get_by_label("Another message id").fill("nobody-knows")
-    page.get_by_role("button", name="Look it up").click()
-    expect(page.get_by_role("alert")).to_contain_text(
-        "Nothing was reported of a message with the id nobody-knows"
-    )
+    page.get_by_role("button", name="Look up").click()
+    expect(page.get_by_role("alert")).to_contain_text("No reports about message nobody-knows")
 
 
 # How it looks.

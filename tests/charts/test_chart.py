@@ -7,12 +7,16 @@ from typing import Any
 
 import pytest
 
-from otpconv.charts.chart import label, picture, point, specification
-from otpconv.charts.timeline import Chart, slot_of, specification as specification_of_one
+from otpconv.charts.chart import groups_specification, picture
+from otpconv.charts.point import point_of
+from otpconv.charts.timeline import Chart, timeline_specification
+from otpconv.cli.rates_points import points_of
 from otpconv.errors import Misconfigured
+from otpconv.rates.row import RateRow, Side
 
 ROW: dict[str, Any] = {
     "requested": 10,
+    "verified": 5,
     "pending": 0,
     "rate": 0.5,
     "rate_low": 0.3,
@@ -27,7 +31,7 @@ HOURS = [row | {"start": hour * 3_600_000} for hour in range(3) for row in GROUP
 
 @pytest.mark.parametrize("rows", [GROUPS, HOURS])
 def test_groups_and_times_are_drawn_as_png_and_svg(rows: list[dict[str, Any]]) -> None:
-    chart = specification(rows, ["country"], "a title")
+    chart = groups_specification(points_of(rows, ["country"]), ["country"], "a title")
     for name in ("DE", "3 others", "a title"):
         assert name in json.dumps(chart)
     assert "url" not in chart["data"]
@@ -37,10 +41,11 @@ def test_groups_and_times_are_drawn_as_png_and_svg(rows: list[dict[str, Any]]) -
 
 def test_the_expected_rate_goes_before_the_one_that_still_grows() -> None:
     expected = {"rate_expected": 0.8, "rate_expected_low": 0.6, "rate_expected_high": 0.9}
-    shown = point(ROW | expected, [])
-    assert (shown["rate"], shown["low"], shown["high"]) == (0.8, 0.6, 0.9)
-    assert (point(ROW, [])["rate"], label(ROW, [])) == (0.5, "all")
-    assert label(ROW | {"country": "DE", "carrier": None}, ["country", "carrier"]) == "DE / -"
+    shown, plain = points_of([ROW | expected, ROW], [])
+    assert (shown.rate, shown.low, shown.high) == (0.8, 0.6, 0.9)
+    assert (plain.rate, plain.group) == (0.5, "all")
+    (route,) = points_of([ROW | {"country": "DE", "carrier": None}], ["country", "carrier"])
+    assert route.group == "DE / -"
 
 
 def test_a_picture_of_another_format_is_refused() -> None:
@@ -52,8 +57,8 @@ def test_without_the_library_it_says_what_to_install() -> None:
     blocked = (
         "import sys\n"
         "sys.modules['altair'] = sys.modules['vl_convert'] = None\n"
-        "from otpconv.charts.chart import picture, specification\n"
-        "for draw in (lambda: specification([], [], ''), lambda: picture({}, 'svg')):\n"
+        "from otpconv.charts.chart import groups_specification, picture\n"
+        "for draw in (lambda: groups_specification([], [], ''), lambda: picture({}, 'svg')):\n"
         "    try:\n"
         "        draw()\n"
         "    except Exception as error:\n"
@@ -66,9 +71,9 @@ def test_without_the_library_it_says_what_to_install() -> None:
 
 
 def test_one_rate_over_time_is_drawn_as_the_dashboard_draws_it() -> None:
-    rows = [ROW | {"start": hour * 3_600_000, "verified": 5, "before_rate": 0.6} for hour in range(3)]
-    chart = Chart([slot_of(row) for row in rows], 3_600_000, title="a title", ground="white")
-    drawn = specification_of_one(chart)
+    rows = [ROW | {"start": hour * 3_600_000, "before_rate": 0.6} for hour in range(3)]
+    chart = Chart(points_of(rows, []), 3_600_000, title="a title", ground="white")
+    drawn = timeline_specification(chart)
     assert '"before":0.6' in drawn.replace(" ", "")
     assert "a title" in drawn
     assert picture(drawn, "svg").startswith(b"<svg")
@@ -76,10 +81,11 @@ def test_one_rate_over_time_is_drawn_as_the_dashboard_draws_it() -> None:
 
 def test_the_step_that_still_goes_on_is_drawn_as_unfinished() -> None:
     hour = 3_600_000
-    rows = [ROW | {"start": n * hour, "verified": 5, "before_rate": 0.6} for n in range(3)]
-    slots = [slot_of(row, unfinished_from=int(1.5 * hour)) for row in rows]
+    half = Side(10, 5, 0, None)
+    rows = [RateRow(n * hour, (), 0, half, 10, 5, (None, None, None), Side(10, 6, 0, None)) for n in range(3)]
+    slots = [point_of(row, unfinished_from=int(1.5 * hour)) for row in rows]
     assert [slot.unfinished for slot in slots] == [False, False, True]
-    data = json.loads(specification_of_one(Chart(slots, hour)))
+    data = json.loads(timeline_specification(Chart(slots, hour)))
     points = next(iter(data["datasets"].values())) if "datasets" in data else data["data"]["values"]
     # The finished line ends where the unfinished one begins, and that one at the end of its step.
     assert [(each["start"], each["rate"]) for each in points if each["rate"] is not None][-1] == (
@@ -87,4 +93,4 @@ def test_the_step_that_still_goes_on_is_drawn_as_unfinished() -> None:
         0.5,
     )
     assert [each["start"] for each in points if each["open"] is not None] == [2 * hour, 3 * hour]
-    assert picture(specification_of_one(Chart(slots, hour)), "svg").startswith(b"<svg")
+    assert picture(timeline_specification(Chart(slots, hour)), "svg").startswith(b"<svg")

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from otpconv.charts.drawing import MAX_KEPT_BYTES, MAX_PICTURE_BYTES, Drawer
-from otpconv.charts.timeline import Chart, Slot
+from otpconv.charts.point import Point
+from otpconv.charts.timeline import Chart
 from otpconv.errors import Unavailable
 from otpconv.ledger.turns import MAX_WAITING_EACH, Caller
 
@@ -32,7 +33,7 @@ def test_the_process_that_draws_inherits_no_secret(monkeypatch: pytest.MonkeyPat
 
     async def environment_of_the_drawer() -> tuple[bytes, bytes]:
         drawer = Drawer()
-        drawn = await drawer.draw(Chart([Slot(0, 0.5, 0.4, 0.6, 0.5, 2, 1)], 60_000), ONE)
+        drawn = await drawer.draw(Chart([Point(0, 0.5, 0.4, 0.6, 0.5, 2, 1)], 60_000), ONE)
         given = environment_of(drawer)
         await drawer.stop()
         return drawn, given
@@ -46,7 +47,7 @@ def test_the_process_that_draws_inherits_no_secret(monkeypatch: pytest.MonkeyPat
 
 
 def chart(number: int) -> Chart:
-    return Chart([Slot(0, 0.5, 0.4, 0.6, 0.5, number, 1)], 60_000)
+    return Chart([Point(0, 0.5, 0.4, 0.6, 0.5, number, 1)], 60_000)
 
 
 class Quick(Drawer):
@@ -101,7 +102,7 @@ def test_one_who_asks_for_many_charts_makes_nobody_else_wait_for_them_all() -> N
 
 
 def test_a_chart_is_not_larger_than_can_be_drawn() -> None:
-    slots = [Slot(0, 0.5, 0.4, 0.6, 0.5, 2, 1)] * (MAX_PICTURE_BYTES // 50)
+    slots = [Point(0, 0.5, 0.4, 0.6, 0.5, 2, 1)] * (MAX_PICTURE_BYTES // 50)
     with pytest.raises(Unavailable, match="too large"):
         asyncio.run(Quick(1).draw(Chart(slots, 60_000), ONE))
 
@@ -110,14 +111,15 @@ RUNS_NOTHING_IN_A_COPY = """
 import os, sys, uvloop
 from pathlib import Path
 from otpconv.ledger.turns import Caller
-from otpconv.charts.timeline import Chart, Slot
+from otpconv.charts.point import Point
+from otpconv.charts.timeline import Chart
 from otpconv.charts.drawing import Drawer
 
 os.register_at_fork(after_in_child=Path(sys.argv[1]).touch)
 
 async def run():
     drawer = Drawer()
-    drawn = await drawer.draw(Chart([Slot(0, 0.5, 0.4, 0.6, 0.5, 2, 1)], 60_000), Caller(1, "key"))
+    drawn = await drawer.draw(Chart([Point(0, 0.5, 0.4, 0.6, 0.5, 2, 1)], 60_000), Caller(1, "key"))
     await drawer.stop()
     return drawn
 

@@ -11,8 +11,8 @@ import pytest
 
 from otpconv.errors import InvalidRequest
 from otpconv.model import Conversion, Dimensions, Expiry, Report, Requested
-from otpconv.rates import RateAnswer, RateRow, answer, parse_query
-from otpconv.rates.intervals import difference, wilson
+from otpconv.rates import RateAnswer, RateRow, compute_rates, parse_query
+from otpconv.rates.intervals import newcombe, wilson
 from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS, Entry, Ledger
 from otpconv.storage.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
 
@@ -37,7 +37,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
 
 def asked(ledger: Ledger, start: int, end: int, *parameters: tuple[str, str]) -> RateAnswer:
     query = parse_query([("start", str(start)), ("end", str(end)), *parameters], NOW)
-    return answer(ledger, 1, query, NOW)
+    return compute_rates(ledger, 1, query, NOW)
 
 
 def sent(  # noqa: PLR0917 - a row of a table
@@ -166,7 +166,7 @@ def test_a_window_is_compared_with_the_one_before_it(make: Make, compare: str, b
     around, around_before = wilson(120, 200), wilson(240, 300)
     assert around is not None
     assert around_before is not None
-    assert row.change_interval == difference(0.6, around, 0.8, around_before)
+    assert row.change_interval == newcombe(0.6, around, 0.8, around_before)
     slots = asked(ledger, start, start + 2 * HOUR_MS, ("compare", compare), ("interval", "1h")).rows
     assert [each.before.requested for each in slots if each.before] == [300, 0]
     assert slots[1].change is None

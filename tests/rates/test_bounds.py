@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given, strategies as st
 
 from otpconv.errors import AnswerTooLarge, InvalidRequest, Unavailable
-from otpconv.rates import LEVELS, RateAnswer, answer, evidence, gather, parse_query, question
+from otpconv.rates import LEVELS, RateAnswer, compute_rates, evidence, fetch, parse_query, question
 from otpconv.storage import deadline
 from otpconv.storage.contract import DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS, Window
 from otpconv.storage.sqlite import SqliteLedger
 from otpconv.web.pages.dashboard import view
-from otpconv.web.pages.dashboard.overview import history, overview
+from otpconv.web.pages.dashboard.overview import overview, rates_over_time
 from otpconv.web.pages.dashboard.view import parse_view
 from otpconv.web.v1 import rate_formats
 from otpconv.web.v1.rate_formats import FORMATS, rates_response
-from otpconv.web.v1.rates_out import rates_out, row_out
+from otpconv.web.v1.rates_out import rates_out
 from web.large import fill
 
 NOW = 20_000 * DAY_MS + 12 * HOUR_MS + 30 * MINUTE_MS
@@ -43,7 +43,7 @@ def ledger(folder: Path) -> Iterator[SqliteLedger]:
 
 
 def ask(ledger: SqliteLedger, *parameters: tuple[str, str]) -> RateAnswer:
-    return answer(ledger, 1, parse_query(parameters, NOW), NOW)
+    return compute_rates(ledger, 1, parse_query(parameters, NOW), NOW)
 
 
 def dashboard(**given: str) -> view.View:
@@ -96,16 +96,16 @@ def test_all_times_that_a_message_can_have_are_one_window(ledger: SqliteLedger) 
 @given(st.integers(1, question.MAX_DAYS))
 def test_a_dashboard_s_chart_has_no_more_points_than_it_has_pixels(folder: Path, days: int) -> None:
     times = {"start": str(max(0, NOW - days * DAY_MS)), "end": str(NOW)}
-    if days > view.MAX_DAYS:
-        with pytest.raises(InvalidRequest, match=f"at most {view.MAX_DAYS:,} days"):
+    if days > view.MAX_VIEW_DAYS:
+        with pytest.raises(InvalidRequest, match=f"at most {view.MAX_VIEW_DAYS:,} days"):
             dashboard(**times)
         return
     with closing(SqliteLedger(folder / "ledger.sqlite")) as opened:
-        assert len(history(opened, 1, dashboard(**times), NOW).answer.rows) <= view.MAX_DAYS + 1
+        assert len(rates_over_time(opened, 1, dashboard(**times), NOW).rows) <= view.MAX_VIEW_DAYS + 1
 
 
 def test_filters_are_bounded() -> None:
-    for parse, most in ((parse_query, question.MAX_FILTERS), (parse_view, view.MAX_FILTERS)):
+    for parse, most in ((parse_query, question.MAX_FILTERS), (parse_view, view.MAX_VIEW_FILTERS)):
         parse([("country", f"{n}") for n in range(most)], NOW)
         with pytest.raises(InvalidRequest, match=f"at most {most} values"):
             parse([("country", f"{n}") for n in range(most + 1)], NOW)
@@ -119,11 +119,11 @@ def test_an_answer_of_too_many_bytes_is_refused_in_every_format(
     ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     query = parse_query([ROUTE], NOW)
-    found = answer(ledger, 1, query, NOW)
+    found = compute_rates(ledger, 1, query, NOW)
     head = rates_out(found, query, lag=0)
 
     def size() -> int:
-        return len(rates_response(name, head, (row_out(row, query.by) for row in found.rows), query).body)
+        return len(rates_response(name, head, found.rows, query).body)
 
     whole = size()
     monkeypatch.setattr(rate_formats, "MAX_ANSWER_BYTES", whole)
@@ -138,15 +138,14 @@ def test_an_answer_of_too_many_bytes_is_refused_in_every_format(
 
 def test_every_step_of_an_answer_ends_when_its_time_is_over(ledger: SqliteLedger) -> None:
     query = parse_query([ROUTE], NOW)
-    found = answer(ledger, 1, query, NOW)
+    found = compute_rates(ledger, 1, query, NOW)
     head = rates_out(found, query, lag=0)
-    rows = (row_out(row, query.by) for row in found.rows)
     steps: dict[str, Any] = {
         "one count": lambda: ledger.unmatched(1),
-        "rates": lambda: answer(ledger, 1, query, NOW),
+        "rates": lambda: compute_rates(ledger, 1, query, NOW),
         "a dashboard": lambda: overview(ledger, 1, dashboard(), NOW),
-        "encoding": lambda: rates_response("json", head, rows, query),
-        "csv": lambda: rates_response("csv", head, iter(()), query),
+        "encoding": lambda: rates_response("json", head, found.rows, query),
+        "csv": lambda: rates_response("csv", head, [], query),
     }
     for step in steps.values():
         with pytest.raises(Unavailable, match="takes too long"), deadline.within(-1):
@@ -199,7 +198,7 @@ def test_expected_rates_are_nearly_the_same_where_minutes_are_too_many_to_tell_a
         given = [ROUTE, ("start", str(NOW - 2 * HOUR_MS)), *more]
         fine = ask(ledger, *given).rows
         with monkeypatch.context() as patch:
-            patch.setattr(gather, "MAX_YOUNG_COUNTS", 4 * GROUPS)
+            patch.setattr(fetch, "MAX_YOUNG_COUNTS", 4 * GROUPS)
             coarse = ask(ledger, *given).rows
         assert [(row.start, row.group, row.requested, row.verified) for row in fine] == [
             (row.start, row.group, row.requested, row.verified) for row in coarse

@@ -15,7 +15,7 @@ from hypothesis import given, settings, strategies as st
 
 from campaigns import rounds
 from otpconv.model import Conversion, Dimensions, Expiry, Report, Requested
-from otpconv.rates import RateAnswer, answer, parse_query
+from otpconv.rates import RateAnswer, compute_rates, parse_query
 from otpconv.rates.plan import cover
 from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS, Entry, Ledger
 from otpconv.storage.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
@@ -85,7 +85,7 @@ def asked(
     ledger: Ledger, start: int, end: int, zone: str, *more: tuple[str, str], account: int = 1
 ) -> RateAnswer:
     given = [("start", str(start)), ("end", str(end)), ("interval", "1d"), ("tz", zone), *more]
-    return answer(ledger, account, parse_query(given, NOW), NOW)
+    return compute_rates(ledger, account, parse_query(given, NOW), NOW)
 
 
 def day(time: int, zone: str) -> date:
@@ -231,10 +231,10 @@ def test_an_interval_of_a_quarter_of_an_hour_is_answered_for_any_time(make: Make
     ledger = make([*(Requested(1, f"{time}", time) for time in times), Expiry(0, edge)])
     start, end = times[0] + 5, times[-1] - 5
     given = [("start", str(start)), ("end", str(end))]
-    found = answer(ledger, 1, parse_query([*given, ("interval", "15m")], NOW), NOW)
+    found = compute_rates(ledger, 1, parse_query([*given, ("interval", "15m")], NOW), NOW)
     expected = Counter(time // QUARTER_MS * QUARTER_MS for time in times)
     assert {row.start: row.requested for row in found.rows if row.requested} == expected
-    (whole,) = answer(ledger, 1, parse_query(given, NOW), NOW).rows
+    (whole,) = compute_rates(ledger, 1, parse_query(given, NOW), NOW).rows
     assert whole.requested == sum(
         times[0] // QUARTER_MS * QUARTER_MS <= time < -(-end // MINUTE_MS) * MINUTE_MS for time in times
     )

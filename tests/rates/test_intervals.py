@@ -5,7 +5,7 @@ from hypothesis import given, strategies as st
 from scipy.stats import binomtest
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-from otpconv.rates.intervals import difference, score, wilson
+from otpconv.rates.intervals import newcombe, score, wilson
 
 
 @st.composite
@@ -34,7 +34,7 @@ def test_the_difference_is_newcombes_hybrid_score_interval(a: tuple[int, int], b
     around, before = wilson(*a), wilson(*b)
     assert around is not None
     assert before is not None
-    found = difference(a[0] / a[1], around, b[0] / b[1], before)
+    found = newcombe(a[0] / a[1], around, b[0] / b[1], before)
     assert found == pytest.approx(confint_proportions_2indep(*a, *b, method="newcomb"), abs=1e-9)
 
 

@@ -3,12 +3,11 @@
 import random
 
 from otpconv.rates import RateRow
-from otpconv.rates.evidence import Evidence
 from otpconv.rates.intervals import wilson
 from otpconv.rates.marks import is_sure, lost, mark
 from otpconv.rates.maturity import Expected
 from otpconv.rates.row import Side
-from otpconv.rates.signals import Assessment, Finding
+from otpconv.rates.signals import Assessment, Evidence, Signal
 from otpconv.rates.slices import Slice
 
 NOTHING = Evidence(Assessment([], [], 100.0, 1000), [])
@@ -25,7 +24,7 @@ def row(now: tuple[int, int], before: tuple[int, int], *group: str) -> RateRow:
 
 
 def broken(kind: str, *values: tuple[str, str]) -> Evidence:
-    finding = Finding(kind, Slice(values), 0, None, 100, 10, 75.0, 50)  # type: ignore[arg-type]
+    finding = Signal(kind, Slice(values), 0, None, 100, 10, 75.0, 50)  # type: ignore[arg-type]
     found = (
         Assessment([finding], [], 100.0, 1000)
         if kind == "silence"

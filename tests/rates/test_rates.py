@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 
 from otpconv.errors import InvalidRequest
 from otpconv.model import Conversion, Dimensions, Expiry, Requested
-from otpconv.rates import RateQuery, answer, parse_query, parse_time
+from otpconv.rates import RateQuery, compute_rates, parse_query, parse_time
 from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS, Entry, Ledger
 from otpconv.storage.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
 
@@ -46,7 +46,7 @@ def counted(start: int, end: int) -> tuple[int, int]:
 
 @given(st.integers(DAY - DAY_MS, DAY + 4 * DAY_MS), st.integers(1, 4 * DAY_MS))
 def test_one_row_is_exact_for_the_window_the_answer_names(ledger: Ledger, start: int, length: int) -> None:
-    found = answer(ledger, 1, RateQuery(start, start + length), NOW)
+    found = compute_rates(ledger, 1, RateQuery(start, start + length), NOW)
     (row,) = found.rows
     assert (row.requested, row.verified) == counted(found.start, found.end)
     assert found.start <= start < start + length <= found.end
@@ -59,24 +59,24 @@ def test_one_row_is_exact_for_the_window_the_answer_names(ledger: Ledger, start:
 @pytest.mark.parametrize("interval", ["1m", "5m", "15m", "1h", "1d"])
 def test_slots_cover_the_window_without_gaps_and_add_up(ledger: Ledger, interval: str) -> None:
     query = RateQuery(KEPT + 123_456, KEPT + 5 * HOUR_MS + 1, interval)
-    found = answer(ledger, 1, query, NOW)
+    found = compute_rates(ledger, 1, query, NOW)
     starts = [row.start for row in found.rows]
     assert starts[0] == found.start
     assert all(isinstance(start, int) for start in starts)
     assert sum(row.requested for row in found.rows) == counted(found.start, found.end)[0]
     assert sum(row.verified for row in found.rows) == counted(found.start, found.end)[1]
-    assert answer(ledger, 2, query, NOW).rows[0].rate is None
+    assert compute_rates(ledger, 2, query, NOW).rows[0].rate is None
 
 
 def test_minutes_that_are_gone_are_told_of(ledger: Ledger) -> None:
     with pytest.raises(InvalidRequest, match="15m, 1h or 1d"):
-        answer(ledger, 1, RateQuery(DAY, DAY + DAY_MS, "5m"), NOW)
+        compute_rates(ledger, 1, RateQuery(DAY, DAY + DAY_MS, "5m"), NOW)
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Auckland"])
 def test_days_are_those_of_the_time_zone(ledger: Ledger, zone: str) -> None:
     tz = ZoneInfo(zone)
-    found = answer(ledger, 1, RateQuery(DAY, DAY + 3 * DAY_MS, "1d", tz=tz), NOW)
+    found = compute_rates(ledger, 1, RateQuery(DAY, DAY + 3 * DAY_MS, "1d", tz=tz), NOW)
     for row in found.rows:
         assert row.start is not None
         assert datetime.fromtimestamp(row.start / 1000, tz).strftime("%H:%M") == "00:00"
@@ -85,9 +85,9 @@ def test_days_are_those_of_the_time_zone(ledger: Ledger, zone: str) -> None:
 
 def test_groups_and_filters_divide_the_whole(ledger: Ledger) -> None:
     query = RateQuery(DAY, NOW, by=("country",))
-    rows = answer(ledger, 1, query, NOW).rows
+    rows = compute_rates(ledger, 1, query, NOW).rows
     assert [row.group for row in rows] == [("DE",), ("FR",)]
-    only = answer(ledger, 1, RateQuery(DAY, NOW, filters={"country": {"FR"}}), NOW).rows
+    only = compute_rates(ledger, 1, RateQuery(DAY, NOW, filters={"country": {"FR"}}), NOW).rows
     assert only[0].requested == rows[1].requested
     assert sum(row.requested for row in rows) == len(TIMES)
 

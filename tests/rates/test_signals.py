@@ -9,11 +9,11 @@ import pytest
 from benchmarks.verdicts import FAULTS, try_world
 from benchmarks.worlds import World
 from campaigns import rounds
-from otpconv.rates.baseline import Level, Seen, Span
-from otpconv.rates.evidence import Evidence, gather
-from otpconv.rates.maturity import learn
+from otpconv.rates.baseline import Baseline, GroupCount, WatchedSpan
+from otpconv.rates.evidence import find_evidence
+from otpconv.rates.fetch import learn_maturity
 from otpconv.rates.question import RateQuery
-from otpconv.rates.signals import Assessment, assess
+from otpconv.rates.signals import Assessment, Evidence, assess
 from otpconv.rates.slices import Group, Slice
 from otpconv.storage.contract import DAY_MS, DIMENSIONS, HOUR_MS
 from otpconv.storage.sqlite import SqliteLedger
@@ -38,9 +38,9 @@ GROUPS = [
 
 def assessed(now: Table, past: Table, length: int = HOUR_MS) -> Assessment:
     """What is broken in one span, given how each group usually does."""
-    level = Level({name: Seen(*counts) for name, counts in past.items()})
-    seen = {name: Seen(*counts) for name, counts in now.items()}
-    return assess([Span("1 h", NOW - length, NOW, seen, {}, {}, level)], NOW)
+    baseline = Baseline({name: GroupCount(*counts) for name, counts in past.items()})
+    seen = {name: GroupCount(*counts) for name, counts in now.items()}
+    return assess([WatchedSpan("1 h", NOW - length, NOW, seen, {}, {}, baseline)], NOW)
 
 
 def table(requested: int, share: Callable[[dict[str, str]], float], reported: float = 0.0) -> Table:
@@ -169,8 +169,9 @@ def test_verdicts_agree_with_seeded_worlds_in_every_window(fault: str) -> None:
 def evidence_at(world: World, data: Path, end: int, length: int) -> Evidence:
     """What is broken in a window that ends in the past."""
     ledger = SqliteLedger(data / "ledger.sqlite")
-    maturity = learn(ledger, 1, {}, world.now)
-    found = gather(ledger, 1, RateQuery(end - length, end), maturity, world.now)
+    query = RateQuery(end - length, end)
+    maturity = learn_maturity(ledger, 1, {}, end=end, now=world.now)
+    found = find_evidence(ledger, 1, query, maturity, world.now)
     ledger.close()
     return found
 

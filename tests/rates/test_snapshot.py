@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from otpconv.model import Conversion, Dimensions, Report, Requested, SelfReportedRate
-from otpconv.rates import RateRow, answer, parse_query
+from otpconv.rates import RateRow, compute_rates, parse_query
 from otpconv.storage.contract import DAY_MS, HOUR_MS, MAX_COUNTS, MINUTE_MS, Count, Entry, Ledger, Window
 from otpconv.storage.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
 
@@ -104,7 +104,7 @@ def busy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Busy]:
 
 
 def rows(ledger: Ledger, *parameters: tuple[str, str]) -> list[RateRow]:
-    return answer(ledger, 1, parse_query(parameters, NOW), NOW).rows
+    return compute_rates(ledger, 1, parse_query(parameters, NOW), NOW).rows
 
 
 def agree(row: RateRow, level: str) -> None:

@@ -3,15 +3,14 @@
 from hypothesis import given, strategies as st
 
 from otpconv.rates import RateRow
-from otpconv.rates.evidence import Evidence
 from otpconv.rates.intervals import wilson
 from otpconv.rates.maturity import Expected
 from otpconv.rates.row import Side
-from otpconv.rates.signals import Assessment, Finding
+from otpconv.rates.signals import Assessment, Evidence, Signal
 from otpconv.rates.slices import Slice
 from otpconv.rates.verdict import judge
 
-DROP = Finding("drop", Slice((("country", "DE"),)), 0, None, 100, 10, 75.0, 50)
+DROP = Signal("drop", Slice((("country", "DE"),)), 0, None, 100, 10, 75.0, 50)
 
 
 def side(requested: int, verified: int) -> Side:

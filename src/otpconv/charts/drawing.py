@@ -1,7 +1,7 @@
-"""Drawing charts in a process of its own: the library that draws holds Python's lock for as long as it takes.
+"""Draws charts in a separate process, because vl-convert holds Python's global lock while it draws.
 
-The process starts with the first chart, works at a low priority, and ends when it has had nothing to do for a
-while, or when the server is gone: its standard input ends then. Requests and answers go with their length.
+The process starts with the first chart and has a low priority. It ends when it has been idle for a while, or
+when the server has ended, which closes its standard input. Requests and answers begin with their length.
 """
 
 import asyncio
@@ -18,32 +18,33 @@ from typing import BinaryIO, Final, NamedTuple, Self
 
 import msgspec
 
-from otpconv.charts.timeline import Chart, Slot, specification
+from otpconv.charts.point import Point
+from otpconv.charts.timeline import Chart, timeline_specification
 from otpconv.config import environment
 from otpconv.errors import Unavailable
 from otpconv.ledger.turns import Caller, Turns
 
-#: How long a drawing may take, s; the first one takes the longest.
+#: Timeout of a drawing, s; the first one takes the longest.
 _PATIENCE_S = 20.0
-#: How long the process waits for another drawing, s.
+#: The process ends after this long without a request, s.
 _IDLE_S = 600
 _LENGTH_BYTES: Final = 4
-#: Bytes of the charts that are kept, in all: about 80 of 50 KB. One of more than a quarter of it is not kept.
+#: Bytes of all cached charts: about 80 of 50 KB. A chart of more than a quarter of this is not cached.
 MAX_KEPT_BYTES = 4 * 1024 * 1024
-#: Bytes of a chart that the drawing process is asked for, and of a picture that is taken from it, at most.
+#: The most bytes of a request to the drawing process, and of its answer.
 MAX_PICTURE_BYTES = 4 * 1024 * 1024
-#: In whose name the process gets ready.
+#: The caller of the drawing that warms the process up.
 _OURSELVES = Caller(0, "")
-#: What the process is given of the server's environment: where programs, libraries and fonts are.
+#: The environment variables that the process gets: where programs, libraries and fonts are.
 _NEEDED = re.compile(
     r"PATH|HOME|TMPDIR|TZ|LANG|LC_[A-Z]+|PYTHON[A-Z]+|LD_LIBRARY_PATH|DYLD_[A-Z_]+|FONTCONFIG_[A-Z]+|XDG_[A-Z_]+"
 )
-#: Drawing it loads all that a drawing needs.
-_SMALLEST = Chart([Slot(0, 0.5, 0.4, 0.6, 0.5, 2, 1)], 60_000)
+#: Drawing it loads everything that a drawing needs.
+_SMALLEST = Chart([Point(0, 0.5, 0.4, 0.6, 0.5, 2, 1)], 60_000)
 
 
 class Drawer:
-    """Draws charts as SVG, and remembers what it has drawn."""
+    """Draws charts as SVG, and caches them."""
 
     def __init__(self) -> None:
         self._process: _Process | None = None
@@ -54,7 +55,7 @@ class Drawer:
         self._kept_bytes = 0
 
     def warm_up(self) -> None:
-        """Get ready in the background, so that the next drawing takes no longer than any other."""
+        """Start the process in the background, so that the next drawing is as fast as later ones."""
         if self._warming is None and (self._process is None or not self._process.is_there):
             self._warming = asyncio.create_task(self._draw_one())
 
@@ -68,11 +69,14 @@ class Drawer:
 
         Raises:
             Throttled: too many charts of this caller wait.
-            Unavailable: the caller's turn did not come, or the process died of it, twice, or took too long.
+            Unavailable: the caller's turn did not come, the chart is too large, the process died twice, or it
+                took too long.
         """
         asked = msgspec.json.encode(chart)
         if len(asked) > MAX_PICTURE_BYTES:
-            raise Unavailable("The chart is too large to be drawn; the numbers are in the table.")
+            raise Unavailable(
+                "The chart is too large to draw. Use the numbers in the table, or choose a shorter window."
+            )
         name = hashlib.sha256(asked).digest()
         await self._turns.take(caller)
         try:
@@ -87,7 +91,7 @@ class Drawer:
             self._turns.release(caller)
 
     def _keep(self, name: bytes, drawn: bytes) -> None:
-        """Keep a chart as the one used last; those used longest ago make room."""
+        """Cache a chart, and remove the least recently used ones while there are too many bytes."""
         if len(drawn) > MAX_KEPT_BYTES // 4:
             return
         self._kept[name] = drawn
@@ -96,7 +100,7 @@ class Drawer:
             self._kept_bytes -= len(self._kept.popitem(last=False)[1])
 
     async def _fresh(self, asked: bytes) -> bytes:
-        # Of two tries: the process may end of having nothing to do just now.
+        # Try twice: the process may have just ended because it was idle.
         for _ in range(2):
             try:
                 async with asyncio.timeout(_PATIENCE_S):
@@ -106,10 +110,14 @@ class Drawer:
                 break
             except (OSError, asyncio.IncompleteReadError):
                 self._end()
-            except asyncio.CancelledError:  # what is half said must not be taken for another's answer
+            except (
+                asyncio.CancelledError
+            ):  # the rest of this answer must not be read as the answer to another request
                 self._end()
                 raise
-        raise Unavailable("The chart could not be drawn; the numbers are in the table.")
+        raise Unavailable(
+            "The chart could not be drawn. Use the numbers in the table, or reload the page to try again."
+        )
 
     async def _ask(self, asked: bytes) -> bytes:
         process = self._process
@@ -121,11 +129,13 @@ class Drawer:
         length = int.from_bytes(await process.reader.readexactly(_LENGTH_BYTES), "big")
         if length > MAX_PICTURE_BYTES:
             self._end()
-            raise Unavailable("The chart is too large; the numbers are in the table.")
+            raise Unavailable(
+                "The chart is too large to send. Use the numbers in the table, or choose a shorter window."
+            )
         return await process.reader.readexactly(length)
 
     async def stop(self) -> None:
-        """End the process, also one that is getting ready; another drawing starts another process."""
+        """End the process, also while it starts; the next drawing starts another process."""
         if self._warming is not None:
             self._warming.cancel()
             await asyncio.wait({self._warming})
@@ -153,8 +163,8 @@ class _Process(NamedTuple):
     async def start(cls) -> Self:
         """Start a process.
 
-        Not by the event loop: uvloop runs Python in the copy of this process before it becomes another one. A
-        lock that another thread held, e.g. of SQLite, is held there for ever, and the loop would wait for it.
+        Do not start it with asyncio: uvloop runs Python code in the forked child before exec. There, a lock
+        that another thread held at the fork, e.g. in SQLite, stays locked, and the event loop would hang.
         """
         ours, theirs = socket.socketpair()
         with theirs:
@@ -162,7 +172,7 @@ class _Process(NamedTuple):
                 [sys.executable, "-m", "otpconv.charts.drawing"],
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
-                # A library that draws needs no secret of ours.
+                # The drawing library does not need our secrets.
                 env={name: value for name, value in environment().items() if _NEEDED.fullmatch(name)},
                 start_new_session=True,  # Ctrl-C is for the server
             )
@@ -170,11 +180,11 @@ class _Process(NamedTuple):
 
     @property
     def is_there(self) -> bool:
-        """Whether the process has not ended."""
+        """Whether the process is still running."""
         return self.popen.poll() is None
 
     def end(self) -> asyncio.Future[int]:
-        """End the process, and return what waits until it has."""
+        """Kill the process, and return a future that waits for its end."""
         self.writer.close()
         self.popen.kill()
         return asyncio.get_running_loop().run_in_executor(None, self.popen.wait)
@@ -184,18 +194,23 @@ def _framed(content: bytes) -> bytes:
     return len(content).to_bytes(_LENGTH_BYTES, "big") + content
 
 
-def serve(requests: BinaryIO, answers: BinaryIO) -> None:
-    """Draw what is asked for until there is nothing more to come."""
+def draw_requests(requests: BinaryIO, answers: BinaryIO) -> None:
+    """Draw charts until the input ends.
+
+    Args:
+        requests: charts as JSON, each after its length.
+        answers: where to write the SVG files, each after its length.
+    """
     from vl_convert import vegalite_to_svg  # noqa: PLC0415 - the server must not load it
 
     while header := requests.read(_LENGTH_BYTES):
         signal.alarm(0)
         chart = msgspec.json.decode(requests.read(int.from_bytes(header, "big")), type=Chart)
-        answers.write(_framed(vegalite_to_svg(specification(chart)).encode()))
+        answers.write(_framed(vegalite_to_svg(timeline_specification(chart)).encode()))
         answers.flush()
         signal.alarm(_IDLE_S)
 
 
 if __name__ == "__main__":
     os.nice(10)  # reports come first
-    serve(sys.stdin.buffer, sys.stdout.buffer)
+    draw_requests(sys.stdin.buffer, sys.stdout.buffer)

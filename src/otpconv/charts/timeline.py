@@ -1,76 +1,33 @@
-"""The chart of one rate over time, for the dashboard and for pictures: in Vega-Lite, made by altair."""
+"""The chart of one rate over time, for the dashboard and for pictures, as a Vega-Lite specification."""
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from otpconv.charts.chart import altair, point
+from otpconv.charts.chart import altair
+from otpconv.charts.point import Point
 
 _FONT: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif"
-#: Below it the axis tells the time of day.
+#: Shorter charts have the time of day on the axis.
 _TWO_DAYS_MS: Final = 2 * 86_400_000
 #: Width of the plot, and heights of the rate and of the counts below it, px.
 _WIDE, _NARROW = (1060, 210, 70), (300, 190, 64)
 
 
-class Slot(Struct, frozen=True):
-    """One point of the chart.
-
-    Attributes:
-        start: ms.
-        rate: 0 to 1; None where nothing was requested.
-        low, high: the 95 % interval of the rate.
-        before: the rate it is compared with.
-        requested: messages.
-        verified: of these.
-        unfinished: whether the step still goes on, so that its counts still grow.
-    """
-
-    start: int
-    rate: float | None
-    low: float | None
-    high: float | None
-    before: float | None
-    requested: int
-    verified: int
-    unfinished: bool = False
-
-
-def slot_of(row: Mapping[str, Any], unfinished_from: int | None = None) -> Slot:
-    """Return what the chart shows of a row, as `/v1/rates` answers it.
-
-    Args:
-        row: the row.
-        unfinished_from: slots that start after it (ms) are unfinished; None: all of them are finished.
-    """
-    shown = point(row, ())
-    return Slot(
-        start=row.get("start", 0),
-        rate=shown["rate"],
-        low=shown["low"],
-        high=shown["high"],
-        before=row.get("before_rate"),
-        requested=row["requested"],
-        verified=row["verified"],
-        unfinished=unfinished_from is not None and row.get("start", 0) > unfinished_from,
-    )
-
-
 class Chart(Struct, frozen=True):
-    """What is drawn, and how.
+    """A chart of one rate over time.
 
     Attributes:
-        slots: by time.
-        step_ms: from one to the next.
-        dark: on a dark ground.
-        narrow: for a telephone.
-        title: over it; empty for none.
-        ground: the colour behind it.
+        points: by time.
+        step_ms: from one point to the next, ms.
+        dark: for a dark background.
+        narrow: for a phone.
+        title: above the chart; empty for none.
+        ground: the background colour.
     """
 
-    slots: list[Slot]
+    points: list[Point]
     step_ms: int
     dark: bool = False
     narrow: bool = False
@@ -79,7 +36,7 @@ class Chart(Struct, frozen=True):
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height of the picture, px, labels included: to keep its place before it is there."""
+        """Width and height of the picture with its labels, px, so that a page can reserve the space."""
         width, *heights = _NARROW if self.narrow else _WIDE
         return width + 47, sum(heights) + 52
 
@@ -96,17 +53,17 @@ _LIGHT = _Colours(ink="#57615d", line="#e6eae8", rate="#0f6f67", before="#86918c
 _DARK = _Colours(ink="#a2ada8", line="#2b3230", rate="#62cbbd", before="#77837e", requested="#3a4441")
 
 
-def specification(chart: Chart) -> str:
-    """Return the chart as Vega-Lite, in JSON.
+def timeline_specification(chart: Chart) -> str:
+    """Return the Vega-Lite specification of a chart, as JSON.
 
     Raises:
-        Misconfigured: the library that makes it is not installed.
+        Misconfigured: altair is not installed.
     """
     alt = altair()
     colours = _DARK if chart.dark else _LIGHT
     width, above, below = _NARROW if chart.narrow else _WIDE
     rows = _rows(chart)
-    start, end = chart.slots[0].start, chart.slots[-1].start + chart.step_ms
+    start, end = _start(chart.points[0]), _start(chart.points[-1]) + chart.step_ms
     time = alt.X(
         "start:T",
         scale=alt.Scale(type="utc", domain=[start, end]),
@@ -143,16 +100,16 @@ def specification(chart: Chart) -> str:
 
 
 def _rows(chart: Chart) -> list[dict[str, Any]]:
-    """Return the chart's data: a row for each slot, and rows at which the lines end."""
-    end = chart.slots[-1].start + chart.step_ms
+    """Return the chart's data: a row for each point, and rows at which the lines end."""
+    end = _start(chart.points[-1]) + chart.step_ms
     nothing = {"rate": None, "low": None, "high": None, "open": None, "requested": 0, "verified": 0}
     rows: list[dict[str, Any]] = []
-    for slot in chart.slots:
-        row = {**asdict(slot), "end": slot.start + chart.step_ms, "open": None}
-        if slot.unfinished:
+    for point in chart.points:
+        row = {**asdict(point), "end": _start(point) + chart.step_ms, "open": None}
+        if point.unfinished:
             if rows:
-                rows.append({**rows[-1], "start": slot.start, "requested": 0, "verified": 0})
-            row |= {"rate": None, "low": None, "high": None, "open": slot.rate}
+                rows.append({**rows[-1], "start": point.start, "requested": 0, "verified": 0})
+            row |= {"rate": None, "low": None, "high": None, "open": point.rate}
         rows.append(row)
     last = rows[-1]
     rows.append(
@@ -162,8 +119,12 @@ def _rows(chart: Chart) -> list[dict[str, Any]]:
     return rows
 
 
+def _start(point: Point) -> int:
+    return point.start or 0
+
+
 def _rates(base: Any, colours: _Colours) -> Any:  # noqa: ANN401 - altair is not loaded here
-    """Draw the band, what was before, and the rate on top."""
+    """Draw the band, the rate before, and the rate on top."""
     step = {"interpolate": "step-after"}
     percent = {"axis": {"format": "%", "title": None, "tickCount": 5}, "scale": {"zero": False, "nice": True}}
     rate = {"field": "rate", "type": "quantitative", **percent}
@@ -175,7 +136,7 @@ def _rates(base: Any, colours: _Colours) -> Any:  # noqa: ANN401 - altair is not
 
 
 def _counts(base: Any, colours: _Colours) -> Any:  # noqa: ANN401
-    """Draw what was requested, and what was verified in front of it."""
+    """Draw the requested messages, and the verified ones in front of them."""
     ground = {"datum": 0}
     count = {
         "field": "requested",

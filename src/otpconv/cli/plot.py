@@ -1,39 +1,39 @@
-"""Rates drawn in a terminal: a bar for each group, or a line over time."""
+"""Draws rates in a terminal: a bar for each group, or a line over time."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from otpconv.charts.chart import label, point
+from otpconv.charts.point import Point
 
-#: Columns of a bar, and of a line at most.
+#: Width of a bar, and of a line at most, characters.
 _BAR, _LINE = 40, 80
 _HEIGHTS = "▁▂▃▄▅▆▇█"
 
 
-def lines(rows: Sequence[Mapping[str, Any]], by: Sequence[str]) -> Iterator[str]:
-    """Return the drawing line by line; a bar and a line go from 0 to 100 %."""
-    names = list(dict.fromkeys(label(row, by) for row in rows))
-    width = max((len(name) for name in names), default=0)
-    timed = any("start" in row for row in rows)
-    for name in names:
-        of = [row for row in rows if label(row, by) == name]
-        drawn = _line(of, by) if timed else _bar(point(of[0], by))
+def plot_lines(points: Sequence[Point]) -> Iterator[str]:
+    """Yield the lines of the drawing; bars and lines are scaled from 0 to 100 %."""
+    groups: dict[str, list[Point]] = {}
+    for point in points:
+        groups.setdefault(point.group, []).append(point)
+    width = max((len(name) for name in groups), default=0)
+    timed = any(point.start is not None for point in points)
+    for name, of_group in groups.items():
+        drawn = _line(of_group) if timed else _bar(of_group[0])
         yield f"{name:<{width}}  {drawn}"
 
 
-def _bar(shown: Mapping[str, Any]) -> str:
-    if shown["rate"] is None:
+def _bar(point: Point) -> str:
+    if point.rate is None or point.low is None or point.high is None:
         return "-"
-    cells = ["░" if shown["low"] <= (n + 0.5) / _BAR <= shown["high"] else " " for n in range(_BAR)]
-    full = round(shown["rate"] * _BAR)
+    cells = ["░" if point.low <= (n + 0.5) / _BAR <= point.high else " " for n in range(_BAR)]
+    full = round(point.rate * _BAR)
     bar = "█" * full + "".join(cells[full:])
-    return f"{bar}  {shown['rate']:.1%}  ({shown['low']:.1%} to {shown['high']:.1%})"
+    return f"{bar}  {point.rate:.1%}  ({point.low:.1%} to {point.high:.1%})"
 
 
-def _line(rows: Sequence[Mapping[str, Any]], by: Sequence[str]) -> str:
-    rates = [point(row, by)["rate"] for row in rows]
-    each = -(-len(rates) // _LINE)
-    parts = [[rate for rate in rates[n : n + each] if rate is not None] for n in range(0, len(rates), each)]
+def _line(points: Sequence[Point]) -> str:
+    rates = [point.rate for point in points]
+    width = -(-len(rates) // _LINE)
+    parts = [[rate for rate in rates[n : n + width] if rate is not None] for n in range(0, len(rates), width)]
     marks = [_HEIGHTS[min(7, int(sum(part) / len(part) * 8))] if part else " " for part in parts]
     last = next((rate for rate in reversed(rates) if rate is not None), None)
     return "".join(marks) + ("" if last is None else f"  {last:.1%}")

@@ -1,4 +1,4 @@
-"""`otpconv rates`."""
+"""`otpconv rates`: print, plot or draw conversion rates."""
 
 import sys
 from pathlib import Path
@@ -17,61 +17,73 @@ from otpconv.cli.options import (
     Json,
     KeyFile,
 )
-from otpconv.cli.rates_table import iso, percent, table
+from otpconv.cli.rates_table import iso, percentage, table
 from otpconv.cli.terminal import note, output
 from otpconv.errors import Misconfigured
 from otpconv.model import OTHER
 
-Picture = Annotated[
-    Path | None, typer.Argument(metavar="[FILE]", help="With --plot: a .png or .svg file to draw into.")
+_Picture = Annotated[
+    Path | None, typer.Argument(metavar="[FILE]", help="With --plot: the .png or .svg file to write.")
 ]
-Start = Annotated[str | None, typer.Option(help="ISO 8601 or ms; default: 24 hours before the end.")]
-End = Annotated[str | None, typer.Option(help="ISO 8601 or ms; default: now.")]
-By = Annotated[
+_Start = Annotated[
+    str | None, typer.Option(help="Start of the window, ISO 8601 or ms; default: 24 hours before the end.")
+]
+_End = Annotated[str | None, typer.Option(help="End of the window, ISO 8601 or ms; default: now.")]
+_By = Annotated[
     str | None,
     typer.Option(
         help="Split by country, carrier, provider, template, sender, channel, access_key; comma-separated."
     ),
 ]
-Interval = Annotated[str | None, typer.Option(help="Split by time: 1m, 5m, 15m, 1h or 1d.")]
-Zone = Annotated[str | None, typer.Option(help="Time zone of 1d, as Europe/Berlin; default: UTC.")]
-Where = Annotated[
+_Interval = Annotated[str | None, typer.Option(help="Split by time: 1m, 5m, 15m, 1h or 1d.")]
+_Zone = Annotated[str | None, typer.Option(help="Time zone of 1d, e.g. Europe/Berlin; default: UTC.")]
+_Where = Annotated[
     list[str] | None,
-    typer.Option("--where", metavar="NAME=VALUE", help="Only this value of a dimension; repeatable."),
+    typer.Option(
+        "--where", metavar="NAME=VALUE", help="Only messages with this value of a dimension; repeatable."
+    ),
 ]
-Level = Annotated[str | None, typer.Option(help="What is counted: message, first_attempt or session.")]
-Compare = Annotated[str | None, typer.Option(help="With the day or week before, or the previous window.")]
-Order = Annotated[
-    str | None, typer.Option(help="As -requested, rate, change, p50_ms; a minus: largest first.")
+_Level = Annotated[str | None, typer.Option(help="What is counted: message, first_attempt or session.")]
+_Compare = Annotated[
+    str | None,
+    typer.Option(help="Compare with the day or week before, or the previous window: day, week or previous."),
 ]
-Top = Annotated[int | None, typer.Option(help="So many groups, and one row for all others.")]
-Least = Annotated[int | None, typer.Option(help="Groups with less go into the row for all others.")]
-Plot = Annotated[bool, typer.Option("--plot", help="Draw it, here or into FILE.")]
-Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+_Order = Annotated[
+    str | None,
+    typer.Option(
+        help="Column to sort by, e.g. -requested, rate, change, p50_ms; a minus puts the largest first."
+    ),
+]
+_Top = Annotated[int | None, typer.Option(help="Show this many groups, and one row for all others.")]
+_Least = Annotated[
+    int | None, typer.Option(help="Put groups with fewer requested messages into the row for all others.")
+]
+_Plot = Annotated[bool, typer.Option("--plot", help="Draw the rates, in the terminal or to FILE.")]
+_Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 
 
 def rates(
-    file: Picture = None,
-    start: Start = None,
-    end: End = None,
-    by: By = None,
-    interval: Interval = None,
-    tz: Zone = None,
-    where: Where = None,
-    level: Level = None,
-    compare: Compare = None,
-    order: Order = None,
-    top: Top = None,
-    min_requested: Least = None,
-    plot: Plot = False,
-    csv: Csv = False,
+    file: _Picture = None,
+    start: _Start = None,
+    end: _End = None,
+    by: _By = None,
+    interval: _Interval = None,
+    tz: _Zone = None,
+    where: _Where = None,
+    level: _Level = None,
+    compare: _Compare = None,
+    order: _Order = None,
+    top: _Top = None,
+    min_requested: _Least = None,
+    plot: _Plot = False,
+    csv: _Csv = False,
     endpoint: Endpoint = DEFAULT_ENDPOINT,
     access_key_id: AccessKeyId = None,
     access_key_secret: AccessKeySecret = None,
     key_file: KeyFile = DEFAULT_KEY_FILE,
     json: Json = False,
 ) -> None:
-    """Print conversion rates: verified / requested, of the messages requested in a window of time.
+    """Print conversion rates: verified / requested, for the messages requested in a window of time.
 
     Examples:
         otpconv rates --by country,provider
@@ -83,46 +95,47 @@ def rates(
         otpconv rates --interval 1h --by provider --plot rates.svg
     """
     if file is not None and not plot:
-        raise Misconfigured("a FILE is for --plot")
+        raise Misconfigured(f"FILE {file} needs --plot: add --plot, or leave FILE out")
     given = {"start": start, "end": end, "by": by, "interval": interval, "tz": tz, "level": level}
     numbers = {"top": top, "min_requested": min_requested}
     params = _parameters(given | {"compare": compare, "order": order}, numbers, where or [])
     client = Client(endpoint, access_key_id, access_key_secret, key_file)
     if csv:
         text = client.text("/v1/rates", params | {"format": "csv"})
-        # Into a file it goes as it came.
+        # A file or a pipe gets the CSV unchanged.
         typer.echo(visible(text.replace("\r\n", "\n")) if sys.stdout.isatty() else text, nl=False)
         return
     answer = client.call("GET", "/v1/rates", params=params)
     if json:
         typer.echo(as_json(answer))
         return
-    _show(answer, [each.strip() for each in (by or "").split(",") if each.strip()], file, plot=plot)
+    _show(answer, [name.strip() for name in (by or "").split(",") if name.strip()], file, plot=plot)
 
 
 def _parameters(
     given: dict[str, str | None], numbers: dict[str, int | None], where: list[str]
 ) -> dict[str, str | list[str]]:
-    """Return the parameters of the URL: what was given, and the conditions by dimension."""
+    """Return the parameters of the URL: the options given, and the conditions by dimension."""
     params: dict[str, str | list[str]] = {name: text for name, text in given.items() if text is not None}
     params |= {name: str(number) for name, number in numbers.items() if number is not None}
     for condition in where:
         name, equals, value = condition.partition("=")
         if not equals:
-            raise Misconfigured(f"--where takes NAME=VALUE, as country=DE; not {condition!r}")
+            raise Misconfigured(f"invalid --where {condition!r}: use NAME=VALUE, e.g. country=DE")
         params[name] = [*params.get(name, []), value]
     return params
 
 
 def _show(answer: dict[str, Any], dimensions: list[str], file: Path | None, *, plot: bool) -> None:
-    from otpconv.cli.plot import lines
+    from otpconv.cli.plot import plot_lines
+    from otpconv.cli.rates_points import points_of
 
     if file is not None:
         _draw(answer, dimensions, file)
         return
     console = output()
     if plot:
-        for line in lines(answer["rows"], dimensions):
+        for line in plot_lines(points_of(answer["rows"], dimensions)):
             console.print(one_line(line), soft_wrap=True)
         return
     console.print(table(answer, dimensions))
@@ -135,30 +148,31 @@ def _show(answer: dict[str, Any], dimensions: list[str], file: Path | None, *, p
         console.print(f"{answer['folded']:,} messages are counted as {OTHER}: too many values in a day")
     if answer["lag"]:
         console.print(
-            f"the server is catching up: {answer['lag']:,} acknowledged reports are not counted yet"
+            f"the server is catching up: {answer['lag']:,} acknowledged reports are not in these rates yet"
         )
     if answer["self_reported_left_out"]:
         console.print(f"{answer['self_reported_left_out']:,} older self-reported rates are left out")
     for reported in answer["self_reported"]:
-        console.print(f"self-reported at {iso(reported['report_time'])}: {percent(reported['rate'])}")
+        console.print(f"self-reported at {iso(reported['report_time'])}: {percentage(reported['rate'])}")
 
 
 def _draw(answer: dict[str, Any], dimensions: list[str], file: Path) -> None:
     from otpconv.charts import chart, timeline
+    from otpconv.cli.rates_points import points_of
 
     title = f"{iso(answer['start'])} to {iso(answer['end'])}: {answer['denominator']}"
     rows = answer["rows"]
+    points = points_of(rows, dimensions)
+    specification: dict[str, Any] | str
     if not dimensions and len(rows) > 1:
         step_ms = rows[1]["start"] - rows[0]["start"]
-        slots = [timeline.slot_of(row) for row in rows]
-        of: dict[str, Any] | str = timeline.specification(
-            timeline.Chart(slots, step_ms, title=title, ground="white")
-        )
+        one = timeline.Chart(points, step_ms, title=title, ground="white")
+        specification = timeline.timeline_specification(one)
     else:
-        of = chart.specification(rows, dimensions, title)
-    drawn = chart.picture(of, file.suffix.lower().removeprefix("."))
+        specification = chart.groups_specification(points, dimensions, title)
+    drawn = chart.picture(specification, file.suffix.lower().removeprefix("."))
     try:
         file.write_bytes(drawn)
     except OSError as error:
-        raise Misconfigured(f"{file} can't be written: {error.strerror}") from error
-    note(f"drawn into {file}")
+        raise Misconfigured(f"can't write {file}: {error.strerror}") from error
+    note(f"chart written to {file}")

@@ -1,6 +1,6 @@
-"""Conversion rates: the question, the rollups it needs, and the answer. Rates are computed, never stored."""
+"""Conversion rates: question -> plan -> counts -> rows. Rates are computed, never stored."""
 
-from otpconv.rates.answer import RateAnswer, answer
+from otpconv.rates.answer import RateAnswer, compute_rates
 from otpconv.rates.maturity import Maturity
 from otpconv.rates.question import COMPARISONS, INTERVALS, LEVELS, ORDERS, RateQuery, parse_query, parse_time
 from otpconv.rates.row import RateRow
@@ -14,7 +14,7 @@ __all__ = [
     "RateAnswer",
     "RateQuery",
     "RateRow",
-    "answer",
+    "compute_rates",
     "parse_query",
     "parse_time",
 ]

@@ -1,28 +1,24 @@
-"""From a question to an answer: rates, how sure they are, and what they were before."""
-
-from collections.abc import Iterator
+"""From a question to an answer: question -> plan -> counts -> rows."""
 
 from msgspec import Struct
-from msgspec.structs import replace
 
-from otpconv.rates.choose import in_order, kept
-from otpconv.rates.gather import Gathered, Key, gather
-from otpconv.rates.maturity import LONGEST_MS, Maturity, learn
-from otpconv.rates.plan import earlier
+from otpconv.rates.fetch import fetch, learn_maturity
+from otpconv.rates.maturity import Maturity
+from otpconv.rates.plan import earlier, plan
 from otpconv.rates.question import RateQuery
-from otpconv.rates.row import Cell, RateRow, row, side
-from otpconv.storage import deadline
+from otpconv.rates.row import RateRow
+from otpconv.rates.rows import make_rows
 from otpconv.storage.contract import Ledger
 
 
 class RateAnswer(Struct, frozen=True):
-    """Rows, and what they are for.
+    """Rows, and the windows they are for.
 
     Attributes:
         start, end: the window asked for, widened to the grain of the rollups, ms.
         rows: by time, then in the order asked for.
-        maturity: from where on messages are pending; None when all of them are old enough in any case.
-        before: the window it is compared with, widened likewise; None when it is not compared.
+        maturity: when messages are no longer pending; None when all of them are mature.
+        before: the window it is compared with, widened likewise; None when nothing is compared.
     """
 
     start: int
@@ -32,91 +28,41 @@ class RateAnswer(Struct, frozen=True):
     before: tuple[int, int] | None = None
 
 
-def answer(ledger: Ledger, account: int, query: RateQuery, now: int) -> RateAnswer:
-    """Compute the conversion rates that `query` asks for.
-
-    Rows come by time, then by group or in the order asked for. Without `by` every slot has a row, also those
-    where nothing was requested; with it only the groups that had messages.
+def compute_rates(ledger: Ledger, account: int, query: RateQuery, now: int) -> RateAnswer:
+    """Compute the conversion rates that a question asks for, from one state of the ledger.
 
     Args:
-        ledger: what to ask.
+        ledger: where to look.
         account: whose messages.
         query: the question.
-        now: the time now, ms: what is young is judged by it.
+        now: the time now, ms; it decides which messages are mature.
 
     Raises:
-        InvalidRequest: an interval under an hour for a time whose rollups by minute are gone.
+        AnswerTooLarge: there are more slots and groups than a question may have.
+        InvalidRequest: an interval under 15 minutes for a time whose rollups by minute are gone.
         Unavailable: the storage failed.
     """
-    recent = query.end > now - LONGEST_MS
     with ledger.snapshot():
-        maturity = learn(ledger, account, query.filters, now) if recent else None
-        current = gather(ledger, account, query, maturity, now)
-        past = gather(ledger, account, earlier(query), maturity, now) if query.compare else None
-    cells, before = current.cells, _shifted(current, past) if past else {}
-    others = 0
-    if query.top is not None or query.min_requested:
-        cells, before, others = _chosen(cells, before, query, maturity)
-    if not query.by:
-        for slot in current.plan.slots:
-            cells.setdefault((slot, ()), Cell())
-    rows = _rows(cells, before if past else None, query, maturity, others)
+        maturity = learn_maturity(ledger, account, query.filters, end=query.end, now=now)
+        return compute_rates_at(ledger, account, query, maturity, now)
+
+
+def compute_rates_at(
+    ledger: Ledger, account: int, query: RateQuery, maturity: Maturity | None, now: int
+) -> RateAnswer:
+    """Compute rates as `compute_rates` does, with a maturity that is already known.
+
+    Use it for several questions with the same filters and the same end, within a snapshot.
+    """
+    minutes_from = ledger.minutes_from()
+    planned = plan(query, minutes_from, maturity, now)
+    planned_before = plan(earlier(query), minutes_from, maturity, now) if query.compare else None
+    counted = fetch(ledger, account, planned, now)
+    counted_before = fetch(ledger, account, planned_before, now) if planned_before else None
     return RateAnswer(
-        current.plan.start,
-        current.plan.end,
-        in_order(rows, query.order),
+        planned.start,
+        planned.end,
+        make_rows(counted, counted_before, maturity),
         maturity,
-        (past.plan.start, past.plan.end) if past else None,
+        (planned_before.start, planned_before.end) if planned_before else None,
     )
-
-
-def _shifted(current: Gathered, past: Gathered) -> dict[Key, Cell]:
-    """Put the cells of the window before where those stand that they are compared with: slot by slot."""
-    now_of = dict(zip(past.plan.slots, current.plan.slots, strict=False))
-    return {(now_of[slot], group): cell for (slot, group), cell in past.cells.items() if slot in now_of}
-
-
-def _chosen(
-    cells: dict[Key, Cell], before: dict[Key, Cell], query: RateQuery, maturity: Maturity | None
-) -> tuple[dict[Key, Cell], dict[Key, Cell], int]:
-    """Bring the groups that get no row of their own together as the group (), and tell how many they are."""
-    totals, totals_before = _totals(cells), _totals(before)
-    compared = totals_before if query.compare else None
-    rows = list(_rows(totals, compared, replace(query, interval=None), maturity, 0))
-    groups = kept(rows, query.order, query.top, query.min_requested)
-    return _merged(cells, groups), _merged(before, groups), len(rows) - len(groups)
-
-
-def _totals(cells: dict[Key, Cell]) -> dict[Key, Cell]:
-    sums: dict[Key, Cell] = {}
-    for (_, group), cell in cells.items():
-        sums.setdefault((0, group), Cell()).add(cell)
-    return sums
-
-
-def _merged(cells: dict[Key, Cell], groups: set[tuple[str, ...]]) -> dict[Key, Cell]:
-    merged: dict[Key, Cell] = {}
-    for (slot, group), cell in cells.items():
-        merged.setdefault((slot, group if group in groups else ()), Cell()).add(cell)
-    return merged
-
-
-def _rows(
-    cells: dict[Key, Cell],
-    before: dict[Key, Cell] | None,
-    query: RateQuery,
-    maturity: Maturity | None,
-    others: int,
-) -> Iterator[RateRow]:
-    for (slot, group), cell in cells.items():
-        deadline.check()
-        made = row(
-            slot if query.interval else None,
-            group,
-            cell,
-            side(cell, query.level, maturity),
-            others if query.by and not group else 0,
-        )
-        if before is not None:
-            made = replace(made, before=side(before.get((slot, group), Cell()), query.level, maturity))
-        yield made

@@ -1,25 +1,25 @@
-"""What chance alone explains: the lower tail of a beta-binomial count, and many tests at once."""
+"""What chance alone explains: tails of beta-binomial counts, likelihood ratios, many tests at once. Pure."""
 
 from collections.abc import Iterable
 from math import erfc, exp, lgamma, log, sqrt
 
-#: Longer tails are taken from the normal distribution: the sum would take longer than it is worth.
+#: Longer tails are approximated by the normal distribution: an exact sum takes too long.
 _LONGEST_SUM = 2_000
-#: A probability so close to 1 and 0 that logarithms stay finite.
+#: The distance of probabilities from 0 and 1 that keeps logarithms finite.
 _TINY = 1e-9
 
 
 def lower_tail(count: float, trials: float, rate: float, strength: float) -> float:
-    """Return the chance of at most `count` successes in `trials`, when the rate itself is uncertain.
+    """Return the probability of at most `count` successes in `trials`, where the rate itself is uncertain.
 
-    The rate follows a beta distribution with mean `rate` that is worth `strength` trials: the count is
+    The rate has a beta distribution with mean `rate` and the weight of `strength` trials, so the count is
     beta-binomial. See e.g. N. L. Johnson, "Univariate Discrete Distributions", chapter 6.
 
     Args:
         count: successes seen.
         trials: at least 1.
         rate: the rate to expect, 0 to 1.
-        strength: above 0; how many trials the knowledge of the rate is worth.
+        strength: the number of trials that the knowledge of the rate is worth, above 0.
     """
     rate = min(max(rate, _TINY), 1 - _TINY)
     a, b = rate * strength, (1 - rate) * strength
@@ -27,7 +27,7 @@ def lower_tail(count: float, trials: float, rate: float, strength: float) -> flo
     if seen > _LONGEST_SUM:
         variance = trials * rate * (1 - rate) * (trials + strength) / (strength + 1)
         return erfc((trials * rate - count - 0.5) / sqrt(2 * max(variance, _TINY))) / 2
-    # From where it is likeliest, not from 0: the chance of 0 in many trials may be too small for a float.
+    # Sum from the likeliest count outwards. The probability of 0 in many trials may underflow a float.
     start = min(seen, int(trials * rate))
     total = below = above = exp(_log_chance(start, trials, a, b))
     for i in range(start, 0, -1):
@@ -42,7 +42,7 @@ def lower_tail(count: float, trials: float, rate: float, strength: float) -> flo
 
 
 def _log_chance(count: int, trials: float, a: float, b: float) -> float:
-    """Return the logarithm of the chance of `count` in `trials`, of a beta-binomial distribution."""
+    """Return the logarithm of the beta-binomial probability of `count` in `trials`."""
     ways = -log(trials + 1) - _log_beta(count + 1, trials - count + 1)
     return ways + _log_beta(a + count, b + trials - count) - _log_beta(a, b)
 
@@ -52,9 +52,9 @@ def _log_beta(x: float, y: float) -> float:
 
 
 def divergence(count: float, trials: float, rate: float) -> float:
-    """Return how many nats better a rate of `count` / `trials` explains the count than `rate`; 0 or more.
+    """Return by how many nats a rate of `count` / `trials` explains the count better than `rate`; 0 or more.
 
-    It is the logarithm of the likelihood ratio of two binomial distributions.
+    This is the logarithm of the likelihood ratio of two binomial distributions.
     """
     rate = min(max(rate, _TINY), 1 - _TINY)
     share = min(max(count / trials, 0.0), 1.0)
@@ -67,18 +67,19 @@ def divergence(count: float, trials: float, rate: float) -> float:
 
 
 def false_discovery(chances: Iterable[float], tests: int, share: float) -> float:
-    """Return the largest chance that counts as a discovery, so that at most `share` of them are false.
+    """Return the threshold at which, on average, at most `share` of the discoveries are false.
 
-    Y. Benjamini, Y. Hochberg, "Controlling the false discovery rate", J. R. Statist. Soc. B 57 (1995). It
-    also holds for tests that depend on each other positively, such as those of a part and of the whole.
+    A test whose probability is at or below the threshold is a discovery. This also holds for positively
+    dependent tests, such as those of a part and of the whole. Y. Benjamini, Y. Hochberg, "Controlling the
+    false discovery rate", J. R. Statist. Soc. B 57 (1995).
 
     Args:
-        chances: of the tests with any prospect; the others need not be given.
-        tests: how many there were in all.
+        chances: the probabilities of the tests; those close to 1 may be left out.
+        tests: the number of all tests.
         share: 0 to 1.
 
     Returns:
-        A threshold; 0 when nothing is a discovery.
+        The threshold; 0 when there is no discovery.
     """
     threshold = 0.0
     for place, chance in enumerate(sorted(chances), start=1):

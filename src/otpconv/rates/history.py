@@ -1,4 +1,4 @@
-"""Outages in time: when one began, and what was broken for a while during a window. Pure."""
+"""Signals over time: when one began, and what was broken for a while during a window. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import log
@@ -7,29 +7,37 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from otpconv.rates.baseline import Counts, Leaf, Level, Rates, Span, expectations
+from otpconv.rates.baseline import (
+    Baseline,
+    GroupCount,
+    GroupCounts,
+    Leaf,
+    UsualRates,
+    WatchedSpan,
+    expectations,
+)
 from otpconv.rates.loss import Loss
-from otpconv.rates.signals import Finding, without
-from otpconv.rates.slices import APPLICATION, ROUTE, Group, Kind, Slice, kinds_of, values_of
+from otpconv.rates.signals import Assessment, Signal, without
+from otpconv.rates.slices import APPLICATION, ROUTE, Group, Slice, SliceKind, kinds_of, values_of
 from otpconv.storage.contract import DAY_MS, DIMENSIONS, HOUR_MS
 
-#: Steps in which a window is looked through, by the longest window, ms.
+#: The longest windows, and the step in which each is searched, ms.
 _STEPS: Final = ((2 * DAY_MS, HOUR_MS), (10 * DAY_MS, 6 * HOUR_MS))
-#: An outage is looked for as a fall of a rate to this share of it.
+#: The search assumes that an outage reduces a rate to this share of it.
 _FALL: Final = 0.6
-#: The chance of an outage that is none, over all slices and times.
+#: The probability of a false outage, over all slices and times.
 _CHANCE: Final = 0.01
-#: Outages that are told of.
+#: The most outages to return.
 _MOST: Final = 4
-#: When so few of the expected reports came, it was silence.
+#: At or below this share of the expected reports, it was silence.
 _QUIET: Final = 0.1
 _TINY: Final = 1e-6
 
 
 class _Run(Struct, frozen=True):
-    """A stretch of time in which a slice lost verifications: its first step, and the one after the last."""
+    """A run of steps in which a slice lost verifications: its first step, and the one after the last."""
 
-    kind: Kind
+    kind: SliceKind
     values: Group
     first: int
     after: int
@@ -41,106 +49,119 @@ class _Run(Struct, frozen=True):
 
 
 def step_of(length: int) -> int:
-    """Return the step in which a window of this length (ms) is looked through, ms."""
+    """Return the step in which a window of this length (ms) is searched, ms."""
     return next((step for longest, step in _STEPS if length <= longest), DAY_MS)
 
 
-def dated(finding: Finding, slots: Mapping[int, tuple[int, int, int]]) -> Finding:
-    """Return a finding with its beginning, as far as that shows, and with the counts since then.
+def date_signals(
+    found: Assessment, slots_of: Mapping[Slice, Mapping[int, GroupCount]], end: int
+) -> Assessment:
+    """Return an assessment whose signals have their beginnings, with the drops that now cost most first.
 
     Args:
-        finding: a drop or a silence that lasts until the last slot.
-        slots: requested, verified and reported of its slice, by the slot's start (ms).
+        found: the assessment.
+        slots_of: for the slices of those signals to date: their counts by slot (start, ms), up to now.
+        end: when the last slot ends, ms.
     """
-    since = _beginning(finding, slots)
+
+    def dated(signal: Signal) -> Signal:
+        return _dated(signal, slots_of[signal.slice]) if signal.slice in slots_of else signal
+
+    drops = sorted(
+        map(dated, found.drops), key=lambda drop: drop.lost / max(1, end - drop.since), reverse=True
+    )
+    return replace(found, silences=list(map(dated, found.silences)), drops=drops)
+
+
+def _dated(signal: Signal, slots: Mapping[int, GroupCount]) -> Signal:
+    """Return a signal with its beginning, and with the counts since then; unchanged where that is unclear."""
+    since = _beginning(signal, slots)
     if since is None:
-        return finding
+        return signal
     loss = Loss()
-    loss.known = finding.requested
-    for start, (requested, verified, _) in slots.items():
+    loss.known = signal.requested
+    for start, count in slots.items():
         if start >= since:
-            loss.requested += requested
-            loss.verified += verified
-            loss.expected += requested * finding.usual
-    lost = loss.lost if finding.kind == "drop" else 0
+            loss.requested += count.requested
+            loss.verified += count.verified
+            loss.expected += count.requested * signal.usual
     return replace(
-        finding,
+        signal,
         since=since,
         requested=loss.requested,
         verified=loss.verified,
         expected=loss.expected,
-        lost=lost,
+        lost=loss.lost if signal.kind == "drop" else 0,
     )
 
 
-def _beginning(finding: Finding, slots: Mapping[int, tuple[int, int, int]]) -> int | None:
-    """Return the start of the slot in which a finding began, ms; None where that does not show."""
+def _beginning(signal: Signal, slots: Mapping[int, GroupCount]) -> int | None:
+    """Return the start of the slot in which a signal began, ms; None where that is unclear."""
     since = None
-    if finding.kind == "silence":
+    if signal.kind == "silence":
         for start in sorted(slots, reverse=True):
-            requested, _, reported = slots[start]
-            if reported > _QUIET * requested:
+            if slots[start].reported > _QUIET * slots[start].requested:
                 break
             since = start
         return since
+    fall = signal.rate / max(signal.usual, _TINY)
     best = total = 0.0
     for start in sorted(slots, reverse=True):
-        requested, verified, _ = slots[start]
-        total += _score(verified, requested, finding.usual, finding.rate / max(finding.usual, _TINY))
+        total += _score(slots[start].verified, slots[start].requested, signal.usual, fall)
         if total > best:
             best, since = total, start
     return since
 
 
 def outages(
-    slots: Mapping[int, Counts], step: int, level: Level, broken: Sequence[Finding], now: int
-) -> list[Finding]:
+    slots: Mapping[int, GroupCounts], step: int, baseline: Baseline, broken: Sequence[Signal], now: int
+) -> list[Signal]:
     """Return what was broken for a while, the latest first.
 
     Args:
         slots: the counts by the slot's start, ms.
         step: length of a slot, ms.
-        level: how the groups usually do.
-        broken: what is broken now, which is left out.
+        baseline: the past counts, with groups by the same dimensions.
+        broken: what is broken now; it is left out.
         now: the time now, ms.
     """
-    rates = Rates(level, {}, {})
-    leaves = {}
+    rates = UsualRates(baseline, {}, {})
+    by_slot = {}
     for start, counts in slots.items():
-        span = Span("", start, start + step, counts, {}, {}, level)
-        gone = [each.slice for each in broken if start + step > each.since]
-        leaves[start] = without(expectations(span, now, rates), gone)
-    kinds = _kinds({group for found in leaves.values() for group in found})
-    found: list[Finding] = []
-    while len(found) < _MOST and (run := _worst(leaves, kinds)) is not None:
-        found.append(_finding(run, leaves, step))
+        span = WatchedSpan("", start, start + step, counts, {}, {}, baseline)
+        known = [signal.slice for signal in broken if start + step > signal.since]
+        by_slot[start] = without(expectations(span, now, rates), known)
+    kinds = _kinds({group for leaves in by_slot.values() for group in leaves})
+    found: list[Signal] = []
+    while len(found) < _MOST and (run := _worst(by_slot, kinds)) is not None:
+        found.append(_signal(run, by_slot, step))
         ratio = min(1.0, run.loss.ratio)
-        for start, part in leaves.items():
+        for start, leaves in by_slot.items():
             if run.first <= start < run.after:
-                leaves[start] = {
+                by_slot[start] = {
                     group: leaf._replace(expected=leaf.expected * ratio)
                     if values_of(run.kind, group) == run.values
                     else leaf
-                    for group, leaf in part.items()
+                    for group, leaf in leaves.items()
                 }
-    return sorted(found, key=lambda each: each.until or 0, reverse=True)
+    return sorted(found, key=lambda signal: signal.until or 0, reverse=True)
 
 
-def _kinds(groups: Iterable[Group]) -> list[Kind]:
+def _kinds(groups: Iterable[Group]) -> list[SliceKind]:
     kinds = kinds_of(groups, (*ROUTE, *APPLICATION))
     route = {DIMENSIONS.index("country"), DIMENSIONS.index("provider")}
     return [kind for kind in kinds if len(kind) < 2 or set(kind) == route]  # noqa: PLR2004
 
 
-def _worst(leaves: Mapping[int, Mapping[Group, Leaf]], kinds: Sequence[Kind]) -> _Run | None:
-    """Return the outage that is most evident, if any is more than chance."""
-    series: dict[tuple[Kind, Group], dict[int, Loss]] = {}
-    for start in sorted(leaves):
-        for group, leaf in leaves[start].items():
+def _worst(by_slot: Mapping[int, Mapping[Group, Leaf]], kinds: Sequence[SliceKind]) -> _Run | None:
+    """Return the most evident outage, if there is one that chance does not explain."""
+    series: dict[tuple[SliceKind, Group], dict[int, Loss]] = {}
+    for start in sorted(by_slot):
+        for group, leaf in by_slot[start].items():
             for kind in kinds:
                 by_start = series.setdefault((kind, values_of(kind, group)), {})
                 by_start.setdefault(start, Loss()).add(leaf)
-    least = _CHANCE / max(1, len(series) * len(leaves))
+    least = _CHANCE / max(1, len(series) * len(by_slot))
     runs = (_run(kind, values, by_start) for (kind, values), by_start in series.items())
     return max(
         (run for run in runs if run is not None and run.loss.counts and run.loss.chance <= least),
@@ -149,44 +170,44 @@ def _worst(leaves: Mapping[int, Mapping[Group, Leaf]], kinds: Sequence[Kind]) ->
     )
 
 
-def _run(kind: Kind, values: Group, series: Mapping[int, Loss]) -> _Run | None:
-    """Return the stretch in which a fall explains the counts best (Kadane's maximum subarray)."""
+def _run(kind: SliceKind, values: Group, series: Mapping[int, Loss]) -> _Run | None:
+    """Return the run of steps in which a fall explains the counts best (Kadane's maximum subarray)."""
     best = total = 0.0
     first = None
-    stretch: tuple[int, int] | None = None
+    bounds: tuple[int, int] | None = None
     for start, loss in series.items():
         if total <= 0:
             total, first = 0.0, start
         total += _score(loss.verified, loss.requested, loss.expected / loss.requested, _FALL)
         if total > best and first is not None:
-            best, stretch = total, (first, start)
-    if stretch is None:
+            best, bounds = total, (first, start)
+    if bounds is None:
         return None
     whole = Loss()
     for start, loss in series.items():
-        if stretch[0] <= start <= stretch[1]:
+        if bounds[0] <= start <= bounds[1]:
             whole.include(loss)
-    return _Run(kind, values, stretch[0], stretch[1] + 1, whole)
+    return _Run(kind, values, bounds[0], bounds[1] + 1, whole)
 
 
 def _score(verified: int, requested: int, usual: float, fall: float) -> float:
-    """Return how much better a rate of usual * fall explains the counts than the usual one, nats."""
+    """Return by how many nats a rate of usual * fall explains the counts better than the usual rate."""
     usual = min(max(usual, _TINY), 1 - _TINY)
     fallen = min(max(usual * fall, _TINY), 1 - _TINY)
     return verified * log(fallen / usual) + (requested - verified) * log((1 - fallen) / (1 - usual))
 
 
-def _finding(run: _Run, leaves: Mapping[int, Mapping[Group, Leaf]], step: int) -> Finding:
+def _signal(run: _Run, by_slot: Mapping[int, Mapping[Group, Leaf]], step: int) -> Signal:
     part = [
         leaf
-        for start, found in leaves.items()
+        for start, leaves in by_slot.items()
         if run.first <= start < run.after
-        for group, leaf in found.items()
+        for group, leaf in leaves.items()
         if values_of(run.kind, group) == run.values
     ]
     quiet = sum(leaf.reported for leaf in part) <= _QUIET * sum(leaf.reports for leaf in part)
     application = not run.kind or DIMENSIONS[run.kind[0]] in APPLICATION
-    return Finding(
+    return Signal(
         "silence" if quiet and application else "drop",
         Slice.of(run.kind, run.values),
         run.first,

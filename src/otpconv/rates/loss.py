@@ -1,24 +1,24 @@
-"""The loss of a slice: what it verified, beside what was to be expected, and whether chance explains that."""
+"""The loss of a slice: verifications, those to expect, and whether chance explains the gap. Pure."""
 
 from otpconv.rates.baseline import Leaf
 from otpconv.rates.chance import divergence, lower_tail
-from otpconv.rates.intervals import difference, wilson
+from otpconv.rates.intervals import newcombe, wilson
 
-#: A rate may be this much lower than expected, in proportion, without being a drop.
+#: A rate that is lower than expected by this share of it is not a drop yet.
 _TOLERANCE = 0.07
-#: Rates move from day to day by more than chance: no past is worth more messages than this.
+#: What is known from the past counts as this many messages at most: rates also vary from day to day.
 _STRONGEST, _WEAKEST = 500.0, 5.0
-#: A slice is looked at when so many verifications are expected of so many messages.
+#: The least verifications to expect, and the least messages, for a slice to be judged.
 _LEAST_EXPECTED, _LEAST_REQUESTED = 3.0, 5
 
 
 def strength_of(known: int) -> float:
-    """Return how many messages an expectation is worth that was learned from `known` messages."""
+    """Return the weight, in messages, of an expectation that was learned from `known` messages."""
     return min(_STRONGEST, _WEAKEST + known)
 
 
 class Loss:
-    """What the groups of one slice verified in one stretch of time, beside what was to be expected."""
+    """The counts of one slice in one span of time, and the verifications to expect."""
 
     __slots__ = ("expected", "known", "requested", "verified")
 
@@ -34,7 +34,7 @@ class Loss:
         self.known += leaf.known
 
     def include(self, other: "Loss") -> None:
-        """Add another stretch of time."""
+        """Add the counts of another span of time."""
         self.requested += other.requested
         self.verified += other.verified
         self.expected += other.expected
@@ -42,22 +42,22 @@ class Loss:
 
     @property
     def counts(self) -> bool:
-        """Whether it is of so many messages that it can be judged."""
+        """Whether there are enough messages to judge."""
         return self.expected >= _LEAST_EXPECTED and self.requested >= _LEAST_REQUESTED
 
     @property
     def strength(self) -> float:
-        """How many messages the expectation is worth."""
+        """The weight of the expectation, in messages."""
         return strength_of(self.known)
 
     @property
     def ratio(self) -> float:
-        """Verified by expected."""
+        """Verified / expected."""
         return self.verified / self.expected
 
     @property
     def chance(self) -> float:
-        """The chance of so few verifications when the rate is as usual, less the tolerance."""
+        """The probability of so few verifications at the usual rate, minus the tolerance."""
         tolerated = self.expected * (1 - _TOLERANCE)
         if self.verified >= tolerated:
             return 1.0
@@ -65,16 +65,16 @@ class Loss:
 
     @property
     def evidence(self) -> float:
-        """How much better a drop explains the count, nats."""
+        """By how many nats a drop explains the count better."""
         return divergence(self.verified, self.requested, self.expected / self.requested)
 
     @property
     def lost(self) -> int:
-        """Verifications lost, at least."""
+        """The least number of lost verifications: the end of the 95 % interval that is nearer to none."""
         usual = min(1.0, self.expected / self.requested)
         seen = wilson(self.verified, self.requested)
         before = wilson(round(usual * self.strength), round(self.strength))
         if seen is None or before is None:
             return 0
-        high = difference(self.verified / self.requested, seen, usual, before)[1]
+        high = newcombe(self.verified / self.requested, seen, usual, before)[1]
         return max(0, round(-high * self.requested))

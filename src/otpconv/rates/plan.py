@@ -1,75 +1,111 @@
-"""From a question to the rollups it takes: the window is widened to the grain there is."""
+"""From a question to a plan: which rollups to fetch, and to which slot of the answer each belongs. Pure.
 
-from collections.abc import Iterable, Sequence
-from datetime import date, datetime, timedelta
-from functools import lru_cache
-from zoneinfo import ZoneInfo
+The plan widens the window to the grain of the rollups that exist.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from otpconv.errors import InvalidRequest
+from otpconv.rates.days import day_spans, days_back, days_end, days_just_before
+from otpconv.rates.maturity import Maturity
 from otpconv.rates.question import INTERVALS, RateQuery
 from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS, Span, Window
 
 _GRAINS = (DAY_MS, HOUR_MS, QUARTER_MS, MINUTE_MS)
-_ONE_DAY = timedelta(days=1)
+#: Immature messages older than this are fetched by the hour: F is nearly flat there.
+_BY_MINUTE_MS = 2 * HOUR_MS
+#: A window of more rollups is fetched without delays: three weeks by the hour, eight hours by the minute.
+_DELAYS_ROLLUPS = 500
+
+
+class Slots(Struct, frozen=True):
+    """The slots of an answer.
+
+    Attributes:
+        starts: one for each row over time, ms; just 0 without an interval.
+        edges: where a span of a slot begins, ms, ascending.
+        owners: for each edge, the start of the slot that the time after it belongs to, ms.
+    """
+
+    starts: Sequence[int]
+    edges: Sequence[int]
+    owners: Sequence[int]
+
+    def at(self, time: int) -> int:
+        """Return the start of the slot that `time` belongs to (both in ms)."""
+        return self.owners[max(0, bisect_right(self.edges, time) - 1)]
+
+
+class YoungWindow(Struct, frozen=True):
+    """Rollups of messages that are not mature, to be fetched one by one.
+
+    Attributes:
+        grain_ms: length of each rollup.
+        window: the rollups.
+        coarser_ms: grain to fetch them by where there are too many; None: then the question is refused.
+    """
+
+    grain_ms: int
+    window: Window
+    coarser_ms: int | None
 
 
 class Plan(Struct, frozen=True):
-    """What to ask the ledger.
+    """What to fetch for a question.
 
     Attributes:
-        start, end: of the window the answer is for, ms.
-        window: the rollups that cover it.
-        slots: starts of the answer's slots, ms; just 0 without an interval.
+        query: the question.
+        start, end: the window of the answer, ms.
+        slots: the slots of the answer.
+        window: the rollups that cover the window.
+        delays: whether to fetch delays too.
+        young: the rollups of messages that are not mature; these are in `window` too.
     """
 
+    query: RateQuery
     start: int
     end: int
+    slots: Slots
     window: Window
-    slots: Sequence[int]
+    delays: bool
+    young: Sequence[YoungWindow] = ()
 
 
-def plan(query: RateQuery, minutes_from: int) -> Plan:
-    """Widen the bounds to the grain there is, and choose the rollups.
+def plan(query: RateQuery, minutes_from: int, maturity: Maturity | None = None, now: int = 0) -> Plan:
+    """Choose the rollups for a question, and widen its window to their grain.
 
     Args:
         query: the question.
         minutes_from: since when rollups by minute are kept, ms.
+        maturity: what is known about delays; None when all messages are mature.
+        now: the time now, ms; only needed with a maturity.
 
     Raises:
         InvalidRequest: an interval under 15 minutes for a time whose rollups by minute are gone.
     """
     if query.interval is None:
-        return _one_slot(query, minutes_from)
-    if query.interval == "1d":
-        return _by_day(query)
-    step = INTERVALS[query.interval]
-    start, end = _floor(query.start, step), _ceil(query.end, step)
-    if step < QUARTER_MS and start < minutes_from:
-        raise InvalidRequest(
-            f"Rollups by minute are kept from {minutes_from} (ms) on. For older times use 15m, 1h or 1d."
-        )
-    return Plan(start, end, cover([(start, end)], step=step, coarsest=step), range(start, end, step))
-
-
-def slot_of(time: int, query: RateQuery) -> int:
-    """Return the start (ms) of the slot that a rollup belongs to which begins at `time` (ms)."""
-    if query.interval is None:
-        return 0
-    if query.interval == "1d":
-        return _begin_of(_floor(time, QUARTER_MS), query.tz)
-    return _floor(time, INTERVALS[query.interval])
+        planned = _one_slot(query, minutes_from)
+    elif query.interval == "1d":
+        planned = _by_day(query)
+    else:
+        planned = _by_step(query, INTERVALS[query.interval], minutes_from)
+    if maturity is None:
+        return planned
+    return replace(planned, young=tuple(_young(planned, now - maturity.horizon_ms, now)))
 
 
 def cover(spans: Iterable[Span], *, step: int | None = None, coarsest: int = DAY_MS) -> Window:
     """Return the coarsest rollups that cover some spans exactly.
 
     Args:
-        spans: spans of whole minutes (ms), one after the other; no rollup reaches from one into the next.
+        spans: spans of whole minutes (ms), ascending; no rollup reaches from one into the next.
         step: of the window, ms.
-        coarsest: the length of the longest rollups to take, ms.
+        coarsest: the length of the longest rollups to use, ms.
     """
     taken: dict[int, list[Span]] = {grain: [] for grain in _GRAINS}
     for span in spans:
@@ -82,110 +118,86 @@ def cover(spans: Iterable[Span], *, step: int | None = None, coarsest: int = DAY
 
 
 def earlier(query: RateQuery) -> RateQuery:
-    """Return the same question about the window that `query` is compared with.
+    """Return the same question for the window that `query` is compared with.
 
-    Whole days are those of the time zone, so that a window of days has as many days before.
+    With `1d`, it counts calendar days of the time zone, so a window of 7 days is compared with 7 days.
     """
+    back_ms = {"day": DAY_MS, "week": 7 * DAY_MS}.get(query.compare or "")
     if query.interval == "1d":
-        start, end = _days_before(query)
-    elif query.compare == "previous":
-        length = query.end - query.start
-        if query.interval is not None:
-            step = INTERVALS[query.interval]
-            length = _ceil(query.end, step) - _floor(query.start, step)
-        start, end = query.start - length, query.end - length
-    else:
-        length = 7 * DAY_MS if query.compare == "week" else DAY_MS
-        start, end = query.start - length, query.end - length
-    return replace(query, start=max(0, start), end=max(0, end))
+        if back_ms is None:
+            start, end = days_just_before(query.start, query.end, query.tz)
+        else:
+            start, end = days_back(query.start, query.end, back_ms // DAY_MS, query.tz)
+        return replace(query, start=max(0, start), end=max(0, end))
+    if back_ms is None:
+        step = INTERVALS[query.interval] if query.interval is not None else 1
+        back_ms = _ceil(query.end, step) - _floor(query.start, step)
+    return replace(query, start=max(0, query.start - back_ms), end=max(0, query.end - back_ms))
 
 
 def _one_slot(query: RateQuery, minutes_from: int) -> Plan:
-    """Take the bounds to the minute as far as minutes are kept, and to the quarter of an hour before."""
+    """Widen to minutes as far as minutes are kept, and to quarters of an hour before that."""
     start, end = _floor(query.start, MINUTE_MS), _ceil(query.end, MINUTE_MS)
     if start < minutes_from:
         start = _floor(start, QUARTER_MS)
     if _floor(end, QUARTER_MS) < minutes_from:
         end = _ceil(end, QUARTER_MS)
-    return Plan(start, end, cover([(start, end)]), (0,))
+    return _plan(query, start, end, Slots((0,), (0,), (0,)), cover([(start, end)]))
+
+
+def _by_step(query: RateQuery, step: int, minutes_from: int) -> Plan:
+    start, end = _floor(query.start, step), _ceil(query.end, step)
+    if step < QUARTER_MS and start < minutes_from:
+        raise InvalidRequest(
+            f"Interval {query.interval} is too short for this window: rollups by minute are kept from"
+            f" {minutes_from} (ms) on. Use 15m, 1h or 1d, or a later start."
+        )
+    starts = range(start, end, step)
+    return _plan(
+        query, start, end, Slots(starts, starts, starts), cover([(start, end)], step=step, coarsest=step)
+    )
 
 
 def _by_day(query: RateQuery) -> Plan:
-    """Take each day of the time zone by itself: the hours inside it, and the quarters at both ends."""
-    tz = query.tz
-    days = _days(query)
-    following = _day_at(query.end - 1, tz) + _ONE_DAY
-    slots = [_begin(day, tz) for day in days]
-    wanted = set(slots)
-    spans: list[Span] = []
-    for day in (*days, following):
-        begin, again = _begin(day, tz), _begin_again(day, tz)
-        # Where clocks went back to the day before, a part of its evening comes after some of this day.
-        quarters = [time for time in range(begin, again, QUARTER_MS) if _begin_of(time, tz) in wanted]
-        spans += [(time, time + QUARTER_MS) for time in quarters]
-        if day != following:
-            spans.append((again, _begin(day + _ONE_DAY, tz)))
-    end = _begin(following, tz)
-    return Plan(slots[0] if slots else end, end, cover(spans, step=QUARTER_MS), slots)
+    """Cover each day of the time zone by itself: the hours inside it, and the quarters at both ends."""
+    spans = day_spans(query.start, query.end, query.tz)
+    end = days_end(query.end, query.tz)
+    starts = sorted({owner for _, owner in spans})
+    slots = Slots(starts, [span[0] for span, _ in spans], [owner for _, owner in spans])
+    window = cover((span for span, _ in spans), step=QUARTER_MS)
+    return _plan(query, starts[0] if starts else end, end, slots, window)
 
 
-def _days(query: RateQuery) -> list[date]:
-    """Return the days of the time zone that the window touches; days that a zone skipped are not there."""
-    day, last = _day_at(query.start, query.tz), _day_at(query.end - 1, query.tz)
-    days = []
-    while day <= last:
-        if _begin(day, query.tz) < _begin(day + _ONE_DAY, query.tz):
-            days.append(day)
-        day += _ONE_DAY
-    return days
+def _plan(query: RateQuery, start: int, end: int, slots: Slots, window: Window) -> Plan:
+    return Plan(query, start, end, slots, window, delays=_rollups(window) <= _DELAYS_ROLLUPS)
 
 
-def _days_before(query: RateQuery) -> Span:
-    """Return start and end (ms) of the days that the days of `query` are compared with."""
-    tz = query.tz
-    days = _days(query)
-    first, following = _day_at(query.start, tz), _day_at(query.end - 1, tz) + _ONE_DAY
-    if query.compare != "previous":
-        back = timedelta(days=7 if query.compare == "week" else 1)
-        return _begin_before(first, back, tz), _begin_before(following, back, tz)
-    begin = _begin(first, tz)
-    for _ in days:
-        begin = _begin_of(_floor(begin - 1, QUARTER_MS), tz)
-    return begin, _begin(first, tz)
+def _rollups(window: Window) -> int:
+    """Return how many rollups a window has for each group."""
+    spans_by_grain = zip((window.days, window.hours, window.quarters, window.minutes), _GRAINS, strict=True)
+    return sum((end - start) // grain for spans, grain in spans_by_grain for start, end in spans)
 
 
-def _begin_before(day: date, back: timedelta, tz: ZoneInfo) -> int:
-    """Return when the day `back` before another began, ms; if the zone skipped it, the day before that."""
-    begin, before = _begin(day, tz), _begin(day - back, tz)
-    return before if before < begin else _begin_of(_floor(begin - 1, QUARTER_MS), tz)
-
-
-@lru_cache(maxsize=50_000)
-def _begin_of(quarter: int, tz: ZoneInfo) -> int:
-    """Return when the day that a quarter of an hour (its start, ms) belongs to began, ms."""
-    return _begin(_day_at(quarter, tz), tz)
-
-
-def _day_at(time: int, tz: ZoneInfo) -> date:
-    """Return the day of the time zone in which the quarter of an hour around `time` (ms) ends."""
-    return datetime.fromtimestamp((_floor(time, QUARTER_MS) + QUARTER_MS) // 1000 - 1, tz).date()
-
-
-def _begin(day: date, tz: ZoneInfo, fold: int = 0) -> int:
-    """Return the first (or, with `fold`, the second) midnight of a day, ms; a whole quarter of an hour.
-
-    Where a zone skipped the midnight, or the day, it is the instant after the gap.
-    """
-    midnight = datetime(day.year, day.month, day.day, tzinfo=tz, fold=fold)
-    return _floor(round(midnight.timestamp() * 1000), QUARTER_MS)
-
-
-def _begin_again(day: date, tz: ZoneInfo) -> int:
-    """Return when a day began, ms; where clocks then went back to the day before, when it began again."""
-    begin, again = _begin(day, tz), _begin(day, tz, fold=1)
-    if again > begin and _day_at(again, tz) == day and _day_at(again - 1, tz) < day:
-        return again
-    return begin
+def _young(planned: Plan, since: int, now: int) -> Iterator[YoungWindow]:
+    """Yield the rollups of messages that are not mature, the oldest first."""
+    interval = planned.query.interval
+    fine = interval is not None and INTERVALS[interval] < QUARTER_MS
+    start = max(planned.start, _floor(since, MINUTE_MS if fine else QUARTER_MS))
+    if start >= planned.end:
+        return
+    edge = start
+    if not fine:
+        edge = min(planned.end, max(start, _floor(now - _BY_MINUTE_MS, HOUR_MS)))
+    # No rollup may reach from one slot into the next.
+    cuts = [start, *(cut for cut in planned.slots.edges if start < cut < edge), edge]
+    older = cover([span for span in pairwise(cuts) if span[0] < span[1]], coarsest=HOUR_MS)
+    for grain, window in (
+        (HOUR_MS, Window(hours=older.hours, step=MINUTE_MS)),
+        (QUARTER_MS, Window(quarters=older.quarters, step=QUARTER_MS)),
+        (MINUTE_MS, Window(minutes=(*older.minutes, (edge, planned.end)), step=MINUTE_MS)),
+    ):
+        if window.hours or window.quarters or window.minutes:
+            yield YoungWindow(grain, window, None if fine else max(grain, QUARTER_MS))
 
 
 def _take_whole(span: Span, grain: int, taken: list[Span]) -> list[Span]:

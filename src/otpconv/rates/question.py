@@ -1,4 +1,4 @@
-"""What somebody wants to know: a window of time, how to split it, and which messages."""
+"""A question about rates: a window of time, how to split it, and which messages. Pure."""
 
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -10,7 +10,7 @@ from msgspec import Struct
 from otpconv.errors import InvalidRequest
 from otpconv.storage.contract import DIMENSIONS, HOUR_MS, MINUTE_MS
 
-#: Names of intervals and their lengths, ms; `1d` is a calendar day of the time zone asked for.
+#: Intervals by name, and their lengths, ms; `1d` is a calendar day of the question's time zone.
 INTERVALS: dict[str, int] = {
     "1m": MINUTE_MS,
     "5m": 5 * MINUTE_MS,
@@ -18,24 +18,24 @@ INTERVALS: dict[str, int] = {
     "1h": HOUR_MS,
     "1d": 24 * HOUR_MS,
 }
-#: Slots of one answer at most, its window divided by its interval.
+#: The most slots of an answer, i.e. its window divided by its interval.
 MAX_SLOTS = 20_000
-#: The longest window, days (100 years): all that can have been reported, from 1970 on.
+#: The longest window, days (100 years): all times since 1970 that a report can have.
 MAX_DAYS = 36_525
-#: Values of dimensions that one question may filter by, in all.
+#: The most values, of all dimensions together, that one question may filter by.
 MAX_FILTERS = 500
 _DAY_MS = 24 * HOUR_MS
-#: Times from the year 1970 to the end of 9998, ms: what every calendar function can take, a time zone added.
+#: The latest time, ms: the end of 9998. Calendar functions accept it in every time zone.
 _LATEST_MS = 253_370_764_800_000
-#: What a rate may be of, and what its denominator is called.
+#: What a rate can count, and the name of its denominator.
 LEVELS: dict[str, str] = {
     "message": "messages requested",
     "first_attempt": "messages requested as attempt 1",
     "session": "sessions, counted with their first message",
 }
-#: What a window can be compared with: the day, the week, or the time just before.
+#: What a window can be compared with: the day before, the week before, or the time just before it.
 COMPARISONS = ("day", "week", "previous")
-#: What rows can be ordered by.
+#: The columns by which rows can be ordered.
 ORDERS = (
     *("requested", "verified", "rate", "rate_low", "rate_high", "rate_expected", "pending"),
     *("reported_share", "p50_ms", "p90_ms", "p99_ms", "change"),
@@ -47,17 +47,17 @@ class RateQuery(Struct, frozen=True):
     """A question about conversion rates.
 
     Attributes:
-        start: of the window, ms; messages requested at or after it.
-        end: of the window, ms; messages requested before it.
-        interval: a key of `INTERVALS` to split the window by, or None for one row.
+        start: start of the window, ms; it includes messages requested at this time.
+        end: end of the window, ms; it excludes messages requested at this time.
+        interval: a key of `INTERVALS` to split the window by; None for one row.
         by: dimensions to split by.
-        filters: the accepted values of a dimension, by its name; an empty value means "not told".
+        filters: the accepted values of a dimension, by its name; an empty value means "unknown".
         tz: the time zone of `1d`.
         level: a key of `LEVELS`: what is counted.
         compare: one of `COMPARISONS`, or None.
-        order: one of `ORDERS`, largest first after a minus; None: as the groups' values are in the alphabet.
-        top: how many groups get rows of their own, the first by `order` or else the largest; None: all.
-        min_requested: groups with less than this over the window get no row of their own.
+        order: one of `ORDERS`, with a minus for the largest first; None: by the values of the groups.
+        top: how many groups get a row, the first by `order` or else the largest; None: all.
+        min_requested: groups with fewer requested messages in the window get no row of their own.
     """
 
     start: int
@@ -74,21 +74,21 @@ class RateQuery(Struct, frozen=True):
 
 
 def parse_time(text: str, name: str = "time") -> int:
-    """Return the time a text gives, in ms UTC.
+    """Parse a time, and return it in ms UTC.
 
     Args:
-        text: milliseconds since the Unix epoch, or ISO 8601 as `2026-01-31` or `2026-01-31T12:00:00+02:00`;
-            without an offset it is UTC.
-        name: what the time is called, for the error.
+        text: milliseconds since the Unix epoch, or ISO 8601, e.g. `2026-01-31` or
+            `2026-01-31T12:00:00+02:00`; without an offset it is UTC.
+        name: the name of the parameter, for the error.
 
     Raises:
-        InvalidRequest: it is neither, or out of the range of years.
+        InvalidRequest: the text is neither, or the time is not between 1970 and 9998.
     """
     if re.fullmatch(r"[0-9]{1,16}", text):
         time = int(text)
     else:
         try:
-            # A plus sign that nobody escaped arrives as a space.
+            # In a URL, an unescaped plus sign arrives as a space.
             moment = datetime.fromisoformat(re.sub(r" (?=\d\d:?\d\d$)", "+", text))
             aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
             time = round(aware.timestamp() * 1000)
@@ -96,17 +96,18 @@ def parse_time(text: str, name: str = "time") -> int:
             time = -1
     if not 0 <= time <= _LATEST_MS:
         raise InvalidRequest(
-            f"{name} is neither milliseconds since 1970 nor ISO 8601, as 2026-01-31T12:00:00Z."
+            f"Invalid {name} {text[:40]!r}."
+            " Use milliseconds since 1970, or ISO 8601, e.g. 2026-01-31T12:00:00Z."
         )
     return time
 
 
 def parse_query(parameters: Iterable[tuple[str, str]], now: int) -> RateQuery:
-    """Make a question of the parameters of a URL.
+    """Parse the parameters of a URL.
 
     Args:
         parameters: names and values. `start` and `end` default to the 24 hours before `now`; a dimension may
-            come several times.
+            be repeated.
         now: the time now, ms.
 
     Raises:
@@ -116,17 +117,20 @@ def parse_query(parameters: Iterable[tuple[str, str]], now: int) -> RateQuery:
     end = parse_time(given["end"], "end") if "end" in given else now
     start = parse_time(given["start"], "start") if "start" in given else max(0, end - _DAY_MS)
     if start >= end:
-        raise InvalidRequest(f"start ({start}) is not before end ({end}).")
+        raise InvalidRequest(f"start ({start}) must be before end ({end}), both in ms UTC.")
     if end - start > MAX_DAYS * _DAY_MS:
-        raise InvalidRequest(f"A window has at most {MAX_DAYS:,} days; choose a later start.")
+        raise InvalidRequest(
+            f"The window is {(end - start) // _DAY_MS:,} days long. Use at most {MAX_DAYS:,} days."
+        )
     interval = _one_of("interval", given, INTERVALS)
     if interval is not None and (end - start) / INTERVALS[interval] > MAX_SLOTS:
         raise InvalidRequest(
-            f"That is more than {MAX_SLOTS:,} intervals: take a longer interval or less time."
+            f"The window has more than {MAX_SLOTS:,} intervals of {interval}."
+            " Use a longer interval or a shorter window."
         )
     by = _parse_by(given.get("by", ""))
     if not by and ("top" in given or "min_requested" in given):
-        raise InvalidRequest("top and min_requested choose among groups: give by, too.")
+        raise InvalidRequest("top and min_requested need groups to choose from. Add by, e.g. by=country.")
     compare = _one_of("compare", given, COMPARISONS)
     return RateQuery(
         start,
@@ -144,7 +148,7 @@ def parse_query(parameters: Iterable[tuple[str, str]], now: int) -> RateQuery:
 
 
 def _sorted_out(parameters: Iterable[tuple[str, str]]) -> tuple[dict[str, str], dict[str, set[str]]]:
-    """Part what may be given once from the filters."""
+    """Separate the parameters that may be given once from the filters."""
     given: dict[str, str] = {}
     filters: dict[str, set[str]] = {}
     count = 0
@@ -152,13 +156,13 @@ def _sorted_out(parameters: Iterable[tuple[str, str]]) -> tuple[dict[str, str], 
         if name in DIMENSIONS:
             count += 1
             if count > MAX_FILTERS:
-                raise InvalidRequest(f"A question filters by at most {MAX_FILTERS} values of dimensions.")
+                raise InvalidRequest(f"Too many filters: use at most {MAX_FILTERS} values of dimensions.")
             filters.setdefault(name, set()).add(value)
         elif name not in _PARAMETERS:
             known = ", ".join((*sorted(_PARAMETERS), *DIMENSIONS))
-            raise InvalidRequest(f"There is no parameter {name[:40]!r}; the parameters are {known}.")
+            raise InvalidRequest(f"Unknown parameter {name[:40]!r}. Use {known}.")
         elif name in given:
-            raise InvalidRequest(f"{name} is given twice.")
+            raise InvalidRequest(f"{name} is given twice. Give it once.")
         else:
             given[name] = value
     return given, filters
@@ -167,30 +171,35 @@ def _sorted_out(parameters: Iterable[tuple[str, str]]) -> tuple[dict[str, str], 
 def _one_of(name: str, given: Mapping[str, str], values: Collection[str]) -> str | None:
     value = given.get(name)
     if value is not None and value not in values:
-        raise InvalidRequest(f"{name} is one of {', '.join(values)}, or left out.")
+        raise InvalidRequest(f"Invalid {name} {value[:40]!r}. Use {', '.join(values)}, or leave it out.")
     return value
 
 
 def _order(given: Mapping[str, str], *, compared: bool) -> str | None:
     order = given.get("order")
     if order is not None and order.removeprefix("-") not in ORDERS:
-        raise InvalidRequest(f"order is one of {', '.join(ORDERS)}; with a minus before it, largest first.")
+        raise InvalidRequest(
+            f"Invalid order {order[:40]!r}. Use {', '.join(ORDERS)}; a minus puts the largest first."
+        )
     if order in {"change", "-change"} and not compared:
-        raise InvalidRequest("order=change needs something to compare with: give compare, too.")
+        raise InvalidRequest(f"order={order} needs a comparison. Add compare, e.g. compare=week.")
     return order
 
 
 def _number(name: str, given: Mapping[str, str], least: int) -> int:
     text = given[name]
     if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < least:
-        raise InvalidRequest(f"{name} is a whole number from {least} on.")
+        raise InvalidRequest(f"Invalid {name} {text[:40]!r}. Use a whole number, at least {least}.")
     return int(text)
 
 
 def _parse_by(text: str) -> tuple[str, ...]:
     by = tuple(name.strip() for name in text.split(",") if name.strip())
     if len(set(by)) != len(by) or not set(by) <= set(DIMENSIONS):
-        raise InvalidRequest(f"by is a comma-separated list of {', '.join(DIMENSIONS)}, each at most once.")
+        raise InvalidRequest(
+            f"Invalid by {text[:80]!r}. Use a comma-separated list of {', '.join(DIMENSIONS)},"
+            " each at most once."
+        )
     return by
 
 
@@ -198,4 +207,6 @@ def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise InvalidRequest("tz is a time zone of the IANA database, as Europe/Berlin.") from None
+        raise InvalidRequest(
+            f"Unknown tz {name[:40]!r}. Use a time zone of the IANA database, e.g. Europe/Berlin."
+        ) from None

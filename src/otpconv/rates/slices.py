@@ -1,4 +1,4 @@
-"""Slices of the traffic that are watched: everything, one value of a dimension, or a pair of values."""
+"""Slices of the traffic that are watched: all of it, one value of a dimension, or a pair of values. Pure."""
 
 from collections.abc import Iterable, Sequence
 from itertools import combinations
@@ -9,16 +9,16 @@ from otpconv.storage.contract import DIMENSIONS
 
 #: The values of all dimensions, in the order of `DIMENSIONS`.
 Group = tuple[str, ...]
-#: Places in `DIMENSIONS`: what slices of one kind have in common.
-Kind = tuple[int, ...]
+#: Places in `DIMENSIONS`: the dimensions by which the slices of a kind are defined.
+SliceKind = tuple[int, ...]
 
-#: The dimensions that say which way a message takes; what reports conversions is none of them.
+#: The dimensions of a message's route; the application that reports conversions does not depend on them.
 ROUTE = ("country", "provider", "carrier")
-#: The dimensions that say which application a message is of.
+#: The dimensions that tell applications apart.
 APPLICATION = ("access_key", "template", "sender")
-#: In this order a name says what a slice is; the country comes last: "acme in DE".
+#: The order of values in a label; the country comes last: "acme in DE".
 _NAMED = ("provider", "carrier", "channel", "template", "sender", "access_key", "country")
-#: What is written before a value, where the value alone does not say what it is.
+#: The word before a value in a label; by default the name of the dimension.
 _BEFORE = {"country": "", "provider": ""}
 
 
@@ -26,23 +26,23 @@ class Slice(Struct, frozen=True, order=True):
     """The messages that have these values; without values, all messages.
 
     Attributes:
-        values: pairs of dimension and value, in the order of `DIMENSIONS`; an empty value is "not given".
+        values: pairs of dimension and value, in the order of `DIMENSIONS`; an empty value is "unknown".
     """
 
     values: tuple[tuple[str, str], ...] = ()
 
     @classmethod
-    def of(cls, kind: Kind, values: Group) -> "Slice":
-        """Return the slice of a kind with these values."""
+    def of(cls, kind: SliceKind, values: Group) -> "Slice":
+        """Return the slice with these values of the kind's dimensions."""
         return cls(tuple((DIMENSIONS[place], value) for place, value in zip(kind, values, strict=True)))
 
     def covers(self, group: dict[str, str]) -> bool:
-        """Tell whether all messages with the values of `group` are in the slice."""
+        """Return whether all messages with these values of dimensions are in the slice."""
         return all(group.get(name) == value for name, value in self.values)
 
     @property
     def label(self) -> str:
-        """What people call it, e.g. "acme in DE", "acme everywhere", "template login"."""
+        """The name for people, e.g. "acme in DE", "acme everywhere", "template login"."""
         values = dict(self.values)
         parts = [_part(name, values[name]) for name in _NAMED if name in values]
         if not parts:
@@ -54,11 +54,11 @@ class Slice(Struct, frozen=True, order=True):
         return ", ".join(parts)
 
 
-def kinds_of(groups: Iterable[Group], names: Sequence[str] = DIMENSIONS) -> list[Kind]:
-    """Return the kinds of slices that tell these groups apart by one or two dimensions, the simplest first.
+def kinds_of(groups: Iterable[Group], names: Sequence[str] = DIMENSIONS) -> list[SliceKind]:
+    """Return the kinds of slices, by one or two dimensions, that separate these groups, the simplest first.
 
-    A dimension in which all groups agree makes no slice of its own. An access key is not paired: an
-    application either reports or does not.
+    A dimension with the same value in all groups has no kind. An access key is not paired: an application
+    reports either all of its messages or none.
     """
     values: list[set[str]] = [set() for _ in DIMENSIONS]
     for group in groups:
@@ -69,17 +69,17 @@ def kinds_of(groups: Iterable[Group], names: Sequence[str] = DIMENSIONS) -> list
     return [(), *((place,) for place in varied), *combinations(paired, 2)]
 
 
-def values_of(kind: Kind, group: Group) -> Group:
-    """Return the values by which a group belongs to a slice of a kind."""
+def values_of(kind: SliceKind, group: Group) -> Group:
+    """Return the values of the group that select its slice of a kind."""
     return tuple([group[place] for place in kind])
 
 
-def is_route(kind: Kind) -> bool:
-    """Tell whether a kind is a country and a provider, or one of them."""
+def is_route(kind: SliceKind) -> bool:
+    """Return whether a kind has no other dimensions than country and provider."""
     return all(DIMENSIONS[place] in {"country", "provider"} for place in kind)
 
 
 def _part(name: str, value: str) -> str:
     if not value:
-        return f"no {name.replace('_', ' ')}"
+        return f"unknown {name.replace('_', ' ')}"
     return f"{_BEFORE.get(name, name.replace('_', ' ') + ' ')}{value}"

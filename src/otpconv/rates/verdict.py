@@ -1,54 +1,54 @@
-"""What to say first about a window: what is broken, or why nothing can be said, or that all is well. Pure."""
+"""The verdict on a window: what is broken, why nothing can be said, or that all is well. Pure."""
 
 from typing import Literal
 
 from msgspec import Struct
 
-from otpconv.rates.evidence import Evidence
 from otpconv.rates.row import RateRow
+from otpconv.rates.signals import Evidence
 
-#: In this order; only "fine" is good news.
-#: - "behind": the ledger lacks reports that were acknowledged, so nothing can be said.
+#: The first of these that applies; only "fine" is good news.
+#: - "behind": the ledger lacks acknowledged reports, so there is no verdict.
 #: - "empty": nothing was requested.
-#: - "broken": slices are silent, or convert worse than they should.
+#: - "broken": slices are silent, or convert worse than expected.
 #: - "fell": the total fell, and no slice explains it.
 #: - "uncompared": there is no past to compare with.
-#: - "unclear": too few messages to see even a sharp drop.
-#: - "recovered": something was broken during the window and is not any more.
-State = Literal["behind", "empty", "broken", "fell", "uncompared", "unclear", "recovered", "fine"]
+#: - "unclear": there are too few messages for even a sharp drop to show.
+#: - "recovered": something was broken during the window and no longer is.
+VerdictState = Literal["behind", "empty", "broken", "fell", "uncompared", "unclear", "recovered", "fine"]
 
-#: A total that fell by so much is never called fine, whether chance explains it or not.
+#: A total that fell by this much is never fine, even if chance explains it.
 _FELL = 0.05
-#: A surer fall than this is never called fine either, however small.
+#: A total that surely fell by more than this is never fine either.
 _NOTABLE = 0.005
 
 
 class Verdict(Struct, frozen=True):
-    """What to say first.
+    """The verdict on a window.
 
     Attributes:
-        state: one of `State`.
+        state: one of `VerdictState`.
         evidence: what is broken, now and earlier in the window.
-        lag: reports that were acknowledged and that the counts lack.
+        lag: the number of acknowledged reports that the counts lack.
     """
 
-    state: State
+    state: VerdictState
     evidence: Evidence
     lag: int = 0
 
 
 def judge(evidence: Evidence, total: RateRow, lag: int) -> Verdict:
-    """Return what to say first.
+    """Return the verdict on a window.
 
     Args:
         evidence: what is broken.
         total: all traffic of the window, compared with an earlier window.
-        lag: reports that were acknowledged and that the counts lack.
+        lag: the number of acknowledged reports that the counts lack.
     """
     return Verdict(_state(evidence, total, lag), evidence, lag)
 
 
-def _state(evidence: Evidence, total: RateRow, lag: int) -> State:  # noqa: PLR0911 - one line a state
+def _state(evidence: Evidence, total: RateRow, lag: int) -> VerdictState:  # noqa: PLR0911 - one line a state
     now = evidence.now
     if lag:
         return "behind"
@@ -60,7 +60,7 @@ def _state(evidence: Evidence, total: RateRow, lag: int) -> State:  # noqa: PLR0
         return "fell"
     if not now.learned_from:
         return "uncompared"
-    if not now.is_telling:
+    if not now.has_enough_traffic:
         return "unclear"
     return "recovered" if evidence.earlier else "fine"
 

@@ -54,7 +54,7 @@ def duration(length_ms: int) -> str:
 
 def value(text: str) -> str:
     """Write the value of a dimension."""
-    return text or "not told"
+    return text or "unknown"
 
 
 def group(values: tuple[str, ...]) -> str:

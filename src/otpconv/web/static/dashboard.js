@@ -1,7 +1,17 @@
-// Refreshes what is marked data-live from the same URL, in place: focus, scroll and what is unfolded stay.
+// Refreshes the elements marked data-live from the same URL, in place. Focus, scroll positions and open details stay.
 'use strict';
 
 (() => {
+  // The server writes all times in UTC; say how that differs from the reader's clock.
+  const zone = document.getElementById('zone');
+  if (zone) {
+    const offset = -new Date().getTimezoneOffset();
+    const pad = (number) => String(Math.floor(number)).padStart(2, '0');
+    const hours = `${pad(Math.abs(offset) / 60)}:${pad(Math.abs(offset) % 60)}`;
+    const name = Intl.DateTimeFormat().resolvedOptions().timeZone || 'local time';
+    if (offset) zone.textContent = `All times are in UTC. Your time zone is ${name} (UTC${offset < 0 ? '−' : '+'}${hours}).`;
+  }
+
   const live = document.getElementById('live');
   if (!live || !live.dataset.refresh) return;
 
@@ -15,7 +25,7 @@
   let paused = false;
   let busy = false;
 
-  // What has the focus, so that its successor can be found: its id, its address, or its place.
+  // Remember the focused element, to find its successor by its text or by its place.
   function remember(region) {
     const focused = document.activeElement;
     if (!region.contains(focused)) return null;
@@ -40,7 +50,7 @@
     }
     const scrolled = [...old.querySelectorAll('.scroll')].map((each) => [each.scrollLeft, each.scrollTop]);
     const successor = document.importNode(fresh, true);
-    // A picture is shown when it is there, not before.
+    // Show a picture only after it is loaded.
     for (const image of successor.querySelectorAll('img')) await image.decode().catch(() => {});
     const was = remember(old);
     old.replaceChildren(...successor.childNodes);
@@ -59,14 +69,14 @@
         const again = document.createElement('a');
         again.href = location.href;
         again.textContent = 'sign in again';
-        state.replaceChildren('The sign-in is over: ', again, ' ');
+        state.replaceChildren('Session expired: ', again, ' ');
         return;
       }
       if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
       const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
       const olds = [...document.querySelectorAll('[data-live]')];
       const news = olds.map((old) => page.getElementById(old.id));
-      // Something came or went, such as the first message: the page is another one.
+      // The page has other parts now, e.g. after the first message.
       if (news.includes(null) || page.querySelectorAll('[data-live]').length !== olds.length) {
         location.reload();
         return;
@@ -77,7 +87,7 @@
       state.className = '';
     } catch (error) {
       state.className = 'stale';
-      state.textContent = `Not up to date: the server does not answer (${error.message}); it is tried again. `;
+      state.textContent = `Not up to date: the server does not answer (${error.message}). Retrying every ${live.dataset.refresh} s. `;
     } finally {
       busy = false;
     }
@@ -85,11 +95,11 @@
 
   button.addEventListener('click', () => {
     paused = !paused;
-    button.textContent = paused ? 'Go on' : 'Pause';
+    button.textContent = paused ? 'Resume' : 'Pause';
     refresh();
   });
   document.addEventListener('visibilitychange', refresh);
-  // Tests and impatient people: the page can be told to refresh now.
+  // Tests use this event to refresh at once.
   document.addEventListener('otpconv:refresh', refresh);
   setInterval(refresh, Number(live.dataset.refresh) * 1000);
 })();

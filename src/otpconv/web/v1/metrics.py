@@ -1,4 +1,4 @@
-"""`/metrics`: what Prometheus asks for."""
+"""`/metrics`, for Prometheus."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -15,25 +15,30 @@ from otpconv.service.compose import Service
 from otpconv.storage.contract import HOUR_MS, MINUTE_MS, Count, Ledger, Window
 from otpconv.web.front.callers import caller_of
 
-#: Combinations of provider and country that have metrics of their own; the rest is summed up as `OTHER`.
+#: Combinations of provider and country with their own metrics; the rest is summed as `OTHER`.
 MAX_ROUTES = 100
 _OTHER = (OTHER, OTHER)
 _LABELS = ("provider", "country", "window")
 
 
 class MetricsEndpoint:
-    """Tells what the server measures, and the messages of the caller's account."""
+    """Serves the metrics of the server and of the caller's account."""
 
     def __init__(self, service: Service, caller: Callable[[Request, str], AccessKey]) -> None:
-        """Take the service, and what tells, from a request and an action, who is asking."""
+        """Create the endpoint.
+
+        Args:
+            service: answers questions, and has the metrics of the server.
+            caller: authenticates a request for an action.
+        """
         self._service = service
         self._caller = caller
 
     async def get(self, request: Request) -> Response:
-        """Answer all metrics, in the format that is asked for."""
+        """Answer with all metrics, in the format that the request accepts."""
         key = self._caller(request, "otpconv:GetMetrics")
         encode, media_type = choose_encoder(request.headers.get("accept", ""))
-        # The lag that a question meets, not the one that is left after it has waited.
+        # Measured before the question waits for the ledger to catch up.
         lag = self._service.lag()
         body = await self._service.questions.ask(
             caller_of(key),
@@ -63,7 +68,7 @@ class _Joined(CollectorRegistry):
 
 
 class _Account(Collector):
-    """The messages of one account, in all and of the last hour."""
+    """The messages of one account: all, and those of the last hour."""
 
     def __init__(self, ledger: Ledger, account: int, lag: int, now: int) -> None:
         self._ledger = ledger
@@ -77,7 +82,7 @@ class _Account(Collector):
         )
         yield GaugeMetricFamily(
             "otpconv_unmatched_conversions",
-            "Messages and numbers with conversions that no known message explains.",
+            "Messages and numbers with conversions but without a known message.",
             self._ledger.unmatched(self._account),
         )
         yield GaugeMetricFamily(
@@ -104,7 +109,7 @@ class _Account(Collector):
 
 
 def _largest(counts: Sequence[Count]) -> dict[tuple[str, ...], tuple[int, int]]:
-    """Return requested and verified by provider and country: `MAX_ROUTES` of them, and the rest summed up."""
+    """Return requested and verified by provider and country, the first `MAX_ROUTES`, then the rest."""
     routes: dict[tuple[str, ...], tuple[int, int]] = {}
     for place, count in enumerate(counts):
         route = count.group if place < MAX_ROUTES else _OTHER

@@ -14,7 +14,7 @@ from otpconv.access.keys import AccessKey
 from otpconv.errors import BadCredentials, InvalidNumber, InvalidRequest, NotFound, Refused
 from otpconv.model import Report
 from otpconv.phone import NumberHash
-from otpconv.rates import RateAnswer, answer, parse_query
+from otpconv.rates import RateAnswer, compute_rates, parse_query
 from otpconv.service.compose import Service
 from otpconv.storage.contract import Ledger
 from otpconv.web.front.body import Bodies
@@ -33,7 +33,7 @@ from otpconv.web.v1.native_types import (
     Rejected,
 )
 from otpconv.web.v1.rate_formats import LAG_HEADER, rates_response, wanted_format
-from otpconv.web.v1.rates_out import Notes, notes, rates_out, row_out
+from otpconv.web.v1.rates_out import Notes, notes, rates_out
 
 #: How long the items of a batch are read at a time, s; then others have their turn of the event loop.
 SLICE_S = 0.003
@@ -92,13 +92,13 @@ class NativeApi:
         query = parse_query([(name, value) for name, value in given if name != "format"], now)
 
         def rates(ledger: Ledger) -> tuple[RateAnswer, Notes]:
-            found = answer(ledger, key.account, query, now)
+            found = compute_rates(ledger, key.account, query, now)
             return found, notes(ledger, key.account, found)
 
         def response(known: tuple[RateAnswer, Notes], lag: int) -> Response:
             found, beside = known
             head = rates_out(found, query, lag=lag, beside=beside)
-            return rates_response(wanted, head, (row_out(row, query.by) for row in found.rows), query)
+            return rates_response(wanted, head, found.rows, query)
 
         return await self._service.questions.ask(caller_of(key), rates, response)
 

@@ -1,90 +1,114 @@
-"""Rates as JSON, CSV and Parquet, each answer bounded in bytes."""
+"""Writes rates as JSON, CSV and Parquet; the size of every answer is bounded."""
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
-from itertools import islice
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
-from msgspec.structs import asdict
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
 from otpconv.errors import AnswerTooLarge, InvalidRequest
-from otpconv.rates import RateQuery
+from otpconv.rates import RateQuery, RateRow
 from otpconv.rates.cells import escaped
+from otpconv.rates.columns import (
+    COMPARED_COLUMNS,
+    RATE_COLUMNS,
+    WHOLE_COLUMNS,
+    compared_row_values,
+    row_values,
+)
 from otpconv.storage import deadline
-from otpconv.web.v1.native_types import RateOut, Rates
+from otpconv.web.v1.native_types import Rates
+from otpconv.web.v1.rates_out import row_out
 
-#: Formats by name, and what they are called on the wire.
+#: Formats by name, and their media types.
 FORMATS = {
     "json": "application/json",
     "csv": "text/csv",
     "parquet": "application/vnd.apache.parquet",
 }
-#: The header that tells how many acknowledged reports an answer lacks; CSV and Parquet have no other place.
+#: The header with the number of acknowledged reports that an answer lacks; CSV has no other place for it.
 LAG_HEADER = "x-otpconv-lag"
-#: Bytes of one answer with rates, in any format: it is held until the client has taken it.
+#: Bytes of one answer with rates, in any format: the server holds it until the client has received it.
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
-#: Rows of one part; between two of them the size and the time are checked.
+_WHOLE = WHOLE_COLUMNS | {"start", "other"}
+#: Rows of one part; after each part, the size and the deadline are checked.
 _PART = 1_000
-_COMPARED = (
-    *("before_requested", "before_verified", "before_rate"),
-    *("change", "change_low", "change_high"),
-)
-_ALWAYS = (
-    *("requested", "verified", "rate", "rate_low", "rate_high", "pending"),
-    *("rate_expected", "rate_expected_low", "rate_expected_high"),
-    *("reported_share", "p50_ms", "p90_ms", "p99_ms"),
-)
-_WHOLE = {"start", "requested", "verified", "pending", "p50_ms", "p90_ms", "p99_ms", "before_requested"} | {
-    *("before_verified", "other")
-}
 
 
 def wanted_format(given: str | None, headers: Headers) -> str:
-    """Return the format that the parameter `format`, or else the header `Accept`, asks for; JSON if neither.
+    """Return the name of the format that a request asks for.
+
+    Args:
+        given: the parameter `format`, which overrides the `Accept` header; None without one.
+        headers: of the request; JSON is the default.
 
     Raises:
-        InvalidRequest: there is no such format, or the library that writes it is not installed.
+        InvalidRequest: the format is unknown, or the library that writes it is not installed.
     """
     accepted = headers.get("accept", "")
     if given is None:
         given = next((name for name, kind in FORMATS.items() if kind in accepted), "json")
     if given not in FORMATS:
-        raise InvalidRequest(f"format is one of {', '.join(FORMATS)}, or left out.")
-    # It is imported where the answer is made: that takes a second, which the event loop does not have.
+        raise InvalidRequest(f"Invalid format {given[:40]!r}. Use {', '.join(FORMATS)}, or leave it out.")
+    # pyarrow is imported later, on the thread that writes the answer: it takes a second.
     if given == "parquet" and find_spec("pyarrow") is None:
         raise InvalidRequest(
-            "This server can't write Parquet: pip install 'otpconv[parquet]' there, or take format=csv."
+            "This server can't write Parquet: pyarrow is missing."
+            " Run pip install 'otpconv[parquet]' there, or use format=csv."
         )
     return given
 
 
-def rates_response(name: str, head: Rates, rows: Iterable[RateOut], query: RateQuery) -> Response:
+def rates_response(name: str, head: Rates, rows: Sequence[RateRow], query: RateQuery) -> Response:
     """Return rates in a format.
 
     Args:
         name: of the format.
         head: the answer without its rows.
-        rows: its rows, made as they are written.
-        query: the question, which tells the columns.
+        rows: the rows of the answer.
+        query: the question, which determines the columns.
 
     Raises:
         AnswerTooLarge: the answer is over `MAX_ANSWER_BYTES`.
-        Unavailable: the time of the calling thread is over.
+        Unavailable: the time for the answer is over.
     """
-    headers = {"cache-control": "no-store", "vary": "accept", LAG_HEADER: str(head.lag)}
-    if name == "parquet":
-        return Response(_parquet(rows, query), media_type=FORMATS[name], headers=headers)
+    if name == "csv":
+        return csv_response(rows, query, head.lag)
+    body = _parquet(rows, query) if name == "parquet" else _joined(_json(head, rows, query))
+    return _response(name, body, head.lag)
+
+
+def csv_response(rows: Sequence[RateRow], query: RateQuery, lag: int) -> Response:
+    """Return rates as CSV.
+
+    Args:
+        rows: the rows of the answer.
+        query: the question, which determines the columns.
+        lag: how many acknowledged reports the answer lacks.
+
+    Raises:
+        AnswerTooLarge: the answer is over `MAX_ANSWER_BYTES`.
+        Unavailable: the time for the answer is over.
+    """
+    return _response("csv", _joined(_csv(rows, query)), lag)
+
+
+def _response(name: str, body: bytes, lag: int) -> Response:
+    headers = {"cache-control": "no-store", "vary": "accept", LAG_HEADER: str(lag)}
+    return Response(body, media_type=FORMATS[name], headers=headers)
+
+
+def _joined(parts: Iterable[bytes]) -> bytes:
+    """Join parts, and check the size and the deadline after each."""
     whole = bytearray()
-    for part in _csv(rows, query) if name == "csv" else _json(head, rows):
+    for part in parts:
         whole += part
         _check(len(whole))
-    return Response(bytes(whole), media_type=FORMATS[name], headers=headers)
+    return bytes(whole)
 
 
 def _check(size: int) -> None:
@@ -96,49 +120,40 @@ def _check(size: int) -> None:
         )
 
 
-def _parts(rows: Iterable[RateOut]) -> Iterator[list[RateOut]]:
-    """Cut rows into parts; there is always one, which may be empty."""
-    source = iter(rows)
-    part = list(islice(source, _PART))
-    while True:
-        following = list(islice(source, _PART))
-        yield part
-        if not following:
-            return
-        part = following
+def _parts(rows: Sequence[RateRow]) -> Iterator[Sequence[RateRow]]:
+    """Cut rows into parts; there is at least one, which may be empty."""
+    for first in range(0, max(1, len(rows)), _PART):
+        yield rows[first : first + _PART]
 
 
-def _json(head: Rates, rows: Iterable[RateOut]) -> Iterator[bytes]:
-    opening = msgspec.json.encode(head).removesuffix(b"]}")
-    waiting: bytes | None = None
-    for part in _parts(rows):
-        if waiting is not None:
-            yield waiting + b","
-        waiting = opening + msgspec.json.encode(part)[1:-1]
-        opening = b""
-    yield (waiting or b"") + b"]}"
+def _json(head: Rates, rows: Sequence[RateRow], query: RateQuery) -> Iterator[bytes]:
+    yield msgspec.json.encode(head).removesuffix(b"]}")
+    for place, part in enumerate(_parts(rows)):
+        comma = b"," if place else b""
+        yield comma + msgspec.json.encode([row_out(row, query.by) for row in part])[1:-1]
+    yield b"]}"
 
 
-def _csv(rows: Iterable[RateOut], query: RateQuery) -> Iterator[bytes]:
+def _csv(rows: Sequence[RateRow], query: RateQuery) -> Iterator[bytes]:
     columns = _columns(query)
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\r\n")
+    writer = csv.DictWriter(text, columns, lineterminator="\r\n")
     writer.writeheader()
     for part in _parts(rows):
-        writer.writerows(_cells(row, query) for row in part)
+        writer.writerows(_csv_cells(row, query) for row in part)
         yield text.getvalue().encode()
         text.seek(0)
         text.truncate()
 
 
-def _cells(row: RateOut, query: RateQuery) -> dict[str, Any]:
-    """Return a row as cells: texts of others are no formulas, numbers stay numbers."""
-    values = _values(row, query)
-    return values | {name: escaped(values[name]) for name in query.by if isinstance(values.get(name), str)}
+def _csv_cells(row: RateRow, query: RateQuery) -> dict[str, Any]:
+    """Return the cells of a row: values of dimensions are escaped, so that none is a formula."""
+    cells = _cells(row, query)
+    return cells | {name: escaped(cells[name]) for name in query.by if cells.get(name)}
 
 
-def _parquet(rows: Iterable[RateOut], query: RateQuery) -> bytes:
-    """Return a Parquet file, a row group a part; where the window begins and ends is in no column."""
+def _parquet(rows: Sequence[RateRow], query: RateQuery) -> bytes:
+    """Return a Parquet file with a row group for each part, and no column for the window."""
     import pyarrow as pa  # noqa: PLC0415 - an extra that few need
     from pyarrow import parquet  # noqa: PLC0415
 
@@ -152,25 +167,31 @@ def _parquet(rows: Iterable[RateOut], query: RateQuery) -> bytes:
     file = io.BytesIO()
     with parquet.ParquetWriter(file, schema) as writer:
         for part in _parts(rows):
-            writer.write_table(pa.Table.from_pylist([_values(row, query) for row in part], schema=schema))
+            writer.write_table(pa.Table.from_pylist([_cells(row, query) for row in part], schema=schema))
             _check(file.tell())
     _check(file.tell())
     return file.getvalue()
 
 
 def _columns(query: RateQuery) -> list[str]:
-    choosing = query.top is not None or query.min_requested > 0
     return [
         *(["start"] if query.interval else []),
         *query.by,
-        *_ALWAYS,
-        *(_COMPARED if query.compare else ()),
-        *(["other"] if choosing else []),
+        *RATE_COLUMNS,
+        *(COMPARED_COLUMNS if query.compare else ()),
+        *(["other"] if query.top is not None or query.min_requested > 0 else []),
         "level",
     ]
 
 
-def _values(row: RateOut, query: RateQuery) -> dict[str, Any]:
-    """Return a row by columns; what is absent or null is empty."""
-    told = {name: value for name, value in asdict(row).items() if value is not UNSET}
-    return {**told, "level": query.level}
+def _cells(row: RateRow, query: RateQuery) -> dict[str, Any]:
+    """Return a row by column; missing columns are empty."""
+    cells: dict[str, Any] = {name: value or None for name, value in zip(query.by, row.group, strict=False)}
+    cells.update(zip(RATE_COLUMNS, row_values(row), strict=True))
+    if query.interval:
+        cells["start"] = row.start
+    if query.compare:
+        cells.update(zip(COMPARED_COLUMNS, compared_row_values(row), strict=True))
+    if row.others:
+        cells["other"] = row.others
+    return cells | {"level": query.level}

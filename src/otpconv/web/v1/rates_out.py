@@ -1,4 +1,4 @@
-"""From the answer to a question about rates to the values of the native API."""
+"""Converts rates to the JSON objects of `/v1/rates`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,18 +7,19 @@ from msgspec import UNSET, Struct
 
 from otpconv.model import SelfReportedRate
 from otpconv.rates import LEVELS, RateAnswer, RateQuery, RateRow
+from otpconv.rates.columns import COMPARED_COLUMNS, compared_row_values, row_values
 from otpconv.storage.contract import Ledger
 from otpconv.web.v1.native_types import Compared, MaturityOut, RateOut, Rates, SelfReported
 
 
 class Notes(Struct, frozen=True):
-    """What an answer tells of the account beside its rows.
+    """Facts about the account that an answer has beside its rows.
 
     Attributes:
-        unmatched: how many messages and numbers have conversions that no known message explains.
+        unmatched: how many messages and numbers have conversions without a known message.
         folded: how many messages of the window's days are counted as `model.OTHER` in a dimension.
-        self_reported: the rates that the account reported of itself in the window, the newest of them.
-        left_out: how many more of these there are, as far as they are counted.
+        self_reported: the newest rates that the account reported about itself in the window.
+        left_out: how many older ones the window has, as far as they are counted.
     """
 
     unmatched: int = 0
@@ -28,7 +29,7 @@ class Notes(Struct, frozen=True):
 
 
 def notes(ledger: Ledger, account: int, found: RateAnswer) -> Notes:
-    """Return what there is to tell beside an answer.
+    """Fetch the facts that an answer has beside its rows.
 
     Raises:
         Unavailable: the storage failed.
@@ -43,13 +44,13 @@ def notes(ledger: Ledger, account: int, found: RateAnswer) -> Notes:
 
 
 def rates_out(found: RateAnswer, query: RateQuery, *, lag: int, beside: Notes | None = None) -> Rates:
-    """Return an answer without its rows.
+    """Return an answer as JSON, without its rows.
 
     Args:
         found: the answer.
         query: the question.
         lag: how many acknowledged reports the answer lacks.
-        beside: what is told beside the rows; formats that have the rows alone need none.
+        beside: the facts beside the rows; formats with rows only need none.
     """
     beside = beside or Notes()
     learned = found.maturity
@@ -62,7 +63,9 @@ def rates_out(found: RateAnswer, query: RateQuery, *, lag: int, beside: Notes | 
         unmatched=beside.unmatched,
         folded=beside.folded,
         lag=lag,
-        self_reported=[SelfReported(each.report_time, each.rate) for each in beside.self_reported],
+        self_reported=[
+            SelfReported(reported.report_time, reported.rate) for reported in beside.self_reported
+        ],
         self_reported_left_out=beside.left_out,
         compared=Compared(*found.before) if found.before else UNSET,
         rows=[],
@@ -70,35 +73,13 @@ def rates_out(found: RateAnswer, query: RateQuery, *, lag: int, beside: Notes | 
 
 
 def row_out(row: RateRow, by: Sequence[str]) -> RateOut:
-    """Return one row; `by` are the dimensions of the question."""
-    told: dict[str, Any] = {name: value or None for name, value in zip(by, row.group, strict=False)}
+    """Return one row as JSON; `by` are the dimensions of the question."""
+    fields: dict[str, Any] = {name: value or None for name, value in zip(by, row.group, strict=False)}
     if row.start is not None:
-        told["start"] = row.start
+        fields["start"] = row.start
     if row.others:
-        told["other"] = row.others
+        fields["other"] = row.others
     if row.before is not None:
-        before = row.before
-        told |= {
-            "before_requested": before.requested,
-            "before_verified": before.verified,
-            "before_rate": before.rate,
-            "change": row.change,
-        }
-        told["change_low"], told["change_high"] = row.change_interval or (None, None)
-    low, high = row.now.interval or (None, None)
-    expected = row.now.expected
-    expected_low, expected_high = expected.interval if expected else (None, None)
-    return RateOut(
-        row.requested,
-        row.verified,
-        row.rate,
-        low,
-        high,
-        row.now.pending,
-        expected.rate if expected else None,
-        expected_low,
-        expected_high,
-        row.reported_share,
-        *row.times_ms,
-        **told,
-    )
+        fields.update(zip(COMPARED_COLUMNS, compared_row_values(row), strict=True))
+    values: list[Any] = row_values(row)  # in the order of the fields of RateOut
+    return RateOut(*values, **fields)

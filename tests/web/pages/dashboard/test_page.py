@@ -12,7 +12,8 @@ import pytest
 
 from otpconv.access.keys import AccessKey
 from otpconv.charts.drawing import Drawer
-from otpconv.charts.timeline import Chart, Slot
+from otpconv.charts.point import Point
+from otpconv.charts.timeline import Chart
 from otpconv.cli.local_server import LocalServer
 from otpconv.errors import Unavailable
 from otpconv.ledger.turns import Caller
@@ -20,7 +21,7 @@ from otpconv.storage.contract import BOUNDS
 
 PAGE = {"accept": "text/html"}
 CALLER = Caller(1, "key")
-CHART = Chart([Slot(n * 60_000, 0.5, 0.4, 0.6, 0.55, 100 + n, 50) for n in range(5)], 60_000)
+CHART = Chart([Point(n * 60_000, 0.5, 0.4, 0.6, 0.55, 100 + n, 50) for n in range(5)], 60_000)
 
 
 Visit = Callable[[AccessKey], AbstractContextManager[httpx.Client]]

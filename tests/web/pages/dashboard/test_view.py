@@ -115,4 +115,4 @@ def test_figures_are_written_as_people_read_them() -> None:
         "–",
     ]
     assert duration(30_000) == "30.0\N{NO-BREAK SPACE}s"
-    assert group(("DE", "")) == "DE · not told"
+    assert group(("DE", "")) == "DE · unknown"

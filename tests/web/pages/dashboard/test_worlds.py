@@ -177,7 +177,7 @@ def states(page: str) -> set[str]:
 
 def first_named(page: str) -> str | None:
     """What is named first as broken."""
-    found = re.search(r'class="told-first">(?:<strong>[^<]*)?<a href="[^"]*">([^<]*)</a>', page)
+    found = re.search(r'class="first-finding">(?:<strong>[^<]*)?<a href="[^"]*">([^<]*)</a>', page)
     return unescape(found[1]) if found else None
 
 

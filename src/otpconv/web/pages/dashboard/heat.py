@@ -1,4 +1,4 @@
-"""A heat map as a table: two dimensions, the rate in each cell, coloured by how surely it changed."""
+"""A heat map as a table: two dimensions, a rate in each cell, and a colour for its change. Pure."""
 
 from collections.abc import Sequence
 
@@ -6,14 +6,15 @@ from msgspec import Struct
 
 from otpconv.rates import RateRow
 from otpconv.rates.marks import Marks
+from otpconv.rates.slices import Group
 
 _ROWS, _COLUMNS = 16, 8
-#: From what change on a colour is one step stronger.
+#: From each of these changes on, the colour is one step stronger.
 _STRONGER = (0.03, 0.10, 0.25)
 
 
-class Cell(Struct, frozen=True):
-    """One cell; `shade` is the name of its colour, as `drop-2`, or empty where chance explains the change."""
+class HeatCell(Struct, frozen=True):
+    """One cell; `shade` is its colour, e.g. `drop-2`, or empty where chance explains the change."""
 
     row: RateRow
     shade: str
@@ -24,19 +25,19 @@ class HeatMap(Struct, frozen=True):
 
     Attributes:
         columns: the values of the second dimension, the most requested first.
-        rows: the values of the first one, and a cell a column; None where there is no such row.
-        left_out: how many rows and columns found no room.
+        rows: the values of the first dimension, with a cell for each column, or None.
+        left_out: how many rows and columns do not fit.
     """
 
     columns: list[str]
-    rows: list[tuple[str, list[Cell | None]]]
+    rows: list[tuple[str, list[HeatCell | None]]]
     left_out: int
 
 
 def heat_map(rows: Sequence[RateRow], marks: Marks) -> HeatMap | None:
-    """Return the heat map of the rows of two dimensions; None where one of them has a single value."""
-    cells: dict[tuple[str, ...], Cell] = {
-        row.group: Cell(row, _shade(row, marks))
+    """Return the heat map of rows by two dimensions; None where one of them has a single value."""
+    cells: dict[Group, HeatCell] = {
+        row.group: HeatCell(row, _shade(row, marks))
         for row in rows
         if len(row.group) == 2  # noqa: PLR2004
     }
@@ -48,7 +49,7 @@ def heat_map(rows: Sequence[RateRow], marks: Marks) -> HeatMap | None:
     return HeatMap(columns, lines, len(first) + len(second) - len(lines) - len(columns))
 
 
-def _by_size(cells: dict[tuple[str, ...], Cell], place: int) -> list[str]:
+def _by_size(cells: dict[Group, HeatCell], place: int) -> list[str]:
     sums: dict[str, int] = {}
     for group, cell in cells.items():
         sums[group[place]] = sums.get(group[place], 0) + cell.row.requested

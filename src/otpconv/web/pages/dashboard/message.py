@@ -1,4 +1,4 @@
-"""One message, looked up by its id: what it was, and what was reported of it, in the order of time."""
+"""The page of one message: what is known about it, and its history."""
 
 from http import HTTPStatus
 
@@ -14,11 +14,17 @@ from otpconv.web.pages.visitors import Visitor
 from otpconv.web.v1.known import look_up
 from otpconv.web.v1.native_types import MessageOut
 
-PATH = "/dashboard/message"
+MESSAGE_PATH = "/dashboard/message"
 
 
 class Event(Struct, frozen=True):
-    """Something that happened to a message, at `time` (ms), `after_ms` it was requested."""
+    """An event in the history of a message.
+
+    Attributes:
+        time: ms.
+        what: the event, in words.
+        after_ms: how long after the request; None for the request itself, and where its time is unknown.
+    """
 
     time: int
     what: str
@@ -29,12 +35,17 @@ class MessagePage:
     """`/dashboard/message?message_id=ID`."""
 
     def __init__(self, service: Service, layout: Layout) -> None:
-        """Take what knows the messages, and what pages need."""
+        """Create the page.
+
+        Args:
+            service: looks messages up.
+            layout: renders pages.
+        """
         self._service = service
         self._layout = layout
 
     async def show(self, request: Request, visitor: Visitor) -> Response:
-        """Answer the page of one message, or how to find it."""
+        """Answer with the page of one message, or with the form to look one up."""
         message_id = request.query_params.get("message_id", "").strip()
         found, lag, problem = None, 0, ""
         if message_id:
@@ -44,28 +55,28 @@ class MessagePage:
                 problem = error.text
         return self._layout.page(
             "message.html",
-            PATH,
+            MESSAGE_PATH,
             visitor,
             status=HTTPStatus.NOT_FOUND if message_id and found is None else HTTPStatus.OK,
             problem=problem,
             message_id=message_id,
             message=found,
             lag=lag,
-            told=_told(found) if found else [],
-            events=history(found) if found else [],
+            fields=_fields(found) if found else [],
+            events=message_events(found) if found else [],
         )
 
 
-def history(message: MessageOut) -> list[Event]:
-    """Return what happened to a message, in the order of time."""
+def message_events(message: MessageOut) -> list[Event]:
+    """Return the history of a message, by time."""
     requested_at = message.requested_at
     first, last = message.delivered_true_first, message.delivered_true_last
     happened = [
         (requested_at, "Requested: handed to the vendor."),
-        (message.delivered_false_last, "Reported as not typed back; of several such reports, the last."),
+        (message.delivered_false_last, "Reported as not typed back (the last of these reports)."),
         (first, "Reported as typed back."),
-        (last if last != first else None, "Reported as typed back again; of several such reports, the last."),
-        (message.verified_at, "Verified: from here on it counts as converted."),
+        (last if last != first else None, "Reported as typed back again (the last of these reports)."),
+        (message.verified_at, "Verified: counts as converted from here on."),
     ]
     order = sorted((time, place, what) for place, (time, what) in enumerate(happened) if time is not None)
     return [
@@ -74,7 +85,8 @@ def history(message: MessageOut) -> list[Event]:
     ]
 
 
-def _told(message: MessageOut) -> list[tuple[str, object]]:
+def _fields(message: MessageOut) -> list[tuple[str, object]]:
+    """Return the known fields of a message: name and value."""
     names = (*DIMENSIONS, "session_id", "attempt", "number_range")
-    told = [(name, getattr(message, name)) for name in names]
-    return [(name, value) for name, value in told if value is not None]
+    fields = [(name, getattr(message, name)) for name in names]
+    return [(name, value) for name, value in fields if value is not None]

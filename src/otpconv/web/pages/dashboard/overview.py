@@ -1,18 +1,19 @@
-"""What a dashboard shows of a view: rates as `/v1/rates` answers them, and the verdict on them."""
+"""Everything that a dashboard shows of a view: rates, what is broken, and which rows changed."""
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from otpconv.errors import AnswerTooLarge
-from otpconv.rates import INTERVALS, RateAnswer, RateRow, answer
-from otpconv.rates.evidence import Evidence, gather
+from otpconv.rates import INTERVALS, Maturity, RateAnswer, RateQuery, RateRow
+from otpconv.rates.answer import compute_rates_at
+from otpconv.rates.evidence import find_evidence
+from otpconv.rates.fetch import learn_maturity, varied_dimensions
 from otpconv.rates.marks import Marks, mark
-from otpconv.rates.maturity import learn
 from otpconv.rates.plan import plan
+from otpconv.rates.signals import Evidence
 from otpconv.storage.contract import DAY_MS, HOUR_MS, Ledger
 from otpconv.web.pages.dashboard.view import View
 
-#: The longest window by which a history goes in steps of this interval, ms.
+#: The longest windows, and the interval of each over time, ms.
 _STEPS = (("5m", 2 * HOUR_MS), ("15m", 8 * HOUR_MS), ("1h", 8 * DAY_MS))
 
 
@@ -25,95 +26,114 @@ class Part(Struct, frozen=True):
 
 
 class Overview(Struct, frozen=True):
-    """Everything that is shown of a view.
+    """Everything that a dashboard shows of a view.
 
     Attributes:
-        view: what is looked at, and by what it is split.
-        total: one row of all that the view is about.
+        view: the view, with the dimensions that it is split by.
+        total: one row for all messages of the view.
         evidence: what is broken.
-        groups: the answer by what the view is split by, the surest drop first.
+        groups: the rows by the view's dimensions, the surest drop first.
         marks: which of the groups fell or rose.
         history: the rates over time.
-        step_ms: from one of its rows to the next.
-        parts: one for each dimension that has more than one value.
+        step_ms: from one row of the history to the next.
+        parts: one for each dimension with more than one value.
         folded: how many messages of the window's days are counted as `model.OTHER` in a dimension.
     """
 
     view: View
     total: RateRow
     evidence: Evidence
-    groups: RateAnswer
+    groups: list[RateRow]
     marks: Marks
-    history: RateAnswer
+    history: list[RateRow]
     step_ms: int
     parts: list[Part]
     folded: int
 
 
 def overview(ledger: Ledger, account: int, view: View, now: int) -> Overview:
-    """Return what there is to see.
+    """Return everything that a dashboard shows of a view; within a snapshot.
 
     Raises:
-        InvalidRequest: there are no such rates.
+        InvalidRequest: the window is too old for the interval of the history.
         Unavailable: the storage failed.
     """
-    evidence = gather(ledger, account, view.query, learn(ledger, account, view.query.filters, now), now)
-    past = history(ledger, account, view, now)
-    parts = []
-    for name in _varied(ledger, account, view):
-        rows = answer(ledger, account, replace(view.of((name,)), order="-requested"), now).rows
-        if len(rows) > 1:
-            parts.append(Part(name, rows, mark(rows, (name,), evidence)))
+    query = view.query
+    maturity = learn_maturity(ledger, account, query.filters, end=query.end, now=now)
+
+    def rows_by(*dimensions: str, order: str | None = None) -> list[RateRow]:
+        asked = replace(query, by=dimensions, order=order, top=None, min_requested=0)
+        return compute_rates_at(ledger, account, asked, maturity, now).rows
+
+    evidence = find_evidence(ledger, account, query, maturity, now)
+    history = _over_time(ledger, account, query, maturity, now)
+    varied = replace(query, by=tuple(view.open_dimensions()))
+    names = varied_dimensions(ledger, account, plan(varied, ledger.minutes_from()))
+    rows_of = {name: rows_by(name, order="-requested") for name in names}
+    parts = [
+        Part(name, rows, mark(rows, (name,), evidence)) for name, rows in rows_of.items() if len(rows) > 1
+    ]
     view = view.split([part.name for part in parts])
-    groups = worst(ledger, account, view, now)
+    groups = _worst_first(compute_rates_at(ledger, account, view.query, maturity, now).rows)
     return Overview(
         view=view,
-        total=answer(ledger, account, view.of(()), now).rows[0],
+        total=rows_by()[0],
         evidence=evidence,
         groups=groups,
-        marks=mark(groups.rows, view.query.by, evidence),
-        history=past.answer,
-        step_ms=past.step_ms,
+        marks=mark(groups, view.query.by, evidence),
+        history=history.rows,
+        step_ms=history.step_ms,
         parts=parts,
-        folded=ledger.folded(account, view.query.start, view.query.end),
+        folded=ledger.folded(account, query.start, query.end),
     )
 
 
-def _varied(ledger: Ledger, account: int, view: View) -> list[str]:
-    """Return the dimensions without a filter that have, or may have, more than one value."""
-    names = view.open_dimensions()
-    window = plan(view.of(()), ledger.minutes_from()).window
-    try:
-        counts = ledger.counts(account, window, names, view.query.filters, delays=False)
-    except AnswerTooLarge:
-        return names
-    return [name for place, name in enumerate(names) if len({count.group[place] for count in counts}) > 1]
+class RatesOverTime(Struct, frozen=True):
+    """Rows over time, and the time from one to the next, ms."""
 
-
-def worst(ledger: Ledger, account: int, view: View, now: int) -> RateAnswer:
-    """Return the rows by what a view is split by, the surest drop first: by the high end of its interval."""
-    groups = answer(ledger, account, view.query, now)
-    return replace(groups, rows=sorted(groups.rows, key=_sureness))
-
-
-class History(Struct, frozen=True):
-    """Rates over time, and how long a step is, ms."""
-
-    answer: RateAnswer
+    rows: list[RateRow]
     step_ms: int
 
 
-def history(ledger: Ledger, account: int, view: View, now: int) -> History:
-    """Return the rates over time, in steps of the interval that suits the length and is still kept."""
-    length = view.query.end - view.query.start
+def rates_over_time(ledger: Ledger, account: int, view: View, now: int) -> RatesOverTime:
+    """Return the rates of a view over time; within a snapshot.
+
+    Raises:
+        Unavailable: the storage failed.
+    """
+    maturity = learn_maturity(ledger, account, view.query.filters, end=view.query.end, now=now)
+    return _over_time(ledger, account, view.query, maturity, now)
+
+
+def worst_groups(ledger: Ledger, account: int, view: View, now: int) -> RateAnswer:
+    """Return the rates by the view's dimensions, the surest drop first; within a snapshot.
+
+    Raises:
+        Unavailable: the storage failed.
+    """
+    maturity = learn_maturity(ledger, account, view.query.filters, end=view.query.end, now=now)
+    answer = compute_rates_at(ledger, account, view.query, maturity, now)
+    return replace(answer, rows=_worst_first(answer.rows))
+
+
+def _over_time(
+    ledger: Ledger, account: int, query: RateQuery, maturity: Maturity | None, now: int
+) -> RatesOverTime:
+    """Return the rates in steps that suit the length of the window, and whose rollups are still kept."""
+    length = query.end - query.start
     interval = next((name for name, longest in _STEPS if length <= longest), "1d")
-    query = view.of((), interval)
     back = {"day": DAY_MS, "week": 7 * DAY_MS}.get(query.compare or "", length)
     if INTERVALS[interval] < HOUR_MS and query.start - back < ledger.minutes_from():
-        query = replace(query, interval="1h")
-    return History(answer(ledger, account, query, now), INTERVALS[query.interval or "1h"])
+        interval = "1h"
+    asked = replace(query, by=(), interval=interval, order=None, top=None, min_requested=0)
+    return RatesOverTime(compute_rates_at(ledger, account, asked, maturity, now).rows, INTERVALS[interval])
 
 
-def _sureness(row: RateRow) -> tuple[object, ...]:
-    interval = row.change_interval
-    return row.others, interval is None, interval[1] if interval else 0.0, -row.requested, row.group
+def _worst_first(rows: list[RateRow]) -> list[RateRow]:
+    """Sort rows by the high end of the interval of their change; the row of the others comes last."""
+
+    def key(row: RateRow) -> tuple[object, ...]:
+        interval = row.change_interval
+        return row.others, interval is None, interval[1] if interval else 0.0, -row.requested, row.group
+
+    return sorted(rows, key=key)

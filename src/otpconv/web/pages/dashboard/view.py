@@ -1,4 +1,4 @@
-"""What a dashboard's URL says: all that decides what is seen, so that a link shows the same to others."""
+"""The view that a dashboard's URL selects, and the URLs of other views. A link shows the same to all."""
 
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final
@@ -11,8 +11,8 @@ from otpconv.errors import InvalidRequest
 from otpconv.rates import RateQuery, parse_query
 from otpconv.storage.contract import DAY_MS, DIMENSIONS, HOUR_MS
 
-PATH: Final = "/dashboard"
-#: Windows that end now: their lengths, ms, and what they are compared with unless the URL says otherwise.
+DASHBOARD_PATH: Final = "/dashboard"
+#: Windows that end now: their lengths, ms, and their default comparisons.
 WINDOWS: Final = {
     "1h": (HOUR_MS, "day"),
     "6h": (6 * HOUR_MS, "day"),
@@ -22,23 +22,23 @@ WINDOWS: Final = {
 }
 _WINDOW = "24h"
 #: The longest window of a dashboard, days (5 years): its chart has a point a day, in a plot of 1,060 px.
-MAX_DAYS: Final = 5 * 366
-#: Values of dimensions that one dashboard may filter by: each of its links repeats them.
-MAX_FILTERS: Final = 50
-#: Groups with less than this requested get no row of their own.
+MAX_VIEW_DAYS: Final = 5 * 366
+#: The most values of dimensions that a dashboard may filter by: each of its links repeats them.
+MAX_VIEW_FILTERS: Final = 50
+#: Groups with fewer requested messages get no row of their own.
 _MIN_REQUESTED = "20"
-#: By what to split, the first two that are there.
+#: The dimensions to split by; a view uses the first two that have several values.
 _BY: Final = ("country", "provider", "carrier", "template", "sender", "channel")
 _CHOSEN: Final = ("start", "end", "by", "compare", "level", "min_requested")
 
 
 class View(Struct, frozen=True):
-    """What somebody looks at.
+    """A view of the dashboard.
 
     Attributes:
         window: a key of `WINDOWS`, which ends now; None for fixed times.
-        filters: dimensions and the values they may have, in the order of the dimensions.
-        chosen: the other parameters that the URL holds.
+        filters: dimensions and their accepted values, in the order of the dimensions.
+        chosen: the other parameters of the URL.
         query: the question about the groups.
     """
 
@@ -47,8 +47,8 @@ class View(Struct, frozen=True):
     chosen: dict[str, str]
     query: RateQuery
 
-    def url(self, path: str = PATH, /, **changes: str | None) -> str:
-        """Return the URL of this view, or of another one: parameters replaced, or taken out by None."""
+    def url(self, path: str = DASHBOARD_PATH, /, **changes: str | None) -> str:
+        """Return the URL of this view with some parameters replaced, or removed by None."""
         window = {"window": self.window} if self.window and self.window != _WINDOW else {}
         kept = [*window.items(), *self.chosen.items(), *self.filters]
         given = [(name, value) for name, value in kept if name not in changes]
@@ -56,11 +56,11 @@ class View(Struct, frozen=True):
         return f"{path}?{query}" if query else path
 
     def windowed(self, window: str) -> str:
-        """Return the URL of this view of a window of `WINDOWS`."""
+        """Return the URL of this view for another window of `WINDOWS`."""
         return self.url(window=None if window == _WINDOW else window, start=None, end=None, compare=None)
 
     def into(self, dimensions: Iterable[str], values: Iterable[str]) -> str:
-        """Return the URL of this view with these values only, split by what is left to split by."""
+        """Return the URL of this view, filtered by these values, and split by the other dimensions."""
         return self.url(by=None, **dict(zip(dimensions, values, strict=True)))
 
     def without(self, dimension: str) -> str:
@@ -68,7 +68,7 @@ class View(Struct, frozen=True):
         return self.url(by=None, **{dimension: None})
 
     def fixed(self) -> str:
-        """Return the URL of this view at the times it has now."""
+        """Return the URL of this view with its current start and end."""
         return self.url(**self._times())
 
     def everything(self) -> str:
@@ -76,32 +76,28 @@ class View(Struct, frozen=True):
         return self.url(by=None, **dict.fromkeys(DIMENSIONS))
 
     def picture(self, dark: int, narrow: int) -> str:
-        """Return the URL of the chart at the times the view has now, for a dark or a narrow screen."""
+        """Return the URL of the chart with the current start and end, for a dark or a narrow screen."""
         looks = {name: "1" for name, wanted in (("dark", dark), ("narrow", narrow)) if wanted}
-        return self.url(f"{PATH}/chart.svg", **self._times(), **looks)
+        return self.url(f"{DASHBOARD_PATH}/chart.svg", **self._times(), **looks)
 
     def all(self, dimension: str) -> str:
         """Return the URL of this view, split by one dimension."""
         return self.url(by=dimension)
 
     def split(self, dimensions: Sequence[str]) -> "View":
-        """Return this view split by the first two of these, unless the URL says by what."""
+        """Return this view, split by the first two of these dimensions unless the URL has `by`."""
         if "by" in self.chosen or not dimensions:
             return self
         names = [name for name in _BY if name in dimensions][:2]
         return replace(self, query=replace(self.query, by=tuple(names)))
 
     def csv(self) -> str:
-        """Return the URL of what is seen, at the times the view has now, as CSV."""
-        return self.url(f"{PATH}/rates.csv", **self._times(), by=",".join(self.query.by))
+        """Return the URL of the CSV of this view, with its current start and end."""
+        return self.url(f"{DASHBOARD_PATH}/rates.csv", **self._times(), by=",".join(self.query.by))
 
     def open_dimensions(self) -> list[str]:
         """Return the dimensions without a filter."""
         return [name for name in DIMENSIONS if name not in dict(self.filters)]
-
-    def of(self, by: tuple[str, ...], interval: str | None = None) -> RateQuery:
-        """Return the question of this view, split otherwise."""
-        return replace(self.query, by=by, interval=interval, order=None, top=None, min_requested=0)
 
     def _times(self) -> dict[str, str | None]:
         query = self.query
@@ -114,11 +110,11 @@ class View(Struct, frozen=True):
 
 
 def parse_view(parameters: Iterable[tuple[str, str]], now: int) -> View:
-    """Make a view of the parameters of a URL.
+    """Parse the parameters of a URL.
 
     Args:
-        parameters: names and values, those of `/v1/rates` and `window`. Empty ones, as of a form, count as
-            absent; but a dimension's means "not told".
+        parameters: names and values: those of `/v1/rates`, and `window`. An empty value counts as absent, as
+            forms send it; but the empty value of a dimension means "unknown".
         now: the time now, ms.
 
     Raises:
@@ -126,34 +122,40 @@ def parse_view(parameters: Iterable[tuple[str, str]], now: int) -> View:
     """
     given = [(name, value.strip()) for name, value in parameters]
     given = [(name, value) for name, value in given if value or name in DIMENSIONS]
-    filters = [each for each in given if each[0] in DIMENSIONS]
-    others = [each for each in given if each[0] not in DIMENSIONS]
+    filters = [(name, value) for name, value in given if name in DIMENSIONS]
+    others = [(name, value) for name, value in given if name not in DIMENSIONS]
     names = [name for name, _ in others]
     if not set(names) <= {"window", *_CHOSEN} or len(set(names)) < len(names):
         raise InvalidRequest(
-            f"A dashboard takes window, {', '.join(_CHOSEN)}, each once, and {', '.join(DIMENSIONS)}."
+            f"Unknown or repeated parameter in {', '.join(names)[:80]!r}."
+            f" Use window, {', '.join(_CHOSEN)}, each at most once, and {', '.join(DIMENSIONS)}."
         )
     chosen = dict(others)
     window = chosen.pop("window", None if {"start", "end"} & chosen.keys() else _WINDOW)
     if window is not None and (window not in WINDOWS or {"start", "end"} & chosen.keys()):
-        raise InvalidRequest(f"window is one of {', '.join(WINDOWS)}, or start and end are given instead.")
+        raise InvalidRequest(
+            f"Invalid window {window[:40]!r}. Use {', '.join(WINDOWS)}, or start and end instead of a window."
+        )
     length, compare = WINDOWS[window] if window else (0, "previous")
     start = now - length
     if length > HOUR_MS:
-        start -= start % HOUR_MS  # rollups by the hour are quicker to sum than those by the minute
+        start -= start % HOUR_MS  # summing rollups by hour is faster than by minute
     times = {"start": str(start), "end": str(now)} if window else {}
     by = _by({name for name, _ in filters})
     asked = {"by": by, "compare": compare, "min_requested": _MIN_REQUESTED, **times, **chosen}
     query = parse_query([*asked.items(), *filters], now)
-    if query.end - query.start > MAX_DAYS * DAY_MS:
+    if query.end - query.start > MAX_VIEW_DAYS * DAY_MS:
         raise InvalidRequest(
-            f"A dashboard shows at most {MAX_DAYS:,} days (5 years); choose a later start, or use /v1/rates."
+            f"The window is too long: a dashboard shows at most {MAX_VIEW_DAYS:,} days (5 years)."
+            " Choose a later start, or use /v1/rates."
         )
-    if len(filters) > MAX_FILTERS:
-        raise InvalidRequest(f"A dashboard filters by at most {MAX_FILTERS} values; use /v1/rates for more.")
-    return View(window, tuple(sorted(filters, key=lambda each: DIMENSIONS.index(each[0]))), chosen, query)
+    if len(filters) > MAX_VIEW_FILTERS:
+        raise InvalidRequest(
+            f"Too many filters: a dashboard has at most {MAX_VIEW_FILTERS} values. Use /v1/rates for more."
+        )
+    return View(window, tuple(sorted(filters, key=lambda pair: DIMENSIONS.index(pair[0]))), chosen, query)
 
 
 def _by(filters: Collection[str]) -> str:
-    """Return what to split by: a route is a country and a provider; in there, by what is left."""
+    """Return the dimensions to split by: the first two without a filter."""
     return ",".join([name for name in _BY if name not in filters][:2]) or "country"

@@ -1,0 +1,52 @@
+"""What a chart shows: a rate and its counts, at a time or of a group."""
+
+from msgspec import Struct
+
+from otpconv.rates.row import RateRow
+
+
+class Point(Struct, frozen=True):
+    """One point of a chart.
+
+    Attributes:
+        start: of its step, ms; None without time.
+        rate: the expected rate, or else the rate so far, 0 to 1; None where nothing was requested.
+        low, high: the 95 % interval of the rate.
+        before: the rate it is compared with.
+        requested, verified, pending: messages.
+        group: the name of its group.
+        unfinished: whether its step is still going on, so that its counts still grow.
+    """
+
+    start: int | None
+    rate: float | None
+    low: float | None
+    high: float | None
+    before: float | None
+    requested: int
+    verified: int
+    pending: int = 0
+    group: str = "all"
+    unfinished: bool = False
+
+
+def point_of(row: RateRow, unfinished_from: int) -> Point:
+    """Return the point of a row over time.
+
+    Args:
+        row: the row.
+        unfinished_from: the step of a row that starts later (ms) is still going on.
+    """
+    expected, start = row.now.expected, row.start or 0
+    low, high = (expected.interval if expected else row.now.interval) or (None, None)
+    return Point(
+        start=start,
+        rate=expected.rate if expected else row.rate,
+        low=low,
+        high=high,
+        before=row.before.rate if row.before else None,
+        requested=row.requested,
+        verified=row.verified,
+        pending=row.now.pending,
+        unfinished=start > unfinished_from,
+    )

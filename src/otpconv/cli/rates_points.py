@@ -1,0 +1,38 @@
+"""The points of a chart, from the rows that `/v1/rates` answers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from otpconv.charts.point import Point
+
+
+def points_of(rows: Sequence[Mapping[str, Any]], by: Sequence[str]) -> list[Point]:
+    """Return the points of rows, as JSON; they have the expected rate where there is one.
+
+    Args:
+        rows: the rows of an answer.
+        by: the dimensions of the question.
+    """
+    return [_point(row, by) for row in rows]
+
+
+def _point(row: Mapping[str, Any], by: Sequence[str]) -> Point:
+    rate = "rate" if row["rate_expected"] is None else "rate_expected"
+    return Point(
+        start=row.get("start"),
+        rate=row[rate],
+        low=row[f"{rate}_low"],
+        high=row[f"{rate}_high"],
+        before=row.get("before_rate"),
+        requested=row["requested"],
+        verified=row["verified"],
+        pending=row["pending"],
+        group=_group(row, by),
+    )
+
+
+def _group(row: Mapping[str, Any], by: Sequence[str]) -> str:
+    """Return the name of a row's group: its values, with a dash for an unknown one."""
+    if "other" in row:
+        return f"{row['other']} other{'s' if row['other'] > 1 else ''}"
+    return " / ".join(row[name] or "-" for name in by) or "all"

@@ -1,0 +1,59 @@
+"""The columns of rates, by the names that `/v1/rates`, CSV files and `order` use. Pure."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from otpconv.rates.row import RateRow
+
+_Value = float | None
+#: Columns that are computed together, and their values in a row.
+_Together = tuple[tuple[str, ...], Callable[[RateRow], Sequence[_Value]]]
+
+
+def _expected(row: RateRow) -> Sequence[_Value]:
+    expected = row.now.expected
+    return (expected.rate, *expected.interval) if expected else (None, None, None)
+
+
+def _before(row: RateRow) -> Sequence[_Value]:
+    before = row.before
+    return (before.requested, before.verified, before.rate) if before else (None, None, None)
+
+
+_COLUMNS: Final[tuple[_Together, ...]] = (
+    (("requested", "verified", "rate"), lambda row: (row.requested, row.verified, row.rate)),
+    (("rate_low", "rate_high"), lambda row: row.now.interval or (None, None)),
+    (("pending",), lambda row: (row.now.pending,)),
+    (("rate_expected", "rate_expected_low", "rate_expected_high"), _expected),
+    (("reported_share",), lambda row: (row.reported_share,)),
+    (("p50_ms", "p90_ms", "p99_ms"), lambda row: row.times_ms),
+)
+_COMPARED: Final[tuple[_Together, ...]] = (
+    (("before_requested", "before_verified", "before_rate"), _before),
+    (("change",), lambda row: (row.change,)),
+    (("change_low", "change_high"), lambda row: row.change_interval or (None, None)),
+)
+#: The columns of every answer, and those that a comparison adds.
+RATE_COLUMNS: Final = tuple(name for names, _ in _COLUMNS for name in names)
+COMPARED_COLUMNS: Final = tuple(name for names, _ in _COMPARED for name in names)
+#: The columns with whole numbers.
+WHOLE_COLUMNS: Final = frozenset(
+    {"requested", "verified", "pending", "p50_ms", "p90_ms", "p99_ms", "before_requested", "before_verified"}
+)
+
+
+def row_values(row: RateRow) -> list[_Value]:
+    """Return the values of a row in `RATE_COLUMNS`."""
+    return [value for _, values in _COLUMNS for value in values(row)]
+
+
+def compared_row_values(row: RateRow) -> list[_Value]:
+    """Return the values of a row in `COMPARED_COLUMNS`."""
+    return [value for _, values in _COMPARED for value in values(row)]
+
+
+def column(name: str) -> Callable[[RateRow], _Value]:
+    """Return a function that gives the value of a row in one column."""
+    names, values = next(together for together in (*_COLUMNS, *_COMPARED) if name in together[0])
+    place = names.index(name)
+    return lambda row: values(row)[place]
