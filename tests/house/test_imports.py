@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 LINT = "from importlinter.cli import lint_imports; exit(lint_imports(no_cache=True, no_logo=True))"
 
-DOWN = "The house: imports point down"
+DOWN = "Imports point down"
 PURE = "Dialects and the law are pure: no I/O"
 CLIENT = "The client side installs alone: no server libraries"
 REPORTER = "The reporter installs alone: no libraries of the server or the command line"
