@@ -31,7 +31,7 @@ def test_a_reporter_s_numbers_are_collected_as_they_are(options: dict[str, str])
         reporter.degrade()
         reporter.report("a")
         assert collected(reporter) == {
-            "otpconv.delivery.reports": [({}, 3)],
+            "otpconv.reporter.reports": [({}, 3)],
             "otpconv.reporter.delivered": [({}, 2)],
             "otpconv.reporter.rejected": [({}, 0)],
             "otpconv.reporter.pending": [({}, 1)],

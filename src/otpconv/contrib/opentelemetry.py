@@ -45,7 +45,7 @@ def instrument(reporter: Reporter | AsyncReporter, meter_provider: MeterProvider
 
     counter, gauge = meter.create_observable_counter, meter.create_observable_gauge
     one = "{report}"
-    counter("otpconv.delivery.reports", observe(lambda now: now.reported), one, "Reports taken.")
+    counter("otpconv.reporter.reports", observe(lambda now: now.reported), one, "Reports taken.")
     counter("otpconv.reporter.delivered", observe(lambda now: now.delivered), one, "Reports delivered.")
     counter("otpconv.reporter.rejected", observe(lambda now: now.rejected), one, "Dead letters.")
     counter("otpconv.reporter.lost", [lost], one, "Reports lost, by reason.")

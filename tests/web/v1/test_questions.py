@@ -146,7 +146,7 @@ def test_pages_refuse_windows_of_a_thousand_years_at_once(server: LocalServer) -
 def test_the_library_that_writes_parquet_is_loaded_beside_the_event_loop(server: LocalServer) -> None:
     """It takes a second of processor time, in which nobody would be answered."""
     program = (
-        "import sys; from starlette.datastructures import Headers; from otpconv.web import rate_formats;"
+        "import sys; from starlette.datastructures import Headers; from otpconv.web.v1 import rate_formats;"
         "print(rate_formats.wanted_format('parquet', Headers()), 'pyarrow' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603
