@@ -240,14 +240,14 @@ NO_BOUND_NEEDED: dict[str, tuple[str, ...]] = {
         "service.housekeeping.Housekeeping.start",
         "service.housekeeping.Housekeeping.stop",
         "service.compose.Service.stop",
-        "web.server._serve",
+        "web.front.server._serve",
     ),
     "one at a time: it is only begun when the one before has ended": (
         "charts.drawing.Drawer._ending",
         "charts.drawing.Drawer._warming",
         "charts.drawing._Process.end",
-        "web.server._renew",
-        "web.worker.Workers._retiring",
+        "web.front.server._renew",
+        "web.front.worker.Workers._retiring",
     ),
     "a file of the package itself, or one that the operator wrote": (
         "cli.local_server.LocalServer.start",

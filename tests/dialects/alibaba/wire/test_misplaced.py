@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from otpconv import errors
-from otpconv.dialects.alibaba import Call, GatewayError, by_name, failure, read, report, sign_v1, sign_v3
+from otpconv.dialects.alibaba import Call, GatewayError, failure, read, report, sign_v1, sign_v3
 from otpconv.dialects.alibaba.wire.misplaced import FORM, misplaced
+from otpconv.dialects.dialect import by_name
 
 SECRET = "testsecret"  # noqa: S105 - of no key
 REPORTED = {"Delivered": "true", "MessageId": "1008030300"}

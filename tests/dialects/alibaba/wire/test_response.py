@@ -11,7 +11,8 @@ from hypothesis import given, strategies as st
 
 from otpconv import errors
 from otpconv.dialects import alibaba
-from otpconv.dialects.alibaba import ACTIONS, CODES, Answer, Call, GatewayError, failure, preflight, success
+from otpconv.dialects.alibaba import ACTIONS, CODES, Call, GatewayError, failure, preflight, success
+from otpconv.dialects.dialect import HttpResponse
 
 REQUEST_ID = "CF5F38BD-913A-54EF-A4D8-0123456789AB"
 HOST = "dysmsapi.example"
@@ -40,7 +41,7 @@ def made(error: type[Exception], text: str = "Do this.") -> Exception:
     return error(text)
 
 
-def answer(error: Exception, call: Call | None = None, *, xml: bool = False) -> Answer:
+def answer(error: Exception, call: Call | None = None, *, xml: bool = False) -> HttpResponse:
     return failure(error, REQUEST_ID, call=call, host_id=HOST, recommend_base=BASE, xml=xml)
 
 

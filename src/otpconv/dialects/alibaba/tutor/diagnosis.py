@@ -16,7 +16,7 @@ from otpconv.dialects.alibaba.tutor.recipes import V1Recipe, V3Recipe
 from otpconv.dialects.alibaba.tutor.walkthrough import Step
 from otpconv.dialects.alibaba.wire.call import Call
 from otpconv.dialects.alibaba.wire.codes import CODES
-from otpconv.dialects.alibaba.wire.headers import layout
+from otpconv.dialects.alibaba.wire.headers import parse_authorization
 from otpconv.dialects.alibaba.wire.parameters import from_query
 from otpconv.dialects.alibaba.wire.refusal import GatewayError
 from otpconv.dialects.alibaba.wire.request import read
@@ -110,7 +110,7 @@ def diagnose(
 
 
 def _body(pasted: Pasted) -> Finding:
-    algorithm = layout(
+    algorithm = parse_authorization(
         pasted.fields[b"authorization"].rpartition(b"Signature=")[0], tuple(pasted.fields)
     ).algorithm
     right = algorithm.hash(pasted.body)

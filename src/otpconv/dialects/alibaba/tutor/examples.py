@@ -6,7 +6,8 @@ from otpconv.dialects.alibaba.wire.call import Call
 from otpconv.dialects.alibaba.wire.codes import CODES
 from otpconv.dialects.alibaba.wire.misplaced import unread_body
 from otpconv.dialects.alibaba.wire.refusal import GatewayError
-from otpconv.dialects.alibaba.wire.response import Answer, failure
+from otpconv.dialects.alibaba.wire.response import failure
+from otpconv.dialects.dialect import HttpResponse
 
 _REQUEST_ID = "8D6A8F3C-5E0B-4C5B-9B7E-0000000004D2"
 _HOST = "otp.example"
@@ -17,7 +18,7 @@ _UNREAD = unread_body({b"content-type": b"application/json"}, b"{}")
 _SIGNED = b"POST&%2F&AccessKeyId%3D...%26Action%3DSmsConversion%26..."
 
 
-def example(code: str, recommend_base: str) -> Answer:
+def example(code: str, recommend_base: str) -> HttpResponse:
     """Return an answer with this code, in JSON.
 
     Args:
