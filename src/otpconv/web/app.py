@@ -12,6 +12,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from otpconv.dialects.native.answers import Problem
+from otpconv.dialects.native.reports import CONVERSIONS_PATH, MESSAGES_PATH
 from otpconv.dialects.routing import dialect_of
 from otpconv.errors import (
     BadCredentials,
@@ -35,7 +37,6 @@ from otpconv.web.rpc.assuming import ASSUME_ROLE, assume_role
 from otpconv.web.rpc.endpoint import RpcEndpoint, new_request_id, request_of
 from otpconv.web.v1.metrics import MetricsEndpoint
 from otpconv.web.v1.native import NativeApi
-from otpconv.web.v1.native_types import Problem
 from otpconv.web.v1.openapi import document
 
 #: Load balancers call these paths, also by plain HTTP.
@@ -172,9 +173,9 @@ class App:
 
         app = Starlette(
             routes=[
-                Route("/v1/messages", native.post_messages, methods=["POST"]),
-                Route("/v1/conversions", native.post_conversions, methods=["POST"]),
-                Route("/v1/messages/{message_id:path}", native.get_message, methods=["GET"]),
+                Route(MESSAGES_PATH, native.post_messages, methods=["POST"]),
+                Route(CONVERSIONS_PATH, native.post_conversions, methods=["POST"]),
+                Route(f"{MESSAGES_PATH}/{{message_id:path}}", native.get_message, methods=["GET"]),
                 Route("/v1/rates", native.get_rates, methods=["GET"]),
                 *pages.routes(),
                 Route("/metrics", MetricsEndpoint(service, native.caller).get, methods=["GET"]),

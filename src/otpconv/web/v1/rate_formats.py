@@ -17,7 +17,7 @@ from otpconv.errors import AnswerTooLarge, InvalidRequest
 from otpconv.rates import RateQuery
 from otpconv.rates.cells import escaped
 from otpconv.storage import deadline
-from otpconv.web.v1.native_types import RateOut, Rates
+from otpconv.web.v1.rate_types import RateOut, Rates
 
 #: Formats by name, and what they are called on the wire.
 FORMATS = {

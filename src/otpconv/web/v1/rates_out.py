@@ -8,7 +8,7 @@ from msgspec import UNSET, Struct
 from otpconv.model import SelfReportedRate
 from otpconv.rates import LEVELS, RateAnswer, RateQuery, RateRow
 from otpconv.storage.contract import Ledger
-from otpconv.web.v1.native_types import Compared, MaturityOut, RateOut, Rates, SelfReported
+from otpconv.web.v1.rate_types import Compared, MaturityOut, RateOut, Rates, SelfReported
 
 
 class Notes(Struct, frozen=True):

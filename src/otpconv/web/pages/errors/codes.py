@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from otpconv.dialects.alibaba import CODES
 from otpconv.dialects.alibaba.tutor.examples import example
+from otpconv.dialects.native.answers import Problem
 from otpconv.errors import OtpconvError
-from otpconv.web.v1.native_types import Problem
 
 _RPC = "The RPC endpoint"
 _PRODUCT = "The RPC endpoint, with HTTP 200"
