@@ -274,9 +274,9 @@ def test_every_code_has_a_cause_and_a_remedy_and_can_stand_in_an_address() -> No
 
 
 def test_every_code_that_the_source_names_is_in_the_table() -> None:
-    sources = Path(inspect.getfile(alibaba)).parent.glob("*.py")
+    sources = Path(inspect.getfile(alibaba)).parent.rglob("*.py")
     text = "".join(source.read_text(encoding="utf-8") for source in sources)
-    named = set(re.findall(r'GatewayError\(\s*"([^"]+)"', text))
+    named = set(re.findall(r'(?:Gateway|Credentials)Error\(\s*"([^"]+)"', text))
     named |= {f"Missing{name}" for name in re.findall(r'\bmissing\("([^"]+)"', text)}
     named |= {f"Invalid{name}" for name in re.findall(r'\binvalid\("([^"]+)"', text)}
     assert len(named) > 10
