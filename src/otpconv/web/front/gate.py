@@ -105,10 +105,7 @@ class Gate:
     def _take(self, key: AccessKey, action: str, now: int) -> None:
         wait_ms = self._throttle.take(key.account, key.holder, action, now)
         if wait_ms:
-            raise Throttled(
-                f"This call is over a rate limit of this server. Retry it after {wait_ms} ms.",
-                wait_ms=wait_ms,
-            )
+            raise over_limit(wait_ms)
 
     def refused(
         self, error: Exception, scope: Scope, *, who: str = "", what: str = "", request_id: str = ""
@@ -130,6 +127,13 @@ class Gate:
     def settle(self) -> None:
         """Write the refusals that the audit has only counted so far."""
         self._audit.settle()
+
+
+def over_limit(wait_ms: int) -> Throttled:
+    """Return the error of a caller who is over a rate limit and has to wait `wait_ms`."""
+    return Throttled(
+        f"This call is over a rate limit of this server. Retry it after {wait_ms} ms.", wait_ms=wait_ms
+    )
 
 
 def _is_audited(error: Refused) -> bool:
