@@ -17,7 +17,7 @@ from otpconv.config import load
 from otpconv.dialects.alibaba import GatewayError
 from otpconv.dialects.alibaba.dialect import AlibabaDialect
 from otpconv.dialects.dialect import HashNumber, HttpRequest, HttpResponse
-from otpconv.dialects.routing import DIALECTS, dialect_of
+from otpconv.dialects.routing import DIALECTS, route
 from otpconv.errors import OtpconvError, SignatureMismatch
 from otpconv.model import Conversion, Report
 from otpconv.service.compose import Service, open_key_store
@@ -94,11 +94,11 @@ def request(path: str = "/", body: bytes = b"", **fields: str) -> HttpRequest:
     ],
 )
 def test_a_request_belongs_to_the_dialect_that_its_header_names(asked: HttpRequest, kind: type) -> None:
-    assert type(dialect_of(asked, (FeedbackDialect(), *DIALECTS))) is kind
+    assert type(route(asked, (FeedbackDialect(), *DIALECTS))) is kind
 
 
 def test_without_another_vendor_every_request_at_the_root_is_alibabas() -> None:
-    assert type(dialect_of(request(x_amz_target="x"))) is AlibabaDialect
+    assert type(route(request(x_amz_target="x"))) is AlibabaDialect
 
 
 @pytest.mark.parametrize("message_ids", [["a"], ["a", "b", "c"]])

@@ -11,7 +11,7 @@ from otpconv.dialects.dialect import Dialect, HttpRequest
 DIALECTS: Final[tuple[Dialect[Any], ...]] = (AlibabaDialect(),)
 
 
-def dialect_of(request: HttpRequest, dialects: Sequence[Dialect[Any]] = DIALECTS) -> Dialect[Any] | None:
+def route(request: HttpRequest, dialects: Sequence[Dialect[Any]] = DIALECTS) -> Dialect[Any] | None:
     """Return the first dialect that claims a request; None if it is in none of them."""
     for dialect in dialects:
         if dialect.claims(request):

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from otpconv.dialects.native.answers import Problem
 from otpconv.dialects.native.reports import CONVERSIONS_PATH, MESSAGES_PATH
-from otpconv.dialects.routing import dialect_of
+from otpconv.dialects.routing import route
 from otpconv.errors import (
     BadCredentials,
     InvalidRequest,
@@ -96,7 +96,7 @@ class App:
         if scope["type"] != "http":
             return False
         request = request_of(scope)
-        dialect = dialect_of(request)
+        dialect = route(request)
         if dialect is None or has_body(request.fields):
             return False
         self.in_progress += 1
@@ -114,7 +114,7 @@ class App:
         self.in_progress += 1
         try:
             request = request_of(scope)
-            dialect = dialect_of(request)
+            dialect = route(request)
             if dialect is not None:
                 await self._rpc(dialect, request, scope, receive, send)
             else:

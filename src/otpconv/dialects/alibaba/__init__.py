@@ -5,7 +5,7 @@ AssumeRole; `tutor` explains and diagnoses signatures.
 """
 
 from otpconv.dialects.alibaba.sts import RoleRequest, assumed, role_request
-from otpconv.dialects.alibaba.wire.actions import ACTIONS, ASSUME_ROLE, report
+from otpconv.dialects.alibaba.wire.actions import ACTIONS, ASSUME_ROLE, read_report
 from otpconv.dialects.alibaba.wire.call import Call
 from otpconv.dialects.alibaba.wire.codes import CODES
 from otpconv.dialects.alibaba.wire.error_code import ErrorCode
@@ -31,7 +31,7 @@ __all__ = [
     "failure",
     "preflight",
     "read",
-    "report",
+    "read_report",
     "role_request",
     "sign_v1",
     "sign_v3",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from otpconv.dialects.alibaba.wire import response
-from otpconv.dialects.alibaba.wire.actions import report
+from otpconv.dialects.alibaba.wire.actions import read_report
 from otpconv.dialects.alibaba.wire.call import Call
 from otpconv.dialects.alibaba.wire.request import answers_xml, read
 from otpconv.dialects.dialect import HashNumber, HttpRequest, HttpResponse
@@ -37,7 +37,7 @@ class AlibabaDialect:
         self, call: Call, account: int, now: int, number_hash: HashNumber, region: str
     ) -> Sequence[Report]:
         """Return the one report of a call; raises what `actions.report` raises."""
-        return (report(call, account, now, number_hash, region),)
+        return (read_report(call, account, now, number_hash, region),)
 
     def success(self, call: Call, request_id: str) -> HttpResponse:
         """Return the response to a call whose report is durable."""

@@ -33,7 +33,7 @@ _RATE = re.compile(CONVERSION_RATE.pattern)
 _BOOLEANS = {"True": True, "true": True, "False": False, "false": False}
 
 
-def report(
+def read_report(
     call: Call, account: int, now: int, number_hash: HashNumber, region: str = ""
 ) -> Conversion | SelfReportedRate:
     """Return the report of a call.

@@ -8,7 +8,7 @@ from otpconv.access.nonces import NonceGuard
 from otpconv.access.policies.grants import Grants
 from otpconv.access.sealing import Sealer
 from otpconv.access.tokens import MIN_DURATION_S, issue, open_token
-from otpconv.dialects.alibaba import CODES, Call, GatewayError, failure, report
+from otpconv.dialects.alibaba import CODES, Call, GatewayError, failure, read_report
 from otpconv.dialects.alibaba.wire.misplaced import unread_body
 from otpconv.dialects.dialect import HttpResponse
 from otpconv.errors import Refused
@@ -76,7 +76,7 @@ def _not_a_number() -> None:
 
 def _reported(**parameters: str) -> None:
     call = _call("2018-05-01", {"Delivered": "true", **parameters})
-    report(call, 1, _TIME, lambda _, number: number)
+    read_report(call, 1, _TIME, lambda _, number: number)
 
 
 def _mismatch() -> None:
