@@ -58,7 +58,7 @@ def conversion_of(
     if item.to is not None:
         number = number_hash(key.account, parse(item.to, region).e164)
     elif item.message_id is None:
-        raise InvalidRequest("A conversion needs a message_id or a to. Send one of them.")
+        raise InvalidRequest("A conversion needs message_id, or to. Send one of them.")
     time = item.conversion_time
     if item.message_id is None:
         if time is None:
