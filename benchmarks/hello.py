@@ -12,7 +12,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
 from starlette.types import Receive, Scope, Send
 
-from otpconv.web.worker import BACKLOG, HTTP1
+from otpconv.web.front.worker import BACKLOG, HTTP1
 
 
 async def hello(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - ASGI's form

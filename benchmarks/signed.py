@@ -22,7 +22,7 @@ from benchmarks.dataset import DAYS, fill, message_id, requested_at
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
 from otpconv.dialects.alibaba import sign_v3
-from otpconv.web.server import bind
+from otpconv.web.front.server import listening_socket
 
 #: Hello and the service in turns, so that what else the machine does meets both.
 _ROUNDS = 10
@@ -109,7 +109,7 @@ def _measure(data: Path, order: str, connections: int, messages: int, seconds: f
 @contextlib.contextmanager
 def _hello() -> Iterator[str]:
     """Run the ceiling beside the service; it does nothing while it is not asked."""
-    with bind("127.0.0.1", 0) as free:
+    with listening_socket("127.0.0.1", 0) as free:
         port = free.getsockname()[1]
     with subprocess.Popen([sys.executable, "-m", "benchmarks.hello", str(port)]) as process:
         url = f"http://127.0.0.1:{port}"

@@ -17,8 +17,8 @@ from otpconv.cli.importing.records import Reader
 from otpconv.cli.importing.spreadsheet import REPAIRS
 from otpconv.cli.importing.times import Times
 from otpconv.cli.local_server import LocalServer
-from otpconv.delivery.event import event_of, native_of
 from otpconv.delivery.reports import MESSAGE, Report, conversion, line_of, parse, read_line, requested
+from otpconv.dialects.native.events import native_of
 from otpconv.dialects.native.fields import MessageId, in_words
 from otpconv.errors import InvalidRequest
 from otpconv.model import MESSAGE_ID_RULE, is_message_id
@@ -65,7 +65,7 @@ def test_an_id_comes_back_from_the_spool_and_a_broker(text: str) -> None:
         assert report == Report(flags, body)
         assert report is not None
         assert parse(report).message_id == text
-        assert json.loads(native_of(event_of(report))[1])["message_id"] == text
+        assert json.loads(native_of(report.event)[1])["message_id"] == text
 
 
 @given(st.one_of(IDS, st.from_regex(WRITTEN_BY_SPREADSHEETS, fullmatch=True).filter(is_message_id)))

@@ -14,7 +14,6 @@ from brokers.processes import Broker
 from brokers.test_publishing import reports, until_delivered
 from otpconv.cli.local_server import LocalServer
 from otpconv.delivery.brokers.transport import broker_transport
-from otpconv.delivery.event import event_of
 from otpconv.delivery.reports import MESSAGE, Report, conversion, requested
 from otpconv.delivery.transport import DELIVERED, Fate, Transport
 
@@ -118,9 +117,9 @@ def test_what_can_not_be_recorded_is_set_aside_with_the_reason_and_stops_nothing
     assert own.get("/v1/messages/m1").json()["verified"]
     aside = broker.ask(lambda: broker.waiting(f"{stream}.rejected"))
     assert {body: reason.partition(":")[0] for body, reason in aside} == {
-        event_of(no_event): "Malformed",
-        event_of(far_future): "InvalidTime",
-        event_of(no_number): "InvalidNumber",
+        no_event.event: "Malformed",
+        far_future.event: "InvalidTime",
+        no_number.event: "InvalidNumber",
     }
     assert broker.ask(lambda: broker.waiting(stream)) == []
 

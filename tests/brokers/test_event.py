@@ -8,9 +8,9 @@ import jsonschema_rs
 import pytest
 from msgspec import structs
 
-from otpconv.delivery.event import ConversionEvent, Malformed, RequestedEvent, event_of, native_of, schema
 from otpconv.delivery.reports import MESSAGE, Report, conversion, requested
-from otpconv.web.v1.native_types import ConversionIn, MessageIn
+from otpconv.dialects.native.events import ConversionEvent, Malformed, RequestedEvent, native_of, schema
+from otpconv.dialects.native.reports import ConversionIn, MessageIn
 
 SCHEMA = Path(__file__).resolve().parents[2] / "docs/reference/report.schema.json"
 
@@ -33,14 +33,14 @@ def test_the_schema_that_is_written_down_is_the_one_of_the_types() -> None:
 
 @pytest.mark.parametrize("report", REPORTS)
 def test_the_event_of_a_report_is_its_object_with_its_kind_and_fits_the_schema(report: Report) -> None:
-    event = json.loads(event_of(report))
+    event = json.loads(report.event)
     assert event == {"kind": report.kind} | json.loads(report.body)
     jsonschema_rs.validator_for(schema()).validate(event)
 
 
 @pytest.mark.parametrize("report", REPORTS)
 def test_an_event_gives_the_native_object_back(report: Report) -> None:
-    is_requested, item = native_of(event_of(report))
+    is_requested, item = native_of(report.event)
     assert is_requested == bool(report.flags & MESSAGE)
     assert json.loads(item) == json.loads(report.body)
 

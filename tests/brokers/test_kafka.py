@@ -19,7 +19,6 @@ from brokers.test_publishing import reports
 from otpconv.consume.kafka import group_of
 from otpconv.consume.source import Taken, source_of
 from otpconv.delivery.brokers.address import parse_address
-from otpconv.delivery.event import event_of
 from otpconv.delivery.transport import DELIVERED, Transport
 
 __all__ = ["test_what_can_not_be_recorded_is_set_aside_with_the_reason_and_stops_nothing"]
@@ -88,6 +87,6 @@ def test_what_is_delivered_is_there_and_what_is_not_acknowledged_comes_again(
         await source.close()
         return sorted(each.body for each in taken)
 
-    published = sorted(map(event_of, reports(500)))
+    published = sorted(report.event for report in reports(500))
     assert asyncio.run(take()) == published
     assert sorted(body for body, _ in broker.ask(lambda: broker.waiting(stream))) == published

@@ -11,7 +11,6 @@ import pytest
 from brokers.processes import Broker, free_port
 from otpconv.delivery.brokers.address import parse_address
 from otpconv.delivery.brokers.transport import broker_transport
-from otpconv.delivery.event import event_of
 from otpconv.delivery.reports import MESSAGE, Report, conversion, requested
 from otpconv.delivery.transport import DELIVERED, Fate, Outcome, Transport
 from otpconv.errors import Misconfigured
@@ -40,7 +39,7 @@ def test_what_is_delivered_is_there_each_as_it_was_and_in_its_order(
 ) -> None:
     sent = reports(500)
     assert transport.send(sent) == [DELIVERED] * 1000
-    assert broker.ask(lambda: broker.waiting(stream)) == [(event_of(report), "") for report in sent]
+    assert broker.ask(lambda: broker.waiting(stream)) == [(report.event, "") for report in sent]
 
 
 def test_a_broker_that_hangs_is_a_failure_within_the_time_out(broker: Broker, url: str) -> None:
@@ -68,7 +67,7 @@ def test_a_full_stream_refuses_what_is_new_and_drops_nothing(
         broker.ask(lambda: broker.limit(stream, 0))
     there = [event for event, _ in broker.ask(lambda: broker.waiting(stream))]
     assert set(fates[2:]) == {Fate.BUSY}
-    assert there == [event_of(report) for report in reports(5)][: fates.count(Fate.DELIVERED)]
+    assert there == [report.event for report in reports(5)][: fates.count(Fate.DELIVERED)]
 
 
 def test_a_wrong_password_is_refused_and_told_to_nobody(

@@ -152,7 +152,7 @@ run()"""
 def test_a_retry_names_the_reason_that_the_server_gave(capsys: pytest.CaptureFixture[str]) -> None:
     with failing(after=0) as endpoint:
         answer = Sender(Client(endpoint, "x", "y")).send("/v1/messages", [b"{}"])
-    assert answer["recorded"] == 1
+    assert answer.recorded == 1
     assert "trying again in 0.5 s: HTTP 503: disk full" in capsys.readouterr().err
 
 

@@ -15,7 +15,7 @@ from hypothesis import given, strategies as st
 
 from otpconv.cli.local_server import LocalServer
 from otpconv.web.front.body import GRACE_S, MAX_ADDRESS_BYTES, MAX_UNKNOWN_BYTES
-from otpconv.web.front.connections import CROWDED, SHARE, Connections
+from otpconv.web.front.connections import CROWDED, SHARE, ConnectionLimit
 from web.wire import Reply, administrator, send, v1, v3
 
 #: As many as a server has places; the test needs descriptors for them too.
@@ -101,14 +101,14 @@ def test_connections_in_use_are_the_last_that_an_address_loses() -> None:
         for client, _ in used:
             client.sendall(b"x")
         time.sleep(0.2)
-        Connections(port, 4 * 8, ()).look()
+        ConnectionLimit(port, 4 * 8, ()).look()
         for client, _ in pairs:
             assert is_open(client) == any(client is one for one, _ in used)
 
 
 @given(st.lists(st.integers(1, 5_000), min_size=1, max_size=30), st.integers(0, 9_000))
 def test_addresses_are_cut_to_one_level_and_no_more_than_is_needed(counts: list[int], trusted: int) -> None:
-    level = Connections(1, PLACES, (ip_network("10.0.0.0/8"),))._level(counts, trusted)  # noqa: SLF001
+    level = ConnectionLimit(1, PLACES, (ip_network("10.0.0.0/8"),))._level(counts, trusted)  # noqa: SLF001
     share, room = PLACES // SHARE, CROWDED * PLACES - trusted
     assert 1 <= level <= share
     left = sum(min(count, level) for count in counts)

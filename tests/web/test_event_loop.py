@@ -20,8 +20,8 @@ from otpconv.config import load
 from otpconv.service.compose import Service, open_key_store
 from otpconv.web.app import App
 from otpconv.web.front.gate import Gate
+from otpconv.web.front.server import GC_THRESHOLDS
 from otpconv.web.pages import OneTimeLinks
-from otpconv.web.server import GC_THRESHOLDS
 from web.wire import FORM, Request, v1, v3
 
 #: What one request may hold the event loop for at a time, ms of its thread's processor time: how busy the

@@ -21,8 +21,10 @@ from otpconv.cli.options import (
     KeyFile,
 )
 from otpconv.cli.terminal import note, progress
-from otpconv.consume.bridge import Answer, Bridge, Counts
+from otpconv.consume.bridge import Bridge, Counts
 from otpconv.delivery.brokers.address import parse_address
+from otpconv.dialects.native.answers import Recorded
+from otpconv.dialects.native.reports import NDJSON
 from otpconv.errors import Refused, Throttled
 
 _DEFAULT_REDELIVER_S = 60.0
@@ -129,12 +131,12 @@ async def _until_stopped(bridge: Bridge) -> None:
             signal.signal(number, handler)
 
 
-def _post(client: Client, path: str, items: list[bytes]) -> Answer:
+def _post(client: Client, path: str, items: list[bytes]) -> Recorded:
     request = httpx.Request(
         "POST",
         f"{client.endpoint}{path}",
         content=b"\n".join(items),
-        headers={"content-type": "application/x-ndjson"},
+        headers={"content-type": NDJSON},
     )
     response = client.send(request, (client.access_key_id, client.access_key_secret))
     if response.status_code in _COME_AGAIN:
@@ -142,6 +144,6 @@ def _post(client: Client, path: str, items: list[bytes]) -> Answer:
         wait_ms = 1000 * int(asked) if asked.isdecimal() else 0
         raise Throttled(f"the server says HTTP {response.status_code}", wait_ms=wait_ms)
     try:
-        return msgspec.convert(client.fields(response), Answer)
+        return msgspec.convert(client.fields(response), Recorded)
     except msgspec.ValidationError:
         raise Refused(f"{client.endpoint} does not answer as otpconv does") from None

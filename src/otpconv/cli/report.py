@@ -109,12 +109,13 @@ def _call(
     client: Client, message_id: str | None, delivered: bool, time: int, to: str | None
 ) -> tuple[str, str]:
     """Make the call, whatever is in the arguments: the other side judges them."""
-    from otpconv.delivery.reports import Conversion, Report, with_fields
+    from otpconv.delivery.reports import Report, with_fields
     from otpconv.delivery.sms_conversion import SmsConversionTransport
     from otpconv.delivery.transport import Fate
+    from otpconv.dialects.native.reports import TimedConversion
     from otpconv.reporter import Credentials
 
-    fields = Conversion(
+    fields = TimedConversion(
         delivered, time, UNSET if message_id is None else message_id, UNSET if to is None else to
     )
     key = Credentials(client.access_key_id, client.access_key_secret, client.security_token)

@@ -76,13 +76,14 @@ def _run(settings: "Settings", *, json: bool) -> None:
     from otpconv.audit import AuditLog
     from otpconv.config import unknown_variables
     from otpconv.service.compose import Service
+    from otpconv.web.app import App
     from otpconv.web.front.gate import Gate
+    from otpconv.web.front.server import listening_socket, run_server
     from otpconv.web.front.tls import is_exposed, own_tls
     from otpconv.web.pages import OneTimeLinks
-    from otpconv.web.server import bind, run
 
     tls = own_tls(settings)
-    bound = bind(settings.host, settings.port)
+    bound = listening_socket(settings.host, settings.port)
     service = Service(settings)
     key_file = service.first_key_file()
     url = url_of(settings.host, bound.getsockname()[1], secure=tls is not None)
@@ -109,15 +110,9 @@ def _run(settings: "Settings", *, json: bool) -> None:
                 f"The pages, signed in once, within an hour:\n\n  {public_url}/sign-in?token={token}\n"
             )
 
-    run(
-        service,
-        Gate(settings, AuditLog(settings.data)),
-        links,
-        tls=tls,
-        bound=bound,
-        public_url=public_url,
-        started=started,
-    )
+    gate = Gate(settings, AuditLog(settings.data))
+    app = App(service, gate, links, public_url)
+    run_server(app, service, gate, tls=tls, bound=bound, started=started)
 
 
 def url_of(host: str, port: int, *, secure: bool) -> str:

@@ -11,8 +11,10 @@ from msgspec import Struct
 from otpconv.consume.source import ROOM, Source, Taken, source_of
 from otpconv.delivery.brokers.address import Address
 from otpconv.delivery.brokers.publisher import Publisher, publisher_of
-from otpconv.delivery.event import Malformed, native_of
 from otpconv.delivery.transport import Fate
+from otpconv.dialects.native.answers import Recorded
+from otpconv.dialects.native.events import Malformed, native_of
+from otpconv.dialects.native.reports import CONVERSIONS_PATH, MESSAGES_PATH
 from otpconv.errors import Misconfigured, Refused, Throttled, Unavailable
 
 #: Pauses between tries, s: the first, and the longest, also when the server asks for more.
@@ -21,30 +23,6 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
 _ANSWER_S = 15.0
 _CLOSE_S = 2.0
 _MAX_REASON = 500
-
-
-class Reject(Struct):
-    """An item that the server does not record, by its place in the call."""
-
-    index: int
-    code: str
-    message: str
-
-
-class Answer(Struct):
-    """The server's answer to one call of the native API.
-
-    Attributes:
-        recorded: how many facts were new.
-        unchanged: how many were known before.
-        rejected: the items that were not recorded.
-        ignored: the fields that items were recorded without.
-    """
-
-    recorded: int
-    unchanged: int
-    rejected: list[Reject]
-    ignored: list[Reject] = []
 
 
 class Counts(Struct):
@@ -62,7 +40,7 @@ class Counts(Struct):
 class Post(Protocol):
     """Sends objects of the native API, one a line, and blocks until the server has made them durable."""
 
-    def __call__(self, path: str, items: list[bytes]) -> Answer:
+    def __call__(self, path: str, items: list[bytes]) -> Recorded:
         """Return the server's answer.
 
         Raises:
@@ -145,7 +123,7 @@ class Bridge:
 
     async def _deal_with(self, taken: Sequence[Taken], source: Source, stop: asyncio.Event) -> None:
         """Record a batch and acknowledge it; not if `stop` comes while the server is away."""
-        batches: dict[str, list[tuple[Taken, bytes]]] = {"/v1/messages": [], "/v1/conversions": []}
+        batches: dict[str, list[tuple[Taken, bytes]]] = {MESSAGES_PATH: [], CONVERSIONS_PATH: []}
         rejected: list[tuple[Taken, str]] = []
         for each in taken:
             try:
@@ -153,7 +131,7 @@ class Bridge:
             except Malformed as error:
                 rejected.append((each, f"Malformed: {error}"))
             else:
-                batches["/v1/messages" if requested else "/v1/conversions"].append((each, item))
+                batches[MESSAGES_PATH if requested else CONVERSIONS_PATH].append((each, item))
         recorded = unchanged = ignored = 0
         # In this order: where conversions of unknown messages are refused, those of this batch are known.
         for path, batch in batches.items():
@@ -172,7 +150,7 @@ class Bridge:
         self._back()
         self._count(recorded, unchanged, len(rejected), ignored)
 
-    async def _record(self, path: str, items: list[bytes], stop: asyncio.Event) -> Answer | None:
+    async def _record(self, path: str, items: list[bytes], stop: asyncio.Event) -> Recorded | None:
         while not stop.is_set():
             try:
                 return await asyncio.to_thread(self._post, path, items)

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 import msgspec
-from msgspec import Struct
 
 from otpconv.clock import Clock
 from otpconv.delivery.connection import Connection, Response, Unreachable
@@ -14,29 +13,14 @@ from otpconv.delivery.reports import MESSAGE, Report
 from otpconv.delivery.skew import Skew
 from otpconv.delivery.transport import DELIVERED, Fate, Outcome
 from otpconv.delivery.verdicts import of_status, wait_ms
+from otpconv.dialects.native.answers import ProblemSummary, Recorded
+from otpconv.dialects.native.reports import CONVERSIONS_PATH, MESSAGES_PATH, NDJSON
 
 _OK = 200
 
 
-class _Rejected(Struct):
-    index: int
-    code: str
-    message: str
-
-
-class _Recorded(Struct):
-    recorded: int
-    unchanged: int
-    rejected: list[_Rejected]
-
-
-class _Problem(Struct):
-    code: str = ""
-    detail: str = ""
-
-
-_recorded = msgspec.json.Decoder(_Recorded).decode
-_problem = msgspec.json.Decoder(_Problem).decode
+_recorded = msgspec.json.Decoder(Recorded).decode
+_problem = msgspec.json.Decoder(ProblemSummary).decode
 
 
 class NativeTransport:
@@ -57,7 +41,7 @@ class NativeTransport:
     def send(self, reports: Sequence[Report]) -> list[Outcome]:
         """Send the messages, then the conversions, and return the outcomes in the reports' order."""
         outcomes: list[Outcome] = [DELIVERED] * len(reports)
-        for path, kind in (("/v1/messages", MESSAGE), ("/v1/conversions", 0)):
+        for path, kind in ((MESSAGES_PATH, MESSAGE), (CONVERSIONS_PATH, 0)):
             places = [place for place, report in enumerate(reports) if report.flags & MESSAGE == kind]
             if places:
                 for place, outcome in zip(
@@ -84,7 +68,7 @@ class NativeTransport:
         """Return the outcome of each report, or the one outcome of all."""
         key = self._credentials()
         login = b64encode(f"{key.access_key_id}:{key.access_key_secret}".encode()).decode()
-        headers = {"authorization": f"Basic {login}", "content-type": "application/x-ndjson"}
+        headers = {"authorization": f"Basic {login}", "content-type": NDJSON}
         body = b"\n".join([self._skew.correct(report).body for report in reports])
         try:
             answer = self._connection.post(f"{self._prefix}{path}", headers, body)
@@ -104,7 +88,7 @@ def _read(answer: Response, count: int, now: int) -> list[Outcome] | Outcome:
         try:
             problem = _problem(answer.body)
         except msgspec.MsgspecError:
-            problem = _Problem()
+            problem = ProblemSummary()
         reason = problem.detail or f"HTTP {answer.status}"
         return of_status(answer.status, problem.code, reason, wait_ms(answer.headers, now))
     try:

@@ -12,19 +12,18 @@ from typing import Any
 from zlib import crc32
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct
 
+from otpconv.dialects.native.events import event_of
+from otpconv.dialects.native.fields import LATEST_MS, MAX_ATTEMPT, MAX_TEXT_CHARS
+from otpconv.dialects.native.reports import TimedConversion, TimedMessage
 from otpconv.model import MESSAGE_ID_RULE, is_message_id
 
 #: Flags of a line: it reports a message, not a conversion; its number is sealed; its time is by our clock.
 MESSAGE, SEALED, OWN_CLOCK = 1, 2, 4
 
-#: No field of a report is longer; what a template or a provider is called is a name, not a text.
-_MAX_TEXT = 128
-#: The times a report can name, ms: from the year 2000, before which a time is in seconds, to the end of 9998.
+#: The earliest time that a caller can give, ms: the year 2000. A smaller number is probably in seconds.
 _EARLIEST_MS = 946_684_800_000
-_LATEST_MS = 253_370_764_800_000
-_MOST_ATTEMPTS = 1000
 _CHECKSUM = 8
 
 _is_number = re.compile(r"\+?[0-9]{5,15}").fullmatch
@@ -34,7 +33,7 @@ _SEPARATORS = str.maketrans("", "", "().")
 _BETWEEN = frozenset({"Cc", "Cf", "Pd", "Zl", "Zp", "Zs"})
 #: No number is written in more characters.
 _MOST_NUMBER = 80
-_is_text = re.compile(rf"[^\x00-\x1f\x7f]{{0,{_MAX_TEXT}}}").fullmatch
+_is_text = re.compile(rf"[^\x00-\x1f\x7f]{{0,{MAX_TEXT_CHARS}}}").fullmatch
 _is_country = re.compile(r"[A-Za-z]{2}").fullmatch
 _encode = msgspec.json.Encoder().encode
 
@@ -55,34 +54,14 @@ class Report(Struct, frozen=True, gc=False):
         """`requested` or `conversion`."""
         return "requested" if self.flags & MESSAGE else "conversion"
 
-
-class Conversion(Struct, omit_defaults=True, gc=False):
-    """Whether the user typed the code of a message back; the message is known by its id, or by its number."""
-
-    delivered: bool
-    conversion_time: int
-    message_id: str | UnsetType = UNSET
-    to: str | UnsetType = UNSET
+    @property
+    def event(self) -> bytes:
+        """The message of a broker; the number must not be sealed."""
+        return event_of(self.body, requested=bool(self.flags & MESSAGE))
 
 
-class Requested(Struct, omit_defaults=True, gc=False):
-    """A message that was handed to a vendor."""
-
-    message_id: str
-    requested_at: int
-    to: str | UnsetType = UNSET
-    country: str | UnsetType = UNSET
-    carrier: str | UnsetType = UNSET
-    provider: str | UnsetType = UNSET
-    template: str | UnsetType = UNSET
-    sender: str | UnsetType = UNSET
-    channel: str | UnsetType = UNSET
-    session_id: str | UnsetType = UNSET
-    attempt: int | UnsetType = UNSET
-
-
-_CONVERSIONS = msgspec.json.Decoder(Conversion)
-_MESSAGES = msgspec.json.Decoder(Requested)
+_CONVERSIONS = msgspec.json.Decoder(TimedConversion)
+_MESSAGES = msgspec.json.Decoder(TimedMessage)
 
 
 def conversion(message_id: str | None, delivered: bool, conversion_time: int, to: str | None) -> bytes:  # noqa: FBT001 - the wire's own flag
@@ -116,13 +95,13 @@ def requested(message_id: str, requested_at: int, to: str | None, fields: dict[s
     for name, value in given.items():
         if name == "attempt":
             _check_int(name, value)
-            if not 1 <= value <= _MOST_ATTEMPTS:
+            if not 1 <= value <= MAX_ATTEMPT:
                 raise ValueError(f"attempt is 1 for the first send, 2 for the first resend, …, not {value}")
         else:
             _check_text(name, value)
     if "country" in given and not _is_country(given["country"]):
         raise ValueError(f"country is two letters as in ISO 3166, not {given['country']!r}")
-    return _encode(Requested(message_id, requested_at, UNSET if to is None else to, **given))
+    return _encode(TimedMessage(message_id, requested_at, UNSET if to is None else to, **given))
 
 
 def number_in(value: str) -> str | None:
@@ -144,12 +123,12 @@ def number_in(value: str) -> str | None:
     return compact if _is_number(compact) else None
 
 
-def parse(report: Report) -> Conversion | Requested:
+def parse(report: Report) -> TimedConversion | TimedMessage:
     """Return the fields of a report whose number is not sealed."""
     return (_MESSAGES if report.flags & MESSAGE else _CONVERSIONS).decode(report.body)
 
 
-def with_fields(report: Report, fields: Conversion | Requested, *, without: int = 0) -> Report:
+def with_fields(report: Report, fields: TimedConversion | TimedMessage, *, without: int = 0) -> Report:
     """Return the report with other fields, and `without` some of its flags."""
     return Report(report.flags & ~without, _encode(fields))
 
@@ -184,7 +163,7 @@ def check_time(name: str, value: int) -> None:
     """
     if type(value) is not int:
         _check_int(name, value)
-    if not _EARLIEST_MS <= value <= _LATEST_MS:
+    if not _EARLIEST_MS <= value <= LATEST_MS:
         raise ValueError(f"{name} is in milliseconds since 1970, UTC, not {value}")
 
 
@@ -197,4 +176,4 @@ def _check_text(name: str, value: object) -> None:
     if not isinstance(value, str):
         raise TypeError(f"{name} is a text, not {value!r}")
     if not _is_text(value):
-        raise ValueError(f"{name} is at most {_MAX_TEXT} characters on one line, not {value!r}")
+        raise ValueError(f"{name} is at most {MAX_TEXT_CHARS} characters on one line, not {value!r}")

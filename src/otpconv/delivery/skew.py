@@ -3,7 +3,8 @@
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 
-from otpconv.delivery.reports import OWN_CLOCK, Conversion, Report, parse, with_fields
+from otpconv.delivery.reports import OWN_CLOCK, Report, parse, with_fields
+from otpconv.dialects.native.reports import TimedConversion
 
 #: Less is not corrected: Date has whole seconds, and 60 s ahead are allowed everywhere.
 _TOLERATED_MS = 30_000
@@ -42,7 +43,7 @@ class Skew:
         if not self.ms or not report.flags & OWN_CLOCK:
             return report
         fields = parse(report)
-        if isinstance(fields, Conversion):
+        if isinstance(fields, TimedConversion):
             fields.conversion_time += self.ms
         else:
             fields.requested_at += self.ms

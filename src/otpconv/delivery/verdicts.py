@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
 from otpconv.delivery.transport import Fate, Outcome
-from otpconv.dialects.alibaba.wire.caller_codes import CALLER
+from otpconv.dialects.alibaba.wire.codes.callers import CALLERS
+from otpconv.dialects.alibaba.wire.codes.signatures import SIGNATURES
 
 #: Beginnings of gateway codes about the caller: ours, and those that only the vendor's gateway has.
 _CALLER = (
-    *(code.code for code in CALLER),
+    *(error.code for error in (*CALLERS, *SIGNATURES)),
     "Forbidden",
     "IllegalTimestamp",
     "InvalidAccessKeyId",

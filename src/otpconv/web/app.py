@@ -1,6 +1,7 @@
-"""The ASGI application: the RPC endpoint on `/`, and beside it the native API and the pages."""
+"""The ASGI application: the RPC endpoint for requests of dialects, the native API, and the pages."""
 
 import asyncio
+from functools import partial
 from http import HTTPStatus
 
 import msgspec
@@ -11,7 +12,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from otpconv.dialects.alibaba import by_name
+from otpconv.dialects.native.answers import Problem
+from otpconv.dialects.native.reports import CONVERSIONS_PATH, MESSAGES_PATH
+from otpconv.dialects.routing import route
 from otpconv.errors import (
     BadCredentials,
     InvalidRequest,
@@ -24,56 +27,65 @@ from otpconv.errors import (
     Unavailable,
 )
 from otpconv.service.compose import Service
+from otpconv.web.front.application import Respond
 from otpconv.web.front.body import Bodies, has_body
 from otpconv.web.front.failures import FailureLog
 from otpconv.web.front.gate import Gate
 from otpconv.web.front.outgoing import Outgoing
 from otpconv.web.front.pace import Pace
 from otpconv.web.pages import OneTimeLinks, Pages
-from otpconv.web.rpc.endpoint import Respond, RpcEndpoint, new_request_id
+from otpconv.web.rpc.assuming import ASSUME_ROLE, assume_role
+from otpconv.web.rpc.endpoint import RpcEndpoint, new_request_id, request_of
 from otpconv.web.v1.metrics import MetricsEndpoint
 from otpconv.web.v1.native import NativeApi
-from otpconv.web.v1.native_types import Problem
 from otpconv.web.v1.openapi import document
 
-#: Load balancers ask here, by plain HTTP too.
+#: Load balancers call these paths, also by plain HTTP.
 _ALWAYS_OPEN = {"/healthz", "/readyz"}
 
-#: Characters of a path that the log shows.
+#: The log shows this many characters of a path.
 _SHOWN_CHARS = 200
-#: Parameters of a query at most, of all paths but `/`, where the dialect has a bound of its own.
+#: Parameters of a query at most, except in requests of a dialect, which has a bound of its own.
 MAX_QUERY_PARAMETERS = 1_000
-_NO_ROOM = Unavailable("Too many large answers are on their way to clients; try again in a moment.")
+_NO_ROOM = Unavailable("Too many large responses are being sent. Retry in a second.")
 
 
 class App:
-    """The whole web side of a service; knows the requests in progress, so that a stop can wait for them.
+    """The whole web side of a service; see `Application`.
 
-    Attributes:
-        failures: the log of requests that failed.
-        in_progress: requests without an answer yet.
+    Args:
+        service: records reports and answers questions.
+        gate: checks who may call.
+        links: the one-time links that sign people in to the pages.
+        public_url: the URL of this server, without a slash at the end.
     """
 
     def __init__(self, service: Service, gate: Gate, links: OneTimeLinks, public_url: str) -> None:
-        """Take the service, its gate, the links that sign in, and our URL (no slash at the end)."""
         self._bodies = Bodies(gate.peers)
         self._outgoing = Outgoing()
         self._pace = Pace()
         self._gate = gate
         self._public_url = public_url
         self.failures = FailureLog()
-        self._rpc = RpcEndpoint(service, self._bodies, gate, failures=self.failures, public_url=public_url)
+        self._rpc = RpcEndpoint(
+            service,
+            self._bodies,
+            gate,
+            operations={ASSUME_ROLE: partial(assume_role, service, gate)},
+            failures=self.failures,
+            public_url=public_url,
+        )
         self._pages = Pages(service, self._bodies, gate, links=links, app=self, public_url=public_url)
         self._other = self._starlette(service, gate, public_url)
         self._count = service.metrics.requested
         self.in_progress = 0
 
     def stop(self, grace_s: float) -> None:
-        """Wait no longer than `grace_s` for the rest of half-sent requests."""
+        """Wait at most `grace_s` for the rest of half-sent requests."""
         self._bodies.stop(grace_s)
 
     async def close(self) -> None:
-        """End what the pages have started beside this process."""
+        """Stop what the pages have started outside this process."""
         await self._pages.close()
 
     async def idle(self) -> None:
@@ -82,17 +94,15 @@ class App:
             await asyncio.sleep(0.01)
 
     def start(self, scope: Scope, respond: Respond) -> bool:
-        """Answer a request that needs no waiting for its body by `respond`, or return that it is not one.
-
-        It is in progress until whoever responds calls `responded`.
-        """
-        if scope["type"] != "http" or scope["path"] != "/":
+        """Answer a dialect's request without a body by `respond`; return False for any other request."""
+        if scope["type"] != "http":
             return False
-        headers = by_name(scope["headers"])
-        if has_body(headers):
+        request = request_of(scope)
+        dialect = route(request)
+        if dialect is None or has_body(request.fields):
             return False
         self.in_progress += 1
-        self._rpc.start(scope, headers, b"", respond)
+        self._rpc.start(dialect, request, scope, respond)
         return True
 
     def responded(self) -> None:
@@ -105,8 +115,10 @@ class App:
             return
         self.in_progress += 1
         try:
-            if scope["path"] == "/":
-                await self._rpc(scope, receive, send)
+            request = request_of(scope)
+            dialect = route(request)
+            if dialect is not None:
+                await self._rpc(dialect, request, scope, receive, send)
             else:
                 await self._rest(scope, receive, send)
         finally:
@@ -123,7 +135,7 @@ class App:
                 return
         request_id = scope["otpconv.request_id"] = new_request_id()
         if scope["query_string"].count(b"&") > MAX_QUERY_PARAMETERS:
-            refusal = InvalidRequest(f"The query has over {MAX_QUERY_PARAMETERS:,} parameters.")
+            refusal = InvalidRequest(f"The query has over {MAX_QUERY_PARAMETERS:,} parameters. Send fewer.")
             await _problem(refusal, self._public_url)(scope, receive, send)
             return
 
@@ -164,9 +176,9 @@ class App:
 
         app = Starlette(
             routes=[
-                Route("/v1/messages", native.post_messages, methods=["POST"]),
-                Route("/v1/conversions", native.post_conversions, methods=["POST"]),
-                Route("/v1/messages/{message_id:path}", native.get_message, methods=["GET"]),
+                Route(MESSAGES_PATH, native.post_messages, methods=["POST"]),
+                Route(CONVERSIONS_PATH, native.post_conversions, methods=["POST"]),
+                Route(f"{MESSAGES_PATH}/{{message_id:path}}", native.get_message, methods=["GET"]),
                 Route("/v1/rates", native.get_rates, methods=["GET"]),
                 *pages.routes(),
                 Route("/metrics", MetricsEndpoint(service, native.caller).get, methods=["GET"]),
@@ -176,12 +188,12 @@ class App:
             ],
             exception_handlers={OtpconvError: problem, HTTPException: problem, Exception: problem},
         )
-        app.router.redirect_slashes = False  # clients lose bodies and credentials on the way
+        app.router.redirect_slashes = False  # clients lose bodies and credentials at a redirect
         return app
 
 
 def _translated(error: Exception, request: Request, failures: FailureLog) -> OtpconvError:
-    # `request.url` fails for some headers Host.
+    # `request.url` fails for some values of Host.
     what, request_id = (
         f"{request.method} {request.scope['path'][:_SHOWN_CHARS]}",
         request.scope.get("otpconv.request_id", ""),
@@ -193,11 +205,12 @@ def _translated(error: Exception, request: Request, failures: FailureLog) -> Otp
     if isinstance(error, HTTPException):
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             return MethodNotAllowed(
-                f"This path takes {(error.headers or {}).get('Allow', 'another method')}."
+                f"This path does not accept {request.method}."
+                f" Use {(error.headers or {}).get('Allow', 'another method')}."
             )
-        return NotFound("There is nothing at this path; /openapi.json lists the paths.")
+        return NotFound("There is nothing at this path. /openapi.json lists the paths.")
     failures.note(error, what, request_id)
-    return OtpconvError("The request failed for a reason that is in the server's log.")
+    return OtpconvError("The server failed to answer the request. The reason is in its log.")
 
 
 def _problem(error: OtpconvError, public_url: str) -> Response:

@@ -12,7 +12,7 @@ from starlette.types import Message, Scope, Send
 from otpconv.ledger.turns import Caller
 from otpconv.web.front import outgoing
 from otpconv.web.front.outgoing import Outgoing
-from otpconv.web.worker import Workers
+from otpconv.web.front.worker import Workers
 
 START: Message = {"type": "http.response.start", "status": 200, "headers": []}
 PART = 1_000

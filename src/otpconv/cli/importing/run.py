@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, Self
+from typing import BinaryIO, Literal, Self
 
 import msgspec
 from msgspec import Struct
@@ -15,6 +15,7 @@ from otpconv.cli.importing.records import Reader
 from otpconv.cli.importing.rows import Row, csv_rows, ndjson_rows
 from otpconv.cli.importing.sender import Sender
 from otpconv.cli.importing.source import text_of
+from otpconv.dialects.native.reports import CONVERSIONS_PATH, MESSAGES_PATH
 from otpconv.errors import InvalidRequest, Misconfigured
 
 #: Rows and bytes of one batch at most; the server takes 10,000 and 8 MiB.
@@ -183,17 +184,17 @@ class Import:
     def _send(self, batch: _Batch, lines: Lines) -> None:
         done = self._done
         recorded = unchanged = 0
-        for path, reports in (("/v1/messages", batch.messages), ("/v1/conversions", batch.conversions)):
+        for path, reports in ((MESSAGES_PATH, batch.messages), (CONVERSIONS_PATH, batch.conversions)):
             if reports:
-                answer: dict[str, Any] = self._sender.send(path, [body for _, body in reports])
-                recorded += answer["recorded"]
-                unchanged += answer["unchanged"]
-                for ignored in answer.get("ignored", ()):
-                    text = f"{ignored['field']} is ignored: {ignored['message']}"
-                    batch.note(reports[ignored["index"]][0], text)
-                done.ignored += len(answer.get("ignored", ()))
-                for reject in answer["rejected"]:
-                    batch.reject(reports[reject["index"]][0], reject["code"], reject["message"])
+                answer = self._sender.send(path, [body for _, body in reports])
+                recorded += answer.recorded
+                unchanged += answer.unchanged
+                for ignored in answer.ignored:
+                    text = f"{ignored.field} is ignored: {ignored.message}"
+                    batch.note(reports[ignored.index][0], text)
+                done.ignored += len(answer.ignored)
+                for rejected in answer.rejected:
+                    batch.reject(reports[rejected.index][0], rejected.code, rejected.message)
         batch.rejects.sort(key=lambda reject: reject.line)
         done.rejects_bytes = self._rejects.write(batch.rejects)
         if batch.rejects and not done.first_reject:

@@ -1,14 +1,15 @@
 """Sending batches to the native API, repeated while the server can't take them."""
 
 import time
-from typing import Any
 
 import httpx
 import msgspec
 
 from otpconv.cli.client import Client
 from otpconv.cli.terminal import note
-from otpconv.errors import Unavailable
+from otpconv.dialects.native.answers import Recorded
+from otpconv.dialects.native.reports import NDJSON
+from otpconv.errors import Refused, Unavailable
 
 #: Pauses between tries, s: a server that restarts is back long before the last.
 _PAUSES_S = (0.5, 1, 2, 4, 8, 15, 30, 30)
@@ -32,7 +33,7 @@ class Sender:
         self._client = client
         self._reached = False
 
-    def send(self, path: str, items: list[bytes]) -> Any:  # noqa: ANN401 - JSON is anything
+    def send(self, path: str, items: list[bytes]) -> Recorded:
         """Return the server's answer, once it has made the items durable.
 
         Raises:
@@ -43,7 +44,7 @@ class Sender:
             "POST",
             f"{self._client.endpoint}{path}",
             content=b"\n".join(items),
-            headers={"content-type": "application/x-ndjson"},
+            headers={"content-type": NDJSON},
         )
         auth = (self._client.access_key_id, self._client.access_key_secret)
         reason = ""
@@ -58,12 +59,18 @@ class Sender:
                 continue
             self._reached = True
             if response.status_code not in _TRY_AGAIN:
-                return self._client.fields(response)
+                return self._recorded(response)
             asked = response.headers.get("retry-after", "")
             asked_s = float(asked) if asked.isdecimal() else 0.0
             reason = _reason(response)
             self._wait(max(pause_s, min(asked_s, _LONGEST_PAUSE_S)), reason)
         raise Unavailable(f"{self._client.endpoint} does not recover: {reason}. Fix it, then run this again")
+
+    def _recorded(self, response: httpx.Response) -> Recorded:
+        try:
+            return msgspec.convert(self._client.fields(response), Recorded)
+        except msgspec.ValidationError:
+            raise Refused(f"{self._client.endpoint} does not answer as otpconv does") from None
 
     @staticmethod
     def _wait(pause_s: float, reason: str) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 from otpconv.delivery.brokers.address import Address, parse_address
 from otpconv.delivery.brokers.publisher import ROOM, Publisher, outcome_of, publisher_of
-from otpconv.delivery.event import event_of
 from otpconv.delivery.reports import Report
 from otpconv.delivery.transport import Fate, Outcome, Transport
 
@@ -50,7 +49,7 @@ class _BrokerTransport:
         self._used_s = 0.0
 
     def send(self, reports: Sequence[Report]) -> list[Outcome]:
-        return self._runner.run(self._send([event_of(report) for report in reports]))
+        return self._runner.run(self._send([report.event for report in reports]))
 
     def close(self) -> None:
         self._runner.run(self._drop())

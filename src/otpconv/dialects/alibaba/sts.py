@@ -1,7 +1,7 @@
-"""AssumeRole of the Security Token Service: what is asked for, and how it is answered.
+"""AssumeRole of the Security Token Service: reads the call and writes the response.
 
-Source: "AssumeRole", Security Token Service 2015-04-01, Alibaba Cloud documentation; where it shows two forms
-of an ARN, the one of `GetCallerIdentity` is taken.
+Source: "AssumeRole", Security Token Service 2015-04-01, Alibaba Cloud documentation. Where it shows two forms
+of an ARN, this module uses the one of `GetCallerIdentity`.
 """
 
 import re
@@ -12,7 +12,8 @@ from msgspec import Struct
 from otpconv.dialects.alibaba.wire.call import Call
 from otpconv.dialects.alibaba.wire.operations import DURATION_SECONDS, ROLE_ARN, ROLE_SESSION_NAME, Parameter
 from otpconv.dialects.alibaba.wire.refusal import GatewayError, missing
-from otpconv.dialects.alibaba.wire.response import Answer, answer
+from otpconv.dialects.alibaba.wire.response import encode_response
+from otpconv.dialects.dialect import HttpResponse
 
 _ROLE_ARN = re.compile(ROLE_ARN.pattern)
 _SESSION_NAME = re.compile(ROLE_SESSION_NAME.pattern)
@@ -20,13 +21,13 @@ _SECONDS = re.compile(DURATION_SECONDS.pattern)
 
 
 class RoleRequest(Struct, frozen=True):
-    """What a call of AssumeRole asks for.
+    """The parameters of a call of AssumeRole.
 
     Attributes:
         account: the number of the account that has the role.
         role: the name of the role, as the caller writes it.
-        session_name: what the caller names the session.
-        duration_s: how long the credentials shall be good for; None for the usual time.
+        session_name: the caller's name for the session.
+        duration_s: how long the credentials are valid, s; None for the default.
         policy: a policy as JSON that restricts the session; empty for none.
     """
 
@@ -38,7 +39,7 @@ class RoleRequest(Struct, frozen=True):
 
 
 def role_request(call: Call) -> RoleRequest:
-    """Return what a call of AssumeRole asks for.
+    """Return the parameters of a call of AssumeRole.
 
     Raises:
         GatewayError: a parameter is missing or malformed.
@@ -58,15 +59,15 @@ def role_request(call: Call) -> RoleRequest:
 
 
 def parse_role_arn(text: str) -> tuple[int, str]:
-    """Return the number of the account and the name of the role, as it is written, of `acs:ram::1:role/name`.
+    """Return the account number and the role name, as written, of an ARN such as `acs:ram::1:role/name`.
 
     Raises:
-        GatewayError: it is no ARN of a role.
+        GatewayError: the text is not an ARN of a role.
     """
-    found = _ROLE_ARN.fullmatch(text)
-    if found is None:
+    match = _ROLE_ARN.fullmatch(text)
+    if match is None:
         raise _wrong(ROLE_ARN)
-    return int(found[1]), found[2]
+    return int(match[1]), match[2]
 
 
 def _wrong(parameter: Parameter) -> GatewayError:
@@ -83,18 +84,18 @@ def assumed(
     expires_at: int,
     arn: str,
     assumed_role_id: str,
-) -> Answer:
-    """Return the answer with the temporary credentials.
+) -> HttpResponse:
+    """Return the response with the temporary credentials.
 
     Args:
-        call: of AssumeRole.
-        request_id: the same as in the log.
-        access_key_id: of the credentials.
-        secret: of the credentials.
-        security_token: of the credentials.
-        expires_at: when they expire, ms; a whole second, for clients read no fractions.
-        arn: of the session.
-        assumed_role_id: of the session.
+        call: the call of AssumeRole.
+        request_id: the id of the request in the log.
+        access_key_id: the AccessKeyId of the credentials.
+        secret: the AccessKeySecret of the credentials.
+        security_token: the token of the credentials.
+        expires_at: when they expire, ms UTC; a whole second, since clients can't read fractions.
+        arn: the ARN of the session.
+        assumed_role_id: the id of the session.
     """
     expiration = datetime.fromtimestamp(expires_at // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     members: dict[str, object] = {
@@ -107,4 +108,4 @@ def assumed(
             "Expiration": expiration,
         },
     }
-    return answer(200, members, request_id, root="AssumeRoleResponse", xml=call.xml)
+    return encode_response(200, members, request_id, root="AssumeRoleResponse", xml=call.xml)

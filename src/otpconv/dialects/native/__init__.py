@@ -1,1 +1,5 @@
-"""The native wire."""
+"""Our own wire, defined once for the server, the reporter, `otpconv consume` and the command line.
+
+`fields.py` has the type of each field, `reports.py` the objects that are sent, `events.py` the same objects
+as messages of a broker, `answers.py` the answers, and `batches.py` reads the body of a call.
+"""

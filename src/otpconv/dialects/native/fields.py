@@ -1,6 +1,6 @@
-"""The fields of a report as JSON: their bounds, and errors about them in words.
+"""The fields of a report as JSON: their bounds, and readable errors about them.
 
-The native API and the messages of brokers have the same fields.
+The native API, the messages of brokers and the reporter have the same fields.
 """
 
 import re
@@ -17,7 +17,7 @@ _MESSAGE_ID = f"^{MESSAGE_ID_PATTERN}{_END}"
 _TEXT = rf"^[^\x00-\x1f\x7f]*{_END}"
 _VALUE = rf"^(?!{re.escape(OTHER)}$)[^\x00-\x1f\x7f]*{_END}"
 _COUNTRY = f"^[A-Za-z]{{2}}{_END}"
-#: What msgspec says a text must match, and the same in words.
+#: What msgspec says that a text must match -> the same in words.
 _WORDS = {
     f"`str` matching regex {pattern!r}": words
     for pattern, words in (
@@ -27,8 +27,12 @@ _WORDS = {
         (_COUNTRY, "two letters, as in ISO 3166"),
     )
 }
-#: The latest time a report can name, ms: the end of the year 9998. What is in the future is refused later.
-_LATEST_MS = 253_370_764_800_000
+#: The latest time that a report can have, ms UTC: the end of the year 9998. The future is refused later.
+LATEST_MS = 253_370_764_800_000
+#: Characters of a text at most. The name of a template or a provider is a name, not a text.
+MAX_TEXT_CHARS = 128
+#: The highest number of an attempt to send a code.
+MAX_ATTEMPT = 1000
 
 MessageId = Annotated[
     str,
@@ -38,7 +42,7 @@ MessageId = Annotated[
         examples=["1008030300"],
     ),
 ]
-# Without a bound of its own: what is no number costs a message its number, not its place in the rates.
+# Without a bound: a message whose `to` is not a number counts, without its number.
 Number = Annotated[
     str,
     Meta(
@@ -47,18 +51,18 @@ Number = Annotated[
     ),
 ]
 Time = Annotated[
-    int, Meta(ge=0, le=_LATEST_MS, description="Milliseconds since 1970, UTC", examples=[1767225600000])
+    int, Meta(ge=0, le=LATEST_MS, description="Milliseconds since 1970, UTC", examples=[1767225600000])
 ]
-Text = Annotated[str, Meta(max_length=128, pattern=_TEXT)]
+Text = Annotated[str, Meta(max_length=MAX_TEXT_CHARS, pattern=_TEXT)]
 #: A value of a dimension.
-Value = Annotated[str, Meta(max_length=128, pattern=_VALUE)]
+Value = Annotated[str, Meta(max_length=MAX_TEXT_CHARS, pattern=_VALUE)]
 Channel = Annotated[str, Meta(max_length=32, pattern=_VALUE)]
 Country = Annotated[str, Meta(pattern=_COUNTRY, description="ISO 3166 alpha-2")]
-Attempt = Annotated[int, Meta(ge=1, le=1000, description="1 = first send, 2 = first resend")]
+Attempt = Annotated[int, Meta(ge=1, le=MAX_ATTEMPT, description="1 = first send, 2 = first resend")]
 
 
 def in_words(error: msgspec.MsgspecError | UnicodeDecodeError) -> str:
-    """Return what an error of decoding says, on one line and without regular expressions."""
+    """Return the text of a decoding error, on one line and without regular expressions."""
     text = " ".join(str(error).split())
     for expression, words in _WORDS.items():
         text = text.replace(expression, words)

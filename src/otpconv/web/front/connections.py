@@ -1,10 +1,10 @@
-"""How many connections one client address may have, so that others find a place.
+"""Limits the connections of one client address, so that other clients can connect.
 
-A connection that sends nothing costs its client nothing, and never reaches our code: granian accepts it, and
-reads its socket. But its descriptor is this process's own. So one look through the descriptors counts the
-connections of each address, and those that are too many are shut down; granian then closes them.
+A connection that sends nothing costs its client nothing and never reaches our code: granian accepts it and
+reads its socket. But its file descriptor belongs to this process. So this module goes through the
+descriptors, counts the connections of each address, and shuts down the excess ones; granian then closes them.
 
-The networks of trusted proxies are left alone: theirs are the connections of many clients.
+The networks of trusted proxies have no limit: their connections are of many clients.
 """
 
 import contextlib
@@ -23,28 +23,28 @@ from prometheus_client.registry import Collector
 
 from otpconv.web.front.peer import Network
 
-#: One address, or one /64 network of IPv6, may have one in so many of all connections: 2,048 of 8,192.
+#: One address, or one /64 network of IPv6, may have a 1/SHARE of all connections: 2,048 of 8,192.
 SHARE = 4
-#: Where more than this part of all connections is taken, the addresses with the most give some up.
+#: When more than this share of all connections is taken, the addresses with the most lose some.
 CROWDED = 0.75
-#: How often it is looked, s. For so long an address can keep others out.
+#: How often the connections are counted, s. An address can keep others out for this long.
 LOOK_EVERY_S = 0.25
-#: How often it is logged that connections were closed, s.
+#: How often closed connections are logged, s.
 LOG_EVERY_S = 10.0
 
-# Where Linux has, in `struct tcp_info`, the ms since the last data came, and how many bytes came in all.
+# The place in Linux' `struct tcp_info` of the ms since the last data came, and of the bytes received in all.
 _LAST_RECEIVED = struct.Struct("<52xI76xQ")
 _IPV6_NETWORK_BITS = 64
 
 _log = logging.getLogger(__name__)
 
 
-class Connections(Collector):
-    """Counts the connections of each address, and closes those that are too many.
+class ConnectionLimit(Collector):
+    """Counts the connections of each address, and closes the excess ones.
 
     Args:
-        port: where this server listens.
-        most: connections there can be.
+        port: the port of this server.
+        most: the most connections that all addresses can have.
         trusted: the networks of trusted proxies.
     """
 
@@ -57,34 +57,34 @@ class Connections(Collector):
         self._logged_at = -LOG_EVERY_S
 
     def look(self) -> None:
-        """Close what is too much; to be called every `LOOK_EVERY_S`, beside the event loop."""
-        # /dev/fd is there on every Unix. Mostly that is all there is to do.
-        names = os.listdir("/dev/fd")  # noqa: PTH208 - thousands of names, and no need of paths
+        """Close excess connections. Call it every `LOOK_EVERY_S`, outside the event loop."""
+        # /dev/fd exists on every Unix. Usually there is nothing more to do.
+        names = os.listdir("/dev/fd")  # noqa: PTH208 - thousands of names, and paths are not needed
         if len(names) <= self._share:
             return
-        of: dict[str, list[int]] = {}
+        by_address: dict[str, list[int]] = {}
         for name in names:
             descriptor = int(name)
             address = self._peer(descriptor)
             if address is not None:
-                of.setdefault(address, []).append(descriptor)
-        trusted = {address for address in of if self._is_trusted(address)}
-        counts = [len(found) for address, found in of.items() if address not in trusted]
-        level = self._level(counts, sum(len(of[address]) for address in trusted))
-        for address, descriptors in of.items():
+                by_address.setdefault(address, []).append(descriptor)
+        trusted = {address for address in by_address if self._is_trusted(address)}
+        counts = [len(found) for address, found in by_address.items() if address not in trusted]
+        level = self._level(counts, sum(len(by_address[address]) for address in trusted))
+        for address, descriptors in by_address.items():
             if len(descriptors) > level and address not in trusted:
                 self._close(address, descriptors, level)
 
     def collect(self) -> list[Metric]:  # type: ignore[explicit-override]
-        """Tell Prometheus how many connections were closed."""
+        """Return the metric of closed connections."""
         closed = CounterMetricFamily(
-            "otpconv_connections_closed", "Connections closed since their address had too many."
+            "otpconv_connections_closed", "Connections closed because their address had too many."
         )
         closed.add_metric((), self._closed)
         return [closed]
 
     def _peer(self, descriptor: int) -> str | None:
-        """Return whose connection to this server a descriptor is; None when it is none."""
+        """Return the address of the client of a descriptor; None if it is not a connection to this server."""
         try:
             with _borrowed(descriptor) as connection:
                 own, name = connection.getsockname(), connection.getpeername()
@@ -96,11 +96,11 @@ class Connections(Collector):
         """Return how many connections an address may keep.
 
         Args:
-            counts: of each address that is not trusted.
-            trusted: connections of those that are.
+            counts: the connections of each address that is not trusted.
+            trusted: the connections of all trusted addresses.
         """
         room = int(CROWDED * self._most) - trusted
-        # The most at which all together have room.
+        # The highest level at which all connections together have room.
         low, high = 1, self._share
         while low < high:
             middle = (low + high + 1) // 2
@@ -111,7 +111,7 @@ class Connections(Collector):
         return low
 
     def _close(self, address: str, descriptors: list[int], allowed: int) -> None:
-        """Shut down the connections of an address that were silent the longest."""
+        """Shut down the connections of an address that were silent for the longest time."""
         silent = sorted(descriptors, key=_silence, reverse=True)
         closed = sum(self._shut(descriptor, address) for descriptor in silent[: len(silent) - allowed])
         self._closed += closed
@@ -119,7 +119,7 @@ class Connections(Collector):
         if closed and now - self._logged_at >= LOG_EVERY_S:
             self._logged_at = now
             _log.warning(
-                "%s had %d connections: %d were closed. If it is a proxy, name it in trusted_proxies; if it"
+                "%s had %d connections: %d were closed. If it is a proxy, add it to trusted_proxies; if it"
                 " is an attack, see docs/how-to/operate.md",
                 address,
                 len(descriptors),
@@ -127,7 +127,7 @@ class Connections(Collector):
             )
 
     def _shut(self, descriptor: int, address: str) -> bool:
-        # A copy: the number may belong to another connection by now, and to a third one a moment later.
+        # A copy: the descriptor may belong to another connection by now, and to a third one a moment later.
         try:
             copy = socket.socket(fileno=os.dup(descriptor))
         except OSError:
@@ -147,8 +147,8 @@ class Connections(Collector):
 
 @contextmanager
 def _borrowed(descriptor: int) -> Iterator[socket.socket]:
-    """Give a descriptor as a socket, and leave it open; raises OSError where it is no socket."""
-    # With all three given, the system is not asked for them.
+    """Return a descriptor as a socket and leave it open; raises OSError if it is not a socket."""
+    # With all three given, Python does not query them.
     borrowed = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, descriptor)
     try:
         yield borrowed
@@ -157,7 +157,7 @@ def _borrowed(descriptor: int) -> Iterator[socket.socket]:
 
 
 def _address(text: str) -> str:
-    """Return what counts as one address: IPv4, also as a socket for both families shows it, or a /64."""
+    """Return the unit that is limited: an IPv4 address, or a /64 network of IPv6."""
     text = text.removeprefix("::ffff:").partition("%")[0]
     if ":" not in text:
         return text
@@ -166,7 +166,7 @@ def _address(text: str) -> str:
 
 
 def _silence(descriptor: int) -> tuple[bool, int]:
-    """Return, to sort by, whether nothing ever came on a connection, and for how long nothing has, ms."""
+    """Return a sort key: whether a connection never received anything, and for how long it has not, ms."""
     if sys.platform != "linux":
         return False, 0
     try:

@@ -1,8 +1,8 @@
-"""What every door asks, in the same order: HTTPS, failed log-ins, who calls, may they, how often.
+"""The checks of every entry point, in order: HTTPS, failed logins, credentials, permission, rate limits.
 
-The doors are the RPC endpoint with its STS calls, the native API, `/metrics`, and the pages. `Gate.check`
-comes before the credentials are looked at, `Gate.admit` as soon as they are proven. What a request asks for
-is checked after that.
+The entry points are the RPC endpoint, the native API, `/metrics` and the pages. They call `Gate.check` before
+they look at the credentials, and `Gate.admit` as soon as the credentials are verified. The parameters of a
+request are checked after that.
 """
 
 from starlette.types import Scope
@@ -16,24 +16,19 @@ from otpconv.errors import AccessDenied, BadCredentials, NeedsTls, Refused, Thro
 from otpconv.web.front.context import context_of
 from otpconv.web.front.peer import Peers
 
-#: Refusals of credentials that a dialect has codes of its own for.
-_CREDENTIALS = (
-    "SignatureDoesNotMatch",
-    "IncompleteSignature",
-    "InvalidSecurityToken",
-    "MissingSecurityToken",
-)
-
 
 class Gate:
-    """Stands at every door; one for the whole process, since it counts.
+    """Checks requests; there is one per process, since it counts them.
+
+    Args:
+        settings: the limits, the trusted proxies, and whether HTTPS is required.
+        audit: records refusals.
 
     Attributes:
-        peers: tells where a request came from.
+        peers: finds out where a request came from.
     """
 
     def __init__(self, settings: Settings, audit: AuditLog) -> None:
-        """Take the settings and where refusals are recorded."""
         self.peers = Peers(settings.trusted_networks())
         account, key, action, failed = settings.limits()
         self._limited = any(limit is not None for limit in (account, key, action))
@@ -44,21 +39,21 @@ class Gate:
         self._audit = audit
 
     def require_tls(self, scope: Scope) -> None:
-        """Refuse plain HTTP where the settings say so.
+        """Refuse plain HTTP if the settings say so.
 
         Raises:
             NeedsTls: the client did not speak HTTPS.
         """
         if self._require_tls and not self.peers.of(scope).secure:
-            raise NeedsTls("This server is called by HTTPS only; use an https:// URL.")
+            raise NeedsTls("This server only accepts HTTPS. Use an https:// URL.")
 
     def check(self, scope: Scope, now: int) -> None:
-        """Refuse a source whose log-ins keep failing, before its credentials are looked at.
+        """Refuse an address with too many failed logins, before its credentials are looked at.
 
         Raises:
-            Throttled: it has to wait.
+            Throttled: the address has to wait.
         """
-        # Mostly nobody's log-ins fail, and nobody has to be found out.
+        # Usually no login fails, and the address does not have to be found out.
         if not self._failing or self._failed is None:
             return
         if self._failed.idle(now):
@@ -67,39 +62,40 @@ class Gate:
             wait_ms = self._failed.check(self.peers.of(scope).source_ip, now)
             if wait_ms:
                 raise Throttled(
-                    "Too many log-ins of this address failed; correct the access key, and wait.",
+                    "Too many failed logins from this address. Fix the key and retry after"
+                    f" {-(-wait_ms // 1000)} s.",
                     wait_ms=wait_ms,
                     by_failures=True,
                 )
 
     def failed(self, scope: Scope, now: int) -> None:
-        """Count a log-in that failed."""
+        """Count a failed login."""
         if self._failed is not None:
             self._failing = True
             self._failed.failed(self.peers.of(scope).source_ip, now)
 
     def admit(self, key: AccessKey, action: str, scope: Scope, now: int, resource: str = "*") -> None:
-        """Let the holder of a proven key make a call: ask the policies first, then count it against limits.
+        """Check that the policies allow a call, then count it against the rate limits.
 
-        A call that is denied takes nothing from the limits of those who may.
+        A denied call does not use up the limits of callers who are allowed.
 
         Args:
-            key: whose holder was proven.
-            action: what is called, e.g. `dysms:SmsConversion`.
-            scope: of the request.
-            now: ms.
-            resource: what it is to be done to.
+            key: the verified key of the caller.
+            action: the action of the call, e.g. `dysms:SmsConversion`.
+            scope: the scope of the request.
+            now: the current time, ms UTC.
+            resource: what the action is done to.
 
         Raises:
-            AccessDenied: no policy allows the action, or one denies it; nothing was counted.
-            Throttled: the caller is over a limit; nothing was counted.
+            AccessDenied: no policy allows the action, or one denies it. Nothing was counted.
+            Throttled: the caller is over a limit. Nothing was counted.
         """
         self.authorize(key, action, scope, now, resource)
         if self._limited:
             self._take(key, action, now)
 
     def authorize(self, key: AccessKey, action: str, scope: Scope, now: int, resource: str = "*") -> None:
-        """Ask the policies alone, e.g. to tell beforehand whether a call would be denied.
+        """Check the policies only, e.g. to know in advance whether a call would be denied.
 
         Raises:
             AccessDenied: no policy allows the action, or one denies it.
@@ -109,12 +105,12 @@ class Gate:
     def _take(self, key: AccessKey, action: str, now: int) -> None:
         wait_ms = self._throttle.take(key.account, key.holder, action, now)
         if wait_ms:
-            raise Throttled("This call is over a limit that the server's operator has set.", wait_ms=wait_ms)
+            raise over_limit(wait_ms)
 
     def refused(
         self, error: Exception, scope: Scope, *, who: str = "", what: str = "", request_id: str = ""
     ) -> None:
-        """Record a refusal of authentication or authorization; other errors are none of the audit's."""
+        """Record a refusal of authentication or authorization; ignores other errors."""
         if not isinstance(error, Refused) or not _is_audited(error):
             return
         denied = error if isinstance(error, AccessDenied) else None
@@ -129,11 +125,18 @@ class Gate:
         )
 
     def settle(self) -> None:
-        """Write what the audit has only counted so far."""
+        """Write the refusals that the audit has only counted so far."""
         self._audit.settle()
+
+
+def over_limit(wait_ms: int) -> Throttled:
+    """Return the error of a caller who is over a rate limit and has to wait `wait_ms`."""
+    return Throttled(
+        f"This call is over a rate limit of this server. Retry it after {wait_ms} ms.", wait_ms=wait_ms
+    )
 
 
 def _is_audited(error: Refused) -> bool:
     if isinstance(error, Throttled):
         return error.by_failures
-    return isinstance(error, (BadCredentials, AccessDenied)) or error.code.startswith(_CREDENTIALS)
+    return isinstance(error, (BadCredentials, AccessDenied))

@@ -203,14 +203,14 @@ def is_exposed(settings: Settings) -> bool:
         return True
 
 
-class Expiry(Collector):
-    """Tells machines when the certificate that is served expires."""
+class CertificateExpiry(Collector):
+    """The metric of when the served certificate expires."""
 
     def __init__(self, tls: Tls) -> None:
         self._tls = tls
 
     def collect(self) -> Iterator[Metric]:  # type: ignore[explicit-override]
-        """Tell it in seconds since the Unix epoch, as Prometheus has times."""
+        """Return the time in seconds since the Unix epoch, as usual in Prometheus."""
         yield GaugeMetricFamily(
             "otpconv_tls_certificate_expires_timestamp_seconds",
             "When the certificate that is served to new connections expires, Unix time.",

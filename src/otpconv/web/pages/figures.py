@@ -10,12 +10,12 @@ _SPACE = "\N{NO-BREAK SPACE}"
 _SECOND_MS, _MINUTE_MS, _HOUR_MS = 1000, 60_000, 3_600_000
 
 
-def percent(share: float | None) -> str:
+def format_percent(share: float | None) -> str:
     """Write a share, 0 to 1, as a percentage."""
     return _NOTHING if share is None else f"{share * 100:.1f}{_SPACE}%"
 
 
-def points(change: float | None) -> str:
+def format_points(change: float | None) -> str:
     """Write a difference of two shares as percentage points, with its sign."""
     if change is None:
         return _NOTHING
@@ -23,27 +23,27 @@ def points(change: float | None) -> str:
     return written if written == "0.0" else f"{'+' if change > 0 else _MINUS}{written}"
 
 
-def count(number: int) -> str:
+def format_count(number: int) -> str:
     """Write a number with its thousands apart."""
     return f"{number:,}"
 
 
-def moment(time: int) -> str:
+def format_moment(time: int) -> str:
     """Write a time, ms, to the minute, UTC."""
     return datetime.fromtimestamp(time / 1000, UTC).strftime("%-d %b %H:%M")
 
 
-def instant(time: int) -> str:
+def format_instant(time: int) -> str:
     """Write a time, ms, to the millisecond, UTC."""
     return datetime.fromtimestamp(time / 1000, UTC).isoformat(sep=" ", timespec="milliseconds")[:-6]
 
 
-def machine(time: int) -> str:
+def format_machine(time: int) -> str:
     """Write a time, ms, for the attribute `datetime` and for fields, UTC."""
     return datetime.fromtimestamp(time / 1000, UTC).strftime("%Y-%m-%dT%H:%MZ")
 
 
-def duration(length_ms: int) -> str:
+def format_duration(length_ms: int) -> str:
     """Write how long something took, ms."""
     if length_ms < _MINUTE_MS:
         return f"{length_ms / _SECOND_MS:.1f}{_SPACE}s"
@@ -52,16 +52,24 @@ def duration(length_ms: int) -> str:
     return f"{length_ms / _HOUR_MS:.1f}{_SPACE}h"
 
 
-def value(text: str) -> str:
+def format_value(text: str) -> str:
     """Write the value of a dimension."""
     return text or "unknown"
 
 
-def group(values: tuple[str, ...]) -> str:
+def format_group(values: tuple[str, ...]) -> str:
     """Write the values of a group."""
-    return " · ".join(map(value, values))
+    return " · ".join(map(format_value, values))
 
 
 FILTERS: Final[dict[str, Callable[[Any], str]]] = {
-    each.__name__: each for each in (percent, points, count, moment, instant, machine, duration, value, group)
+    "percent": format_percent,
+    "points": format_points,
+    "count": format_count,
+    "moment": format_moment,
+    "instant": format_instant,
+    "machine": format_machine,
+    "duration": format_duration,
+    "value": format_value,
+    "group": format_group,
 }

@@ -1,32 +1,39 @@
-"""AssumeRole at the RPC endpoint: a role and a caller who may assume it, against temporary credentials."""
+"""AssumeRole at the RPC endpoint: returns temporary credentials to a caller who may assume the role."""
+
+from typing import Final
 
 from starlette.types import Scope
 
 from otpconv.access.keys import AccessKey, Role
 from otpconv.access.policies.document import parse_document
 from otpconv.access.tokens import MAX_POLICY_CHARS, assumed_role_arn, role_arn
-from otpconv.dialects.alibaba import Answer, Call, GatewayError, RoleRequest, assumed, role_request
+from otpconv.dialects import alibaba
+from otpconv.dialects.alibaba import Call, GatewayError, RoleRequest
+from otpconv.dialects.dialect import HttpResponse
 from otpconv.errors import InvalidRequest, NotFound
 from otpconv.service.compose import Service
 from otpconv.web.front.gate import Gate
 
+#: The action that a policy must allow.
+ASSUME_ROLE: Final = "sts:AssumeRole"
+
 
 def assume_role(
     service: Service, gate: Gate, call: Call, key: AccessKey, *, scope: Scope, request_id: str, now: int
-) -> Answer:
-    """Return the answer to a call of AssumeRole whose caller is proven.
+) -> HttpResponse:
+    """Return the response to a verified call of AssumeRole.
 
-    The answer must not go out before the call's nonce is on the disk: see `NonceLog.sync`.
+    It must not be sent before the nonce of the call is on the disk: see `NonceLog.sync`.
 
     Raises:
         GatewayError: a parameter is missing or malformed, or there is no such role.
         AccessDenied: the caller may not assume the role.
         Throttled: the caller is over a limit.
     """
-    wanted = role_request(call)
+    wanted = alibaba.role_request(call)
     role = _role(service, key, wanted)
-    # Policies name a role as it was made. Who may not assume roles is not told which there are.
-    gate.admit(key, call.permission, scope, now, role_arn(wanted.account, role.name if role else wanted.role))
+    # Policies spell a role as it was created. A caller who may not assume roles can't find out which exist.
+    gate.admit(key, ASSUME_ROLE, scope, now, role_arn(wanted.account, role.name if role else wanted.role))
     if role is None:
         raise GatewayError("EntityNotExist.Role", "See: otpconv roles list")
     _check_policy(wanted.policy)
@@ -40,7 +47,7 @@ def assume_role(
         )
     except InvalidRequest as error:
         raise GatewayError("InvalidParameter.DurationSeconds", error.text) from None
-    return assumed(
+    return alibaba.assumed(
         call,
         request_id,
         access_key_id=credentials.access_key_id,
@@ -48,13 +55,13 @@ def assume_role(
         security_token=credentials.security_token,
         expires_at=credentials.expires_at,
         arn=assumed_role_arn(role.account, role.name, wanted.session_name),
-        # When it was made tells a role from one of the same name that was there before.
+        # The time of creation tells a role from an earlier one of the same name.
         assumed_role_id=f"{role.created_at}:{wanted.session_name}",
     )
 
 
 def _role(service: Service, key: AccessKey, wanted: RoleRequest) -> Role | None:
-    # To another account it is as if the role were not there.
+    # The role of another account is treated as missing.
     if wanted.account != key.account:
         return None
     try:

@@ -1,123 +1,152 @@
-"""The RPC endpoint: the whole way of an SDK's report, from bytes to acknowledgement, on one page."""
+"""The RPC endpoint: a signed call of any dialect, from bytes to acknowledgement, on one page."""
 
 import uuid
 from asyncio import Future, get_running_loop
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
 from itertools import count
+from typing import Any, Protocol
 
+from msgspec import structs
 from starlette.types import Receive, Scope, Send
 
 from otpconv.access.keys import AccessKey
-from otpconv.dialects.alibaba import (
-    ASSUME_ROLE,
-    Answer,
-    Call,
-    Fields,
-    answers_xml,
-    by_name,
-    failure,
-    preflight,
-    read,
-    report,
-    success,
-)
-from otpconv.errors import OtpconvError, Refused, UnknownAccessKey
+from otpconv.dialects.dialect import Dialect, HttpRequest, HttpResponse, SignedCall, by_name
+from otpconv.errors import OtpconvError, Refused, SignatureMismatch, UnknownAccessKey
 from otpconv.ledger.intake import Outcome
 from otpconv.service.compose import Service
 from otpconv.storage.contract import Entry
+from otpconv.web.front.application import Respond
 from otpconv.web.front.body import Bodies
 from otpconv.web.front.failures import FailureLog
 from otpconv.web.front.gate import Gate
-from otpconv.web.rpc.assuming import assume_role
 
 #: The first 24 characters of a version 4 UUID, with their dashes.
 _PROCESS = str(uuid.uuid4()).upper()[:24]
 _REQUESTS = count(1)
 
 
-#: What takes an answer, once, now or later.
-Respond = Callable[[Answer], None]
+class OtherOperation(Protocol):
+    """An operation that does not report."""
+
+    def __call__(
+        self,
+        call: Any,  # noqa: ANN401 - of one dialect
+        key: AccessKey,
+        *,
+        scope: Scope,
+        request_id: str,
+        now: int,
+    ) -> HttpResponse:
+        """Return the response to a verified call at the time `now` (ms UTC).
+
+        Raises:
+            Refused: the call is refused.
+        """
 
 
 class RpcEndpoint:
-    """The ASGI application of `/`."""
+    """Answers the requests that belong to a dialect.
+
+    Args:
+        service: records reports and knows the keys.
+        bodies: reads the bodies of requests.
+        gate: checks and records who may call.
+        operations: by the permission they need, the operations that do not report.
+        failures: the log of failed requests.
+        public_url: the URL that error responses link to.
+    """
 
     def __init__(
-        self, service: Service, bodies: Bodies, gate: Gate, *, failures: FailureLog, public_url: str
+        self,
+        service: Service,
+        bodies: Bodies,
+        gate: Gate,
+        *,
+        operations: Mapping[str, OtherOperation],
+        failures: FailureLog,
+        public_url: str,
     ) -> None:
-        """Take where reports go, the reader of bodies, the gate, the log, and the URL of errors' links."""
         self._failures = failures
         self._service = service
         self._bodies = bodies
         self._gate = gate
+        self._operations = operations
         self._public_url = public_url
         self._count = service.metrics.requested
-        self._assume = partial(assume_role, service, gate)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(
+        self, dialect: Dialect[Any], request: HttpRequest, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         """Answer one request, with or without a body."""
-        answered: Future[Answer] = get_running_loop().create_future()
-        headers = by_name(scope["headers"])
+        answered: Future[HttpResponse] = get_running_loop().create_future()
         try:
             async with self._bodies.read(scope, receive) as body:
-                self.start(scope, headers, body, answered.set_result)
+                self.start(dialect, structs.replace(request, body=body), scope, answered.set_result)
         except OtpconvError as error:
-            xml = answers_xml(scope["query_string"], headers, b"")
-            answered.set_result(self._failure(error, new_request_id(), headers, xml=xml))
-        answer = await answered
-        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-        await send({"type": "http.response.body", "body": answer.body})
+            answered.set_result(self._failure(dialect, error, new_request_id(), request))
+        response = await answered
+        await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
+        await send({"type": "http.response.body", "body": response.body})
 
-    def start(self, scope: Scope, headers: Fields, body: bytes, respond: Respond) -> None:
-        """Read a request and hand its report on; `respond` has the answer when the report is durable."""
+    def start(self, dialect: Dialect[Any], request: HttpRequest, scope: Scope, respond: Respond) -> None:
+        """Read a request and hand its reports in; calls `respond` when they are durable."""
         request_id = new_request_id()
-        call: Call | None = None
+        call: SignedCall | None = None
+        permission = ""
         try:
-            if scope["method"] == "OPTIONS":
-                respond(preflight())
+            if request.method == "OPTIONS":
+                respond(dialect.preflight())
                 return
             self._gate.require_tls(scope)
-            call = read(scope["method"], scope["query_string"], headers, body)
-            key, nonce, now = self._caller(call, scope)
-            if (call.version, call.action) == ASSUME_ROLE:
-                answer = self._assume(call, key, scope=scope, request_id=request_id, now=now)
-                self._hand_out(answer, call, request_id, headers, respond)
+            call = dialect.read(request)
+            permission = call.permission
+            key, nonce, now = self._caller(dialect, call, scope)
+            operation = self._operations.get(permission)
+            if operation is not None:
+                response = operation(call, key, scope=scope, request_id=request_id, now=now)
+                self._when_synced(
+                    lambda: self._succeed(permission, response, respond),
+                    lambda error: respond(self._failure(dialect, error, request_id, request, call)),
+                )
                 return
-            entry = self._entry(call, key, nonce, scope, now)
-        except Exception as error:  # noqa: BLE001 - every failure is answered in the dialect
-            self._refused(error, request_id, scope, call)
-            xml = answers_xml(scope["query_string"], headers, body)
-            respond(self._failure(error, request_id, headers, call, xml=xml))
+            self._gate.admit(key, permission, scope, now)
+            reports = dialect.reports(call, key.account, now, self._service.number_hash, self._service.region)
+        except Exception as error:  # noqa: BLE001 - the dialect answers every failure
+            self._record_refusal(error, request_id, scope, call)
+            respond(self._failure(dialect, error, request_id, request, call))
             return
 
         def done(outcome: Outcome | Exception) -> None:
             if isinstance(outcome, Exception):
-                respond(self._failure(outcome, request_id, headers, call))
+                respond(self._failure(dialect, outcome, request_id, request, call))
             else:
-                self._count(call.permission, "OK")
-                respond(success(call, request_id))
+                self._succeed(permission, dialect.success(call, request_id), respond)
 
-        self._service.intake.hand_in(entry, done)
+        if len(reports) == 1:  # nearly always, and faster
+            self._service.intake.hand_in(Entry(reports[0], nonce, call.signed_at), done)
+        else:
+            entries = [Entry(report, nonce, call.signed_at) for report in reports]
+            self._service.intake.hand_in_all(entries, lambda outcomes: done(_of_all(outcomes)))
 
-    def _hand_out(
-        self, answer: Answer, call: Call, request_id: str, headers: Fields, respond: Respond
-    ) -> None:
-        """Respond with credentials once the nonce of their call is on the disk: no replay gets others."""
+    def _when_synced(self, succeed: Callable[[], None], fail: Callable[[Exception], None]) -> None:
+        """Succeed once the nonce of the call is on the disk, so that a replay can't get another response."""
 
         def done(synced: Future[None]) -> None:
             try:
                 synced.result()
-            except Exception as error:  # noqa: BLE001 - every failure is answered in the dialect
-                respond(self._failure(error, request_id, headers, call))
+            except Exception as error:  # noqa: BLE001 - the dialect answers every failure
+                fail(error)
             else:
-                self._count(call.permission, "OK")
-                respond(answer)
+                succeed()
 
         get_running_loop().run_in_executor(None, self._service.nonce_log.sync).add_done_callback(done)
 
-    def _caller(self, call: Call, scope: Scope) -> tuple[AccessKey, int, int]:
-        """Return who calls, once that is proven, the fingerprint of the nonce, and the time (ms)."""
+    def _succeed(self, permission: str, response: HttpResponse, respond: Respond) -> None:
+        self._count(permission, "OK")
+        respond(response)
+
+    def _caller(self, dialect: Dialect[Any], call: SignedCall, scope: Scope) -> tuple[AccessKey, int, int]:
+        """Verify who calls; return the key, the fingerprint of the nonce, and the current time (ms UTC)."""
         service = self._service
         now = service.clock()
         self._gate.check(scope, now)
@@ -126,50 +155,49 @@ class RpcEndpoint:
         else:
             key = service.keys.get(call.access_key_id)
         service.nonces.check_time(call.signed_at, now)
-        call.verify(key.secret)
+        dialect.verify(call, key.secret)
         nonce = service.nonces.admit(key.access_key_id, call.nonce, call.signed_at, now)
         service.keys.note_use(key, now)
         return key, nonce, now
 
-    def _entry(self, call: Call, key: AccessKey, nonce: int, scope: Scope, now: int) -> Entry:
-        """Return what a call reports, if its caller may."""
-        service = self._service
-        self._gate.admit(key, call.permission, scope, now)
-        fact = report(call, key.account, now, service.number_hash, service.region)
-        return Entry(fact, nonce, call.signed_at)
-
-    def _refused(self, error: Exception, request_id: str, scope: Scope, call: Call | None) -> None:
-        """Tell the gate of an error; it counts and records those that concern it."""
-        if isinstance(error, UnknownAccessKey) or getattr(error, "code", "") == "SignatureDoesNotMatch":
+    def _record_refusal(
+        self, error: Exception, request_id: str, scope: Scope, call: SignedCall | None
+    ) -> None:
+        """Report an error to the gate, which counts failed logins and audits refusals."""
+        if isinstance(error, (UnknownAccessKey, SignatureMismatch)):
             self._gate.failed(scope, self._service.clock())
         who, what = (call.access_key_id, call.permission) if call else ("", "")
         self._gate.refused(error, scope, who=who, what=what, request_id=request_id)
 
     def _failure(
         self,
+        dialect: Dialect[Any],
         error: Exception,
         request_id: str,
-        headers: Fields,
-        call: Call | None = None,
-        *,
-        xml: bool = False,
-    ) -> Answer:
+        request: HttpRequest,
+        call: SignedCall | None = None,
+    ) -> HttpResponse:
         if not isinstance(error, Refused):
             self._failures.note(error, "a signed call", request_id)
         if not isinstance(error, OtpconvError):
             error = OtpconvError("unexpected")
-        answer = failure(
-            error,
-            request_id,
-            call=call,
-            host_id=headers.get(b"host", b"").decode("latin-1"),
-            recommend_base=self._public_url,
-            xml=xml,
-        )
-        self._count(call.permission if call else "", answer.code)
-        return answer
+        response = dialect.failure(error, request_id, request=request, call=call, public_url=self._public_url)
+        self._count(call.permission if call else "", response.code)
+        return response
+
+
+def request_of(scope: Scope) -> HttpRequest:
+    """Return the request of an ASGI scope, without its body."""
+    return HttpRequest(scope["method"], scope["path"], scope["query_string"], by_name(scope["headers"]))
 
 
 def new_request_id() -> str:
     """Return a new request id, an upper-case UUID: random for the process, counted within it."""
     return f"{_PROCESS}{next(_REQUESTS):012X}"
+
+
+def _of_all(outcomes: list[Outcome] | Exception) -> Outcome | Exception:
+    """Return the outcome of a call with several reports: the first refusal, if there is one."""
+    if isinstance(outcomes, Exception):
+        return outcomes
+    return next((outcome for outcome in outcomes if isinstance(outcome, Refused)), "recorded")

@@ -1,12 +1,12 @@
 """What is known of one message: from the ledger, and from what is on its way there."""
 
 from otpconv.access.keys import AccessKey
+from otpconv.dialects.native.answers import MessageOut
 from otpconv.errors import NotFound
 from otpconv.model import MESSAGE_ID_RULE, MessageState, is_message_id
 from otpconv.service.compose import Service
 from otpconv.storage.contract import Message
 from otpconv.web.front.callers import caller_of
-from otpconv.web.v1.native_types import MessageOut
 
 
 async def look_up(service: Service, key: AccessKey, message_id: str) -> tuple[MessageOut | None, int]:

@@ -11,6 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from otpconv.access.keys import AccessKey
+from otpconv.dialects.native.answers import Ignored, Recorded, Rejected
+from otpconv.dialects.native.batches import BatchReader, rejected
+from otpconv.dialects.native.reports import ConversionIn, Conversions, MessageIn, Messages
 from otpconv.errors import BadCredentials, InvalidNumber, InvalidRequest, NotFound, Refused
 from otpconv.model import Report
 from otpconv.phone import NumberHash
@@ -21,17 +24,8 @@ from otpconv.web.front.body import Bodies
 from otpconv.web.front.callers import Callers, caller_of
 from otpconv.web.front.gate import Gate
 from otpconv.web.front.pace import Pace
-from otpconv.web.v1.batches import BatchReader, conversion, rejected, requested, without_number
+from otpconv.web.v1.batches import conversion_of, requested_of, without_number
 from otpconv.web.v1.known import look_up
-from otpconv.web.v1.native_types import (
-    ConversionIn,
-    Conversions,
-    Ignored,
-    MessageIn,
-    Messages,
-    Recorded,
-    Rejected,
-)
 from otpconv.web.v1.rate_formats import LAG_HEADER, rates_response, wanted_format
 from otpconv.web.v1.rates_out import Notes, notes, rates_out
 
@@ -58,12 +52,12 @@ class NativeApi:
     async def post_messages(self, request: Request) -> Response:
         """Record that messages were requested."""
         key = self.caller(request, "otpconv:RecordMessages")
-        return await self._post(request, key, _MESSAGES, requested)
+        return await self._post(request, key, _MESSAGES, requested_of)
 
     async def post_conversions(self, request: Request) -> Response:
         """Record conversions."""
         key = self.caller(request, "otpconv:RecordConversions")
-        return await self._post(request, key, _CONVERSIONS, conversion)
+        return await self._post(request, key, _CONVERSIONS, conversion_of)
 
     async def get_message(self, request: Request) -> Response:
         """Answer what is known of one message."""

@@ -5,20 +5,22 @@ from typing import Any
 import msgspec
 
 from otpconv import __version__
-from otpconv.model import MESSAGE_ID_PATTERN, MESSAGE_ID_RULE
-from otpconv.rates import COMPARISONS, INTERVALS, LEVELS, ORDERS
-from otpconv.storage.contract import DIMENSIONS
-from otpconv.web.v1.native_types import (
+from otpconv.dialects.native.answers import MessageOut, Problem, Recorded
+from otpconv.dialects.native.reports import (
+    CONVERSIONS_PATH,
+    JSON,
+    MESSAGES_PATH,
+    NDJSON,
     ConversionIn,
     Conversions,
     MessageIn,
-    MessageOut,
     Messages,
-    Problem,
-    Rates,
-    Recorded,
 )
+from otpconv.model import MESSAGE_ID_PATTERN, MESSAGE_ID_RULE
+from otpconv.rates import COMPARISONS, INTERVALS, LEVELS, ORDERS
+from otpconv.storage.contract import DIMENSIONS
 from otpconv.web.v1.rate_formats import FORMATS, LAG_HEADER
+from otpconv.web.v1.rate_types import Rates
 
 _SCHEMAS = (ConversionIn, Conversions, MessageIn, MessageOut, Messages, Problem, Rates, Recorded)
 
@@ -44,13 +46,13 @@ def document(public_url: str) -> dict[str, Any]:
         "servers": [{"url": public_url}],
         "security": [{"accessKey": []}],
         "paths": {
-            "/v1/messages": {
+            MESSAGES_PATH: {
                 "post": _post("recordMessages", "Record that messages were requested", MessageIn)
             },
-            "/v1/conversions": {
+            CONVERSIONS_PATH: {
                 "post": _post("recordConversions", "Record whether codes were typed back", ConversionIn)
             },
-            "/v1/messages/{message_id}": {"get": _get_message()},
+            f"{MESSAGES_PATH}/{{message_id}}": {"get": _get_message()},
             "/v1/rates": {"get": _get_rates()},
             "/healthz": {"get": _probe("healthz", "Whether the process lives", {})},
             "/readyz": {
@@ -81,8 +83,8 @@ def _post(operation: str, summary: str, item: type[MessageIn | ConversionIn]) ->
         "requestBody": {
             "required": True,
             "content": {
-                "application/json": {"schema": _ref(envelope)},
-                "application/x-ndjson": {
+                JSON: {"schema": _ref(envelope)},
+                NDJSON: {
                     "schema": {"type": "string", "description": f"One {item.__name__} a line, 1 to 10,000"}
                 },
             },
@@ -173,7 +175,7 @@ def _text(description: str) -> dict[str, Any]:
 
 
 def _answer(description: str, kind: type[msgspec.Struct]) -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"schema": _ref(kind)}}}
+    return {"description": description, "content": {JSON: {"schema": _ref(kind)}}}
 
 
 def _problems(statuses: set[str]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from otpconv.rates.columns import (
     row_values,
 )
 from otpconv.storage import deadline
-from otpconv.web.v1.native_types import Rates
+from otpconv.web.v1.rate_types import Rates
 from otpconv.web.v1.rates_out import row_out
 
 #: Formats by name, and their media types.

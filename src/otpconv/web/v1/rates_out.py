@@ -9,7 +9,7 @@ from otpconv.model import SelfReportedRate
 from otpconv.rates import LEVELS, RateAnswer, RateQuery, RateRow
 from otpconv.rates.columns import COMPARED_COLUMNS, compared_row_values, row_values
 from otpconv.storage.contract import Ledger
-from otpconv.web.v1.native_types import Compared, MaturityOut, RateOut, Rates, SelfReported
+from otpconv.web.v1.rate_types import Compared, MaturityOut, RateOut, Rates, SelfReported
 
 
 class Notes(Struct, frozen=True):

@@ -16,7 +16,7 @@ from msgspec import structs
 from campaigns import rounds
 from otpconv.dialects.alibaba import OPERATIONS, Call, sign_v1, sign_v3
 from otpconv.dialects.alibaba.tutor.diagnosis import Diagnosis, diagnose
-from otpconv.dialects.alibaba.tutor.mistakes import explain, v1_mistakes, v3_mistakes
+from otpconv.dialects.alibaba.tutor.mistakes import find_mistakes, v1_mistakes, v3_mistakes
 from otpconv.dialects.alibaba.tutor.pasted import MAX_CHARS, Pasted, parse_pasted
 from otpconv.dialects.alibaba.tutor.recipes import V1Recipe, V3Recipe
 from otpconv.dialects.alibaba.tutor.walkthrough import timestamp, walk
@@ -461,7 +461,7 @@ def test_a_right_signature_is_never_called_a_mistake_and_a_wrong_writing_is_the_
         "base64 of the hexadecimal digest": base64.b64encode(digest.hex().encode()),
     }[way]
     right = way == ("base64" if version == "V1" else "hexadecimal")
-    said = [mistake.what for mistake in explain(recipe, mistakes, written) or ()]
+    said = [mistake.what for mistake in find_mistakes(recipe, mistakes, written) or ()]
     assert said == ([] if right else [f"The signature is written in {way}."])
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, strategies as st
 from msgspec import structs
 
-from otpconv.dialects.alibaba import ACTIONS, Call, GatewayError, report
+from otpconv.dialects.alibaba import ACTIONS, Call, GatewayError, read_report
 from otpconv.errors import InvalidNumber, InvalidTime
 from otpconv.model import Conversion, SelfReportedRate, Timing
 
@@ -26,7 +26,7 @@ def number_hash(account: int, e164: str) -> str:
 
 
 def reported(action: str, parameters: dict[str, str]) -> Conversion | SelfReportedRate:
-    return report(call_of(action, parameters), ACCOUNT, NOW, number_hash)
+    return read_report(call_of(action, parameters), ACCOUNT, NOW, number_hash)
 
 
 @pytest.mark.parametrize("action", ["SmsConversion", "SmsConversionIntl"])
@@ -187,6 +187,6 @@ def test_no_parameters_whatever_raise_anything_but_an_error_for_the_caller(
     action: tuple[str, str], given_: dict[str, str]
 ) -> None:
     try:
-        report(call_of(action[1], given_), ACCOUNT, NOW, number_hash)
+        read_report(call_of(action[1], given_), ACCOUNT, NOW, number_hash)
     except (GatewayError, InvalidTime, InvalidNumber) as error:
         assert error.text  # noqa: PT017

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from otpconv import errors
-from otpconv.dialects.alibaba import Call, GatewayError, by_name, failure, read, report, sign_v1, sign_v3
+from otpconv.dialects.alibaba import Call, GatewayError, failure, read, read_report, sign_v1, sign_v3
 from otpconv.dialects.alibaba.wire.misplaced import FORM, misplaced
+from otpconv.dialects.dialect import by_name
 
 SECRET = "testsecret"  # noqa: S105 - of no key
 REPORTED = {"Delivered": "true", "MessageId": "1008030300"}
@@ -54,7 +55,7 @@ def refusal(method: str, query: str, headers: dict[str, str], body: bytes) -> tu
     try:
         call = read(method, query.encode(), fields, body)
         call.verify(SECRET)
-        report(call, 1, 1_800_000_000_000, lambda _, number: number)
+        read_report(call, 1, 1_800_000_000_000, lambda _, number: number)
     except errors.OtpconvError as error:
         if isinstance(error, GatewayError):
             error.xml = False

@@ -11,7 +11,7 @@ from otpconv.dialects.alibaba import (
     OPERATIONS,
     Call,
     GatewayError,
-    report,
+    read_report,
     role_request,
 )
 from otpconv.dialects.alibaba.wire.operations import Operation, Parameter
@@ -34,7 +34,7 @@ def called(operation: Operation, parameters: dict[str, str]) -> None:
     if (version, action) == ASSUME_ROLE:
         role_request(call)
     else:
-        report(call, 1, NOW, lambda account, e164: f"{account} {e164}")
+        read_report(call, 1, NOW, lambda account, e164: f"{account} {e164}")
 
 
 def examples(operation: Operation) -> dict[str, str]:

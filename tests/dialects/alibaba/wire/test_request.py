@@ -8,9 +8,10 @@ import pytest
 from hypothesis import example, given, strategies as st
 
 from otpconv.dialects import alibaba
-from otpconv.dialects.alibaba import Call, GatewayError, by_name, sign_v1, sign_v3
+from otpconv.dialects.alibaba import Call, GatewayError, sign_v1, sign_v3
 from otpconv.dialects.alibaba.wire.parameters import MAX_BYTES, from_form, from_json, from_query
 from otpconv.dialects.alibaba.wire.signature import V1_METHODS, canonical
+from otpconv.dialects.dialect import by_name
 
 Headers = list[tuple[bytes, bytes]]
 Request = tuple[str, bytes, Headers, bytes]

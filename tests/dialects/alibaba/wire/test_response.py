@@ -11,7 +11,8 @@ from hypothesis import given, strategies as st
 
 from otpconv import errors
 from otpconv.dialects import alibaba
-from otpconv.dialects.alibaba import ACTIONS, CODES, Answer, Call, GatewayError, failure, preflight, success
+from otpconv.dialects.alibaba import ACTIONS, CODES, Call, GatewayError, failure, preflight, success
+from otpconv.dialects.dialect import HttpResponse
 
 REQUEST_ID = "CF5F38BD-913A-54EF-A4D8-0123456789AB"
 HOST = "dysmsapi.example"
@@ -40,7 +41,7 @@ def made(error: type[Exception], text: str = "Do this.") -> Exception:
     return error(text)
 
 
-def answer(error: Exception, call: Call | None = None, *, xml: bool = False) -> Answer:
+def answer(error: Exception, call: Call | None = None, *, xml: bool = False) -> HttpResponse:
     return failure(error, REQUEST_ID, call=call, host_id=HOST, recommend_base=BASE, xml=xml)
 
 
@@ -273,9 +274,9 @@ def test_every_code_has_a_cause_and_a_remedy_and_can_stand_in_an_address() -> No
 
 
 def test_every_code_that_the_source_names_is_in_the_table() -> None:
-    sources = Path(inspect.getfile(alibaba)).parent.glob("*.py")
+    sources = Path(inspect.getfile(alibaba)).parent.rglob("*.py")
     text = "".join(source.read_text(encoding="utf-8") for source in sources)
-    named = set(re.findall(r'GatewayError\(\s*"([^"]+)"', text))
+    named = set(re.findall(r'(?:Gateway|Credentials)Error\(\s*"([^"]+)"', text))
     named |= {f"Missing{name}" for name in re.findall(r'\bmissing\("([^"]+)"', text)}
     named |= {f"Invalid{name}" for name in re.findall(r'\binvalid\("([^"]+)"', text)}
     assert len(named) > 10

@@ -12,7 +12,7 @@ from otpconv.rates.maturity import Expected
 from otpconv.rates.row import Side
 from otpconv.web.pages.dashboard.heat import heat_map
 from otpconv.web.pages.dashboard.view import View, parse_view
-from otpconv.web.pages.figures import duration, group, percent, points
+from otpconv.web.pages.figures import format_duration, format_group, format_percent, format_points
 
 HOUR_MS = 3_600_000
 NOW = 1_700_000_000_000
@@ -106,13 +106,13 @@ def test_a_heat_map_has_the_largest_first_and_room_for_what_is_not_there() -> No
 
 
 def test_figures_are_written_as_people_read_them() -> None:
-    assert percent(0.7049) == "70.5\N{NO-BREAK SPACE}%"
-    assert percent(None) == "–"
-    assert [points(change) for change in (-0.151, 0.02, -0.0001, None)] == [
+    assert format_percent(0.7049) == "70.5\N{NO-BREAK SPACE}%"
+    assert format_percent(None) == "–"
+    assert [format_points(change) for change in (-0.151, 0.02, -0.0001, None)] == [
         "\N{MINUS SIGN}15.1",
         "+2.0",
         "0.0",
         "–",
     ]
-    assert duration(30_000) == "30.0\N{NO-BREAK SPACE}s"
-    assert group(("DE", "")) == "DE · unknown"
+    assert format_duration(30_000) == "30.0\N{NO-BREAK SPACE}s"
+    assert format_group(("DE", "")) == "DE · unknown"

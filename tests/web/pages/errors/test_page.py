@@ -19,7 +19,13 @@ from web.wire import NO_TLS
 SOURCES = sorted(Path(otpconv.__file__).parent.rglob("*.py"))
 PAGE = {"accept": "text/html"}
 #: What makes a code of a name: the function, and what it puts before it.
-MAKERS = {"GatewayError": "", "ErrorCode": "", "missing": "Missing", "invalid": "Invalid"}
+MAKERS = {
+    "GatewayError": "",
+    "CredentialsError": "",
+    "ErrorCode": "",
+    "missing": "Missing",
+    "invalid": "Invalid",
+}
 
 
 @pytest.fixture(scope="module")

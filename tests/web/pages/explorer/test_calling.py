@@ -19,7 +19,7 @@ from otpconv.config import load
 from otpconv.errors import OtpconvError, Unavailable
 from otpconv.service.compose import open_key_store
 from otpconv.web.pages.explorer import calling
-from otpconv.web.pages.explorer.calling import Reply, Sent, call
+from otpconv.web.pages.explorer.calling import ApiRequest, Reply, call
 
 PAGE: Scope = {
     "type": "http",
@@ -42,7 +42,7 @@ def part(body: bytes, *, more: bool) -> Message:
     return {"type": "http.response.body", "body": body, "more_body": more}
 
 
-def run(app: ASGIApp, sent: Sent | None = None) -> Reply:
+def run(app: ASGIApp, sent: ApiRequest | None = None) -> Reply:
     """Call an application, and check that the event loop goes on all the time."""
 
     async def alive() -> None:
@@ -55,7 +55,7 @@ def run(app: ASGIApp, sent: Sent | None = None) -> Reply:
         watch = asyncio.ensure_future(alive())
         try:
             async with asyncio.timeout(10):
-                return await call(app, Request(PAGE), sent or Sent("GET", "/v1/rates", "a=b", {}))
+                return await call(app, Request(PAGE), sent or ApiRequest("GET", "/v1/rates", "a=b", {}))
         finally:
             watch.cancel()
             with suppress(asyncio.CancelledError):
@@ -300,7 +300,7 @@ def test_the_body_is_given_once_and_then_nothing_until_the_answer_is_over(body: 
         await send(part(b"", more=False))
         await asyncio.gather(*waiting)
 
-    assert run(app, Sent("POST", "/", "", {}, body)).cut == ""
+    assert run(app, ApiRequest("POST", "/", "", {}, body)).cut == ""
     assert received[0] == {"type": "http.request", "body": body, "more_body": False}
     assert received[1:] == [{"type": "http.disconnect"}] * readers
 
@@ -312,7 +312,9 @@ def test_the_scope_is_one_of_the_specification() -> None:
         scopes.append(dict(scope))
         await sends(START, part(b"", more=False))(_, send)
 
-    run(app, Sent("POST", "/v1/messages/a%3Ab/%C3%A4", "x=%20", {"content-type": "text/plain"}, b"body"))
+    run(
+        app, ApiRequest("POST", "/v1/messages/a%3Ab/%C3%A4", "x=%20", {"content-type": "text/plain"}, b"body")
+    )
     (scope,) = scopes
     assert scope["asgi"] == {"version": "3.0", "spec_version": "2.4"}
     assert (scope["method"], scope["query_string"]) == ("POST", b"x=%20")
@@ -334,7 +336,7 @@ def test_a_page_that_is_left_ends_the_call() -> None:
             ended.append(True)
 
     async def left() -> None:
-        calls = asyncio.ensure_future(call(app, Request(PAGE), Sent("GET", "/", "", {})))
+        calls = asyncio.ensure_future(call(app, Request(PAGE), ApiRequest("GET", "/", "", {})))
         await asyncio.sleep(0.01)
         calls.cancel()
         with suppress(asyncio.CancelledError):

@@ -1,6 +1,6 @@
-"""Why a signed request is refused: each thing the server looks at, in its order, and what is wrong with it.
+"""Why a signed request is refused: what the server checks, in its order, and what is wrong.
 
-Nothing here tells a signature that would be right: who may ask about a request need not hold its secret.
+The texts never contain a right signature: someone who asks about a request may not have its secret.
 """
 
 import base64
@@ -10,13 +10,13 @@ from typing import Literal
 from msgspec import Struct
 
 from otpconv.clock import duration, iso_8601
-from otpconv.dialects.alibaba.tutor.mistakes import Mistake, explain, v1_mistakes, v3_mistakes
+from otpconv.dialects.alibaba.tutor.mistakes import Mistake, find_mistakes, v1_mistakes, v3_mistakes
 from otpconv.dialects.alibaba.tutor.pasted import Pasted
 from otpconv.dialects.alibaba.tutor.recipes import V1Recipe, V3Recipe
 from otpconv.dialects.alibaba.tutor.walkthrough import Step
 from otpconv.dialects.alibaba.wire.call import Call
 from otpconv.dialects.alibaba.wire.codes import CODES
-from otpconv.dialects.alibaba.wire.headers import layout
+from otpconv.dialects.alibaba.wire.headers import parse_authorization
 from otpconv.dialects.alibaba.wire.parameters import from_query
 from otpconv.dialects.alibaba.wire.refusal import GatewayError
 from otpconv.dialects.alibaba.wire.request import read
@@ -27,18 +27,18 @@ State = Literal["good", "bad", "unsure"]
 
 _MINUTE_MS = 60_000
 _HALF_HOUR_MS = 30 * _MINUTE_MS
-#: How far from a whole half hour a clock may be that is right but for its time zone, ms.
+#: How far from a whole half hour a clock with only a wrong time zone may be, ms.
 _ZONE_MS = 5 * _MINUTE_MS
 
 
-class Finding(Struct, frozen=True):
-    """What one look gave.
+class CheckResult(Struct, frozen=True):
+    """The result of one check.
 
     Attributes:
-        subject: what was looked at.
-        state: whether it is right; `unsure` where that depends on when the request was sent.
+        subject: what was checked.
+        state: whether it is right; `unsure` if that depends on when the request was sent.
         text: what was found.
-        remedy: what to do; empty where there is nothing to do.
+        remedy: what to do; empty if there is nothing to do.
     """
 
     subject: str
@@ -51,11 +51,11 @@ class Diagnosis(Struct, frozen=True):
     """What is wrong with a request.
 
     Attributes:
-        findings: in the order in which the server looks; after what it can't go beyond there are no more.
-        signed: what the server signs for this request, to compare with one's own.
+        findings: the results, in the order of the server's checks, up to the first that stops the server.
+        signed: what the server signs for this request, to compare with the client's text.
     """
 
-    findings: tuple[Finding, ...]
+    findings: tuple[CheckResult, ...]
     signed: tuple[Step, ...] = ()
 
     @property
@@ -77,31 +77,33 @@ def diagnose(
 
     Args:
         pasted: the request.
-        secret_of: gives the secret of the access key a call names, or raises `Refused`.
-        others: secrets of other access keys that may have been confused with it, by id.
-        was_used: tells whether the nonce of a call was accepted before.
-        now: ms.
-        window_ms: how far from now a request may have been signed.
+        secret_of: returns the secret of the access key of a call, or raises `Refused`.
+        others: secrets of other access keys, by id, that may have been used by mistake.
+        was_used: returns whether the nonce of a call was accepted before.
+        now: the current time, ms UTC.
+        window_ms: how far from now a request may have been signed, ms.
     """
     try:
         call = read(pasted.method, pasted.query, pasted.fields, pasted.body)
     except GatewayError as error:
         if error.code == "ContentSha256NotMatched":
             return Diagnosis((_body(pasted),))
-        return Diagnosis((Finding("Form", "bad", f"{error.code}: {error.text}", CODES[error.code].remedy),))
+        return Diagnosis(
+            (CheckResult("Form", "bad", f"{error.code}: {error.text}", CODES[error.code].remedy),)
+        )
     kind = "V3" if call.method in V3_ALGORITHMS else "V1"
-    findings = [Finding("Form", "good", f"A call of {call.action}, signed by {kind} ({call.method}).")]
+    findings = [CheckResult("Form", "good", f"A call of {call.action}, signed by {kind} ({call.method}).")]
     if call.unread:
         what, _, remedy = call.unread.partition(". ")
-        findings.append(Finding("Body", "unsure", f"{what}.", remedy))
+        findings.append(CheckResult("Body", "unsure", f"{what}.", remedy))
     signed = _signed(call)
     try:
         secret = secret_of(call)
     except Refused as error:
-        findings.append(Finding("Access key", "bad", error.text))
+        findings.append(CheckResult("Access key", "bad", error.text))
         return Diagnosis(tuple(findings), signed)
     findings += [
-        Finding("Access key", "good", f"{call.access_key_id} is known and active."),
+        CheckResult("Access key", "good", f"{call.access_key_id} is known and active."),
         _time(call.signed_at, now, window_ms),
         *_signature(call, pasted, secret, others),
         _nonce(was_used(call), now),
@@ -109,8 +111,8 @@ def diagnose(
     return Diagnosis(tuple(findings), signed)
 
 
-def _body(pasted: Pasted) -> Finding:
-    algorithm = layout(
+def _body(pasted: Pasted) -> CheckResult:
+    algorithm = parse_authorization(
         pasted.fields[b"authorization"].rpartition(b"Signature=")[0], tuple(pasted.fields)
     ).algorithm
     right = algorithm.hash(pasted.body)
@@ -123,7 +125,7 @@ def _body(pasted: Pasted) -> Finding:
         algorithm.empty_hash: "It is the hash of an empty body.",
     }
     what = usual.get(pasted.fields[b"x-acs-content-sha256"], "It is the hash of another body.")
-    return Finding(
+    return CheckResult(
         "Body",
         "bad",
         f"x-acs-content-sha256 is not the hash of the body. {what}",
@@ -132,23 +134,23 @@ def _body(pasted: Pasted) -> Finding:
     )
 
 
-def _time(signed_at: int, now: int, window_ms: int) -> Finding:
+def _time(signed_at: int, now: int, window_ms: int) -> CheckResult:
     ahead_ms = signed_at - now
     length = duration(abs(ahead_ms))
     if abs(ahead_ms) <= window_ms:
-        return Finding("Time", "good", f"It was signed {length} {'ahead' if ahead_ms > 0 else 'ago'}.")
+        return CheckResult("Time", "good", f"It was signed {length} {'ahead' if ahead_ms > 0 else 'ago'}.")
     minutes = window_ms // _MINUTE_MS
     off_zone_ms = abs(ahead_ms - round(ahead_ms / _HALF_HOUR_MS) * _HALF_HOUR_MS)
     if ahead_ms > 0:
         zone = " It looks like a local time written as UTC." if off_zone_ms <= _ZONE_MS else ""
-        return Finding(
+        return CheckResult(
             "Time",
             "bad",
             f"It was signed {length} in the future: the server's time is {iso_8601(now)} (UTC), and the "
             f"request says {iso_8601(signed_at)}. Up to {minutes} minutes are accepted.{zone}",
             "Write the time in UTC, and set the clock, e.g. by NTP.",
         )
-    return Finding(
+    return CheckResult(
         "Time",
         "unsure",
         f"It was signed {length} ago: the server's time is {iso_8601(now)} (UTC), and the request says "
@@ -157,12 +159,12 @@ def _time(signed_at: int, now: int, window_ms: int) -> Finding:
     )
 
 
-def _signature(call: Call, pasted: Pasted, secret: str, others: Mapping[str, str]) -> list[Finding]:
+def _signature(call: Call, pasted: Pasted, secret: str, others: Mapping[str, str]) -> list[CheckResult]:
     found = _explained(call, pasted, secret, others)
     if found is None:
         names = ", ".join(call.parameters) if call.method in V1_METHODS else _signed_headers(pasted)
         return [
-            Finding(
+            CheckResult(
                 "Signature",
                 "bad",
                 "It is not the one of this request and this secret, and no usual mistake explains it.",
@@ -172,8 +174,8 @@ def _signature(call: Call, pasted: Pasted, secret: str, others: Mapping[str, str
             )
         ]
     if not found:
-        return [Finding("Signature", "good", "It is right.")]
-    return [Finding("Signature", "bad", mistake.what, mistake.remedy) for mistake in found]
+        return [CheckResult("Signature", "good", "It is right.")]
+    return [CheckResult("Signature", "bad", mistake.what, mistake.remedy) for mistake in found]
 
 
 def _explained(
@@ -182,7 +184,7 @@ def _explained(
     if call.method in V1_METHODS:
         parameters = {name: value for name, value in call.parameters.items() if name != "Signature"}
         v1 = V1Recipe(pasted.method, parameters, secret, hash_name=V1_METHODS[call.method])
-        return explain(v1, v1_mistakes(v1, others), call.signature)
+        return find_mistakes(v1, v1_mistakes(v1, others), call.signature)
     names = _signed_headers(pasted).split(";")
     v3 = V3Recipe(
         pasted.method,
@@ -193,7 +195,7 @@ def _explained(
         hash_name=V3_ALGORITHMS[call.method].hash_name,
         algorithm=f"{call.method}\n",
     )
-    return explain(v3, v3_mistakes(v3, others), call.signature)
+    return find_mistakes(v3, v3_mistakes(v3, others), call.signature)
 
 
 def _signed_headers(pasted: Pasted) -> str:
@@ -201,16 +203,16 @@ def _signed_headers(pasted: Pasted) -> str:
     return authorization.partition("SignedHeaders=")[2].partition(",")[0]
 
 
-def _nonce(used: bool, now: int) -> Finding:  # noqa: FBT001 - what was found
+def _nonce(used: bool, now: int) -> CheckResult:  # noqa: FBT001 - what was found
     if used:
-        return Finding(
+        return CheckResult(
             "Nonce",
             "bad",
             "A request with this nonce was accepted before: this very one, or another with the same nonce. "
             f"The server's time is {iso_8601(now)} (UTC).",
             "Sign every request and every retry again, with a new nonce.",
         )
-    return Finding("Nonce", "good", "No request with this nonce was accepted lately.")
+    return CheckResult("Nonce", "good", "No request with this nonce was accepted lately.")
 
 
 def _signed(call: Call) -> tuple[Step, ...]:

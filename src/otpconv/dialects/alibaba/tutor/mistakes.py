@@ -1,7 +1,7 @@
-"""The usual mistakes of those who sign by themselves, each as a change of the right recipe.
+"""The usual mistakes of people who sign by themselves, each as a change of the right recipe.
 
-`explain` signs a request by the right recipe with one thing changed, then with two, until the signature that
-came is among the results: so it names the mistake, not only that there is one.
+`find_mistakes` signs a request with one part of the recipe changed, then with two, until the result is the
+signature of the request. So it names the mistake.
 """
 
 import base64
@@ -14,19 +14,19 @@ from msgspec import Struct, structs
 
 from otpconv.dialects.alibaba.tutor.recipes import Encode, Order, V1Recipe, V3Recipe, encode
 
-#: Of more parameters than any operation has it is not tried which one was left out.
+#: With more parameters than this, the search does not try to leave one out. No operation has so many.
 _MAX_PARAMETERS = 30
 
 
 class Mistake(Struct, frozen=True):
-    """One thing that is done in another way than it must be.
+    """One part of a signature that is made in a wrong way.
 
     Attributes:
         what: what was done.
         remedy: what to do.
-        part: of the recipe, by its name.
-        value: what the part is then.
-        alone: whether it is not tried together with others: there are many of its kind.
+        part: the name of the changed part of the recipe.
+        value: the value of that part.
+        alone: whether it is not combined with other mistakes, because there are many of its kind.
     """
 
     what: str
@@ -220,7 +220,7 @@ def _around(recipe: V1Recipe | V3Recipe) -> Iterator[Mistake]:
         )
 
 
-def explain(
+def find_mistakes(
     recipe: V1Recipe | V3Recipe, mistakes: Iterable[Mistake], came: bytes
 ) -> tuple[Mistake, ...] | None:
     """Return the fewest mistakes that make a signature what it is; None when no two of them do.

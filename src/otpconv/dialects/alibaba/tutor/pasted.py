@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from otpconv.dialects.alibaba.wire.headers import Fields, by_name
+from otpconv.dialects.dialect import Fields, by_name
 from otpconv.errors import InvalidRequest
 
 #: More is no request of this dialect.

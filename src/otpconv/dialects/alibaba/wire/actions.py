@@ -1,6 +1,6 @@
-"""How each operation's parameters become a report; `operations` says which there are, and what they must be.
+"""Turns the parameters of a call into a report. `operations` describes the operations and their parameters.
 
-A blank parameter is the same as an absent one, as the documentation says of ConversionTime. Unknown
+A blank parameter is the same as an absent one, as the documentation of ConversionTime says. Unknown
 parameters are ignored.
 """
 
@@ -19,44 +19,42 @@ from otpconv.dialects.alibaba.wire.operations import (
     Parameter,
 )
 from otpconv.dialects.alibaba.wire.refusal import GatewayError, invalid, missing
+from otpconv.dialects.dialect import HashNumber
 from otpconv.errors import InvalidNumber, InvalidTime
 from otpconv.model import CLOCK_SKEW_MS, Conversion, SelfReportedRate, Timing, is_message_id
 
-#: (account, number in E.164) -> the keyed hash that stands for the number.
-NumberHash = Callable[[int, str], str]
-
 _Parameters = dict[str, str]
-_Reading = Callable[[_Parameters, int, int, NumberHash, str], Conversion | SelfReportedRate]
+_Reading = Callable[[_Parameters, int, int, HashNumber, str], Conversion | SelfReportedRate]
 
 _TIME = re.compile(CONVERSION_TIME.pattern)
 _RATE = re.compile(CONVERSION_RATE.pattern)
 
-# As Python, and as everybody else writes them; other capitals take the slow way.
+# As Python writes them, and as everybody else does. Other capitals take the slow path.
 _BOOLEANS = {"True": True, "true": True, "False": False, "false": False}
 
 
-def report(
-    call: Call, account: int, now: int, number_hash: NumberHash, region: str = ""
+def read_report(
+    call: Call, account: int, now: int, number_hash: HashNumber, region: str = ""
 ) -> Conversion | SelfReportedRate:
-    """Return what a call reports.
+    """Return the report of a call.
 
     Args:
         call: a call whose signature was verified.
-        account: whose call it is.
-        now: the time, ms UTC.
-        number_hash: turns account and number (E.164) into the keyed hash kept in place of the number.
-        region: whose national numbers are read, ISO 3166; empty: of none.
+        account: the account of the caller.
+        now: the current time, ms UTC.
+        number_hash: hashes an account and a number (E.164).
+        region: the ISO 3166 country whose national numbers are read; empty for none.
 
     Raises:
         GatewayError: a parameter is missing or malformed.
         InvalidTime: a time is more than 60 s in the future.
-        InvalidNumber: `To` is no telephone number.
+        InvalidNumber: `To` is not a telephone number.
     """
     return _ACTIONS[call.version, call.action](call.parameters, account, now, number_hash, region)
 
 
 def check_action(action: str, version: str) -> None:
-    """Return if `version` has the operation `action`.
+    """Check that `version` has the operation `action`.
 
     Raises:
         GatewayError: one of the two is missing or unknown.
@@ -73,7 +71,7 @@ def check_action(action: str, version: str) -> None:
 
 
 def _conversion(
-    parameters: _Parameters, account: int, now: int, number_hash: NumberHash, region: str
+    parameters: _Parameters, account: int, now: int, number_hash: HashNumber, region: str
 ) -> Conversion:
     delivered = _delivered(parameters)
     message_id = _message_id(parameters)
@@ -147,14 +145,14 @@ def _wrong(parameter: Parameter) -> GatewayError:
 
 
 def _e164(to: str, region: str, *, known: bool) -> str:
-    # Clients that only sign import this package too, and have no phonenumbers installed.
+    # Clients that only sign also import this package, and don't have phonenumbers installed.
     from otpconv.phone import parse  # noqa: PLC0415
 
     try:
         return parse(to, region).e164
     except InvalidNumber:
-        # The documentation wants the country code without a +, so a number of a new range comes like this.
-        # Where MessageId says which message it is, a wrong guess at the country can't find another one.
+        # The documentation wants the country code without a +, so a number of a new range looks like this.
+        # If there is a MessageId, a wrong guess at the country can't match another message.
         if not (known and to.isascii() and to.isdigit()):
             raise
         return parse(f"+{to}").e164
@@ -167,9 +165,9 @@ _ACTIONS: dict[tuple[str, str], _Reading] = {
     ("2017-05-25", "ConversionDataIntl"): _rate,
 }
 
-#: The operation that reports nothing: it gives temporary credentials. See `sts`.
+#: The operation that returns temporary credentials instead of recording a report. See `sts`.
 ASSUME_ROLE = ("2015-04-01", "AssumeRole")
 
-#: Every (version, action) that reports something.
+#: Every (version, action) that reports.
 ACTIONS = tuple(_ACTIONS)
 _VERSIONS = {operation.version for operation in OPERATIONS}

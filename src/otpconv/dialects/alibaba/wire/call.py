@@ -1,11 +1,11 @@
-"""A signed request that has been read and is not yet trusted."""
+"""A signed request that was read and is not verified yet."""
 
 import hmac
 
 from msgspec import Struct
 
 from otpconv.dialects.alibaba.wire import signature
-from otpconv.dialects.alibaba.wire.refusal import GatewayError
+from otpconv.dialects.alibaba.wire.refusal import SignatureDoesNotMatch
 
 _STS_VERSION = "2015-04-01"
 
@@ -14,18 +14,18 @@ class Call(Struct, frozen=True):
     """One call of an operation.
 
     Attributes:
-        action: the operation; one that exists in `version`.
-        version: of the API, `2018-05-01` or `2017-05-25`.
-        access_key_id: who claims to call.
-        nonce: a text the caller uses once.
-        signed_at: when it was signed, ms UTC, by the caller's clock.
-        xml: whether the answer is wanted in XML.
-        parameters: all parameters, decoded; those of the body before those of the query.
-        method: the signature's algorithm, `HMAC-SHA1` or `ACS3-HMAC-SHA256` for example.
-        signed: what the signature is over: V1's string to sign, V3's canonical request.
-        signature: the signature as it came.
-        security_token: of temporary credentials; empty without.
-        unread: that the body was not read, and what to send instead; empty if it was or there is none.
+        action: the operation; it exists in `version`.
+        version: the version of the API, e.g. `2018-05-01`.
+        access_key_id: the id of the access key that claims to have signed.
+        nonce: a text that the caller uses once.
+        signed_at: when the call was signed, ms UTC, by the caller's clock.
+        xml: whether the response must be XML.
+        parameters: all parameters, decoded. A parameter of the body replaces one of the query.
+        method: the signature algorithm, e.g. `HMAC-SHA1` or `ACS3-HMAC-SHA256`.
+        signed: the bytes that were signed: the string to sign of V1, the canonical request of V3.
+        signature: the signature as it was sent.
+        security_token: the token of temporary credentials; empty without.
+        unread: a text that the body was not read and what to send instead; empty if it was read or is empty.
     """
 
     action: str
@@ -43,14 +43,14 @@ class Call(Struct, frozen=True):
 
     @property
     def permission(self) -> str:
-        """What a policy has to allow for the call, as `dysms:SmsConversion`."""
+        """The action that a policy must allow, e.g. `dysms:SmsConversion`."""
         return f"{'sts' if self.version == _STS_VERSION else 'dysms'}:{self.action}"
 
     def verify(self, secret: str) -> None:
-        """Return if `secret`, the AccessKeySecret, made the signature; takes the same time whether or not.
+        """Check in constant time that `secret`, the AccessKeySecret, made the signature.
 
         Raises:
-            GatewayError: SignatureDoesNotMatch, with what the server signed, to compare.
+            SignatureDoesNotMatch: another secret made it. The text shows what the server signed.
         """
         algorithm = signature.V3_ALGORITHMS.get(self.method)
         if algorithm is None:
@@ -59,10 +59,10 @@ class Call(Struct, frozen=True):
             string_to_sign = signature.v3_string_to_sign(self.signed, algorithm)
             expected = signature.v3_signature(string_to_sign, secret, algorithm)
         if not hmac.compare_digest(expected, self.signature):
-            raise GatewayError("SignatureDoesNotMatch", text=self._mismatch())
+            raise SignatureDoesNotMatch(self._mismatch())
 
     def _mismatch(self) -> str:
-        """Return the documented sentence; clients cut it at its colon (V1) or brackets (V3)."""
+        """Return the documented sentence. Clients parse it by its colon (V1) or its brackets (V3)."""
         signed = self.signed.decode(errors="replace")
         algorithm = signature.V3_ALGORITHMS.get(self.method)
         if algorithm is None:

@@ -1,4 +1,4 @@
-"""The headers of a request: by name, and the signed ones as the lines V3 signs.
+"""The signed headers of a request, as the lines that V3 signs.
 
 Source: "Signature method V3", step "canonicalized headers", Alibaba Cloud OpenAPI documentation.
 """
@@ -10,14 +10,9 @@ from operator import itemgetter
 
 from msgspec import Struct
 
-from otpconv.dialects.alibaba.wire.refusal import GatewayError
+from otpconv.dialects.alibaba.wire.refusal import CredentialsError, GatewayError
 from otpconv.dialects.alibaba.wire.signature import V3_ALGORITHMS, Algorithm
-
-#: Names and values as ASGI gives them: names in lower case, values trimmed.
-Headers = list[tuple[bytes, bytes]]
-
-#: Headers by name.
-Fields = dict[bytes, bytes]
+from otpconv.dialects.dialect import Fields
 
 _MANDATORY = frozenset(
     {
@@ -35,16 +30,16 @@ _AUTHORIZATION = re.compile(
 )
 
 
-class Layout(Struct, frozen=True):
-    """What an Authorization header says before its signature, and where the signed headers are.
+class Authorization(Struct, frozen=True):
+    """The Authorization header without its signature, and how to find the signed headers.
 
     Attributes:
-        algorithm: of the signature.
-        access_key_id: who claims to have signed.
-        signed_headers: the client's own list, `h1;h2;…`.
-        names: of the signed headers.
-        pick: takes their values out of the fields, in the order of `template`.
-        template: one line a header, sorted by name, with a place for each value.
+        algorithm: the signature algorithm.
+        access_key_id: the id of the access key that claims to have signed.
+        signed_headers: the list of signed headers as the client wrote it, `h1;h2;…`.
+        names: the names in that list.
+        pick: takes the values of the signed headers out of the fields, in the order of `template`.
+        template: one line per signed header, sorted by name, with a place for each value.
     """
 
     algorithm: Algorithm
@@ -55,58 +50,51 @@ class Layout(Struct, frozen=True):
     template: bytes
 
     def lines(self, fields: Fields) -> bytes:
-        """Return the canonical headers of a request with these fields."""
+        """Return the canonical headers of a request."""
         return self.template % self.pick(fields)
 
 
-def by_name(headers: Headers) -> Fields:
-    """Return the headers by name; values of repeated ones are sorted and comma-joined, as V3 signs them."""
-    fields = dict(headers)
-    if len(fields) == len(headers):
-        return fields
-    values: dict[bytes, list[bytes]] = {}
-    for name, value in headers:
-        values.setdefault(name, []).append(value)
-    return {name: b",".join(sorted(each)) for name, each in values.items()}
-
-
-# A client sends the same headers every time, and the same Authorization but for the signature at its end.
+# A client sends the same headers every time. Only the signature at the end of Authorization changes.
 @lru_cache(maxsize=256)
-def layout(authorization: bytes, present: tuple[bytes, ...]) -> Layout:
-    """Return the layout of a V3 request.
+def parse_authorization(authorization: bytes, present: tuple[bytes, ...]) -> Authorization:
+    """Return what the Authorization header of a V3 request says.
 
     Args:
-        authorization: the header's value, up to and without `Signature=…`.
-        present: the names of all headers that came.
+        authorization: the value of the header, up to and without `Signature=…`.
+        present: the names of all headers of the request.
 
     Raises:
-        GatewayError: malformed; an algorithm not taken; a header that must be signed and is not, or is listed
-            and did not come, or twice.
+        GatewayError: the header is malformed or names an unknown algorithm; a header that must be signed is
+            not; a signed header is missing from the request, or is listed twice.
     """
-    found = _AUTHORIZATION.fullmatch(authorization)
-    if found is None:
-        raise GatewayError(
+    match = _AUTHORIZATION.fullmatch(authorization)
+    if match is None:
+        raise CredentialsError(
             "IncompleteSignature",
             "Authorization must be <algorithm> Credential=<id>,SignedHeaders=<h1;h2>,Signature=<hex>.",
         )
-    algorithm = V3_ALGORITHMS.get(found[1].decode())
+    algorithm = V3_ALGORITHMS.get(match[1].decode())
     if algorithm is None:
         raise GatewayError("InvalidSignatureMethod", f"Of V3 this server takes {', '.join(V3_ALGORITHMS)}.")
-    names = sorted(found[3].split(b";"))
+    names = sorted(match[3].split(b";"))
     unsigned = _MANDATORY.union(name for name in present if name.startswith(b"x-acs-")).difference(names)
     if unsigned:
-        raise GatewayError("IncompleteSignature", f"SignedHeaders must have {_listed(unsigned)}.")
+        raise CredentialsError("IncompleteSignature", f"SignedHeaders must have {_listed(unsigned)}.")
     absent = set(names).difference(present)
     if absent:
-        raise GatewayError("IncompleteSignature", f"These signed headers did not come: {_listed(absent)}.")
+        raise CredentialsError(
+            "IncompleteSignature", f"These signed headers did not come: {_listed(absent)}."
+        )
     if len(set(names)) != len(names):
-        raise GatewayError("IncompleteSignature", "SignedHeaders has a header twice.")
+        raise CredentialsError("IncompleteSignature", "SignedHeaders has a header twice.")
     template = b"".join(name.replace(b"%", b"%%") + b":%b\n" for name in names)
-    return Layout(algorithm, found[2].decode(), found[3], frozenset(names), itemgetter(*names), template)
+    return Authorization(
+        algorithm, match[2].decode(), match[3], frozenset(names), itemgetter(*names), template
+    )
 
 
 def media_type(fields: Fields) -> bytes:
-    """Return the media type of the body, lower case, without its parameters; empty where none is told."""
+    """Return the media type of the body, lower case, without its parameters; empty if none is given."""
     return fields.get(b"content-type", b"").partition(b";")[0].strip().lower()
 
 

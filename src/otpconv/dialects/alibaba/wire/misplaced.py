@@ -1,12 +1,13 @@
-"""What error texts say of parameters that came in a place or a form in which they are not read.
+"""Error texts about parameters that were sent in a place or a form that is not read.
 
-Only texts are made here; which code a request is refused with is decided without it. A text repeats nothing
-of a request but its media type, and names that are ours but for a few characters.
+This module only writes texts; other modules choose the error code. A text quotes nothing of a request except
+its media type, and names that differ from ours by a few characters.
 """
 
 from collections.abc import Mapping
 
-from otpconv.dialects.alibaba.wire.headers import Fields, media_type
+from otpconv.dialects.alibaba.wire.headers import media_type
+from otpconv.dialects.dialect import Fields
 
 FORM = b"application/x-www-form-urlencoded"
 JSON = b"application/json"
@@ -29,7 +30,7 @@ _V3_HEADERS = {
     "Timestamp": "x-acs-date",
     "SecurityToken": "x-acs-security-token",
 }
-#: How bodies begin that are not a form, whatever their Content-Type says.
+#: How bodies that are not a form begin, whatever their Content-Type says.
 _BEGINNINGS = (
     ((b"\xff\xfe", b"\xfe\xff"), "UTF-16"),
     ((b"{", b"["), "JSON"),
@@ -39,12 +40,12 @@ _BEGINNINGS = (
 
 
 def is_v3(fields: Fields) -> bool:
-    """Return whether a request is signed by V3; every other one is taken for V1."""
+    """Return whether a request is signed by V3; any other request is read as V1."""
     return fields.get(b"authorization", b"").startswith(b"ACS3-")
 
 
 def unread_body(fields: Fields, body: bytes) -> str:
-    """Return why a body was not read, and what to send instead; empty if it was read or there is none."""
+    """Return why a body was not read and what to send instead; empty if it was read or is empty."""
     kind = media_type(fields)
     v3 = is_v3(fields)
     if not body or kind == FORM or (v3 and kind == JSON):
@@ -55,11 +56,11 @@ def unread_body(fields: Fields, body: bytes) -> str:
 
 
 def misplaced(missing: str, parameters: Mapping[str, str], fields: Fields, body: bytes) -> str:
-    """Return where the parameters of a refused request may be, and what to send; empty if nothing is known.
+    """Return where the parameters of a refused request may be and what to send; empty if nothing is known.
 
     Args:
-        missing: the name of the parameter that is missing; empty if that is not why it is refused.
-        parameters: what was read, as far as it was.
+        missing: the name of the missing parameter; empty if the request is refused for another reason.
+        parameters: the parameters that could be read.
         fields: the headers by name.
         body: the body.
     """
@@ -72,7 +73,7 @@ def misplaced(missing: str, parameters: Mapping[str, str], fields: Fields, body:
 
 
 def misnamed(missing: str, parameters: Mapping[str, str]) -> str:
-    """Return under which other name a missing parameter may have come; empty if under none."""
+    """Return under which other name a missing parameter was sent; empty if under none."""
     for name in parameters if missing else ():
         if name.lower() == missing.lower():
             return f"It came as {name}: names are case-sensitive."
@@ -85,7 +86,7 @@ def misnamed(missing: str, parameters: Mapping[str, str]) -> str:
 
 
 def _other_form(fields: Fields, body: bytes) -> str:
-    """Return what a body that was read as a form is instead."""
+    """Return what a body that was read as a form really is."""
     if not body or media_type(fields) != FORM:
         return ""
     v3 = is_v3(fields)
@@ -106,7 +107,7 @@ def _other_form(fields: Fields, body: bytes) -> str:
 
 
 def _other_place(missing: str, fields: Fields) -> str:
-    """Return where else a missing parameter belongs, or was sent."""
+    """Return where a missing parameter belongs, or where it was sent."""
     header = _V3_HEADERS.get(missing, "")
     if is_v3(fields):
         return f"V3 reads it from the header {header}, not from the query or the body." if header else ""

@@ -1,18 +1,19 @@
-"""Bytes of an HTTP request -> Call: which of the two signatures it has, and what it says.
+"""Reads an HTTP request into a `Call`, whichever of the two signatures it has.
 
-Nothing unsigned ever takes effect:
+Nothing unsigned has any effect:
 
 - V1 signs the parameters of query and form body as one set, in which the body wins. A query parameter that
-  the body has too is not signed, and not used. Other bodies are not signed, and not read.
-- V3 signs the query, and the body by its hash; here too the body wins. What kind of body it is decides what
-  it says, so a body needs a signed Content-Type. Every `x-acs-*` header that came must be signed.
-- A parameter twice in the query, or twice in a form body, is refused.
+  the body has too is not signed, and not used. Other bodies are neither signed nor read.
+- V3 signs the query, and the body by its hash. Here too the body wins. The Content-Type decides how a body is
+  read, so a request with a body must sign it. Every `x-acs-*` header of the request must be signed.
+- A parameter that is twice in the query, or twice in a form body, is refused.
 
-The order of checks: method; way of signing in; action and version; what is common to all requests;
-SecurityToken; the parameters' encoding. (V1 has its action among the parameters: there encoding comes first.)
+The order of checks: method; kind of authentication; action and version; the parameters of all requests;
+SecurityToken; the encoding of the parameters. (V1 has its action among the parameters, so it checks the
+encoding first.)
 
 Source: "Request syntax and signature method V2 for RPC APIs" and "Signature method V3", Alibaba Cloud OpenAPI
-documentation; what is lenient here is what the official SDKs were seen to send.
+documentation. Where this module is lenient, the official SDKs were seen to send such requests.
 """
 
 import re
@@ -22,15 +23,16 @@ from functools import lru_cache
 
 from otpconv.dialects.alibaba.wire.actions import check_action
 from otpconv.dialects.alibaba.wire.call import Call
-from otpconv.dialects.alibaba.wire.headers import Fields, Layout, layout, media_type
+from otpconv.dialects.alibaba.wire.headers import Authorization, media_type, parse_authorization
 from otpconv.dialects.alibaba.wire.misplaced import FORM, JSON, is_v3, misplaced, unread_body
 from otpconv.dialects.alibaba.wire.parameters import Query, from_form, from_json, from_query
-from otpconv.dialects.alibaba.wire.refusal import GatewayError, invalid, missing
+from otpconv.dialects.alibaba.wire.refusal import CredentialsError, GatewayError, invalid, missing
 from otpconv.dialects.alibaba.wire.signature import (
     V1_METHODS,
     v1_string_to_sign,
     v3_canonical_request,
 )
+from otpconv.dialects.dialect import Fields
 
 _V1_COMMON = (
     "AccessKeyId",
@@ -40,7 +42,7 @@ _V1_COMMON = (
     "SignatureNonce",
     "Timestamp",
 )
-#: Codes that a request may have, too, whose parameters came in another form or place.
+#: Other codes of requests whose parameters may have been sent in the wrong form or place.
 _MAY_BE_MISPLACED = {"InvalidParameter", "IncompleteSignature"}
 # Of texts with `&` before each parameter: a pattern that begins with plain bytes is 30 times as fast.
 _FORMAT = re.compile(rb"&Format=([^&]*)")
@@ -54,7 +56,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def read(method: str, query: bytes, fields: Fields, body: bytes) -> Call:
-    """Return what a request to `/` asks for; `Call.verify` tells whether it may be believed.
+    """Return the call that a request makes; `Call.verify` checks its signature.
 
     Args:
         method: the HTTP method, upper case.
@@ -63,7 +65,8 @@ def read(method: str, query: bytes, fields: Fields, body: bytes) -> Call:
         body: the whole body.
 
     Raises:
-        GatewayError: it is no well-formed signed request; its `xml` is the format it asks its answer in.
+        GatewayError: the request is not a well-formed signed request. `xml` of the error says whether it asks
+            for a response in XML.
     """
     try:
         if is_v3(fields):
@@ -78,7 +81,7 @@ def read(method: str, query: bytes, fields: Fields, body: bytes) -> Call:
 
 
 def answers_xml(query: bytes, fields: Fields, body: bytes) -> bool:
-    """Return whether a request wants XML: V1 without Format, or with Format=XML. Takes anything."""
+    """Return whether a request wants XML: V1 without Format, or with Format=XML. Accepts any bytes."""
     if is_v3(fields):
         return False
     query, form = b"&" + query, b"&" + body if media_type(fields) == FORM else b""
@@ -102,11 +105,11 @@ def _read_v1(method: str, query: bytes, fields: Fields, body: bytes) -> Call:
         or b"x-acs-bearer-token" in fields
     ):
         raise GatewayError(
-            "UnsupportedParameter", "Bearer tokens are not taken; sign with an AccessKeySecret."
+            "UnsupportedParameter", "Bearer tokens are not supported; sign with an AccessKeySecret."
         )
     action, version = get("Action", ""), get("Version", "")
     if not action and b"x-acs-action" in fields:
-        raise GatewayError(
+        raise CredentialsError(
             "IncompleteSignature",
             "V3 needs the header Authorization, V1 the parameter Action; both are missing.",
         )
@@ -141,7 +144,7 @@ def _read_v3(method: str, query: bytes, fields: Fields, body: bytes) -> Call:
     _check_method(method)
     action, version = _operation(fields.get(b"x-acs-action", b""), fields.get(b"x-acs-version", b""))
     authorization, _, signature = fields[b"authorization"].rpartition(b"Signature=")
-    head = layout(authorization, tuple(fields))
+    head = parse_authorization(authorization, tuple(fields))
     body_hash = fields[b"x-acs-content-sha256"]
     if body_hash != head.algorithm.hash(body):
         raise GatewayError("ContentSha256NotMatched")
@@ -157,7 +160,7 @@ def _read_v3(method: str, query: bytes, fields: Fields, body: bytes) -> Call:
         head.access_key_id,
         nonce,
         signed_at,
-        False,  # noqa: FBT003 - V3 is always answered in JSON
+        False,  # noqa: FBT003 - responses to V3 are always JSON
         parameters,
         head.algorithm.name,
         v3_canonical_request(method, asked.canonical(), head.lines(fields), head.signed_headers, body_hash),
@@ -185,9 +188,9 @@ def _check_method(method: str) -> None:
         raise GatewayError("UnsupportedHTTPMethod", "Use GET or POST.")
 
 
-def _signed_body(fields: Fields, signed: Layout, body: bytes) -> dict[str, str]:
+def _signed_body(fields: Fields, signed: Authorization, body: bytes) -> dict[str, str]:
     if b"content-type" not in signed.names:
-        raise GatewayError("IncompleteSignature", "A request with a body must sign its Content-Type.")
+        raise CredentialsError("IncompleteSignature", "A request with a body must sign its Content-Type.")
     kind = media_type(fields)
     if kind == FORM:
         return from_form(body)

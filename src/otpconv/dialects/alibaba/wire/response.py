@@ -1,27 +1,28 @@
-"""Outcome -> bytes: what a call is answered with, in JSON or XML.
+"""Writes the response to a call, in JSON or XML.
 
-Version 2018-05-01 says how it went in `ResponseCode` and `ResponseDescription`, 2017-05-25 in `Code` and
-`Message`. Only the pair of its version is ever sent: some clients take a `Code` in a 2018-05-01 answer for an
-exception.
+Version 2018-05-01 has the result in `ResponseCode` and `ResponseDescription`, 2017-05-25 in `Code` and
+`Message`. A response only has the pair of its version: some clients treat a `Code` in a 2018-05-01 response
+as an exception.
 
 Source: "Response syntax" of RPC APIs, the "Common error codes" and the RAM documentation, Alibaba Cloud;
-header fields as the service was seen to send them.
+headers as the service was seen to send them.
 """
 
 import html
 import re
 from functools import lru_cache
 
-from msgspec import Struct, json
+from msgspec import json
 
 from otpconv import errors
 from otpconv.dialects.alibaba.wire.call import Call
 from otpconv.dialects.alibaba.wire.codes import CODES
 from otpconv.dialects.alibaba.wire.misplaced import misnamed
 from otpconv.dialects.alibaba.wire.refusal import GatewayError
+from otpconv.dialects.dialect import HttpResponse
 
 _CORS = [(b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", b"*")]
-# Some clients compare the whole of it.
+# Some clients compare the whole content type.
 _JSON_HEADERS = [(b"content-type", b"application/json;charset=utf-8"), *_CORS]
 _XML_HEADERS = [(b"content-type", b"text/xml;charset=utf-8"), *_CORS]
 
@@ -36,10 +37,10 @@ _PREFLIGHT_HEADERS = (
     (b"access-control-max-age", b"172800"),
 )
 
-# What "Extensible Markup Language (XML) 1.0", section 2.2, does not allow; lone surrogates are among it.
+# Characters that "Extensible Markup Language (XML) 1.0", section 2.2, does not allow, e.g. lone surrogates.
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
-# Errors the product answers with HTTP 200, by their code in version 2018-05-01.
+# Errors of the product, sent with HTTP 200: their codes in version 2018-05-01.
 _PRODUCT: dict[type[Exception], str] = {
     errors.InvalidTime: "INVALID_PARAMETERS",
     errors.UnknownMessage: "INVALID_PARAMETERS",
@@ -47,7 +48,7 @@ _PRODUCT: dict[type[Exception], str] = {
     errors.NumberMismatch: "MOBILE_NUMBER_ILLEGAL",
 }
 
-# Errors the gateway answers; the class nearest in the family decides.
+# Errors of the gateway: the nearest class in the tree of errors decides.
 _GATEWAY: dict[type[BaseException], str] = {
     errors.Refused: "InvalidParameter",
     errors.BadCredentials: "IncompleteSignature",
@@ -71,27 +72,11 @@ _GATEWAY: dict[type[BaseException], str] = {
 }
 
 
-class Answer(Struct):
-    """One HTTP response.
-
-    Attributes:
-        status: the HTTP status.
-        headers: names in lower case; with Content-Length.
-        body: the whole body.
-        code: the error code in it, or `OK`.
-    """
-
-    status: int
-    headers: list[tuple[bytes, bytes]]
-    body: bytes
-    code: str = "OK"
-
-
-def success(call: Call, request_id: str) -> Answer:
-    """Return the answer to a call whose report is durable."""
+def success(call: Call, request_id: str) -> HttpResponse:
+    """Return the response to a call whose report is durable."""
     before, after, headers = _success_template(call.version, call.action, call.xml, len(request_id))
     identity = request_id.encode()
-    return Answer(200, [*headers, (b"x-acs-request-id", identity)], before + identity + after)
+    return HttpResponse(200, [*headers, (b"x-acs-request-id", identity)], before + identity + after)
 
 
 def failure(
@@ -102,16 +87,16 @@ def failure(
     host_id: str,
     recommend_base: str,
     xml: bool = False,
-) -> Answer:
-    """Return the answer to a call that was refused or failed.
+) -> HttpResponse:
+    """Return the response to a call that was refused or failed.
 
     Args:
-        error: why; what is no error of ours becomes InternalError, and none of its text is shown.
-        request_id: the same as in the log.
-        call: the call, as far as it could be read.
-        host_id: the host that was called, for the reader of the message.
-        recommend_base: where this server's pages are, as `https://otp.example`.
-        xml: the format to answer in, where neither the call nor the error knows it.
+        error: the reason. An error that is not ours becomes InternalError, without its text.
+        request_id: the id of the request in the log.
+        call: the call; None if the request could not be read.
+        host_id: the host that was called, shown to the reader of the message.
+        recommend_base: the URL of this server's pages, e.g. `https://otp.example`.
+        xml: whether to respond in XML if neither the call nor the error knows it.
     """
     if call is not None:
         xml = call.xml
@@ -136,22 +121,24 @@ def failure(
         if isinstance(error, errors.AccessDenied):
             members["AccessDeniedDetail"] = _access_denied_detail(error)
         body = json.encode(members)
-    answer = _answer(status, body, request_id, xml=xml)
-    answer.code = code
+    response = _response(status, body, request_id, xml=xml)
+    response.code = code
     if isinstance(error, errors.Throttled):
-        answer.headers.append((b"x-acs-retry-after", b"%d" % error.wait_ms))
-    return answer
+        response.headers.append((b"x-acs-retry-after", b"%d" % error.wait_ms))
+    return response
 
 
-def answer(status: int, members: dict[str, object], request_id: str, *, root: str, xml: bool) -> Answer:
-    """Return an answer of these members, some of which may be members of their own; `root` is XML's."""
+def encode_response(
+    status: int, members: dict[str, object], request_id: str, *, root: str, xml: bool
+) -> HttpResponse:
+    """Return a response with these members, which may be nested; `root` is the root element of XML."""
     body = _xml(root, members) if xml else json.encode(members)
-    return _answer(status, body, request_id, xml=xml)
+    return _response(status, body, request_id, xml=xml)
 
 
-def preflight() -> Answer:
-    """Return the answer to OPTIONS: any page may call, with the headers the service allows."""
-    return Answer(204, list(_PREFLIGHT_HEADERS), b"")
+def preflight() -> HttpResponse:
+    """Return the response to OPTIONS: any page may call, with the headers that the service allows."""
+    return HttpResponse(204, list(_PREFLIGHT_HEADERS), b"")
 
 
 @lru_cache(maxsize=16)
@@ -161,7 +148,7 @@ def _success_template(
     xml: bool,  # noqa: FBT001
     id_length: int,
 ) -> tuple[bytes, bytes, list[tuple[bytes, bytes]]]:
-    """Return what comes before and after a RequestId of so many characters, and the headers."""
+    """Return the body before and after a RequestId of `id_length` characters, and the headers."""
     code, text = _pair(version)
     members: dict[str, object] = {code: "OK", text: "OK", "RequestId": "@"}
     body = _xml(f"{action}Response", members) if xml else json.encode(members)
@@ -174,24 +161,24 @@ def _product_code(error: Exception, version: str) -> str | None:
     old = version == "2017-05-25"
     if isinstance(error, errors.AccessDenied):
         return "isp.RAM_PERMISSION_DENY" if old else None
-    code = next((_PRODUCT[each] for each in type(error).__mro__ if each in _PRODUCT), None)
+    code = next((_PRODUCT[kind] for kind in type(error).__mro__ if kind in _PRODUCT), None)
     return f"isv.{code}" if code is not None and old else code
 
 
-def _product_failure(call: Call, code: str, text: str, request_id: str) -> Answer:
+def _product_failure(call: Call, code: str, text: str, request_id: str) -> HttpResponse:
     code_name, text_name = _pair(call.version)
     members: dict[str, object] = {code_name: code, text_name: _legal(text), "RequestId": request_id}
     body = _xml(f"{call.action}Response", members) if call.xml else json.encode(members)
-    answer = _answer(200, body, request_id, xml=call.xml)
-    answer.code = code
-    return answer
+    response = _response(200, body, request_id, xml=call.xml)
+    response.code = code
+    return response
 
 
 def _gateway_outcome(error: Exception) -> tuple[str, int, str]:
     """Return code, status and text."""
     if isinstance(error, GatewayError):
         return error.code, error.status, error.text
-    code = next((_GATEWAY[each] for each in type(error).__mro__ if each in _GATEWAY), "InternalError")
+    code = next((_GATEWAY[kind] for kind in type(error).__mro__ if kind in _GATEWAY), "InternalError")
     text = CODES[code].text if code == "InternalError" else _sentence(code, error)
     return code, CODES[code].status, text
 
@@ -235,8 +222,8 @@ def _legal(text: str) -> str:
     return _NOT_XML.sub("\ufffd", text)
 
 
-def _answer(status: int, body: bytes, request_id: str, *, xml: bool) -> Answer:
-    return Answer(
+def _response(status: int, body: bytes, request_id: str, *, xml: bool) -> HttpResponse:
+    return HttpResponse(
         status,
         [
             *(_XML_HEADERS if xml else _JSON_HEADERS),

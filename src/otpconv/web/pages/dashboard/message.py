@@ -6,13 +6,13 @@ from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
+from otpconv.dialects.native.answers import MessageOut
 from otpconv.errors import NotFound
 from otpconv.service.compose import Service
 from otpconv.storage.contract import DIMENSIONS
 from otpconv.web.pages.layout import Layout
 from otpconv.web.pages.visitors import Visitor
 from otpconv.web.v1.known import look_up
-from otpconv.web.v1.native_types import MessageOut
 
 MESSAGE_PATH = "/dashboard/message"
 

@@ -1,4 +1,4 @@
-"""Every code this server answers with, for the error centre: the dialect's, and those of the native API."""
+"""Every error code of this server, for the error centre: those of Alibaba's dialect and of the native API."""
 
 from http import HTTPStatus
 from typing import Final
@@ -7,9 +7,9 @@ import msgspec
 from msgspec import Struct
 
 from otpconv.dialects.alibaba import CODES
-from otpconv.dialects.alibaba.tutor.examples import example
+from otpconv.dialects.native.answers import Problem
 from otpconv.errors import OtpconvError
-from otpconv.web.v1.native_types import Problem
+from otpconv.web.pages.errors.examples import example
 
 _RPC = "The RPC endpoint"
 _PRODUCT = "The RPC endpoint, with HTTP 200"
@@ -18,7 +18,7 @@ _NATIVE = "The native API and the pages"
 #: What to do about each code of the native API.
 REMEDIES: Final = {
     "AccessDenied": "Attach a policy that allows the action named in the detail, or use another access key; "
-    "`otpconv access explain` tells which statement decides.",
+    "`otpconv access explain` shows which statement decides.",
     "AnswerTooLarge": "Ask about less time, a longer interval or fewer dimensions, filter a dimension, or "
     "choose groups by top or min_requested. Several narrow questions together answer the wide one.",
     "BadCredentials": "Send an AccessKeyId and its AccessKeySecret by HTTP Basic, as `curl -u ID:SECRET`; "
@@ -35,12 +35,12 @@ REMEDIES: Final = {
     "MalformedToken": "Assume the role again, at this server.",
     "MethodNotAllowed": "Use one of the methods in the header Allow.",
     "MismatchedToken": "Send AccessKeyId, AccessKeySecret and token of the same temporary credentials.",
-    "Misconfigured": "The operator mends what the server's log names.",
+    "Misconfigured": "The operator fixes what the server's log names.",
     "NeedsTls": "Use an https:// URL.",
     "NotFound": "Compare the path and the names in it; /openapi.json lists the paths.",
     "NumberMismatch": "Report the number that the message was sent to, or the message id alone.",
     "Refused": "The detail says what is wrong; correct it and send the request again.",
-    "ReplayedNonce": "Sign every attempt anew, with a fresh nonce.",
+    "ReplayedNonce": "Sign every attempt again, with a new nonce.",
     "SignatureMismatch": "Check the AccessKeySecret, and that nothing changes the request once it is signed.",
     "StaleTimestamp": "Set the clock, e.g. by NTP, and sign the request again; the detail gives the server's "
     "time in UTC, and the difference.",
@@ -52,17 +52,17 @@ REMEDIES: Final = {
 }
 
 
-class Entry(Struct, frozen=True):
-    """One code, as the error centre shows it.
+class CatalogueEntry(Struct, frozen=True):
+    """One code as the error centre shows it.
 
     Attributes:
-        code: as it is on the wire.
-        status: the HTTP status it comes with.
-        text: the documented sentence; empty where there is none.
-        cause: why it comes.
+        code: the code on the wire.
+        status: the HTTP status.
+        text: the documented sentence; empty if there is none.
+        cause: why it is sent.
         remedy: what to do about it.
-        group: where it comes from.
-        native: whether the native API answers with it too.
+        group: which part of the server sends it.
+        native: whether the native API also sends it.
     """
 
     code: str
@@ -74,36 +74,36 @@ class Entry(Struct, frozen=True):
     native: bool
 
 
-def catalogue() -> dict[str, Entry]:
-    """Return every code by its name: those of the RPC endpoint first."""
-    kinds = {kind.code: kind for kind in _kinds(OtpconvError)}
+def catalogue() -> dict[str, CatalogueEntry]:
+    """Return every code by its name, the codes of the RPC endpoint first."""
+    kinds = {kind.code: kind for kind in _kinds(OtpconvError) if "code" in vars(kind)}
     entries = {
-        code: Entry(
+        code: CatalogueEntry(
             code,
-            each.status,
-            each.text,
-            each.cause,
-            each.remedy,
-            _PRODUCT if each.status == HTTPStatus.OK else _RPC,
+            error.status,
+            error.text,
+            error.cause,
+            error.remedy,
+            _PRODUCT if error.status == HTTPStatus.OK else _RPC,
             code in kinds,
         )
-        for code, each in CODES.items()
+        for code, error in CODES.items()
     }
     for code, kind in kinds.items():
         if code not in entries:
             cause = str(kind.__doc__).partition("\n")[0]
-            entries[code] = Entry(code, kind.status, "", cause, REMEDIES[code], _NATIVE, native=True)
-    # Groups in the order of their first codes would mix; the common ones stand first.
+            entries[code] = CatalogueEntry(code, kind.status, "", cause, REMEDIES[code], _NATIVE, native=True)
+    # Some codes are in two groups, so the order is fixed: the common ones first.
     order = (_RPC, _PRODUCT, _NATIVE)
     return {entry.code: entry for group in order for entry in entries.values() if entry.group == group}
 
 
-def examples(entry: Entry, public_url: str) -> list[tuple[str, str]]:
-    """Return answers with a code, each after what it is an answer of.
+def examples(entry: CatalogueEntry, public_url: str) -> list[tuple[str, str]]:
+    """Return example responses with a code; each comes with a title that says who sends it.
 
     Args:
         entry: the code.
-        public_url: what the links in the answers begin with.
+        public_url: the URL that the links in the responses begin with.
     """
     found = []
     if entry.code in CODES:

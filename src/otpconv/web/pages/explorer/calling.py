@@ -34,7 +34,7 @@ _BROKEN_OFF = "The server broke the answer off: this is what had come by then."
 _log = logging.getLogger(__name__)
 
 
-class Sent(Struct, frozen=True):
+class ApiRequest(Struct, frozen=True):
     """A request.
 
     Attributes:
@@ -68,7 +68,7 @@ class Reply(Struct, frozen=True):
     cut: str = ""
 
 
-async def call(app: ASGIApp, page: Request, sent: Sent) -> Reply:
+async def call(app: ASGIApp, page: Request, sent: ApiRequest) -> Reply:
     """Return the answer to a request, made as if the user of a page had sent it.
 
     Args:
@@ -170,7 +170,7 @@ class _Exchange:
             self.over.set()
 
 
-def _scope(page: Scope, sent: Sent) -> Scope:
+def _scope(page: Scope, sent: ApiRequest) -> Scope:
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in sent.headers.items()]
     if sent.body:
         headers.append((b"content-length", b"%d" % len(sent.body)))

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 from msgspec import Struct
 
-from otpconv.web.pages.explorer.calling import Sent
+from otpconv.web.pages.explorer.calling import ApiRequest
 
 _JSON = "application/json"
 
@@ -53,7 +53,7 @@ class NativeCall(Struct, frozen=True):
     envelope: str
     fields: tuple[Field, ...]
 
-    def sent(self, given: Mapping[str, str]) -> Sent:
+    def sent(self, given: Mapping[str, str]) -> ApiRequest:
         """Return the request without who sends it; blank fields are left out."""
         filled = [(each, given[each.name]) for each in self.fields if given.get(each.name)]
         path = self.path
@@ -62,10 +62,10 @@ class NativeCall(Struct, frozen=True):
                 path = path.replace(f"{{{each.name}}}", quote(value))
         query = urlencode([(each.name, value) for each, value in filled if each.place == "query"])
         if not self.envelope:
-            return Sent(self.method, path, query, {})
+            return ApiRequest(self.method, path, query, {})
         item = {each.name: _value(each.kind, value) for each, value in filled}
         body = msgspec.json.encode({self.envelope: [item]})
-        return Sent(self.method, path, query, {"content-type": _JSON}, body)
+        return ApiRequest(self.method, path, query, {"content-type": _JSON}, body)
 
 
 def native_calls(document: Mapping[str, Any]) -> dict[str, NativeCall]:

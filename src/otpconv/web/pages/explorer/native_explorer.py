@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 from otpconv.errors import NotFound
 from otpconv.web.front.body import Bodies
-from otpconv.web.pages.explorer.calling import Reply, Sent, call
+from otpconv.web.pages.explorer.calling import ApiRequest, Reply, call
 from otpconv.web.pages.explorer.native_calls import NativeCall
 from otpconv.web.pages.forms import read_form, require_token
 from otpconv.web.pages.layout import Layout
@@ -52,7 +52,7 @@ class NativeExplorer:
         given = {each.name: form.get(f"p-{each.name}", "") for each in called.fields}
         sent = called.sent(given)
         who = base64.b64encode(f"{visitor.key.access_key_id}:{visitor.key.secret}".encode()).decode()
-        authorized = Sent(
+        authorized = ApiRequest(
             sent.method, sent.path, sent.query, {**sent.headers, "authorization": f"Basic {who}"}, sent.body
         )
         return self._page(visitor, called, given, await call(self._app, request, authorized))
@@ -77,7 +77,7 @@ class NativeExplorer:
         )
 
 
-def _curl(public_url: str, sent: Sent) -> str:
+def _curl(public_url: str, sent: ApiRequest) -> str:
     """Return the command; the key it reads from variables."""
     target = f"{public_url}{sent.path}{'?' if sent.query else ''}{sent.query}"
     lines = [f'curl -u "$OTPCONV_ACCESS_KEY_ID:$OTPCONV_ACCESS_KEY_SECRET" {shlex.quote(target)}']

@@ -16,7 +16,7 @@ from otpconv.dialects.alibaba.tutor.walkthrough import Signature, Walkthrough, w
 from otpconv.errors import NotFound
 from otpconv.service.compose import Service
 from otpconv.web.front.body import Bodies
-from otpconv.web.pages.explorer.calling import Reply, Sent, call
+from otpconv.web.pages.explorer.calling import ApiRequest, Reply, call
 from otpconv.web.pages.explorer.snippets import Snippet, Snippets
 from otpconv.web.pages.forms import read_form, require_token
 from otpconv.web.pages.layout import Layout
@@ -86,7 +86,7 @@ class Explorer:
         made = signed()
         reply = None
         if form.get("do") == "call":
-            reply = await call(self._app, request, Sent(made.method, "/", made.query, made.headers))
+            reply = await call(self._app, request, ApiRequest(made.method, "/", made.query, made.headers))
         # A request is good once, so that of the command is another one.
         curl = self._snippets.curl(signed())
         return self._page(request, visitor, operation, given, signature, made=made, reply=reply, curl=curl)

@@ -1,9 +1,9 @@
-"""The message of a broker that carries one report: the native API's object with its kind before it.
+"""The messages of brokers: a message carries one report, as the object of the native API with a `kind`.
 
     {"kind": "conversion", "message_id": "1008030300", "delivered": true, "conversion_time": 1767225631000}
 
-docs/reference/report.schema.json is made from these types. Unlike in the native API the time is required,
-because an event does not happen when it comes out of a queue. A conversion whose time is unknown has null.
+docs/reference/report.schema.json is made from these types. Unlike in the native API, the time is required,
+because an event does not happen when it leaves a queue. A conversion whose time is unknown has null.
 """
 
 from typing import Annotated, Any
@@ -11,18 +11,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from otpconv.delivery.reports import MESSAGE, Report
-from otpconv.dialects.native.fields import (
-    Attempt,
-    Channel,
-    Country,
-    MessageId,
-    Number,
-    Text,
-    Time,
-    Value,
-    in_words,
-)
+from otpconv.dialects.native.fields import MessageId, Number, Time, in_words
+from otpconv.dialects.native.reports import MessageDetails
 
 _CONVERSION, _REQUESTED = b'{"kind":"conversion",', b'{"kind":"requested",'
 
@@ -41,21 +31,17 @@ class ConversionEvent(
 
 
 class RequestedEvent(
-    Struct, tag_field="kind", tag="requested", forbid_unknown_fields=True, omit_defaults=True, gc=False
+    MessageDetails,
+    tag_field="kind",
+    tag="requested",
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    gc=False,
 ):
     """A message that was handed to a vendor."""
 
     message_id: MessageId
     requested_at: Time
-    to: Number | None = None
-    country: Country | None = None
-    carrier: Value | None = None
-    provider: Value = ""
-    template: Value = ""
-    sender: Value = ""
-    channel: Channel = "sms"
-    session_id: Text = ""
-    attempt: Attempt | None = None
 
 
 _EVENTS = msgspec.json.Decoder(ConversionEvent | RequestedEvent)
@@ -63,19 +49,24 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Malformed(ValueError):
-    """A message that is no event; the text says why, in one line."""
+    """A message of a broker that is not an event; the text says why, in one line."""
 
 
-def event_of(report: Report) -> bytes:
-    """Return the event that carries a report whose number is not sealed."""
-    return (_REQUESTED if report.flags & MESSAGE else _CONVERSION) + report.body[1:]
+def event_of(body: bytes, *, requested: bool) -> bytes:
+    """Return the event of a report.
+
+    Args:
+        body: the object of the native API.
+        requested: whether it reports a requested message, not a conversion.
+    """
+    return (_REQUESTED if requested else _CONVERSION) + body[1:]
 
 
 def native_of(event: bytes) -> tuple[bool, bytes]:
-    """Return whether an event is of a requested message, and its object of the native API, on one line.
+    """Return whether an event reports a requested message, and its object of the native API, on one line.
 
     Raises:
-        Malformed: it is neither kind of event.
+        Malformed: it is not an event.
     """
     try:
         fields = _EVENTS.decode(event)

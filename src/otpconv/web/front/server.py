@@ -1,4 +1,4 @@
-"""Running the web application by granian's workers, beside our own event loop, until a signal says stop."""
+"""Runs the web application in granian's workers and our own event loop until a signal stops it."""
 
 import asyncio
 import contextlib
@@ -15,65 +15,61 @@ from otpconv.clock import Clock
 from otpconv.errors import Misconfigured
 from otpconv.service.compose import Service
 from otpconv.service.housekeeping import Housekeeping
-from otpconv.web.app import App
-from otpconv.web.front.connections import LOOK_EVERY_S, Connections
+from otpconv.web.front.application import Application
+from otpconv.web.front.connections import LOOK_EVERY_S, ConnectionLimit
 from otpconv.web.front.gate import Gate
-from otpconv.web.front.tls import Expiry, Tls
-from otpconv.web.pages import OneTimeLinks
-from otpconv.web.worker import BACKLOG, Workers
+from otpconv.web.front.tls import CertificateExpiry, Tls
+from otpconv.web.front.worker import BACKLOG, Workers
 
 #: How long a stop waits for requests in progress, s.
 _GRACE_S = 10.0
 #: How long a stop waits for the rest of requests that are half sent, s.
 _HALF_SENT_S = 1.0
-#: How long a stop waits for clients to take their answers, s.
+#: How long a stop waits for clients to receive their responses, s.
 _LINGER_S = 0.5
 #: Connections of a worker at most, idle ones included; more wait in the listening socket.
 _CONNECTIONS = 8_192
-#: How long a client may take nothing of an answer before its connection is closed, s.
+#: How long a client may receive nothing of a response before its connection is closed, s.
 MAX_UNREAD_S = 60
-#: File descriptors for everything that is no connection.
+#: File descriptors for everything except connections.
 _OTHER_FILES = 256
 
-#: The garbage collector runs after so many new objects, and looks at older ones every so many runs.
+#: The garbage collector runs after this many new objects, and every this many runs on older generations.
 GC_THRESHOLDS = (100_000, 50, 100)
 
 _log = logging.getLogger(__name__)
 
 
-def run(
+def run_server(
+    app: Application,
     service: Service,
     gate: Gate,
-    links: OneTimeLinks,
     *,
     tls: Tls | None,
     bound: socket.socket,
-    public_url: str,
     started: Callable[[], None],
 ) -> None:
-    """Serve until SIGINT or SIGTERM, then finish what is in progress and close the service.
+    """Serve until SIGINT or SIGTERM, then finish the requests in progress and stop the service.
 
     Args:
-        service: not yet started.
-        gate: asked before anybody is let in.
-        links: sign people in to the pages.
-        tls: the certificate of HTTPS; None serves plain HTTP.
-        bound: the socket to listen at, from `bind`.
-        public_url: where people reach this server.
+        app: answers the requests.
+        service: the service of the application, not started yet.
+        gate: the gate of the application.
+        tls: the certificate for HTTPS; None serves plain HTTP.
+        bound: the socket to listen on, from `listening_socket`.
         started: called once requests are answered.
 
     Raises:
-        Misconfigured: the address can't be listened on, or the certificate not be served.
+        Misconfigured: the server can't listen on the address, or can't serve the certificate.
     """
-    app = App(service, gate, links, public_url)
     uvloop.run(_serve(service, gate, app, bound=bound, tls=tls, started=started))
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """Return a socket at this address, a free port for 0, that does not listen yet.
+def listening_socket(host: str, port: int) -> socket.socket:
+    """Return a socket that is bound to an address and does not listen yet; port 0 takes a free one.
 
     Raises:
-        Misconfigured: the address is in use, or not this machine's.
+        Misconfigured: the address is in use, or belongs to another machine.
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -90,14 +86,14 @@ def bind(host: str, port: int) -> socket.socket:
 
 def _not_listening(host: str, port: int, error: OSError) -> Misconfigured:
     return Misconfigured(
-        f"{host} port {port} can't be listened on ({error.strerror}): choose another --host or --port"
+        f"can't listen on {host} port {port} ({error.strerror}). Choose another --host or --port"
     )
 
 
 async def _serve(
     service: Service,
     gate: Gate,
-    app: App,
+    app: Application,
     *,
     bound: socket.socket,
     tls: Tls | None,
@@ -108,18 +104,18 @@ async def _serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, signalled.set)
     await service.start()
-    # What lives as long as the process needs no collector; what a request makes goes without one.
+    # Objects that live as long as the process need no collector; the ones of a request go without it.
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
     workers = Workers(app, bound, _places(2 if tls else 1))
-    connections = Connections(bound.getsockname()[1], workers.connections, gate.peers.trusted)
+    connections = ConnectionLimit(bound.getsockname()[1], workers.connections, gate.peers.trusted)
     service.metrics.registry.register(connections)
     _keep_house(service.housekeeping, gate, app, connections)
     try:
         _listen(bound)
         workers.start(tls.served if tls else None)
         if tls is not None:
-            service.metrics.registry.register(Expiry(tls))
+            service.metrics.registry.register(CertificateExpiry(tls))
             service.housekeeping.every(
                 1.0,
                 "certificate",
@@ -139,7 +135,7 @@ async def _serve(
         _log.info("stopped")
 
 
-def _keep_house(tasks: Housekeeping, gate: Gate, app: App, connections: Connections) -> None:
+def _keep_house(tasks: Housekeeping, gate: Gate, app: Application, connections: ConnectionLimit) -> None:
     tasks.every(1.0, "audit", gate.settle, late_s=60.0, harm="repeated refusals are not in the audit trail")
     tasks.every(1.0, "failure log", app.failures.settle, late_s=60.0, harm="repeated failures are not logged")
     tasks.every(
@@ -160,8 +156,8 @@ def _listen(bound: socket.socket) -> None:
         raise _not_listening(host, port, error) from error
 
 
-async def _finish(app: App, serving: asyncio.Task[None]) -> None:
-    """Let what is in progress come to its answer; half-sent requests get a moment, and are left then."""
+async def _finish(app: Application, serving: asyncio.Task[None]) -> None:
+    """Finish the requests in progress; half-sent requests get a moment, and are dropped then."""
     app.stop(_HALF_SENT_S)
     await asyncio.wait({serving}, timeout=2 * _HALF_SENT_S)
     with contextlib.suppress(TimeoutError):
@@ -173,7 +169,7 @@ async def _finish(app: App, serving: asyncio.Task[None]) -> None:
 
 
 def _places(workers: int) -> int:
-    """Return how many connections a worker can have; the process asks for as many files as it wants first."""
+    """Return how many connections a worker can have, after raising the limit of open files if possible."""
     wanted = workers * _CONNECTIONS + _OTHER_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -184,7 +180,7 @@ def _places(workers: int) -> int:
 
 
 async def _renew(tls: Tls, workers: Workers, clock: Clock) -> None:
-    """Serve a renewed certificate to new connections; those that there are go on. Call it each second."""
+    """Serve a renewed certificate to new connections; existing ones continue. Call it each second."""
     tls.warn(clock())
     if workers.busy:
         return

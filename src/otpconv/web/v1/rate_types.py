@@ -1,118 +1,11 @@
-"""The native API's values: they validate requests, are the answers, and are written into /openapi.json."""
+"""The types of `/v1/rates`: they are the answers, and are written into /openapi.json."""
 
 from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from otpconv.dialects.native.fields import Attempt, Channel, Country, MessageId, Number, Text, Time, Value
 from otpconv.model import OTHER
 from otpconv.storage.contract import MAX_COUNTED, MAX_SELF_REPORTED
-
-
-class MessageIn(Struct, forbid_unknown_fields=True):
-    """A message that was handed to a vendor."""
-
-    message_id: MessageId
-    requested_at: Time | None = None
-    to: Number | None = None
-    country: Country | None = None
-    carrier: Value | None = None
-    provider: Value = ""
-    template: Value = ""
-    sender: Value = ""
-    channel: Channel = "sms"
-    session_id: Text = ""
-    attempt: Attempt | None = None
-
-
-class ConversionIn(Struct, forbid_unknown_fields=True):
-    """Whether the user typed the code of a message back; the message is known by its id, or by its number."""
-
-    delivered: bool
-    message_id: MessageId | None = None
-    to: Number | None = None
-    conversion_time: (
-        Annotated[
-            Time | None,
-            Meta(
-                extra_json_schema={
-                    "description": "Milliseconds since 1970, UTC. Left out: now, or unknown if the message"
-                    " was requested more than 24 hours ago. Null: unknown; not with `to` alone"
-                }
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
-
-
-class Messages(Struct, forbid_unknown_fields=True):
-    """1 to 10,000 messages."""
-
-    messages: Annotated[list[MessageIn], Meta(min_length=1, max_length=10_000)]
-
-
-class Conversions(Struct, forbid_unknown_fields=True):
-    """1 to 10,000 conversions."""
-
-    conversions: Annotated[list[ConversionIn], Meta(min_length=1, max_length=10_000)]
-
-
-class Rejected(Struct):
-    """One item that was not recorded, by its place in the request, and why."""
-
-    index: int
-    code: str
-    message: str
-
-
-class Ignored(Struct):
-    """One field of an item that was left out of its report, by the item's place in the request, and why."""
-
-    index: int
-    field: str
-    code: str
-    message: str
-
-
-class Recorded(Struct):
-    """What became of a batch: new facts, facts known before, and rejects; the three add up to its length.
-
-    `ignored` names the fields that reports were taken without: a `to` that is not a phone number.
-    """
-
-    recorded: int
-    unchanged: int
-    rejected: list[Rejected]
-    ignored: list[Ignored]
-
-
-class MessageOut(Struct):
-    """One message as it is known now; a null means not told, or not so yet.
-
-    A message may be verified without `verified_at`: the time of its conversion is unknown. Where the time was
-    left out more than 24 hours after the request, `verified_at` is when the report arrived.
-    """
-
-    message_id: str
-    requested_at: int | None
-    country: str | None
-    carrier: str | None
-    provider: str | None
-    template: str | None
-    sender: str | None
-    channel: str | None
-    access_key: str | None
-    number_range: str | None
-    session_id: str | None
-    attempt: int | None
-    verified: bool
-    verified_at: int | None
-    delivered_true_first: int | None
-    delivered_true_last: int | None
-    delivered_false_last: int | None
-    delivered_without_time: Annotated[
-        bool, Meta(description="Whether a conversion was reported whose time is unknown")
-    ]
 
 
 class SelfReported(Struct):
@@ -211,13 +104,3 @@ class Rates(Struct, kw_only=True):
     ]
     compared: Compared | UnsetType = UNSET
     rows: list[RateOut]
-
-
-class Problem(Struct):
-    """An error, as RFC 9457 writes it."""
-
-    type: str
-    title: str
-    status: int
-    code: str
-    detail: str

@@ -1,12 +1,12 @@
 """granian's workers for our application, in which a report reaches the event loop without a task of its own.
 
-A task, its coroutines and a future are a quarter of what a signed call costs in Python. granian hands each
-request to a scheduler, which makes a task of it. Ours first offers it to `App.start`, which answers by a
-callback. What this page uses of granian's inside is held by the range of versions in pyproject.toml, and by
-every test that talks to a server.
+A task, its coroutines and a future are a quarter of the cost of a signed call in Python. granian passes each
+request to a scheduler, which creates a task for it. Ours first offers it to `Application.start`, which
+answers by a callback. The version range in pyproject.toml, and every test that talks to a server, protect
+our use of granian's internals.
 
-A worker reads the certificate once, as it starts. For a renewed one another worker starts on the same
-listening socket, and the one before retires: no connection and no handshake is cut.
+A worker reads the certificate once, when it starts. For a renewed certificate, another worker starts on the
+same listening socket and the old one retires: no connection and no handshake is cut.
 """
 
 import asyncio
@@ -24,21 +24,21 @@ from typing import Any
 from granian import _granian
 from granian.http import HTTP1Settings
 
-from otpconv.dialects.alibaba import Answer
+from otpconv.dialects.dialect import HttpResponse
 from otpconv.errors import Misconfigured
-from otpconv.web.app import App
+from otpconv.web.front.application import Application
 from otpconv.web.front.tls import Pair, as_file
 
-#: How long a connection may be idle, or take for the head of a request, s.
+#: How long a connection may be idle, or the head of a request may take, s.
 _HEAD_S = 30
-#: How long a retired worker goes on: after this no connection of it is idle, so none is cut, s.
+#: How long a retired worker continues, s: after this time none of its connections is idle, so none is cut.
 _RETIRED_S = _HEAD_S + 5
-#: Bytes of the head of a request at most, and of what is read ahead of it: each connection may hold them
-#: before anybody knows who it is.
+#: Bytes of the head of a request at most, and of data that is read ahead: each connection may hold them
+#: before its caller is known.
 _BUFFER_BYTES = 64 * 1024
-#: Connections that wait to be accepted, at most.
+#: Connections that may wait to be accepted.
 BACKLOG = 2048
-#: How connections are read. No `pipeline_flush`: with it, answers to pipelined requests pile up until read.
+#: How connections are read. No `pipeline_flush`: it piles up the responses to pipelined requests.
 HTTP1 = HTTP1Settings(header_read_timeout=_HEAD_S * 1000, max_buffer_size=_BUFFER_BYTES)
 
 # granian's own types; its stubs lag behind what they describe.
@@ -46,23 +46,23 @@ _Request = Any
 _AsgiWorker: Any = _granian.ASGIWorker
 _Holder: Any = _granian.SocketHolder
 
-# It logs that workers start and stop, which is said by the server; what goes wrong it answers or raises.
+# It logs that workers start and stop, which the server logs too. It responds with or raises its errors.
 logging.getLogger("_granian").setLevel(logging.CRITICAL + 1)
 
 
 class Workers:
-    """The worker that takes new connections, and one at most that finishes those from before.
+    """The worker that accepts new connections, and at most one that finishes older ones.
 
     Args:
         app: answers the requests.
         listening: the listening socket.
-        connections: at most, of each worker.
+        connections: the most connections of each worker.
 
     Attributes:
         connections: the same.
     """
 
-    def __init__(self, app: App, listening: socket.socket, connections: int) -> None:
+    def __init__(self, app: Application, listening: socket.socket, connections: int) -> None:
         self._app = app
         self._listening = listening
         self.connections = connections
@@ -71,14 +71,14 @@ class Workers:
 
     @property
     def busy(self) -> bool:
-        """Whether a worker is still retiring; another can't be replaced until it has."""
+        """Whether a worker is still retiring; the next one can't be replaced until it has ended."""
         return self._retiring is not None and not self._retiring.done()
 
     def start(self, pair: Pair | None) -> None:
-        """Take new connections by a new worker, which serves this certificate; None is plain HTTP.
+        """Start a worker that accepts new connections and serves this certificate; None is plain HTTP.
 
         Raises:
-            Misconfigured: the certificate can't be served; the worker before goes on.
+            Misconfigured: the worker can't serve the certificate; the old worker continues.
         """
         before, self._worker = self._worker, _Worker(self._app, self._listening, self.connections, pair)
         if before is not None:
@@ -86,7 +86,7 @@ class Workers:
             self._retiring = asyncio.create_task(before.end_later())
 
     async def stop(self) -> None:
-        """Take no more connections, and wait until the last one is finished."""
+        """Accept no more connections, and wait until the last one is finished."""
         ending = [self._worker.end()] if self._worker else []
         if self._retiring is not None:
             self._retiring.cancel()
@@ -97,14 +97,16 @@ class Workers:
 class _Worker:
     """One worker of granian, in a thread of its own."""
 
-    def __init__(self, app: App, listening: socket.socket, connections: int, pair: Pair | None) -> None:
+    def __init__(
+        self, app: Application, listening: socket.socket, connections: int, pair: Pair | None
+    ) -> None:
         loop = asyncio.get_running_loop()
         self._stop = _granian.WorkerSignal()
         self._ended: asyncio.Future[None] = loop.create_future()
         self._stop.add_cb(lambda: loop.call_soon_threadsafe(self._ended.set_result, None))
         self._arrivals = _Arrivals(app, loop)
         scheduler = _Scheduler(loop, self._arrivals.add, None, None, None)
-        # The worker closes it.
+        # The worker closes this copy.
         self._descriptor = os.dup(listening.fileno())
         with ExitStack() as files:
             tls: dict[str, object] = {}
@@ -131,21 +133,21 @@ class _Worker:
             try:
                 worker.serve_async(scheduler, loop, self._stop)
             except BaseException as error:
-                if type(error).__name__ != "PanicException":  # how Rust says that it can't
+                if type(error).__name__ != "PanicException":  # how Rust reports a failure
                     raise
                 os.close(self._descriptor)
                 raise Misconfigured(f"the certificate can't be served: {error}") from None
 
     def retire(self) -> None:
-        """Take no more connections; each that there is ends with the answer to its next request."""
+        """Accept no more connections; each existing one ends with the response to its next request."""
         self._arrivals.retired = True
-        # A worker that is stopped drops the handshakes in progress. So it goes on, but listens at a socket
-        # where nobody connects.
+        # A stopped worker drops handshakes in progress. So it continues, but listens on a socket that nobody
+        # connects to.
         with _idle_listener() as idle:
             os.dup2(idle.fileno(), self._descriptor, inheritable=False)
 
     async def end_later(self) -> None:
-        """End as soon as no connection can be idle, or at once when cancelled."""
+        """End when no connection can be idle any more, or at once if cancelled."""
         try:
             await asyncio.sleep(_RETIRED_S)
         finally:
@@ -159,14 +161,14 @@ class _Worker:
 
 
 def _held(descriptor: int) -> tuple[object, ...]:
-    """Return what granian's holder of a socket takes on this system."""
+    """Return the arguments of granian's socket holder on this system."""
     if sys.platform.startswith(("linux", "freebsd")):
         return descriptor, False, BACKLOG
     return descriptor, False
 
 
 def _idle_listener() -> socket.socket:
-    """Return a listening socket that nobody knows of."""
+    """Return a listening socket that nobody connects to."""
     idle = socket.socket(socket.AF_UNIX)
     idle.bind("" if sys.platform == "linux" else tempfile.mkdtemp() + "/idle")
     idle.listen(1)
@@ -175,11 +177,11 @@ def _idle_listener() -> socket.socket:
 
 
 class _Scheduler(_granian.CallbackScheduler):
-    """Calls `schedule`, from a thread of granian's, with every request that has come."""
+    """Calls `schedule` with every request, from a thread of granian."""
 
     __slots__ = ()
 
-    # The arguments are those that the base makes itself of.
+    # The arguments are the ones of the base class.
     def __init__(self, _loop: object, schedule: Callable[[_Request], None], *_: object) -> None:
         super().__init__()
         self._schedule_fn = schedule
@@ -189,29 +191,29 @@ class _Arrivals:
     """The requests on their way from granian's thread to the event loop.
 
     Attributes:
-        retired: whether each answer is the last one of its connection.
+        retired: whether each response is the last one of its connection.
     """
 
-    def __init__(self, app: App, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, app: Application, loop: asyncio.AbstractEventLoop) -> None:
         self._app = app
         self._loop = loop
         self._requests: deque[_Request] = deque()
         self.retired = False
 
     def add(self, request: _Request) -> None:
-        """Take a request, in granian's thread; the first one wakes the loop."""
+        """Add a request, in granian's thread; the first one wakes the event loop."""
         self._requests.append(request)
         if len(self._requests) == 1:
             self._loop.call_soon_threadsafe(self._start)
 
     def _start(self) -> None:
-        # Those that come meanwhile have to wait for a turn of the loop, so that others have theirs.
+        # Requests that arrive meanwhile wait for the next turn of the loop, so that other tasks get theirs.
         for _ in range(len(self._requests)):
             request = self._requests.popleft()
             try:
                 if not self._app.start(request.scope, partial(self._respond, request)):
                     request.taskref(self._loop.create_task(self._run(request)))
-            except Exception as error:  # noqa: BLE001 - those behind it would never be started
+            except Exception as error:  # noqa: BLE001 - the requests behind it would never start
                 request.err(error)
         if self._requests:
             self._loop.call_soon(self._start)
@@ -219,15 +221,15 @@ class _Arrivals:
     async def _run(self, request: _Request) -> None:
         try:
             await self._app(request.scope, request.proto.receive, self._send(request))
-        except BaseException as error:  # noqa: BLE001 - it answers the client, and says so in its log
+        except BaseException as error:  # noqa: BLE001 - granian answers the client and logs it
             request.err(error)
         else:
             request.done()
 
-    def _respond(self, request: _Request, answer: Answer) -> None:
+    def _respond(self, request: _Request, response: HttpResponse) -> None:
         send = self._send(request)
-        send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-        send({"type": "http.response.body", "body": answer.body})
+        send({"type": "http.response.start", "status": response.status, "headers": response.headers})
+        send({"type": "http.response.body", "body": response.body})
         request.done()
         self._app.responded()
 

@@ -1,0 +1,155 @@
+"""What a dialect is: the wire of one vendor's API, as that vendor's clients speak it.
+
+A dialect is pure: it gets the parts of an HTTP request and returns values and bytes. The endpoint
+(`web/rpc/endpoint.py`) does everything else: it looks up keys, checks nonces and policies, and records
+reports.
+`routing.py` lists the dialects and finds the one that a request belongs to.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
+
+from msgspec import Struct
+
+from otpconv.model import Report
+
+#: Names and values of headers as ASGI gives them: names in lower case, values trimmed.
+Headers = list[tuple[bytes, bytes]]
+#: Headers by name, from `by_name`.
+Fields = dict[bytes, bytes]
+#: (account, number in E.164) -> the keyed hash that is stored instead of the number.
+HashNumber = Callable[[int, str], str]
+
+
+class HttpRequest(Struct, frozen=True, gc=False):
+    """An HTTP request.
+
+    Attributes:
+        method: the HTTP method, upper case.
+        path: decoded, with its first `/`.
+        query: as it came, without the `?`.
+        fields: the headers by name.
+        body: the whole body; empty until it was read.
+    """
+
+    method: str
+    path: str
+    query: bytes
+    fields: Fields
+    body: bytes = b""
+
+
+class HttpResponse(Struct, gc=False):
+    """An HTTP response.
+
+    Attributes:
+        status: the HTTP status.
+        headers: names in lower case; with Content-Length.
+        body: the whole body.
+        code: the error code in it, or `OK`; for metrics.
+    """
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+    code: str = "OK"
+
+
+class SignedCall(Protocol):
+    """A call that was read and whose signature is not verified yet."""
+
+    @property
+    def access_key_id(self) -> str:
+        """The id of the access key that claims to have signed the call."""
+
+    @property
+    def security_token(self) -> str:
+        """The token of temporary credentials; empty without."""
+
+    @property
+    def nonce(self) -> str:
+        """A text that the caller uses once."""
+
+    @property
+    def signed_at(self) -> int:
+        """When the call was signed, ms UTC, by the caller's clock."""
+
+    @property
+    def permission(self) -> str:
+        """The action that a policy must allow, e.g. `dysms:SmsConversion`."""
+
+
+CallT = TypeVar("CallT", bound=SignedCall)
+
+
+class Dialect(Protocol[CallT]):
+    """Reads the requests of one vendor's clients, and writes the responses that these clients understand."""
+
+    def claims(self, request: HttpRequest) -> bool:
+        """Return whether a request is in this dialect. Uses the path, query and headers, never the body."""
+
+    def preflight(self) -> HttpResponse:
+        """Return the response to OPTIONS, which browsers send before a call."""
+
+    def read(self, request: HttpRequest) -> CallT:
+        """Return the call that a request makes.
+
+        Raises:
+            Refused: the request is not a well-formed signed call.
+        """
+
+    def verify(self, call: CallT, secret: str) -> None:
+        """Check that `secret` made the signature, in constant time.
+
+        Raises:
+            SignatureMismatch: another secret made it, or the request was changed after it was signed.
+        """
+
+    def reports(
+        self, call: CallT, account: int, now: int, number_hash: HashNumber, region: str
+    ) -> Sequence[Report]:
+        """Return the reports in a verified call.
+
+        Args:
+            call: the call.
+            account: the account of the caller.
+            now: the current time, ms UTC.
+            number_hash: hashes an account and a number (E.164).
+            region: the ISO 3166 country whose national numbers are read; empty for none.
+
+        Raises:
+            Refused: a parameter is missing or malformed.
+        """
+
+    def success(self, call: CallT, request_id: str) -> HttpResponse:
+        """Return the response to a call whose reports are durable."""
+
+    def failure(
+        self,
+        error: Exception,
+        request_id: str,
+        *,
+        request: HttpRequest,
+        call: CallT | None,
+        public_url: str,
+    ) -> HttpResponse:
+        """Return the response to a request that was refused or failed.
+
+        Args:
+            error: the reason. An error that is not ours is reported as internal, without its text.
+            request_id: the id of the request in the log.
+            request: the request.
+            call: the call; None if the request could not be read.
+            public_url: the URL of this server's pages, without a slash at the end.
+        """
+
+
+def by_name(headers: Headers) -> Fields:
+    """Return the headers by name. The values of a repeated header are sorted and joined by commas."""
+    fields = dict(headers)
+    if len(fields) == len(headers):
+        return fields
+    values: dict[bytes, list[bytes]] = {}
+    for name, value in headers:
+        values.setdefault(name, []).append(value)
+    return {name: b",".join(sorted(repeated)) for name, repeated in values.items()}
