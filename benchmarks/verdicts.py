@@ -19,7 +19,7 @@ from otpconv.rates.evidence import Evidence, gather
 from otpconv.rates.maturity import learn
 from otpconv.rates.question import RateQuery
 from otpconv.storage.contract import DAY_MS, HOUR_MS
-from otpconv.storage.sqlite import SqliteLedger
+from otpconv.storage.sqlite import SqliteLedgerReader
 
 #: Windows of the dashboard, ms.
 WINDOWS: Mapping[str, int] = {
@@ -55,7 +55,7 @@ def try_world(seed: int, fault: str) -> dict[str, bool]:
     world = World(seed, _NOW - random.Random(seed).randrange(7 * DAY_MS), fault)
     with tempfile.TemporaryDirectory(prefix="otpconv-verdicts-") as folder:
         world.fill(Path(folder))
-        ledger = SqliteLedger(Path(folder) / "ledger.sqlite")
+        ledger = SqliteLedgerReader(Path(folder) / "ledger.sqlite")
         maturity = learn(ledger, 1, {}, world.now)
         verdicts = {}
         for window, length in WINDOWS.items():

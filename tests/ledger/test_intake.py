@@ -99,7 +99,7 @@ def desk_of(storage: Storage, *, journal: Journal | None = None, strict: bool = 
     intake = Intake(
         JournalWriter(recording, storage.new_journal),
         storage.ledger,
-        Recent(storage.follower.cursor),
+        Recent(storage.writer.cursor),
         lambda: NOW,
         recorded=lambda *_: recorded.append(recording.head()),
         strict=strict,
@@ -472,6 +472,6 @@ def test_reports_in_batches_with_a_follower_at_work_are_judged_by_the_law(
                 if not isinstance(report, SelfReportedRate):
                     assert (outcome == "unchanged") == (facts.known() == known)
             if step.apply:
-                storage.follower.apply(step.apply)
+                storage.writer.apply(step.apply)
         storage.apply_all()
         assert contents(storage.ledger, ACCOUNTS) == recount(accepted, ACCOUNTS)

@@ -35,7 +35,7 @@ def test_order_duplicates_batches_and_restarts_make_no_difference(
         for step in data.draw(arrangements(about), "arrangement"):
             storage.append(*step.batch)
             if step.apply:
-                storage.follower.apply(step.apply)
+                storage.writer.apply(step.apply)
             if step.restart:
                 storage.reopen()
         storage.apply_all(data.draw(limits, "limits"))
@@ -50,7 +50,7 @@ def test_at_every_moment_the_rollups_are_a_recount_of_the_messages(
     with engine.open() as storage:
         for entry in entries:
             storage.append(entry)
-            storage.follower.apply(1)
+            storage.writer.apply(1)
             held = contents(storage.ledger, ACCOUNTS)
             assert held.days == rollups(held.messages, DAY_MS, 0)
             assert held.hours == rollups(held.messages, HOUR_MS, 0)
@@ -68,7 +68,7 @@ def test_an_expiry_forgets_and_a_rebuild_forgets_the_same(
     with engine.open() as storage:
         for entry in entries:
             storage.append(entry)
-            storage.follower.apply(data.draw(st.integers(1, 3)))
+            storage.writer.apply(data.draw(st.integers(1, 3)))
         storage.apply_all(data.draw(limits))
         held = contents(storage.ledger, ACCOUNTS)
         assert held == recount(entries, ACCOUNTS)
@@ -86,7 +86,7 @@ def test_a_rebuild_in_one_go_is_the_ledger_that_grew_in_steps(
         for step in grown:
             storage.append(*step.batch)
             if step.apply:
-                storage.follower.apply(step.apply)
+                storage.writer.apply(step.apply)
         storage.apply_all()
         with engine.open(storage.name) as rebuilt:
             rebuilt.apply_all()
@@ -133,7 +133,7 @@ def test_at_every_moment_the_routes_are_the_sums_of_all_days(
     with engine.open() as storage:
         for entry in entries:
             storage.append(entry)
-            storage.follower.apply(1)
+            storage.writer.apply(1)
             for account in ACCOUNTS:
                 days = Window(days=((0, 1 << 52),))
                 whole = storage.ledger.counts(account, days, ("provider", "country"), {}, delays=False)
@@ -160,7 +160,7 @@ def test_at_every_moment_the_unmatched_are_a_recount(engine: Engine, entries: li
         for entry in entries:
             facts.take(entry)
             storage.append(entry)
-            storage.follower.apply(1)
+            storage.writer.apply(1)
             for account in ACCOUNTS:
                 assert storage.ledger.unmatched(account) == facts.unmatched(account)
 
@@ -178,7 +178,7 @@ def test_beyond_the_bounds_the_first_dimensions_of_the_journal_are_kept_apart(
         for step in grown:
             storage.append(*step.batch)
             if step.apply:
-                storage.follower.apply(step.apply)
+                storage.writer.apply(step.apply)
             if step.restart:
                 storage.reopen()
         storage.apply_all(data.draw(limits, "limits"))
@@ -206,7 +206,7 @@ def test_beyond_the_bounds_all_groups_together_are_exact_in_any_order(
         for step in data.draw(arrangements(about), "arrangement"):
             storage.append(*step.batch)
             if step.apply:
-                storage.follower.apply(step.apply)
+                storage.writer.apply(step.apply)
         storage.apply_all()
         expected = recount(about, ACCOUNTS)
         assert contents(storage.ledger, ACCOUNTS).messages == expected.messages

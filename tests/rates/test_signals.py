@@ -15,7 +15,7 @@ from otpconv.rates.question import RateQuery
 from otpconv.rates.signals import Assessment, assess
 from otpconv.rates.slices import Group, Slice
 from otpconv.storage.contract import DAY_MS, DIMENSIONS, HOUR_MS
-from otpconv.storage.sqlite import SqliteLedger
+from otpconv.storage.sqlite import SqliteLedgerReader
 
 NOW = 1_795_737_600_000
 #: Requested, verified and reported by group.
@@ -163,7 +163,7 @@ def test_verdicts_agree_with_seeded_worlds_in_every_window(fault: str) -> None:
 
 def evidence_at(world: World, data: Path, end: int, length: int) -> Evidence:
     """What is broken in a window that ends in the past."""
-    ledger = SqliteLedger(data / "ledger.sqlite")
+    ledger = SqliteLedgerReader(data / "ledger.sqlite")
     maturity = learn(ledger, 1, {}, world.now)
     found = gather(ledger, 1, RateQuery(end - length, end), maturity, world.now)
     ledger.close()

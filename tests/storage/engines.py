@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Protocol
 
 from otpconv.model import Expiry, Report
-from otpconv.storage.contract import BOUNDS, Bounds, Entry, Follower, Journal, Ledger
-from otpconv.storage.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
+from otpconv.storage.contract import BOUNDS, Bounds, Entry, Journal, LedgerReader, LedgerWriter
+from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerReader, SqliteLedgerWriter
 
 #: Some instant, ms: the time of recording where it makes no difference.
 NOW = 1_800_000_000_000
@@ -23,32 +23,36 @@ class Storage:
 
     Attributes:
         name: what the engine calls the journal.
-        new_journal, new_follower, new_ledger: open one more, as another process or thread does.
+        new_journal, new_ledger_writer, new_ledger: open one more, as another process or thread does.
     """
 
     journal: Journal
-    follower: Follower
-    ledger: Ledger
+    writer: LedgerWriter
+    ledger: LedgerReader
 
     def __init__(
         self,
         name: str,
         journal: Callable[[], Journal],
-        follower: Callable[[], Follower],
-        ledger: Callable[[], Ledger],
+        writer: Callable[[], LedgerWriter],
+        ledger: Callable[[], LedgerReader],
     ) -> None:
         self.name = name
         self.new_journal = journal
-        self.new_follower = follower
+        self.new_ledger_writer = writer
         self.new_ledger = ledger
         self.open()
 
     def open(self) -> None:
-        self.journal, self.follower, self.ledger = self.new_journal(), self.new_follower(), self.new_ledger()
+        self.journal, self.writer, self.ledger = (
+            self.new_journal(),
+            self.new_ledger_writer(),
+            self.new_ledger(),
+        )
 
     def close(self) -> None:
         self.ledger.close()
-        self.follower.close()
+        self.writer.close()
         self.journal.close()
 
     def reopen(self) -> None:
@@ -68,8 +72,8 @@ class Storage:
     def apply_all(self, limits: Sequence[int] = (ALL,)) -> None:
         """Apply to the end of the journal, in transactions of up to `limits` entries by turns."""
         turn = 0
-        while self.follower.cursor() < self.journal.head():
-            self.follower.apply(limits[turn % len(limits)])
+        while self.writer.cursor() < self.journal.head():
+            self.writer.apply(limits[turn % len(limits)])
             turn += 1
 
 
@@ -97,8 +101,8 @@ class SqliteEngine:
         storage = Storage(
             journal or new,
             lambda: SqliteJournal(journal_path),
-            lambda: SqliteFollower(ledger_path, journal_path, bounds=bounds),
-            lambda: SqliteLedger(ledger_path),
+            lambda: SqliteLedgerWriter(ledger_path, journal_path, bounds=bounds),
+            lambda: SqliteLedgerReader(ledger_path),
         )
         try:
             yield storage

@@ -36,7 +36,7 @@ from otpconv.storage.contract import (
     Bounds,
     Count,
     Entry,
-    Ledger,
+    LedgerReader,
     Message,
     Tally,
     Window,
@@ -71,7 +71,7 @@ def by_number(time: int, *, delivered: bool = True, number: str = NUMBER) -> Con
 def test_a_new_storage_is_empty(storage: Storage) -> None:
     assert storage.journal.head() == 0
     assert storage.journal.nonces(0, 10) == []
-    assert storage.follower.cursor() == 0 == storage.follower.apply(100)
+    assert storage.writer.cursor() == 0 == storage.writer.apply(100)
     assert storage.ledger.states(1, ["a"]) == {}
     assert storage.ledger.message(1, "a") is None
     assert list(storage.ledger.messages(1)) == []
@@ -98,27 +98,27 @@ def test_append_gives_the_position_of_the_last_entry_whatever_its_kind(storage: 
 def test_positions_go_on_after_a_restart(storage: Storage) -> None:
     storage.record(FULL, true("a", DAY))
     storage.reopen()
-    assert storage.journal.head() == 2 == storage.follower.cursor()
+    assert storage.journal.head() == 2 == storage.writer.cursor()
     assert storage.append(FULL) == 3
 
 
 def test_apply_takes_whole_appends_up_to_its_limit_and_stops_at_the_end(storage: Storage) -> None:
     for _ in range(5):
         storage.append(FULL)
-    assert [storage.follower.apply(2) for _ in range(4)] == [2, 4, 5, 5]
-    assert storage.follower.cursor() == 5
+    assert [storage.writer.apply(2) for _ in range(4)] == [2, 4, 5, 5]
+    assert storage.writer.cursor() == 5
     storage.append(*[FULL] * 3)
     storage.append(FULL)
-    assert [storage.follower.apply(2) for _ in range(3)] == [8, 9, 9]
+    assert [storage.writer.apply(2) for _ in range(3)] == [8, 9, 9]
 
 
 def test_a_follower_goes_on_where_the_last_one_stopped(storage: Storage) -> None:
     for _ in range(5):
         storage.append(FULL)
-    storage.follower.apply(2)
+    storage.writer.apply(2)
     storage.reopen()
-    assert storage.follower.cursor() == 2
-    assert storage.follower.apply(2) == 4
+    assert storage.writer.cursor() == 2
+    assert storage.writer.apply(2) == 4
 
 
 def test_a_message_comes_back_as_it_was_reported(storage: Storage) -> None:
@@ -605,7 +605,7 @@ def hours() -> Window:
     return Window(hours=((0, 1 << 52),))
 
 
-def seen(ledger: Ledger) -> tuple[object, ...]:
+def seen(ledger: LedgerReader) -> tuple[object, ...]:
     """The answers to every question of the contract."""
     return (
         ledger.states(1, ["a", "b"]),
@@ -642,7 +642,7 @@ def test_a_snapshot_is_one_state_for_every_question_while_others_are_applied(sto
             with storage.ledger.snapshot() as inner:  # the same state
                 assert inner == 1
                 assert seen(storage.ledger) == before
-            assert storage.follower.cursor() == n + 2
+            assert storage.writer.cursor() == n + 2
     after = seen(storage.ledger)
     assert all(new != old for new, old in zip(after, before, strict=True))
     with storage.ledger.snapshot() as position:

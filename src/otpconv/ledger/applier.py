@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from otpconv.errors import OtpconvError
-from otpconv.storage.contract import Follower
+from otpconv.storage.contract import LedgerWriter
 
 #: Entries of one transaction: some 30 ms of work.
 BATCH = 5_000
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 
 class Applier:
-    """Runs a follower in a thread of its own, from `start` to `stop`.
+    """Runs a writer in a thread of its own, from `start` to `stop`.
 
     Attributes:
         applied: position of the last journal entry in the ledger.
@@ -34,7 +34,7 @@ class Applier:
 
     def __init__(
         self,
-        follower: Callable[[], Follower],
+        writer: Callable[[], LedgerWriter],
         cursor: int,
         *,
         measured: Callable[[int, float], None],
@@ -42,11 +42,11 @@ class Applier:
         """Prepare the thread.
 
         Args:
-            follower: opens the follower; it is opened, used and closed in the thread.
+            writer: opens the writer; it is opened, used and closed in the thread.
             cursor: position of the last journal entry that is in the ledger already.
             measured: called after each transaction with its entries and the time it took, s.
         """
-        self._open = follower
+        self._open = writer
         self._measured = measured
         self._wake = threading.Event()
         self._hurry = threading.Event()
@@ -94,15 +94,15 @@ class Applier:
             self.moved()
 
     def _follow(self) -> None:
-        follower = self._opened()
-        if follower is None:
+        writer = self._opened()
+        if writer is None:
             return
         try:
             while True:
                 self._wake.clear()
                 stopping = self._stopping.is_set()
                 began = time.perf_counter()
-                count = self._apply(follower)
+                count = self._apply(writer)
                 if stopping and not count:
                     return
                 if count is not None and count < BATCH // 2:
@@ -110,7 +110,7 @@ class Applier:
                 if count == 0:
                     self._wake.wait()
         finally:
-            follower.close()
+            writer.close()
 
     def _pause(self, took_s: float) -> None:
         """Let entries gather for the next transaction; less long while somebody waits for one of them."""
@@ -120,8 +120,8 @@ class Applier:
         if self._wanted <= self.applied and not self._stopping.is_set():
             self._hurry.wait(PAUSE_S - rest_s)
 
-    def _opened(self) -> Follower | None:
-        """Open the follower, as often as it takes; None when it is time to stop before it succeeds."""
+    def _opened(self) -> LedgerWriter | None:
+        """Open the writer, as often as it takes; None when it is time to stop before it succeeds."""
         while True:
             try:
                 return self._open()
@@ -130,11 +130,11 @@ class Applier:
                 if self._stopping.is_set():
                     return None
 
-    def _apply(self, follower: Follower) -> int | None:
+    def _apply(self, writer: LedgerWriter) -> int | None:
         """Apply one batch and return how many entries it had; None after a failure, once a pause is over."""
         before, began = self.applied, time.perf_counter()
         try:
-            self.applied = follower.apply(BATCH)
+            self.applied = writer.apply(BATCH)
         except Exception as error:  # noqa: BLE001 - as above; the transaction was rolled back
             self._fail(error)
             return None

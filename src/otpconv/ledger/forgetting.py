@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from otpconv.clock import Clock, duration, iso_8601
 from otpconv.model import Expiry
-from otpconv.storage.contract import CLOCK_BEHIND_MS, DAY_MS, HOUR_MS, Entry, Journal, Ledger
+from otpconv.storage.contract import CLOCK_BEHIND_MS, DAY_MS, HOUR_MS, Entry, Journal, LedgerReader
 
 #: How long rollups by minute are kept, ms (3 days).
 MINUTES_KEPT_MS = 72 * HOUR_MS
@@ -41,7 +41,7 @@ class Forgetting:
     def __init__(
         self,
         journal: Journal,
-        ledger: Ledger,
+        ledger: LedgerReader,
         clock: Clock,
         *,
         unmatched_ms: int,

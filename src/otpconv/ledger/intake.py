@@ -18,7 +18,7 @@ from otpconv.ledger.journal_writer import JournalWriter
 from otpconv.ledger.judge import Judge
 from otpconv.ledger.recent import Recent
 from otpconv.model import CLOCK_SKEW_MS, Conversion, Expiry, Report
-from otpconv.storage.contract import Entry, Ledger
+from otpconv.storage.contract import Entry, LedgerReader
 
 #: Reports of one commit; more wait for the next, so that the loop is never held for long.
 MAX_BATCH = 2_000
@@ -47,7 +47,7 @@ class Intake:
     def __init__(
         self,
         writer: JournalWriter,
-        ledger: Ledger,
+        ledger: LedgerReader,
         recent: Recent,
         clock: Clock,
         *,

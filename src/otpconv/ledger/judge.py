@@ -17,7 +17,7 @@ from otpconv.model import (
     owner,
     state_of,
 )
-from otpconv.storage.contract import Entry, Ledger
+from otpconv.storage.contract import Entry, LedgerReader
 
 #: Times before the year 2000 are seconds taken for milliseconds, or mistakes, ms.
 EARLIEST_MS = 946_684_800_000
@@ -34,7 +34,7 @@ class Judge:
     """
 
     def __init__(
-        self, batch: Sequence[Entry], ledger: Ledger, recent: Recent, *, latest: int, strict: bool
+        self, batch: Sequence[Entry], ledger: LedgerReader, recent: Recent, *, latest: int, strict: bool
     ) -> None:
         """Look up what the batch is about.
 

@@ -12,7 +12,7 @@ from otpconv.rates.plan import earlier
 from otpconv.rates.question import RateQuery
 from otpconv.rates.row import Cell, RateRow, row, side
 from otpconv.storage import deadline
-from otpconv.storage.contract import Ledger
+from otpconv.storage.contract import LedgerReader
 
 
 class RateAnswer(Struct, frozen=True):
@@ -32,7 +32,7 @@ class RateAnswer(Struct, frozen=True):
     before: tuple[int, int] | None = None
 
 
-def answer(ledger: Ledger, account: int, query: RateQuery, now: int) -> RateAnswer:
+def answer(ledger: LedgerReader, account: int, query: RateQuery, now: int) -> RateAnswer:
     """Compute the conversion rates that `query` asks for.
 
     Rows come by time, then by group or in the order asked for. Without `by` every slot has a row, also those

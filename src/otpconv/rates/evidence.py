@@ -16,7 +16,7 @@ from otpconv.rates.plan import plan
 from otpconv.rates.question import RateQuery
 from otpconv.rates.signals import Assessment, Finding
 from otpconv.rates.slices import Group
-from otpconv.storage.contract import DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS, Count, Ledger, Window
+from otpconv.storage.contract import DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS, Count, LedgerReader, Window
 
 #: What is looked at, whatever window somebody chose.
 SPANS: Mapping[str, int] = {
@@ -59,7 +59,7 @@ class Evidence(Struct, frozen=True):
 class _Asked(Struct, frozen=True):
     """Whom to ask, about which messages, and what groups are told apart by."""
 
-    ledger: Ledger
+    ledger: LedgerReader
     account: int
     filters: Mapping[str, Collection[str]]
     by: Sequence[str]
@@ -91,7 +91,7 @@ class _Asked(Struct, frozen=True):
 
 
 def gather(
-    ledger: Ledger,
+    ledger: LedgerReader,
     account: int,
     query: RateQuery,
     maturity: Maturity | None,

@@ -11,7 +11,16 @@ from otpconv.rates.maturity import Maturity
 from otpconv.rates.plan import Plan, cover, plan, slot_of
 from otpconv.rates.question import INTERVALS, RateQuery
 from otpconv.rates.row import Cell
-from otpconv.storage.contract import DAY_MS, HOUR_MS, MAX_COUNTS, MINUTE_MS, QUARTER_MS, Count, Ledger, Window
+from otpconv.storage.contract import (
+    DAY_MS,
+    HOUR_MS,
+    MAX_COUNTS,
+    MINUTE_MS,
+    QUARTER_MS,
+    Count,
+    LedgerReader,
+    Window,
+)
 
 #: Older than this, what is not mature is taken by the hour: in there F is nearly flat.
 _BY_MINUTE_MS = 2 * HOUR_MS
@@ -32,7 +41,9 @@ class Gathered(Struct, frozen=True):
     cells: dict[Key, Cell]
 
 
-def gather(ledger: Ledger, account: int, query: RateQuery, maturity: Maturity | None, now: int) -> Gathered:
+def gather(
+    ledger: LedgerReader, account: int, query: RateQuery, maturity: Maturity | None, now: int
+) -> Gathered:
     """Return the counts of every slot and group that had messages.
 
     Args:
@@ -63,7 +74,7 @@ def gather(ledger: Ledger, account: int, query: RateQuery, maturity: Maturity | 
 
 
 def _young_counts(
-    ledger: Ledger, account: int, query: RateQuery, length: int, window: Window
+    ledger: LedgerReader, account: int, query: RateQuery, length: int, window: Window
 ) -> tuple[int, list[Count]]:
     """Return counts, and their step: `length` (ms), or a quarter of an hour where they are too many."""
     try:

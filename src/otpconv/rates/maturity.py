@@ -7,7 +7,7 @@ from msgspec import Struct
 from otpconv.rates.delays import mean_verified_within, quantile, total
 from otpconv.rates.intervals import Interval, score
 from otpconv.rates.plan import cover
-from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS, Ledger
+from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS, LedgerReader
 
 #: The share of the verified messages that are verified within the horizon.
 _SHARE = 0.995
@@ -54,7 +54,7 @@ class Expected(Struct, frozen=True):
     interval: Interval
 
 
-def learn(ledger: Ledger, account: int, filters: Mapping[str, Collection[str]], now: int) -> Maturity:
+def learn(ledger: LedgerReader, account: int, filters: Mapping[str, Collection[str]], now: int) -> Maturity:
     """Learn delays from the messages of the last 7 days that had time enough to be verified.
 
     At least an hour; where one in 200 takes longer than that, a day.
@@ -109,7 +109,7 @@ def expected(verified: int, requested: int, young: Sequence[Young], maturity: Ma
 
 
 def _delays(
-    ledger: Ledger, account: int, filters: Mapping[str, Collection[str]], now: int, given_ms: int
+    ledger: LedgerReader, account: int, filters: Mapping[str, Collection[str]], now: int, given_ms: int
 ) -> tuple[int, ...]:
     """Sum the delays of messages that had `given_ms` to be verified, from the beginning of a day on."""
     end = (now - given_ms) // HOUR_MS * HOUR_MS

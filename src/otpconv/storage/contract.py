@@ -177,7 +177,7 @@ class Journal(Protocol):
         """Release the files or connections; to be called from the thread that used it."""
 
 
-class Follower(Protocol):
+class LedgerWriter(Protocol):
     """What writes the ledger: the only one to do so, from one thread."""
 
     def apply(self, limit: int) -> int:
@@ -193,7 +193,7 @@ class Follower(Protocol):
         """Release the files or connections; to be called from the thread that used it."""
 
 
-class Ledger(Protocol):
+class LedgerReader(Protocol):
     """What reads the ledger; each thread sees a consistent state, and never waits for the applier."""
 
     def snapshot(self) -> AbstractContextManager[int]:

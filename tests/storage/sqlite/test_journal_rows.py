@@ -14,7 +14,14 @@ from otpconv.errors import Misconfigured, Unavailable
 from otpconv.model import Expiry, Requested
 from otpconv.storage.contract import Entry
 from otpconv.storage.finding import Finding
-from otpconv.storage.sqlite import SqliteFollower, SqliteJournal, SqliteLedger, findings, prepare, rebuild
+from otpconv.storage.sqlite import (
+    SqliteJournal,
+    SqliteLedgerReader,
+    SqliteLedgerWriter,
+    findings,
+    prepare,
+    rebuild,
+)
 from storage.engines import MEMORY
 
 NOW = 1_800_000_000_000
@@ -150,7 +157,7 @@ def rows_finding(journal: Path, ledger: Path) -> Finding:
 
 
 def counted(ledger_path: Path) -> set[str]:
-    with closing(SqliteLedger(ledger_path)) as ledger:
+    with closing(SqliteLedgerReader(ledger_path)) as ledger:
         return {message.message_id for message in ledger.messages(1)}
 
 
@@ -231,11 +238,11 @@ def test_the_applier_stops_before_a_damaged_row_and_goes_no_further(tmp_path: Pa
     journal, ledger = tmp_path / "journal", tmp_path / "ledger"
     filled(journal)
     updated(3, "reports = replace(reports, '1', '2')")(journal)
-    with closing(SqliteFollower(ledger, journal)) as follower:
-        assert follower.apply(position(2)) == position(2)
+    with closing(SqliteLedgerWriter(ledger, journal)) as writer:
+        assert writer.apply(position(2)) == position(2)
         with pytest.raises(Misconfigured, match=f"position {position(3)} is damaged"):
-            follower.apply(100)
-        assert follower.cursor() == position(2)
+            writer.apply(100)
+        assert writer.cursor() == position(2)
 
 
 def test_a_row_that_was_set_aside_stays_in_the_journal(tmp_path: Path) -> None:
@@ -260,7 +267,7 @@ def test_a_damaged_expiry_is_not_applied(tmp_path: Path) -> None:
     with closing(SqliteJournal(journal)) as opened:
         opened.set_aside()
     rebuild(ledger, journal, quiet)
-    with closing(SqliteLedger(ledger)) as read:
+    with closing(SqliteLedgerReader(ledger)) as read:
         assert read.minutes_from() == 0
 
 

@@ -57,7 +57,7 @@ _EXPIRY = (
 )
 
 
-class SqliteFollower:
+class SqliteLedgerWriter:
     """Writes the ledger's file from the journal's; the only one to do so, from one thread at a time."""
 
     def __init__(self, ledger: Path, journal: Path, *, bounds: Bounds = BOUNDS) -> None:

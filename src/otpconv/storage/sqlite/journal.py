@@ -54,7 +54,7 @@ class SqliteJournal:
             log_bytes=_LOG_BYTES,
             upgrades={1: _SQL["upgrade"]},
         )
-        # The follower moves what is committed from the log into the file, off the way of a report.
+        # The ledger writer moves what is committed from the log into the file, off the way of a report.
         self._connection.wal_autocheckpoint(0)
         self._last_checkpoint = 0
         with mapped(path):
@@ -151,7 +151,7 @@ class SqliteJournal:
         return seq, chain if isinstance(chain, int) else self._about.origin
 
     def _restart_log(self, upto: int) -> None:
-        """Move the little that the follower has left into the file, so that the log begins anew."""
+        """Move the little that the ledger writer has left into the file, so that the log begins anew."""
         # The entries are durable already: a checkpoint that fails is made up for by a later one.
         with contextlib.suppress(apsw.Error):
             in_log, moved = self._connection.wal_checkpoint()

@@ -41,8 +41,8 @@ _STATE = msgspec.json.Decoder(MessageState)
 _STATES = msgspec.json.Decoder(dict[str, MessageState])
 
 
-class SqliteLedger:
-    """Answers questions from the file that a `SqliteFollower` has made."""
+class SqliteLedgerReader:
+    """Answers questions from the file that a `SqliteLedgerWriter` has made."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

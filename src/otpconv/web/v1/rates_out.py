@@ -7,7 +7,7 @@ from msgspec import UNSET, Struct
 
 from otpconv.model import SelfReportedRate
 from otpconv.rates import LEVELS, RateAnswer, RateQuery, RateRow
-from otpconv.storage.contract import Ledger
+from otpconv.storage.contract import LedgerReader
 from otpconv.web.v1.native_types import Compared, MaturityOut, RateOut, Rates, SelfReported
 
 
@@ -27,7 +27,7 @@ class Notes(Struct, frozen=True):
     left_out: int = 0
 
 
-def notes(ledger: Ledger, account: int, found: RateAnswer) -> Notes:
+def notes(ledger: LedgerReader, account: int, found: RateAnswer) -> Notes:
     """Return what there is to tell beside an answer.
 
     Raises:

@@ -9,7 +9,7 @@ from otpconv.rates.evidence import Evidence, gather
 from otpconv.rates.marks import Marks, mark
 from otpconv.rates.maturity import learn
 from otpconv.rates.plan import plan
-from otpconv.storage.contract import DAY_MS, HOUR_MS, Ledger
+from otpconv.storage.contract import DAY_MS, HOUR_MS, LedgerReader
 from otpconv.web.pages.dashboard.view import View
 
 #: The longest window by which a history goes in steps of this interval, ms.
@@ -50,7 +50,7 @@ class Overview(Struct, frozen=True):
     folded: int
 
 
-def overview(ledger: Ledger, account: int, view: View, now: int) -> Overview:
+def overview(ledger: LedgerReader, account: int, view: View, now: int) -> Overview:
     """Return what there is to see.
 
     Raises:
@@ -79,7 +79,7 @@ def overview(ledger: Ledger, account: int, view: View, now: int) -> Overview:
     )
 
 
-def _varied(ledger: Ledger, account: int, view: View) -> list[str]:
+def _varied(ledger: LedgerReader, account: int, view: View) -> list[str]:
     """Return the dimensions without a filter that have, or may have, more than one value."""
     names = view.open_dimensions()
     window = plan(view.of(()), ledger.minutes_from()).window
@@ -90,7 +90,7 @@ def _varied(ledger: Ledger, account: int, view: View) -> list[str]:
     return [name for place, name in enumerate(names) if len({count.group[place] for count in counts}) > 1]
 
 
-def worst(ledger: Ledger, account: int, view: View, now: int) -> RateAnswer:
+def worst(ledger: LedgerReader, account: int, view: View, now: int) -> RateAnswer:
     """Return the rows by what a view is split by, the surest drop first: by the high end of its interval."""
     groups = answer(ledger, account, view.query, now)
     return replace(groups, rows=sorted(groups.rows, key=_sureness))
@@ -103,7 +103,7 @@ class History(Struct, frozen=True):
     step_ms: int
 
 
-def history(ledger: Ledger, account: int, view: View, now: int) -> History:
+def history(ledger: LedgerReader, account: int, view: View, now: int) -> History:
     """Return the rates over time, in steps of the interval that suits the length and is still kept."""
     length = view.query.end - view.query.start
     interval = next((name for name, longest in _STEPS if length <= longest), "1d")
