@@ -281,8 +281,8 @@ NO_BOUND_NEEDED: dict[str, tuple[str, ...]] = {
     "of one commit, and no more than its entries": (
         "ledger.intake._Batch.entries",
         "ledger.intake._Batch.waiters",
-        "ledger.judge.Judge._stored",
-        "ledger.judge.Judge.heard",
+        "ledger.judge.Judge._messages",
+        "ledger.judge.Judge.conversions",
         "ledger.judge.Judge.on_its_way",
         "service.readiness.ReadinessCheck._found",
     ),

@@ -18,8 +18,17 @@ from ledger.reports import (
     steps,
 )
 from otpconv.model import BY_NUMBER_WINDOW_MS, OTHER, Conversion, Expiry, Report, Requested, owner
-from otpconv.storage.contract import DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS, QUARTER_MS, Bounds, Window
-from storage.engines import Engine
+from otpconv.storage.contract import (
+    DAY_MS,
+    DIMENSIONS,
+    HOUR_MS,
+    MINUTE_MS,
+    QUARTER_MS,
+    Bounds,
+    Window,
+)
+from otpconv.storage.journal import JournalEntry
+from storage.engines import NOW, Engine
 
 bounds = st.builds(Bounds, st.integers(1, 3), st.integers(1, 4), st.integers(0, 2))
 limits = st.lists(st.integers(1, 5), min_size=1, max_size=4)
@@ -93,6 +102,49 @@ def test_a_rebuild_in_one_go_is_the_ledger_that_grew_in_steps(
             assert contents(rebuilt.ledger, ACCOUNTS) == contents(storage.ledger, ACCOUNTS)
 
 
+@settings(deadline=None, max_examples=100)
+@given(some_entries.flatmap(steps), st.integers(0, 6), limits)
+def test_reading_the_journal_in_any_pieces_gives_what_was_appended(
+    engine: Engine, appended: list[Step[Report | Expiry]], start: int, pieces: list[int]
+) -> None:
+    with engine.open() as storage:
+        for n, step in enumerate(appended):
+            storage.append(*step.batch, recorded_at=NOW + n)
+            if step.restart:
+                storage.reopen()
+        read: list[JournalEntry] = []
+        while True:
+            position = read[-1].position if read else start
+            piece = storage.journal.read(position, limit := pieces[len(read) % len(pieces)])
+            if not piece:
+                break
+            assert len(piece) <= limit
+            read += piece
+    # The expiries of an append come after its reports.
+    expected = [
+        (NOW + n, entry)
+        for n, step in enumerate(appended)
+        for entry in sorted(step.batch, key=lambda entry: isinstance(entry, Expiry))
+    ]
+    assert [entry.position for entry in read] == list(range(start + 1, len(expected) + 1))
+    assert [(entry.recorded_at, entry.report) for entry in read] == expected[start:]
+
+
+@settings(deadline=None, max_examples=60)
+@given(some_entries, limits)
+def test_a_follower_of_the_journal_comes_to_what_the_ledger_does(
+    engine: Engine, entries: list[Report | Expiry], pieces: list[int]
+) -> None:
+    with engine.open() as storage:
+        for entry in entries:
+            storage.append(entry)
+        storage.apply_all()
+        followed: list[Report | Expiry] = []
+        while piece := storage.journal.read(len(followed), pieces[len(followed) % len(pieces)]):
+            followed += [entry.report for entry in piece]
+        assert recount(followed, ACCOUNTS) == contents(storage.ledger, ACCOUNTS)
+
+
 @settings(deadline=None, max_examples=80)
 @given(some_entries, st.lists(questions(), min_size=1, max_size=12))
 def test_counts_are_the_sums_of_a_recount(
@@ -122,7 +174,7 @@ def test_the_newest_message_of_a_number_is_its_owner_by_the_law(
             for account in ACCOUNTS:
                 for number in (hashed(account, "5"), hashed(account, "6")):
                     candidates = [each for each in known if each.number == number]
-                    assert storage.ledger.newest(account, number, at) == owner(candidates, at)
+                    assert storage.newest(account, number, at) == owner(candidates, at)
 
 
 @settings(deadline=None, max_examples=80)

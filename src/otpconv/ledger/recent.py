@@ -83,7 +83,7 @@ class Recent:
         self.size = 0
         self._requests: RequestTimes | None = None
         self._upto: dict[Key, int] = {}
-        self._heard: dict[Conversion, int] = {}
+        self._conversions: dict[Conversion, int] = {}
         self._batches: deque[_Batch] = deque()
 
     def requests(self) -> RequestTimes:
@@ -95,14 +95,14 @@ class Recent:
                     self._requests.add(message, upto)
         return self._requests
 
-    def heard(self, conversion: Conversion) -> bool:
-        """Tell whether this very conversion, known by number alone, is on its way."""
-        return conversion in self._heard
+    def has_conversion(self, conversion: Conversion) -> bool:
+        """Return whether this very conversion, known by number alone, is on its way."""
+        return conversion in self._conversions
 
-    def add(self, upto: int, states: Mapping[Key, MessageState], heard: Iterable[Conversion]) -> None:
+    def add(self, upto: int, states: Mapping[Key, MessageState], conversions: Iterable[Conversion]) -> None:
         """Remember what a batch, whose last entry is at `upto`, made of its messages, until it is applied."""
-        conversions = list(heard)
-        if not states and not conversions:
+        by_number = list(conversions)
+        if not states and not by_number:
             return
         requests = [state.requested for state in states.values() if state.requested is not None]
         if self._requests is not None:
@@ -110,9 +110,9 @@ class Recent:
                 self._requests.add(message, upto)
         self.states.update(states)
         self._upto.update(dict.fromkeys(states, upto))
-        self._heard.update(dict.fromkeys(conversions, upto))
-        self._batches.append((upto, list(states), requests, conversions))
-        self.size += len(states) + len(conversions)
+        self._conversions.update(dict.fromkeys(by_number, upto))
+        self._batches.append((upto, list(states), requests, by_number))
+        self.size += len(states) + len(by_number)
 
     def forget_applied(self) -> None:
         """Forget what has reached the ledger."""
@@ -140,8 +140,8 @@ class Recent:
             for message in requests:
                 self._requests.forget(message, upto)
         for conversion in conversions:
-            if self._heard.get(conversion, upto + 1) <= upto:
-                del self._heard[conversion]
+            if self._conversions.get(conversion, upto + 1) <= upto:
+                del self._conversions[conversion]
 
 
 #: The position of its last entry, and what it is about.

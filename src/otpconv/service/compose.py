@@ -28,6 +28,7 @@ from otpconv.service.first_key import first_key_file
 from otpconv.service.housekeeping import Housekeeping, keep_keys
 from otpconv.service.readiness import ReadinessCheck
 from otpconv.storage import sqlite
+from otpconv.storage.awaitable import resolve
 from otpconv.storage.contract import DAY_MS, MINUTE_MS, LedgerReader
 from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerReader, SqliteLedgerWriter
 from otpconv.storage.sqlite.access import SqliteDirectory, SqliteKeyStore, SqliteSignOuts
@@ -94,7 +95,7 @@ class Service:
             lambda: SqliteLedgerWriter(ledger_file, journal_file), cursor, measured=self.metrics.applied
         )
         self._freshness = Freshness(self._applier)
-        self._ledger: LedgerReader = SqliteLedgerReader(ledger_file)
+        self._ledger = SqliteLedgerReader(ledger_file)
         self.questions = Questions(self._ledger, self._freshness, lambda: self._acknowledged)
         unmatched_ms = settings.unmatched_days * DAY_MS
         self._forgetting = Forgetting(self._journal, self._ledger, clock, unmatched_ms=unmatched_ms)
@@ -173,10 +174,10 @@ class Service:
         return tasks
 
     async def _forget(self) -> None:
-        if due := self._forgetting.due():
+        if due := await self._forgetting.due():
             expiry, recorded_at = due
             # No report, so nobody waits for it: `_acknowledged` stays.
-            await self._writer.append_now([expiry], recorded_at)
+            await resolve(self._writer.append([expiry], recorded_at))
             self._applier.notify()
 
 

@@ -1,8 +1,18 @@
-"""What a storage engine has to do. The tests of this page run against every engine there is.
+"""The contract of a storage engine. The tests of this module run against every engine.
 
-A journal takes reports and makes them durable; a ledger follows it from a durable cursor of its own and
-answers questions. Both raise `errors.Unavailable` when the storage fails; a call that raises has changed
-nothing.
+A journal makes reports durable. A ledger follows the journal from a durable cursor of its own and answers
+questions. Both raise `errors.Unavailable` when the storage fails; a call that raises has changed nothing.
+
+Where a method is called decides whether it may block:
+
+- On the event loop, while requests wait, it must not. It returns a value at once or, where the engine waits
+  for a network, an awaitable (`AwaitableOrValue`). SQLite answers at once, by plain methods; an engine over a
+  network implements the same methods with `async def`.
+- On a thread of its own, such as the applier's or a reader's, it may block.
+- While the server starts or stops, it may block.
+
+This module has what runs on threads: `LedgerWriter` and `LedgerReader`. What the event loop calls is in
+`journal.py` and `lookup.py`.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -11,7 +21,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from otpconv.model import Conversion, Dimensions, Expiry, MessageState, Report, Requested, SelfReportedRate
+from otpconv.model import Dimensions, Expiry, MessageState, Report, SelfReportedRate
 
 #: What the rollups can be grouped and filtered by: the fields of `Dimensions`, in their order.
 DIMENSIONS: tuple[str, ...] = Dimensions.__struct_fields__
@@ -155,68 +165,34 @@ class Message(Struct, frozen=True):
         return self.verified_at is not None or self.state.verified
 
 
-class Journal(Protocol):
-    """The append-only, durable record of accepted reports."""
-
-    def append(self, entries: Sequence[Entry], recorded_at: int) -> int:
-        """Make `entries` durable in one commit and return the position of the last one."""
-
-    def head(self) -> int:
-        """Return the position of the newest entry; 0 when there is none."""
-
-    def newest_report_time(self) -> int | None:
-        """Return when the newest report was recorded, ms; None when there is none."""
-
-    def oldest_time(self) -> int | None:
-        """Return when the first entry was recorded, ms; None when there is none."""
-
-    def nonces(self, since: int, limit: int) -> list[tuple[int, int]]:
-        """Return the newest `limit` (fingerprint, signed_at) of entries recorded at or after `since` (ms)."""
-
-    def close(self) -> None:
-        """Release the files or connections; to be called from the thread that used it."""
-
-
 class LedgerWriter(Protocol):
-    """What writes the ledger: the only one to do so, from one thread."""
+    """Writes the ledger: the only writer, on one thread, which it may block."""
 
     def apply(self, limit: int) -> int:
         """Apply further journal entries in one transaction and return the cursor after it.
 
-        It takes what was appended together together: as many appends as have up to `limit` entries, or one.
+        Applies whole appends only: as many as fit in `limit` entries, but at least one.
         """
 
     def cursor(self) -> int:
         """Return the position of the last journal entry that is in the ledger."""
 
     def close(self) -> None:
-        """Release the files or connections; to be called from the thread that used it."""
+        """Release the files or connections. Call it from the thread that used the writer."""
 
 
 class LedgerReader(Protocol):
-    """What reads the ledger; each thread sees a consistent state, and never waits for the applier."""
+    """Answers questions. Each thread sees a consistent state, never waits for the applier, and may block."""
 
     def snapshot(self) -> AbstractContextManager[int]:
-        """Show the calling thread one state of the ledger in all questions it asks until the context ends.
+        """Show the calling thread one state of the ledger in all its questions until the context ends.
 
         The context gives the position of the last journal entry in that state. A snapshot inside another is
-        the same state. Other threads are not concerned.
+        the same state. Other threads are not affected.
 
         Raises:
-            Unavailable: the storage failed. A question raises it too, once `SNAPSHOT_S` are over.
+            Unavailable: the storage failed. A question also raises it once `SNAPSHOT_S` are over.
         """
-
-    def states(self, account: int, message_ids: Collection[str]) -> dict[str, MessageState]:
-        """Return the states of those of the messages that are known, by what was reported by their id."""
-
-    def outlines(self, account: int, message_ids: Collection[str]) -> dict[str, MessageState]:
-        """Return `states` in short, for checking conversions: of each request its time and number alone."""
-
-    def newest(self, account: int, number: str, at: int) -> Requested | None:
-        """Return the message that a conversion known by `number` alone, at the time `at` (ms), is about."""
-
-    def heard(self, conversion: Conversion) -> bool:
-        """Tell whether this very conversion, known by number alone, is known."""
 
     def message(self, account: int, message_id: str) -> Message | None:
         """Return one message."""
@@ -262,7 +238,7 @@ class LedgerReader(Protocol):
         """
 
     def minutes_from(self) -> int:
-        """Return from when on (ms, a whole minute) rollups by minute are kept."""
+        """Return the time (ms, a whole minute) from which rollups by minute are kept."""
 
     def unmatched(self, account: int) -> int:
         """Return how many messages and numbers have conversions that no known message explains."""

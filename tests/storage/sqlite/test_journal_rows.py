@@ -245,6 +245,34 @@ def test_the_applier_stops_before_a_damaged_row_and_goes_no_further(tmp_path: Pa
         assert writer.cursor() == position(2)
 
 
+@pytest.mark.parametrize("after", [0, position(2) - 1, position(2), position(3) - 1])
+def test_a_follower_reads_up_to_a_damaged_row_and_past_it_once_it_is_set_aside(
+    tmp_path: Path, after: int
+) -> None:
+    journal = tmp_path / "journal"
+    filled(journal)
+    updated(3, "reports = replace(reports, '1', '2')")(journal)
+    with closing(SqliteJournal(journal)) as opened:
+        if after < position(2):
+            before = [entry.position for entry in opened.read(after, 100)]
+            assert before == list(range(after + 1, position(2) + 1))
+        with pytest.raises(Misconfigured, match=f"position {position(3)} is damaged"):
+            opened.read(max(after, position(2)), 100)
+        opened.set_aside()
+        rest = opened.read(max(after, position(2)), 100)
+        assert [entry.position for entry in rest] == list(range(position(3) + 1, position(ROWS - 1) + 1))
+
+
+def test_a_follower_does_not_read_past_a_gap(tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    filled(journal)
+    sql(journal, f"DELETE FROM batches WHERE seq = {position(3)}")  # noqa: S608
+    with closing(SqliteJournal(journal)) as opened:
+        assert opened.read(0, 100)[-1].position == position(2)
+        with pytest.raises(Misconfigured, match=f"position {position(4)} does not follow the row before it"):
+            opened.read(position(2), 100)
+
+
 def test_a_row_that_was_set_aside_stays_in_the_journal(tmp_path: Path) -> None:
     journal = tmp_path / "journal"
     filled(journal)

@@ -133,8 +133,9 @@ class SqliteLedgerWriter:
         """Check the rows of a batch before anything of them is applied; return those that were set aside."""
         about = journal_rows.about(self._connection)
         rows = journal_rows.read_rows(self._connection, after, upto)
-        previous = rows.pop(0) if rows and rows[0].seq == after else None
-        inspector = journal_rows.Inspector(about, decode=False, previous=previous)
+        inspector = journal_rows.Inspector(about, decode=False)
+        if rows and rows[0].seq == after:
+            inspector.begin_after(rows.pop(0))
         for row in rows:
             if (problem := inspector.problem(row)) is not None:
                 raise Misconfigured(f"{self._journal}: {problem}; {journal_rows.ADVICE}")

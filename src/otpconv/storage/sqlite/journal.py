@@ -8,10 +8,23 @@ from pathlib import Path
 import apsw
 import msgspec
 
+from otpconv.errors import Misconfigured
 from otpconv.model import Expiry
 from otpconv.storage.contract import Entry
+from otpconv.storage.journal import JournalEntry
 from otpconv.storage.sqlite.connection import connect, mapped, statements
-from otpconv.storage.sqlite.journal_rows import Columns, Problem, about, chained, checksum, inspected
+from otpconv.storage.sqlite.journal_rows import (
+    ADVICE,
+    Columns,
+    Inspector,
+    Problem,
+    about,
+    chained,
+    checksum,
+    entries_of,
+    inspected,
+    rows_from,
+)
 
 _SQL = statements("journal.sql")
 _APPEND = _SQL["append"]
@@ -71,6 +84,30 @@ class SqliteJournal:
             if upto - self._last_checkpoint >= _CHECKPOINT_ENTRIES:
                 self._restart_log(upto)
         return upto
+
+    def read(self, after: int, limit: int) -> list[JournalEntry]:
+        """Return the entries after the position `after`, in their order; at most `limit`.
+
+        Raises:
+            Misconfigured: the next entry is damaged or missing.
+            Unavailable: the disk fails.
+        """
+        entries: list[JournalEntry] = []
+        with mapped(self._path):
+            # Read again each time, since an operator may set rows aside meanwhile.
+            inspector = Inspector(about(self._connection), decode=False)
+            for row in rows_from(self._connection, after):
+                if row.seq <= after:
+                    inspector.begin_after(row)
+                    continue
+                problem = inspector.problem(row)
+                if problem is not None and not entries:
+                    raise Misconfigured(f"{self._path}: {problem}; {ADVICE}")
+                if problem is not None or len(entries) >= limit:
+                    break
+                if not inspector.is_set_aside(row):
+                    entries += entries_of(row)
+        return [entry for entry in entries if entry.position > after][:limit]
 
     def head(self) -> int:
         """Return the position of the newest entry; 0 when there is none."""

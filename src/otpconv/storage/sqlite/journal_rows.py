@@ -12,7 +12,8 @@ import apsw
 import msgspec
 
 from otpconv.errors import Misconfigured
-from otpconv.model import Report
+from otpconv.model import Expiry, Report
+from otpconv.storage.journal import JournalEntry
 from otpconv.storage.sqlite.connection import statements
 
 _SQL = statements("journal.sql")
@@ -122,15 +123,23 @@ class Inspector:
     Args:
         of: the journal's own words.
         decode: whether to decode also what its checksum says is undamaged.
-        previous: the row before the first one; None at the beginning of the journal.
     """
 
-    def __init__(self, of: About, *, decode: bool, previous: Row | None = None) -> None:
+    def __init__(self, of: About, *, decode: bool) -> None:
         self._about = of
         self._decode = decode
-        self._previous = previous
-        # Whether the row before is undamaged, so that the next one can be held against it.
-        self._known = previous is None or (previous.seq, "row") not in of.set_aside
+        self._previous: Row | None = None
+        # Whether the row before is undamaged, so that the next one can be compared with it.
+        self._known = True
+
+    def begin_after(self, row: Row) -> None:
+        """Begin with the row after this one."""
+        self._previous = row
+        self._known = not self.is_set_aside(row)
+
+    def is_set_aside(self, row: Row) -> bool:
+        """Return whether an operator has set the row aside."""
+        return (row.seq, "row") in self._about.set_aside
 
     def problem(self, row: Row) -> Problem | None:
         """Return what is wrong with the next row that nobody has set aside; None if nothing is."""
@@ -201,6 +210,21 @@ def read_rows(connection: apsw.Connection, first: int, last: int) -> list[Row]:
     """Return the rows at the positions from `first` to `last`, in their order."""
     found = connection.execute(_SQL["rows"], {"first": first, "last": last})
     return [Row(*row) for row in found]
+
+
+def rows_from(connection: apsw.Connection, after: int) -> Iterator[Row]:
+    """Return the rows after a position, with the one that holds it or ends before it first."""
+    return (Row(*row) for row in connection.execute(_SQL["rows_from"], {"after": after}))
+
+
+def entries_of(row: Row) -> list[JournalEntry]:
+    """Return the entries of an undamaged row, in their order."""
+    if row.reports is None:
+        expiry = Expiry(row.unmatched_before or 0, row.minutes_from or 0)
+        return [JournalEntry(row.seq, row.recorded_at, expiry)]
+    reports = _REPORTS.decode(row.reports)
+    first = row.seq - len(reports) + 1
+    return [JournalEntry(position, row.recorded_at, report) for position, report in enumerate(reports, first)]
 
 
 def _is_typed(row: Row) -> bool:

@@ -23,7 +23,7 @@ from otpconv.dialects.alibaba import (
     success,
 )
 from otpconv.errors import OtpconvError, Refused, UnknownAccessKey
-from otpconv.ledger.intake import Outcome
+from otpconv.ledger.judge import Judgement
 from otpconv.service.compose import Service
 from otpconv.storage.contract import Entry
 from otpconv.web.front.body import Bodies
@@ -91,7 +91,7 @@ class RpcEndpoint:
             respond(self._failure(error, request_id, headers, call, xml=xml))
             return
 
-        def done(outcome: Outcome | Exception) -> None:
+        def done(outcome: Judgement | Exception) -> None:
             if isinstance(outcome, Exception):
                 respond(self._failure(outcome, request_id, headers, call))
             else:
