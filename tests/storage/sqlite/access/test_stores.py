@@ -262,7 +262,7 @@ def test_a_lock_that_stays_is_temporary_and_leaves_the_store_usable(path: Path) 
     store, other = opened(path), apsw.Connection(str(path))
     store._file.connection.set_busy_timeout(10)  # noqa: SLF001 - the 5 s of production are long for a test
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(Unavailable, match="try again"):
+    with pytest.raises(Unavailable, match="Try again"):
         store.create("default", "app", None)
     assert store.list() == []
     other.execute("ROLLBACK")

@@ -1,6 +1,7 @@
 """Users, roles and policies in a SQLite file."""
 
 from pathlib import Path
+from typing import Final
 
 from msgspec import Struct, json
 
@@ -12,9 +13,14 @@ from otpconv.access.policies.managed import DOCUMENTS
 from otpconv.access.tokens import MAX_DURATION_S, MIN_DURATION_S
 from otpconv.clock import Clock
 from otpconv.errors import InvalidRequest, NotFound
-from otpconv.storage.sqlite.access.connection import AccessFile
-from otpconv.storage.sqlite.access.grants import all_grants, attach, known_name
+from otpconv.storage.sqlite.access.access_file import AccessFile
+from otpconv.storage.sqlite.access.grants import all_grants, attach_policy, known_name
 from otpconv.storage.sqlite.access.roles import read_roles
+
+#: The statements about each kind of holder.
+_ID: Final[dict[Holder, str]] = {"user": "user_id", "role": "role_id"}
+_DELETE: Final[dict[Holder, str]] = {"user": "delete_user", "role": "delete_role"}
+_DETACH: Final[dict[Holder, str]] = {"user": "detach_from_user", "role": "detach_from_role"}
 
 
 class _UserRow(Struct, array_like=True):
@@ -32,11 +38,11 @@ class SqliteDirectory:
     """A `Directory` in the file of the access keys.
 
     Args:
-        path: the file; made if it is not there.
-        clock: stamps what is made.
+        path: the file; created if it does not exist.
+        clock: gives the time of creation.
 
     Raises:
-        Misconfigured: the file is not ours, is damaged, or is of a newer otpconv.
+        Misconfigured: the file is not otpconv's, is damaged, or is of a newer otpconv.
         Unavailable: it is locked by another process for longer than 5 s.
     """
 
@@ -90,19 +96,19 @@ class SqliteDirectory:
     def delete(self, kind: Holder, account_name: str, name: str) -> None:
         """See `Directory.delete`."""
         with self._file.changing():
-            self._file.run(f"delete_{kind}", id=self._id(kind, self._account(account_name), name))
+            self._file.run(_DELETE[kind], id=self._id(kind, self._account(account_name), name))
 
     def attach(self, kind: Holder, account_name: str, name: str, policy: str) -> None:
         """See `Directory.attach`."""
         with self._file.changing():
             account = self._account(account_name)
-            attach(self._file, kind, self._id(kind, account, name), account, policy)
+            attach_policy(self._file, kind, self._id(kind, account, name), account, policy)
 
     def detach(self, kind: Holder, account_name: str, name: str, policy: str) -> None:
         """See `Directory.detach`."""
         with self._file.changing():
             holder = self._id(kind, self._account(account_name), name)
-            if not self._file.run(f"detach_from_{kind}", id=holder, policy=policy):
+            if not self._file.run(_DETACH[kind], id=holder, policy=policy):
                 raise NotFound(
                     f"The {kind} {name} has no policy {policy!r}; for those it has, run: "
                     f"otpconv {kind}s show {name}"
@@ -159,7 +165,7 @@ class SqliteDirectory:
         return account
 
     def _id(self, kind: Holder, account: int, name: str) -> int:
-        found = self._file.number(f"{kind}_id", account=account, name=name)
+        found = self._file.number(_ID[kind], account=account, name=name)
         if found is None:
             raise NotFound(f"The account has no {kind} {name!r}; for those it has, run: otpconv {kind}s list")
         return found
