@@ -79,7 +79,7 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
         "access.keys._SECRET_CHARS",
         "access.sealing.KEY_BYTES",
         "access.sign_outs._NAME_BYTES",
-        "access.tokens._ID_RANDOM_BYTES",
+        "access.sts.tokens._ID_RANDOM_BYTES",
         "phone._HASH_BYTES",
     ),
     "a part of the statistics, which docs/explanation explains": (
@@ -173,8 +173,8 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
     "the pace of work: how often, or how much at once; nothing is refused or lost at it": (
         "access.nonce_log._PART",
         "access.nonces._SHARDS",
-        "access.throttle._SWEEP_FROM",
-        "access.throttle._SWEEP_MS",
+        "access.limits._SWEEP_FROM",
+        "access.limits._SWEEP_MS",
         "cli.importing.source._BUFFER_BYTES",
         "cli.importing.source._HEAD_BYTES",
         "cli.ledger._PART_BYTES",

@@ -9,8 +9,8 @@ from otpconv.access.keys import KeyRing, KeyStore
 from otpconv.access.nonce_log import NonceLog
 from otpconv.access.nonces import WINDOW_MS, NonceGuard
 from otpconv.access.sealing import Sealer, load_key
-from otpconv.access.sessions import Sessions
 from otpconv.access.sign_outs import SignOuts
+from otpconv.access.sts.sessions import Sessions
 from otpconv.clock import Clock, wall_clock
 from otpconv.config import Settings
 from otpconv.errors import Misconfigured

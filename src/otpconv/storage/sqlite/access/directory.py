@@ -10,7 +10,7 @@ from otpconv.access.keys import Role, require_name
 from otpconv.access.policies.document import parse_document
 from otpconv.access.policies.grants import Grants
 from otpconv.access.policies.managed import DOCUMENTS
-from otpconv.access.tokens import MAX_DURATION_S, MIN_DURATION_S
+from otpconv.access.sts.tokens import MAX_DURATION_S, MIN_DURATION_S
 from otpconv.clock import Clock
 from otpconv.errors import InvalidRequest, NotFound
 from otpconv.storage.sqlite.access.access_file import AccessFile

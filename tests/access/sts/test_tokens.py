@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from otpconv.access.sealing import Sealer
-from otpconv.access.tokens import (
+from otpconv.access.sts.tokens import (
     ID_PREFIX,
     Credentials,
     Session,

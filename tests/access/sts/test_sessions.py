@@ -9,8 +9,8 @@ import pytest
 from otpconv.access.authorize import authorize
 from otpconv.access.keys import AccessKey, KeyRing
 from otpconv.access.sealing import Sealer
-from otpconv.access.sessions import Sessions
-from otpconv.access.tokens import Credentials, issue
+from otpconv.access.sts.sessions import Sessions
+from otpconv.access.sts.tokens import Credentials, issue
 from otpconv.errors import AccessDenied, ExpiredToken, MalformedToken
 from otpconv.storage.sqlite.access import SqliteDirectory, SqliteKeyStore
 

@@ -4,7 +4,7 @@ from otpconv.access.keys import AccessKey, KeyRing, Role
 from otpconv.access.policies.document import Document, parse_document
 from otpconv.access.policies.grants import Grants
 from otpconv.access.sealing import Sealer
-from otpconv.access.tokens import (
+from otpconv.access.sts.tokens import (
     DEFAULT_DURATION_S,
     Credentials,
     Session,
