@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias
 
 from otpconv.clock import iso_8601
 from otpconv.errors import InvalidTime, NumberMismatch, Refused, UnknownMessage
-from otpconv.ledger.recent import Key, Recent, RequestTimes
+from otpconv.ledger.recent import MessageKey, Recent, RequestTimes
 from otpconv.model import (
     CLOCK_SKEW_MS,
     Conversion,
@@ -54,7 +54,7 @@ class Judge:
         self._recent = recent
         self._latest = latest
         self._strict = strict
-        self.on_its_way: dict[Key, MessageState] = {}
+        self.on_its_way: dict[MessageKey, MessageState] = {}
         self.conversions: set[Conversion] = set()
         self._requests: RequestTimes | None = None
         self._messages: dict[int, dict[str, MessageState]] = {}
@@ -201,7 +201,7 @@ class Judge:
         on_its_way = self.on_its_way.get(key) or self._recent.states.get(key, _NOTHING)
         return state.join(on_its_way).requested == message
 
-    def _known(self, key: Key, on_its_way: MessageState | None) -> MessageState | None:
+    def _known(self, key: MessageKey, on_its_way: MessageState | None) -> MessageState | None:
         stored = self._messages[key[0]].get(key[1])
         if on_its_way is None or stored is None:
             return on_its_way or stored

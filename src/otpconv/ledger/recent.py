@@ -13,7 +13,7 @@ from otpconv.storage.contract import DAY_MS
 MAX_ENTRIES = 200_000
 
 #: A message: its account and its id.
-Key = tuple[int, str]
+MessageKey = tuple[int, str]
 
 
 class RequestTimes:
@@ -79,10 +79,10 @@ class Recent:
             applied: returns the position of the last journal entry in the ledger.
         """
         self._applied = applied
-        self.states: dict[Key, MessageState] = {}
+        self.states: dict[MessageKey, MessageState] = {}
         self.size = 0
         self._requests: RequestTimes | None = None
-        self._upto: dict[Key, int] = {}
+        self._upto: dict[MessageKey, int] = {}
         self._conversions: dict[Conversion, int] = {}
         self._batches: deque[_Batch] = deque()
 
@@ -99,7 +99,9 @@ class Recent:
         """Return whether this very conversion, known by number alone, is on its way."""
         return conversion in self._conversions
 
-    def add(self, upto: int, states: Mapping[Key, MessageState], conversions: Iterable[Conversion]) -> None:
+    def add(
+        self, upto: int, states: Mapping[MessageKey, MessageState], conversions: Iterable[Conversion]
+    ) -> None:
         """Remember what a batch, whose last entry is at `upto`, made of its messages, until it is applied."""
         by_number = list(conversions)
         if not states and not by_number:
@@ -130,7 +132,7 @@ class Recent:
         return self.size >= MAX_ENTRIES
 
     def _forget(
-        self, upto: int, keys: list[Key], requests: list[Requested], conversions: list[Conversion]
+        self, upto: int, keys: list[MessageKey], requests: list[Requested], conversions: list[Conversion]
     ) -> None:
         self.size -= len(keys) + len(conversions)
         for key in keys:
@@ -145,4 +147,4 @@ class Recent:
 
 
 #: The position of its last entry, and what it is about.
-_Batch = tuple[int, list[Key], list[Requested], list[Conversion]]
+_Batch = tuple[int, list[MessageKey], list[Requested], list[Conversion]]

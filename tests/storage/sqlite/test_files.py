@@ -18,8 +18,8 @@ import pytest
 
 from otpconv.errors import Misconfigured, Unavailable
 from otpconv.model import Conversion, Dimensions, Requested
+from otpconv.storage.check_result import CheckResult
 from otpconv.storage.contract import BOUNDS, HOUR_MS, Entry, Window
-from otpconv.storage.finding import Finding
 from otpconv.storage.sqlite import (
     SqliteJournal,
     SqliteLedgerReader,
@@ -553,11 +553,11 @@ def test_a_count_of_the_unmatched_that_was_changed_is_found(journal_path: Path, 
         journal.append([Entry(known), Entry(by_number)], NOW)
         writer.apply(9)
 
-    def unmatched() -> Finding:
+    def unmatched() -> CheckResult:
         found = findings(journal_path, ledger_path, [], served=False, now=NOW)
         return next(each for each in found if each.check == "unmatched")
 
-    assert unmatched() == Finding("unmatched", ok=True, text="2 messages and numbers")
+    assert unmatched() == CheckResult("unmatched", ok=True, text="2 messages and numbers")
     for statement in (
         "UPDATE unmatched SET messages = messages + 1 WHERE account = 1",
         "UPDATE unmatched SET numbers = numbers - 1 WHERE account = 2",

@@ -12,8 +12,8 @@ from hypothesis import given, settings, strategies as st
 
 from otpconv.errors import Misconfigured, Unavailable
 from otpconv.model import Expiry, Requested
+from otpconv.storage.check_result import CheckResult
 from otpconv.storage.contract import Entry
-from otpconv.storage.finding import Finding
 from otpconv.storage.sqlite import (
     SqliteJournal,
     SqliteLedgerReader,
@@ -150,7 +150,7 @@ DAMAGES = st.one_of(
 )
 
 
-def rows_finding(journal: Path, ledger: Path) -> Finding:
+def rows_finding(journal: Path, ledger: Path) -> CheckResult:
     return next(
         each for each in findings(journal, ledger, [], served=False, now=NOW) if each.check == "journal rows"
     )

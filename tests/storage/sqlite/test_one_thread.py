@@ -12,7 +12,7 @@ from otpconv.model import Expiry
 from otpconv.storage.contract import Entry
 from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerReader, SqliteLedgerWriter
 from otpconv.storage.sqlite.access import SqliteKeyStore
-from otpconv.storage.sqlite.one_thread import Connection, WrongThread
+from otpconv.storage.sqlite.one_thread import OneThreadConnection, WrongThread
 
 
 def in_another_thread(work: Callable[[], object]) -> object:
@@ -31,7 +31,7 @@ def in_another_thread(work: Callable[[], object]) -> object:
     return outcome[0]
 
 
-WORK: dict[str, Callable[[Connection], object]] = {
+WORK: dict[str, Callable[[OneThreadConnection], object]] = {
     "execute": lambda connection: connection.execute("SELECT 1"),
     "executemany": lambda connection: connection.executemany("SELECT ?", [(1,)]),
     "with": lambda connection: connection.__enter__(),
@@ -44,7 +44,7 @@ WORK: dict[str, Callable[[Connection], object]] = {
 @pytest.mark.parametrize("name", WORK)
 def test_a_connection_refuses_other_threads_and_serves_its_own(tmp_path: Path, name: str) -> None:
     work = WORK[name]
-    connection = Connection(str(tmp_path / "file.sqlite"))
+    connection = OneThreadConnection(str(tmp_path / "file.sqlite"))
     assert isinstance(in_another_thread(lambda: work(connection)), WrongThread)
     assert connection.execute("SELECT 1").get == 1
     work(connection)

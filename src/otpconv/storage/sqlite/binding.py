@@ -13,7 +13,7 @@ _SQL = statements("binding.sql") | {"head": statements("journal.sql")["head"]}
 SCHEMA = _SQL["schema"]
 
 
-def bind(connection: apsw.Connection, identity: bytes, cursor: int) -> None:
+def bind_to_journal(connection: apsw.Connection, identity: bytes, cursor: int) -> None:
     """Keep, in the transaction that moves the cursor, which row of which journal it is at.
 
     Args:

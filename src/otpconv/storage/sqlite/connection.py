@@ -16,7 +16,7 @@ import apsw
 
 from otpconv.errors import Misconfigured, Unavailable
 from otpconv.folder import alone
-from otpconv.storage.sqlite.one_thread import Connection
+from otpconv.storage.sqlite.one_thread import OneThreadConnection
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ _ROOM_BYTES = 512 * 1024
 _NOT_OPENED = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
 
 #: What SQLite stores and returns.
-Value = str | bytes | int | float | None
+SqlValue = str | bytes | int | float | None
 
 
 def script(name: str) -> str:
@@ -69,7 +69,7 @@ def open_on_a_full_disk(folder: Path) -> None:
             )
 
 
-def connect(
+def connect_writer(
     path: Path,
     *,
     version: int,
@@ -79,7 +79,7 @@ def connect(
     upgrades: Mapping[int, str] | None = None,
     log_bytes: int = 0,
     oldest: int = 0,
-) -> Connection:
+) -> OneThreadConnection:
     """Open a file for writing, create it if it does not exist (mode 0600), and bring its schema up to date.
 
     Args:
@@ -98,7 +98,7 @@ def connect(
     """
     with mapped(path), alone(path.parent):
         path.touch(mode=0o600)
-        connection = Connection(os.fspath(path))
+        connection = OneThreadConnection(os.fspath(path))
         _fix_plans(connection)
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         connection.pragma("journal_mode", "wal")
@@ -128,7 +128,7 @@ def connect(
     return connection
 
 
-def connect_reader(path: Path) -> Connection:
+def connect_reader(path: Path) -> OneThreadConnection:
     """Open an existing file for reading only.
 
     Raises:
@@ -136,7 +136,7 @@ def connect_reader(path: Path) -> Connection:
         Unavailable: the disk fails.
     """
     with mapped(path):
-        connection = Connection(os.fspath(path), flags=apsw.SQLITE_OPEN_READWRITE)
+        connection = OneThreadConnection(os.fspath(path), flags=apsw.SQLITE_OPEN_READWRITE)
         _fix_plans(connection)
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         connection.pragma("query_only", value=True)
@@ -209,7 +209,7 @@ def _preallocate(log: Path, size: int) -> None:
 
     A commit into a growing file also waits for the file system's journal, and so for other files that are
     being written: it takes half as long again (measured). SQLite takes zeros as the end of its log. No other
-    process may append meanwhile, so `connect` does this while it holds the folder's lock.
+    process may append meanwhile, so `connect_writer` does this while it holds the folder's lock.
     """
     # Only speed depends on it: the next commit reports what is wrong with the disk.
     with contextlib.suppress(OSError), log.open("r+b") as file:

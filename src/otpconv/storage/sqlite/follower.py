@@ -13,7 +13,7 @@ import apsw
 from otpconv.errors import Misconfigured
 from otpconv.storage.contract import BOUNDS, Bounds
 from otpconv.storage.sqlite import binding, journal_rows
-from otpconv.storage.sqlite.connection import connect, mapped, statements
+from otpconv.storage.sqlite.connection import connect_writer, mapped, statements
 from otpconv.storage.sqlite.journal import JOURNAL_VERSION
 
 _SQL = (
@@ -76,7 +76,7 @@ class SqliteLedgerWriter:
         self._bounds = bounds
         self._journal = journal
         schema = _SQL["schema"] + binding.SCHEMA
-        self._connection = connect(
+        self._connection = connect_writer(
             ledger, version=LEDGER_VERSION, schema=schema, durable=False, oldest=LEDGER_VERSION
         )
         with mapped(ledger):
@@ -139,7 +139,7 @@ class SqliteLedgerWriter:
         for row in rows:
             if (problem := inspector.problem(row)) is not None:
                 raise Misconfigured(f"{self._journal}: {problem}; {journal_rows.ADVICE}")
-        binding.bind(self._connection, about.identity, upto)
+        binding.bind_to_journal(self._connection, about.identity, upto)
         return about.rows_set_aside
 
     def _next_alone(self, after: int, upto: int, apart: list[int]) -> int | None:

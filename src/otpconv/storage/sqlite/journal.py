@@ -12,12 +12,12 @@ from otpconv.errors import Misconfigured
 from otpconv.model import Expiry
 from otpconv.storage.contract import Entry
 from otpconv.storage.journal import JournalEntry
-from otpconv.storage.sqlite.connection import connect, mapped, statements
+from otpconv.storage.sqlite.connection import connect_writer, mapped, statements
 from otpconv.storage.sqlite.journal_rows import (
     ADVICE,
     Columns,
     Inspector,
-    Problem,
+    RowProblem,
     about,
     chained,
     checksum,
@@ -59,7 +59,7 @@ class SqliteJournal:
             Unavailable: the disk is full or fails.
         """
         self._path = path
-        self._connection = connect(
+        self._connection = connect_writer(
             path,
             version=JOURNAL_VERSION,
             schema=_SQL["schema"],
@@ -147,7 +147,7 @@ class SqliteJournal:
                 self._connection.execute(_SQL["note_keys"])
                 self._about = about(self._connection)
 
-    def set_aside(self) -> list[Problem]:
+    def set_aside(self) -> list[RowProblem]:
         """Decode all rows, and name the damaged ones so that nobody reads them; return what is wrong."""
         with mapped(self._path), self._connection:
             problems = list(inspected(self._connection))

@@ -31,7 +31,7 @@ Columns: TypeAlias = tuple[int, int, int | None, int | None, bytes | None, bytes
 Kind: TypeAlias = Literal["row", "gap"]
 
 
-class Row(NamedTuple):
+class JournalRow(NamedTuple):
     """A row as it is in the file, which may be damaged: any column can hold anything."""
 
     seq: int
@@ -46,7 +46,7 @@ class Row(NamedTuple):
     nonces_type: str = "text"
 
 
-class Problem(NamedTuple):
+class RowProblem(NamedTuple):
     """What is wrong with a row, or before it."""
 
     seq: int
@@ -128,37 +128,37 @@ class Inspector:
     def __init__(self, of: About, *, decode: bool) -> None:
         self._about = of
         self._decode = decode
-        self._previous: Row | None = None
+        self._previous: JournalRow | None = None
         # Whether the row before is undamaged, so that the next one can be compared with it.
         self._known = True
 
-    def begin_after(self, row: Row) -> None:
+    def begin_after(self, row: JournalRow) -> None:
         """Begin with the row after this one."""
         self._previous = row
         self._known = not self.is_set_aside(row)
 
-    def is_set_aside(self, row: Row) -> bool:
+    def is_set_aside(self, row: JournalRow) -> bool:
         """Return whether an operator has set the row aside."""
         return (row.seq, "row") in self._about.set_aside
 
-    def problem(self, row: Row) -> Problem | None:
+    def problem(self, row: JournalRow) -> RowProblem | None:
         """Return what is wrong with the next row that nobody has set aside; None if nothing is."""
         checked = row.checksum is not None or not 0 < row.seq <= self._about.unchecked
         text, count = self._damage(row, checked=checked)
-        found: Problem | None = None
+        found: RowProblem | None = None
         if text:
-            found = Problem(row.seq, "row", text)
+            found = RowProblem(row.seq, "row", text)
         elif self._known and (text := self._gap(row, count, checked=checked)):
-            found = Problem(row.seq, "gap", text)
+            found = RowProblem(row.seq, "gap", text)
         self._previous, self._known = row, found is None or found.kind == "gap"
         return None if found is None or (found.seq, found.kind) in self._about.set_aside else found
 
-    def unreadable(self, seq: int) -> Problem | None:
+    def unreadable(self, seq: int) -> RowProblem | None:
         """Return that the next row can't be read at all; None if it was set aside."""
         self._known = False
-        return None if (seq, "row") in self._about.set_aside else Problem(seq, "row", "it can't be read")
+        return None if (seq, "row") in self._about.set_aside else RowProblem(seq, "row", "it can't be read")
 
-    def _damage(self, row: Row, *, checked: bool) -> tuple[str, int | None]:
+    def _damage(self, row: JournalRow, *, checked: bool) -> tuple[str, int | None]:
         """Return what is wrong with the row by itself, and how many entries it has, if that was counted."""
         if not _is_typed(row):
             return "a column has a wrong type", None
@@ -173,7 +173,7 @@ class Inspector:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return f"it can't be decoded: {error}", None
 
-    def _gap(self, row: Row, count: int | None, *, checked: bool) -> str:
+    def _gap(self, row: JournalRow, count: int | None, *, checked: bool) -> str:
         """Return what is wrong between this row and the one before; empty if nothing is."""
         previous = self._previous
         position = 0 if previous is None else previous.seq
@@ -187,7 +187,7 @@ class Inspector:
         return ""
 
 
-def inspected(connection: apsw.Connection) -> Iterator[Problem]:
+def inspected(connection: apsw.Connection) -> Iterator[RowProblem]:
     """Decode every row of a journal and give what is wrong that nobody has set aside.
 
     A row that SQLite can't read is named too, as long as the list of positions can be read.
@@ -206,18 +206,18 @@ def inspected(connection: apsw.Connection) -> Iterator[Problem]:
         after = positions[-1]
 
 
-def read_rows(connection: apsw.Connection, first: int, last: int) -> list[Row]:
+def read_rows(connection: apsw.Connection, first: int, last: int) -> list[JournalRow]:
     """Return the rows at the positions from `first` to `last`, in their order."""
     found = connection.execute(_SQL["rows"], {"first": first, "last": last})
-    return [Row(*row) for row in found]
+    return [JournalRow(*row) for row in found]
 
 
-def rows_from(connection: apsw.Connection, after: int) -> Iterator[Row]:
+def rows_from(connection: apsw.Connection, after: int) -> Iterator[JournalRow]:
     """Return the rows after a position, with the one that holds it or ends before it first."""
-    return (Row(*row) for row in connection.execute(_SQL["rows_from"], {"after": after}))
+    return (JournalRow(*row) for row in connection.execute(_SQL["rows_from"], {"after": after}))
 
 
-def entries_of(row: Row) -> list[JournalEntry]:
+def entries_of(row: JournalRow) -> list[JournalEntry]:
     """Return the entries of an undamaged row, in their order."""
     if row.reports is None:
         expiry = Expiry(row.unmatched_before or 0, row.minutes_from or 0)
@@ -227,7 +227,7 @@ def entries_of(row: Row) -> list[JournalEntry]:
     return [JournalEntry(position, row.recorded_at, report) for position, report in enumerate(reports, first)]
 
 
-def _is_typed(row: Row) -> bool:
+def _is_typed(row: JournalRow) -> bool:
     numbers = (row.seq, row.recorded_at)
     pair = (row.unmatched_before, row.minutes_from)
     if row.reports is None:

@@ -28,7 +28,7 @@ from otpconv.storage.contract import (
     Window,
 )
 from otpconv.storage.lookup import Lookup, Stored
-from otpconv.storage.sqlite.connection import Value, connect_reader, mapped, statements
+from otpconv.storage.sqlite.connection import SqlValue, connect_reader, mapped, statements
 
 _SQL = statements("queries.sql")
 #: Steps of SQLite's machine from one look at the clock to the next: some 10 ms.
@@ -109,7 +109,7 @@ class SqliteLedgerReader:
             spans = self._spans(window)
             dimensions = self._rows("dimensions", {"account": account, "spans": spans})
             first, numbers, values = _groups(dimensions, by, filters)
-            bindings: dict[str, Value] = {
+            bindings: dict[str, SqlValue] = {
                 "account": account,
                 "spans": spans,
                 "first": first,
@@ -197,7 +197,7 @@ class SqliteLedgerReader:
 
     def _has_conversion(self, conversion: Conversion) -> bool:
         """Return whether this very conversion, known by number alone, is in the ledger."""
-        bindings: dict[str, Value] = {
+        bindings: dict[str, SqlValue] = {
             "account": conversion.account,
             "number": conversion.number,
             "conversion_time": conversion.conversion_time,
@@ -209,7 +209,7 @@ class SqliteLedgerReader:
         (row,) = self._rows(name, {"account": account, "message_ids": _json(list(message_ids))})
         return _STATES.decode(row[0])
 
-    def _rows(self, name: str, bindings: Mapping[str, Value]) -> list[_Row]:
+    def _rows(self, name: str, bindings: Mapping[str, SqlValue]) -> list[_Row]:
         with mapped(self._path):
             connection = self._connection()
             with suppress(apsw.InterruptError):

@@ -14,7 +14,7 @@ class WrongThread(RuntimeError):
     """A thread used a SQLite connection that another thread opened: a fault in this program."""
 
 
-class Connection(apsw.Connection):
+class OneThreadConnection(apsw.Connection):
     """An `apsw.Connection` that raises `WrongThread` when another thread works with it.
 
     Checked is what reads or writes the database; a check costs some 0.1 µs. The settings of a connection are

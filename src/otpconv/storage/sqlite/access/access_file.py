@@ -9,8 +9,15 @@ from typing import Final, TypeVar
 import apsw
 import msgspec
 
-from otpconv.storage.sqlite.connection import BUSY_TIMEOUT_MS, Value, connect, mapped, script, statements
-from otpconv.storage.sqlite.one_thread import Connection
+from otpconv.storage.sqlite.connection import (
+    BUSY_TIMEOUT_MS,
+    SqlValue,
+    connect_writer,
+    mapped,
+    script,
+    statements,
+)
+from otpconv.storage.sqlite.one_thread import OneThreadConnection
 
 #: The version of the schema that this code reads and writes.
 VERSION: Final = 2
@@ -39,11 +46,11 @@ class AccessFile:
         self._connect()
 
     @property
-    def connection(self) -> Connection:
+    def connection(self) -> OneThreadConnection:
         """The calling thread's connection; opened at the first use."""
         if not hasattr(self._threads, "connection"):
             self._connect()
-        connection: Connection = self._threads.connection
+        connection: OneThreadConnection = self._threads.connection
         return connection
 
     def close(self) -> None:
@@ -53,22 +60,22 @@ class AccessFile:
                 self._threads.connection.close()
             del self._threads.connection
 
-    def run(self, name: str, /, **values: Value) -> int:
+    def run(self, name: str, /, **values: SqlValue) -> int:
         """Run a named statement in a transaction and return how many rows it changed."""
         self.connection.execute(_SQL[name], values).fetchall()
         return self.connection.changes()
 
-    def rows(self, name: str, kind: type[_Row], /, **values: Value) -> list[_Row]:
+    def rows(self, name: str, kind: type[_Row], /, **values: SqlValue) -> list[_Row]:
         """Return the rows of a named statement as structs with its columns."""
         cursor = self.connection.execute(_SQL[name], values)
         rows = cursor.fetchall()
         return msgspec.convert(rows, list[kind])  # type: ignore[valid-type]
 
-    def value(self, name: str, /, **values: Value) -> object:
+    def value(self, name: str, /, **values: SqlValue) -> object:
         """Return the first value of a named statement; None when there is no row."""
         return self.connection.execute(_SQL[name], values).get
 
-    def number(self, name: str, /, **values: Value) -> int | None:
+    def number(self, name: str, /, **values: SqlValue) -> int | None:
         """Return the number that a named statement gives; None when there is no row."""
         value = self.value(name, **values)
         return value if isinstance(value, int) else None
@@ -108,7 +115,7 @@ class AccessFile:
                 self.connection.set_busy_timeout(BUSY_TIMEOUT_MS)
 
     def _connect(self) -> None:
-        connection = connect(
+        connection = connect_writer(
             self._path,
             version=VERSION,
             durable=True,

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 
-class Finding(Struct, frozen=True):
+class CheckResult(Struct, frozen=True):
     """The outcome of one check.
 
     Attributes:
