@@ -202,7 +202,7 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
         "storage.sqlite.journal._LOG_BYTES",
         "storage.sqlite.ledger._STEPS",
         "storage.sqlite.rebuild._BATCH",
-        "storage.sqlite.rebuild._TOLD_EVERY",
+        "storage.sqlite.rebuild._LOG_EVERY",
         "service.readiness.TRY_BYTES",
         "service.readiness.TRY_EVERY_S",
         "reporter.backlog._LOOK_THROUGH_S",

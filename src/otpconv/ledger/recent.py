@@ -1,4 +1,4 @@
-"""What is in the journal and not yet in the ledger, so that every lookup sees what was acknowledged."""
+"""What is in the journal and not yet in the ledger, so that every look-up sees what was acknowledged."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -23,7 +23,7 @@ class RequestTimes:
     """
 
     def __init__(self) -> None:
-        """Begin without any."""
+        """Start empty."""
         self._at: dict[tuple[str, int], tuple[int, Requested]] = {}
         self._days: dict[tuple[str, int], tuple[int, int, int]] = {}
 
@@ -41,12 +41,12 @@ class RequestTimes:
         self._days[day] = upto, min(first, at), max(last, at)
 
     def at(self, number: str, time: int) -> Requested | None:
-        """Return the message requested for the number at this very time (ms); of several the law's newest."""
+        """Return the message requested for the number at exactly this time (ms); of several the newest."""
         found = self._at.get((number, time))
         return None if found is None else found[1]
 
     def is_any_before(self, number: str, time: int) -> bool:
-        """Tell whether a message was requested for the number in the 24 hours up to `time` (ms)."""
+        """Return whether a message was requested for the number in the 24 hours up to `time` (ms)."""
         # The 24 hours begin in one day and end in the next, at the same time of day.
         today = self._days.get((number, time // DAY_MS))
         yesterday = self._days.get((number, time // DAY_MS - 1))
@@ -65,15 +65,15 @@ class RequestTimes:
 
 
 class Recent:
-    """What the reports come to that are on their way from the journal to the ledger.
+    """The joined state of the reports that are on their way from the journal to the ledger.
 
     Attributes:
-        states: by message; what is stored has to be joined to it.
+        states: by message; join it with the state in the ledger.
         size: how many messages and conversions are remembered; `MAX_ENTRIES` is the bound.
     """
 
     def __init__(self, applied: Callable[[], int]) -> None:
-        """Remember nothing yet.
+        """Start empty.
 
         Args:
             applied: returns the position of the last journal entry in the ledger.
@@ -102,7 +102,7 @@ class Recent:
     def add(
         self, upto: int, states: Mapping[MessageKey, MessageState], conversions: Iterable[Conversion]
     ) -> None:
-        """Remember what a batch, whose last entry is at `upto`, made of its messages, until it is applied."""
+        """Remember the states of a batch, whose last entry is at `upto`, until it is applied."""
         by_number = list(conversions)
         if not states and not by_number:
             return
@@ -117,7 +117,7 @@ class Recent:
         self.size += len(states) + len(by_number)
 
     def forget_applied(self) -> None:
-        """Forget what has reached the ledger."""
+        """Forget what is in the ledger now."""
         applied = self._applied()
         while self._batches and self._batches[0][0] <= applied:
             self._forget(*self._batches.popleft())
@@ -128,7 +128,7 @@ class Recent:
             self._forget(*self._batches.popleft())
 
     def is_full(self) -> bool:
-        """Tell whether there is no room for another batch."""
+        """Return whether there is no room for another batch."""
         return self.size >= MAX_ENTRIES
 
     def _forget(

@@ -1,16 +1,16 @@
-"""What an inspection of a data folder finds."""
+"""Results of the checks of a data folder."""
 
 from msgspec import Struct
 
 
 class CheckResult(Struct, frozen=True):
-    """The outcome of one check.
+    """The result of one check.
 
     Attributes:
-        check: what was looked at.
-        ok: whether it is as it should be.
-        text: what was found.
-        advice: what to do about it; empty when there is nothing to do.
+        check: name of the check.
+        ok: whether it passed.
+        text: details.
+        advice: what to do; empty if nothing is needed.
     """
 
     check: str

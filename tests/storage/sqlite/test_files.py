@@ -131,7 +131,7 @@ def test_a_ledger_of_an_older_version_is_made_anew_and_one_of_this_version_left(
     assert (ledger_path.stat().st_ino, caplog.messages) == (before.st_ino, [])
     outdated(ledger_path)
     renew(ledger_path, journal_path)
-    assert "made anew of 30 entries" in caplog.messages[-1]
+    assert "rebuilt from 30 entries" in caplog.messages[-1]
     with closing(SqliteLedgerReader(ledger_path)) as ledger:
         assert requested_in(ledger) == 30
     with closing(SqliteLedgerWriter(ledger_path, journal_path)) as writer:

@@ -1,7 +1,7 @@
-"""The rows of a journal: their checksums, and what tells that one is damaged or missing.
+"""The rows of a journal: checksums that show damaged and missing rows.
 
-Each row has a checksum of its own columns, and a chain value of all checksums up to it. The first tells
-damage in the row. The second tells whether the rows before it are those of when it was written.
+Each row has a checksum of its columns, and a chain value of all checksums up to it. The checksum shows damage
+in the row. The chain value shows whether the rows before it are the same as when it was written.
 """
 
 from collections.abc import Iterator
@@ -25,14 +25,14 @@ ADVICE = (
     "`otpconv doctor --rebuild --set-aside`"
 )
 
-#: What a checksum is of: the columns of a row from `seq` to `nonces`.
+#: The columns that a checksum covers: from `seq` to `nonces`.
 Columns: TypeAlias = tuple[int, int, int | None, int | None, bytes | None, bytes | None]
-#: What is wrong: the row itself is damaged, or rows before it are missing.
+#: The kind of a problem: the row itself is damaged, or rows before it are missing.
 Kind: TypeAlias = Literal["row", "gap"]
 
 
 class JournalRow(NamedTuple):
-    """A row as it is in the file, which may be damaged: any column can hold anything."""
+    """A row as it is in the file. It may be damaged, so any column can hold anything."""
 
     seq: int
     recorded_at: int
@@ -47,7 +47,7 @@ class JournalRow(NamedTuple):
 
 
 class RowProblem(NamedTuple):
-    """What is wrong with a row, or before it."""
+    """A problem with a row, or before it."""
 
     seq: int
     kind: Kind
@@ -63,8 +63,8 @@ class About(NamedTuple):
     """What a journal says about itself.
 
     Attributes:
-        identity: tells this journal and its copies from all others.
-        unchecked: rows up to this position are of an otpconv that wrote no checksums.
+        identity: differs from that of all journals but its own copies.
+        unchecked: rows up to this position were written by an otpconv without checksums.
         had_keys: whether a server with access keys has used the folder.
         set_aside: the problems that an operator has acknowledged, as position and kind.
     """
@@ -76,7 +76,7 @@ class About(NamedTuple):
 
     @property
     def rows_set_aside(self) -> list[int]:
-        """The positions of the rows that nobody reads, in their order."""
+        """The positions of the rows that are skipped, in their order."""
         return sorted(seq for seq, kind in self.set_aside if kind == "row")
 
     @property
@@ -104,25 +104,25 @@ def chained(previous: int, of_row: int) -> int:
 
 
 def about(connection: apsw.Connection) -> About:
-    """Read what a journal says about itself; it may be the attached one of several files.
+    """Read what a journal says about itself; it may be an attached database.
 
     Raises:
-        Misconfigured: it says nothing.
+        Misconfigured: the journal has no identity.
     """
     row = connection.execute(_SQL["about"]).fetchone()
     if row is None:
-        raise Misconfigured("the journal does not say which one it is: restore it from a backup")
+        raise Misconfigured("the journal has no identity, so it may be damaged: restore it from a backup")
     identity, unchecked, had_keys = row
     known = frozenset(connection.execute(_SQL["known_problems"]))
     return About(identity, unchecked, bool(had_keys), known)
 
 
 class Inspector:
-    """Looks at rows one after the other, in their order.
+    """Checks rows one after the other, in their order.
 
     Args:
-        of: the journal's own words.
-        decode: whether to decode also what its checksum says is undamaged.
+        of: what the journal says about itself.
+        decode: whether to decode even rows whose checksum is right.
     """
 
     def __init__(self, of: About, *, decode: bool) -> None:
@@ -133,7 +133,7 @@ class Inspector:
         self._known = True
 
     def begin_after(self, row: JournalRow) -> None:
-        """Begin with the row after this one."""
+        """Start with the row after this one."""
         self._previous = row
         self._known = not self.is_set_aside(row)
 
@@ -142,7 +142,7 @@ class Inspector:
         return (row.seq, "row") in self._about.set_aside
 
     def problem(self, row: JournalRow) -> RowProblem | None:
-        """Return what is wrong with the next row that nobody has set aside; None if nothing is."""
+        """Return the problem with the next row; None if there is none, or an operator has set it aside."""
         checked = row.checksum is not None or not 0 < row.seq <= self._about.unchecked
         text, count = self._damage(row, checked=checked)
         found: RowProblem | None = None
@@ -154,12 +154,12 @@ class Inspector:
         return None if found is None or (found.seq, found.kind) in self._about.set_aside else found
 
     def unreadable(self, seq: int) -> RowProblem | None:
-        """Return that the next row can't be read at all; None if it was set aside."""
+        """Return the problem that the next row can't be read at all; None if it was set aside."""
         self._known = False
         return None if (seq, "row") in self._about.set_aside else RowProblem(seq, "row", "it can't be read")
 
     def _damage(self, row: JournalRow, *, checked: bool) -> tuple[str, int | None]:
-        """Return what is wrong with the row by itself, and how many entries it has, if that was counted."""
+        """Return what is wrong with the row itself, and its number of entries if they were counted."""
         if not _is_typed(row):
             return "a column has a wrong type", None
         if checked and checksum(row[:6]) != row.checksum:
@@ -174,7 +174,7 @@ class Inspector:
             return f"it can't be decoded: {error}", None
 
     def _gap(self, row: JournalRow, count: int | None, *, checked: bool) -> str:
-        """Return what is wrong between this row and the one before; empty if nothing is."""
+        """Return what is wrong between this row and the one before; empty if nothing."""
         previous = self._previous
         position = 0 if previous is None else previous.seq
         if count is not None and (missing := row.seq - count - position):
@@ -188,9 +188,9 @@ class Inspector:
 
 
 def inspected(connection: apsw.Connection) -> Iterator[RowProblem]:
-    """Decode every row of a journal and give what is wrong that nobody has set aside.
+    """Decode every row of a journal and yield the problems that no operator has set aside.
 
-    A row that SQLite can't read is named too, as long as the list of positions can be read.
+    Rows that SQLite can't read are included, as long as the list of positions can be read.
     """
     of = about(connection)
     inspector = Inspector(of, decode=True)

@@ -1,4 +1,4 @@
-"""Building the ledger again from the journal, beside the old one: after an upgrade, or when asked to."""
+"""Rebuilds the ledger from the journal, next to the old one: after an upgrade, or on request."""
 
 import contextlib
 import logging
@@ -16,35 +16,35 @@ from otpconv.storage.sqlite.journal import SqliteJournal
 
 #: Journal entries of one transaction.
 _BATCH = 5_000
-#: Journal entries from one line of the log to the next.
-_TOLD_EVERY = 1_000_000
+#: Journal entries between two log messages.
+_LOG_EVERY = 1_000_000
 
 _log = logging.getLogger(__name__)
 
 
 def is_outdated(ledger: Path) -> bool:
-    """Tell whether an older otpconv has written the ledger, so that it has to be made anew.
+    """Return whether an older otpconv wrote the ledger, so that it must be rebuilt.
 
     Raises:
-        Misconfigured: the file is not ours or damaged.
+        Misconfigured: the file is not otpconv's or damaged.
         Unavailable: the disk fails.
     """
     return ledger.is_file() and 0 < version_of(ledger) < LEDGER_VERSION
 
 
 def prepare(ledger: Path, journal: Path) -> int:
-    """Make the ledger ready for a server and return the position of the last journal entry in it.
+    """Prepare the ledger for a server and return the position of the last journal entry in it.
 
-    A ledger that is not there is made, without any entry. A ledger of an older otpconv is rebuilt; that
-    takes some seconds for a million reports. Nobody else may write either file meanwhile.
+    Creates an empty ledger if there is none. Rebuilds a ledger of an older otpconv, which takes some seconds
+    for a million reports. No other process may write either file meanwhile.
 
     Args:
         ledger: the ledger's file.
-        journal: the journal's file, which is there.
+        journal: the journal's file, which must exist.
 
     Raises:
-        Misconfigured: a file is damaged, not ours, of a newer otpconv, or the ledger does not fit the
-            journal. Both are left as they are, since each may hold reports that the other lacks.
+        Misconfigured: a file is damaged, not otpconv's, of a newer otpconv, or the ledger does not match the
+            journal. Both files stay unchanged, since each may hold reports that the other lacks.
         Unavailable: the disk is full or fails; the old ledger stays.
     """
     renew(ledger, journal)
@@ -56,39 +56,39 @@ def prepare(ledger: Path, journal: Path) -> int:
 
 
 def renew(ledger: Path, journal: Path) -> None:
-    """Rebuild the ledger where an older otpconv has written it; nobody else may write either file meanwhile.
+    """Rebuild the ledger if an older otpconv wrote it. No other process may write either file meanwhile.
 
     Raises:
-        Misconfigured: a file is damaged or not ours.
+        Misconfigured: a file is damaged or not otpconv's.
         Unavailable: the disk is full or fails; the old ledger stays.
     """
     if not is_outdated(ledger):
         return
-    _log.warning("%s is of an older otpconv: it is made anew from the journal", ledger.name)
+    _log.warning("%s is of an older otpconv: rebuilding it from the journal", ledger.name)
     told = 0
 
     def tell(done: int, total: int) -> None:
         nonlocal told
-        if done - told >= _TOLD_EVERY:
+        if done - told >= _LOG_EVERY:
             told = done
             _log.info("%s: %d of %d entries of the journal", ledger.name, done, total)
 
-    _log.warning("%s is made anew of %d entries of the journal", ledger.name, rebuild(ledger, journal, tell))
+    _log.warning("%s is rebuilt from %d entries of the journal", ledger.name, rebuild(ledger, journal, tell))
 
 
 def rebuild(ledger: Path, journal: Path, done: Callable[[int, int], None]) -> int:
-    """Make a new ledger of the whole journal, put it in the place of the old one, and return its cursor.
+    """Build a new ledger from the whole journal, replace the old one with it, and return its cursor.
 
-    Nobody else may write either file meanwhile. Interrupted at any instant, the folder holds the old ledger,
-    the new one, or none, which the next start makes anew.
+    No other process may write either file meanwhile. If this is interrupted at any moment, the folder holds
+    the old ledger, the new one, or none; then the next start rebuilds it.
 
     Args:
-        ledger: the ledger's file, which need not be there, and may be damaged.
+        ledger: the ledger's file, which may be missing or damaged.
         journal: the journal's file.
-        done: called with the journal entries applied, and how many there are.
+        done: called with the number of journal entries applied and the total.
 
     Raises:
-        Misconfigured: the journal is damaged or not ours.
+        Misconfigured: the journal is damaged or not otpconv's.
         Unavailable: the disk is full or fails.
     """
     draft = ledger.with_name(f"{ledger.name}.new")
@@ -103,7 +103,7 @@ def rebuild(ledger: Path, journal: Path, done: Callable[[int, int], None]) -> in
                 cursor = writer.apply(_BATCH)
                 done(cursor, head)
         finally:
-            # The last connection to leave moves the write-ahead log into the file.
+            # The last connection to close moves the write-ahead log into the file.
             writer.close()
         _swap(draft, ledger)
     except BaseException:
@@ -118,8 +118,8 @@ def _swap(draft: Path, ledger: Path) -> None:
     if ledger.exists():
         _settle(ledger)
     if ledger.with_name(f"{ledger.name}-wal").exists():
-        # Somebody reads the old ledger, or it is damaged. Its log must never meet the new file, so the old
-        # one goes first, whole.
+        # Another process reads the old ledger, or it is damaged. Its log must never be applied to the new
+        # file, so the whole old ledger is removed first.
         _remove(ledger)
     draft.replace(ledger)
     descriptor = os.open(ledger.parent, os.O_RDONLY)
@@ -130,7 +130,7 @@ def _swap(draft: Path, ledger: Path) -> None:
 
 
 def _settle(ledger: Path) -> None:
-    """Move the old ledger's log into its file, where that works, so that the file is replaced in one step."""
+    """Try to move the old ledger's log into its file, so that the file is replaced in one step."""
     with contextlib.suppress(OtpconvError), mapped(ledger):
         connection = connect_reader(ledger)
         try:
