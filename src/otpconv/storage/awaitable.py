@@ -4,8 +4,7 @@ An engine that answers at once costs no task and no turn of the event loop.
 """
 
 from collections.abc import Awaitable, Callable
-from inspect import isawaitable
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar, cast
 
 _T = TypeVar("_T")
 _U = TypeVar("_U")
@@ -22,14 +21,15 @@ def then(
     Returns:
         What the continuation returns, or an awaitable of it.
     """
-    if isawaitable(result):
-        return _later(result, continuation)
+    # Each commit passes here; `inspect.isawaitable` would take ten times as long.
+    if hasattr(result, "__await__"):
+        return _later(cast("Awaitable[_T]", result), continuation)
     return continuation(result)
 
 
 async def resolve(result: AwaitableOrValue[_T]) -> _T:
     """Return a result, once it is there."""
-    return await result if isawaitable(result) else result
+    return await cast("Awaitable[_T]", result) if hasattr(result, "__await__") else result
 
 
 async def _later(result: Awaitable[_T], continuation: Callable[[_T], AwaitableOrValue[_U]]) -> _U:

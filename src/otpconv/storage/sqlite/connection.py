@@ -104,21 +104,11 @@ def connect_writer(
         connection.pragma("journal_mode", "wal")
         connection.pragma("synchronous", "full" if durable else "normal")
         connection.pragma("temp_store", "memory")
-        found = connection.pragma("user_version")
-        if not isinstance(found, int) or found > version:
-            raise Misconfigured(f"{path} was written by a newer otpconv: upgrade otpconv to read it")
-        if 0 < found < oldest:
-            raise Misconfigured(f"{path} was written by an older otpconv: run `otpconv doctor --rebuild`")
-        if found == 0 and connection.execute("SELECT count(*) FROM sqlite_schema").get:
-            raise Misconfigured(
-                f"{path} is not otpconv's but another program's: move it away, or use another folder"
-            )
+        found = _known_version(connection, path, oldest=oldest, newest=version)
+        steps = (
+            [(upgrades or {}).get(number, "") for number in range(found, version)] if found else [creation]
+        )
         with connection:
-            steps = (
-                [(upgrades or {}).get(number, "") for number in range(found, version)]
-                if found
-                else [creation]
-            )
             for statement in (*steps, schema):
                 list(connection.execute(statement))
             if found != version:  # a file that is up to date is not written: the disk may be full
@@ -197,6 +187,20 @@ def mapped(path: Path) -> Iterator[None]:
         raise Unavailable("The disk is full; nothing was recorded. Free some space and try again.") from error
     except (apsw.Error, OSError) as error:
         raise Unavailable(f"The storage failed ({error}); nothing was recorded. Try again.") from error
+
+
+def _known_version(connection: apsw.Connection, path: Path, *, oldest: int, newest: int) -> int:
+    """Return the version of a file's schema, 0 for a new file, or refuse the file."""
+    found = connection.pragma("user_version")
+    if not isinstance(found, int) or found > newest:
+        raise Misconfigured(f"{path} was written by a newer otpconv: upgrade otpconv to read it")
+    if 0 < found < oldest:
+        raise Misconfigured(f"{path} was written by an older otpconv: run `otpconv doctor --rebuild`")
+    if found == 0 and connection.execute("SELECT count(*) FROM sqlite_schema").get:
+        raise Misconfigured(
+            f"{path} is not otpconv's but another program's: move it away, or use another folder"
+        )
+    return found
 
 
 def _fix_plans(connection: apsw.Connection) -> None:
