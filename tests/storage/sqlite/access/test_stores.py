@@ -60,7 +60,7 @@ def test_a_user_has_two_keys_at_most(path: Path) -> None:
     store = opened(path)
     first = store.create("default", "app", None)
     store.create("default", "app", None)
-    with pytest.raises(InvalidRequest, match=r"delete one first.*the older is LTAI.*never been used"):
+    with pytest.raises(InvalidRequest, match=r"Delete one first.*The older key is LTAI.*never been used"):
         store.create("default", "app", "AdministratorAccess")
     assert len(store.list()) == 2
     assert all(key.policies == () for key in store.list())
