@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks.dataset import COMBINATIONS, message_id
 from otpconv.model import Conversion, Dimensions, Report, Requested
 from otpconv.storage.contract import DAY_MS, Entry
-from otpconv.storage.sqlite import SqliteFollower, SqliteJournal
+from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerWriter
 
 _NOW = 20_000 * DAY_MS
 _ROUNDS = 3
@@ -72,8 +72,8 @@ def _record(path: Path, reports: list[Report], batch: int) -> None:
 def _applied(ledger: Path, journal: Path, batch: int) -> tuple[float, int]:
     """Return the CPU time (s) of applying a whole journal, and the size of the new ledger, bytes."""
     before, cursor = time.process_time(), -1
-    with closing(SqliteFollower(ledger, journal)) as follower:
-        while cursor < (cursor := follower.apply(batch)):
+    with closing(SqliteLedgerWriter(ledger, journal)) as writer:
+        while cursor < (cursor := writer.apply(batch)):
             pass
     cpu, size = time.process_time() - before, ledger.stat().st_size
     ledger.unlink()

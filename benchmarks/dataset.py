@@ -6,7 +6,7 @@ from pathlib import Path
 
 from otpconv.model import Conversion, Dimensions, Requested
 from otpconv.storage.contract import Entry
-from otpconv.storage.sqlite import SqliteFollower, SqliteJournal
+from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerWriter
 
 DAYS = 30
 _BATCH = 5_000
@@ -34,7 +34,7 @@ def fill(data: Path, messages: int, now: int, *, days: int = DAYS, verified: flo
     """Write messages, a share of them `verified`, into the journal of a data folder, and apply them."""
     chance = random.Random(7)
     journal = SqliteJournal(data / "journal.sqlite")
-    follower = SqliteFollower(data / "ledger.sqlite", data / "journal.sqlite")
+    writer = SqliteLedgerWriter(data / "ledger.sqlite", data / "journal.sqlite")
     for first in range(0, messages, _BATCH):
         numbers = range(first, min(first + _BATCH, messages))
         entries = [
@@ -45,8 +45,8 @@ def fill(data: Path, messages: int, now: int, *, days: int = DAYS, verified: flo
             for number in numbers
             if verified and chance.random() < verified
         ]
-        follower.apply(journal.append(entries, now))
-    follower.close()
+        writer.apply(journal.append(entries, now))
+    writer.close()
     journal.close()
 
 

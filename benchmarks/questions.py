@@ -13,7 +13,7 @@ from benchmarks.dataset import fill
 from otpconv.clock import wall_clock
 from otpconv.rates import compute_rates, parse_query
 from otpconv.storage.contract import DAY_MS
-from otpconv.storage.sqlite import SqliteLedger
+from otpconv.storage.sqlite import SqliteLedgerReader
 
 _TIMES = 30
 _DAYS = 90
@@ -36,7 +36,7 @@ def run(folder: Path, messages: int, seconds: int) -> Iterator[dict[str, object]
         data.mkdir()
         now = wall_clock()
         fill(data, count, now, days=_DAYS, verified=0.8)
-        with closing(SqliteLedger(data / "ledger.sqlite")) as ledger:
+        with closing(SqliteLedgerReader(data / "ledger.sqlite")) as ledger:
             for days in (1, _DAYS):
                 window = [("start", str(now - days * DAY_MS)), ("end", str(now))]
                 for question in _QUESTIONS:
@@ -45,7 +45,7 @@ def run(folder: Path, messages: int, seconds: int) -> Iterator[dict[str, object]
 
 
 def _measured(
-    ledger: SqliteLedger, window: list[tuple[str, str]], question: list[tuple[str, str]], now: int
+    ledger: SqliteLedgerReader, window: list[tuple[str, str]], question: list[tuple[str, str]], now: int
 ) -> dict[str, object]:
     took = []
     answered = 0

@@ -20,7 +20,7 @@ from otpconv.rates.fetch import learn_maturity
 from otpconv.rates.question import RateQuery
 from otpconv.rates.signals import Evidence
 from otpconv.storage.contract import DAY_MS, HOUR_MS
-from otpconv.storage.sqlite import SqliteLedger
+from otpconv.storage.sqlite import SqliteLedgerReader
 
 #: Windows of the dashboard, ms.
 WINDOWS: Mapping[str, int] = {
@@ -56,7 +56,7 @@ def try_world(seed: int, fault: str) -> dict[str, bool]:
     world = World(seed, _NOW - random.Random(seed).randrange(7 * DAY_MS), fault)
     with tempfile.TemporaryDirectory(prefix="otpconv-verdicts-") as folder:
         world.fill(Path(folder))
-        ledger = SqliteLedger(Path(folder) / "ledger.sqlite")
+        ledger = SqliteLedgerReader(Path(folder) / "ledger.sqlite")
         verdicts = {}
         for window, length in WINDOWS.items():
             query = RateQuery(world.now - length, world.now)

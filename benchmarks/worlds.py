@@ -9,7 +9,7 @@ from pathlib import Path
 
 from otpconv.model import Conversion, Dimensions, Requested
 from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS, Entry
-from otpconv.storage.sqlite import SqliteFollower, SqliteJournal
+from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerWriter
 
 _BATCH = 20_000
 #: The share of what is broken that must be named.
@@ -84,11 +84,11 @@ class World:
                 batch = []
         if batch:
             journal.append(batch, self.now)
-        follower = SqliteFollower(data / "ledger.sqlite", data / "journal.sqlite")
+        writer = SqliteLedgerWriter(data / "ledger.sqlite", data / "journal.sqlite")
         head = journal.head()
-        while follower.apply(_BATCH) < head:
+        while writer.apply(_BATCH) < head:
             pass
-        follower.close()
+        writer.close()
         journal.close()
 
     def _make_routes(self, chance: random.Random) -> None:

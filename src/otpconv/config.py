@@ -21,7 +21,7 @@ from pydantic_settings import (
 )
 from typing_extensions import override
 
-from otpconv.access.throttle import Limit, parse_limit
+from otpconv.access.limits import Limit, parse_limit
 from otpconv.errors import Misconfigured
 from otpconv.spelling import did_you_mean, nearest
 

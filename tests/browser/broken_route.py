@@ -9,7 +9,7 @@ from pathlib import Path
 
 from otpconv.model import Conversion, Dimensions, Requested
 from otpconv.storage.contract import Entry
-from otpconv.storage.sqlite import SqliteFollower, SqliteJournal
+from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerWriter
 
 HOUR_MS = 3_600_000
 COUNTRIES = {"DE": 25, "IN": 20, "ID": 15, "BR": 12, "GB": 10, "TR": 8, "NG": 6, "PH": 4}
@@ -57,11 +57,11 @@ class Traffic:
                 for each in self._reports(number, dimensions, rates, chance)
             ]
             journal.append(made, self.now)
-        follower = SqliteFollower(data / "ledger.sqlite", data / "journal.sqlite")
+        writer = SqliteLedgerWriter(data / "ledger.sqlite", data / "journal.sqlite")
         head = journal.head()
-        while follower.apply(_BATCH) < head:
+        while writer.apply(_BATCH) < head:
             pass
-        follower.close()
+        writer.close()
         journal.close()
 
     def truth(self, route: Route, start: int, end: int) -> tuple[int, int]:

@@ -21,7 +21,7 @@ from campaigns import rounds
 from otpconv.cli.local_server import LocalServer
 from otpconv.model import Requested
 from otpconv.storage.contract import Entry
-from otpconv.storage.sqlite import SqliteJournal, SqliteLedger
+from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerReader
 
 DAY = 1_750_032_000_000
 #: Of 500 messages: some size, so that reports come while it is copied.
@@ -118,7 +118,7 @@ def test_a_backup_under_load_has_all_that_was_acknowledged_before_it_began(
     answer = httpx.post(f"{other.url}/v1/messages", json={"messages": [{"message_id": "after"}]}, auth=auth)
     assert answer.json()["recorded"] == 1
     assert other.stop() == 0
-    with closing(SqliteLedger(other.data / "ledger.sqlite")) as ledger:
+    with closing(SqliteLedgerReader(other.data / "ledger.sqlite")) as ledger:
         known = {message.message_id for message in ledger.messages(1)}
     assert before | {"after"} <= known
     assert len([id_ for id_ in known if id_.startswith("old")]) == 500 * PARTS

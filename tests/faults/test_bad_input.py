@@ -17,7 +17,7 @@ from campaigns import rounds
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
-from otpconv.storage.sqlite import SqliteLedger
+from otpconv.storage.sqlite import SqliteLedgerReader
 from web.wire import FORM, Request, administrator, v1, v3
 
 MUTATIONS = rounds(10_000)
@@ -162,7 +162,7 @@ def test_ten_thousand_damaged_requests_never_break_the_server_nor_get_in_unanswe
     last = raw(v3(key, {"MessageId": "last", "Delivered": "true"}))
     assert recorded(*asyncio.run(answer(server.url, last))) == 1
     server.stop()
-    with closing(SqliteLedger(server.data / "ledger.sqlite")) as ledger:
+    with closing(SqliteLedgerReader(server.data / "ledger.sqlite")) as ledger:
         known = {message.message_id for message in ledger.messages(1)}
     assert not known & refused
     # Where bytes follow a request that are none, the connection may be gone before its answer has come.

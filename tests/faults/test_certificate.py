@@ -15,7 +15,7 @@ from cryptography import x509
 
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
-from otpconv.storage.sqlite import SqliteLedger
+from otpconv.storage.sqlite import SqliteLedgerReader
 from web.front.test_tls import certificate, expiring
 
 MakeServer = Callable[..., LocalServer]
@@ -131,7 +131,7 @@ def test_a_renewed_certificate_is_served_to_new_connections_and_no_request_fails
     log = site.server.log.read_text()
     assert log.count("serving the renewed certificate, valid until 2120-01-01T00:00:00Z") == 1
     assert "not renewed" not in log
-    with closing(SqliteLedger(site.server.data / "ledger.sqlite")) as ledger:
+    with closing(SqliteLedgerReader(site.server.data / "ledger.sqlite")) as ledger:
         assert acknowledged <= {message.message_id for message in ledger.messages(1)}
 
 

@@ -16,8 +16,8 @@ import pytest
 from campaigns import rounds
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
-from otpconv.storage.contract import DIMENSIONS, HOUR_MS, MINUTE_MS, Ledger, Message, Window
-from otpconv.storage.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
+from otpconv.storage.contract import DIMENSIONS, HOUR_MS, MINUTE_MS, LedgerReader, Message, Window
+from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerReader, SqliteLedgerWriter
 from web.wire import administrator, connect, exchange, v3
 
 ROUNDS = rounds(20, at_least=5)
@@ -100,7 +100,7 @@ def test_twenty_kills_lose_nothing_acknowledged_and_count_nothing_twice(
     verified = {id_ for load in loads for id_ in load.verified}
     assert requested
     assert verified
-    with closing(SqliteLedger(server.data / "ledger.sqlite")) as ledger:
+    with closing(SqliteLedgerReader(server.data / "ledger.sqlite")) as ledger:
         messages = {message.message_id: message for message in ledger.messages(1)}
         assert requested <= {id_ for id_, message in messages.items() if message.state.requested}
         assert verified <= {id_ for id_, message in messages.items() if message.state.true_first}
@@ -115,7 +115,7 @@ def test_twenty_kills_lose_nothing_acknowledged_and_count_nothing_twice(
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
-def contents(ledger: Ledger) -> tuple[object, ...]:
+def contents(ledger: LedgerReader) -> tuple[object, ...]:
     """Everything the ledger holds, by its values."""
     windows = (Window(hours=(FOREVER,), step=HOUR_MS), Window(minutes=(FOREVER,), step=MINUTE_MS))
     messages = {message.message_id: message for message in ledger.messages(1)}
@@ -148,9 +148,9 @@ def rebuilt(journal: Path, folder: Path) -> tuple[object, ...]:
     """What a ledger made anew from the journal holds."""
     with (
         closing(SqliteJournal(journal)) as source,
-        closing(SqliteFollower(folder / "new", journal)) as follower,
+        closing(SqliteLedgerWriter(folder / "new", journal)) as writer,
     ):
-        while follower.apply(5_000) < source.head():
+        while writer.apply(5_000) < source.head():
             pass
-        with closing(SqliteLedger(folder / "new")) as ledger:
+        with closing(SqliteLedgerReader(folder / "new")) as ledger:
             return contents(ledger)

@@ -15,7 +15,7 @@ import pytest
 
 from otpconv.cli.local_server import LocalServer
 from otpconv.errors import Misconfigured
-from otpconv.storage.sqlite import SqliteLedger
+from otpconv.storage.sqlite import SqliteLedgerReader
 from web.wire import administrator, send, v3
 
 #: Room for the server and some thousand reports.
@@ -100,7 +100,7 @@ def test_a_full_disk_refuses_reports_loses_none_and_recovers_without_a_restart(
     assert server.signal(signal.SIGTERM) == 0
     server.start()
     server.stop()
-    with closing(SqliteLedger(server.data / "ledger.sqlite")) as ledger:
+    with closing(SqliteLedgerReader(server.data / "ledger.sqlite")) as ledger:
         known = [message.message_id for message in ledger.messages(1)]
     assert len(known) == len(set(known))
     assert acknowledged <= set(known)

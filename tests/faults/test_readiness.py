@@ -18,8 +18,8 @@ from otpconv.config import load
 from otpconv.ledger.journal_writer import JournalWriter
 from otpconv.service.compose import Service
 from otpconv.service.readiness import ReadinessCheck
-from otpconv.storage.contract import Ledger
-from otpconv.storage.sqlite import SqliteJournal, SqliteLedger
+from otpconv.storage.contract import LedgerReader
+from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerReader
 
 __all__ = ["disk"]
 
@@ -110,7 +110,7 @@ def test_what_is_tried_says_what_is_wrong_with_a_read_only_disk_and_a_ledger_tha
     subprocess.run(command, check=True)  # noqa: S603 - our own command
     service = Service(load(data=tmp_path / "data"))
 
-    def check(folder: Path, ledger: Ledger) -> ReadinessCheck:
+    def check(folder: Path, ledger: LedgerReader) -> ReadinessCheck:
         return ReadinessCheck(
             folder,
             writer=JournalWriter(
@@ -130,7 +130,7 @@ def test_what_is_tried_says_what_is_wrong_with_a_read_only_disk_and_a_ledger_tha
         assert (await read_only.check()).problems == [
             f"The disk of {disk.folder} can't be written: Read-only file system."
         ]
-        gone = check(tmp_path, SqliteLedger(tmp_path / "gone" / "ledger.sqlite"))
+        gone = check(tmp_path, SqliteLedgerReader(tmp_path / "gone" / "ledger.sqlite"))
         (problem,) = (await gone.check()).problems
         assert problem.startswith("Questions can't be answered: ")
         for each in (read_only, gone):

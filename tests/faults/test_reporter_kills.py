@@ -11,7 +11,7 @@ import pytest
 from campaigns import rounds
 from faults.reporting import Reporting, drain, eventually
 from otpconv.cli.local_server import LocalServer
-from otpconv.storage.sqlite import SqliteLedger
+from otpconv.storage.sqlite import SqliteLedgerReader
 
 PROCESSES = 4
 KILLS = rounds(50)
@@ -49,7 +49,7 @@ def test_fifty_kills_lose_no_report_that_returned_and_count_none_twice(
 
     returned = [id_ for each in made for id_ in each.returned()]
     assert len(returned) > 20 * KILLS
-    with closing(SqliteLedger(server.data / "ledger.sqlite")) as ledger:
+    with closing(SqliteLedgerReader(server.data / "ledger.sqlite")) as ledger:
         known = [message.message_id for message in ledger.messages(1)]
     assert len(known) == len(set(known))
     assert set(returned) <= set(known)

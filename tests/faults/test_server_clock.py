@@ -12,7 +12,7 @@ from otpconv.ledger.turns import Caller
 from otpconv.model import Conversion, Report, Requested
 from otpconv.service.compose import Service
 from otpconv.service.upkeep import inspect_storage, rebuild_ledger
-from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS, Ledger, Window
+from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS, LedgerReader, Window
 
 NOW = wall_clock()
 YEAR_MS = 365 * DAY_MS
@@ -28,7 +28,7 @@ def serve(settings: Settings, off: int, *reports: Report) -> tuple[set[str], int
         The messages known in the end, and how many of them are counted by minute from `BEFORE` on.
     """
 
-    def known(ledger: Ledger) -> tuple[set[str], int]:
+    def known(ledger: LedgerReader) -> tuple[set[str], int]:
         window = Window(minutes=((BEFORE, NOW // MINUTE_MS * MINUTE_MS),))
         counted = sum(each.tally.requested for each in ledger.counts(1, window, [], {}))
         return {message.message_id for message in ledger.messages(1)}, counted

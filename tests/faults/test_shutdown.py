@@ -20,7 +20,7 @@ import pytest
 
 from otpconv.cli.local_server import LocalServer
 from otpconv.errors import Misconfigured
-from otpconv.storage.sqlite import SqliteLedger
+from otpconv.storage.sqlite import SqliteLedgerReader
 
 
 def serve(data: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -63,7 +63,7 @@ def test_a_stop_under_load_keeps_what_was_answered_and_exits_with_0(
         thread.join()
     idle.close()
     half.close()
-    with closing(SqliteLedger(server.data / "ledger.sqlite")) as ledger:
+    with closing(SqliteLedgerReader(server.data / "ledger.sqlite")) as ledger:
         assert acknowledged <= {message.message_id for message in ledger.messages(1)}
     assert acknowledged
 

@@ -32,7 +32,7 @@ from otpconv.storage.contract import (
     QUARTER_MS,
     Bounds,
     Count,
-    Ledger,
+    LedgerReader,
     Message,
     Tally,
     Window,
@@ -210,7 +210,7 @@ def recount(
     )
 
 
-def contents(ledger: Ledger, accounts: Collection[int]) -> Recount:
+def contents(ledger: LedgerReader, accounts: Collection[int]) -> Recount:
     """Return what the ledger holds, asked through its contract."""
     days = Window(days=(_FOREVER,), step=DAY_MS)
     hours = Window(hours=(_FOREVER,), step=HOUR_MS)
@@ -235,7 +235,7 @@ def counts(
     by: Sequence[str],
     filters: Mapping[str, Collection[str]],
 ) -> set[Count]:
-    """Return what `Ledger.counts` has to answer, summed from a recount."""
+    """Return what `LedgerReader.counts` has to answer, summed from a recount."""
     sums: dict[tuple[int, tuple[str, ...]], tuple[Tally, tuple[int, ...]]] = {}
     for key, (tally, delays) in _asked(counted, account, window, by, filters):
         before, delays_before = sums.get(key, (Tally(), (0,) * DELAY_BINS))
@@ -313,7 +313,7 @@ def _values(dimensions: Dimensions) -> tuple[str, ...]:
 
 
 def _counted(
-    ledger: Ledger, account: int, window: Window
+    ledger: LedgerReader, account: int, window: Window
 ) -> Iterator[tuple[RollupKey, tuple[Tally, tuple[int, ...]]]]:
     found = ledger.counts(account, window, DIMENSIONS, {})
     assert len({(each.slot, each.group) for each in found}) == len(found), "a slot and group twice"

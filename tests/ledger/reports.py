@@ -177,7 +177,7 @@ def spans(grain_ms: int) -> st.SearchStrategy[tuple[int, int]]:
 
 @st.composite
 def questions(draw: st.DrawFn) -> Question:
-    """What `Ledger.counts` is asked."""
+    """What `LedgerReader.counts` is asked."""
     values = {name: sorted({getattr(each, name) for each in DIMENSION_SETS} | {"?"}) for name in DIMENSIONS}
     filtered = draw(st.sets(st.sampled_from(DIMENSIONS), max_size=2))
     quarters = tuple(draw(st.lists(spans(QUARTER_MS), max_size=2)))

@@ -12,7 +12,7 @@ from otpconv.errors import Unavailable
 from otpconv.ledger import applier as applier_module
 from otpconv.ledger.applier import Applier
 from otpconv.model import Conversion, Requested
-from otpconv.storage.contract import Follower
+from otpconv.storage.contract import LedgerWriter
 from storage.engines import Storage
 
 #: Far more than anything here takes, s: a slow machine is no reason to fail.
@@ -30,32 +30,32 @@ def soon(condition: Callable[[], bool], within_s: float = PATIENCE_S) -> bool:
 
 
 class Troubled:
-    """A real follower with a storage that fails when told to, and a note of which threads used it."""
+    """A real writer with a storage that fails when told to, and a note of which threads used it."""
 
-    def __init__(self, follower: Callable[[], Follower]) -> None:
-        self._open = follower
+    def __init__(self, writer: Callable[[], LedgerWriter]) -> None:
+        self._open = writer
         self.failing_to_open = False
         self.failing_to_apply = False
         self.failures = 0
         self.threads: set[str] = set()
         self.closed = 0
 
-    def open(self) -> Follower:
+    def open(self) -> LedgerWriter:
         self._note(self.failing_to_open)
-        self._follower = self._open()
+        self._writer = self._open()
         return self
 
     def apply(self, limit: int) -> int:
         self._note(self.failing_to_apply)
-        return self._follower.apply(limit)
+        return self._writer.apply(limit)
 
     def cursor(self) -> int:
-        return self._follower.cursor()
+        return self._writer.cursor()
 
     def close(self) -> None:
         self._note(failing=False)
         self.closed += 1
-        self._follower.close()
+        self._writer.close()
 
     def _note(self, failing: bool) -> None:  # noqa: FBT001
         self.threads.add(threading.current_thread().name)
@@ -66,7 +66,7 @@ class Troubled:
 
 @pytest.fixture
 def troubled(storage: Storage) -> Troubled:
-    return Troubled(storage.new_follower)
+    return Troubled(storage.new_ledger_writer)
 
 
 @pytest.fixture
@@ -128,11 +128,11 @@ def test_stop_applies_what_nobody_had_told_of(storage: Storage, applier: Applier
     assert soon(lambda: bool(troubled.threads))
     storage.append(*messages(0, 7))
     applier.stop(PATIENCE_S)
-    assert applier.applied == 7 == storage.follower.cursor()
+    assert applier.applied == 7 == storage.writer.cursor()
     assert troubled.closed == 1
 
 
-def test_the_follower_is_opened_used_and_closed_in_one_thread(applier: Applier, troubled: Troubled) -> None:
+def test_the_writer_is_opened_used_and_closed_in_one_thread(applier: Applier, troubled: Troubled) -> None:
     applier.start()
     applier.stop(PATIENCE_S)
     assert troubled.threads == {"applier"}
@@ -183,7 +183,7 @@ def test_stop_does_not_wait_for_a_storage_that_goes_on_failing(
     before = time.monotonic()
     applier.stop(PATIENCE_S)
     assert time.monotonic() - before < PATIENCE_S / 2
-    assert storage.follower.cursor() == 0
+    assert storage.writer.cursor() == 0
     assert not [thread for thread in threading.enumerate() if thread.name == "applier"]
 
 
@@ -219,7 +219,7 @@ def test_it_begins_at_the_ledgers_own_position_and_measures_only_what_it_applies
     storage.append(*messages(5_000, 5_003))
     measured: list[int] = []
     applier = Applier(
-        storage.new_follower, storage.follower.cursor(), measured=lambda count, _: measured.append(count)
+        storage.new_ledger_writer, storage.writer.cursor(), measured=lambda count, _: measured.append(count)
     )
     assert applier.applied == 5_000  # before the thread has opened anything
     applier.start()

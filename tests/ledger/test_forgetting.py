@@ -11,7 +11,7 @@ from campaigns import rounds
 from otpconv.ledger.forgetting import EVERY_S, MINUTES_KEPT_MS, STEP_MS, WAIT_S, Forgetting
 from otpconv.model import Conversion, Expiry, Report, Requested
 from otpconv.storage.contract import CLOCK_BEHIND_MS, DAY_MS, HOUR_MS, MINUTE_MS, Window
-from storage.engines import Engine, Storage
+from storage.engines import Engine, Storage, at_once
 
 BEGIN = 1_800_000_000_000 // HOUR_MS * HOUR_MS
 UNMATCHED_MS = 7 * DAY_MS
@@ -49,7 +49,7 @@ class World:
         self.storage.apply_all()
 
     def append_what_is_due(self) -> bool:
-        if due := self.forgetting.due():
+        if due := at_once(self.forgetting.due()):
             entry, recorded_at = due
             self.storage.journal.append([entry], recorded_at)
         return due is not None

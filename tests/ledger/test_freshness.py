@@ -12,29 +12,29 @@ from otpconv.ledger import applier as applier_module, freshness as freshness_mod
 from otpconv.ledger.applier import Applier
 from otpconv.ledger.freshness import Freshness
 from otpconv.model import Requested
-from otpconv.storage.contract import Follower
+from otpconv.storage.contract import LedgerWriter
 from storage.engines import Storage
 
 PATIENCE_S = 20.0
 
 
 class Failing:
-    """A real follower whose storage can fail."""
+    """A real writer whose storage can fail."""
 
-    def __init__(self, follower: Follower) -> None:
-        self._follower = follower
+    def __init__(self, writer: LedgerWriter) -> None:
+        self._writer = writer
         self.failing = False
 
     def apply(self, limit: int) -> int:
         if self.failing:
             raise Unavailable("The disk is on fire.")
-        return self._follower.apply(limit)
+        return self._writer.apply(limit)
 
     def cursor(self) -> int:
-        return self._follower.cursor()
+        return self._writer.cursor()
 
     def close(self) -> None:
-        self._follower.close()
+        self._writer.close()
 
 
 class World:
@@ -46,8 +46,8 @@ class World:
         self.applier = Applier(self.open, 0, measured=lambda *_: None)
         self.freshness = Freshness(self.applier)
 
-    def open(self) -> Follower:
-        self.failing.append(Failing(self.storage.new_follower()))
+    def open(self) -> LedgerWriter:
+        self.failing.append(Failing(self.storage.new_ledger_writer()))
         return self.failing[-1]
 
     def append(self) -> int:
@@ -60,8 +60,8 @@ class World:
         try:
             asyncio.run(main())
         finally:
-            for follower in self.failing:
-                follower.failing = False
+            for writer in self.failing:
+                writer.failing = False
             self.applier.stop(PATIENCE_S)
 
 

@@ -12,12 +12,14 @@ from campaigns import rounds
 from ledger.recount import Facts, contents, recount
 from ledger.reports import ACCOUNTS, DAY, Step, hashed, some_reports, steps
 from otpconv.errors import InvalidTime, NumberMismatch, Refused, Unavailable, UnknownMessage
-from otpconv.ledger.intake import CHUNK, MAX_BATCH, MAX_WAITING, Intake, Outcome
+from otpconv.ledger.intake import CHUNK, MAX_BATCH, MAX_WAITING, Intake
 from otpconv.ledger.journal_writer import JournalWriter
-from otpconv.ledger.judge import EARLIEST_MS
+from otpconv.ledger.judge import EARLIEST_MS, Judgement
 from otpconv.ledger.recent import Recent
 from otpconv.model import CLOCK_SKEW_MS, Conversion, Expiry, Report, Requested, SelfReportedRate, Timing
-from otpconv.storage.contract import Entry, Journal
+from otpconv.storage.contract import Entry
+from otpconv.storage.journal import Journal
+from otpconv.storage.lookup import LedgerLookup, Lookup, Stored
 from storage.engines import NOW, Engine, Storage
 
 NUMBER, OTHER_NUMBER = hashed(1, "5"), hashed(1, "6")
@@ -55,6 +57,29 @@ class RecordingJournal:
         self._journal.close()
 
 
+class LateJournal(RecordingJournal):
+    """A real journal that answers later, as an engine over a network does."""
+
+    async def append(self, entries: Sequence[Entry], recorded_at: int) -> int:
+        await asyncio.sleep(0)
+        position = super().append(entries, recorded_at)
+        await asyncio.sleep(0)
+        return position
+
+
+class LateLedger:
+    """A real ledger that answers later."""
+
+    def __init__(self, ledger: LedgerLookup) -> None:
+        self._ledger = ledger
+
+    async def look_up(self, lookup: Lookup) -> Stored:
+        await asyncio.sleep(0)
+        stored = self._ledger.look_up(lookup)
+        await asyncio.sleep(0)
+        return stored
+
+
 class MemoryJournal:
     """A journal that can fail; nothing reads what is in it."""
 
@@ -87,7 +112,7 @@ class Desk:
     journal: RecordingJournal
     recorded: list[int]
 
-    def report(self, *reports: Report) -> list[Outcome]:
+    def report(self, *reports: Report) -> list[Judgement]:
         return asyncio.run(self.intake.record(reports))
 
     def outcome(self, report: Report) -> str | type[Refused]:
@@ -95,13 +120,15 @@ class Desk:
         return outcome if isinstance(outcome, str) else type(outcome)
 
 
-def desk_of(storage: Storage, *, journal: Journal | None = None, strict: bool = False) -> Desk:
-    recording = RecordingJournal(journal or storage.journal)
+def desk_of(
+    storage: Storage, *, journal: Journal | None = None, strict: bool = False, late: bool = False
+) -> Desk:
+    recording = (LateJournal if late else RecordingJournal)(journal or storage.journal)
     recorded: list[int] = []
     intake = Intake(
         JournalWriter(recording, storage.new_journal),
-        storage.ledger,
-        Recent(storage.follower.cursor),
+        LateLedger(storage.ledger) if late else storage.ledger,
+        Recent(storage.writer.cursor),
         lambda: NOW,
         recorded=lambda *_: recorded.append(recording.head()),
         strict=strict,
@@ -109,14 +136,21 @@ def desk_of(storage: Storage, *, journal: Journal | None = None, strict: bool = 
     return Desk(storage, intake, recording, recorded)
 
 
-@pytest.fixture
-def desk(storage: Storage) -> Desk:
-    return desk_of(storage)
+@pytest.fixture(params=[False, True], ids=["at once", "later"])
+def late(request: pytest.FixtureRequest) -> bool:
+    """Whether the storage answers later."""
+    answer: bool = request.param
+    return answer
 
 
 @pytest.fixture
-def strict_desk(storage: Storage) -> Desk:
-    return desk_of(storage, strict=True)
+def desk(storage: Storage, *, late: bool) -> Desk:
+    return desk_of(storage, late=late)
+
+
+@pytest.fixture
+def strict_desk(storage: Storage, *, late: bool) -> Desk:
+    return desk_of(storage, strict=True, late=late)
 
 
 def run(main: Callable[[], Coroutine[None, None, None]]) -> None:
@@ -149,7 +183,7 @@ def test_nobody_is_answered_before_the_commit(desk: Desk) -> None:
 
 def test_those_who_wait_in_one_turn_share_a_commit(desk: Desk) -> None:
     async def main() -> None:
-        async def request(n: int) -> list[Outcome]:
+        async def request(n: int) -> list[Judgement]:
             return await desk.intake.submit([Entry(Requested(1, f"{n}", DAY)), Entry(A)])
 
         outcomes = await asyncio.gather(*(request(n) for n in range(50)))
@@ -499,6 +533,6 @@ def test_reports_in_batches_with_a_follower_at_work_are_judged_by_the_law(
                 if not isinstance(report, SelfReportedRate):
                     assert (outcome == "unchanged") == (facts.known() == known)
             if step.apply:
-                storage.follower.apply(step.apply)
+                storage.writer.apply(step.apply)
         storage.apply_all()
         assert contents(storage.ledger, ACCOUNTS) == recount(accepted, ACCOUNTS)

@@ -19,8 +19,17 @@ from ledger.reports import (
     steps,
 )
 from otpconv.model import BY_NUMBER_WINDOW_MS, OTHER, Conversion, Expiry, Report, Requested, owner
-from otpconv.storage.contract import DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS, QUARTER_MS, Bounds, Window
-from storage.engines import Engine
+from otpconv.storage.contract import (
+    DAY_MS,
+    DIMENSIONS,
+    HOUR_MS,
+    MINUTE_MS,
+    QUARTER_MS,
+    Bounds,
+    Window,
+)
+from otpconv.storage.journal import JournalEntry
+from storage.engines import NOW, Engine
 
 bounds = st.builds(Bounds, st.integers(1, 3), st.integers(1, 4), st.integers(0, 2))
 limits = st.lists(st.integers(1, 5), min_size=1, max_size=4)
@@ -36,7 +45,7 @@ def test_order_duplicates_batches_and_restarts_make_no_difference(
         for step in data.draw(arrangements(about), "arrangement"):
             storage.append(*step.batch)
             if step.apply:
-                storage.follower.apply(step.apply)
+                storage.writer.apply(step.apply)
             if step.restart:
                 storage.reopen()
         storage.apply_all(data.draw(limits, "limits"))
@@ -51,7 +60,7 @@ def test_at_every_moment_the_rollups_are_a_recount_of_the_messages(
     with engine.open() as storage:
         for entry in entries:
             storage.append(entry)
-            storage.follower.apply(1)
+            storage.writer.apply(1)
             held = contents(storage.ledger, ACCOUNTS)
             assert held.days == rollups(held.messages, DAY_MS, 0)
             assert held.hours == rollups(held.messages, HOUR_MS, 0)
@@ -69,7 +78,7 @@ def test_an_expiry_forgets_and_a_rebuild_forgets_the_same(
     with engine.open() as storage:
         for entry in entries:
             storage.append(entry)
-            storage.follower.apply(data.draw(st.integers(1, 3)))
+            storage.writer.apply(data.draw(st.integers(1, 3)))
         storage.apply_all(data.draw(limits))
         held = contents(storage.ledger, ACCOUNTS)
         assert held == recount(entries, ACCOUNTS)
@@ -87,11 +96,54 @@ def test_a_rebuild_in_one_go_is_the_ledger_that_grew_in_steps(
         for step in grown:
             storage.append(*step.batch)
             if step.apply:
-                storage.follower.apply(step.apply)
+                storage.writer.apply(step.apply)
         storage.apply_all()
         with engine.open(storage.name) as rebuilt:
             rebuilt.apply_all()
             assert contents(rebuilt.ledger, ACCOUNTS) == contents(storage.ledger, ACCOUNTS)
+
+
+@settings(deadline=None, max_examples=rounds(100))
+@given(some_entries.flatmap(steps), st.integers(0, 6), limits)
+def test_reading_the_journal_in_any_pieces_gives_what_was_appended(
+    engine: Engine, appended: list[Step[Report | Expiry]], start: int, pieces: list[int]
+) -> None:
+    with engine.open() as storage:
+        for n, step in enumerate(appended):
+            storage.append(*step.batch, recorded_at=NOW + n)
+            if step.restart:
+                storage.reopen()
+        read: list[JournalEntry] = []
+        while True:
+            position = read[-1].position if read else start
+            piece = storage.journal.read(position, limit := pieces[len(read) % len(pieces)])
+            if not piece:
+                break
+            assert len(piece) <= limit
+            read += piece
+    # The expiries of an append come after its reports.
+    expected = [
+        (NOW + n, entry)
+        for n, step in enumerate(appended)
+        for entry in sorted(step.batch, key=lambda entry: isinstance(entry, Expiry))
+    ]
+    assert [entry.position for entry in read] == list(range(start + 1, len(expected) + 1))
+    assert [(entry.recorded_at, entry.report) for entry in read] == expected[start:]
+
+
+@settings(deadline=None, max_examples=rounds(60))
+@given(some_entries, limits)
+def test_a_follower_of_the_journal_comes_to_what_the_ledger_does(
+    engine: Engine, entries: list[Report | Expiry], pieces: list[int]
+) -> None:
+    with engine.open() as storage:
+        for entry in entries:
+            storage.append(entry)
+        storage.apply_all()
+        followed: list[Report | Expiry] = []
+        while piece := storage.journal.read(len(followed), pieces[len(followed) % len(pieces)]):
+            followed += [entry.report for entry in piece]
+        assert recount(followed, ACCOUNTS) == contents(storage.ledger, ACCOUNTS)
 
 
 @settings(deadline=None, max_examples=rounds(80))
@@ -123,7 +175,7 @@ def test_the_newest_message_of_a_number_is_its_owner_by_the_law(
             for account in ACCOUNTS:
                 for number in (hashed(account, "5"), hashed(account, "6")):
                     candidates = [each for each in known if each.number == number]
-                    assert storage.ledger.newest(account, number, at) == owner(candidates, at)
+                    assert storage.newest(account, number, at) == owner(candidates, at)
 
 
 @settings(deadline=None, max_examples=rounds(80))
@@ -134,7 +186,7 @@ def test_at_every_moment_the_routes_are_the_sums_of_all_days(
     with engine.open() as storage:
         for entry in entries:
             storage.append(entry)
-            storage.follower.apply(1)
+            storage.writer.apply(1)
             for account in ACCOUNTS:
                 days = Window(days=((0, 1 << 52),))
                 whole = storage.ledger.counts(account, days, ("provider", "country"), {}, delays=False)
@@ -161,7 +213,7 @@ def test_at_every_moment_the_unmatched_are_a_recount(engine: Engine, entries: li
         for entry in entries:
             facts.take(entry)
             storage.append(entry)
-            storage.follower.apply(1)
+            storage.writer.apply(1)
             for account in ACCOUNTS:
                 assert storage.ledger.unmatched(account) == facts.unmatched(account)
 
@@ -179,7 +231,7 @@ def test_beyond_the_bounds_the_first_dimensions_of_the_journal_are_kept_apart(
         for step in grown:
             storage.append(*step.batch)
             if step.apply:
-                storage.follower.apply(step.apply)
+                storage.writer.apply(step.apply)
             if step.restart:
                 storage.reopen()
         storage.apply_all(data.draw(limits, "limits"))
@@ -207,7 +259,7 @@ def test_beyond_the_bounds_all_groups_together_are_exact_in_any_order(
         for step in data.draw(arrangements(about), "arrangement"):
             storage.append(*step.batch)
             if step.apply:
-                storage.follower.apply(step.apply)
+                storage.writer.apply(step.apply)
         storage.apply_all()
         expected = recount(about, ACCOUNTS)
         assert contents(storage.ledger, ACCOUNTS).messages == expected.messages

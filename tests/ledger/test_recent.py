@@ -127,7 +127,7 @@ def test_beyond_the_bound_reports_are_recorded_and_counted_all_the_same(storage:
 def test_a_strict_intake_refuses_reports_at_the_bound_until_the_applier_has_caught_up(
     storage: Storage,
 ) -> None:
-    intake = intake_of(storage, Recent(storage.follower.cursor), strict=True)
+    intake = intake_of(storage, Recent(storage.writer.cursor), strict=True)
     intake.commit([Entry(requested(n)) for n in range(BOUND)])
     for _ in range(2):
         with pytest.raises(Unavailable, match="try again"):
@@ -141,7 +141,7 @@ def test_a_strict_intake_refuses_reports_at_the_bound_until_the_applier_has_caug
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_applied_is_forgotten(storage: Storage, kind: Callable[[int], Report]) -> None:
-    recent = Recent(storage.follower.cursor)
+    recent = Recent(storage.writer.cursor)
     recent.requests()
     intake = intake_of(storage, recent)
     for n in range(20):

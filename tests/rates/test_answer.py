@@ -13,29 +13,32 @@ from otpconv.errors import InvalidRequest
 from otpconv.model import Conversion, Dimensions, Expiry, Report, Requested
 from otpconv.rates import RateAnswer, RateRow, compute_rates, parse_query
 from otpconv.rates.intervals import newcombe, wilson
-from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS, Entry, Ledger
-from otpconv.storage.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
+from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS, Entry, LedgerReader
+from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerReader, SqliteLedgerWriter
 
 NOW = 20_000 * DAY_MS + 12 * HOUR_MS + 30 * MINUTE_MS
-Make = Callable[[Sequence[Report | Expiry]], Ledger]
+Make = Callable[[Sequence[Report | Expiry]], LedgerReader]
 
 
 @pytest.fixture
 def make(tmp_path: Path) -> Iterator[Make]:
     """Makes the ledger of some reports."""
-    with closing(SqliteLedger(tmp_path / "l")) as ledger, closing(SqliteJournal(tmp_path / "j")) as journal:
+    with (
+        closing(SqliteLedgerReader(tmp_path / "l")) as ledger,
+        closing(SqliteJournal(tmp_path / "j")) as journal,
+    ):
 
-        def made(reports: Sequence[Report | Expiry]) -> Ledger:
+        def made(reports: Sequence[Report | Expiry]) -> LedgerReader:
             journal.append([Entry(each) for each in reports], NOW)
-            with closing(SqliteFollower(tmp_path / "l", tmp_path / "j")) as follower:
-                while follower.apply(50_000) < journal.head():
+            with closing(SqliteLedgerWriter(tmp_path / "l", tmp_path / "j")) as writer:
+                while writer.apply(50_000) < journal.head():
                     pass
             return ledger
 
         yield made
 
 
-def asked(ledger: Ledger, start: int, end: int, *parameters: tuple[str, str]) -> RateAnswer:
+def asked(ledger: LedgerReader, start: int, end: int, *parameters: tuple[str, str]) -> RateAnswer:
     query = parse_query([("start", str(start)), ("end", str(end)), *parameters], NOW)
     return compute_rates(ledger, 1, query, NOW)
 
@@ -204,18 +207,18 @@ COUNTRIES = {"DE": (100, 90), "FR": (50, 10), "ES": (30, 24), "PT": (5, 5), "IT"
 
 
 @pytest.fixture
-def wide(make: Make) -> Ledger:
+def wide(make: Make) -> LedgerReader:
     """Five countries, two days ago, of very unlike sizes; in the hour after, one of them alone."""
     at = NOW - 2 * DAY_MS
     reports = [each for name, (n, k) in COUNTRIES.items() for each in sent(name, n, k, at, name)]
     return make(reports + sent("later", 3, 3, at + HOUR_MS, "PT"))
 
 
-def ask_wide(ledger: Ledger, *parameters: tuple[str, str]) -> RateAnswer:
+def ask_wide(ledger: LedgerReader, *parameters: tuple[str, str]) -> RateAnswer:
     return asked(ledger, NOW - 3 * DAY_MS, NOW - DAY_MS, ("by", "country"), *parameters)
 
 
-def test_rows_come_in_the_order_asked_for_and_what_has_no_value_last(wide: Ledger) -> None:
+def test_rows_come_in_the_order_asked_for_and_what_has_no_value_last(wide: LedgerReader) -> None:
     assert by_country(ask_wide(wide)) == ["DE", "ES", "FR", "IT", "PT"]
     assert by_country(ask_wide(wide, ("order", "-requested"))) == ["DE", "FR", "ES", "PT", "IT"]
     assert by_country(ask_wide(wide, ("order", "rate"))) == ["IT", "FR", "ES", "DE", "PT"]
@@ -223,7 +226,7 @@ def test_rows_come_in_the_order_asked_for_and_what_has_no_value_last(wide: Ledge
     assert by_country(ask_wide(wide, ("order", "-p50_ms")))[-1] == "IT"
 
 
-def test_the_top_have_rows_of_their_own_and_all_others_share_one(wide: Ledger) -> None:
+def test_the_top_have_rows_of_their_own_and_all_others_share_one(wide: LedgerReader) -> None:
     rows = ask_wide(wide, ("top", "2")).rows
     assert [(row.group, row.others, row.requested) for row in rows] == [
         (("DE",), 0, 100),
@@ -234,14 +237,14 @@ def test_the_top_have_rows_of_their_own_and_all_others_share_one(wide: Ledger) -
     assert by_country(ask_wide(wide, ("top", "9"))) == ["DE", "ES", "FR", "IT", "PT"]
 
 
-def test_groups_with_too_few_share_a_row_however_good_they_look(wide: Ledger) -> None:
+def test_groups_with_too_few_share_a_row_however_good_they_look(wide: LedgerReader) -> None:
     found = ask_wide(wide, ("min_requested", "30"), ("order", "-rate"))
     assert by_country(found) == ["DE", "ES", "FR", "other"]
     assert (found.rows[-1].requested, found.rows[-1].others) == (10, 2)
     assert sum(row.requested for row in found.rows) == 190
 
 
-def test_the_top_are_the_same_in_every_slot(wide: Ledger) -> None:
+def test_the_top_are_the_same_in_every_slot(wide: LedgerReader) -> None:
     rows = ask_wide(wide, ("top", "2"), ("interval", "1h")).rows
     at = (NOW - 2 * DAY_MS) // HOUR_MS * HOUR_MS
     assert [(row.start, row.group, row.requested) for row in rows] == [

@@ -13,7 +13,7 @@ from otpconv.errors import AnswerTooLarge, InvalidRequest, Unavailable
 from otpconv.rates import LEVELS, RateAnswer, compute_rates, evidence, fetch, parse_query, question
 from otpconv.storage import deadline
 from otpconv.storage.contract import DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS, Window
-from otpconv.storage.sqlite import SqliteLedger
+from otpconv.storage.sqlite import SqliteLedgerReader
 from otpconv.web.pages.dashboard import view
 from otpconv.web.pages.dashboard.overview import overview, rates_over_time
 from otpconv.web.pages.dashboard.view import parse_view
@@ -37,12 +37,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def ledger(folder: Path) -> Iterator[SqliteLedger]:
-    with closing(SqliteLedger(folder / "ledger.sqlite")) as opened:
+def ledger(folder: Path) -> Iterator[SqliteLedgerReader]:
+    with closing(SqliteLedgerReader(folder / "ledger.sqlite")) as opened:
         yield opened
 
 
-def ask(ledger: SqliteLedger, *parameters: tuple[str, str]) -> RateAnswer:
+def ask(ledger: SqliteLedgerReader, *parameters: tuple[str, str]) -> RateAnswer:
     return compute_rates(ledger, 1, parse_query(parameters, NOW), NOW)
 
 
@@ -53,7 +53,7 @@ def dashboard(**given: str) -> view.View:
 # Rows, windows, filters.
 
 
-def test_an_answer_of_too_many_rows_is_refused_and_says_how_to_narrow_it(ledger: SqliteLedger) -> None:
+def test_an_answer_of_too_many_rows_is_refused_and_says_how_to_narrow_it(ledger: SqliteLedgerReader) -> None:
     start = ("start", str(NOW - NOW % DAY_MS))
     assert len(ask(ledger, ROUTE, ("interval", "1h"), start).rows) == 13 * GROUPS
     for more in ((), (("compare", "day"),), (("top", "3"),)):
@@ -71,7 +71,7 @@ def test_counts_are_given_up_to_the_limit_and_not_beyond(
 ) -> None:
     midnight = NOW - NOW % DAY_MS
     window = Window(days=((midnight, midnight + DAY_MS),))
-    with closing(SqliteLedger(folder / "ledger.sqlite")) as opened:
+    with closing(SqliteLedgerReader(folder / "ledger.sqlite")) as opened:
         count = len(opened.counts(1, window, by, {}, delays=delays))
         if count <= limit:
             assert len(opened.counts(1, window, by, {}, delays=delays, limit=limit)) == count
@@ -88,7 +88,7 @@ def test_a_window_of_too_many_years_is_refused_by_the_api_and_the_dashboard(year
             parse([("start", "0"), ("end", str(end))], NOW)
 
 
-def test_all_times_that_a_message_can_have_are_one_window(ledger: SqliteLedger) -> None:
+def test_all_times_that_a_message_can_have_are_one_window(ledger: SqliteLedgerReader) -> None:
     for level in LEVELS:
         assert len(ask(ledger, ("start", "0"), ("level", level)).rows) == 1
 
@@ -100,7 +100,7 @@ def test_a_dashboard_s_chart_has_no_more_points_than_it_has_pixels(folder: Path,
         with pytest.raises(InvalidRequest, match=f"at most {view.MAX_VIEW_DAYS:,} days"):
             dashboard(**times)
         return
-    with closing(SqliteLedger(folder / "ledger.sqlite")) as opened:
+    with closing(SqliteLedgerReader(folder / "ledger.sqlite")) as opened:
         assert len(rates_over_time(opened, 1, dashboard(**times), NOW).rows) <= view.MAX_VIEW_DAYS + 1
 
 
@@ -116,7 +116,7 @@ def test_filters_are_bounded() -> None:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_an_answer_of_too_many_bytes_is_refused_in_every_format(
-    ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch, name: str
+    ledger: SqliteLedgerReader, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     query = parse_query([ROUTE], NOW)
     found = compute_rates(ledger, 1, query, NOW)
@@ -136,7 +136,7 @@ def test_an_answer_of_too_many_bytes_is_refused_in_every_format(
 # Time.
 
 
-def test_every_step_of_an_answer_ends_when_its_time_is_over(ledger: SqliteLedger) -> None:
+def test_every_step_of_an_answer_ends_when_its_time_is_over(ledger: SqliteLedgerReader) -> None:
     query = parse_query([ROUTE], NOW)
     found = compute_rates(ledger, 1, query, NOW)
     head = rates_out(found, query, lag=0)
@@ -153,7 +153,7 @@ def test_every_step_of_an_answer_ends_when_its_time_is_over(ledger: SqliteLedger
     assert not deadline.is_over()
 
 
-def test_a_statement_is_interrupted_when_the_time_is_over(ledger: SqliteLedger) -> None:
+def test_a_statement_is_interrupted_when_the_time_is_over(ledger: SqliteLedgerReader) -> None:
     """A statement that would take minutes: each quarter of the day some thousand times over."""
     start = NOW - NOW % DAY_MS
     spans = tuple((start, start + DAY_MS) for _ in range(3_000))
@@ -179,7 +179,7 @@ def test_an_inner_deadline_never_outlasts_an_outer_one() -> None:
 def test_a_verdict_on_too_many_groups_tells_fewer_dimensions_apart(
     folder: Path, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
-    with closing(SqliteLedger(folder / "ledger.sqlite")) as ledger:
+    with closing(SqliteLedgerReader(folder / "ledger.sqlite")) as ledger:
         usual = overview(ledger, 1, dashboard(), NOW)
         for name in ("MAX_LEAVES", "MAX_CELLS", "MAX_ROUTE_CELLS"):
             monkeypatch.setattr(evidence, name, most)
@@ -192,7 +192,7 @@ def test_a_verdict_on_too_many_groups_tells_fewer_dimensions_apart(
 
 
 def test_expected_rates_are_nearly_the_same_where_minutes_are_too_many_to_tell_apart(
-    ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch
+    ledger: SqliteLedgerReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for more in ([], [("interval", "1h")], [("interval", "15m")], [("interval", "1d")]):
         given = [ROUTE, ("start", str(NOW - 2 * HOUR_MS)), *more]

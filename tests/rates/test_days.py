@@ -17,8 +17,8 @@ from campaigns import rounds
 from otpconv.model import Conversion, Dimensions, Expiry, Report, Requested
 from otpconv.rates import RateAnswer, compute_rates, parse_query
 from otpconv.rates.plan import cover
-from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS, Entry, Ledger
-from otpconv.storage.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
+from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS, Entry, LedgerReader
+from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerReader, SqliteLedgerWriter
 
 #: 2026-11-27T00:07:00Z, and the year from which on reports are taken.
 NOW = 1_795_738_020_000
@@ -35,26 +35,26 @@ ODD = (
 #: Once a year, until 2011, clocks there went back to the day before when a day was a minute old.
 SPLIT_MINUTE = {"America/St_Johns", "America/Goose_Bay", "America/Moncton", "Canada/Newfoundland"}
 
-Make = Callable[[Sequence[Report | Expiry]], Ledger]
+Make = Callable[[Sequence[Report | Expiry]], LedgerReader]
 
 
 @pytest.fixture
 def make(tmp_path: Path) -> Iterator[Make]:
     """Makes ledgers of reports."""
-    opened: list[SqliteLedger] = []
+    opened: list[SqliteLedgerReader] = []
 
-    def made(reports: Sequence[Report | Expiry]) -> Ledger:
+    def made(reports: Sequence[Report | Expiry]) -> LedgerReader:
         folder = tmp_path / str(len(opened))
         folder.mkdir()
         with (
             closing(SqliteJournal(folder / "j")) as journal,
-            closing(SqliteFollower(folder / "l", folder / "j")) as follower,
+            closing(SqliteLedgerWriter(folder / "l", folder / "j")) as writer,
         ):
             for _, together in groupby(reports, lambda report: isinstance(report, Expiry)):
                 journal.append([Entry(report) for report in together], NOW)
-            while follower.apply(50_000) < journal.head():
+            while writer.apply(50_000) < journal.head():
                 pass
-        opened.append(SqliteLedger(folder / "l"))
+        opened.append(SqliteLedgerReader(folder / "l"))
         return opened[-1]
 
     yield made
@@ -82,7 +82,7 @@ def transitions(zone: str) -> tuple[int, ...]:
 
 
 def asked(
-    ledger: Ledger, start: int, end: int, zone: str, *more: tuple[str, str], account: int = 1
+    ledger: LedgerReader, start: int, end: int, zone: str, *more: tuple[str, str], account: int = 1
 ) -> RateAnswer:
     given = [("start", str(start)), ("end", str(end)), ("interval", "1d"), ("tz", zone), *more]
     return compute_rates(ledger, account, parse_query(given, NOW), NOW)
@@ -156,7 +156,7 @@ def test_days_are_a_recount_with_zoneinfo(make: Make, zones: Sequence[str], worl
 
 
 def held_against_a_recount(
-    ledger: Ledger, account: int, made: Sequence[Report], zone: str, window: tuple[int, int]
+    ledger: LedgerReader, account: int, made: Sequence[Report], zone: str, window: tuple[int, int]
 ) -> None:
     wanted = touched(*window, zone)
     expected = Counter(

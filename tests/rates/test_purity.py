@@ -17,7 +17,7 @@ def test_only_modules_that_fetch_import_the_ledger() -> None:
         for name, tree in modules.items()
         for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom) and node.module == "otpconv.storage.contract"
-        if "Ledger" in {alias.name for alias in node.names}
+        if "LedgerReader" in {alias.name for alias in node.names}
     }
     assert importing == FETCHING
 

@@ -12,8 +12,8 @@ from hypothesis import given, strategies as st
 from otpconv.errors import InvalidRequest
 from otpconv.model import Conversion, Dimensions, Expiry, Requested
 from otpconv.rates import RateQuery, compute_rates, parse_query, parse_time
-from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS, Entry, Ledger
-from otpconv.storage.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
+from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS, Entry, LedgerReader
+from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerReader, SqliteLedgerWriter
 
 DAY = 20_000 * DAY_MS
 NOW = DAY + 5 * DAY_MS
@@ -24,17 +24,17 @@ TIMES = range(DAY, DAY + 3 * DAY_MS, 7 * MINUTE_MS)
 
 
 @pytest.fixture(scope="module")
-def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LedgerReader]:
     folder: Path = tmp_path_factory.mktemp("rates")
-    with closing(SqliteJournal(folder / "j")) as journal, closing(SqliteLedger(folder / "l")) as made:
+    with closing(SqliteJournal(folder / "j")) as journal, closing(SqliteLedgerReader(folder / "l")) as made:
         for n, time in enumerate(TIMES):
             journal.append([Entry(Requested(1, f"m{n}", time, Dimensions("DE" if n % 2 else "FR")))], NOW)
             if n % 3 == 0:
                 verified = Conversion(1, delivered=True, conversion_time=time + 9, message_id=f"m{n}")
                 journal.append([Entry(verified)], NOW)
         journal.append([Entry(Expiry(unmatched_before=0, minutes_from=KEPT))], NOW)
-        with closing(SqliteFollower(folder / "l", folder / "j")) as follower:
-            while follower.apply(5_000) < journal.head():
+        with closing(SqliteLedgerWriter(folder / "l", folder / "j")) as writer:
+            while writer.apply(5_000) < journal.head():
                 pass
         yield made
 
@@ -45,7 +45,9 @@ def counted(start: int, end: int) -> tuple[int, int]:
 
 
 @given(st.integers(DAY - DAY_MS, DAY + 4 * DAY_MS), st.integers(1, 4 * DAY_MS))
-def test_one_row_is_exact_for_the_window_the_answer_names(ledger: Ledger, start: int, length: int) -> None:
+def test_one_row_is_exact_for_the_window_the_answer_names(
+    ledger: LedgerReader, start: int, length: int
+) -> None:
     found = compute_rates(ledger, 1, RateQuery(start, start + length), NOW)
     (row,) = found.rows
     assert (row.requested, row.verified) == counted(found.start, found.end)
@@ -57,7 +59,7 @@ def test_one_row_is_exact_for_the_window_the_answer_names(ledger: Ledger, start:
 
 
 @pytest.mark.parametrize("interval", ["1m", "5m", "15m", "1h", "1d"])
-def test_slots_cover_the_window_without_gaps_and_add_up(ledger: Ledger, interval: str) -> None:
+def test_slots_cover_the_window_without_gaps_and_add_up(ledger: LedgerReader, interval: str) -> None:
     query = RateQuery(KEPT + 123_456, KEPT + 5 * HOUR_MS + 1, interval)
     found = compute_rates(ledger, 1, query, NOW)
     starts = [row.start for row in found.rows]
@@ -68,13 +70,13 @@ def test_slots_cover_the_window_without_gaps_and_add_up(ledger: Ledger, interval
     assert compute_rates(ledger, 2, query, NOW).rows[0].rate is None
 
 
-def test_minutes_that_are_gone_are_told_of(ledger: Ledger) -> None:
+def test_minutes_that_are_gone_are_told_of(ledger: LedgerReader) -> None:
     with pytest.raises(InvalidRequest, match="15m, 1h or 1d"):
         compute_rates(ledger, 1, RateQuery(DAY, DAY + DAY_MS, "5m"), NOW)
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Auckland"])
-def test_days_are_those_of_the_time_zone(ledger: Ledger, zone: str) -> None:
+def test_days_are_those_of_the_time_zone(ledger: LedgerReader, zone: str) -> None:
     tz = ZoneInfo(zone)
     found = compute_rates(ledger, 1, RateQuery(DAY, DAY + 3 * DAY_MS, "1d", tz=tz), NOW)
     for row in found.rows:
@@ -83,7 +85,7 @@ def test_days_are_those_of_the_time_zone(ledger: Ledger, zone: str) -> None:
     assert sum(row.requested for row in found.rows) == len(TIMES)
 
 
-def test_groups_and_filters_divide_the_whole(ledger: Ledger) -> None:
+def test_groups_and_filters_divide_the_whole(ledger: LedgerReader) -> None:
     query = RateQuery(DAY, NOW, by=("country",))
     rows = compute_rates(ledger, 1, query, NOW).rows
     assert [row.group for row in rows] == [("DE",), ("FR",)]

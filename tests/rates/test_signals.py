@@ -16,7 +16,7 @@ from otpconv.rates.question import RateQuery
 from otpconv.rates.signals import Assessment, Evidence, assess
 from otpconv.rates.slices import Group, Slice
 from otpconv.storage.contract import DAY_MS, DIMENSIONS, HOUR_MS
-from otpconv.storage.sqlite import SqliteLedger
+from otpconv.storage.sqlite import SqliteLedgerReader
 
 NOW = 1_795_737_600_000
 #: Requested, verified and reported by group.
@@ -168,7 +168,7 @@ def test_verdicts_agree_with_seeded_worlds_in_every_window(fault: str) -> None:
 
 def evidence_at(world: World, data: Path, end: int, length: int) -> Evidence:
     """What is broken in a window that ends in the past."""
-    ledger = SqliteLedger(data / "ledger.sqlite")
+    ledger = SqliteLedgerReader(data / "ledger.sqlite")
     query = RateQuery(end - length, end)
     maturity = learn_maturity(ledger, 1, {}, end=end, now=world.now)
     found = find_evidence(ledger, 1, query, maturity, world.now)

@@ -10,20 +10,29 @@ import pytest
 
 from otpconv.model import Conversion, Dimensions, Report, Requested, SelfReportedRate
 from otpconv.rates import RateRow, compute_rates, parse_query
-from otpconv.storage.contract import DAY_MS, HOUR_MS, MAX_COUNTS, MINUTE_MS, Count, Entry, Ledger, Window
-from otpconv.storage.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
+from otpconv.storage.contract import (
+    DAY_MS,
+    HOUR_MS,
+    MAX_COUNTS,
+    MINUTE_MS,
+    Count,
+    Entry,
+    LedgerReader,
+    Window,
+)
+from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerReader, SqliteLedgerWriter
 
 NOW = 20_000 * DAY_MS + 12 * HOUR_MS + 30 * MINUTE_MS
 COUNTRIES = ("DE", "FR", "BR")
 LEVELS = ("message", "first_attempt", "session")
 
 
-class Busy(SqliteLedger):
+class Busy(SqliteLedgerReader):
     """A ledger whose applier brings in another batch before every question."""
 
-    def __init__(self, path: Path, follower: SqliteFollower) -> None:
+    def __init__(self, path: Path, writer: SqliteLedgerWriter) -> None:
         super().__init__(path)
-        self._follower = follower
+        self._writer = writer
         self.applied = 0
 
     def snapshot(self) -> AbstractContextManager[int]:
@@ -58,8 +67,8 @@ class Busy(SqliteLedger):
         return super().self_reported(account, start, end)
 
     def _apply(self) -> None:
-        before = self._follower.cursor()
-        self.applied += self._follower.apply(5) - before
+        before = self._writer.cursor()
+        self.applied += self._writer.apply(5) - before
 
 
 def world(chance: random.Random) -> list[Report]:
@@ -96,14 +105,14 @@ def busy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Busy]:
         for first in range(0, len(reports := world(chance)), 5):
             journal.append([Entry(report) for report in reports[first : first + 5]], NOW)
         with (
-            closing(SqliteFollower(tmp_path / "l", tmp_path / "j")) as follower,
-            closing(Busy(tmp_path / "l", follower)) as ledger,
+            closing(SqliteLedgerWriter(tmp_path / "l", tmp_path / "j")) as writer,
+            closing(Busy(tmp_path / "l", writer)) as ledger,
         ):
-            follower.apply(chance.randrange(200, 600))
+            writer.apply(chance.randrange(200, 600))
             yield ledger
 
 
-def rows(ledger: Ledger, *parameters: tuple[str, str]) -> list[RateRow]:
+def rows(ledger: LedgerReader, *parameters: tuple[str, str]) -> list[RateRow]:
     return compute_rates(ledger, 1, parse_query(parameters, NOW), NOW).rows
 
 

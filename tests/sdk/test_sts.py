@@ -16,7 +16,7 @@ from alibabacloud_tea_openapi.models import Config
 
 from otpconv.access.directory import Directory
 from otpconv.access.keys import AccessKey
-from otpconv.access.tokens import issue
+from otpconv.access.sts.tokens import issue
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
 from otpconv.config import load

@@ -1,14 +1,18 @@
 """The storage engines behind one handle: what knows which engine it is, is here and nowhere else."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from otpconv.model import Expiry, Report
-from otpconv.storage.contract import BOUNDS, Bounds, Entry, Follower, Journal, Ledger
-from otpconv.storage.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
+from otpconv.model import Conversion, Expiry, MessageState, Report, Requested
+from otpconv.storage.contract import BOUNDS, Bounds, Entry, LedgerReader, LedgerWriter
+from otpconv.storage.journal import Journal
+from otpconv.storage.lookup import Lookup
+from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerReader, SqliteLedgerWriter
+
+T = TypeVar("T")
 
 #: Some instant, ms: the time of recording where it makes no difference.
 NOW = 1_800_000_000_000
@@ -23,32 +27,36 @@ class Storage:
 
     Attributes:
         name: what the engine calls the journal.
-        new_journal, new_follower, new_ledger: open one more, as another process or thread does.
+        new_journal, new_ledger_writer, new_ledger: open one more, as another process or thread does.
     """
 
     journal: Journal
-    follower: Follower
-    ledger: Ledger
+    writer: LedgerWriter
+    ledger: LedgerReader
 
     def __init__(
         self,
         name: str,
         journal: Callable[[], Journal],
-        follower: Callable[[], Follower],
-        ledger: Callable[[], Ledger],
+        writer: Callable[[], LedgerWriter],
+        ledger: Callable[[], LedgerReader],
     ) -> None:
         self.name = name
         self.new_journal = journal
-        self.new_follower = follower
+        self.new_ledger_writer = writer
         self.new_ledger = ledger
         self.open()
 
     def open(self) -> None:
-        self.journal, self.follower, self.ledger = self.new_journal(), self.new_follower(), self.new_ledger()
+        self.journal, self.writer, self.ledger = (
+            self.new_journal(),
+            self.new_ledger_writer(),
+            self.new_ledger(),
+        )
 
     def close(self) -> None:
         self.ledger.close()
-        self.follower.close()
+        self.writer.close()
         self.journal.close()
 
     def reopen(self) -> None:
@@ -59,6 +67,23 @@ class Storage:
     def append(self, *reports: Report | Expiry, recorded_at: int = NOW) -> int:
         return self.journal.append([Entry(report) for report in reports], recorded_at)
 
+    def states(self, account: int, message_ids: Collection[str]) -> dict[str, MessageState]:
+        """The states of those of the messages that are known, by what was reported by their id."""
+        return self.ledger.look_up(Lookup({account: message_ids}, {}, [])).states[account]
+
+    def outlines(self, account: int, message_ids: Collection[str]) -> dict[str, MessageState]:
+        """The same, but of each request only its time and number."""
+        return self.ledger.look_up(Lookup({}, {account: message_ids}, [])).outlines[account]
+
+    def newest(self, account: int, number: str, at: int) -> Requested | None:
+        """The message that a conversion known by number alone is about."""
+        conversion = Conversion(account, delivered=True, conversion_time=at, number=number)
+        return self.ledger.look_up(Lookup({}, {}, [conversion])).owners.get(conversion)
+
+    def has_conversion(self, conversion: Conversion) -> bool:
+        """Whether this very conversion, known by number alone, is in the ledger."""
+        return conversion in self.ledger.look_up(Lookup({}, {}, [conversion])).conversions
+
     def record(self, *reports: Report | Expiry) -> None:
         """Bring reports into the journal and the ledger, in this order."""
         for report in reports:
@@ -68,9 +93,19 @@ class Storage:
     def apply_all(self, limits: Sequence[int] = (ALL,)) -> None:
         """Apply to the end of the journal, in transactions of up to `limits` entries by turns."""
         turn = 0
-        while self.follower.cursor() < self.journal.head():
-            self.follower.apply(limits[turn % len(limits)])
+        while self.writer.cursor() < self.journal.head():
+            self.writer.apply(limits[turn % len(limits)])
             turn += 1
+
+
+def at_once(coroutine: Coroutine[None, None, T]) -> T:
+    """Return what a coroutine returns that has nothing to wait for: SQLite answers at once."""
+    try:
+        coroutine.send(None)
+    except StopIteration as returned:
+        result: T = returned.value
+        return result
+    raise AssertionError("it waits")
 
 
 class Engine(Protocol):
@@ -97,8 +132,8 @@ class SqliteEngine:
         storage = Storage(
             journal or new,
             lambda: SqliteJournal(journal_path),
-            lambda: SqliteFollower(ledger_path, journal_path, bounds=bounds),
-            lambda: SqliteLedger(ledger_path),
+            lambda: SqliteLedgerWriter(ledger_path, journal_path, bounds=bounds),
+            lambda: SqliteLedgerReader(ledger_path),
         )
         try:
             yield storage

@@ -36,7 +36,6 @@ from otpconv.storage.contract import (
     Bounds,
     Count,
     Entry,
-    Ledger,
     Message,
     Tally,
     Window,
@@ -71,12 +70,12 @@ def by_number(time: int, *, delivered: bool = True, number: str = NUMBER) -> Con
 def test_a_new_storage_is_empty(storage: Storage) -> None:
     assert storage.journal.head() == 0
     assert storage.journal.nonces(0, 10) == []
-    assert storage.follower.cursor() == 0 == storage.follower.apply(100)
-    assert storage.ledger.states(1, ["a"]) == {}
+    assert storage.writer.cursor() == 0 == storage.writer.apply(100)
+    assert storage.states(1, ["a"]) == {}
     assert storage.ledger.message(1, "a") is None
     assert list(storage.ledger.messages(1)) == []
-    assert storage.ledger.newest(1, NUMBER, DAY) is None
-    assert not storage.ledger.heard(by_number(DAY))
+    assert storage.newest(1, NUMBER, DAY) is None
+    assert not storage.has_conversion(by_number(DAY))
     assert storage.ledger.counts(1, Window(hours=((0, 1 << 52),)), [], {}) == []
     assert storage.ledger.minutes_from() == 0 == storage.ledger.unmatched(1)
     assert storage.ledger.self_reported(1, 0, 1 << 52) == []
@@ -98,42 +97,42 @@ def test_append_gives_the_position_of_the_last_entry_whatever_its_kind(storage: 
 def test_positions_go_on_after_a_restart(storage: Storage) -> None:
     storage.record(FULL, true("a", DAY))
     storage.reopen()
-    assert storage.journal.head() == 2 == storage.follower.cursor()
+    assert storage.journal.head() == 2 == storage.writer.cursor()
     assert storage.append(FULL) == 3
 
 
 def test_apply_takes_whole_appends_up_to_its_limit_and_stops_at_the_end(storage: Storage) -> None:
     for _ in range(5):
         storage.append(FULL)
-    assert [storage.follower.apply(2) for _ in range(4)] == [2, 4, 5, 5]
-    assert storage.follower.cursor() == 5
+    assert [storage.writer.apply(2) for _ in range(4)] == [2, 4, 5, 5]
+    assert storage.writer.cursor() == 5
     storage.append(*[FULL] * 3)
     storage.append(FULL)
-    assert [storage.follower.apply(2) for _ in range(3)] == [8, 9, 9]
+    assert [storage.writer.apply(2) for _ in range(3)] == [8, 9, 9]
 
 
 def test_a_follower_goes_on_where_the_last_one_stopped(storage: Storage) -> None:
     for _ in range(5):
         storage.append(FULL)
-    storage.follower.apply(2)
+    storage.writer.apply(2)
     storage.reopen()
-    assert storage.follower.cursor() == 2
-    assert storage.follower.apply(2) == 4
+    assert storage.writer.cursor() == 2
+    assert storage.writer.apply(2) == 4
 
 
 def test_a_message_comes_back_as_it_was_reported(storage: Storage) -> None:
     storage.record(FULL)
-    assert storage.ledger.states(1, [FULL.message_id]) == {FULL.message_id: MessageState(FULL)}
+    assert storage.states(1, [FULL.message_id]) == {FULL.message_id: MessageState(FULL)}
     assert storage.ledger.message(1, FULL.message_id) == Message(
         FULL.message_id, MessageState(FULL), None, reported=False
     )
-    assert storage.ledger.newest(1, NUMBER, DAY) == FULL
+    assert storage.newest(1, NUMBER, DAY) == FULL
 
 
 def test_what_was_not_told_comes_back_empty(storage: Storage) -> None:
     bare = Requested(1, "a", DAY)
     storage.record(bare)
-    assert storage.ledger.states(1, ["a"]) == {"a": MessageState(bare)}
+    assert storage.states(1, ["a"]) == {"a": MessageState(bare)}
 
 
 def test_states_are_those_of_the_known_messages_of_the_account(storage: Storage) -> None:
@@ -150,16 +149,16 @@ def test_states_are_those_of_the_known_messages_of_the_account(storage: Storage)
         "a": MessageState(Requested(1, "a", DAY), DAY + 3, DAY + 5, DAY + 9),
         "b": MessageState(None, DAY + 1, DAY + 1, None),
     }
-    assert storage.ledger.states(1, ["a", "b", "c", "d"]) == known
-    assert storage.ledger.states(1, {"b"}) == {"b": known["b"]}
-    assert storage.ledger.states(1, []) == {}
-    assert storage.ledger.states(1, [f"{n}" for n in range(5_000)] + ["a"]) == {"a": known["a"]}
+    assert storage.states(1, ["a", "b", "c", "d"]) == known
+    assert storage.states(1, {"b"}) == {"b": known["b"]}
+    assert storage.states(1, []) == {}
+    assert storage.states(1, [f"{n}" for n in range(5_000)] + ["a"]) == {"a": known["a"]}
 
 
 def test_an_outline_is_the_state_with_of_its_request_the_time_and_the_number_alone(storage: Storage) -> None:
     storage.record(FULL, true(FULL.message_id, DAY + 5), false(FULL.message_id, DAY + 6), true("b", DAY + 1))
-    outlines = storage.ledger.outlines(1, [FULL.message_id, "b", "c"])
-    states = storage.ledger.states(1, [FULL.message_id, "b", "c"])
+    outlines = storage.outlines(1, [FULL.message_id, "b", "c"])
+    states = storage.states(1, [FULL.message_id, "b", "c"])
     outline = outlines[FULL.message_id].requested
     assert outline is not None
     assert (outline.requested_at, outline.number) == (FULL.requested_at, FULL.number)
@@ -167,9 +166,9 @@ def test_an_outline_is_the_state_with_of_its_request_the_time_and_the_number_alo
         key: replace(state, requested=None) for key, state in states.items()
     }
     assert outlines["b"] == states["b"]
-    assert storage.ledger.outlines(1, []) == {}
+    assert storage.outlines(1, []) == {}
     storage.record(Requested(1, "bare", DAY))
-    bare = storage.ledger.outlines(1, ["bare"])["bare"].requested
+    bare = storage.outlines(1, ["bare"])["bare"].requested
     assert bare is not None
     assert (bare.requested_at, bare.number) == (DAY, "")
 
@@ -230,23 +229,23 @@ def test_messages_come_in_the_order_in_which_the_ledger_came_to_know_them(storag
 def test_the_newest_message_of_a_number_is_looked_for_in_the_24_hours_before(storage: Storage) -> None:
     a, b = Requested(1, "a", DAY, number=NUMBER), Requested(1, "b", DAY, number=NUMBER)
     storage.record(b, a, Requested(1, "c", DAY + 1, number=hashed(1, "6")))
-    assert storage.ledger.newest(1, NUMBER, DAY - 1) is None
-    assert storage.ledger.newest(1, NUMBER, DAY) == b
-    assert storage.ledger.newest(1, NUMBER, DAY + BY_NUMBER_WINDOW_MS) == b
-    assert storage.ledger.newest(1, NUMBER, DAY + BY_NUMBER_WINDOW_MS + 1) is None
-    assert storage.ledger.newest(2, NUMBER, DAY) is None
+    assert storage.newest(1, NUMBER, DAY - 1) is None
+    assert storage.newest(1, NUMBER, DAY) == b
+    assert storage.newest(1, NUMBER, DAY + BY_NUMBER_WINDOW_MS) == b
+    assert storage.newest(1, NUMBER, DAY + BY_NUMBER_WINDOW_MS + 1) is None
+    assert storage.newest(2, NUMBER, DAY) is None
 
 
 def test_only_the_very_same_conversion_by_number_is_heard(storage: Storage) -> None:
     heard = by_number(DAY + 1)
     storage.append(heard)
-    assert not storage.ledger.heard(heard)
+    assert not storage.has_conversion(heard)
     storage.apply_all()
-    assert storage.ledger.heard(heard)
-    assert not storage.ledger.heard(by_number(DAY + 2))
-    assert not storage.ledger.heard(by_number(DAY + 1, delivered=False))
-    assert not storage.ledger.heard(by_number(DAY + 1, number=hashed(1, "6")))
-    assert not storage.ledger.heard(Conversion(2, True, DAY + 1, number=NUMBER))
+    assert storage.has_conversion(heard)
+    assert not storage.has_conversion(by_number(DAY + 2))
+    assert not storage.has_conversion(by_number(DAY + 1, delivered=False))
+    assert not storage.has_conversion(by_number(DAY + 1, number=hashed(1, "6")))
+    assert not storage.has_conversion(Conversion(2, True, DAY + 1, number=NUMBER))
 
 
 def test_unmatched_are_the_messages_and_the_numbers_that_nothing_explains(storage: Storage) -> None:
@@ -306,7 +305,7 @@ def test_a_value_beyond_the_bound_is_counted_as_other_and_its_message_keeps_it(e
         assert (
             storage.ledger.folded(1, DAY + DAY_MS, DAY + 2 * DAY_MS) == storage.ledger.folded(2, 0, DAY) == 0
         )
-        states = storage.ledger.states(1, [f"m{n}" for n in range(6)])
+        states = storage.states(1, [f"m{n}" for n in range(6)])
         assert [each.requested and each.requested.dimensions for each in states.values()] == told
 
 
@@ -399,7 +398,7 @@ def test_a_conversion_may_come_back_after_it_expired(storage: Storage) -> None:
     assert storage.ledger.unmatched(1) == 2
     storage.record(Expiry(DAY + 2, 0))
     assert storage.ledger.unmatched(1) == 0
-    assert not storage.ledger.heard(by_number(DAY + 1))
+    assert not storage.has_conversion(by_number(DAY + 1))
     storage.record(Requested(1, "a", DAY, number=NUMBER))
     assert verified(storage) == {"a": None}
     storage.record(by_number(DAY + 1))
@@ -414,11 +413,11 @@ def test_conversions_that_their_message_has_left_expire_however_often_they_were_
     storage.record(
         Requested(1, "a", DAY, number=NUMBER), *map(by_number, times), Expiry(later, 0), Expiry(later, 0)
     )
-    assert [storage.ledger.heard(by_number(time)) for time in times] == [True] * 3
+    assert [storage.has_conversion(by_number(time)) for time in times] == [True] * 3
     storage.record(Requested(1, "a", DAY - 1, number=hashed(1, "6")))
     assert storage.ledger.unmatched(1) == 1
     storage.record(Expiry(later, 0))
-    assert [storage.ledger.heard(by_number(time)) for time in times] == [False] * 3
+    assert [storage.has_conversion(by_number(time)) for time in times] == [False] * 3
     assert storage.ledger.unmatched(1) == 0
 
 
@@ -605,19 +604,19 @@ def hours() -> Window:
     return Window(hours=((0, 1 << 52),))
 
 
-def seen(ledger: Ledger) -> tuple[object, ...]:
+def seen(storage: Storage) -> tuple[object, ...]:
     """The answers to every question of the contract."""
     return (
-        ledger.states(1, ["a", "b"]),
-        ledger.outlines(1, ["a", "b"]),
-        ledger.newest(1, NUMBER, DAY + 5),
-        ledger.heard(by_number(DAY + 9)),
-        ledger.message(1, "b"),
-        list(ledger.messages(1)),
-        ledger.counts(1, hours(), ["country"], {}),
-        ledger.minutes_from(),
-        ledger.unmatched(1),
-        ledger.self_reported(1, 0, 1 << 52),
+        storage.states(1, ["a", "b"]),
+        storage.outlines(1, ["a", "b"]),
+        storage.newest(1, NUMBER, DAY + 5),
+        storage.has_conversion(by_number(DAY + 9)),
+        storage.ledger.message(1, "b"),
+        list(storage.ledger.messages(1)),
+        storage.ledger.counts(1, hours(), ["country"], {}),
+        storage.ledger.minutes_from(),
+        storage.ledger.unmatched(1),
+        storage.ledger.self_reported(1, 0, 1 << 52),
     )
 
 
@@ -633,17 +632,17 @@ LATER: list[Report | Expiry] = [
 
 def test_a_snapshot_is_one_state_for_every_question_while_others_are_applied(storage: Storage) -> None:
     storage.record(Requested(1, "a", DAY, Dimensions("DE")))
-    before = seen(storage.ledger)
+    before = seen(storage)
     with storage.ledger.snapshot() as position:
         assert position == 1
         for n, report in enumerate(LATER):
             storage.record(report)
-            assert seen(storage.ledger) == before
+            assert seen(storage) == before
             with storage.ledger.snapshot() as inner:  # the same state
                 assert inner == 1
-                assert seen(storage.ledger) == before
-            assert storage.follower.cursor() == n + 2
-    after = seen(storage.ledger)
+                assert seen(storage) == before
+            assert storage.writer.cursor() == n + 2
+    after = seen(storage)
     assert all(new != old for new, old in zip(after, before, strict=True))
     with storage.ledger.snapshot() as position:
         assert position == 1 + len(LATER)

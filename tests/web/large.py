@@ -6,7 +6,7 @@ from pathlib import Path
 import apsw
 
 from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS
-from otpconv.storage.sqlite import SqliteFollower, SqliteJournal
+from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerWriter
 
 _NO_DELAYS = ", ".join(["0"] * 27)
 
@@ -25,7 +25,7 @@ def fill(data: Path, *, groups: int, now: int, days: int = 0, minutes: int = 0, 
     data.mkdir(parents=True, exist_ok=True)
     with (
         closing(SqliteJournal(data / "journal.sqlite")),
-        closing(SqliteFollower(data / "ledger.sqlite", data / "journal.sqlite")),
+        closing(SqliteLedgerWriter(data / "ledger.sqlite", data / "journal.sqlite")),
         closing(apsw.Connection(str(data / "ledger.sqlite"))) as ledger,
     ):
         ledger.pragma("synchronous", "off")

@@ -52,7 +52,7 @@ def explain(
 
         otpconv access explain --role reporter --action otpconv:QueryRates --source-ip 203.0.113.7 --secure
     """
-    from otpconv.access.policies.evaluation import AccessRequest, decide, explain as in_words, global_keys
+    from otpconv.access.policies.evaluation import AccessRequest, decide, explain_decision, global_keys
     from otpconv.clock import wall_clock
     from otpconv.rates.question import parse_time
 
@@ -69,7 +69,7 @@ def explain(
         holder = opened.role(account, role) if role is not None else opened.user(account, str(user))
     decision = decide(holder.grants.policies, request)
     doubts = caution(_doubts(action, holder.grants.policies))
-    words = in_words(decision, request)
+    words = explain_decision(decision, request)
     tell(words, {**_fields(decision, words, request), "cautions": doubts}, json=json)
     if not decision.allowed:
         raise typer.Exit(_DENIED)

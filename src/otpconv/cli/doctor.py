@@ -15,7 +15,7 @@ from otpconv.cli.characters import as_json
 from otpconv.cli.options import Data, Json
 from otpconv.cli.terminal import note, output, progress
 from otpconv.errors import OtpconvError
-from otpconv.storage.finding import Finding
+from otpconv.storage.check_result import CheckResult
 
 if TYPE_CHECKING:
     from otpconv.config import Settings
@@ -101,14 +101,14 @@ def _rebuild(settings: "Settings") -> int:
     return count
 
 
-def _findings(settings: "Settings") -> Iterator[Finding]:
+def _findings(settings: "Settings") -> Iterator[CheckResult]:
     from otpconv.service.upkeep import inspect_storage
 
-    yield Finding("otpconv", ok=True, text=__version__)
-    yield Finding("python", ok=True, text=platform.python_version())
+    yield CheckResult("otpconv", ok=True, text=__version__)
+    yield CheckResult("python", ok=True, text=platform.python_version())
     if not settings.data.is_dir():
         advice = "give the server's folder by --data DIR, or make one: otpconv serve"
-        yield Finding("folder", ok=False, text=f"there is no folder {settings.data}", advice=advice)
+        yield CheckResult("folder", ok=False, text=f"there is no folder {settings.data}", advice=advice)
         return
     yield _folder(settings.data)
     yield _free_space(settings.data)
@@ -116,32 +116,32 @@ def _findings(settings: "Settings") -> Iterator[Finding]:
     yield from inspect_storage(settings)
 
 
-def _folder(data: Path) -> Finding:
+def _folder(data: Path) -> CheckResult:
     mode = data.stat().st_mode
     if not os.access(data, os.R_OK | os.W_OK | os.X_OK):
         advice = f"run this as the server's user, or give it the folder: chown {data}"
-        return Finding(
+        return CheckResult(
             "folder", ok=False, text=f"{data} can't be read and written by this user", advice=advice
         )
     if mode & _FOREIGN_WRITING:
         text = f"{data} can be written by others"
-        return Finding("folder", ok=False, text=text, advice=f"chmod go-w {data}")
+        return CheckResult("folder", ok=False, text=text, advice=f"chmod go-w {data}")
     for file in sorted(data.iterdir()):
         if file.name != "lock" and file.stat().st_mode & _FOREIGN_RIGHTS:
             text = f"{file} is open to others"
-            return Finding("folder", ok=False, text=text, advice=f"chmod go= {file}")
-    return Finding("folder", ok=True, text=f"{data} is ours alone")
+            return CheckResult("folder", ok=False, text=text, advice=f"chmod go= {file}")
+    return CheckResult("folder", ok=True, text=f"{data} is ours alone")
 
 
-def _free_space(data: Path) -> Finding:
+def _free_space(data: Path) -> CheckResult:
     free = shutil.disk_usage(data).free
     files = sum(file.stat().st_size for file in data.iterdir() if file.is_file())
     text = f"{free / 1e9:,.1f} GB free, {files / 1e9:,.1f} GB in use here"
     advice = "" if free >= _LOW_BYTES else "free some space: without any, no report is accepted"
-    return Finding("disk", ok=not advice, text=text, advice=advice)
+    return CheckResult("disk", ok=not advice, text=text, advice=advice)
 
 
-def _keys(settings: "Settings") -> Finding:
+def _keys(settings: "Settings") -> CheckResult:
     from otpconv.service.compose import open_key_store
 
     data = settings.data
@@ -150,20 +150,20 @@ def _keys(settings: "Settings") -> Finding:
     missing = next((name for name in needed if not (data / name).is_file()), None)
     if missing is not None:
         advice = f"restore {missing} and access.sqlite from one backup"
-        return Finding("access keys", ok=False, text=f"{data / missing} is missing", advice=advice)
+        return CheckResult("access keys", ok=False, text=f"{data / missing} is missing", advice=advice)
     try:
         store = open_key_store(settings)
         keys = store.list()
         store.close()
     except OtpconvError as error:
         advice = "restore sealing.key and access.sqlite from one backup"
-        return Finding("access keys", ok=False, text=error.text, advice=advice)
+        return CheckResult("access keys", ok=False, text=error.text, advice=advice)
     active = sum(key.active for key in keys)
     advice = "" if active else f"otpconv keys create NAME --data {data}"
-    return Finding("access keys", ok=bool(active), text=f"{len(keys)}, {active} active", advice=advice)
+    return CheckResult("access keys", ok=bool(active), text=f"{len(keys)}, {active} active", advice=advice)
 
 
-def _show(finding: Finding) -> None:
+def _show(finding: CheckResult) -> None:
     mark = Text("ok     ", "green") if finding.ok else Text("problem", "red")
     console = output()
     console.print(mark, f"{finding.check}:", end=" ")

@@ -115,7 +115,7 @@ def _change(what: str, account: str, name: str, policy: str | None = None) -> Ch
 
 
 def _fields(role: "Role") -> dict[str, object]:
-    from otpconv.access.tokens import role_arn
+    from otpconv.access.sts.tokens import role_arn
 
     return {
         "role": role.name,

@@ -1,1 +1,1 @@
-"""The journal, the ledger and the way between them: durable first, acknowledged then, counted soon after."""
+"""From a report to its counts: first durable in the journal, then acknowledged, soon after in the ledger."""

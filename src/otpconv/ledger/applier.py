@@ -1,4 +1,4 @@
-"""The applier: a thread that brings the journal into the ledger, a moment after it was acknowledged."""
+"""The applier: a thread that applies the journal to the ledger, a moment after the acknowledgement."""
 
 import logging
 import threading
@@ -6,17 +6,17 @@ import time
 from collections.abc import Callable
 
 from otpconv.errors import OtpconvError
-from otpconv.storage.contract import Follower
+from otpconv.storage.contract import LedgerWriter
 
-#: Entries of one transaction: some 30 ms of work.
+#: Entries of one transaction: about 30 ms of work.
 BATCH = 5_000
-#: Pause between transactions when the journal is read to its end, s: larger batches cost less each.
+#: Pause between transactions at the end of the journal, s: larger batches cost less per entry.
 PAUSE_S = 0.06
-#: While somebody waits for an entry, the pause is this many times as long as the last transaction, so that
-#: applying takes at most a fifth of the time, however many wait.
+#: While a question waits for an entry, the pause is this many times as long as the last transaction, so that
+#: applying takes at most a fifth of the time, however many questions wait.
 RESTS = 4
-#: Pause after a failure of the storage, s. It is short at first, since the storage may just have been busy,
-#: and doubles up to the second one.
+#: Pause after a failure of the storage, s: short at first, since the storage may only have been busy. It
+#: doubles up to `RETRY_S`.
 FIRST_RETRY_S = 0.02
 RETRY_S = 1.0
 
@@ -24,17 +24,17 @@ _log = logging.getLogger(__name__)
 
 
 class Applier:
-    """Runs a follower in a thread of its own, from `start` to `stop`.
+    """Runs a ledger writer in a thread of its own, from `start` to `stop`.
 
     Attributes:
         applied: position of the last journal entry in the ledger.
-        failed: why applying stands still; None while all is well.
-        moved: called in the thread when `applied` has grown or applying has failed; set it before `start`.
+        failed: why applying has stopped; None while it works.
+        moved: called in the thread once `applied` has grown or applying has failed; set it before `start`.
     """
 
     def __init__(
         self,
-        follower: Callable[[], Follower],
+        writer: Callable[[], LedgerWriter],
         cursor: int,
         *,
         measured: Callable[[int, float], None],
@@ -42,11 +42,11 @@ class Applier:
         """Prepare the thread.
 
         Args:
-            follower: opens the follower; it is opened, used and closed in the thread.
-            cursor: position of the last journal entry that is in the ledger already.
+            writer: opens the ledger writer; the thread opens, uses and closes it.
+            cursor: position of the last journal entry that is already in the ledger.
             measured: called after each transaction with its entries and the time it took, s.
         """
-        self._open = follower
+        self._open = writer
         self._measured = measured
         self._wake = threading.Event()
         self._hurry = threading.Event()
@@ -60,7 +60,7 @@ class Applier:
         self.moved: Callable[[], None] = lambda: None
 
     def start(self) -> None:
-        """Start the thread; it begins with what an earlier process left in the journal."""
+        """Start the thread. First it applies what an earlier process left in the journal."""
         self._thread.start()
 
     def notify(self) -> None:
@@ -68,16 +68,16 @@ class Applier:
         self._wake.set()
 
     def hurry(self, position: int) -> None:
-        """Shorten the pause before the entry at `position` is applied, since somebody waits for it."""
+        """Shorten the pause before the entry at `position` is applied, since a question waits for it."""
         self._wanted = max(self._wanted, position)
         self._hurry.set()
 
     def failing_s(self) -> float:
-        """Return for how long applying has been failing, s; 0 while all is well."""
+        """Return how long applying has been failing, s; 0 while it works."""
         return time.monotonic() - self._failing_since if self.failed is not None else 0.0
 
     def stop(self, timeout_s: float = 30.0) -> None:
-        """Apply what is in the journal and end the thread; what remains is applied at the next start."""
+        """Apply what is in the journal and end the thread. The next start applies what remains."""
         self._stopping.set()
         self._wake.set()
         self._hurry.set()
@@ -86,7 +86,7 @@ class Applier:
     def _run(self) -> None:
         try:
             self._follow()
-        except Exception as error:  # noqa: BLE001 - a fault of ours, and there is nobody else to notice it
+        except Exception as error:  # noqa: BLE001 - a bug, and nothing else would notice it
             _log.exception("the applier ended")
             if self.failed is None:
                 self._failing_since = time.monotonic()
@@ -94,15 +94,15 @@ class Applier:
             self.moved()
 
     def _follow(self) -> None:
-        follower = self._opened()
-        if follower is None:
+        writer = self._opened()
+        if writer is None:
             return
         try:
             while True:
                 self._wake.clear()
                 stopping = self._stopping.is_set()
                 began = time.perf_counter()
-                count = self._apply(follower)
+                count = self._apply(writer)
                 if stopping and not count:
                     return
                 if count is not None and count < BATCH // 2:
@@ -110,31 +110,31 @@ class Applier:
                 if count == 0:
                     self._wake.wait()
         finally:
-            follower.close()
+            writer.close()
 
     def _pause(self, took_s: float) -> None:
-        """Let entries gather for the next transaction; less long while somebody waits for one of them."""
+        """Let entries gather for the next transaction; for less time while a question waits for one."""
         rest_s = min(PAUSE_S, RESTS * took_s)
         self._stopping.wait(rest_s)
         self._hurry.clear()
         if self._wanted <= self.applied and not self._stopping.is_set():
             self._hurry.wait(PAUSE_S - rest_s)
 
-    def _opened(self) -> Follower | None:
-        """Open the follower, as often as it takes; None when it is time to stop before it succeeds."""
+    def _opened(self) -> LedgerWriter | None:
+        """Open the writer, with retries; None if `stop` comes before it succeeds."""
         while True:
             try:
                 return self._open()
-            except Exception as error:  # noqa: BLE001 - the next try may succeed, and nobody else would try
+            except Exception as error:  # noqa: BLE001 - the next attempt may succeed, and nothing else would try
                 self._fail(error)
                 if self._stopping.is_set():
                     return None
 
-    def _apply(self, follower: Follower) -> int | None:
-        """Apply one batch and return how many entries it had; None after a failure, once a pause is over."""
+    def _apply(self, writer: LedgerWriter) -> int | None:
+        """Apply one batch and return its number of entries; None after a failure and a pause."""
         before, began = self.applied, time.perf_counter()
         try:
-            self.applied = follower.apply(BATCH)
+            self.applied = writer.apply(BATCH)
         except Exception as error:  # noqa: BLE001 - as above; the transaction was rolled back
             self._fail(error)
             return None
@@ -148,7 +148,7 @@ class Applier:
         return self.applied - before
 
     def _fail(self, error: Exception) -> None:
-        """Say why applying stands still, and wait a moment."""
+        """Log why applying has stopped, and wait a moment."""
         expected = isinstance(error, OtpconvError)
         text = error.text if isinstance(error, OtpconvError) else repr(error)
         if self.failed is None:

@@ -1,8 +1,8 @@
-"""Forgetting: when unmatched conversions and minutes go, and how far the wall clock is believed with that.
+"""Decides when unmatched conversions and rollups by minute expire, and how far to trust the wall clock.
 
-What is forgotten stays forgotten, also in a rebuild, since an expiry is an entry in the journal. So the wall
-clock alone never decides: time is counted up to the newest report in the journal at most, and a jump of more
-than a day is believed only after the process has run with it for some hours, with a warning in its log.
+An expiry is an entry in the journal, so what has expired stays expired, even after a rebuild. That is why the
+wall clock never decides alone: time counts only up to the newest report in the journal, and a jump of more
+than a day counts only after the process has run with it for some hours and has logged a warning.
 """
 
 import logging
@@ -11,28 +11,31 @@ from collections.abc import Callable
 
 from otpconv.clock import Clock, duration, iso_8601
 from otpconv.model import Expiry
-from otpconv.storage.contract import CLOCK_BEHIND_MS, DAY_MS, HOUR_MS, Entry, Journal, Ledger
+from otpconv.storage.awaitable import resolve
+from otpconv.storage.contract import CLOCK_BEHIND_MS, DAY_MS, HOUR_MS, Entry
+from otpconv.storage.journal import Journal
+from otpconv.storage.lookup import LedgerLookup
 
 #: How long rollups by minute are kept, ms (3 days).
 MINUTES_KEPT_MS = 72 * HOUR_MS
-#: From one expiry to the next, s.
+#: Time from one expiry to the next, s.
 EVERY_S = 3600.0
-#: How far forgetting may advance at once, ms; after a longer jump it waits.
+#: How far the expiry time may advance at once, ms; before a longer jump it waits.
 STEP_MS = DAY_MS
 #: How long it waits, s.
 WAIT_S = 6 * 3600.0
-#: From one warning to the next, s.
+#: Time from one warning to the next, s.
 _WARN_EVERY_S = 3600.0
 
 _log = logging.getLogger(__name__)
 
 
 class Forgetting:
-    """Decides which expiries the journal gets; ask `due` every few seconds, from one thread.
+    """Decides which expiries the journal gets. Await `due` every few seconds.
 
     Args:
-        journal: what was reported so far.
-        ledger: what was forgotten so far.
+        journal: holds what was reported so far.
+        ledger: knows what has expired so far.
         clock: the time now.
         unmatched_ms: how long a conversion waits for its message, ms.
         steady: seconds that no clock change moves.
@@ -41,7 +44,7 @@ class Forgetting:
     def __init__(
         self,
         journal: Journal,
-        ledger: Ledger,
+        ledger: LedgerLookup,
         clock: Clock,
         *,
         unmatched_ms: int,
@@ -57,15 +60,16 @@ class Forgetting:
         self._waits_since: float | None = None
         self._warned_at: float | None = None
 
-    def due(self) -> tuple[Entry, int] | None:
-        """Return an expiry for the journal, and the time it is recorded for; at most one an hour.
+    async def due(self) -> tuple[Entry, int] | None:
+        """Return an expiry for the journal, and the time to record it with; at most one an hour.
 
         Raises:
             Unavailable: the storage failed.
         """
-        newest, oldest = self._journal.newest_report_time(), self._journal.oldest_time()
-        # The ledger may not have come to the last expiry yet.
-        kept_from = max(self._ledger.minutes_from(), self._kept_from)
+        newest = await resolve(self._journal.newest_report_time())
+        oldest = await resolve(self._journal.oldest_time())
+        # The ledger may not have applied the last expiry yet.
+        kept_from = max(await resolve(self._ledger.minutes_from()), self._kept_from)
         if newest is None or oldest is None or (kept_from and self._steady() < self._due_at):
             return None
         now = self._clock()
@@ -85,15 +89,15 @@ class Forgetting:
         minutes_from = (at - MINUTES_KEPT_MS) // HOUR_MS * HOUR_MS
         if minutes_from <= kept_from:
             return None
-        # The first one comes right after the first report, to keep no minutes of old data. It forgets no
-        # conversions: their messages may be about to be imported.
+        # The first expiry comes right after the first report, so that no minutes of old data are kept. It
+        # expires no conversions: their messages may be about to be imported.
         unmatched_before = at - self._unmatched_ms if kept_from else 0
         self._kept_from = minutes_from
-        # Recorded as of the time that it is reckoned from, not of the wall clock.
+        # Recorded with the time it is computed from, not with that of the wall clock.
         return Entry(Expiry(unmatched_before, minutes_from)), at
 
     def _waits(self, jump_ms: int) -> bool:
-        """Return whether a jump of the clock is too new to be believed, and warn of it while it is."""
+        """Return whether a jump of the clock is too recent to count, and log a warning while it is."""
         if self._waits_since is None:
             self._waits_since = self._steady()
         left_s = self._waits_since + WAIT_S - self._steady()

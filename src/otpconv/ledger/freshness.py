@@ -1,20 +1,20 @@
-"""Read your own write: a question waits until the ledger has what was acknowledged before it."""
+"""Read your writes: a question waits until the ledger has everything acknowledged before it."""
 
 import asyncio
 import contextlib
 
 from otpconv.ledger.applier import Applier
 
-#: How long a question waits, s. Under full load the ledger is 0.1 to 0.25 s behind; more than this is a large
-#: import, a rebuild or a disk that fails, and an answer that says so is better than none.
+#: How long a question waits, s. Under full load the ledger is 0.1 to 0.25 s behind. A longer lag means a
+#: large import, a rebuild or a failing disk; then an answer that states the lag is better than none.
 PATIENCE_S = 2.0
 
 
 class Freshness:
-    """Lets questions wait on the event loop for the applier; a waiting question takes no thread."""
+    """Lets questions wait for the applier on the event loop. A waiting question takes no thread."""
 
     def __init__(self, applier: Applier) -> None:
-        """Follow an applier that is not started yet."""
+        """Follow an applier that has not been started yet."""
         self._applier = applier
         self._loop: asyncio.AbstractEventLoop | None = None
         # In the order of their positions, since acknowledged positions only grow.
@@ -27,7 +27,7 @@ class Freshness:
 
         Returns early after `PATIENCE_S`, when applying fails, and on `close`.
         """
-        # Set before the first look at the applier: what it applies after that look is announced here.
+        # Set before the first look at the applier, which announces here what it applies after that look.
         self._loop = asyncio.get_running_loop()
         if self._is_over(position):
             return
@@ -42,7 +42,7 @@ class Freshness:
             del self._waiting[applied]
 
     def close(self) -> None:
-        """Release all that wait; nobody waits from now on."""
+        """Release all waiting questions; from now on none waits."""
         self._closed = True
         self._release()
 
@@ -52,7 +52,7 @@ class Freshness:
     def _moved(self) -> None:
         """Hand over to the event loop; called in the applier's thread."""
         if self._loop is not None:
-            # A loop that is closed has nobody waiting.
+            # In a closed loop nothing waits.
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._release)
 

@@ -9,16 +9,19 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any
 
 from otpconv.clock import Clock
-from otpconv.errors import Refused, Unavailable
+from otpconv.errors import Unavailable
 from otpconv.ledger.journal_writer import JournalWriter
-from otpconv.ledger.judge import Judge
+from otpconv.ledger.judge import Judge, Judgement
 from otpconv.ledger.recent import Recent
 from otpconv.model import CLOCK_SKEW_MS, Conversion, Expiry, Report
-from otpconv.storage.contract import Entry, Ledger
+from otpconv.storage.awaitable import AwaitableOrValue, then
+from otpconv.storage.contract import Entry
+from otpconv.storage.lookup import LedgerLookup, Stored
 
 #: Reports of one commit; more wait for the next, so that the loop is never held for long.
 MAX_BATCH = 2_000
@@ -33,12 +36,10 @@ MAX_WAITING = 200_000
 
 _log = logging.getLogger(__name__)
 
-#: What became of a report: new, already known, or refused and why.
-Outcome = Literal["recorded", "unchanged"] | Refused
-#: Takes what became of an entry, or why nothing did.
-Done = Callable[[Outcome | Exception], None]
+#: Takes what became of an entry, or why it failed.
+Done = Callable[[Judgement | Exception], None]
 #: The same for several entries.
-DoneAll = Callable[[list[Outcome] | Exception], None]
+DoneAll = Callable[[list[Judgement] | Exception], None]
 
 
 class Intake:
@@ -47,7 +48,7 @@ class Intake:
     def __init__(
         self,
         writer: JournalWriter,
-        ledger: Ledger,
+        ledger: LedgerLookup,
         recent: Recent,
         clock: Clock,
         *,
@@ -73,7 +74,7 @@ class Intake:
         self._strict = strict
         self._batches: deque[_Batch] = deque()
         self._waiting = 0
-        self._aside: asyncio.Task[None] | None = None
+        self._committing: asyncio.Task[None] | None = None
         self._chunks = asyncio.Lock()
 
     @property
@@ -110,22 +111,22 @@ class Intake:
         batch.cost += sum([_cost(entry.report) for entry in entries])
         self._waiting += len(entries)
 
-    def submit(self, entries: list[Entry]) -> asyncio.Future[list[Outcome]]:
+    def submit(self, entries: list[Entry]) -> asyncio.Future[list[Judgement]]:
         """Do as `hand_in_all`, and return a future that has or raises what `done` would be called with."""
-        future: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[list[Judgement]] = asyncio.get_running_loop().create_future()
 
-        def done(outcomes: list[Outcome] | Exception) -> None:
+        def done(judgements: list[Judgement] | Exception) -> None:
             if future.done():
                 return
-            if isinstance(outcomes, Exception):
-                future.set_exception(outcomes)
+            if isinstance(judgements, Exception):
+                future.set_exception(judgements)
             else:
-                future.set_result(outcomes)
+                future.set_result(judgements)
 
         self.hand_in_all(entries, done)
         return future
 
-    async def record(self, reports: Sequence[Report]) -> list[Outcome]:
+    async def record(self, reports: Sequence[Report]) -> list[Judgement]:
         """Queue many reports and wait for all; a large batch is several commits, with others' in between.
 
         One chunk of such batches is queued at a time, so a single report waits for one at most.
@@ -133,76 +134,62 @@ class Intake:
         Raises:
             Unavailable: the storage failed; what it had recorded before stays, and a repeat does no harm.
         """
-        outcomes: list[Outcome] = []
+        judgements: list[Judgement] = []
         chunk: list[Entry] = []
         cost = 0
         for report in reports:
             cost += _cost(report)
             if chunk and cost > CHUNK:
-                outcomes += await self._submit_alone(chunk)
+                judgements += await self._submit_alone(chunk)
                 chunk, cost = [], _cost(report)
             chunk.append(Entry(report))
-        return outcomes + await self._submit_alone(chunk) if chunk else outcomes
+        return judgements + await self._submit_alone(chunk) if chunk else judgements
 
-    async def _submit_alone(self, chunk: list[Entry]) -> list[Outcome]:
+    async def _submit_alone(self, chunk: list[Entry]) -> list[Judgement]:
         async with self._chunks:
             return await self.submit(chunk)
 
     async def drain(self) -> None:
-        """Wait until nothing waits for a commit any more."""
-        while self._batches or self._aside:  # noqa: ASYNC110 - an event would cost every request
-            await asyncio.sleep(0.001 if self._aside else 0)
+        """Wait until no report waits for a commit."""
+        while self._batches or self._committing:  # noqa: ASYNC110 - an event would cost every request
+            await asyncio.sleep(0.001 if self._committing else 0)
 
-    def commit(self, batch: Sequence[Entry]) -> list[Outcome]:
-        """Check the entries, make the new ones durable in one commit, and say what became of each.
+    def commit(self, batch: Sequence[Entry]) -> AwaitableOrValue[list[Judgement]]:
+        """Judge the entries, make the new ones durable in one commit, and return what became of each.
+
+        Only one commit may be in progress.
 
         Raises:
             Unavailable: the storage failed, or the applier is too far behind for strict judging; nothing was
                 recorded.
         """
-        judged = self._judged(batch)
-        if judged.new:
-            began = time.perf_counter()
-            self._recorded_all(judged, self._writer.append(judged.new, judged.now), began)
-        return judged.outcomes
-
-    async def _commit_aside(self, batch: Sequence[Entry]) -> list[Outcome]:
-        """Do as `commit`, but wait for the disk beside the event loop."""
-        judged = self._judged(batch)
-        if judged.new:
-            began = time.perf_counter()
-            self._recorded_all(judged, await self._writer.append_aside(judged.new, judged.now), began)
-        return judged.outcomes
-
-    def _judged(self, batch: Sequence[Entry]) -> "_Judged":
         now = self._clock()
         self._recent.forget_applied()
         if self._recent.is_full():
             if self._strict:
                 raise Unavailable("Too many reports are waiting for the ledger; try again in a moment.")
             self._recent.forget_oldest()
-        judge = Judge(batch, self._ledger, self._recent, latest=now + CLOCK_SKEW_MS, strict=self._strict)
-        outcomes: list[Outcome] = []
-        new: list[Entry] = []
-        for entry in batch:
-            try:
-                if judge.is_new(entry.report):
-                    new.append(entry)
-                    outcomes.append("recorded")
-                else:
-                    outcomes.append("unchanged")
-            except Refused as refusal:
-                outcomes.append(refusal)
-        return _Judged(judge, outcomes, new, now)
+        judge = Judge(batch, self._recent, latest=now + CLOCK_SKEW_MS, strict=self._strict)
+        return then(self._ledger.look_up(judge.lookup), partial(self._write, judge, now))
 
-    def _recorded_all(self, judged: "_Judged", upto: int, began: float) -> None:
-        self._recent.add(upto, judged.judge.on_its_way, judged.judge.heard)
-        self._recorded(upto, len(judged.new), time.perf_counter() - began)
+    def _write(self, judge: Judge, now: int, stored: Stored) -> AwaitableOrValue[list[Judgement]]:
+        """Judge a batch by what the ledger holds, and make what is new durable."""
+        judgements, new = judge.judge(stored)
+        if not new:
+            return judgements
+        began = time.perf_counter()
+
+        def written(upto: int) -> list[Judgement]:
+            self._recent.add(upto, judge.on_its_way, judge.conversions)
+            self._recorded(upto, len(new), time.perf_counter() - began)
+            return judgements
+
+        return then(self._writer.append(new, now), written)
 
     def _open_batch(self) -> "_Batch":
         """Return the batch that has room; the first one to wait sees to its commit."""
         if not self._batches:
-            if self._aside is None:
+            if self._committing is None:
                 loop = asyncio.get_running_loop()
                 loop.call_soon(self._gather, loop, 0)
             self._batches.append(_Batch())
@@ -222,39 +209,33 @@ class Intake:
     def _commit_waiting(self, loop: asyncio.AbstractEventLoop) -> None:
         batch = self._batches.popleft()
         self._waiting -= len(batch.entries)
-        if self._writer.is_slow:
-            self._aside = loop.create_task(self._answer_aside(loop, batch))
-            return
-        if self._batches:
-            loop.call_soon(self._gather, loop, 0)
         try:
-            outcomes = self.commit(batch.entries)
-        except Exception as error:  # noqa: BLE001 - whatever it is, everyone who waits has to hear of it
+            judgements = self.commit(batch.entries)
+        except Exception as error:  # noqa: BLE001 - whatever it is, all who wait must be answered
+            self._gather_next(loop)
             batch.fail(error)
+            return
+        if isinstance(judgements, list):
+            self._gather_next(loop)
+            batch.answer(judgements)
         else:
-            batch.answer(outcomes)
+            self._committing = loop.create_task(self._answer_later(loop, batch, judgements))
 
-    async def _answer_aside(self, loop: asyncio.AbstractEventLoop, batch: "_Batch") -> None:
-        """Commit a batch in the writer's thread; those that come meanwhile gather, and are next."""
+    async def _answer_later(
+        self, loop: asyncio.AbstractEventLoop, batch: "_Batch", judgements: Awaitable[list[Judgement]]
+    ) -> None:
+        """Wait for a commit; reports that come meanwhile gather for the next one."""
         try:
-            outcomes = await self._commit_aside(batch.entries)
+            batch.answer(await judgements)
         except Exception as error:  # noqa: BLE001 - as above
             batch.fail(error)
-        else:
-            batch.answer(outcomes)
         finally:
-            self._aside = None
-            if self._batches:
-                loop.call_soon(self._gather, loop, 0)
+            self._committing = None
+            self._gather_next(loop)
 
-
-class _Judged(NamedTuple):
-    """A batch that was held against what is known: what became of each entry, and what has to be written."""
-
-    judge: Judge
-    outcomes: list[Outcome]
-    new: list[Entry]
-    now: int
+    def _gather_next(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._batches:
+            loop.call_soon(self._gather, loop, 0)
 
 
 class _Batch:
@@ -265,13 +246,13 @@ class _Batch:
     def __init__(self) -> None:
         self.entries: list[Entry] = []
         self.cost = 0
-        # What each waits for: the outcome at an index, or the outcomes of a slice.
+        # What each waits for: the judgement at an index, or the judgements of a slice.
         self.waiters: list[tuple[Callable[[Any], None], int | slice]] = []
 
-    def answer(self, outcomes: list[Outcome]) -> None:
+    def answer(self, judgements: list[Judgement]) -> None:
         for done, part in self.waiters:
             try:
-                done(outcomes[part])
+                done(judgements[part])
             except Exception:  # noqa: BLE001 - it must not cost those behind it their answers
                 _log.exception("an answer could not be handed over")
 

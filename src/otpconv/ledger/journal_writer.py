@@ -1,26 +1,32 @@
-"""Writing the journal: on the event loop while the disk is fast, in a thread while it is slow.
+"""Writes the journal: on the event loop while the disk is fast, in a thread while it is slow.
 
-On a fast disk a hand-over to a thread and back costs more than the wait (measured). On a slow one the event
-loop would wait with it, and with the loop everybody who asks for something else: a health check, a page.
+On a fast disk, handing a commit to a thread and back costs more than the wait (measured). On a slow disk the
+event loop would wait, and with it every other request, such as a health check or a page.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from otpconv import lock_sharing
 from otpconv.errors import OtpconvError
-from otpconv.storage.contract import Entry, Journal
+from otpconv.storage.awaitable import AwaitableOrValue
+from otpconv.storage.contract import Entry
+from otpconv.storage.journal import Journal
 
-#: A commit that takes longer is slow, s. Of a disk that is well most take under 5 ms.
+#: A commit that takes longer is slow, s. On a healthy disk most take under 5 ms.
 SLOW_S = 0.03
-#: For so long after a slow commit all commits go to the thread, s: a disk is often slow now and then.
-ASIDE_S = 10.0
+#: How long the thread makes all commits after a slow one, s: a disk that was slow often is again.
+SLOW_FOR_S = 10.0
 
 
 class JournalWriter:
     """Appends to the journal, one commit at a time.
+
+    Args:
+        journal: opened by the thread of the event loop; used there while the disk is fast.
+        another: opens the same journal again, for the writer's thread; called there before its first commit.
 
     Attributes:
         failed: why the last commit failed; None after one that succeeded.
@@ -29,71 +35,60 @@ class JournalWriter:
     """
 
     def __init__(self, journal: Journal, another: Callable[[], Journal]) -> None:
-        """Take the journal for the calling thread.
-
-        Args:
-            journal: opened by the thread of the event loop; used there while the disk is fast.
-            another: opens the same journal once more, for the thread; called in it, when it is first needed.
-        """
         self._journal = journal
         self._another = another
-        self._in_thread: Journal | None = None
+        self._journal_of_thread: Journal | None = None
         self._thread = ThreadPoolExecutor(1, "journal")
-        self._aside_until = 0.0
+        self._in_thread: asyncio.Future[int] | None = None
+        self._slow_until = 0.0
         self._waiting: list[float] = []
         self.failed: str | None = None
         self.failed_at: float | None = None
         self.succeeded_at: float | None = None
 
-    @property
-    def is_slow(self) -> bool:
-        """Whether the next commit has to go aside: a commit was slow lately, or one is in the thread."""
-        return bool(self._waiting) or time.monotonic() < self._aside_until
-
     def waiting_s(self) -> float:
-        """Return how long the commit in the thread has lasted, s; 0 when there is none."""
+        """Return how long the event loop has waited for a commit, s; 0 when there is none."""
         return time.monotonic() - self._waiting[0] if self._waiting else 0.0
 
-    def append(self, entries: Sequence[Entry], recorded_at: int) -> int:
-        """Commit on the calling thread, the event loop's, and return the position of the last entry.
+    def append(self, entries: Sequence[Entry], recorded_at: int) -> AwaitableOrValue[int]:
+        """Commit, and return the position of the last entry.
+
+        On a fast disk the calling thread commits, and the position is there at once. On a slow disk the
+        writer's thread commits; it keeps the order of the calls.
 
         Raises:
             Unavailable: the storage failed; nothing was recorded.
         """
+        if self._is_slow():
+            loop = asyncio.get_running_loop()
+            self._in_thread = loop.run_in_executor(self._thread, self._commit_in_thread, entries, recorded_at)
+            return self._wait(self._in_thread, time.monotonic())
         began = time.monotonic()
         try:
-            upto = self._journal.append(entries, recorded_at)
+            position = self._journal.append(entries, recorded_at)
         except Exception as error:
-            self._note(time.monotonic() - began, error)
+            self._note_time(time.monotonic() - began)
+            self._note_failure(error)
             raise
-        self._note(time.monotonic() - began)
-        return upto
+        if not isinstance(position, int):
+            return self._wait(position, began)
+        self._note_time(time.monotonic() - began)
+        self._note_success()
+        return position
 
-    async def append_aside(self, entries: Sequence[Entry], recorded_at: int) -> int:
-        """Do as `append` in the thread; several calls are committed in their order.
-
-        Raises:
-            Unavailable: the storage failed; nothing was recorded.
-        """
-        self._waiting.append(time.monotonic())
+    async def _wait(self, position: Awaitable[int], began: float) -> int:
+        """Wait for a commit that the event loop does not make itself."""
+        self._waiting.append(began)
         try:
             with lock_sharing.shared():
-                upto, took_s = await asyncio.get_running_loop().run_in_executor(
-                    self._thread, self._append_in_thread, entries, recorded_at
-                )
+                committed = await position
         except Exception as error:
-            self._note(self.waiting_s(), error)
+            self._note_failure(error)
             raise
         finally:
-            del self._waiting[0]
-        self._note(took_s)
-        return upto
-
-    async def append_now(self, entries: Sequence[Entry], recorded_at: int) -> int:
-        """Do as `append`, in the thread if the disk is slow."""
-        if self.is_slow:
-            return await self.append_aside(entries, recorded_at)
-        return self.append(entries, recorded_at)
+            self._waiting.remove(began)
+        self._note_success()
+        return committed
 
     def close(self) -> None:
         """Close the journal, once the thread has finished."""
@@ -101,24 +96,35 @@ class JournalWriter:
         self._thread.shutdown()
         self._journal.close()
 
-    def _append_in_thread(self, entries: Sequence[Entry], recorded_at: int) -> tuple[int, float]:
-        if self._in_thread is None:
-            self._in_thread = self._another()
-        began = time.monotonic()
-        upto = self._in_thread.append(entries, recorded_at)
+    def _is_slow(self) -> bool:
+        """Return whether a commit was slow lately, or one is in the thread."""
+        in_thread = self._in_thread is not None and not self._in_thread.done()
+        return in_thread or time.monotonic() < self._slow_until
+
+    def _commit_in_thread(self, entries: Sequence[Entry], recorded_at: int) -> int:
+        if self._journal_of_thread is None:
+            self._journal_of_thread = self._another()
         # Measured here: how long the way back takes on a busy event loop says nothing about the disk.
-        return upto, time.monotonic() - began
+        began = time.monotonic()
+        try:
+            position = self._journal_of_thread.append(entries, recorded_at)
+        finally:
+            self._note_time(time.monotonic() - began)
+        if not isinstance(position, int):
+            raise TypeError("An engine that answers later is never slow.")
+        return position
 
     def _close_in_thread(self) -> None:
-        if self._in_thread is not None:
-            self._in_thread.close()
+        if self._journal_of_thread is not None:
+            self._journal_of_thread.close()
 
-    def _note(self, took_s: float, error: Exception | None = None) -> None:
-        now = time.monotonic()
+    def _note_time(self, took_s: float) -> None:
         if took_s > SLOW_S:
-            self._aside_until = now + ASIDE_S
-        if error is None:
-            self.failed, self.failed_at, self.succeeded_at = None, None, now
-        else:
-            self.failed_at = now
-            self.failed = error.text if isinstance(error, OtpconvError) else repr(error)
+            self._slow_until = time.monotonic() + SLOW_FOR_S
+
+    def _note_success(self) -> None:
+        self.failed, self.failed_at, self.succeeded_at = None, None, time.monotonic()
+
+    def _note_failure(self, error: Exception) -> None:
+        self.failed_at = time.monotonic()
+        self.failed = error.text if isinstance(error, OtpconvError) else repr(error)

@@ -1,10 +1,11 @@
 """Checking reports: what contradicts what is known, what is new, and what was known before."""
 
 from collections.abc import Sequence
+from typing import Literal, TypeAlias
 
 from otpconv.clock import iso_8601
-from otpconv.errors import InvalidTime, NumberMismatch, UnknownMessage
-from otpconv.ledger.recent import Key, Recent, RequestTimes
+from otpconv.errors import InvalidTime, NumberMismatch, Refused, UnknownMessage
+from otpconv.ledger.recent import MessageKey, Recent, RequestTimes
 from otpconv.model import (
     CLOCK_SKEW_MS,
     Conversion,
@@ -17,47 +18,56 @@ from otpconv.model import (
     owner,
     state_of,
 )
-from otpconv.storage.contract import Entry, Ledger
+from otpconv.storage.contract import Entry
+from otpconv.storage.lookup import Lookup, Stored
 
 #: Times before the year 2000 are seconds taken for milliseconds, or mistakes, ms.
 EARLIEST_MS = 946_684_800_000
 
 _NOTHING = MessageState()
+_NOTHING_STORED = Stored({}, {}, {}, set())
+
+
+#: What became of a report: new, already known, or refused and why.
+Judgement: TypeAlias = Literal["recorded", "unchanged"] | Refused
 
 
 class Judge:
-    """Holds the reports of one batch against what is known, and against those before them in the batch.
+    """Compares the reports of one batch with what is known, and with those before them in the batch.
+
+    Look `lookup` up in the ledger, then call `judge` once with what it holds.
+
+    Args:
+        batch: the reports to judge, each once, in this order.
+        recent: what is on its way into the ledger; nobody may change it until the batch is judged.
+        latest: the latest time a report may name, ms.
+        strict: refuse conversions of unknown messages.
 
     Attributes:
-        on_its_way: what is on its way about the messages of the batch, with what the batch adds to it.
-        heard: new conversions known by number alone.
+        lookup: what must be looked up in the ledger.
+        on_its_way: by message of the batch, what is on its way, joined with what the batch adds to it.
+        conversions: new conversions known by number alone.
     """
 
-    def __init__(
-        self, batch: Sequence[Entry], ledger: Ledger, recent: Recent, *, latest: int, strict: bool
-    ) -> None:
-        """Look up what the batch is about.
-
-        Args:
-            batch: the reports to be judged, each once, in this order.
-            ledger: what is stored.
-            recent: what is on its way into the ledger.
-            latest: the latest time a report can name, ms.
-            strict: refuse conversions of unknown messages.
-        """
-        self._ledger = ledger
+    def __init__(self, batch: Sequence[Entry], recent: Recent, *, latest: int, strict: bool) -> None:
+        self._batch = batch
         self._recent = recent
         self._latest = latest
         self._strict = strict
-        self.on_its_way: dict[Key, MessageState] = {}
-        self.heard: set[Conversion] = set()
+        self.on_its_way: dict[MessageKey, MessageState] = {}
+        self.conversions: set[Conversion] = set()
         self._requests: RequestTimes | None = None
-        self._stored: dict[int, dict[str, MessageState]] = {}
+        self._messages: dict[int, dict[str, MessageState]] = {}
+        self._stored = _NOTHING_STORED
         converted: dict[int, set[str]] = {}
         requested: dict[int, set[str]] = {}
+        by_number: list[Conversion] = []
         for entry in batch:
             report = entry.report
-            if isinstance(report, SelfReportedRate | Expiry) or not report.message_id:
+            if isinstance(report, SelfReportedRate | Expiry):
+                continue
+            if not report.message_id and isinstance(report, Conversion):
+                by_number.append(report)
                 continue
             key = account, message_id = report.account, report.message_id
             wanted = converted
@@ -71,17 +81,41 @@ class Judge:
             if account not in wanted:
                 wanted[account] = set()
             wanted[account].add(message_id)
-        # An outline costs a third; it will do where no other request is to be held against the stored one.
-        for account, message_ids in converted.items():
-            self._stored[account] = ledger.outlines(account, message_ids)
-        for account, message_ids in requested.items():
-            self._stored.setdefault(account, {}).update(ledger.states(account, message_ids))
+        for report in by_number:
+            message = recent.requests().at(report.number, report.conversion_time)
+            if message is not None:  # `_stands` asks for it
+                requested.setdefault(message.account, set()).add(message.message_id)
+        # An outline costs a third. It is enough where no other request is compared with the stored one.
+        self.lookup = Lookup(states=requested, outlines=converted, by_number=by_number)
 
-    def is_new(self, report: Report | Expiry) -> bool:
-        """Tell whether the report adds anything to what is known.
+    def judge(self, stored: Stored) -> tuple[list[Judgement], list[Entry]]:
+        """Return what becomes of each entry, and those that are new and must be written.
+
+        Args:
+            stored: what the ledger holds about `lookup`.
+        """
+        self._stored = stored
+        self._messages = stored.outlines | stored.states
+        for account in stored.outlines.keys() & stored.states.keys():
+            self._messages[account] = stored.outlines[account] | stored.states[account]
+        judgements: list[Judgement] = []
+        new: list[Entry] = []
+        for entry in self._batch:
+            try:
+                if self._is_new(entry.report):
+                    new.append(entry)
+                    judgements.append("recorded")
+                else:
+                    judgements.append("unchanged")
+            except Refused as refusal:
+                judgements.append(refusal)
+        return judgements, new
+
+    def _is_new(self, report: Report | Expiry) -> bool:
+        """Return whether the report adds anything to what is known.
 
         Raises:
-            Refused: it contradicts what is known, or its time can't be.
+            Refused: it contradicts what is known, or its time is impossible.
         """
         if isinstance(report, Conversion):
             if not EARLIEST_MS <= report.conversion_time <= self._latest:
@@ -125,19 +159,23 @@ class Judge:
 
     def _is_new_by_number(self, report: Conversion) -> bool:
         number, time = report.number, report.conversion_time
-        stored = self._ledger.newest(report.account, number, time)
+        stored = self._stored.owners.get(report)
         on_their_way = self._requests_of_batch(), self._recent.requests()
-        known = [message for each in on_their_way if (message := each.at(number, time)) is not None]
-        message = owner(known if stored is None else [stored, *known], time)
+        candidates = [message for times in on_their_way if (message := times.at(number, time)) is not None]
+        message = owner(candidates if stored is None else [stored, *candidates], time)
         if message is not None:
-            # Only of one that was requested at this very time it can be too early.
-            if time <= message.requested_at and self._stands(message):
+            # A conversion can be too early only for a message that was requested at the same time.
+            if time <= message.requested_at and self._stands(message, stored):
                 _check_after(report, message)
-        elif self._strict and not any(each.is_any_before(number, time) for each in on_their_way):
+        elif self._strict and not any(times.is_any_before(number, time) for times in on_their_way):
             raise UnknownMessage("No message was requested for this number in the 24 hours before.")
-        if report in self.heard or self._recent.heard(report) or self._ledger.heard(report):
+        if (
+            report in self.conversions
+            or self._recent.has_conversion(report)
+            or report in self._stored.conversions
+        ):
             return False
-        self.heard.add(report)
+        self.conversions.add(report)
         return True
 
     def _requests_of_batch(self) -> RequestTimes:
@@ -148,15 +186,23 @@ class Judge:
                     self._requests.add(state.requested)
         return self._requests
 
-    def _stands(self, message: Requested) -> bool:
-        """Tell whether no report that won over this one is known, here or on its way."""
-        stored = self._ledger.states(message.account, [message.message_id]).get(message.message_id, _NOTHING)
-        key = message.account, message.message_id
-        on_its_way = self.on_its_way.get(key) or self._recent.states.get(key, _NOTHING)
-        return stored.join(on_its_way).requested == message
+    def _stands(self, message: Requested, stored: Requested | None) -> bool:
+        """Return whether no other report of the message takes precedence, in the ledger or on its way.
 
-    def _known(self, key: Key, on_its_way: MessageState | None) -> MessageState | None:
-        stored = self._stored[key[0]].get(key[1])
+        Args:
+            message: the message that a conversion is about.
+            stored: the message in the ledger that the conversion would be about.
+        """
+        key = message.account, message.message_id
+        if message == stored:
+            state = MessageState(message)
+        else:
+            state = self._stored.states.get(key[0], {}).get(key[1], _NOTHING)
+        on_its_way = self.on_its_way.get(key) or self._recent.states.get(key, _NOTHING)
+        return state.join(on_its_way).requested == message
+
+    def _known(self, key: MessageKey, on_its_way: MessageState | None) -> MessageState | None:
+        stored = self._messages[key[0]].get(key[1])
         if on_its_way is None or stored is None:
             return on_its_way or stored
         return stored.join(on_its_way)

@@ -10,7 +10,7 @@ from otpconv import lock_sharing
 from otpconv.ledger.freshness import Freshness
 from otpconv.ledger.turns import Caller, Turns
 from otpconv.storage import deadline
-from otpconv.storage.contract import SNAPSHOT_S, Ledger
+from otpconv.storage.contract import SNAPSHOT_S, LedgerReader
 
 #: Questions answered at once, beside the event loop: each may take a processor, and the memory of an answer.
 READERS = 2
@@ -28,7 +28,7 @@ class Questions:
         acknowledged: returns the journal position of the newest acknowledged report.
     """
 
-    def __init__(self, ledger: Ledger, freshness: Freshness, acknowledged: Callable[[], int]) -> None:
+    def __init__(self, ledger: LedgerReader, freshness: Freshness, acknowledged: Callable[[], int]) -> None:
         self._ledger = ledger
         self._freshness = freshness
         self._acknowledged = acknowledged
@@ -36,7 +36,7 @@ class Questions:
         self._turns = Turns(READERS)
 
     async def ask(
-        self, caller: Caller, question: Callable[[Ledger], _F], finish: Callable[[_F, int], _A]
+        self, caller: Caller, question: Callable[[LedgerReader], _F], finish: Callable[[_F, int], _A]
     ) -> _A:
         """Answer a question from one state of the ledger that has everything acknowledged before this call.
 

@@ -1,4 +1,4 @@
-"""What is in the journal and not yet in the ledger, so that every lookup sees what was acknowledged."""
+"""What is in the journal and not yet in the ledger, so that every look-up sees what was acknowledged."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -13,7 +13,7 @@ from otpconv.storage.contract import DAY_MS
 MAX_ENTRIES = 200_000
 
 #: A message: its account and its id.
-Key = tuple[int, str]
+MessageKey = tuple[int, str]
 
 
 class RequestTimes:
@@ -23,7 +23,7 @@ class RequestTimes:
     """
 
     def __init__(self) -> None:
-        """Begin without any."""
+        """Start empty."""
         self._at: dict[tuple[str, int], tuple[int, Requested]] = {}
         self._days: dict[tuple[str, int], tuple[int, int, int]] = {}
 
@@ -41,12 +41,12 @@ class RequestTimes:
         self._days[day] = upto, min(first, at), max(last, at)
 
     def at(self, number: str, time: int) -> Requested | None:
-        """Return the message requested for the number at this very time (ms); of several the law's newest."""
+        """Return the message requested for the number at exactly this time (ms); of several the newest."""
         found = self._at.get((number, time))
         return None if found is None else found[1]
 
     def is_any_before(self, number: str, time: int) -> bool:
-        """Tell whether a message was requested for the number in the 24 hours up to `time` (ms)."""
+        """Return whether a message was requested for the number in the 24 hours up to `time` (ms)."""
         # The 24 hours begin in one day and end in the next, at the same time of day.
         today = self._days.get((number, time // DAY_MS))
         yesterday = self._days.get((number, time // DAY_MS - 1))
@@ -65,25 +65,25 @@ class RequestTimes:
 
 
 class Recent:
-    """What the reports come to that are on their way from the journal to the ledger.
+    """The joined state of the reports that are on their way from the journal to the ledger.
 
     Attributes:
-        states: by message; what is stored has to be joined to it.
+        states: by message; join it with the state in the ledger.
         size: how many messages and conversions are remembered; `MAX_ENTRIES` is the bound.
     """
 
     def __init__(self, applied: Callable[[], int]) -> None:
-        """Remember nothing yet.
+        """Start empty.
 
         Args:
             applied: returns the position of the last journal entry in the ledger.
         """
         self._applied = applied
-        self.states: dict[Key, MessageState] = {}
+        self.states: dict[MessageKey, MessageState] = {}
         self.size = 0
         self._requests: RequestTimes | None = None
-        self._upto: dict[Key, int] = {}
-        self._heard: dict[Conversion, int] = {}
+        self._upto: dict[MessageKey, int] = {}
+        self._conversions: dict[Conversion, int] = {}
         self._batches: deque[_Batch] = deque()
 
     def requests(self) -> RequestTimes:
@@ -95,14 +95,16 @@ class Recent:
                     self._requests.add(message, upto)
         return self._requests
 
-    def heard(self, conversion: Conversion) -> bool:
-        """Tell whether this very conversion, known by number alone, is on its way."""
-        return conversion in self._heard
+    def has_conversion(self, conversion: Conversion) -> bool:
+        """Return whether this very conversion, known by number alone, is on its way."""
+        return conversion in self._conversions
 
-    def add(self, upto: int, states: Mapping[Key, MessageState], heard: Iterable[Conversion]) -> None:
-        """Remember what a batch, whose last entry is at `upto`, made of its messages, until it is applied."""
-        conversions = list(heard)
-        if not states and not conversions:
+    def add(
+        self, upto: int, states: Mapping[MessageKey, MessageState], conversions: Iterable[Conversion]
+    ) -> None:
+        """Remember the states of a batch, whose last entry is at `upto`, until it is applied."""
+        by_number = list(conversions)
+        if not states and not by_number:
             return
         requests = [state.requested for state in states.values() if state.requested is not None]
         if self._requests is not None:
@@ -110,12 +112,12 @@ class Recent:
                 self._requests.add(message, upto)
         self.states.update(states)
         self._upto.update(dict.fromkeys(states, upto))
-        self._heard.update(dict.fromkeys(conversions, upto))
-        self._batches.append((upto, list(states), requests, conversions))
-        self.size += len(states) + len(conversions)
+        self._conversions.update(dict.fromkeys(by_number, upto))
+        self._batches.append((upto, list(states), requests, by_number))
+        self.size += len(states) + len(by_number)
 
     def forget_applied(self) -> None:
-        """Forget what has reached the ledger."""
+        """Forget what is in the ledger now."""
         applied = self._applied()
         while self._batches and self._batches[0][0] <= applied:
             self._forget(*self._batches.popleft())
@@ -126,11 +128,11 @@ class Recent:
             self._forget(*self._batches.popleft())
 
     def is_full(self) -> bool:
-        """Tell whether there is no room for another batch."""
+        """Return whether there is no room for another batch."""
         return self.size >= MAX_ENTRIES
 
     def _forget(
-        self, upto: int, keys: list[Key], requests: list[Requested], conversions: list[Conversion]
+        self, upto: int, keys: list[MessageKey], requests: list[Requested], conversions: list[Conversion]
     ) -> None:
         self.size -= len(keys) + len(conversions)
         for key in keys:
@@ -140,9 +142,9 @@ class Recent:
             for message in requests:
                 self._requests.forget(message, upto)
         for conversion in conversions:
-            if self._heard.get(conversion, upto + 1) <= upto:
-                del self._heard[conversion]
+            if self._conversions.get(conversion, upto + 1) <= upto:
+                del self._conversions[conversion]
 
 
 #: The position of its last entry, and what it is about.
-_Batch = tuple[int, list[Key], list[Requested], list[Conversion]]
+_Batch = tuple[int, list[MessageKey], list[Requested], list[Conversion]]

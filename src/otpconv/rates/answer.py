@@ -8,7 +8,7 @@ from otpconv.rates.plan import earlier, plan
 from otpconv.rates.question import RateQuery
 from otpconv.rates.row import RateRow
 from otpconv.rates.rows import make_rows
-from otpconv.storage.contract import Ledger
+from otpconv.storage.contract import LedgerReader
 
 
 class RateAnswer(Struct, frozen=True):
@@ -28,7 +28,7 @@ class RateAnswer(Struct, frozen=True):
     before: tuple[int, int] | None = None
 
 
-def compute_rates(ledger: Ledger, account: int, query: RateQuery, now: int) -> RateAnswer:
+def compute_rates(ledger: LedgerReader, account: int, query: RateQuery, now: int) -> RateAnswer:
     """Compute the conversion rates that a question asks for, from one state of the ledger.
 
     Args:
@@ -48,7 +48,7 @@ def compute_rates(ledger: Ledger, account: int, query: RateQuery, now: int) -> R
 
 
 def compute_rates_at(
-    ledger: Ledger, account: int, query: RateQuery, maturity: Maturity | None, now: int
+    ledger: LedgerReader, account: int, query: RateQuery, maturity: Maturity | None, now: int
 ) -> RateAnswer:
     """Compute rates as `compute_rates` does, with a maturity that is already known.
 

@@ -15,7 +15,16 @@ from otpconv.rates.plan import cover, plan
 from otpconv.rates.question import RateQuery
 from otpconv.rates.signals import Assessment, Evidence, Signal, assess
 from otpconv.rates.slices import Group, Slice
-from otpconv.storage.contract import DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS, QUARTER_MS, Count, Ledger, Window
+from otpconv.storage.contract import (
+    DAY_MS,
+    DIMENSIONS,
+    HOUR_MS,
+    MINUTE_MS,
+    QUARTER_MS,
+    Count,
+    LedgerReader,
+    Window,
+)
 
 #: The spans that are watched in every window.
 SPANS: Mapping[str, int] = {
@@ -44,7 +53,7 @@ _COARSER = (DIMENSIONS, ("country", "provider", "access_key"), ("country", "prov
 
 
 def find_evidence(
-    ledger: Ledger, account: int, query: RateQuery, maturity: Maturity | None, now: int
+    ledger: LedgerReader, account: int, query: RateQuery, maturity: Maturity | None, now: int
 ) -> Evidence:
     """Return what is broken at the end of a question's window, and what was broken during it.
 
@@ -74,7 +83,7 @@ def find_evidence(
 class _Traffic(Struct, frozen=True):
     """Messages to count, and the dimensions to group them by."""
 
-    ledger: Ledger
+    ledger: LedgerReader
     account: int
     filters: Mapping[str, Collection[str]]
     by: Sequence[str]

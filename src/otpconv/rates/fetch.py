@@ -8,7 +8,7 @@ from otpconv.rates.delays import total
 from otpconv.rates.maturity import LONGEST_MS, Maturity, is_learned, is_slow, maturity_of
 from otpconv.rates.plan import Plan, YoungWindow, cover
 from otpconv.rates.question import RateQuery
-from otpconv.storage.contract import DAY_MS, HOUR_MS, MAX_COUNTS, Count, Ledger, Window
+from otpconv.storage.contract import DAY_MS, HOUR_MS, MAX_COUNTS, Count, LedgerReader, Window
 
 #: How far back delays are learned from, ms.
 _LEARNED_MS = 7 * DAY_MS
@@ -19,7 +19,7 @@ _NO_FILTERS: Mapping[str, Collection[str]] = {}
 
 
 def learn_maturity(
-    ledger: Ledger, account: int, filters: Mapping[str, Collection[str]], *, end: int, now: int
+    ledger: LedgerReader, account: int, filters: Mapping[str, Collection[str]], *, end: int, now: int
 ) -> Maturity | None:
     """Learn delays from the messages of the last 7 days; None when all messages of the window are mature.
 
@@ -49,7 +49,7 @@ def learn_maturity(
     return maturity_of(delays, None)
 
 
-def fetch(ledger: Ledger, account: int, plan: Plan, now: int) -> Counted:
+def fetch(ledger: LedgerReader, account: int, plan: Plan, now: int) -> Counted:
     """Return the counts of every slot and group that had messages.
 
     Args:
@@ -75,7 +75,7 @@ def fetch(ledger: Ledger, account: int, plan: Plan, now: int) -> Counted:
     return Counted(plan, cells)
 
 
-def varied_dimensions(ledger: Ledger, account: int, plan: Plan) -> Sequence[str]:
+def varied_dimensions(ledger: LedgerReader, account: int, plan: Plan) -> Sequence[str]:
     """Return those dimensions of the plan's question that have, or may have, more than one value.
 
     Raises:
@@ -90,7 +90,7 @@ def varied_dimensions(ledger: Ledger, account: int, plan: Plan) -> Sequence[str]
 
 
 def _young_counts(
-    ledger: Ledger, account: int, query: RateQuery, windows: Sequence[YoungWindow]
+    ledger: LedgerReader, account: int, query: RateQuery, windows: Sequence[YoungWindow]
 ) -> Iterator[tuple[Count, int]]:
     """Yield the counts of messages that are not mature, each with the length of its rollup (ms)."""
     for young in windows:
@@ -110,7 +110,7 @@ def _young_counts(
 
 
 def _delays(
-    ledger: Ledger, account: int, filters: Mapping[str, Collection[str]], before: int
+    ledger: LedgerReader, account: int, filters: Mapping[str, Collection[str]], before: int
 ) -> tuple[int, ...]:
     """Sum the delays of messages requested before a time (ms), from the beginning of a day on."""
     end = before // HOUR_MS * HOUR_MS

@@ -9,8 +9,8 @@ from otpconv.access.keys import KeyRing, KeyStore
 from otpconv.access.nonce_log import NonceLog
 from otpconv.access.nonces import WINDOW_MS, NonceGuard
 from otpconv.access.sealing import Sealer, load_key
-from otpconv.access.sessions import Sessions
 from otpconv.access.sign_outs import SignOuts
+from otpconv.access.sts.sessions import Sessions
 from otpconv.clock import Clock, wall_clock
 from otpconv.config import Settings
 from otpconv.errors import Misconfigured
@@ -28,8 +28,9 @@ from otpconv.service.first_key import first_key_file
 from otpconv.service.housekeeping import Housekeeping, keep_keys
 from otpconv.service.readiness import ReadinessCheck
 from otpconv.storage import sqlite
-from otpconv.storage.contract import DAY_MS, MINUTE_MS, Ledger
-from otpconv.storage.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
+from otpconv.storage.awaitable import resolve
+from otpconv.storage.contract import DAY_MS, MINUTE_MS, LedgerReader
+from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerReader, SqliteLedgerWriter
 from otpconv.storage.sqlite.access import SqliteDirectory, SqliteKeyStore, SqliteSignOuts
 
 #: How often it is looked whether something is old enough to be forgotten, s.
@@ -91,10 +92,10 @@ class Service:
         self._acknowledged = self._journal.head()
         self.metrics = Metrics()
         self._applier = Applier(
-            lambda: SqliteFollower(ledger_file, journal_file), cursor, measured=self.metrics.applied
+            lambda: SqliteLedgerWriter(ledger_file, journal_file), cursor, measured=self.metrics.applied
         )
         self._freshness = Freshness(self._applier)
-        self._ledger: Ledger = SqliteLedger(ledger_file)
+        self._ledger = SqliteLedgerReader(ledger_file)
         self.questions = Questions(self._ledger, self._freshness, lambda: self._acknowledged)
         unmatched_ms = settings.unmatched_days * DAY_MS
         self._forgetting = Forgetting(self._journal, self._ledger, clock, unmatched_ms=unmatched_ms)
@@ -173,10 +174,10 @@ class Service:
         return tasks
 
     async def _forget(self) -> None:
-        if due := self._forgetting.due():
+        if due := await self._forgetting.due():
             expiry, recorded_at = due
             # No report, so nobody waits for it: `_acknowledged` stays.
-            await self._writer.append_now([expiry], recorded_at)
+            await resolve(self._writer.append([expiry], recorded_at))
             self._applier.notify()
 
 
@@ -210,7 +211,7 @@ def open_directory(settings: Settings, clock: Clock = wall_clock) -> Directory:
     return SqliteDirectory(data_folder.make(settings.data) / "access.sqlite", clock)
 
 
-def open_ledger(settings: Settings) -> tuple[Ledger, int]:
+def open_ledger(settings: Settings) -> tuple[LedgerReader, int]:
     """Return the ledger of a data folder for reading, and how many acknowledged reports it still lacks.
 
     A server may run on the folder meanwhile.
@@ -225,4 +226,4 @@ def open_ledger(settings: Settings) -> tuple[Ledger, int]:
     if sqlite.is_outdated(ledger):
         raise Misconfigured(f"{ledger} was written by an older otpconv: run `otpconv doctor --rebuild`")
     sqlite.require_fit(ledger, journal)
-    return SqliteLedger(ledger), sqlite.lag(journal, ledger)
+    return SqliteLedgerReader(ledger), sqlite.lag(journal, ledger)

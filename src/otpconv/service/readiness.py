@@ -14,7 +14,7 @@ from otpconv.ledger.applier import Applier
 from otpconv.ledger.intake import Intake
 from otpconv.ledger.journal_writer import JournalWriter
 from otpconv.service.housekeeping import Housekeeping
-from otpconv.storage.contract import Ledger
+from otpconv.storage.contract import LedgerReader
 
 #: How often it is tried at most, s. A commit that succeeded within this time counts as a try.
 TRY_EVERY_S = 5.0
@@ -59,7 +59,7 @@ class ReadinessCheck:
         writer: JournalWriter,
         intake: Intake,
         applier: Applier,
-        ledger: Ledger,
+        ledger: LedgerReader,
         housekeeping: Housekeeping,
     ) -> None:
         self._folder = folder

@@ -9,7 +9,7 @@ from otpconv.config import Settings
 from otpconv.errors import Misconfigured
 from otpconv.service import data_folder
 from otpconv.storage import sqlite
-from otpconv.storage.finding import Finding
+from otpconv.storage.check_result import CheckResult
 from otpconv.storage.sqlite import SqliteJournal
 
 #: What a backup has: all that can't be made again, in the order in which it is copied. Accounts are only ever
@@ -18,7 +18,7 @@ DATABASES = ("journal.sqlite", "access.sqlite")
 SEALING_KEY = "sealing.key"
 
 
-def inspect_storage(settings: Settings, clock: Clock = wall_clock) -> Iterator[Finding]:
+def inspect_storage(settings: Settings, clock: Clock = wall_clock) -> Iterator[CheckResult]:
     """Check the files of a data folder, changing none; a server may run on them meanwhile."""
     data = settings.data
     yield from sqlite.findings(

@@ -1,8 +1,18 @@
-"""What a storage engine has to do. The tests of this page run against every engine there is.
+"""The contract of a storage engine. The tests of this module run against every engine.
 
-A journal takes reports and makes them durable; a ledger follows it from a durable cursor of its own and
-answers questions. Both raise `errors.Unavailable` when the storage fails; a call that raises has changed
-nothing.
+A journal makes reports durable. A ledger follows the journal from a durable cursor of its own and answers
+questions. Both raise `errors.Unavailable` when the storage fails; a call that raises has changed nothing.
+
+Where a method is called decides whether it may block:
+
+- On the event loop, while requests wait, it must not. It returns a value at once or, where the engine waits
+  for a network, an awaitable (`AwaitableOrValue`). SQLite answers at once, by plain methods; an engine over a
+  network implements the same methods with `async def`.
+- On a thread of its own, such as the applier's or a reader's, it may block.
+- While the server starts or stops, it may block.
+
+This module has what runs on threads: `LedgerWriter` and `LedgerReader`. What the event loop calls is in
+`journal.py` and `lookup.py`.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -11,7 +21,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from otpconv.model import Conversion, Dimensions, Expiry, MessageState, Report, Requested, SelfReportedRate
+from otpconv.model import Dimensions, Expiry, MessageState, Report, SelfReportedRate
 
 #: What the rollups can be grouped and filtered by: the fields of `Dimensions`, in their order.
 DIMENSIONS: tuple[str, ...] = Dimensions.__struct_fields__
@@ -23,8 +33,8 @@ DAY_MS = 24 * HOUR_MS
 #: A clock this far behind the newest report is wrong, or was wrong when that was recorded, ms.
 CLOCK_BEHIND_MS = HOUR_MS
 
-#: How long a question may take, s, and so its snapshot: meanwhile one of the few readers is busy, and an
-#: engine can't reuse the space of what has changed since.
+#: How long a question, and so its snapshot, may take, s: meanwhile one of the few readers is busy, and the
+#: engine can't reuse the space of rows that have changed since.
 SNAPSHOT_S = 10.0
 
 #: Counts that one question may have, slots times groups: some 50 MB of memory.
@@ -32,15 +42,15 @@ MAX_COUNTS = 50_000
 
 
 class Bounds(Struct, frozen=True):
-    """How many dimensions are counted apart of an account and day (of UTC); all others count as `OTHER`.
+    """How many dimensions of an account and day (UTC) are counted separately; all others count as `OTHER`.
 
-    A ledger has the same bounds from its first entry on: what they decide is in it.
+    A ledger must keep the same bounds from its first entry on, since it contains what they decided.
 
     Attributes:
-        values: of each dimension, beside the empty one.
-        combinations: of values.
-        routes: of country, provider and channel, of the messages beyond `combinations`; beyond these no value
-            is left.
+        values: values of each dimension, besides the empty one.
+        combinations: combinations of values.
+        routes: combinations of country, provider and channel, for messages beyond `combinations`. Messages
+            beyond these too keep no value.
     """
 
     values: int
@@ -48,10 +58,10 @@ class Bounds(Struct, frozen=True):
     routes: int
 
 
-#: With these, rates of 30 days take under half a second on a busy machine, and most accounts never meet them.
+#: With these, rates of 30 days take under half a second on a busy machine. Most accounts never reach them.
 BOUNDS = Bounds(values=200, combinations=1_000, routes=250)
 
-#: Self-reported rates of one answer, and how far they are counted: whoever may report can report any number.
+#: Self-reported rates in one answer, and how many are counted: a caller can report any number of them.
 MAX_SELF_REPORTED, MAX_COUNTED = 100, 10_000
 
 #: Start and end, ms, half-open.
@@ -59,12 +69,12 @@ Span = tuple[int, int]
 
 
 class Entry(Struct, frozen=True, gc=False):
-    """One line of the journal.
+    """A report or an expiry to append to the journal.
 
     Attributes:
-        report: the fact.
-        nonce: fingerprint of the signed request's nonce, so that it survives a restart; None without one.
-        signed_at: the signed request's own timestamp, ms; None without one.
+        report: the report or expiry.
+        nonce: fingerprint of the signed request's nonce, kept for a restart; None if there is none.
+        signed_at: timestamp of the signed request, ms; None if there is none.
     """
 
     report: Report | Expiry
@@ -73,14 +83,14 @@ class Entry(Struct, frozen=True, gc=False):
 
 
 class Window(Struct, frozen=True):
-    """Which rollups a question is about: spans of whole days, hours, … of UTC (half-open, ms).
+    """The rollups that a question sums: spans of whole days, hours, etc. in UTC (half-open, ms).
 
     Attributes:
-        days: starts and ends of the spans to take from the rollups by day.
-        hours: likewise by hour.
-        quarters: likewise by quarter of an hour, for any time: after `minutes_from` they are sums of minutes.
-        minutes: likewise by minute; before `minutes_from` there are none.
-        step: length of the slots to split by, ms; with `quarters` at least theirs; None for one slot.
+        days: spans to sum from the rollups by day.
+        hours: spans to sum from the rollups by hour.
+        quarters: spans to sum by quarter of an hour, at any time; after `minutes_from` from minutes.
+        minutes: spans to sum from the rollups by minute; before `minutes_from` there are none.
+        step: length of a slot, ms; with `quarters` at least 15 minutes. None means one slot.
     """
 
     days: tuple[Span, ...] = ()
@@ -96,9 +106,9 @@ class Tally(Struct, frozen=True, gc=False):
     Attributes:
         requested, verified: messages.
         first_requested, first_verified: those of them whose attempt is 1.
-        sessions, sessions_verified: sessions whose first message is one of them; verified when any of the
-            session's messages is.
-        reported: messages that any conversion was reported of, true or false.
+        sessions, sessions_verified: sessions whose first message is one of them. A session is verified when
+            any of its messages is.
+        reported: messages with any reported conversion, true or false.
     """
 
     requested: int = 0
@@ -122,14 +132,13 @@ class Tally(Struct, frozen=True, gc=False):
 
 
 class Count(Struct, frozen=True):
-    """What one slot and one combination of the dimensions asked for come to.
+    """The counts of one slot and one combination of the requested dimensions.
 
     Attributes:
         slot: the slot's start, ms; 0 without a step.
         group: the values in the order of `by`.
-        tally: how many there were.
-        delays: the messages verified at a known time, by how long it took; `model.delay_bin` says which is
-            which.
+        tally: the counts of messages and sessions.
+        delays: messages verified at a known time, by the delay bins of `model.delay_bin`.
     """
 
     slot: int
@@ -139,9 +148,9 @@ class Count(Struct, frozen=True):
 
 
 class Message(Struct, frozen=True):
-    """One message as the ledger knows it.
+    """One message in the ledger.
 
-    `verified_at` (ms), and whether anything was `reported`, also count what came by number alone.
+    `verified_at` (ms) and `reported` include conversions known by number alone.
     """
 
     message_id: str
@@ -151,72 +160,38 @@ class Message(Struct, frozen=True):
 
     @property
     def verified(self) -> bool:
-        """Whether it is verified, also where it is unknown when."""
+        """Whether the message is verified, even at an unknown time."""
         return self.verified_at is not None or self.state.verified
 
 
-class Journal(Protocol):
-    """The append-only, durable record of accepted reports."""
-
-    def append(self, entries: Sequence[Entry], recorded_at: int) -> int:
-        """Make `entries` durable in one commit and return the position of the last one."""
-
-    def head(self) -> int:
-        """Return the position of the newest entry; 0 when there is none."""
-
-    def newest_report_time(self) -> int | None:
-        """Return when the newest report was recorded, ms; None when there is none."""
-
-    def oldest_time(self) -> int | None:
-        """Return when the first entry was recorded, ms; None when there is none."""
-
-    def nonces(self, since: int, limit: int) -> list[tuple[int, int]]:
-        """Return the newest `limit` (fingerprint, signed_at) of entries recorded at or after `since` (ms)."""
-
-    def close(self) -> None:
-        """Release the files or connections; to be called from the thread that used it."""
-
-
-class Follower(Protocol):
-    """What writes the ledger: the only one to do so, from one thread."""
+class LedgerWriter(Protocol):
+    """Writes the ledger: the only writer, on one thread, which it may block."""
 
     def apply(self, limit: int) -> int:
         """Apply further journal entries in one transaction and return the cursor after it.
 
-        It takes what was appended together together: as many appends as have up to `limit` entries, or one.
+        Applies whole appends only: as many as fit in `limit` entries, but at least one.
         """
 
     def cursor(self) -> int:
         """Return the position of the last journal entry that is in the ledger."""
 
     def close(self) -> None:
-        """Release the files or connections; to be called from the thread that used it."""
+        """Release the files or connections. Call it from the thread that used the writer."""
 
 
-class Ledger(Protocol):
-    """What reads the ledger; each thread sees a consistent state, and never waits for the applier."""
+class LedgerReader(Protocol):
+    """Answers questions. Each thread sees a consistent state, never waits for the applier, and may block."""
 
     def snapshot(self) -> AbstractContextManager[int]:
-        """Show the calling thread one state of the ledger in all questions it asks until the context ends.
+        """Show the calling thread one state of the ledger in all its questions until the context ends.
 
         The context gives the position of the last journal entry in that state. A snapshot inside another is
-        the same state. Other threads are not concerned.
+        the same state. Other threads are not affected.
 
         Raises:
-            Unavailable: the storage failed. A question raises it too, once `SNAPSHOT_S` are over.
+            Unavailable: the storage failed. A question also raises it once `SNAPSHOT_S` are over.
         """
-
-    def states(self, account: int, message_ids: Collection[str]) -> dict[str, MessageState]:
-        """Return the states of those of the messages that are known, by what was reported by their id."""
-
-    def outlines(self, account: int, message_ids: Collection[str]) -> dict[str, MessageState]:
-        """Return `states` in short, for checking conversions: of each request its time and number alone."""
-
-    def newest(self, account: int, number: str, at: int) -> Requested | None:
-        """Return the message that a conversion known by `number` alone, at the time `at` (ms), is about."""
-
-    def heard(self, conversion: Conversion) -> bool:
-        """Tell whether this very conversion, known by number alone, is known."""
 
     def message(self, account: int, message_id: str) -> Message | None:
         """Return one message."""
@@ -249,32 +224,32 @@ class Ledger(Protocol):
         """
 
     def routes(self, account: int, most: int) -> list[Count]:
-        """Return all messages there are by provider and country, without delays.
+        """Return the counts of all messages by provider and country, without delays.
 
-        The `most` routes with most messages, the largest first; then all others as one whose provider and
-        country are `OTHER`.
+        First the `most` routes with the most messages, in descending order; then all others as one route
+        whose provider and country are `OTHER`.
         """
 
     def folded(self, account: int, start: int, end: int) -> int:
         """Return how many messages of the days (UTC) that [start, end), ms, touches are counted as `OTHER`.
 
-        In one dimension or more: they had values beyond the `BOUNDS`.
+        These messages have a value beyond the `BOUNDS` in at least one dimension.
         """
 
     def minutes_from(self) -> int:
-        """Return from when on (ms, a whole minute) rollups by minute are kept."""
+        """Return the time (ms, a whole minute) from which rollups by minute are kept."""
 
     def unmatched(self, account: int) -> int:
         """Return how many messages and numbers have conversions that no known message explains."""
 
     def self_reported(self, account: int, start: int, end: int) -> list[SelfReportedRate]:
-        """Return the rates the account reported of itself in [start, end), ms, oldest first.
+        """Return the rates that the account reported about itself in [start, end), ms, oldest first.
 
-        If there are more than `MAX_SELF_REPORTED`, the newest.
+        If there are more than `MAX_SELF_REPORTED`, returns the newest.
         """
 
     def count_self_reported(self, account: int, start: int, end: int) -> int:
-        """Return how many rates the account reported of itself in [start, end), ms; `MAX_COUNTED` if more."""
+        """Return how many rates the account reported about itself in [start, end); at most `MAX_COUNTED`."""
 
     def close(self) -> None:
         """Release the files or connections of the calling thread."""

@@ -1,4 +1,4 @@
-"""How long the work of a thread may take: set where the work begins, checked wherever it may take long."""
+"""A time limit for the work of a thread: set where the work begins, checked wherever it may take long."""
 
 import threading
 import time
@@ -9,7 +9,7 @@ from otpconv.errors import Unavailable
 
 
 class _Thread(threading.local):
-    """The deadline of a thread, by the steady clock, s; None without one."""
+    """The deadline of a thread, by the monotonic clock, s; None if it has none."""
 
     at: float | None = None
 
@@ -19,7 +19,7 @@ _thread = _Thread()
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Give the calling thread so many seconds for what it does in the context, or less by an outer one."""
+    """Limit the calling thread to this time in the context, or to less if an outer context says so."""
     before = _thread.at
     at = time.monotonic() + seconds
     _thread.at = at if before is None else min(before, at)
@@ -30,15 +30,15 @@ def within(seconds: float) -> Iterator[None]:
 
 
 def is_over() -> bool:
-    """Tell whether the time of the calling thread is over."""
+    """Return whether the deadline of the calling thread has passed."""
     return _thread.at is not None and time.monotonic() > _thread.at
 
 
 def check() -> None:
-    """Go on unless the time of the calling thread is over.
+    """Raise if the deadline of the calling thread has passed.
 
     Raises:
-        Unavailable: it is.
+        Unavailable: the deadline has passed.
     """
     if is_over():
         raise Unavailable("The answer takes too long. Ask about less time, or for fewer groups.")

@@ -17,7 +17,7 @@ from otpconv.access.policies.evaluation import (
     Decision,
     decide,
     depends_on_context,
-    explain,
+    explain_decision,
     global_keys,
 )
 from otpconv.access.policies.managed import MANAGED
@@ -315,7 +315,7 @@ REQUEST = AccessRequest(
 
 def test_an_explained_allow_names_the_statement() -> None:
     decision = decide([AttachedPolicy("AliyunDysmsFullAccess", MANAGED["AliyunDysmsFullAccess"])], REQUEST)
-    assert explain(decision, REQUEST) == (
+    assert explain_decision(decision, REQUEST) == (
         "dysms:SmsConversion on everything is allowed: "
         "Statement[0] of the policy AliyunDysmsFullAccess allows dysms:* on everything."
     )
@@ -323,7 +323,7 @@ def test_an_explained_allow_names_the_statement() -> None:
 
 def test_an_explained_denial_tells_what_its_conditions_saw_and_is_one_printable_line() -> None:
     decision = decide([AttachedPolicy("Office", CONDITIONAL)], REQUEST)
-    text = explain(decision, REQUEST)
+    text = explain_decision(decision, REQUEST)
     assert text == (
         "dysms:SmsConversion on everything is denied: Statement[0] of the policy Office denies "
         "everything but otpconv:* on acs:dysms:*:*:* "
@@ -334,7 +334,7 @@ def test_an_explained_denial_tells_what_its_conditions_saw_and_is_one_printable_
 
 
 def test_an_explained_denial_by_nobody_says_so() -> None:
-    assert explain(decide([], REQUEST), REQUEST) == (
+    assert explain_decision(decide([], REQUEST), REQUEST) == (
         "dysms:SmsConversion on everything is denied: no statement of the attached policies allows it."
     )
 
@@ -342,9 +342,11 @@ def test_an_explained_denial_by_nobody_says_so() -> None:
 def test_an_explained_session_policy_is_called_so() -> None:
     everything = [AttachedPolicy("AdministratorAccess", MANAGED["AdministratorAccess"])]
     by_nobody = decide(everything, REQUEST, MANAGED["OtpconvReadOnly"])
-    assert explain(by_nobody, REQUEST).endswith("no statement of the session policy allows it.")
+    assert explain_decision(by_nobody, REQUEST).endswith("no statement of the session policy allows it.")
     denied = decide(everything, REQUEST, policy({"Effect": "Deny", "Action": "*", "Resource": "*"}))
-    assert explain(denied, REQUEST).endswith("Statement[0] of the session policy denies * on everything.")
+    assert explain_decision(denied, REQUEST).endswith(
+        "Statement[0] of the session policy denies * on everything."
+    )
 
 
 @given(attachments, documents, requests)
@@ -352,7 +354,7 @@ def test_every_decision_can_be_explained(
     policies: list[AttachedPolicy], session: Document, request: AccessRequest
 ) -> None:
     for decision in (decide(policies, request), decide(policies, request, session)):
-        assert explain(decision, request).isprintable()
+        assert explain_decision(decision, request).isprintable()
 
 
 @given(documents)

@@ -15,9 +15,9 @@ from otpconv.errors import Misconfigured
 from otpconv.model import Requested
 from otpconv.storage.contract import Entry
 from otpconv.storage.sqlite import (
-    SqliteFollower,
     SqliteJournal,
-    SqliteLedger,
+    SqliteLedgerReader,
+    SqliteLedgerWriter,
     findings,
     prepare,
     rebuild,
@@ -47,12 +47,12 @@ class Folder:
         self.start()
         with (
             closing(SqliteJournal(self.journal)) as journal,
-            closing(SqliteFollower(self.ledger, self.journal)) as follower,
+            closing(SqliteLedgerWriter(self.ledger, self.journal)) as writer,
         ):
             for id_ in ids:
                 journal.append([report(id_)], NOW)
             for _ in range(applied):
-                follower.apply(1)
+                writer.apply(1)
 
     def start(self) -> None:
         """Start as the server does; where that is refused, as it says."""
@@ -93,13 +93,13 @@ class Folder:
         self.start()
         with (
             closing(SqliteJournal(self.journal)) as journal,
-            closing(SqliteFollower(self.ledger, self.journal)) as follower,
+            closing(SqliteLedgerWriter(self.ledger, self.journal)) as writer,
         ):
             kept = self.root / "without-log"
             shutil.copy(self.journal, kept)
             for id_ in ids:
                 journal.append([report(id_)], NOW)
-            follower.apply(100)
+            writer.apply(100)
         self.replace("journal", kept)
 
     def other_journal(self, ids: list[int]) -> None:
@@ -118,9 +118,9 @@ class Folder:
         return {id_ for (id_,) in rows}
 
     def counted(self) -> set[str]:
-        with closing(SqliteFollower(self.ledger, self.journal)) as follower:
-            follower.apply(1_000)
-        with closing(SqliteLedger(self.ledger)) as ledger:
+        with closing(SqliteLedgerWriter(self.ledger, self.journal)) as writer:
+            writer.apply(1_000)
+        with closing(SqliteLedgerReader(self.ledger)) as ledger:
             return {message.message_id for message in ledger.messages(1)}
 
 

@@ -14,15 +14,20 @@ from otpconv.storage.contract import (
     MAX_SELF_REPORTED,
     MINUTE_MS,
     Entry,
-    Ledger,
+    LedgerReader,
     Window,
 )
-from otpconv.storage.sqlite import SqliteFollower, SqliteJournal, SqliteLedger, ledger as ledger_module
+from otpconv.storage.sqlite import (
+    SqliteJournal,
+    SqliteLedgerReader,
+    SqliteLedgerWriter,
+    ledger as ledger_module,
+)
 
 DAY = 20_000 * DAY_MS
 
 
-class Counting(SqliteLedger):
+class Counting(SqliteLedgerReader):
     """Counts the steps it takes, in hundreds."""
 
     hundreds = 0
@@ -32,7 +37,7 @@ class Counting(SqliteLedger):
         return super()._is_late()
 
 
-Cost = Callable[[Iterable[Report], Callable[[Ledger], object]], int]
+Cost = Callable[[Iterable[Report], Callable[[LedgerReader], object]], int]
 
 
 @pytest.fixture
@@ -41,14 +46,14 @@ def cost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cost]:
     monkeypatch.setattr(ledger_module, "_STEPS", 100)
     with (
         closing(SqliteJournal(tmp_path / "j")) as journal,
-        closing(SqliteFollower(tmp_path / "l", tmp_path / "j")) as follower,
+        closing(SqliteLedgerWriter(tmp_path / "l", tmp_path / "j")) as writer,
         closing(Counting(tmp_path / "l")) as ledger,
     ):
 
-        def counted(reports: Iterable[Report], question: Callable[[Ledger], object]) -> int:
+        def counted(reports: Iterable[Report], question: Callable[[LedgerReader], object]) -> int:
             journal.append([Entry(report) for report in reports], DAY)
-            while follower.cursor() < journal.head():
-                follower.apply(5_000)
+            while writer.cursor() < journal.head():
+                writer.apply(5_000)
             with ledger.snapshot():
                 before = ledger.hundreds
                 question(ledger)
@@ -68,7 +73,7 @@ def messages(template: str, numbers: range, at: int = DAY) -> list[Report]:
 
 
 def test_more_templates_than_are_kept_apart_cost_a_question_nothing(cost: Cost) -> None:
-    def rates(ledger: Ledger) -> object:
+    def rates(ledger: LedgerReader) -> object:
         return ledger.counts(1, Window(days=((DAY, DAY + DAY_MS),)), (), {})
 
     full = cost(messages("t", range(2 * BOUNDS.values)), rates)
@@ -76,7 +81,7 @@ def test_more_templates_than_are_kept_apart_cost_a_question_nothing(cost: Cost) 
 
 
 def test_the_dimensions_of_other_days_cost_a_question_nothing(cost: Cost) -> None:
-    def rates(ledger: Ledger) -> object:
+    def rates(ledger: LedgerReader) -> object:
         return ledger.counts(1, Window(hours=((DAY, DAY + HOUR_MS),)), (), {})
 
     alone = cost(messages("t", range(50)), rates)
@@ -85,7 +90,7 @@ def test_the_dimensions_of_other_days_cost_a_question_nothing(cost: Cost) -> Non
 
 
 def test_days_that_are_over_cost_the_routes_nothing(cost: Cost) -> None:
-    def routes(ledger: Ledger) -> object:
+    def routes(ledger: LedgerReader) -> object:
         return ledger.routes(1, 100)
 
     def days(numbers: range) -> list[Report]:
@@ -105,7 +110,7 @@ def test_what_is_unmatched_is_known_without_counting(cost: Cost, about: str) -> 
             for n in numbers
         ]
 
-    def unmatched(ledger: Ledger) -> object:
+    def unmatched(ledger: LedgerReader) -> object:
         return ledger.unmatched(1)
 
     few = cost(conversions(range(100)), unmatched)
@@ -116,7 +121,7 @@ def test_any_number_of_self_reported_rates_costs_a_question_the_same(cost: Cost)
     def rates(numbers: range) -> list[Report]:
         return [SelfReportedRate(1, DAY + n, 0.5) for n in numbers]
 
-    def asked(ledger: Ledger) -> object:
+    def asked(ledger: LedgerReader) -> object:
         found = ledger.self_reported(1, 0, DAY + DAY_MS)
         assert len(found) == MAX_SELF_REPORTED
         return ledger.count_self_reported(1, 0, DAY + DAY_MS)

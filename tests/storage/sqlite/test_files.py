@@ -18,14 +18,14 @@ import pytest
 
 from otpconv.errors import Misconfigured, Unavailable
 from otpconv.model import Conversion, Dimensions, Requested
+from otpconv.storage.check_result import CheckResult
 from otpconv.storage.contract import BOUNDS, HOUR_MS, Entry, Window
-from otpconv.storage.finding import Finding
 from otpconv.storage.sqlite import (
-    SqliteFollower,
     SqliteJournal,
-    SqliteLedger,
+    SqliteLedgerReader,
+    SqliteLedgerWriter,
     findings,
-    follower as follower_module,
+    follower as writer_module,
     prepare,
 )
 from otpconv.storage.sqlite.rebuild import renew
@@ -52,10 +52,10 @@ def filled(journal_path: Path, ledger_path: Path, count: int = 3) -> None:
     """Make both files, with some messages, as a process that ended well leaves them."""
     with (
         closing(SqliteJournal(journal_path)) as journal,
-        closing(SqliteFollower(ledger_path, journal_path)) as follower,
+        closing(SqliteLedgerWriter(ledger_path, journal_path)) as writer,
     ):
         journal.append(messages(count), NOW)
-        follower.apply(count)
+        writer.apply(count)
 
 
 def sql(path: Path, statement: str) -> list[tuple[object, ...]]:
@@ -63,7 +63,7 @@ def sql(path: Path, statement: str) -> list[tuple[object, ...]]:
         return connection.execute(statement).fetchall()
 
 
-def requested_in(ledger: SqliteLedger) -> int:
+def requested_in(ledger: SqliteLedgerReader) -> int:
     return sum(
         each.tally.requested for each in ledger.counts(1, Window(days=((DAY, DAY + 24 * HOUR_MS),)), [], {})
     )
@@ -74,10 +74,10 @@ def test_nobody_else_may_read_the_files(journal_path: Path, ledger_path: Path) -
     try:
         with (
             closing(SqliteJournal(journal_path)) as journal,
-            closing(SqliteFollower(ledger_path, journal_path)) as follower,
+            closing(SqliteLedgerWriter(ledger_path, journal_path)) as writer,
         ):
             journal.append(messages(3), NOW)
-            follower.apply(3)
+            writer.apply(3)
             modes = {path.name: stat.filemode(path.stat().st_mode) for path in journal_path.parent.iterdir()}
     finally:
         os.umask(mask)
@@ -92,8 +92,8 @@ def broken(request: pytest.FixtureRequest, journal_path: Path, ledger_path: Path
     return journal_path if request.param == "journal" else ledger_path
 
 
-def opened(path: Path, journal_path: Path) -> SqliteJournal | SqliteFollower:
-    return SqliteJournal(path) if path == journal_path else SqliteFollower(path, journal_path)
+def opened(path: Path, journal_path: Path) -> SqliteJournal | SqliteLedgerWriter:
+    return SqliteJournal(path) if path == journal_path else SqliteLedgerWriter(path, journal_path)
 
 
 def test_a_file_of_a_newer_version_is_refused_and_left_as_it_is(broken: Path, journal_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_a_ledger_of_an_older_version_is_not_written_to(journal_path: Path, ledg
     outdated(ledger_path)
     before = ledger_path.read_bytes()
     with pytest.raises(Misconfigured, match="doctor --rebuild"):
-        SqliteFollower(ledger_path, journal_path)
+        SqliteLedgerWriter(ledger_path, journal_path)
     assert ledger_path.read_bytes() == before
 
 
@@ -132,10 +132,10 @@ def test_a_ledger_of_an_older_version_is_made_anew_and_one_of_this_version_left(
     outdated(ledger_path)
     renew(ledger_path, journal_path)
     assert "rebuilt from 30 journal entries" in caplog.messages[-1]
-    with closing(SqliteLedger(ledger_path)) as ledger:
+    with closing(SqliteLedgerReader(ledger_path)) as ledger:
         assert requested_in(ledger) == 30
-    with closing(SqliteFollower(ledger_path, journal_path)) as follower:
-        assert follower.cursor() == 30
+    with closing(SqliteLedgerWriter(ledger_path, journal_path)) as writer:
+        assert writer.cursor() == 30
 
 
 def journal_of_version_1(path: Path) -> None:
@@ -161,7 +161,7 @@ def test_reports_of_before_there_were_access_keys_still_count(journal_path: Path
     )
     sql(ledger_path, "PRAGMA user_version = 2")
     renew(ledger_path, journal_path)
-    with closing(SqliteLedger(ledger_path)) as ledger:
+    with closing(SqliteLedgerReader(ledger_path)) as ledger:
         found = ledger.counts(1, Window(days=((DAY, DAY + 24 * HOUR_MS),)), ["access_key", "provider"], {})
         message = ledger.message(1, "old")
     assert {each.group: (each.tally.requested, each.tally.verified) for each in found} == {
@@ -197,10 +197,10 @@ def test_a_journal_damaged_in_its_middle_is_told_by_what_reads_it(
     content[8192:-4096] = bytes(len(content) - 8192 - 4096)
     journal_path.write_bytes(content)
     ledger_path.unlink()
-    with closing(SqliteFollower(ledger_path, journal_path)) as follower:
+    with closing(SqliteLedgerWriter(ledger_path, journal_path)) as writer:
         with pytest.raises(Misconfigured, match="damaged"):
-            follower.apply(10_000)
-        assert follower.cursor() == 0
+            writer.apply(10_000)
+        assert writer.cursor() == 0
 
 
 def test_a_path_that_can_not_be_a_file_is_told(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_a_path_that_can_not_be_a_file_is_told(tmp_path: Path) -> None:
 
 def test_a_ledger_that_is_not_there_is_told_to_the_reader(ledger_path: Path) -> None:
     with pytest.raises(Misconfigured, match="can't be opened"):
-        SqliteLedger(ledger_path).message(1, "m0")
+        SqliteLedgerReader(ledger_path).message(1, "m0")
     assert not ledger_path.exists()
 
 
@@ -339,19 +339,19 @@ def test_a_full_disk_stops_the_ledger_only_until_there_is_room(
     path = folder / "ledger.db"
     with (
         closing(SqliteJournal(journal_path)) as journal,
-        closing(SqliteFollower(path, journal_path)) as follower,
-        closing(SqliteLedger(path)) as ledger,
+        closing(SqliteLedgerWriter(path, journal_path)) as writer,
+        closing(SqliteLedgerReader(path)) as ledger,
     ):
         journal.append(messages(50), NOW)
-        assert follower.apply(50) == 50
+        assert writer.apply(50) == 50
         journal.append(messages(700, "more"), NOW)
         with full():
             for _ in range(3):
                 with pytest.raises(Unavailable):
-                    follower.apply(700)
-            assert follower.cursor() == 50
+                    writer.apply(700)
+            assert writer.cursor() == 50
             assert requested_in(ledger) == 50
-        assert follower.apply(700) == 750
+        assert writer.apply(700) == 750
         assert requested_in(ledger) == 750
     assert sql(path, "PRAGMA integrity_check") == [("ok",)]
 
@@ -384,15 +384,15 @@ def test_a_question_that_is_half_read_does_not_stop_the_follower(
 ) -> None:
     with (
         closing(SqliteJournal(journal_path)) as journal,
-        closing(SqliteFollower(ledger_path, journal_path)) as follower,
-        closing(SqliteLedger(ledger_path)) as ledger,
+        closing(SqliteLedgerWriter(ledger_path, journal_path)) as writer,
+        closing(SqliteLedgerReader(ledger_path)) as ledger,
     ):
         for entry in messages(200):
             journal.append([entry], NOW)
-        follower.apply(100)
+        writer.apply(100)
         export = ledger.messages(1)
         assert next(export).message_id == "m0"
-        assert follower.apply(100) == 200
+        assert writer.apply(100) == 200
         # The export goes on with what was there when it began.
         assert len(list(export)) == 99
         assert len(list(ledger.messages(1))) == 200
@@ -400,7 +400,7 @@ def test_a_question_that_is_half_read_does_not_stop_the_follower(
 
 def test_every_thread_reads_with_a_connection_of_its_own(journal_path: Path, ledger_path: Path) -> None:
     filled(journal_path, ledger_path, 20)
-    ledger = SqliteLedger(ledger_path)
+    ledger = SqliteLedgerReader(ledger_path)
     found: list[int] = []
 
     def read() -> None:
@@ -478,26 +478,26 @@ def test_two_processes_share_a_journal_and_a_kill_takes_nothing_with_it(
             b.kill()
     with (
         closing(SqliteJournal(journal_path)) as journal,
-        closing(SqliteFollower(ledger_path, journal_path)) as follower,
-        closing(SqliteLedger(ledger_path)) as ledger,
+        closing(SqliteLedgerWriter(ledger_path, journal_path)) as ledger_writer,
+        closing(SqliteLedgerReader(ledger_path)) as ledger,
     ):
-        assert journal.head() == 240 == follower.apply(1_000)
+        assert journal.head() == 240 == ledger_writer.apply(1_000)
         assert requested_in(ledger) == 80
     assert sql(journal_path, "PRAGMA integrity_check") == [("ok",)]
 
 
 def test_another_process_reads_the_ledger_while_it_is_written(journal_path: Path, ledger_path: Path) -> None:
     reader = (
-        "import sys; from pathlib import Path; from otpconv.storage.sqlite import SqliteLedger;"
-        "print(len(list(SqliteLedger(Path(sys.argv[1])).messages(1))))"
+        "import sys; from pathlib import Path; from otpconv.storage.sqlite import SqliteLedgerReader;"
+        "print(len(list(SqliteLedgerReader(Path(sys.argv[1])).messages(1))))"
     )
     with (
         closing(SqliteJournal(journal_path)) as journal,
-        closing(SqliteFollower(ledger_path, journal_path)) as follower,
+        closing(SqliteLedgerWriter(ledger_path, journal_path)) as writer,
     ):
         for entry in messages(20):
             journal.append([entry], NOW)
-        follower.apply(15)
+        writer.apply(15)
         seen = subprocess.run(  # noqa: S603
             [sys.executable, "-c", reader, ledger_path], capture_output=True, text=True, check=True
         )
@@ -507,11 +507,11 @@ def test_another_process_reads_the_ledger_while_it_is_written(journal_path: Path
 def test_a_batch_is_applied_while_another_connection_moves_the_journals_log(
     journal_path: Path, ledger_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follower_module, "_CHECKPOINT_ENTRIES", 1)
+    monkeypatch.setattr(writer_module, "_CHECKPOINT_ENTRIES", 1)
     filled(journal_path, ledger_path, 30)
     with (
         closing(SqliteJournal(journal_path)) as journal,
-        closing(SqliteFollower(ledger_path, journal_path)) as follower,
+        closing(SqliteLedgerWriter(ledger_path, journal_path)) as writer,
         closing(apsw.Connection(str(journal_path))) as reader,
         closing(apsw.Connection(str(journal_path))) as mover,
     ):
@@ -522,14 +522,14 @@ def test_a_batch_is_applied_while_another_connection_moves_the_journals_log(
 
         def busy(_: int) -> bool:
             # The log is being moved, and waits for the reader.
-            applied.append(follower.apply(100))
+            applied.append(writer.apply(100))
             return False
 
         mover.execute("SELECT count(*) FROM batches").fetchall()
         mover.set_busy_handler(busy)
         with pytest.raises(apsw.BusyError):
             mover.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
-        assert applied == [head] == [follower.cursor()]
+        assert applied == [head] == [writer.cursor()]
 
 
 def test_a_ledger_that_is_ahead_of_the_journal_is_not_served(journal_path: Path, ledger_path: Path) -> None:
@@ -546,18 +546,18 @@ def test_a_ledger_that_is_ahead_of_the_journal_is_not_served(journal_path: Path,
 def test_a_count_of_the_unmatched_that_was_changed_is_found(journal_path: Path, ledger_path: Path) -> None:
     with (
         closing(SqliteJournal(journal_path)) as journal,
-        closing(SqliteFollower(ledger_path, journal_path)) as follower,
+        closing(SqliteLedgerWriter(ledger_path, journal_path)) as writer,
     ):
         known = Conversion(1, delivered=True, conversion_time=DAY, message_id="unknown")
         by_number = Conversion(2, delivered=True, conversion_time=DAY, number="00" * 8)
         journal.append([Entry(known), Entry(by_number)], NOW)
-        follower.apply(9)
+        writer.apply(9)
 
-    def unmatched() -> Finding:
+    def unmatched() -> CheckResult:
         found = findings(journal_path, ledger_path, [], served=False, now=NOW)
         return next(each for each in found if each.check == "unmatched")
 
-    assert unmatched() == Finding("unmatched", ok=True, text="2 messages and numbers")
+    assert unmatched() == CheckResult("unmatched", ok=True, text="2 messages and numbers")
     for statement in (
         "UPDATE unmatched SET messages = messages + 1 WHERE account = 1",
         "UPDATE unmatched SET numbers = numbers - 1 WHERE account = 2",
@@ -578,11 +578,11 @@ def test_messages_that_are_counted_as_other_are_told_by_the_doctor(
 ) -> None:
     with (
         closing(SqliteJournal(journal_path)) as journal,
-        closing(SqliteFollower(ledger_path, journal_path)) as follower,
+        closing(SqliteLedgerWriter(ledger_path, journal_path)) as writer,
     ):
         told = [Dimensions("DE", template=f"code {n}") for n in range(BOUNDS.values + 7)]
         journal.append([Entry(Requested(1, f"m{n}", DAY, each)) for n, each in enumerate(told)], NOW)
-        follower.apply(1_000)
+        writer.apply(1_000)
     found = {each.check: each for each in findings(journal_path, ledger_path, [], served=False, now=NOW)}
     assert found["dimensions"].text == "7 messages are counted as (other) in a dimension"
     assert all(each.ok for each in found.values())

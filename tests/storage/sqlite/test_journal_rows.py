@@ -13,9 +13,16 @@ from hypothesis import given, settings, strategies as st
 from campaigns import rounds
 from otpconv.errors import Misconfigured, Unavailable
 from otpconv.model import Expiry, Requested
+from otpconv.storage.check_result import CheckResult
 from otpconv.storage.contract import Entry
-from otpconv.storage.finding import Finding
-from otpconv.storage.sqlite import SqliteFollower, SqliteJournal, SqliteLedger, findings, prepare, rebuild
+from otpconv.storage.sqlite import (
+    SqliteJournal,
+    SqliteLedgerReader,
+    SqliteLedgerWriter,
+    findings,
+    prepare,
+    rebuild,
+)
 from storage.engines import MEMORY
 
 NOW = 1_800_000_000_000
@@ -144,14 +151,14 @@ DAMAGES = st.one_of(
 )
 
 
-def rows_finding(journal: Path, ledger: Path) -> Finding:
+def rows_finding(journal: Path, ledger: Path) -> CheckResult:
     return next(
         each for each in findings(journal, ledger, [], served=False, now=NOW) if each.check == "journal rows"
     )
 
 
 def counted(ledger_path: Path) -> set[str]:
-    with closing(SqliteLedger(ledger_path)) as ledger:
+    with closing(SqliteLedgerReader(ledger_path)) as ledger:
         return {message.message_id for message in ledger.messages(1)}
 
 
@@ -233,11 +240,39 @@ def test_the_applier_stops_before_a_damaged_row_and_goes_no_further(tmp_path: Pa
     journal, ledger = tmp_path / "journal", tmp_path / "ledger"
     filled(journal)
     updated(3, "reports = replace(reports, '1', '2')")(journal)
-    with closing(SqliteFollower(ledger, journal)) as follower:
-        assert follower.apply(position(2)) == position(2)
+    with closing(SqliteLedgerWriter(ledger, journal)) as writer:
+        assert writer.apply(position(2)) == position(2)
         with pytest.raises(Misconfigured, match=f"position {position(3)} is damaged"):
-            follower.apply(100)
-        assert follower.cursor() == position(2)
+            writer.apply(100)
+        assert writer.cursor() == position(2)
+
+
+@pytest.mark.parametrize("after", [0, position(2) - 1, position(2), position(3) - 1])
+def test_a_follower_reads_up_to_a_damaged_row_and_past_it_once_it_is_set_aside(
+    tmp_path: Path, after: int
+) -> None:
+    journal = tmp_path / "journal"
+    filled(journal)
+    updated(3, "reports = replace(reports, '1', '2')")(journal)
+    with closing(SqliteJournal(journal)) as opened:
+        if after < position(2):
+            before = [entry.position for entry in opened.read(after, 100)]
+            assert before == list(range(after + 1, position(2) + 1))
+        with pytest.raises(Misconfigured, match=f"position {position(3)} is damaged"):
+            opened.read(max(after, position(2)), 100)
+        opened.set_aside()
+        rest = opened.read(max(after, position(2)), 100)
+        assert [entry.position for entry in rest] == list(range(position(3) + 1, position(ROWS - 1) + 1))
+
+
+def test_a_follower_does_not_read_past_a_gap(tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    filled(journal)
+    sql(journal, f"DELETE FROM batches WHERE seq = {position(3)}")  # noqa: S608
+    with closing(SqliteJournal(journal)) as opened:
+        assert opened.read(0, 100)[-1].position == position(2)
+        with pytest.raises(Misconfigured, match=f"position {position(4)} does not follow the row before it"):
+            opened.read(position(2), 100)
 
 
 def test_a_row_that_was_set_aside_stays_in_the_journal(tmp_path: Path) -> None:
@@ -262,7 +297,7 @@ def test_a_damaged_expiry_is_not_applied(tmp_path: Path) -> None:
     with closing(SqliteJournal(journal)) as opened:
         opened.set_aside()
     rebuild(ledger, journal, quiet)
-    with closing(SqliteLedger(ledger)) as read:
+    with closing(SqliteLedgerReader(ledger)) as read:
         assert read.minutes_from() == 0
 
 

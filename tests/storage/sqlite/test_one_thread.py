@@ -10,9 +10,9 @@ from otpconv.access.sealing import Sealer
 from otpconv.errors import Unavailable
 from otpconv.model import Expiry
 from otpconv.storage.contract import Entry
-from otpconv.storage.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
+from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerReader, SqliteLedgerWriter
 from otpconv.storage.sqlite.access import SqliteKeyStore
-from otpconv.storage.sqlite.one_thread import Connection, WrongThread
+from otpconv.storage.sqlite.one_thread import OneThreadConnection, WrongThread
 
 
 def in_another_thread(work: Callable[[], object]) -> object:
@@ -31,7 +31,7 @@ def in_another_thread(work: Callable[[], object]) -> object:
     return outcome[0]
 
 
-WORK: dict[str, Callable[[Connection], object]] = {
+WORK: dict[str, Callable[[OneThreadConnection], object]] = {
     "execute": lambda connection: connection.execute("SELECT 1"),
     "executemany": lambda connection: connection.executemany("SELECT ?", [(1,)]),
     "with": lambda connection: connection.__enter__(),
@@ -44,30 +44,30 @@ WORK: dict[str, Callable[[Connection], object]] = {
 @pytest.mark.parametrize("name", WORK)
 def test_a_connection_refuses_other_threads_and_serves_its_own(tmp_path: Path, name: str) -> None:
     work = WORK[name]
-    connection = Connection(str(tmp_path / "file.sqlite"))
+    connection = OneThreadConnection(str(tmp_path / "file.sqlite"))
     assert isinstance(in_another_thread(lambda: work(connection)), WrongThread)
     assert connection.execute("SELECT 1").get == 1
     work(connection)
     connection.close()
 
 
-def test_the_journal_and_the_follower_belong_to_the_thread_that_opened_them(tmp_path: Path) -> None:
+def test_the_journal_and_the_ledger_writer_belong_to_the_thread_that_opened_them(tmp_path: Path) -> None:
     journal = SqliteJournal(tmp_path / "journal.sqlite")
-    follower = SqliteFollower(tmp_path / "ledger.sqlite", tmp_path / "journal.sqlite")
+    writer = SqliteLedgerWriter(tmp_path / "ledger.sqlite", tmp_path / "journal.sqlite")
     entries = [Entry(Expiry(0, 0))]
     for work in (
         lambda: journal.append(entries, 0),
         lambda: journal.append(entries * 2, 0),
         journal.head,
         lambda: journal.nonces(0, 1),
-        lambda: follower.apply(10),
-        follower.cursor,
+        lambda: writer.apply(10),
+        writer.cursor,
     ):
         # What is not SQLite's own may be mapped at the border.
         assert isinstance(in_another_thread(work), WrongThread | Unavailable)
     assert journal.append(entries, 0) == 1
-    assert follower.apply(10) == 1
-    follower.close()
+    assert writer.apply(10) == 1
+    writer.close()
     journal.close()
 
 
@@ -75,8 +75,8 @@ def test_the_ledger_and_the_access_keys_are_for_any_thread_each_with_a_connectio
     tmp_path: Path,
 ) -> None:
     journal = SqliteJournal(tmp_path / "journal.sqlite")
-    SqliteFollower(tmp_path / "ledger.sqlite", tmp_path / "journal.sqlite").close()
-    ledger = SqliteLedger(tmp_path / "ledger.sqlite")
+    SqliteLedgerWriter(tmp_path / "ledger.sqlite", tmp_path / "journal.sqlite").close()
+    ledger = SqliteLedgerReader(tmp_path / "ledger.sqlite")
     store = SqliteKeyStore(tmp_path / "access.sqlite", Sealer(bytes(32)), lambda: 0)
     key = store.create("default", "olga", "AdministratorAccess")
     for ask in (lambda: ledger.unmatched(1), lambda: [each.access_key_id for each in store.list()]):

@@ -13,7 +13,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from otpconv.storage.sqlite import SqliteFollower, SqliteJournal, SqliteLedger
+from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerReader, SqliteLedgerWriter
 from otpconv.storage.sqlite.columns import write_out
 
 #: What grows with what is reported; all else is bounded by a batch, or by the keys and routes there are.
@@ -85,7 +85,7 @@ def site(
     """Everything that the statements name, on one connection, of a site with the statistics."""
     root: Path = tmp_path_factory.mktemp("site")
     SqliteJournal(root / "journal").close()
-    SqliteFollower(root / "ledger", root / "journal").close()
+    SqliteLedgerWriter(root / "ledger", root / "journal").close()
     with closing(apsw.Connection(str(root / "ledger"))) as connection:
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         connection.execute("ATTACH ? AS journal", (str(root / "journal"),))
@@ -187,8 +187,8 @@ def test_no_bound_value_changes_a_plan(tmp_path: Path) -> None:
     try:
         with (
             closing(SqliteJournal(tmp_path / "journal")),
-            closing(SqliteFollower(tmp_path / "ledger", tmp_path / "journal")),
-            closing(SqliteLedger(tmp_path / "ledger")) as ledger,
+            closing(SqliteLedgerWriter(tmp_path / "ledger", tmp_path / "journal")),
+            closing(SqliteLedgerReader(tmp_path / "ledger")) as ledger,
         ):
             ledger.minutes_from()
             assert [each.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, -1) for each in opened] == [1, 1, 1]

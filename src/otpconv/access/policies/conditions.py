@@ -142,7 +142,7 @@ def compile_condition(name: str, key: str, values: tuple[str, ...]) -> Condition
     return Condition(name, key, values, row.gather(tuple(row.kind.want(value) for value in values)))
 
 
-def instant(text: str) -> int:
+def parse_instant(text: str) -> int:
     """Return the time that an ISO 8601 text gives, in ms UTC; it must have seconds, and Z or an offset.
 
     Raises:
@@ -205,7 +205,7 @@ def _within(given: tuple[int, int], wanted: tuple[Network, ...]) -> bool:
 _TEXT = _Kind("String", "a text", str, str)
 _ANY_CASE = _Kind("String", "a text", str.casefold, str.casefold)
 _AMOUNT = _Kind("Numeric", "a number, as 42 or 0.5", _number, _number, Decimal)
-_TIME = _Kind("Date", "a date in ISO 8601, as 2012-11-11T23:59:59Z", instant, instant)
+_TIME = _Kind("Date", "a date in ISO 8601, as 2012-11-11T23:59:59Z", parse_instant, parse_instant)
 _SWITCH = _Kind("Bool", "true or false", _truth, _truth, bool)
 _PLACE = _Kind(
     "IpAddress", "an IP address, or a range that begins at its first one, as 10.0.0.0/8", _network, _address

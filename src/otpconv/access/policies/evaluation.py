@@ -130,7 +130,7 @@ def global_keys(*, source_ip: str, now: int, secure_transport: bool, user_agent:
     }
 
 
-def explain(decision: Decision, request: AccessRequest) -> str:
+def explain_decision(decision: Decision, request: AccessRequest) -> str:
     """Return a decision in plain words, in one line: what was asked, and which statement decided.
 
     Args:

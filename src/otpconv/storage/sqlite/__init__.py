@@ -3,16 +3,16 @@
 from otpconv.storage.sqlite.backup import copy
 from otpconv.storage.sqlite.binding import require_fit
 from otpconv.storage.sqlite.connection import open_on_a_full_disk
-from otpconv.storage.sqlite.follower import SqliteFollower
+from otpconv.storage.sqlite.follower import SqliteLedgerWriter
 from otpconv.storage.sqlite.health import findings, lag
 from otpconv.storage.sqlite.journal import SqliteJournal
-from otpconv.storage.sqlite.ledger import SqliteLedger
+from otpconv.storage.sqlite.ledger import SqliteLedgerReader
 from otpconv.storage.sqlite.rebuild import is_outdated, prepare, rebuild
 
 __all__ = [
-    "SqliteFollower",
     "SqliteJournal",
-    "SqliteLedger",
+    "SqliteLedgerReader",
+    "SqliteLedgerWriter",
     "copy",
     "findings",
     "is_outdated",

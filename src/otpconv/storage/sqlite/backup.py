@@ -8,22 +8,23 @@ import apsw
 
 from otpconv.storage.sqlite.connection import mapped, reading
 
-#: Steps of SQLite's machine from one look at the copy to the next: a few large rows.
+#: Steps of SQLite's virtual machine from one look at the copy to the next: a few large rows.
 _STEPS = 50
-#: How much of the copy is written before it is brought to the disk. What waits in memory for the disk holds a
-#: server's commits up.
+#: How much of the copy is written before it is synced to the disk. Data that waits in memory for the disk
+#: delays a server's commits.
 _PART_BYTES = 2 * 1024 * 1024
 
 
 def copy(source: Path, target: Path, done: Callable[[int, int], None]) -> None:
-    """Copy one moment of a SQLite file into a new file, which only its owner may read.
+    """Copy one state of a SQLite file into a new file, which only its owner may read.
 
-    Writers go on meanwhile. Until it is done, the source's write-ahead log grows by what they write.
+    Other processes may write meanwhile. Until the copy is complete, what they write stays in the source's
+    write-ahead log, which grows.
 
     Args:
         source: the file; others may have it open.
-        target: the copy, which is not there yet.
-        done: called now and then with the bytes written, and about how many there will be.
+        target: the copy; must not exist yet.
+        done: called regularly with the bytes written and the approximate total.
 
     Raises:
         Misconfigured: the source is missing, damaged, or not a database.

@@ -1,4 +1,4 @@
-"""Whether a ledger was made from its journal: compared at every start, and by `otpconv doctor`."""
+"""Checks at every start, and for `otpconv doctor`, that a ledger was built from its journal."""
 
 from pathlib import Path
 
@@ -13,8 +13,8 @@ _SQL = statements("binding.sql") | {"head": statements("journal.sql")["head"]}
 SCHEMA = _SQL["schema"]
 
 
-def bind(connection: apsw.Connection, identity: bytes, cursor: int) -> None:
-    """Keep, in the transaction that moves the cursor, which row of which journal it is at.
+def bind_to_journal(connection: apsw.Connection, identity: bytes, cursor: int) -> None:
+    """Record which row of which journal the cursor is at, in the transaction that moves the cursor.
 
     Args:
         connection: to the ledger, with the journal attached.
@@ -25,11 +25,11 @@ def bind(connection: apsw.Connection, identity: bytes, cursor: int) -> None:
 
 
 def require_fit(ledger: Path, journal: Path) -> None:
-    """Refuse a ledger that was not made from the journal.
+    """Refuse a ledger that was not built from the journal.
 
     Raises:
-        Misconfigured: it does not fit, or a file is damaged or not ours. Both files are left as they are,
-            since each may hold reports that the other lacks.
+        Misconfigured: the ledger does not match, or a file is damaged or not otpconv's. Both files stay
+            unchanged, since each may hold reports that the other lacks.
         Unavailable: the disk fails.
     """
     if (why := misfit(ledger, journal)) is not None:
@@ -40,15 +40,15 @@ def require_fit(ledger: Path, journal: Path) -> None:
 
 
 def misfit(ledger: Path, journal: Path) -> str | None:
-    """Return why the ledger does not fit the journal; None if it does. A server may run on them meanwhile.
+    """Return why the ledger does not match the journal; None if it does. A server may be running.
 
-    A ledger that does not fit would pass over new reports, since they get positions that it has passed.
+    A ledger that does not match would skip new reports, since they get positions that it has already passed.
 
     Raises:
-        Misconfigured: a file is damaged or not ours.
+        Misconfigured: a file is damaged or not otpconv's.
         Unavailable: the disk fails.
     """
-    # The ledger first: what the server applies in between must not make it look ahead.
+    # The ledger is read first: otherwise it would look ahead once the server applies more in between.
     with reading(ledger) as connection:
         cursor, identity, chain = connection.execute(_SQL["bound"]).fetchall()[0]
     if not isinstance(cursor, int) or cursor == 0:

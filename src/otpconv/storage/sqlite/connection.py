@@ -1,4 +1,4 @@
-"""Opening SQLite files, reading named statements, and mapping SQLite's errors at the border."""
+"""The one connection layer: opens SQLite files, reads named statements, and maps SQLite's errors to ours."""
 
 import contextlib
 import errno
@@ -17,42 +17,45 @@ import apsw
 from otpconv.errors import Misconfigured, Unavailable
 from otpconv.folder import alone
 from otpconv.storage.sqlite.columns import write_out
-from otpconv.storage.sqlite.one_thread import Connection
+from otpconv.storage.sqlite.one_thread import OneThreadConnection
 
 _log = logging.getLogger(__name__)
 
 #: How long a connection waits for another process's lock before it gives up, ms.
-_BUSY_TIMEOUT_MS = 5_000
-#: A log is laid out where the disk has this many times as much.
+BUSY_TIMEOUT_MS = 5_000
+#: The write-ahead log is preallocated where the disk has this many times its size free.
 _FREE_TIMES = 64
 #: How much a reader's question sorts in memory, KiB; what is more goes into a temporary file.
 _SORTED_KIB = 16 * 1024
 #: A disk with less room than this is full: the indexes of three logs, and some growth.
 _ROOM_BYTES = 512 * 1024
-#: What the system says of a path that waiting does not mend.
+#: System errors about a path that waiting does not fix.
 _NOT_OPENED = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
 
+#: What SQLite stores and returns.
+SqlValue = str | bytes | int | float | None
 
-#: What SQLite stores and gives back.
-Value = str | bytes | int | float | None
+
+def script(name: str) -> str:
+    """Return the text of a `.sql` file of this package, e.g. `access/schema.sql`."""
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 def statements(name: str) -> dict[str, str]:
-    """Return the statements of one `.sql` file of this room by their names.
+    """Return the statements of a `.sql` file of this package by their names.
 
-    A statement begins with a line `-- name: NAME` and ends before the next such line. `columns.write_out`
+    A statement begins after a line `-- name: NAME` and ends before the next such line. `columns.write_out`
     says how statements list columns.
     """
-    text = write_out(files(__package__).joinpath(name).read_text(encoding="utf-8"))
-    parts = re.split(r"^-- name: (\w+)$", text, flags=re.MULTILINE)
+    parts = re.split(r"^-- name: (\w+)$", write_out(script(name)), flags=re.MULTILINE)
     return {parts[i]: parts[i + 1].strip() for i in range(1, len(parts), 2)}
 
 
 def open_on_a_full_disk(folder: Path) -> None:
-    """Let this process open its files also where the disk has no room for what SQLite makes beside them.
+    """Let this process open its files even if the disk is full.
 
-    SQLite shares the index of a write-ahead log in a file, which can't be made on a full disk. Without that
-    file no other process can open the databases while this one runs.
+    SQLite shares the index of a write-ahead log in a file, which can't be created on a full disk. Without
+    that file, no other process can open the databases while this one runs.
     """
     try:
         with tempfile.TemporaryFile(dir=folder) as probe:
@@ -68,80 +71,80 @@ def open_on_a_full_disk(folder: Path) -> None:
             )
 
 
-def connect(
+def connect_writer(
     path: Path,
     *,
     version: int,
-    schema: str,
     durable: bool,
+    schema: str = "",
+    creation: str = "",
+    upgrades: Mapping[int, str] | None = None,
     log_bytes: int = 0,
     oldest: int = 0,
-    upgrades: Mapping[int, str] | None = None,
-) -> Connection:
-    """Open a file for writing, make it if it is not there (mode 0600), and bring its schema in.
+) -> OneThreadConnection:
+    """Open a file for writing, create it if it does not exist (mode 0600), and bring its schema up to date.
 
     Args:
         path: the file.
-        version: the version of `schema`; a file of a newer one is refused.
-        schema: statements that create what is not there yet.
-        durable: whether a commit waits for the disk. A file that can be made again from the journal need not.
-        log_bytes: how large to lay the write-ahead log out beforehand.
-        oldest: the first version that `schema` brings up to date; a file of an older one is refused.
-        upgrades: by version, statements that bring a file of that version to the next one before `schema`.
+        version: the version of the schema; a file of a newer version is refused.
+        durable: whether a commit waits for the disk. A file that can be rebuilt from the journal need not.
+        schema: statements that create what is missing; run each time.
+        creation: statements that run once, in a new file.
+        upgrades: by version, statements that bring a file of that version to the next one.
+        log_bytes: how large to preallocate the write-ahead log.
+        oldest: files of versions before this one are refused.
 
     Raises:
-        Misconfigured: the file is not ours, damaged, or of a newer version, or one that is too old.
-        Unavailable: the disk is full or fails.
+        Misconfigured: the file is not otpconv's, damaged, or of a version that is too new or too old.
+        Unavailable: the disk is full or fails, or another process locks the file for longer than 5 s.
     """
     with mapped(path), alone(path.parent):
         path.touch(mode=0o600)
-        connection = Connection(os.fspath(path))
+        connection = OneThreadConnection(os.fspath(path))
         _fix_plans(connection)
-        connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
+        connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         connection.pragma("journal_mode", "wal")
         connection.pragma("synchronous", "full" if durable else "normal")
         connection.pragma("temp_store", "memory")
-        found = connection.pragma("user_version")
-        if not isinstance(found, int) or found > version:
-            raise Misconfigured(f"{path} was written by a newer otpconv: upgrade otpconv to read it")
-        if 0 < found < oldest:
-            raise Misconfigured(f"{path} was written by an older otpconv: run `otpconv doctor --rebuild`")
+        found = _known_version(connection, path, oldest=oldest, newest=version)
+        steps = (
+            [(upgrades or {}).get(number, "") for number in range(found, version)] if found else [creation]
+        )
         with connection:
-            for number in range(found or version, version):
-                list(connection.execute((upgrades or {}).get(number, "")))
-            list(connection.execute(schema))
-            if found != version:  # nothing is written where nothing is new: the disk may be full
+            for statement in (*steps, schema):
+                list(connection.execute(statement))
+            if found != version:  # a file that is up to date is not written: the disk may be full
                 connection.pragma("user_version", version)
         if log_bytes:
-            _lay_out(path.with_name(f"{path.name}-wal"), log_bytes)
+            _preallocate(path.with_name(f"{path.name}-wal"), log_bytes)
     return connection
 
 
-def connect_reader(path: Path) -> Connection:
-    """Open an existing file for reading alone.
+def connect_reader(path: Path) -> OneThreadConnection:
+    """Open an existing file for reading only.
 
     Raises:
         Misconfigured: the file is not ours or damaged.
         Unavailable: the disk fails.
     """
     with mapped(path):
-        connection = Connection(os.fspath(path), flags=apsw.SQLITE_OPEN_READWRITE)
+        connection = OneThreadConnection(os.fspath(path), flags=apsw.SQLITE_OPEN_READWRITE)
         _fix_plans(connection)
-        connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
+        connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         connection.pragma("query_only", value=True)
         connection.pragma("temp_store", "file")
         connection.pragma("cache_size", -_SORTED_KIB)
-        # Every commit of the applier empties a reader's own page cache; the mapped file stays.
+        # Every commit of the applier empties a reader's page cache; the mapped file stays.
         connection.pragma("mmap_size", 1 << 40)
     return connection
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[apsw.Connection]:
-    """Open an existing file for reading alone while the context lasts.
+    """Open an existing file for reading only while the context lasts.
 
     Raises:
-        Misconfigured: the file is not there, not ours or damaged.
+        Misconfigured: the file is missing, not otpconv's or damaged.
         Unavailable: the disk fails.
     """
     if not path.is_file():
@@ -155,10 +158,10 @@ def reading(path: Path) -> Iterator[apsw.Connection]:
 
 
 def version_of(path: Path) -> int:
-    """Return the version of the schema of an existing file; 0 while there is none in it.
+    """Return the version of the schema of an existing file; 0 if it has none yet.
 
     Raises:
-        Misconfigured: the file is not ours or damaged.
+        Misconfigured: the file is not otpconv's or damaged.
         Unavailable: the disk fails.
     """
     with reading(path) as connection:
@@ -168,11 +171,11 @@ def version_of(path: Path) -> int:
 
 @contextmanager
 def mapped(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into ours: the one border.
+    """Turn SQLite's errors into otpconv's; no SQLite error leaves the engine any other way.
 
     Raises:
-        Misconfigured: the file is damaged, not a database, or may not be opened.
-        Unavailable: anything else; the transaction was rolled back.
+        Misconfigured: the file is damaged, not a database, or can't be opened.
+        Unavailable: anything else, such as a full disk or a lock; the transaction was rolled back.
     """
     try:
         yield
@@ -180,7 +183,7 @@ def mapped(path: Path) -> Iterator[None]:
         raise Misconfigured(f"{path} is damaged ({error}): run `otpconv doctor`") from error
     except (apsw.CantOpenError, apsw.PermissionsError, apsw.ReadOnlyError, *_NOT_OPENED) as error:
         raise Misconfigured(
-            f"{path} can't be opened ({error}): check that its folder exists and that it may be written"
+            f"{path} can't be opened ({error}): check that its folder exists and that it can be written"
         ) from error
     except apsw.FullError as error:
         raise Unavailable("The disk is full; nothing was recorded. Free some space and try again.") from error
@@ -188,19 +191,33 @@ def mapped(path: Path) -> Iterator[None]:
         raise Unavailable(f"The storage failed ({error}); nothing was recorded. Try again.") from error
 
 
+def _known_version(connection: apsw.Connection, path: Path, *, oldest: int, newest: int) -> int:
+    """Return the version of a file's schema, 0 for a new file, or refuse the file."""
+    found = connection.pragma("user_version")
+    if not isinstance(found, int) or found > newest:
+        raise Misconfigured(f"{path} was written by a newer otpconv: upgrade otpconv to read it")
+    if 0 < found < oldest:
+        raise Misconfigured(f"{path} was written by an older otpconv: run `otpconv doctor --rebuild`")
+    if found == 0 and connection.execute("SELECT count(*) FROM sqlite_schema").get:
+        raise Misconfigured(
+            f"{path} is not otpconv's but another program's: move it away, or use another folder"
+        )
+    return found
+
+
 def _fix_plans(connection: apsw.Connection) -> None:
-    """Let no bound value change the plan of a statement, nor make SQLite prepare it again at each run."""
+    """Keep bound values from changing a statement's plan, and SQLite from preparing it again at each run."""
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
 
 
-def _lay_out(log: Path, size: int) -> None:
-    """Write the log's file to its size beforehand, where there is room.
+def _preallocate(log: Path, size: int) -> None:
+    """Fill the write-ahead log with zeros to its size, if the disk has room.
 
-    A commit into a file that grows waits for the file system's own journal too, and with it for whatever
-    other files are being written: half as long again (measured). SQLite takes zeros as the end of its log.
-    Nobody may append meanwhile: so it is done by each who opens the file, before it appends, alone.
+    A commit into a growing file also waits for the file system's journal, and so for other files that are
+    being written: it takes half as long again (measured). SQLite takes zeros as the end of its log. No other
+    process may append meanwhile, so `connect_writer` does this while it holds the folder's lock.
     """
-    # Only a matter of speed: a commit tells what is wrong with the disk.
+    # Only speed depends on it: the next commit reports what is wrong with the disk.
     with contextlib.suppress(OSError), log.open("r+b") as file:
         if shutil.disk_usage(log).free >= _FREE_TIMES * size:
             file.seek(0, os.SEEK_END)

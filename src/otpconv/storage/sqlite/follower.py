@@ -13,7 +13,7 @@ import apsw
 from otpconv.errors import Misconfigured
 from otpconv.storage.contract import BOUNDS, Bounds
 from otpconv.storage.sqlite import binding, journal_rows
-from otpconv.storage.sqlite.connection import connect, mapped, statements
+from otpconv.storage.sqlite.connection import connect_writer, mapped, statements
 from otpconv.storage.sqlite.journal import JOURNAL_VERSION
 
 _SQL = (
@@ -57,7 +57,7 @@ _EXPIRY = (
 )
 
 
-class SqliteFollower:
+class SqliteLedgerWriter:
     """Writes the ledger's file from the journal's; the only one to do so, from one thread at a time."""
 
     def __init__(self, ledger: Path, journal: Path, *, bounds: Bounds = BOUNDS) -> None:
@@ -76,7 +76,7 @@ class SqliteFollower:
         self._bounds = bounds
         self._journal = journal
         schema = _SQL["schema"] + binding.SCHEMA
-        self._connection = connect(
+        self._connection = connect_writer(
             ledger, version=LEDGER_VERSION, schema=schema, durable=False, oldest=LEDGER_VERSION
         )
         with mapped(ledger):
@@ -133,12 +133,13 @@ class SqliteFollower:
         """Check the rows of a batch before anything of them is applied; return those that were set aside."""
         about = journal_rows.about(self._connection)
         rows = journal_rows.read_rows(self._connection, after, upto)
-        previous = rows.pop(0) if rows and rows[0].seq == after else None
-        inspector = journal_rows.Inspector(about, decode=False, previous=previous)
+        inspector = journal_rows.Inspector(about, decode=False)
+        if rows and rows[0].seq == after:
+            inspector.begin_after(rows.pop(0))
         for row in rows:
             if (problem := inspector.problem(row)) is not None:
                 raise Misconfigured(f"{self._journal}: {problem}; {journal_rows.ADVICE}")
-        binding.bind(self._connection, about.identity, upto)
+        binding.bind_to_journal(self._connection, about.identity, upto)
         return about.rows_set_aside
 
     def _next_alone(self, after: int, upto: int, apart: list[int]) -> int | None:

@@ -11,8 +11,8 @@ import apsw
 from otpconv.clock import difference
 from otpconv.errors import OtpconvError
 from otpconv.model import OTHER
+from otpconv.storage.check_result import CheckResult
 from otpconv.storage.contract import CLOCK_BEHIND_MS, DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS
-from otpconv.storage.finding import Finding
 from otpconv.storage.sqlite.binding import misfit
 from otpconv.storage.sqlite.connection import reading, statements, version_of
 from otpconv.storage.sqlite.follower import LEDGER_VERSION
@@ -29,7 +29,7 @@ _RESTORE = "restore the data folder from a backup"
 
 def findings(
     journal: Path, ledger: Path, others: Sequence[Path], *, served: bool, now: int
-) -> Iterator[Finding]:
+) -> Iterator[CheckResult]:
     """Check the files one after another; a large ledger takes minutes.
 
     Args:
@@ -39,7 +39,7 @@ def findings(
         served: whether a server runs on them; it should be applying the journal to the ledger.
         now: the time by the wall clock, ms.
     """
-    yield Finding("sqlite", ok=True, text=apsw.sqlite_lib_version())
+    yield CheckResult("sqlite", ok=True, text=apsw.sqlite_lib_version())
     for path, advice in ((journal, _RESTORE), *((path, _RESTORE) for path in others), (ledger, _REBUILD)):
         yield _guarded(path.name, advice, partial(_integrity, path, advice))
     yield _guarded("journal rows", _RESTORE, lambda: _journal_rows(journal))
@@ -64,18 +64,18 @@ def lag(journal: Path, ledger: Path) -> int:
     return _number(journal, "head") - cursor
 
 
-def _integrity(path: Path, advice: str) -> Finding:
+def _integrity(path: Path, advice: str) -> CheckResult:
     problems = [str(row[0]) for row in _rows(path, "integrity")]
     size = f"{path.stat().st_size / 1e6:,.1f} MB"
     if problems == ["ok"]:
-        return Finding(path.name, ok=True, text=f"{size}, undamaged")
-    return Finding(path.name, ok=False, text=f"{size}, damaged: {problems[0]}", advice=advice)
+        return CheckResult(path.name, ok=True, text=f"{size}, undamaged")
+    return CheckResult(path.name, ok=False, text=f"{size}, damaged: {problems[0]}", advice=advice)
 
 
-def _journal_rows(journal: Path) -> Finding:
+def _journal_rows(journal: Path) -> CheckResult:
     check = "journal rows"
     if version_of(journal) < JOURNAL_VERSION:
-        return Finding(
+        return CheckResult(
             check, ok=True, text="not checked: the next start of the server adds checksums to new rows"
         )
     with reading(journal) as connection:
@@ -83,74 +83,78 @@ def _journal_rows(journal: Path) -> Finding:
         problems = list(inspected(connection))
     if problems:
         more = f", and {len(problems) - 1:,} more" if len(problems) > 1 else ""
-        return Finding(check, ok=False, text=f"{problems[0]}{more}", advice=ADVICE)
+        return CheckResult(check, ok=False, text=f"{problems[0]}{more}", advice=ADVICE)
     aside = f"; {apart:,} damaged ones were set aside" if apart else ""
-    return Finding(check, ok=True, text=f"{_number(journal, 'rows'):,} decoded, checksums as written{aside}")
+    return CheckResult(
+        check, ok=True, text=f"{_number(journal, 'rows'):,} decoded, checksums as written{aside}"
+    )
 
 
-def _clock(journal: Path, now: int) -> Finding:
+def _clock(journal: Path, now: int) -> CheckResult:
     newest = next((at for (at,) in _rows(journal, "newest_report_time")), None)
     if not isinstance(newest, int):
-        return Finding("clock", ok=True, text="no report to compare it with")
+        return CheckResult("clock", ok=True, text="no report to compare it with")
     text = f"the newest report is {difference(newest, now).replace('the server', 'this machine')}"
     if now >= newest - CLOCK_BEHIND_MS:
-        return Finding("clock", ok=True, text=text)
+        return CheckResult("clock", ok=True, text=text)
     advice = "set the clock if it is wrong; if it is right, it was wrong when that report was recorded"
-    return Finding("clock", ok=False, text=text, advice=advice)
+    return CheckResult("clock", ok=False, text=text, advice=advice)
 
 
-def _lag(journal: Path, ledger: Path, *, served: bool) -> Finding:
+def _lag(journal: Path, ledger: Path, *, served: bool) -> CheckResult:
     check = "journal and ledger"
     if version_of(ledger) < LEDGER_VERSION or version_of(journal) < JOURNAL_VERSION:
         text = (
             "written by an older otpconv: the next start of the server rebuilds the ledger from the journal"
         )
-        return Finding(check, ok=True, text=text)
+        return CheckResult(check, ok=True, text=text)
     if (why := misfit(ledger, journal)) is not None:
-        return Finding(check, ok=False, text=f"{why}: they are not of one moment", advice=_REBUILD)
+        return CheckResult(check, ok=False, text=f"{why}: they are not of one moment", advice=_REBUILD)
     behind = waiting = lag(journal, ledger)
     deadline = time.monotonic() + _WATCH_S
     while served and waiting >= behind > 0 and time.monotonic() < deadline:
         time.sleep(0.1)
         waiting = lag(journal, ledger)
     if not behind or waiting < behind:
-        return Finding(check, ok=True, text=f"{behind:,} acknowledged reports on their way into the ledger")
+        return CheckResult(
+            check, ok=True, text=f"{behind:,} acknowledged reports on their way into the ledger"
+        )
     if not served:
-        return Finding(check, ok=True, text=f"{behind:,} reports are applied when the server starts")
+        return CheckResult(check, ok=True, text=f"{behind:,} reports are applied when the server starts")
     text = f"{waiting:,} reports wait, but the server does not apply them"
-    return Finding(check, ok=False, text=text, advice="see the server's log, then restart the server")
+    return CheckResult(check, ok=False, text=text, advice="see the server's log, then restart the server")
 
 
-def _rollups(ledger: Path, grain: str) -> Finding:
+def _rollups(ledger: Path, grain: str) -> CheckResult:
     return _compared(ledger, f"rollups by {grain}", "wrong_rollups", grain=_GRAINS[grain])
 
 
-def _compared(ledger: Path, check: str, name: str, **bindings: int) -> Finding:
+def _compared(ledger: Path, check: str, name: str, **bindings: int) -> CheckResult:
     """Return the finding of a statement that compares the ledger with a recount."""
     if wrong := _number(ledger, name, **bindings):
         text = f"{wrong:,} differ from a recount of the messages"
-        return Finding(check, ok=False, text=text, advice=_REBUILD)
-    return Finding(check, ok=True, text=f"equal to a recount of {_number(ledger, 'messages'):,} messages")
+        return CheckResult(check, ok=False, text=text, advice=_REBUILD)
+    return CheckResult(check, ok=True, text=f"equal to a recount of {_number(ledger, 'messages'):,} messages")
 
 
-def _unmatched(ledger: Path) -> Finding:
+def _unmatched(ledger: Path) -> CheckResult:
     if wrong := _number(ledger, "wrong_unmatched"):
         text = f"the counts of {wrong:,} accounts differ from a recount"
-        return Finding("unmatched", ok=False, text=text, advice=_REBUILD)
-    return Finding("unmatched", ok=True, text=f"{_number(ledger, 'unmatched'):,} messages and numbers")
+        return CheckResult("unmatched", ok=False, text=text, advice=_REBUILD)
+    return CheckResult("unmatched", ok=True, text=f"{_number(ledger, 'unmatched'):,} messages and numbers")
 
 
-def _folded(ledger: Path) -> Finding:
+def _folded(ledger: Path) -> CheckResult:
     text = f"{_number(ledger, 'folded'):,} messages are counted as {OTHER} in a dimension"
-    return Finding("dimensions", ok=True, text=text)
+    return CheckResult("dimensions", ok=True, text=text)
 
 
-def _guarded(check: str, advice: str, find: Callable[[], Finding]) -> Finding:
+def _guarded(check: str, advice: str, find: Callable[[], CheckResult]) -> CheckResult:
     try:
         return find()
     except OtpconvError as error:
         text = error.text.removesuffix(": run `otpconv doctor`")
-        return Finding(check, ok=False, text=text, advice=advice)
+        return CheckResult(check, ok=False, text=text, advice=advice)
 
 
 def _number(path: Path, name: str, **bindings: int) -> int:

@@ -1,4 +1,4 @@
-"""The journal in SQLite: every commit waits for the disk."""
+"""The journal in SQLite. Every commit waits for the disk."""
 
 import contextlib
 import logging
@@ -8,28 +8,41 @@ from pathlib import Path
 import apsw
 import msgspec
 
+from otpconv.errors import Misconfigured
 from otpconv.model import Expiry
 from otpconv.storage.contract import Entry
-from otpconv.storage.sqlite.connection import connect, mapped, statements
-from otpconv.storage.sqlite.journal_rows import Columns, Problem, about, chained, checksum, inspected
+from otpconv.storage.journal import JournalEntry
+from otpconv.storage.sqlite.connection import connect_writer, mapped, statements
+from otpconv.storage.sqlite.journal_rows import (
+    ADVICE,
+    Columns,
+    Inspector,
+    RowProblem,
+    about,
+    chained,
+    checksum,
+    entries_of,
+    inspected,
+    rows_from,
+)
 
 _SQL = statements("journal.sql")
 _APPEND = _SQL["append"]
 #: Version 1 had no checksums.
 JOURNAL_VERSION = 2
 
-#: Entries after which the log is begun anew.
+#: Entries after which the write-ahead log starts again from its beginning.
 _CHECKPOINT_ENTRIES = 20_000
-#: How large the log is made beforehand.
+#: How large the write-ahead log is preallocated.
 _LOG_BYTES = 16 * 1024 * 1024
 
-#: Commits in a row that are too old before there are no newer ones behind them: a clock may have been wrong.
+#: After this many too old commits in a row, no newer ones are expected: the clock may have been wrong.
 _BLIP = 20_000
 
 _ENCODER = msgspec.json.Encoder()
 _NONCES = msgspec.json.Decoder(list[tuple[int, int]])
 
-#: The columns of a row to insert, with how many entries it has in place of its position.
+#: The columns of a row to insert, with its number of entries instead of its position.
 _Row = Columns
 
 _log = logging.getLogger(__name__)
@@ -39,14 +52,14 @@ class SqliteJournal:
     """The append-only record in one file; one thread of one process appends to it at a time."""
 
     def __init__(self, path: Path) -> None:
-        """Open or make the file at `path`.
+        """Open the file at `path`, or create it.
 
         Raises:
-            Misconfigured: the file is not a journal, damaged, or of a newer otpconv.
+            Misconfigured: the file is not otpconv's, damaged, or of a newer otpconv.
             Unavailable: the disk is full or fails.
         """
         self._path = path
-        self._connection = connect(
+        self._connection = connect_writer(
             path,
             version=JOURNAL_VERSION,
             schema=_SQL["schema"],
@@ -54,7 +67,7 @@ class SqliteJournal:
             log_bytes=_LOG_BYTES,
             upgrades={1: _SQL["upgrade"]},
         )
-        # The follower moves what is committed from the log into the file, off the way of a report.
+        # The ledger writer moves committed rows from the log into the file, so that no report waits for it.
         self._connection.wal_autocheckpoint(0)
         self._last_checkpoint = 0
         with mapped(path):
@@ -71,6 +84,30 @@ class SqliteJournal:
             if upto - self._last_checkpoint >= _CHECKPOINT_ENTRIES:
                 self._restart_log(upto)
         return upto
+
+    def read(self, after: int, limit: int) -> list[JournalEntry]:
+        """Return the entries after the position `after`, in their order; at most `limit`.
+
+        Raises:
+            Misconfigured: the next entry is damaged or missing.
+            Unavailable: the disk fails.
+        """
+        entries: list[JournalEntry] = []
+        with mapped(self._path):
+            # Read again each time, since an operator may set rows aside meanwhile.
+            inspector = Inspector(about(self._connection), decode=False)
+            for row in rows_from(self._connection, after):
+                if row.seq <= after:
+                    inspector.begin_after(row)
+                    continue
+                problem = inspector.problem(row)
+                if problem is not None and not entries:
+                    raise Misconfigured(f"{self._path}: {problem}; {ADVICE}")
+                if problem is not None or len(entries) >= limit:
+                    break
+                if not inspector.is_set_aside(row):
+                    entries += entries_of(row)
+        return [entry for entry in entries if entry.position > after][:limit]
 
     def head(self) -> int:
         """Return the position of the newest entry; 0 when there is none."""
@@ -104,25 +141,25 @@ class SqliteJournal:
         return self._about.had_keys
 
     def note_keys(self) -> None:
-        """Keep that a server with access keys uses this folder."""
+        """Record that a server with access keys uses this folder."""
         if not self._about.had_keys:
             with mapped(self._path):
                 self._connection.execute(_SQL["note_keys"])
                 self._about = about(self._connection)
 
-    def set_aside(self) -> list[Problem]:
-        """Decode all rows, and name the damaged ones so that nobody reads them; return what is wrong."""
+    def set_aside(self) -> list[RowProblem]:
+        """Decode all rows, set the damaged ones aside so that they are skipped, and return the problems."""
         with mapped(self._path), self._connection:
             problems = list(inspected(self._connection))
             self._connection.executemany(_SQL["set_aside"], [tuple(problem) for problem in problems])
         return problems
 
     def close(self) -> None:
-        """Close the file; what was acknowledged is in it."""
+        """Close the file. All acknowledged entries are in it."""
         self._connection.close()
 
     def _insert(self, rows: Sequence[_Row]) -> bool:
-        """Insert rows behind the last one that is known; False when another process has appended to it."""
+        """Insert rows after the last known one. Return False if another process has appended meanwhile."""
         if len(rows) == 1:
             return self._insert_row(rows[0])
         before = self._last
@@ -151,8 +188,8 @@ class SqliteJournal:
         return seq, chain if isinstance(chain, int) else self._about.origin
 
     def _restart_log(self, upto: int) -> None:
-        """Move the little that the follower has left into the file, so that the log begins anew."""
-        # The entries are durable already: a checkpoint that fails is made up for by a later one.
+        """Move what the ledger writer left in the log into the file, so that the log starts again."""
+        # The entries are durable already. If this checkpoint fails, a later one does its work.
         with contextlib.suppress(apsw.Error):
             in_log, moved = self._connection.wal_checkpoint()
             if in_log == moved:
@@ -165,7 +202,7 @@ class SqliteJournal:
 
 
 def _rows(entries: Sequence[Entry], recorded_at: int) -> list[_Row]:
-    """Return one row for the reports, and one for each expiry after them."""
+    """Return one row for all reports, then one for each expiry."""
     reports = [entry.report for entry in entries if not isinstance(entry.report, Expiry)]
     nonces = [(entry.nonce, entry.signed_at) for entry in entries if entry.nonce is not None]
     encoded = _ENCODER.encode(nonces) if nonces else None
@@ -181,7 +218,7 @@ def _rows(entries: Sequence[Entry], recorded_at: int) -> list[_Row]:
 
 
 def _decoded(nonces: bytes) -> list[tuple[int, int]]:
-    """Return the nonces of a row; none when it is damaged, which the applier and the doctor report."""
+    """Return the nonces of a row; none if it is damaged, which the applier and the doctor report."""
     try:
         return _NONCES.decode(nonces)
     except (msgspec.DecodeError, UnicodeDecodeError):

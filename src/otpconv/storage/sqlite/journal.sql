@@ -75,6 +75,12 @@ SELECT seq, recorded_at, unmatched_before, minutes_from, CAST(reports AS BLOB), 
     chain, typeof(reports), typeof(nonces)
 FROM batches WHERE seq BETWEEN :first AND :last ORDER BY seq;
 
+-- name: rows_from
+-- The rows after a position, with the one that holds it or ends before it first.
+SELECT seq, recorded_at, unmatched_before, minutes_from, CAST(reports AS BLOB), CAST(nonces AS BLOB), checksum,
+    chain, typeof(reports), typeof(nonces)
+FROM batches WHERE seq >= coalesce((SELECT max(seq) FROM batches WHERE seq <= :after), 0) ORDER BY seq;
+
 -- name: positions
 SELECT seq FROM batches WHERE seq > :after ORDER BY seq LIMIT 1000;
 

@@ -1,7 +1,7 @@
-"""The rows of a journal: their checksums, and what tells that one is damaged or missing.
+"""The rows of a journal: checksums that show damaged and missing rows.
 
-Each row has a checksum of its own columns, and a chain value of all checksums up to it. The first tells
-damage in the row. The second tells whether the rows before it are those of when it was written.
+Each row has a checksum of its columns, and a chain value of all checksums up to it. The checksum shows damage
+in the row. The chain value shows whether the rows before it are the same as when it was written.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,8 @@ import apsw
 import msgspec
 
 from otpconv.errors import Misconfigured
-from otpconv.model import Report
+from otpconv.model import Expiry, Report
+from otpconv.storage.journal import JournalEntry
 from otpconv.storage.sqlite.connection import statements
 
 _SQL = statements("journal.sql")
@@ -24,14 +25,14 @@ ADVICE = (
     "`otpconv doctor --rebuild --set-aside`"
 )
 
-#: What a checksum is of: the columns of a row from `seq` to `nonces`.
+#: The columns that a checksum covers: from `seq` to `nonces`.
 Columns: TypeAlias = tuple[int, int, int | None, int | None, bytes | None, bytes | None]
-#: What is wrong: the row itself is damaged, or rows before it are missing.
+#: The kind of a problem: the row itself is damaged, or rows before it are missing.
 Kind: TypeAlias = Literal["row", "gap"]
 
 
-class Row(NamedTuple):
-    """A row as it is in the file, which may be damaged: any column can hold anything."""
+class JournalRow(NamedTuple):
+    """A row as it is in the file. It may be damaged, so any column can hold anything."""
 
     seq: int
     recorded_at: int
@@ -45,8 +46,8 @@ class Row(NamedTuple):
     nonces_type: str = "text"
 
 
-class Problem(NamedTuple):
-    """What is wrong with a row, or before it."""
+class RowProblem(NamedTuple):
+    """A problem with a row, or before it."""
 
     seq: int
     kind: Kind
@@ -62,8 +63,8 @@ class About(NamedTuple):
     """What a journal says about itself.
 
     Attributes:
-        identity: tells this journal and its copies from all others.
-        unchecked: rows up to this position are of an otpconv that wrote no checksums.
+        identity: differs from that of all journals but its own copies.
+        unchecked: rows up to this position were written by an otpconv without checksums.
         had_keys: whether a server with access keys has used the folder.
         set_aside: the problems that an operator has acknowledged, as position and kind.
     """
@@ -75,7 +76,7 @@ class About(NamedTuple):
 
     @property
     def rows_set_aside(self) -> list[int]:
-        """The positions of the rows that nobody reads, in their order."""
+        """The positions of the rows that are skipped, in their order."""
         return sorted(seq for seq, kind in self.set_aside if kind == "row")
 
     @property
@@ -103,54 +104,62 @@ def chained(previous: int, of_row: int) -> int:
 
 
 def about(connection: apsw.Connection) -> About:
-    """Read what a journal says about itself; it may be the attached one of several files.
+    """Read what a journal says about itself; it may be an attached database.
 
     Raises:
-        Misconfigured: it says nothing.
+        Misconfigured: the journal has no identity.
     """
     row = connection.execute(_SQL["about"]).fetchone()
     if row is None:
-        raise Misconfigured("the journal does not say which one it is: restore it from a backup")
+        raise Misconfigured("the journal has no identity, so it may be damaged: restore it from a backup")
     identity, unchecked, had_keys = row
     known = frozenset(connection.execute(_SQL["known_problems"]))
     return About(identity, unchecked, bool(had_keys), known)
 
 
 class Inspector:
-    """Looks at rows one after the other, in their order.
+    """Checks rows one after the other, in their order.
 
     Args:
-        of: the journal's own words.
-        decode: whether to decode also what its checksum says is undamaged.
-        previous: the row before the first one; None at the beginning of the journal.
+        of: what the journal says about itself.
+        decode: whether to decode even rows whose checksum is right.
     """
 
-    def __init__(self, of: About, *, decode: bool, previous: Row | None = None) -> None:
+    def __init__(self, of: About, *, decode: bool) -> None:
         self._about = of
         self._decode = decode
-        self._previous = previous
-        # Whether the row before is undamaged, so that the next one can be held against it.
-        self._known = previous is None or (previous.seq, "row") not in of.set_aside
+        self._previous: JournalRow | None = None
+        # Whether the row before is undamaged, so that the next one can be compared with it.
+        self._known = True
 
-    def problem(self, row: Row) -> Problem | None:
-        """Return what is wrong with the next row that nobody has set aside; None if nothing is."""
+    def begin_after(self, row: JournalRow) -> None:
+        """Start with the row after this one."""
+        self._previous = row
+        self._known = not self.is_set_aside(row)
+
+    def is_set_aside(self, row: JournalRow) -> bool:
+        """Return whether an operator has set the row aside."""
+        return (row.seq, "row") in self._about.set_aside
+
+    def problem(self, row: JournalRow) -> RowProblem | None:
+        """Return the problem with the next row; None if there is none, or an operator has set it aside."""
         checked = row.checksum is not None or not 0 < row.seq <= self._about.unchecked
         text, count = self._damage(row, checked=checked)
-        found: Problem | None = None
+        found: RowProblem | None = None
         if text:
-            found = Problem(row.seq, "row", text)
+            found = RowProblem(row.seq, "row", text)
         elif self._known and (text := self._gap(row, count, checked=checked)):
-            found = Problem(row.seq, "gap", text)
+            found = RowProblem(row.seq, "gap", text)
         self._previous, self._known = row, found is None or found.kind == "gap"
         return None if found is None or (found.seq, found.kind) in self._about.set_aside else found
 
-    def unreadable(self, seq: int) -> Problem | None:
-        """Return that the next row can't be read at all; None if it was set aside."""
+    def unreadable(self, seq: int) -> RowProblem | None:
+        """Return the problem that the next row can't be read at all; None if it was set aside."""
         self._known = False
-        return None if (seq, "row") in self._about.set_aside else Problem(seq, "row", "it can't be read")
+        return None if (seq, "row") in self._about.set_aside else RowProblem(seq, "row", "it can't be read")
 
-    def _damage(self, row: Row, *, checked: bool) -> tuple[str, int | None]:
-        """Return what is wrong with the row by itself, and how many entries it has, if that was counted."""
+    def _damage(self, row: JournalRow, *, checked: bool) -> tuple[str, int | None]:
+        """Return what is wrong with the row itself, and its number of entries if they were counted."""
         if not _is_typed(row):
             return "a column has a wrong type", None
         if checked and checksum(row[:6]) != row.checksum:
@@ -164,8 +173,8 @@ class Inspector:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return f"it can't be decoded: {error}", None
 
-    def _gap(self, row: Row, count: int | None, *, checked: bool) -> str:
-        """Return what is wrong between this row and the one before; empty if nothing is."""
+    def _gap(self, row: JournalRow, count: int | None, *, checked: bool) -> str:
+        """Return what is wrong between this row and the one before; empty if nothing."""
         previous = self._previous
         position = 0 if previous is None else previous.seq
         if count is not None and (missing := row.seq - count - position):
@@ -178,10 +187,10 @@ class Inspector:
         return ""
 
 
-def inspected(connection: apsw.Connection) -> Iterator[Problem]:
-    """Decode every row of a journal and give what is wrong that nobody has set aside.
+def inspected(connection: apsw.Connection) -> Iterator[RowProblem]:
+    """Decode every row of a journal and yield the problems that no operator has set aside.
 
-    A row that SQLite can't read is named too, as long as the list of positions can be read.
+    Rows that SQLite can't read are included, as long as the list of positions can be read.
     """
     of = about(connection)
     inspector = Inspector(of, decode=True)
@@ -197,13 +206,28 @@ def inspected(connection: apsw.Connection) -> Iterator[Problem]:
         after = positions[-1]
 
 
-def read_rows(connection: apsw.Connection, first: int, last: int) -> list[Row]:
+def read_rows(connection: apsw.Connection, first: int, last: int) -> list[JournalRow]:
     """Return the rows at the positions from `first` to `last`, in their order."""
     found = connection.execute(_SQL["rows"], {"first": first, "last": last})
-    return [Row(*row) for row in found]
+    return [JournalRow(*row) for row in found]
 
 
-def _is_typed(row: Row) -> bool:
+def rows_from(connection: apsw.Connection, after: int) -> Iterator[JournalRow]:
+    """Return the rows after a position, with the one that holds it or ends before it first."""
+    return (JournalRow(*row) for row in connection.execute(_SQL["rows_from"], {"after": after}))
+
+
+def entries_of(row: JournalRow) -> list[JournalEntry]:
+    """Return the entries of an undamaged row, in their order."""
+    if row.reports is None:
+        expiry = Expiry(row.unmatched_before or 0, row.minutes_from or 0)
+        return [JournalEntry(row.seq, row.recorded_at, expiry)]
+    reports = _REPORTS.decode(row.reports)
+    first = row.seq - len(reports) + 1
+    return [JournalEntry(position, row.recorded_at, report) for position, report in enumerate(reports, first)]
+
+
+def _is_typed(row: JournalRow) -> bool:
     numbers = (row.seq, row.recorded_at)
     pair = (row.unmatched_before, row.minutes_from)
     if row.reports is None:

@@ -27,7 +27,8 @@ from otpconv.storage.contract import (
     Tally,
     Window,
 )
-from otpconv.storage.sqlite.connection import Value, connect_reader, mapped, statements
+from otpconv.storage.lookup import Lookup, Stored
+from otpconv.storage.sqlite.connection import SqlValue, connect_reader, mapped, statements
 
 _SQL = statements("queries.sql")
 #: Steps of SQLite's machine from one look at the clock to the next: some 10 ms.
@@ -41,8 +42,8 @@ _STATE = msgspec.json.Decoder(MessageState)
 _STATES = msgspec.json.Decoder(dict[str, MessageState])
 
 
-class SqliteLedger:
-    """Answers questions from the file that a `SqliteFollower` has made."""
+class SqliteLedgerReader:
+    """Answers questions from the file that a `SqliteLedgerWriter` has made."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -67,31 +68,19 @@ class SqliteLedger:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
 
-    def states(self, account: int, message_ids: Collection[str]) -> dict[str, MessageState]:
-        """Return the states of those of the messages that are known, by what was reported by their id."""
-        return self._states("states", account, message_ids)
-
-    def outlines(self, account: int, message_ids: Collection[str]) -> dict[str, MessageState]:
-        """Return `states` in short, for checking conversions: of each request its time and number alone."""
-        return self._states("outlines", account, message_ids)
-
-    def newest(self, account: int, number: str, at: int) -> Requested | None:
-        """Return the message that a conversion known by `number` alone, at the time `at` (ms), is about."""
-        rows = self._rows("newest", {"account": account, "number": number, "at": at})
-        return _STATE.decode(rows[0][0]).requested if rows else None
-
-    def heard(self, conversion: Conversion) -> bool:
-        """Tell whether this very conversion, known by number alone, is known."""
-        return bool(
-            self._rows(
-                "heard",
-                {
-                    "account": conversion.account,
-                    "number": conversion.number,
-                    "conversion_time": conversion.conversion_time,
-                    "delivered": conversion.delivered,
-                },
-            )
+    def look_up(self, lookup: Lookup) -> Stored:
+        """See `LedgerLookup.look_up`."""
+        return Stored(
+            states={account: self._states("states", account, ids) for account, ids in lookup.states.items()},
+            outlines={
+                account: self._states("outlines", account, ids) for account, ids in lookup.outlines.items()
+            },
+            owners={
+                conversion: message
+                for conversion in lookup.by_number
+                if (message := self._owner(conversion)) is not None
+            },
+            conversions={conversion for conversion in lookup.by_number if self._has_conversion(conversion)},
         )
 
     def message(self, account: int, message_id: str) -> Message | None:
@@ -120,7 +109,7 @@ class SqliteLedger:
             spans = self._spans(window)
             dimensions = self._rows("dimensions", {"account": account, "spans": spans})
             first, numbers, values = _groups(dimensions, by, filters)
-            bindings: dict[str, Value] = {
+            bindings: dict[str, SqlValue] = {
                 "account": account,
                 "spans": spans,
                 "first": first,
@@ -199,11 +188,27 @@ class SqliteLedger:
         cursor: int = self._rows("cursor", {})[0][0]
         return cursor
 
+    def _owner(self, conversion: Conversion) -> Requested | None:
+        """Return the message that a conversion known by number alone is about."""
+        at = conversion.conversion_time
+        rows = self._rows("newest", {"account": conversion.account, "number": conversion.number, "at": at})
+        return _STATE.decode(rows[0][0]).requested if rows else None
+
+    def _has_conversion(self, conversion: Conversion) -> bool:
+        """Return whether this very conversion, known by number alone, is in the ledger."""
+        bindings: dict[str, SqlValue] = {
+            "account": conversion.account,
+            "number": conversion.number,
+            "conversion_time": conversion.conversion_time,
+            "delivered": conversion.delivered,
+        }
+        return bool(self._rows("heard", bindings))
+
     def _states(self, name: str, account: int, message_ids: Collection[str]) -> dict[str, MessageState]:
         (row,) = self._rows(name, {"account": account, "message_ids": _json(list(message_ids))})
         return _STATES.decode(row[0])
 
-    def _rows(self, name: str, bindings: Mapping[str, Value]) -> list[_Row]:
+    def _rows(self, name: str, bindings: Mapping[str, SqlValue]) -> list[_Row]:
         with mapped(self._path):
             connection = self._connection()
             with suppress(apsw.InterruptError):

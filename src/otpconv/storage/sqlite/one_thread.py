@@ -1,7 +1,8 @@
-"""SQLite connections that only the thread which opened them can use.
+"""SQLite connections that only the thread that opened them may use.
 
-SQLite serializes calls on one connection, so two threads that share it wait for each other's disk, and a
-statement of one can end inside the transaction of the other. `apsw` allows that; these connections do not.
+SQLite serializes the calls on one connection. Two threads that share a connection would wait for each other's
+disk, and a statement of one could end up in a transaction of the other. `apsw` allows that; these connections
+do not.
 """
 
 from threading import get_ident
@@ -11,14 +12,14 @@ import apsw
 
 
 class WrongThread(RuntimeError):
-    """A thread used a SQLite connection that another thread opened: a fault in this program."""
+    """A thread used a SQLite connection that another thread opened: a bug in otpconv."""
 
 
-class Connection(apsw.Connection):
+class OneThreadConnection(apsw.Connection):
     """An `apsw.Connection` that raises `WrongThread` when another thread works with it.
 
-    Checked is what reads or writes the database; a check costs some 0.1 µs. The settings of a connection are
-    not checked: they are made where it is opened.
+    Calls that read or write the database are checked; a check costs about 0.1 µs. Calls that configure the
+    connection are not checked: only the opening code makes them.
     """
 
     # typing.override is not in Python 3.11, hence the markers.
@@ -38,7 +39,7 @@ class Connection(apsw.Connection):
         **options: Any,  # noqa: ANN401
     ) -> apsw.Cursor:
         """See `apsw.Connection.execute`."""
-        # Written out, since each report waits for it.
+        # Inlined, since every report waits for it.
         if get_ident() != self._owner:
             self._check()
         return super().execute(statements, bindings, **options)

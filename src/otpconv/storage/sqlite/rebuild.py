@@ -11,7 +11,7 @@ import apsw
 from otpconv.errors import OtpconvError
 from otpconv.storage.sqlite.binding import require_fit
 from otpconv.storage.sqlite.connection import connect_reader, mapped, version_of
-from otpconv.storage.sqlite.follower import LEDGER_VERSION, SqliteFollower
+from otpconv.storage.sqlite.follower import LEDGER_VERSION, SqliteLedgerWriter
 from otpconv.storage.sqlite.journal import SqliteJournal
 
 #: Journal entries of one transaction.
@@ -49,9 +49,9 @@ def prepare(ledger: Path, journal: Path) -> int:
         Unavailable: the disk is full or fails; the old ledger stays.
     """
     renew(ledger, journal)
-    follower = SqliteFollower(ledger, journal)
-    cursor = follower.cursor()
-    follower.close()
+    writer = SqliteLedgerWriter(ledger, journal)
+    cursor = writer.cursor()
+    writer.close()
     require_fit(ledger, journal)
     return cursor
 
@@ -97,15 +97,15 @@ def rebuild(ledger: Path, journal: Path, done: Callable[[int, int], None]) -> in
     source = SqliteJournal(journal)
     try:
         head = source.head()
-        follower = SqliteFollower(draft, journal)
+        writer = SqliteLedgerWriter(draft, journal)
         try:
             cursor = 0
             while cursor < head:
-                cursor = follower.apply(_BATCH)
+                cursor = writer.apply(_BATCH)
                 done(cursor, head)
         finally:
             # The last connection that closes moves the write-ahead log into the file.
-            follower.close()
+            writer.close()
         _swap(draft, ledger)
     except BaseException:
         _remove(draft)

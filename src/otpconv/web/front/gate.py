@@ -9,7 +9,7 @@ from starlette.types import Scope
 
 from otpconv.access.authorize import authorize
 from otpconv.access.keys import AccessKey
-from otpconv.access.throttle import FailedLogins, Throttle
+from otpconv.access.limits import FailedLogins, Throttle
 from otpconv.audit import AuditLog
 from otpconv.config import Settings
 from otpconv.errors import AccessDenied, BadCredentials, NeedsTls, Refused, Throttled

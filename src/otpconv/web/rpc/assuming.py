@@ -6,7 +6,7 @@ from starlette.types import Scope
 
 from otpconv.access.keys import AccessKey, Role
 from otpconv.access.policies.document import parse_document
-from otpconv.access.tokens import MAX_POLICY_CHARS, assumed_role_arn, role_arn
+from otpconv.access.sts.tokens import MAX_POLICY_CHARS, assumed_role_arn, role_arn
 from otpconv.dialects import alibaba
 from otpconv.dialects.alibaba import Call, GatewayError, RoleRequest
 from otpconv.dialects.dialect import HttpResponse

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from otpconv.access.keys import AccessKey
 from otpconv.dialects.dialect import Dialect, HttpRequest, HttpResponse, SignedCall, by_name
 from otpconv.errors import OtpconvError, Refused, SignatureMismatch, UnknownAccessKey
-from otpconv.ledger.intake import Outcome
+from otpconv.ledger.judge import Judgement
 from otpconv.service.compose import Service
 from otpconv.storage.contract import Entry
 from otpconv.web.front.application import Respond
@@ -116,7 +116,7 @@ class RpcEndpoint:
             respond(self._failure(dialect, error, request_id, request, call))
             return
 
-        def done(outcome: Outcome | Exception) -> None:
+        def done(outcome: Judgement | Exception) -> None:
             if isinstance(outcome, Exception):
                 respond(self._failure(dialect, outcome, request_id, request, call))
             else:
@@ -196,7 +196,7 @@ def new_request_id() -> str:
     return f"{_PROCESS}{next(_REQUESTS):012X}"
 
 
-def _of_all(outcomes: list[Outcome] | Exception) -> Outcome | Exception:
+def _of_all(outcomes: list[Judgement] | Exception) -> Judgement | Exception:
     """Return the outcome of a call with several reports: the first refusal, if there is one."""
     if isinstance(outcomes, Exception):
         return outcomes

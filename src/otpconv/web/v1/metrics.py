@@ -12,7 +12,7 @@ from starlette.responses import Response
 from otpconv.access.keys import AccessKey
 from otpconv.model import OTHER
 from otpconv.service.compose import Service
-from otpconv.storage.contract import HOUR_MS, MINUTE_MS, Count, Ledger, Window
+from otpconv.storage.contract import HOUR_MS, MINUTE_MS, Count, LedgerReader, Window
 from otpconv.web.front.callers import caller_of
 
 #: Combinations of provider and country with their own metrics; the rest is summed as `OTHER`.
@@ -48,7 +48,7 @@ class MetricsEndpoint:
         return Response(body, media_type=media_type, headers={"cache-control": "no-store"})
 
     def _encoded(
-        self, encode: Callable[[CollectorRegistry], bytes], ledger: Ledger, account: int, lag: int
+        self, encode: Callable[[CollectorRegistry], bytes], ledger: LedgerReader, account: int, lag: int
     ) -> bytes:
         own = CollectorRegistry()
         own.register(_Account(ledger, account, lag, self._service.clock()))
@@ -70,7 +70,7 @@ class _Joined(CollectorRegistry):
 class _Account(Collector):
     """The messages of one account: all, and those of the last hour."""
 
-    def __init__(self, ledger: Ledger, account: int, lag: int, now: int) -> None:
+    def __init__(self, ledger: LedgerReader, account: int, lag: int, now: int) -> None:
         self._ledger = ledger
         self._account = account
         self._lag = lag

@@ -19,7 +19,7 @@ from otpconv.model import Report
 from otpconv.phone import NumberHash
 from otpconv.rates import RateAnswer, compute_rates, parse_query
 from otpconv.service.compose import Service
-from otpconv.storage.contract import Ledger
+from otpconv.storage.contract import LedgerReader
 from otpconv.web.front.body import Bodies
 from otpconv.web.front.callers import Callers, caller_of
 from otpconv.web.front.gate import Gate
@@ -85,7 +85,7 @@ class NativeApi:
         now = self._service.clock()
         query = parse_query([(name, value) for name, value in given if name != "format"], now)
 
-        def rates(ledger: Ledger) -> tuple[RateAnswer, Notes]:
+        def rates(ledger: LedgerReader) -> tuple[RateAnswer, Notes]:
             found = compute_rates(ledger, key.account, query, now)
             return found, notes(ledger, key.account, found)
 

@@ -8,7 +8,7 @@ from msgspec import UNSET, Struct
 from otpconv.model import SelfReportedRate
 from otpconv.rates import LEVELS, RateAnswer, RateQuery, RateRow
 from otpconv.rates.columns import COMPARED_COLUMNS, compared_row_values, row_values
-from otpconv.storage.contract import Ledger
+from otpconv.storage.contract import LedgerReader
 from otpconv.web.v1.rate_types import Compared, MaturityOut, RateOut, Rates, SelfReported
 
 
@@ -28,7 +28,7 @@ class Notes(Struct, frozen=True):
     left_out: int = 0
 
 
-def notes(ledger: Ledger, account: int, found: RateAnswer) -> Notes:
+def notes(ledger: LedgerReader, account: int, found: RateAnswer) -> Notes:
     """Fetch the facts that an answer has beside its rows.
 
     Raises:

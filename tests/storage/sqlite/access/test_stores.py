@@ -60,7 +60,7 @@ def test_a_user_has_two_keys_at_most(path: Path) -> None:
     store = opened(path)
     first = store.create("default", "app", None)
     store.create("default", "app", None)
-    with pytest.raises(InvalidRequest, match=r"delete one first.*the older is LTAI.*never been used"):
+    with pytest.raises(InvalidRequest, match=r"Delete one first.*The older key is LTAI.*never been used"):
         store.create("default", "app", "AdministratorAccess")
     assert len(store.list()) == 2
     assert all(key.policies == () for key in store.list())
@@ -262,7 +262,7 @@ def test_a_lock_that_stays_is_temporary_and_leaves_the_store_usable(path: Path) 
     store, other = opened(path), apsw.Connection(str(path))
     store._file.connection.set_busy_timeout(10)  # noqa: SLF001 - the 5 s of production are long for a test
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(Unavailable, match="try again"):
+    with pytest.raises(Unavailable, match="Try again"):
         store.create("default", "app", None)
     assert store.list() == []
     other.execute("ROLLBACK")

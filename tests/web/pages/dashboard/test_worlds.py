@@ -20,7 +20,7 @@ from otpconv.model import Conversion, Dimensions, Requested
 from otpconv.rates.slices import Slice
 from otpconv.service.compose import open_key_store
 from otpconv.storage.contract import DAY_MS, HOUR_MS, Entry
-from otpconv.storage.sqlite import SqliteFollower, SqliteJournal
+from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerWriter
 from otpconv.web.pages.dashboard.view import WINDOWS
 
 pytestmark = pytest.mark.long("fills ledgers with hundreds of thousands of messages")
@@ -133,10 +133,10 @@ class Worlds:
         journal = SqliteJournal(data / "journal.sqlite")
         if made:
             journal.append(made, self.now)
-        follower = SqliteFollower(data / "ledger.sqlite", data / "journal.sqlite")
-        while follower.apply(20_000) < journal.head():
+        writer = SqliteLedgerWriter(data / "ledger.sqlite", data / "journal.sqlite")
+        while writer.apply(20_000) < journal.head():
             pass
-        follower.close()
+        writer.close()
         journal.close()
 
 

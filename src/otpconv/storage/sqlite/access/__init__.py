@@ -1,4 +1,4 @@
-"""Who may what in one SQLite file, which the server and the command line use at the same time."""
+"""Keys, users, roles and policies in one SQLite file, which the server and the command line share."""
 
 from otpconv.storage.sqlite.access.directory import SqliteDirectory
 from otpconv.storage.sqlite.access.keys import SqliteKeyStore

@@ -10,17 +10,17 @@ from otpconv.access.keys import Role, require_name
 from otpconv.access.policies.document import parse_document
 from otpconv.access.policies.grants import Grants
 from otpconv.access.policies.managed import DOCUMENTS
-from otpconv.access.tokens import MAX_DURATION_S, MIN_DURATION_S
+from otpconv.access.sts.tokens import MAX_DURATION_S, MIN_DURATION_S
 from otpconv.clock import Clock
 from otpconv.errors import InvalidRequest, NotFound
-from otpconv.storage.sqlite.access.connection import AccessFile
-from otpconv.storage.sqlite.access.grants import all_grants, attach, known_name
+from otpconv.storage.sqlite.access.access_file import AccessFile
+from otpconv.storage.sqlite.access.grants import all_grants, attach_policy, known_name
 from otpconv.storage.sqlite.access.roles import read_roles
 
-#: The statements of each kind of holder.
+#: The statements about each kind of holder.
+_ID: Final[dict[Holder, str]] = {"user": "user_id", "role": "role_id"}
 _DELETE: Final[dict[Holder, str]] = {"user": "delete_user", "role": "delete_role"}
 _DETACH: Final[dict[Holder, str]] = {"user": "detach_from_user", "role": "detach_from_role"}
-_ID: Final[dict[Holder, str]] = {"user": "user_id", "role": "role_id"}
 
 
 class _UserRow(Struct, array_like=True):
@@ -38,11 +38,11 @@ class SqliteDirectory:
     """A `Directory` in the file of the access keys.
 
     Args:
-        path: the file; made if it is not there.
-        clock: stamps what is made.
+        path: the file; created if it does not exist.
+        clock: gives the time of creation.
 
     Raises:
-        Misconfigured: the file is not ours, is damaged, or is of a newer otpconv.
+        Misconfigured: the file is not otpconv's, is damaged, or is of a newer otpconv.
         Unavailable: it is locked by another process for longer than 5 s.
     """
 
@@ -102,7 +102,7 @@ class SqliteDirectory:
         """See `Directory.attach`."""
         with self._file.changing():
             account = self._account(account_name)
-            attach(self._file, kind, self._id(kind, account, name), account, policy)
+            attach_policy(self._file, kind, self._id(kind, account, name), account, policy)
 
     def detach(self, kind: Holder, account_name: str, name: str, policy: str) -> None:
         """See `Directory.detach`."""

@@ -1,4 +1,4 @@
-"""Which policies are attached to whom, with what they say."""
+"""Which policies are attached to which users and roles, and their documents."""
 
 from functools import lru_cache
 from typing import Final
@@ -11,17 +11,18 @@ from otpconv.access.policies.evaluation import AttachedPolicy
 from otpconv.access.policies.grants import Grants
 from otpconv.access.policies.managed import MANAGED
 from otpconv.errors import InvalidRequest
-from otpconv.storage.sqlite.access.connection import AccessFile
+from otpconv.storage.sqlite.access.access_file import AccessFile
 
-#: What a document counts as that cannot be read any more: whatever it denied stays denied.
+#: The statement that attaches a policy to each kind of holder.
+_ATTACH: Final[dict[Holder, str]] = {"user": "attach_to_user", "role": "attach_to_role"}
+#: The statement that reads the policies of each kind of holder.
+_GRANTS: Final[dict[Holder, str]] = {"user": "user_grants", "role": "role_grants"}
+#: Stands for a document that can't be parsed any more: what it denied stays denied.
 _DENY_ALL: Final = parse_document(
     '{"Version": "1", "Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}}'
 )
-#: What a managed policy counts as that only a newer otpconv knows.
+#: Stands for a managed policy that only a newer otpconv has.
 _NOTHING: Final = Document(())
-#: The statements of each kind of holder.
-_ATTACH: Final[dict[Holder, str]] = {"user": "attach_to_user", "role": "attach_to_role"}
-_GRANTS: Final[dict[Holder, str]] = {"user": "user_grants", "role": "role_grants"}
 
 
 class _Row(Struct, array_like=True):
@@ -33,29 +34,29 @@ class _Row(Struct, array_like=True):
 
 
 def all_grants(file: AccessFile, kind: Holder) -> dict[int, Grants]:
-    """Return what all users or all roles were granted, by id; those without any policy are left out."""
+    """Return the grants of all users or all roles by id; those without a policy are left out."""
     return _read(file, kind, None)
 
 
 def grants(file: AccessFile, kind: Holder, holder: int) -> Grants:
-    """Return what one user or role was granted."""
+    """Return the grants of one user or role."""
     return _read(file, kind, holder).get(holder) or Grants()
 
 
-def attach(file: AccessFile, kind: Holder, holder: int, account: int, policy: str) -> None:
-    """Attach a policy, if it is not attached already.
+def attach_policy(file: AccessFile, kind: Holder, holder: int, account: int, policy: str) -> None:
+    """Attach a policy if it is not attached yet.
 
     Raises:
-        InvalidRequest: there is no such policy; the text lists those there are.
+        InvalidRequest: the policy does not exist; the text lists those that do.
     """
     file.run(_ATTACH[kind], id=holder, policy=known_name(file, account, policy))
 
 
 def known_name(file: AccessFile, account: int, policy: str) -> str:
-    """Return the name of a policy as it was written when it was made.
+    """Return the name of a policy as it was written when the policy was created.
 
     Raises:
-        InvalidRequest: it is neither managed nor one of the account's; the text lists those there are.
+        InvalidRequest: it is neither managed nor one of the account's; the text lists those that exist.
     """
     if policy in MANAGED:
         return policy
@@ -70,10 +71,10 @@ def known_name(file: AccessFile, account: int, policy: str) -> str:
 
 
 def _read(file: AccessFile, kind: Holder, holder: int | None) -> dict[int, Grants]:
-    found: dict[int, list[AttachedPolicy]] = {}
+    attached: dict[int, list[AttachedPolicy]] = {}
     for row in file.rows(_GRANTS[kind], _Row, id=holder):
-        found.setdefault(row.holder_id, []).append(AttachedPolicy(row.policy, _document(row)))
-    return {each: Grants(tuple(policies)) for each, policies in found.items()}
+        attached.setdefault(row.holder_id, []).append(AttachedPolicy(row.policy, _document(row)))
+    return {holder_id: Grants(tuple(policies)) for holder_id, policies in attached.items()}
 
 
 def _document(row: _Row) -> Document:
@@ -86,5 +87,5 @@ def _document(row: _Row) -> Document:
 def _parsed(text: str) -> Document:
     try:
         return parse_document(text)
-    except InvalidRequest:  # an older otpconv took it
+    except InvalidRequest:  # an older otpconv accepted it
         return _DENY_ALL

@@ -1,4 +1,4 @@
-"""The access keys in a SQLite file; their secrets are sealed."""
+"""Access keys in a SQLite file. Their secrets are sealed."""
 
 import builtins
 from collections.abc import Mapping
@@ -11,8 +11,8 @@ from otpconv.access.policies.grants import Grants
 from otpconv.access.sealing import Sealer
 from otpconv.clock import Clock, iso_8601
 from otpconv.errors import InvalidRequest, NotFound
-from otpconv.storage.sqlite.access.connection import AccessFile
-from otpconv.storage.sqlite.access.grants import all_grants, attach, grants
+from otpconv.storage.sqlite.access.access_file import AccessFile
+from otpconv.storage.sqlite.access.grants import all_grants, attach_policy, grants
 from otpconv.storage.sqlite.access.roles import read_roles
 
 
@@ -32,15 +32,15 @@ class _Row(Struct, array_like=True):
 
 
 class SqliteKeyStore:
-    """A `KeyStore` in one SQLite file, made with mode 0600 if it does not exist; secrets are sealed.
+    """A `KeyStore` in one SQLite file, created with mode 0600 if it does not exist. Secrets are sealed.
 
     Args:
-        path: the file; its directory exists.
+        path: the file, in a folder that exists.
         sealer: seals and opens the secrets.
-        clock: stamps new keys.
+        clock: gives the time of creation of new keys.
 
     Raises:
-        Misconfigured: the file is not such a store, is damaged, is of a newer otpconv, or was written with
+        Misconfigured: the file is not otpconv's, is damaged, is of a newer otpconv, or was written with
             another sealing key.
         Unavailable: it is locked by another process for longer than 5 s.
     """
@@ -51,7 +51,7 @@ class SqliteKeyStore:
         self._version_listed: object = None
         self._file = AccessFile(path)
         try:
-            # Before anything is written: keys sealed with two different keys in one file would help nobody.
+            # Before anything is written: a file with secrets of two sealing keys could not be used.
             with self._file.reading():
                 for row in self._file.rows("any_key", tuple[str, bytes]):
                     self._secret(*row)
@@ -76,7 +76,7 @@ class SqliteKeyStore:
             self._require_room(user_id, user)
             wanted = policy or (otherwise if not grants(file, "user", user_id).policies else None)
             if wanted is not None:
-                attach(file, "user", user_id, account, wanted)
+                attach_policy(file, "user", user_id, account, wanted)
             file.run("make_key", access_key_id=access_key_id, id=user_id, sealed_secret=sealed, now=now)
             granted = grants(file, "user", user_id)
         self._version_listed = None
@@ -120,7 +120,9 @@ class SqliteKeyStore:
         with self._file.reading():
             account = self._file.number("account", name=name)
         if account is None:
-            raise NotFound(f"There is no account {name!r}; to see those with keys, run: otpconv keys list")
+            raise NotFound(
+                f"There is no account {name!r}. To see the accounts with keys, run: otpconv keys list"
+            )
         return account
 
     def note_uses(self, uses: Mapping[str, int]) -> None:
@@ -140,10 +142,8 @@ class SqliteKeyStore:
     def _change(self, statement: str, **values: str | int) -> None:
         with self._file.changing():
             if not self._file.run(statement, **values):
-                raise NotFound(
-                    "There is no access key of this id; to see those there are, run: otpconv keys list"
-                )
-        # The version tells only of other connections' changes.
+                raise NotFound("There is no access key with this id. To see all keys, run: otpconv keys list")
+        # The version shows only the changes of other connections.
         self._version_listed = None
 
     def _require_room(self, user_id: int, user: str) -> None:
@@ -152,8 +152,8 @@ class SqliteKeyStore:
             older, used_at = keys[0]
             used = "has never been used" if used_at is None else f"was last used at {iso_8601(used_at)}"
             raise InvalidRequest(
-                f"The user {user} has {KEYS_A_USER} access keys already, which is the most; "
-                f"delete one first, with: otpconv keys delete ID; the older is {older}, which {used}"
+                f"The user {user} already has {KEYS_A_USER} access keys, the maximum. Delete one first with: "
+                f"otpconv keys delete ID. The older key is {older}, which {used}"
             )
 
     def _key(self, row: _Row, granted: Grants) -> AccessKey:

@@ -1,10 +1,10 @@
-"""The roles, as the server and the command line read them."""
+"""Reads roles for the server and the command line."""
 
 from msgspec import Struct
 
 from otpconv.access.keys import Role
 from otpconv.access.policies.grants import Grants
-from otpconv.storage.sqlite.access.connection import AccessFile
+from otpconv.storage.sqlite.access.access_file import AccessFile
 from otpconv.storage.sqlite.access.grants import all_grants
 
 

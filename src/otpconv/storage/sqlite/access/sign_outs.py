@@ -1,20 +1,20 @@
-"""Sign-outs in the file of the access keys."""
+"""Sign-outs, in the file of the access keys."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from otpconv.access.sign_outs import MOST_A_KEY
-from otpconv.storage.sqlite.access.connection import AccessFile
+from otpconv.storage.sqlite.access.access_file import AccessFile
 
 
 class SqliteSignOuts:
     """A `SignOutStore` in a SQLite file.
 
-    Each call opens the file for itself: sign-outs are rare, and are written beside the event loop.
+    Each call opens the file: sign-outs are rare, and a thread other than the event loop's writes them.
 
     Args:
-        path: the file; made if it is not there.
+        path: the file; created if it does not exist.
     """
 
     def __init__(self, path: Path) -> None:
@@ -32,7 +32,7 @@ class SqliteSignOuts:
         """See `SignOutStore.add`."""
         with self._opened() as file, file.changing():
             file.run("forget_sign_outs", now=now)
-            # A key that was deleted meanwhile has no sign-ins any more.
+            # A key that was deleted meanwhile has no sign-ins left.
             file.run("make_sign_out", access_key_id=access_key_id, sign_in=sign_in, until=until)
             crowded = (file.number("count_sign_outs", access_key_id=access_key_id) or 0) > MOST_A_KEY
             if crowded:

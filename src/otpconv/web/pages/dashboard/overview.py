@@ -10,7 +10,7 @@ from otpconv.rates.fetch import learn_maturity, varied_dimensions
 from otpconv.rates.marks import Marks, mark
 from otpconv.rates.plan import plan
 from otpconv.rates.signals import Evidence
-from otpconv.storage.contract import DAY_MS, HOUR_MS, Ledger
+from otpconv.storage.contract import DAY_MS, HOUR_MS, LedgerReader
 from otpconv.web.pages.dashboard.view import View
 
 #: The longest windows, and the interval of each over time, ms.
@@ -51,7 +51,7 @@ class Overview(Struct, frozen=True):
     folded: int
 
 
-def overview(ledger: Ledger, account: int, view: View, now: int) -> Overview:
+def overview(ledger: LedgerReader, account: int, view: View, now: int) -> Overview:
     """Return everything that a dashboard shows of a view; within a snapshot.
 
     Raises:
@@ -95,7 +95,7 @@ class RatesOverTime(Struct, frozen=True):
     step_ms: int
 
 
-def rates_over_time(ledger: Ledger, account: int, view: View, now: int) -> RatesOverTime:
+def rates_over_time(ledger: LedgerReader, account: int, view: View, now: int) -> RatesOverTime:
     """Return the rates of a view over time; within a snapshot.
 
     Raises:
@@ -105,7 +105,7 @@ def rates_over_time(ledger: Ledger, account: int, view: View, now: int) -> Rates
     return _over_time(ledger, account, view.query, maturity, now)
 
 
-def worst_groups(ledger: Ledger, account: int, view: View, now: int) -> RateAnswer:
+def worst_groups(ledger: LedgerReader, account: int, view: View, now: int) -> RateAnswer:
     """Return the rates by the view's dimensions, the surest drop first; within a snapshot.
 
     Raises:
@@ -117,7 +117,7 @@ def worst_groups(ledger: Ledger, account: int, view: View, now: int) -> RateAnsw
 
 
 def _over_time(
-    ledger: Ledger, account: int, query: RateQuery, maturity: Maturity | None, now: int
+    ledger: LedgerReader, account: int, query: RateQuery, maturity: Maturity | None, now: int
 ) -> RatesOverTime:
     """Return the rates in steps that suit the length of the window, and whose rollups are still kept."""
     length = query.end - query.start

@@ -16,7 +16,7 @@ from otpconv.rates.marks import is_sure, lost
 from otpconv.rates.slices import Slice
 from otpconv.rates.verdict import judge
 from otpconv.service.compose import Service
-from otpconv.storage.contract import DIMENSIONS, Ledger
+from otpconv.storage.contract import DIMENSIONS, LedgerReader
 from otpconv.web.front.callers import caller_of
 from otpconv.web.pages.dashboard.heat import heat_map
 from otpconv.web.pages.dashboard.overview import (
@@ -119,7 +119,7 @@ class Dashboard:
     async def _ask(
         self,
         visitor: Visitor,
-        question: Callable[[Ledger, int, View, int], _F],
+        question: Callable[[LedgerReader, int, View, int], _F],
         view: View,
         now: int,
         finish: Callable[[_F, int], _A],

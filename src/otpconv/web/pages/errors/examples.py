@@ -7,7 +7,7 @@ from otpconv.access.keys import AccessKey
 from otpconv.access.nonces import NonceGuard
 from otpconv.access.policies.grants import Grants
 from otpconv.access.sealing import Sealer
-from otpconv.access.tokens import MIN_DURATION_S, issue, open_token
+from otpconv.access.sts.tokens import MIN_DURATION_S, issue, open_token
 from otpconv.dialects.alibaba import CODES, Call, GatewayError, failure, read_report
 from otpconv.dialects.alibaba.wire.misplaced import unread_body
 from otpconv.dialects.dialect import HttpResponse

@@ -4,7 +4,7 @@ from itertools import accumulate, pairwise
 import pytest
 from hypothesis import given, strategies as st
 
-from otpconv.access.throttle import FAILED_LOGINS, Allowances, FailedLogins, Limit, Throttle, parse_limit
+from otpconv.access.limits import FAILED_LOGINS, Allowances, FailedLogins, Limit, Throttle, parse_limit
 from otpconv.errors import Misconfigured
 
 NOW = 1_700_000_000_000

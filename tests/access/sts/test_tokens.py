@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, strategies as st
 
 from otpconv.access.sealing import Sealer
-from otpconv.access.tokens import (
+from otpconv.access.sts.tokens import (
     ID_PREFIX,
-    Credentials,
     Session,
+    TemporaryCredentials,
     assumed_role_arn,
     issue,
     open_token,
@@ -35,7 +35,7 @@ def issued(
     duration_s: int = 3_600,
     max_duration_s: int = 3_600,
     now: int = NOW,
-) -> Credentials:
+) -> TemporaryCredentials:
     return issue(
         sealer,
         account=7,

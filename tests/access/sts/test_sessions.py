@@ -9,8 +9,8 @@ import pytest
 from otpconv.access.authorize import authorize
 from otpconv.access.keys import AccessKey, KeyRing
 from otpconv.access.sealing import Sealer
-from otpconv.access.sessions import Sessions
-from otpconv.access.tokens import Credentials, issue
+from otpconv.access.sts.sessions import Sessions
+from otpconv.access.sts.tokens import TemporaryCredentials, issue
 from otpconv.errors import AccessDenied, ExpiredToken, MalformedToken
 from otpconv.storage.sqlite.access import SqliteDirectory, SqliteKeyStore
 
@@ -37,7 +37,7 @@ class Desk:
         self.directory.create_role("default", "reporter", 3_600)
         self.directory.attach("role", "default", "reporter", "OtpconvReportOnly")
 
-    def assume(self, policy: str = "") -> Credentials:
+    def assume(self, policy: str = "") -> TemporaryCredentials:
         return self.sessions.assume(
             self.keys.role(self.admin.account, "Reporter"),
             session_name="alice",
@@ -46,7 +46,7 @@ class Desk:
             now=self.time,
         )
 
-    def open(self, credentials: Credentials) -> AccessKey:
+    def open(self, credentials: TemporaryCredentials) -> AccessKey:
         return self.sessions.open(credentials.security_token, credentials.access_key_id, self.time)
 
     def close(self) -> None:

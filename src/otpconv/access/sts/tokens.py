@@ -83,7 +83,7 @@ class Session(Struct, frozen=True, kw_only=True, array_like=True):
         return assumed_role_arn(self.account, self.role, self.session_name)
 
 
-class Credentials(Struct, frozen=True, kw_only=True):
+class TemporaryCredentials(Struct, frozen=True, kw_only=True):
     """What the caller that assumes a role is given.
 
     Attributes:
@@ -116,7 +116,7 @@ def issue(
     duration_s: int = DEFAULT_DURATION_S,
     max_duration_s: int = DEFAULT_DURATION_S,
     role_created_at: int = 0,
-) -> Credentials:
+) -> TemporaryCredentials:
     """Return new temporary credentials for a role that the caller may assume.
 
     Args:
@@ -146,7 +146,7 @@ def issue(
         expires_at=(now // 1_000 + duration_s) * 1_000,
         role_created_at=role_created_at,
     )
-    return Credentials(
+    return TemporaryCredentials(
         access_key_id=session.access_key_id,
         secret=session.secret,
         security_token=_encode(sealer.seal(msgpack.encode(session), _CONTEXT)),

@@ -4,10 +4,10 @@ from otpconv.access.keys import AccessKey, KeyRing, Role
 from otpconv.access.policies.document import Document, parse_document
 from otpconv.access.policies.grants import Grants
 from otpconv.access.sealing import Sealer
-from otpconv.access.tokens import (
+from otpconv.access.sts.tokens import (
     DEFAULT_DURATION_S,
-    Credentials,
     Session,
+    TemporaryCredentials,
     issue,
     open_token,
 )
@@ -38,7 +38,7 @@ class Sessions:
         policy: str,
         duration_s: int | None,
         now: int,
-    ) -> Credentials:
+    ) -> TemporaryCredentials:
         """Return temporary credentials for a caller who was admitted to `sts:AssumeRole` on the role.
 
         Args:

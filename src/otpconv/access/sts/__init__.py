@@ -1,0 +1,1 @@
+"""Temporary credentials of roles, as the Security Token Service (STS) issues them."""

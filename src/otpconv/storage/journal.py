@@ -1,0 +1,63 @@
+"""The journal's part of the contract of a storage engine; see `contract.py` for what may block."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from otpconv.model import Expiry, Report
+from otpconv.storage.awaitable import AwaitableOrValue
+from otpconv.storage.contract import Entry
+
+
+class JournalEntry(Struct, frozen=True, gc=False):
+    """A report or an expiry as the journal holds it.
+
+    Attributes:
+        position: entries are counted from 1.
+        recorded_at: ms.
+        report: the fact.
+    """
+
+    position: int
+    recorded_at: int
+    report: Report | Expiry
+
+
+class Journal(Protocol):
+    """The append-only, durable record of accepted reports.
+
+    The event loop calls `append` and the two times, one call after the other.
+    """
+
+    def append(self, entries: Sequence[Entry], recorded_at: int) -> AwaitableOrValue[int]:
+        """Make `entries` durable in one commit and return the position of the last one."""
+
+    def newest_report_time(self) -> AwaitableOrValue[int | None]:
+        """Return when the newest report was recorded, ms; None when there is none."""
+
+    def oldest_time(self) -> AwaitableOrValue[int | None]:
+        """Return when the first entry was recorded, ms; None when there is none."""
+
+    def read(self, after: int, limit: int) -> list[JournalEntry]:
+        """Return the entries after the position `after`, in their order; at most `limit`.
+
+        In one append, expiries come after the reports. An empty list means that there are no more entries
+        yet. Damaged rows that an operator has set aside are left out. A follower calls it on a thread of its
+        own, with a journal of its own.
+
+        Raises:
+            Misconfigured: the next entry is damaged or missing.
+        """
+
+    def head(self) -> int:
+        """Return the position of the newest entry; 0 when there is none. Called at the start."""
+
+    def nonces(self, since: int, limit: int) -> list[tuple[int, int]]:
+        """Return the newest `limit` (fingerprint, signed_at) of entries recorded at or after `since` (ms).
+
+        Called at the start.
+        """
+
+    def close(self) -> None:
+        """Release the files or connections. Call it from the thread that used the journal."""

@@ -1,0 +1,50 @@
+"""What the event loop asks the ledger while requests wait: one look-up for each batch of reports."""
+
+from collections.abc import Collection, Mapping
+from typing import Protocol
+
+from msgspec import Struct
+
+from otpconv.model import Conversion, MessageState, Requested
+from otpconv.storage.awaitable import AwaitableOrValue
+
+
+class Lookup(Struct, frozen=True):
+    """What the intake needs to know about a batch of reports.
+
+    Attributes:
+        states: by account, the messages to return with all that is known of them.
+        outlines: by account, the messages to return as an outline: of their request only its time and number.
+            An outline costs a third of a state.
+        by_number: conversions known by number alone.
+    """
+
+    states: Mapping[int, Collection[str]]
+    outlines: Mapping[int, Collection[str]]
+    by_number: Collection[Conversion]
+
+
+class Stored(Struct, frozen=True):
+    """What the ledger holds about a `Lookup`.
+
+    Attributes:
+        states: by account and message, what was reported by the message's id; unknown messages are left out.
+        outlines: likewise.
+        owners: by conversion known by number alone, the message that it is about, if there is one.
+        conversions: those of `by_number` that are in the ledger already.
+    """
+
+    states: dict[int, dict[str, MessageState]]
+    outlines: dict[int, dict[str, MessageState]]
+    owners: dict[Conversion, Requested]
+    conversions: set[Conversion]
+
+
+class LedgerLookup(Protocol):
+    """Answers what the event loop asks the ledger while requests wait."""
+
+    def look_up(self, lookup: Lookup) -> AwaitableOrValue[Stored]:
+        """Return what the ledger holds about a batch of reports."""
+
+    def minutes_from(self) -> AwaitableOrValue[int]:
+        """Return the time (ms, a whole minute) from which rollups by minute are kept."""
