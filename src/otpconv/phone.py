@@ -108,7 +108,7 @@ def parse(text: str, region: str = "") -> Phone:
         number = _read(text, region)
     except InvalidNumber as error:
         hidden = ", ".join(name for name in _invisible(text) if name not in error.text)
-        also = f" It holds invisible characters: {hidden}." if hidden else ""
+        also = f" It contains invisible characters: {hidden}." if hidden else ""
         raise InvalidNumber(f"{error.text}{also}") from None
     e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     return Phone(
@@ -140,7 +140,7 @@ class NumberHash:
 
     def __init__(self, key: bytes) -> None:
         if not _HASH_BYTES <= len(key) <= blake2b.MAX_KEY_SIZE:
-            raise ValueError("The key of the number hash has 16 to 64 bytes.")
+            raise ValueError(f"The key of the number hash has {len(key)} bytes. Use a key of 16 to 64 bytes.")
         self._keyed = blake2b(key=key, digest_size=_HASH_BYTES, person=b"otpconv number")
 
     def __call__(self, account: int, e164: str) -> str:
@@ -205,7 +205,7 @@ def _wrong_characters(compact: str) -> str:
     rest = compact.removeprefix("+")
     wrong = next((each for each in rest if each not in "0123456789."), "." if "." in rest else "+")
     return (
-        "The number holds something other than digits, spaces, dashes, dots, parentheses and a + in front: "
+        "The number contains something other than digits, spaces, dashes, dots, parentheses and a leading +: "
         f"{_name(wrong)}; {_EXAMPLE}."
     )
 

@@ -157,7 +157,7 @@ def test_bytes_of_another_encoding_are_refused_with_the_line_and_the_encoding_to
         (b"\xd0\xcf\x11\xe0rest", "save it as CSV"),
         (b"\x28\xb5\x2f\xfdrest", "zstd -dc FILE | otpconv import -"),
         (b"<html><table>", "export it as CSV"),
-        (gzip.compress(ALIBABA.encode())[:-20], "get it again"),
+        (gzip.compress(ALIBABA.encode())[:-20], "get the file again"),
         (b'[\n{"message_id": "a"}\n]\n', r"jq -c '\.\[\]' FILE | otpconv import -"),
     ],
 )

@@ -23,10 +23,12 @@ from otpconv.errors import Misconfigured
 from otpconv.model import OTHER
 
 Picture = Annotated[
-    Path | None, typer.Argument(metavar="[FILE]", help="With --plot: a .png or .svg file to draw into.")
+    Path | None, typer.Argument(metavar="[FILE]", help="With --plot: the .png or .svg file to write.")
 ]
-Start = Annotated[str | None, typer.Option(help="ISO 8601 or ms; default: 24 hours before the end.")]
-End = Annotated[str | None, typer.Option(help="ISO 8601 or ms; default: now.")]
+Start = Annotated[
+    str | None, typer.Option(help="Start of the window, ISO 8601 or ms; default: 24 hours before the end.")
+]
+End = Annotated[str | None, typer.Option(help="End of the window, ISO 8601 or ms; default: now.")]
 By = Annotated[
     str | None,
     typer.Option(
@@ -34,19 +36,23 @@ By = Annotated[
     ),
 ]
 Interval = Annotated[str | None, typer.Option(help="Split by time: 1m, 5m, 15m, 1h or 1d.")]
-Zone = Annotated[str | None, typer.Option(help="Time zone of 1d, as Europe/Berlin; default: UTC.")]
+Zone = Annotated[str | None, typer.Option(help="Time zone of 1d, e.g. Europe/Berlin; default: UTC.")]
 Where = Annotated[
     list[str] | None,
-    typer.Option("--where", metavar="NAME=VALUE", help="Only this value of a dimension; repeatable."),
+    typer.Option("--where", metavar="NAME=VALUE", help="Count only this value of a dimension; repeatable."),
 ]
-Level = Annotated[str | None, typer.Option(help="What is counted: message, first_attempt or session.")]
-Compare = Annotated[str | None, typer.Option(help="With the day or week before, or the previous window.")]
+Level = Annotated[str | None, typer.Option(help="What to count: message, first_attempt or session.")]
+Compare = Annotated[
+    str | None, typer.Option(help="Compare with the day or week before, or with the previous window.")
+]
 Order = Annotated[
-    str | None, typer.Option(help="As -requested, rate, change, p50_ms; a minus: largest first.")
+    str | None, typer.Option(help="Sort by e.g. -requested, rate, change, p50_ms; a minus: largest first.")
 ]
-Top = Annotated[int | None, typer.Option(help="So many groups, and one row for all others.")]
-Least = Annotated[int | None, typer.Option(help="Groups with less go into the row for all others.")]
-Plot = Annotated[bool, typer.Option("--plot", help="Draw it, here or into FILE.")]
+Top = Annotated[int | None, typer.Option(help="Show this many groups, and one row for all others.")]
+Least = Annotated[
+    int | None, typer.Option(help="Put groups with fewer requested into the row for all others.")
+]
+Plot = Annotated[bool, typer.Option("--plot", help="Draw the rates, on the terminal or into FILE.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 
 
@@ -71,7 +77,7 @@ def rates(
     key_file: KeyFile = DEFAULT_KEY_FILE,
     json: Json = False,
 ) -> None:
-    """Print conversion rates: verified / requested, of the messages requested in a window of time.
+    """Print conversion rates: verified / requested, of the messages requested in a time window.
 
     Examples:
         otpconv rates --by country,provider
@@ -83,7 +89,7 @@ def rates(
         otpconv rates --interval 1h --by provider --plot rates.svg
     """
     if file is not None and not plot:
-        raise Misconfigured("a FILE is for --plot")
+        raise Misconfigured("FILE is used only with --plot: add --plot, or leave FILE out")
     given = {"start": start, "end": end, "by": by, "interval": interval, "tz": tz, "level": level}
     numbers = {"top": top, "min_requested": min_requested}
     params = _parameters(given | {"compare": compare, "order": order}, numbers, where or [])
@@ -109,7 +115,7 @@ def _parameters(
     for condition in where:
         name, equals, value = condition.partition("=")
         if not equals:
-            raise Misconfigured(f"--where takes NAME=VALUE, as country=DE; not {condition!r}")
+            raise Misconfigured(f"--where {condition!r} is not NAME=VALUE; use e.g. --where country=DE")
         params[name] = [*params.get(name, []), value]
     return params
 
@@ -160,5 +166,5 @@ def _draw(answer: dict[str, Any], dimensions: list[str], file: Path) -> None:
     try:
         file.write_bytes(drawn)
     except OSError as error:
-        raise Misconfigured(f"{file} can't be written: {error.strerror}") from error
+        raise Misconfigured(f"{file} can't be written ({error.strerror}): give another file") from error
     note(f"drawn into {file}")

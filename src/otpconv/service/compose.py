@@ -221,7 +221,9 @@ def open_ledger(settings: Settings) -> tuple[Ledger, int]:
     """
     ledger, journal = settings.data / "ledger.sqlite", settings.data / "journal.sqlite"
     if not ledger.is_file():
-        raise Misconfigured(f"there is no ledger in {settings.data}: give the server's folder by --data DIR")
+        raise Misconfigured(
+            f"there is no ledger in {settings.data}: give the server's folder with --data DIR"
+        )
     if sqlite.is_outdated(ledger):
         raise Misconfigured(f"{ledger} was written by an older otpconv: run `otpconv doctor --rebuild`")
     sqlite.require_fit(ledger, journal)

@@ -91,7 +91,7 @@ class Lines:
             # Only a compressed file ends with an error.
             raise Misconfigured(
                 f"the file can't be read after line {self.line + len(self._ahead):,} ({error}):"
-                " it is cut off or damaged, so get it again"
+                " it is truncated or damaged; get the file again"
             ) from None
         return line
 

@@ -63,7 +63,9 @@ class Sender:
             asked_s = float(asked) if asked.isdecimal() else 0.0
             reason = _reason(response)
             self._wait(max(pause_s, min(asked_s, _LONGEST_PAUSE_S)), reason)
-        raise Unavailable(f"{self._client.endpoint} does not recover: {reason}. Fix it, then run this again")
+        raise Unavailable(
+            f"{self._client.endpoint} did not recover: {reason}. Fix the server, then run this command again"
+        )
 
     @staticmethod
     def _wait(pause_s: float, reason: str) -> None:
