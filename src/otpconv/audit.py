@@ -19,10 +19,10 @@ from otpconv.clock import Clock, wall_clock
 
 FILE = "audit.ndjson"
 
-#: Refusals written a second at most: of one source, and of all together; the rest is counted.
+#: Refusals written per second: of one source, and of all together; further ones are only counted.
 LINES_A_SOURCE = 5
 LINES_ALTOGETHER = 50
-#: A file of this size takes no more refusals, only changes: nobody fills the disk from outside.
+#: At this size the file takes only changes, no refusals, so that attackers can't fill the disk.
 MAX_REFUSALS_BYTES = 1024**3
 
 _SECOND_MS = 1_000

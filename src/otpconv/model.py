@@ -23,14 +23,14 @@ MESSAGE_ID_PATTERN = "[!-~]{1,255}"
 #: Tells whether a text is a message id.
 is_message_id = re.compile(MESSAGE_ID_PATTERN).fullmatch
 
-#: A conversion known only by number belongs to a message requested at most this long before it (24 hours).
+#: A conversion by number alone belongs to a message requested at most this long before it (24 hours).
 BY_NUMBER_WINDOW_MS = 24 * 60 * 60 * 1000
 
-#: A conversion without a time was made when it arrived, if that is at most this long after its message was
-#: requested (24 hours). What arrives later was backfilled: its time is unknown.
+#: A conversion without a time counts as made on arrival, if it arrives at most this long after its message
+#: was requested (24 hours). Later ones are backfilled: their time is unknown.
 ARRIVAL_WINDOW_MS = 24 * 60 * 60 * 1000
 
-#: How far ahead of our clock a reported time may be, ms.
+#: How far a reported time may be ahead of the server's clock, ms.
 CLOCK_SKEW_MS = 60_000
 
 #: How long it took to verify is counted in this many buckets; see `delay_bucket`.

@@ -34,7 +34,7 @@ _EXAMPLE = "write it in international form, e.g. +4915112345678"
 _WRONG_LENGTH = f"The number is too short or too long for its country code; {_EXAMPLE}."
 _SPREADSHEET = "Format the column as text and export it again"
 
-#: Longer texts are not numbers; the limit also bounds what the cache of `parse` can hold.
+#: Longer texts are not numbers; the limit also bounds the cache of `parse`.
 _MAX_CHARS = 40
 _SEPARATORS = str.maketrans("", "", " -()")
 _DIGITS = re.compile(r"(\+|00(?=[1-9]))?([0-9]+)")

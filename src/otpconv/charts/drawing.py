@@ -23,14 +23,14 @@ from otpconv.config import environment
 from otpconv.errors import Unavailable
 from otpconv.ledger.turns import Caller, Turns
 
-#: How long a drawing may take, s; the first one takes the longest.
+#: How long a drawing may take, s; the first one takes longest.
 _PATIENCE_S = 20.0
-#: How long the process waits for another drawing, s.
+#: How long the process waits for the next drawing, s.
 _IDLE_S = 600
 _LENGTH_BYTES: Final = 4
-#: Bytes of the charts that are kept, in all: about 80 of 50 KB. One of more than a quarter of it is not kept.
+#: Bytes of all cached charts: about 80 of 50 KB. A chart larger than a quarter of this is not cached.
 MAX_KEPT_BYTES = 4 * 1024 * 1024
-#: Bytes of a chart that the drawing process is asked for, and of a picture that is taken from it, at most.
+#: Bytes of a chart that is sent to the drawing process, and of a picture that comes back.
 MAX_PICTURE_BYTES = 4 * 1024 * 1024
 #: In whose name the process gets ready.
 _OURSELVES = Caller(0, "")

@@ -20,7 +20,7 @@ from otpconv.storage.finding import Finding
 if TYPE_CHECKING:
     from otpconv.config import Settings
 
-#: Free space under which a day of reports may not find room, bytes.
+#: With less free space than this, bytes, the reports of a day may not fit.
 _LOW_BYTES = 1_000_000_000
 #: Any right for others, and the right to write for the group.
 _FOREIGN_RIGHTS, _FOREIGN_WRITING = 0o077, 0o022

@@ -33,7 +33,7 @@ from otpconv.errors import (
 
 #: How long an answer may take, ms.
 _TIMEOUT_MS = 30_000
-#: How long a spooled report is waited for, s, before it is left to whoever uses the spool next.
+#: How long to wait for the delivery of a spooled report, s; later, the next user of the spool delivers it.
 _FLUSH_S = 5.0
 
 

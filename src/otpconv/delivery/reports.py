@@ -19,9 +19,10 @@ from otpconv.model import MESSAGE_ID_RULE, is_message_id
 #: Flags of a line: it reports a message, not a conversion; its number is sealed; its time is by our clock.
 MESSAGE, SEALED, OWN_CLOCK = 1, 2, 4
 
-#: No field of a report is longer; what a template or a provider is called is a name, not a text.
+#: Characters of a field of a report: templates and providers have names, not texts.
 _MAX_TEXT = 128
-#: The times a report can name, ms: from the year 2000, before which a time is in seconds, to the end of 9998.
+#: Accepted times of a report, ms: from the year 2000 (earlier ones are seconds by mistake) to the end of
+#: 9998.
 _EARLIEST_MS = 946_684_800_000
 _LATEST_MS = 253_370_764_800_000
 _MOST_ATTEMPTS = 1000

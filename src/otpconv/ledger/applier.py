@@ -8,7 +8,7 @@ from collections.abc import Callable
 from otpconv.errors import OtpconvError
 from otpconv.storage.contract import Follower
 
-#: Entries of one transaction: some 30 ms of work.
+#: Entries of one transaction: about 30 ms of work.
 BATCH = 5_000
 #: Pause between transactions when the journal is read to its end, s: larger batches cost less each.
 PAUSE_S = 0.06

@@ -5,8 +5,8 @@ import contextlib
 
 from otpconv.ledger.applier import Applier
 
-#: How long a question waits, s. Under full load the ledger is 0.1 to 0.25 s behind; more than this is a large
-#: import, a rebuild or a disk that fails, and an answer that says so is better than none.
+#: How long a question waits for the ledger, s. Under full load the ledger is 0.1 to 0.25 s behind. A longer
+#: lag means a large import, a rebuild or a failing disk: then the answer says that it is incomplete.
 PATIENCE_S = 2.0
 
 

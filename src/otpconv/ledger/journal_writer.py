@@ -12,9 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from otpconv.errors import OtpconvError
 from otpconv.storage.contract import Entry, Journal
 
-#: A commit that takes longer is slow, s. Of a disk that is well most take under 5 ms.
+#: A commit that takes longer is slow, s. On a healthy disk most take under 5 ms.
 SLOW_S = 0.03
-#: For so long after a slow commit all commits go to the thread, s: a disk is often slow now and then.
+#: For this long after a slow commit all commits run in the thread, s, because slow disks are often slow
+#: again.
 ASIDE_S = 10.0
 
 

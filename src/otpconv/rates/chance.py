@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from math import erfc, exp, lgamma, log, sqrt
 
-#: Longer tails are taken from the normal distribution: the sum would take longer than it is worth.
+#: Longer tails use the normal distribution, because the sum would take too long.
 _LONGEST_SUM = 2_000
 #: A probability so close to 1 and 0 that logarithms stay finite.
 _TINY = 1e-9

@@ -26,7 +26,7 @@ SPANS: Mapping[str, int] = {
     "6 h": 6 * HOUR_MS,
     "24 h": DAY_MS,
 }
-#: How far back the baseline goes, ms.
+#: Length of the baseline, ms.
 _PAST_MS = 28 * DAY_MS
 #: How old messages are before they are judged: as long as most verifications take, within bounds, ms.
 _SHARE, _YOUNGEST_MS, _DEFAULT_MS, _OLDEST_MS = 0.9, MINUTE_MS, 3 * MINUTE_MS, 30 * MINUTE_MS
@@ -36,10 +36,9 @@ _GAPS_MS = (DAY_MS, 6 * HOUR_MS, HOUR_MS)
 _LEAST_PAST = 30
 #: Findings whose beginning is looked for.
 _DATED = 6
-#: Groups that a verdict tells apart at most: it then takes some seconds. Where there are more, it tells fewer
-#: dimensions apart.
+#: Groups that a verdict compares, which takes some seconds. If there are more, it compares fewer dimensions.
 MAX_LEAVES = 4_000
-#: Groups times steps in which a window is looked through: with all dimensions, and with fewer.
+#: Groups times steps of a window that a verdict examines: with all dimensions, and with fewer.
 MAX_CELLS, MAX_ROUTE_CELLS = 20_000, 100_000
 _COARSER = (DIMENSIONS, ("country", "provider", "access_key"), ("country", "provider"), ("country",), ())
 

@@ -15,10 +15,10 @@ from otpconv.storage.contract import DAY_MS, HOUR_MS, MAX_COUNTS, MINUTE_MS, QUA
 
 #: Older than this, what is not mature is taken by the hour: in there F is nearly flat.
 _BY_MINUTE_MS = 2 * HOUR_MS
-#: Of more slots of rollups the delays are not summed: three weeks by the hour, eight hours by the minute.
+#: With more slots of rollups, delays are not summed: three weeks by the hour, eight hours by the minute.
 _DELAYS_SLOTS = 500
 
-#: Minutes times groups that are taken one by one where messages are not mature.
+#: Minutes times groups that are read one by one while messages are not mature.
 MAX_YOUNG_COUNTS = 2 * MAX_COUNTS
 
 #: Start of the slot (ms; 0 without an interval), and the group.

@@ -19,7 +19,7 @@ _STEPS: Final = ((2 * DAY_MS, HOUR_MS), (10 * DAY_MS, 6 * HOUR_MS))
 _FALL: Final = 0.6
 #: The chance of an outage that is none, over all slices and times.
 _CHANCE: Final = 0.01
-#: Outages that are told of.
+#: Outages in a verdict.
 _MOST: Final = 4
 #: When so few of the expected reports came, it was silence.
 _QUIET: Final = 0.1

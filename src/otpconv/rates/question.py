@@ -18,14 +18,14 @@ INTERVALS: dict[str, int] = {
     "1h": HOUR_MS,
     "1d": 24 * HOUR_MS,
 }
-#: Slots of one answer at most, its window divided by its interval.
+#: Slots of one answer: its window divided by its interval.
 MAX_SLOTS = 20_000
-#: The longest window, days (100 years): all that can have been reported, from 1970 on.
+#: The longest window, days (100 years): all times from 1970 on that reports can have.
 MAX_DAYS = 36_525
-#: Values of dimensions that one question may filter by, in all.
+#: Values of dimensions in the filters of one question.
 MAX_FILTERS = 500
 _DAY_MS = 24 * HOUR_MS
-#: Times from the year 1970 to the end of 9998, ms: what every calendar function can take, a time zone added.
+#: The latest time of a question, ms: the end of 9998, so that every calendar function can add a time zone.
 _LATEST_MS = 253_370_764_800_000
 #: What a rate may be of, and what its denominator is called.
 LEVELS: dict[str, str] = {

@@ -29,7 +29,7 @@ _ENOUGH_TO_RECOVER = 8.0
 #: What a larger slice has to explain better than one within it, nats; and what a pair has to explain better
 #: than one value alone, unless it is a country and a provider.
 _SIZE_COST, _PAIR_COST = 2.5, 1.5
-#: Findings at most; more than that is one fault that has no name among the dimensions.
+#: Findings of a verdict; more than this are one fault that no dimension names.
 _MOST = 12
 #: Verifications expected in the longest span below which nothing can be said.
 _LEAST_POWER = 20.0

@@ -15,8 +15,8 @@ from otpconv.reporter.segment import Writer
 
 FILE = "dead-letters.ndjson"
 _HEADER_BYTES = 64
-#: How long a person waits for the folder, and how long delivery does: who is stopped while it holds it stops
-#: neither for longer.
+#: How long a person, and delivery, waits for the folder: a stopped process that holds it delays neither for
+#: longer.
 _REQUEUE_WAIT_MS, _ADD_WAIT_MS = 5_000, 20
 #: How many dead letters wait to be written at most, and are written at once; how soon it is tried again, s.
 _MOST_WAITING, _AT_ONCE = 1000, 100

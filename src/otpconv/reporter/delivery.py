@@ -18,15 +18,15 @@ from otpconv.reporter.switch import Switch
 _LOOK_S = 0.1
 #: After an error of our own, or of the disk, s.
 _TROUBLE_S = 1.0
-#: A report that fails so often while others are taken is set aside.
+#: A report that fails this often while others are accepted becomes a dead letter.
 _STRIKES = 5
 #: Between rounds in which some failed and others did not, s.
 _MIXED_S = 0.2
 #: So many times smaller is the next round after one that came to nothing, and larger after a good one.
 _STEP = 4
-#: A standing refusal, or failure, is logged again after so long, s.
+#: A refusal or failure that persists is logged again after this time, s.
 REPEAT_S = 300.0
-#: Error codes that are logged each on their own; a server may invent many.
+#: Error codes that are logged separately; a server may invent many.
 _MOST_CODES = 16
 _SETTLED = {Fate.DELIVERED, Fate.REJECTED}
 

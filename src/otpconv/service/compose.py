@@ -34,10 +34,10 @@ from otpconv.storage.sqlite.access import SqliteDirectory, SqliteKeyStore, Sqlit
 
 #: How often it is looked whether something is old enough to be forgotten, s.
 _FORGET_EVERY_S = 5.0
-#: Nonces are read back over both sides of the window of time, and a minute for the clock.
+#: A start reads the nonces of the time window in both directions, and of one minute more for the clock.
 _NONCES_MS = 2 * WINDOW_MS + MINUTE_MS
 
-#: Nonces remembered at most: 15 minutes of 2,200 requests a second, in about 300 MB.
+#: Nonces in memory: 15 minutes of 2,200 requests per second, in about 300 MB.
 _NONCES = 2_000_000
 
 

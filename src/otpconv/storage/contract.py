@@ -23,11 +23,11 @@ DAY_MS = 24 * HOUR_MS
 #: A clock this far behind the newest report is wrong, or was wrong when that was recorded, ms.
 CLOCK_BEHIND_MS = HOUR_MS
 
-#: How long a question may take, s, and so its snapshot: meanwhile one of the few readers is busy, and an
-#: engine can't reuse the space of what has changed since.
+#: How long a question, and so its snapshot, may take, s: it occupies one of the few readers, and the engine
+#: can't reuse the space of changed rows.
 SNAPSHOT_S = 10.0
 
-#: Counts that one question may have, slots times groups: some 50 MB of memory.
+#: Counts of one question, slots times groups: about 50 MB of memory.
 MAX_COUNTS = 50_000
 
 
@@ -51,7 +51,8 @@ class Bounds(Struct, frozen=True):
 #: With these, rates of 30 days take under half a second on a busy machine, and most accounts never meet them.
 BOUNDS = Bounds(values=200, combinations=1_000, routes=250)
 
-#: Self-reported rates of one answer, and how far they are counted: whoever may report can report any number.
+#: Self-reported rates in one answer, and how far they are counted: any reporter can report any number of
+#: them.
 MAX_SELF_REPORTED, MAX_COUNTED = 100, 10_000
 
 #: Start and end, ms, half-open.

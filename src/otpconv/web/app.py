@@ -38,9 +38,9 @@ from otpconv.web.v1.openapi import document
 #: Load balancers ask here, by plain HTTP too.
 _ALWAYS_OPEN = {"/healthz", "/readyz"}
 
-#: Characters of a path that the log shows.
+#: Characters of a path in the log.
 _SHOWN_CHARS = 200
-#: Parameters of a query at most, of all paths but `/`, where the dialect has a bound of its own.
+#: Parameters of a query, on all paths except `/`, where the dialect has its own bound.
 MAX_QUERY_PARAMETERS = 1_000
 _NO_ROOM = Unavailable("Too many large answers are on their way to clients; try again in a moment.")
 

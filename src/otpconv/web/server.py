@@ -24,15 +24,15 @@ from otpconv.web.worker import BACKLOG, Workers
 
 #: How long a stop waits for requests in progress, s.
 _GRACE_S = 10.0
-#: How long a stop waits for the rest of requests that are half sent, s.
+#: How long a stop waits for the rest of half-sent requests, s.
 _HALF_SENT_S = 1.0
-#: How long a stop waits for clients to take their answers, s.
+#: How long a stop waits for clients to read their answers, s.
 _LINGER_S = 0.5
-#: Connections of a worker at most, idle ones included; more wait in the listening socket.
+#: Connections of a worker, including idle ones; further ones wait in the listening socket.
 _CONNECTIONS = 8_192
-#: How long a client may take nothing of an answer before its connection is closed, s.
+#: How long a client may read nothing of an answer, s.
 MAX_UNREAD_S = 60
-#: File descriptors for everything that is no connection.
+#: File descriptors for everything except connections.
 _OTHER_FILES = 256
 
 #: The garbage collector runs after so many new objects, and looks at older ones every so many runs.

@@ -31,12 +31,12 @@ from otpconv.web.front.tls import Pair, as_file
 
 #: How long a connection may be idle, or take for the head of a request, s.
 _HEAD_S = 30
-#: How long a retired worker goes on: after this no connection of it is idle, so none is cut, s.
+#: How long a retired worker runs, s: by then it has no idle connection, so none is cut off.
 _RETIRED_S = _HEAD_S + 5
-#: Bytes of the head of a request at most, and of what is read ahead of it: each connection may hold them
-#: before anybody knows who it is.
+#: Bytes of the head of a request, and of data read ahead: each connection may hold them before its caller is
+#: known.
 _BUFFER_BYTES = 64 * 1024
-#: Connections that wait to be accepted, at most.
+#: Connections that wait to be accepted.
 BACKLOG = 2048
 #: How connections are read. No `pipeline_flush`: with it, answers to pipelined requests pile up until read.
 HTTP1 = HTTP1Settings(header_read_timeout=_HEAD_S * 1000, max_buffer_size=_BUFFER_BYTES)

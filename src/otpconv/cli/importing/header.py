@@ -11,9 +11,9 @@ from otpconv.cli.importing.columns import count_known, listed
 from otpconv.cli.importing.lines import Lines, describe_damage
 from otpconv.errors import Misconfigured
 
-#: Lines in which the header is looked for: exports may begin with a title, a period and blank lines.
+#: Lines in which to look for the header: exports may begin with a title, a period and blank lines.
 _HEAD_LINES = 50
-#: Lines that a header with quoted line breaks may have.
+#: Lines of a header with quoted line breaks.
 _HEADER_LINES = 20
 _DELIMITERS = ",;\t|"
 #: What Excel writes, and reads, before the header.

@@ -31,7 +31,7 @@ _WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no"
 #: What programs write where there is no value; an id may be a dash.
 _NO_ID = frozenset({"", "null", "(null)", "<null>", "none", "nan", "n/a", "#n/a", "\\n"})
 _NO_VALUE = _NO_ID | {"-", "--"}
-#: Sets of names of JSON objects whose columns are remembered.
+#: Cached sets of names of JSON objects, with their columns.
 _REMEMBERED = 1_000
 
 

@@ -17,10 +17,10 @@ from otpconv.cli.importing.sender import Sender
 from otpconv.cli.importing.source import text_of
 from otpconv.errors import InvalidRequest, Misconfigured
 
-#: Rows and bytes of one batch at most; the server takes 10,000 and 8 MiB.
+#: Rows and bytes of one batch; the server accepts 10,000 and 8 MiB.
 BATCH_ROWS = 5_000
 _BATCH_BYTES = 4 * 1024 * 1024
-#: Lines in which the first one with a text is looked for.
+#: Lines in which to look for the first one that is not empty.
 _PEEKED = 50
 
 Format = Literal["csv", "ndjson"]

@@ -12,7 +12,7 @@ from otpconv.errors import Unavailable
 
 #: Pauses between tries, s: a server that restarts is back long before the last.
 _PAUSES_S = (0.5, 1, 2, 4, 8, 15, 30, 30)
-#: A pause that the server asks for is never longer, s.
+#: Longest pause that the server can ask for, s.
 _LONGEST_PAUSE_S = 300.0
 #: Characters of the server's reason that are shown.
 _REASON_CHARS = 300

@@ -13,7 +13,7 @@ ASSUMED_UTC = "a time without an offset was read as UTC: give --tz ZONE if it is
 MIDNIGHT = "a date without a time of day was read as midnight"
 TWICE = "a local time that exists twice, when clocks are set back, was read as the earlier one"
 
-#: Times until the end of 9998, ms: what every calendar function can take.
+#: The latest time, ms: the end of 9998, which every calendar function supports.
 _LATEST_MS = 253_370_764_800_000
 #: Names of zones that mean one offset everywhere, h: those of RFC 2822 without CST, which is China's as well.
 _ZONES = {"UTC": 0, "GMT": 0, "UT": 0, "Z": 0, "EST": -5, "EDT": -4, "CDT": -5, "MST": -7, "MDT": -6}

@@ -9,7 +9,7 @@ from otpconv.errors import Misconfigured
 
 #: Where the modules are that publish.
 ROOM = "otpconv.reporter.brokers"
-#: Messages that may wait in a queue that we make: beyond, the broker refuses new ones and drops none.
+#: Messages in a queue that we create; when it is full, the broker refuses new messages and drops none.
 MOST_WAITING = 10_000_000
 
 FULL = Outcome(Fate.BUSY, "Full", "the broker has no room for more: is `otpconv consume` running?")

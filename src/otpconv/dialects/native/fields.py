@@ -27,7 +27,7 @@ _WORDS = {
         (_COUNTRY, "two letters, as in ISO 3166"),
     )
 }
-#: The latest time a report can name, ms: the end of the year 9998. What is in the future is refused later.
+#: The latest time in a report, ms: the end of the year 9998. Future times are refused later.
 _LATEST_MS = 253_370_764_800_000
 
 MessageId = Annotated[

@@ -20,13 +20,13 @@ from otpconv.storage.sqlite.one_thread import Connection
 
 _log = logging.getLogger(__name__)
 
-#: How long a connection waits for another process's lock before it gives up, ms.
+#: How long a connection waits for another process's lock, ms.
 _BUSY_TIMEOUT_MS = 5_000
 #: A log is laid out where the disk has this many times as much.
 _FREE_TIMES = 64
-#: How much a reader's question sorts in memory, KiB; what is more goes into a temporary file.
+#: Memory for sorting in a reader's question, KiB; larger sorts use a temporary file.
 _SORTED_KIB = 16 * 1024
-#: A disk with less room than this is full: the indexes of three logs, and some growth.
+#: A disk with less free space counts as full: the indexes of three logs, and some growth.
 _ROOM_BYTES = 512 * 1024
 #: What the system says of a path that waiting does not mend.
 _NOT_OPENED = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)

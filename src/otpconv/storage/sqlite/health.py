@@ -20,7 +20,7 @@ from otpconv.storage.sqlite.journal import JOURNAL_VERSION
 from otpconv.storage.sqlite.journal_rows import ADVICE, about, inspected
 
 _SQL = statements("journal.sql") | statements("health.sql")
-#: How long a ledger that lags is watched for a sign that somebody works on it, s.
+#: How long to watch a lagging ledger for progress, s.
 _WATCH_S = 3.0
 _GRAINS = {"day": DAY_MS, "hour": HOUR_MS, "quarter": QUARTER_MS, "minute": MINUTE_MS}
 _REBUILD = "stop the server and run: otpconv doctor --rebuild"

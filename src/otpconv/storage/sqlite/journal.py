@@ -23,7 +23,7 @@ _CHECKPOINT_ENTRIES = 20_000
 #: How large the log is made beforehand.
 _LOG_BYTES = 16 * 1024 * 1024
 
-#: Commits in a row that are too old before there are no newer ones behind them: a clock may have been wrong.
+#: After this many commits in a row that are too old, no newer ones are expected: a clock may have been wrong.
 _BLIP = 20_000
 
 _ENCODER = msgspec.json.Encoder()

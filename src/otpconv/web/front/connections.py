@@ -23,11 +23,11 @@ from prometheus_client.registry import Collector
 
 from otpconv.web.front.peer import Network
 
-#: One address, or one /64 network of IPv6, may have one in so many of all connections: 2,048 of 8,192.
+#: One address, or one /64 network of IPv6, may have this fraction of all connections: 2,048 of 8,192.
 SHARE = 4
-#: Where more than this part of all connections is taken, the addresses with the most give some up.
+#: When more than this part of all connections is taken, the addresses with the most lose some.
 CROWDED = 0.75
-#: How often it is looked, s. For so long an address can keep others out.
+#: How often the connections are checked, s. An address can lock others out for this long.
 LOOK_EVERY_S = 0.25
 #: How often it is logged that connections were closed, s.
 LOG_EVERY_S = 10.0

@@ -13,17 +13,17 @@ from otpconv.model import Conversion, Dimensions, Requested, Timing
 from otpconv.phone import NumberHash, parse
 from otpconv.web.v1.native_types import ConversionIn, Conversions, Ignored, MessageIn, Messages, Rejected
 
-#: Items of one call at most.
+#: Items of one call.
 MAX_ITEMS = 10_000
-#: Bytes of one item at most: all its texts at their longest, each character escaped.
+#: Bytes of one item: all its texts at their longest, with every character escaped.
 MAX_ITEM_BYTES = 16 * 1024
-#: Commas of a JSON body at most, counted before it is decoded: 20 an item. Each value takes one at least.
+#: Commas of a JSON body, counted before decoding: 20 per item. Each value needs at least one.
 MAX_COMMAS = 20 * MAX_ITEMS
-#: Lines of an NDJSON body at most, empty ones included.
+#: Lines of an NDJSON body, including empty ones.
 MAX_LINES = 2 * MAX_ITEMS
-#: A body up to this size is decoded at once, in some 3 ms; of a larger one each item by itself.
+#: A body up to this size is decoded at once, in about 3 ms; a larger one item by item.
 AT_ONCE_BYTES = 64 * 1024
-#: Characters of what an answer says of one rejected item, at most.
+#: Characters that an answer says about one rejected item.
 MAX_TEXT_CHARS = 200
 
 _Item = TypeVar("_Item", MessageIn, ConversionIn)

@@ -15,7 +15,7 @@ from otpconv.service.compose import Service
 from otpconv.storage.contract import HOUR_MS, MINUTE_MS, Count, Ledger, Window
 from otpconv.web.front.callers import caller_of
 
-#: Combinations of provider and country that have metrics of their own; the rest is summed up as `OTHER`.
+#: Combinations of provider and country with their own metrics; all others are summed up as `OTHER`.
 MAX_ROUTES = 100
 _OTHER = (OTHER, OTHER)
 _LABELS = ("provider", "country", "window")

@@ -34,7 +34,7 @@ from otpconv.web.v1.native_types import (
 from otpconv.web.v1.rate_formats import LAG_HEADER, rates_response, wanted_format
 from otpconv.web.v1.rates_out import Notes, notes, rates_out, row_out
 
-#: Items of a batch that are read at a time, in some 5 ms: a number costs 50 µs.
+#: Items of a batch that are read in one go, in about 5 ms: a number takes 50 µs.
 SLICE = 100
 
 _MESSAGES = BatchReader("messages", Messages, MessageIn)

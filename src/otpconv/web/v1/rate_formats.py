@@ -27,7 +27,7 @@ FORMATS = {
 }
 #: The header that tells how many acknowledged reports an answer lacks; CSV and Parquet have no other place.
 LAG_HEADER = "x-otpconv-lag"
-#: Bytes of one answer with rates, in any format: it is held until the client has taken it.
+#: Bytes of one answer with rates, in any format: it stays in memory until the client has read it.
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
 #: Rows of one part; between two of them the size and the time are checked.
 _PART = 1_000

@@ -14,7 +14,7 @@ from msgspec import Struct, structs
 
 from otpconv.dialects.alibaba.tutor.recipes import Encode, Order, V1Recipe, V3Recipe, encode
 
-#: Of more parameters than any operation has it is not tried which one was left out.
+#: With more parameters than any operation has, the diagnosis does not try which one was left out.
 _MAX_PARAMETERS = 30
 
 

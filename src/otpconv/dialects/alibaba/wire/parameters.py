@@ -14,11 +14,11 @@ from msgspec import DecodeError, Raw, Struct, json
 from otpconv.dialects.alibaba.wire.refusal import GatewayError, invalid
 from otpconv.dialects.alibaba.wire.signature import canonical
 
-#: A query or a body of more is not read: the longest sensible request has less than 2 KiB.
+#: A larger query or body is not read: the longest sensible request has less than 2 KiB.
 MAX_BYTES = 128 * 1024
-#: Parameters of a query or a body at most; the operation with the most has 20.
+#: Parameters of a query or a body; no operation has more than 20.
 MAX_PARAMETERS = 1_000
-#: Values in a JSON body at most, with all lists and objects in it, counted by the characters between them.
+#: Values in a JSON body, including all lists and objects, counted by the characters between them.
 MAX_VALUES = 10_000
 
 # Control characters have no place in any parameter, and NUL none in a database's text.

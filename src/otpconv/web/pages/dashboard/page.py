@@ -26,7 +26,7 @@ from otpconv.web.pages.visitors import Visitor
 from otpconv.web.v1.rate_formats import LAG_HEADER, rates_response
 from otpconv.web.v1.rates_out import rates_out, row_out
 
-#: Rows of the worst changes that are shown at once, and those that can be unfolded.
+#: Rows of the worst changes: shown at first, and after unfolding.
 _SHOWN, _MORE = 8, 200
 #: Values of a dimension that are shown.
 _VALUES = 6

@@ -21,9 +21,9 @@ WINDOWS: Final = {
     "30d": (30 * DAY_MS, "previous"),
 }
 _WINDOW = "24h"
-#: The longest window of a dashboard, days (5 years): its chart has a point a day, in a plot of 1,060 px.
+#: The longest window of a dashboard, days (5 years): its chart has one point per day, in a plot of 1,060 px.
 MAX_DAYS: Final = 5 * 366
-#: Values of dimensions that one dashboard may filter by: each of its links repeats them.
+#: Values of dimensions in a dashboard's filters: each of its links repeats them.
 MAX_FILTERS: Final = 50
 #: Groups with less than this requested get no row of their own.
 _MIN_REQUESTED = "20"
