@@ -35,7 +35,6 @@ NOT_YET = frozenset(
         "docs/how-to/log-in-flow.md",
         "docs/how-to/queues.md",
         "docs/reference/http.md",
-        "docs/reference/limits.md",
         "docs/reference/reporter.md",
         "docs/reference/settings.md",
         "src/otpconv/web/templates/dashboard.html",
