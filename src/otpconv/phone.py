@@ -93,7 +93,7 @@ def parse(text: str, region: str = "") -> Phone:
     """Parse a number as people and software write it. Results are cached.
 
     Spaces, dashes and parentheses may stand between digits, and dots between groups of digits. Invisible
-    characters, quotes, `=`, and `tel:`, `sms:` or `whatsapp:` in front are removed; all scripts' digits count.
+    characters, quotes, `=`, and `tel:`, `sms:` or `whatsapp:` in front are removed; any digits are accepted.
 
     Args:
         text: the number: with `+` or `00` and its country calling code, with the code alone, or with neither.

@@ -298,7 +298,7 @@ def test_rows_of_json_are_read_by_the_same_names() -> None:
 
 def test_a_column_that_an_option_names_must_be_there() -> None:
     for options in ({"only": ("Nope=1",)}, {"mapped": ("to=Nope",)}):
-        with pytest.raises(Misconfigured, match="'Nope'; the columns are"):
+        with pytest.raises(Misconfigured, match="'Nope', which is not in the file; its columns are"):
             read(TWILIO, **options)  # type: ignore[arg-type]
     with pytest.raises(Misconfigured, match="twice"):
         read(f"message_id,requested_at,message_id\na,{AT},b\n")

@@ -97,10 +97,10 @@ def drain(
         reporter.close(0.0)
     if left:
         why = stats.last_error or (
-            "delivery is switched off" if stats.degraded else "the timeout was too short"
+            "delivery is degraded: switched off by hand" if stats.degraded else "the timeout was too short"
         )
         raise Unavailable(
-            f"{left:,} reports are still in {path} ({why}): run the same command again to deliver them"
+            f"{left:,} reports are left in {path} ({why}): run the same command again to deliver them"
         )
     fields = {"delivered": stats.delivered, "rejected": stats.rejected}
     text = f"{stats.delivered:,} delivered, {stats.rejected:,} set aside"
