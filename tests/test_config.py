@@ -67,7 +67,10 @@ def test_a_misspelled_setting_is_named_with_its_file_line_and_the_nearest(
 
 def test_a_setting_that_resembles_none_is_refused_too(write: Write) -> None:
     file = write("host = '127.0.0.1'\n[something]\nelse = 1\n")
-    assert refusal() == f"{file}, line 2: there is no setting something."
+    assert (
+        refusal()
+        == f"{file}, line 2: there is no setting something; docs/reference/settings.md lists all settings"
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
-"""The audit trail: who was refused, and who changed users, keys and policies; one JSON object a line.
+"""The audit trail: refused calls and changes of users, keys and policies, as one JSON object per line.
 
-A line goes to the file `audit.ndjson` of the data folder, and to the logger `otpconv.audit` as a record that
-has the same members as its `fields`. It never holds a secret, a signature, a token or a number: an access key
-id that nobody has proven is shown only if it looks like one, since people paste secrets into the wrong field.
+Each line goes to the file `audit.ndjson` in the data folder, and to the logger `otpconv.audit` as a record
+with the same members in `fields`. It never contains a secret, a signature, a token or a phone number. An
+unproven access key id is shown only if it looks like one, because people paste secrets into the wrong field.
 """
 
 import logging
@@ -19,10 +19,10 @@ from otpconv.clock import Clock, wall_clock
 
 FILE = "audit.ndjson"
 
-#: Refusals written a second at most: of one source, and of all together; the rest is counted.
+#: Refusals written per second: of one source, and of all together; further ones are only counted.
 LINES_A_SOURCE = 5
 LINES_ALTOGETHER = 50
-#: A file of this size takes no more refusals, only changes: nobody fills the disk from outside.
+#: At this size the file takes only changes, no refusals, so that attackers can't fill the disk.
 MAX_REFUSALS_BYTES = 1024**3
 
 _SECOND_MS = 1_000
@@ -37,16 +37,16 @@ class Line(Struct, omit_defaults=True, rename={"source_ip": "from"}):
     """One line.
 
     Attributes:
-        at: when, ISO 8601 UTC with milliseconds.
-        who: the access key id, `cli:NAME` for somebody at this machine, or `server`.
-        what: the action, as `dysms:SmsConversion` or `CreateUser`.
+        at: the time, ISO 8601 UTC with milliseconds.
+        who: the access key id, `cli:NAME` for a user of this machine, or `server`.
+        what: the action, e.g. `dysms:SmsConversion` or `CreateUser`.
         outcome: `done`, or the code of the refusal.
-        user: the name of the user, where it is known.
-        account: the number of the account, where it is known.
-        subject: what was changed.
-        source_ip: where the request came from; `from` on the line.
-        request_id: of the answer, where it has one.
-        more: how many refusals of this source this line stands for, beside those that have their own.
+        user: the name of the user, if known.
+        account: the number of the account, if known.
+        subject: the changed object.
+        source_ip: the source address of the request; `from` on the line.
+        request_id: the request id of the answer, if it has one.
+        more: number of further refusals of this source, which have no line of their own.
     """
 
     at: str
@@ -62,7 +62,7 @@ class Line(Struct, omit_defaults=True, rename={"source_ip": "from"}):
 
 
 class AuditLog:
-    """The audit trail of a running server, in which nobody outside can write without bounds.
+    """The audit trail of a running server; callers can add only a bounded number of lines.
 
     Args:
         data: the data folder.
@@ -74,7 +74,7 @@ class AuditLog:
         self._clock = clock
         self._second = 0
         self._written = 0
-        # How many refusals of each source came this second; no more sources than lines.
+        # Refusals of each source in this second; never more sources than lines.
         self._came: dict[str, int] = {}
         self._more: dict[str, int] = {}
 
@@ -89,14 +89,14 @@ class AuditLog:
         account: int = 0,
         request_id: str = "",
     ) -> None:
-        """Record that somebody was refused; never raises, and bounded in lines, memory and disk."""
+        """Record a refused call. Never raises; bounded in lines, memory and disk."""
         now = self._clock()
         if now // _SECOND_MS != self._second:
             self.settle()
             self._second = now // _SECOND_MS
         came = self._came.get(source_ip, 0) + 1
         if came > LINES_A_SOURCE or self._written >= LINES_ALTOGETHER:
-            # Sources that have no line of their own are counted together, so that memory is bounded.
+            # Sources without a line of their own are counted together, so that memory is bounded.
             known = source_ip if source_ip in self._came else ""
             self._more[known] = self._more.get(known, 0) + 1
             return
@@ -106,7 +106,7 @@ class AuditLog:
         _write(self._file, line, MAX_REFUSALS_BYTES)
 
     def settle(self) -> None:
-        """Write a summary of each source that had too many refusals; call it each second, and at the end."""
+        """Write a summary of each source with too many refusals; call it each second, and at the end."""
         if not self._came:
             return
         more, self._came, self._more, self._written = self._more, {}, {}, 0
@@ -117,20 +117,20 @@ class AuditLog:
 
 
 def shown_key_id(text: str) -> str:
-    """Return what was given as an access key id if it looks like one, else nothing: it may be a secret."""
+    """Return the text if it looks like an access key id, else an empty text: it may be a secret."""
     return text if _ACCESS_KEY_ID.fullmatch(text) else ""
 
 
 def record(
     data: Path, *, who: str, what: str, subject: str = "", outcome: str = "done", clock: Clock = wall_clock
 ) -> None:
-    """Record a change that somebody at this machine made, or was refused; never raises.
+    """Record a change by a user of this machine, done or refused. Never raises.
 
     Args:
         data: the data folder.
-        who: as `cli:root`, or `server` for the server itself.
-        what: as `CreateUser`.
-        subject: the name of what was changed, such as a user or an access key id; never a secret.
+        who: e.g. `cli:root`, or `server` for the server itself.
+        what: the action, e.g. `CreateUser`.
+        subject: the name of the changed object, e.g. a user or an access key id; never a secret.
         outcome: `done`, or the code of the error.
         clock: the time now.
     """
@@ -139,10 +139,10 @@ def record(
 
 def _write(file: Path, line: Line, max_bytes: int | None) -> None:
     text = msgspec.json.encode(line)
-    # The members are fields of the log's line, so that nobody has to parse JSON out of JSON.
+    # The members become fields of the log line, so that readers need not parse JSON inside JSON.
     _log.info("%s: %s", line.what or "audit", line.outcome, extra={"fields": msgspec.to_builtins(line)})
     try:
-        # Opened for each line: whoever rotates the file just moves it away.
+        # Opened for each line, so that moving the file away is enough to rotate it.
         stream = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         _own_log.warning("the audit trail can't be written: %s: %s", file, error.strerror)

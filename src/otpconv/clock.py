@@ -1,4 +1,4 @@
-"""The only place that reads the wall clock; everything else takes a `Clock`. Also writes times for people."""
+"""The only module that reads the wall clock; all others take a `Clock`. Also formats times for people."""
 
 import time
 from collections.abc import Callable
@@ -17,18 +17,18 @@ def wall_clock() -> int:
 
 
 def iso_8601(at: int) -> str:
-    """Return a time in ms UTC as `2012-11-11T23:59:59Z`, with the fraction cut off."""
+    """Return a time in ms UTC as text, e.g. `2012-11-11T23:59:59Z`, without fractions of a second."""
     return (_EPOCH + timedelta(milliseconds=at)).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def duration(length_ms: int) -> str:
-    """Return a length of time for people, in its two largest units, e.g. `17 min 3 s` or `8 h`.
+    """Return a duration for people, in its two largest units, e.g. `17 min 3 s` or `8 h`.
 
     Args:
         length_ms: at least 0, ms.
     """
     seconds = length_ms // 1000
-    # The first unit that fits, and the one below it.
+    # The largest unit that fits, and the next smaller one.
     first = next((index for index, (unit, _) in enumerate(_UNITS) if seconds >= unit), len(_UNITS) - 1)
     parts: list[str] = []
     for unit, name in _UNITS[first : first + 2]:

@@ -27,8 +27,9 @@ from otpconv.spelling import did_you_mean, nearest
 
 _OFF = "off"
 _PREFIX = "OTPCONV_"
+_LIST = "; docs/reference/settings.md lists all settings"
 
-#: Variables that begin as settings do, and are read by the commands that call a server and by the reporter.
+#: Variables with the prefix of settings that the reporter and the commands that call a server read.
 OTHER_VARIABLES = frozenset(
     _PREFIX + name
     for name in (
@@ -50,8 +51,8 @@ def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
 
 
 def _joined(value: object) -> object:
-    """Return a list of texts, as TOML has them, as one text; anything else as it is."""
-    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+    """Join a TOML list of texts to one comma-separated text; return any other value unchanged."""
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
         return ",".join(value)
     return value
 
@@ -60,7 +61,7 @@ def _networks_text(text: str) -> str:
     try:
         _networks(text)
     except ValueError as error:
-        raise ValueError(f"{error}; write networks, comma-separated, e.g. 10.0.0.0/8,2001:db8::/32") from None
+        raise ValueError(f"{error}; use comma-separated networks, e.g. 10.0.0.0/8,2001:db8::/32") from None
     return text
 
 
@@ -72,7 +73,7 @@ def _limit_text(text: str) -> str:
     try:
         _limit(text)
     except Misconfigured as error:
-        raise ValueError(f"{error.text} Or write off.") from None
+        raise ValueError(f"{error.text} To set no limit, use off.") from None
     return text
 
 
@@ -82,7 +83,7 @@ _LimitText = Annotated[str, AfterValidator(_limit_text)]
 def _region(text: str) -> str:
     if not text.strip():
         return ""
-    # Here, so that commands without a region do not load the number plans.
+    # Imported here, so that commands without a region do not load the number plans.
     from otpconv.phone import region_of  # noqa: PLC0415
 
     try:
@@ -96,7 +97,7 @@ class Settings(BaseSettings):
 
     Attributes:
         host: address to listen on.
-        port: port to listen on; 0 takes a free one.
+        port: port to listen on; 0 chooses a free one.
         data: folder that holds all state of the embedded engine.
         public_url: URL under which people reach the server. Links in errors, the link that signs in, and
             the explorer's code begin with it. Default: the address that the server listens on.
@@ -149,7 +150,7 @@ class Settings(BaseSettings):
         return _networks(self.trusted_proxies)
 
     def limits(self) -> tuple[Limit | None, Limit | None, Limit | None, Limit | None]:
-        """Return the limits of an account, an access key, an action, and of failed log-ins; None is off."""
+        """Return the limits of an account, an access key, an action, and of failed logins; None is off."""
         return (
             _limit(self.limit_account),
             _limit(self.limit_key),
@@ -171,22 +172,25 @@ class Settings(BaseSettings):
 
 
 def environment() -> dict[str, str]:
-    """Return a copy of this process's environment, for processes that it starts."""
+    """Return a copy of the environment of this process, for child processes."""
     return dict(os.environ)
 
 
 def load(**given: object) -> Settings:
-    """Return the settings; `given` are those of the command line, None meaning not given.
+    """Return the settings.
+
+    Args:
+        given: settings from the command line, by name; None means that an option was not given.
 
     Raises:
-        Misconfigured: a setting is unknown or malformed; the text says which, and where it was set.
+        Misconfigured: a setting is unknown or malformed; the text names it, its value and its origin.
     """
     options = {name: value for name, value in given.items() if value is not None}
     _refuse_misspelled_variables()
     try:
         return Settings(**options)  # type: ignore[arg-type]
     except ValidationError as error:
-        problem = error.errors(include_input=False, include_url=False)[0]
+        problem = error.errors(include_url=False)[0]
         name = str(problem["loc"][0])
         where = (
             f"the command line; else {_PREFIX}{name.upper()}, or {name} in {_file()}"
@@ -194,14 +198,17 @@ def load(**given: object) -> Settings:
             else _origin(name)
         )
         if problem["type"] == "extra_forbidden":
-            hint = did_you_mean(name, Settings.model_fields) or "."
+            hint = did_you_mean(name, Settings.model_fields) or _LIST
             raise Misconfigured(f"{where}: there is no setting {name}{hint}") from None
         what = problem["msg"].removeprefix("Value error, ")
+        value = f"{problem['input']!r}"
+        if name != "sealing_key" and value not in what:
+            what = f"{value}: {what}"
         raise Misconfigured(f"setting {name}: {what} (set by {where})") from None
 
 
 def unknown_variables() -> list[str]:
-    """Return the variables that begin as settings do, and are neither settings nor any other of ours."""
+    """Return the variables with the prefix of settings that otpconv does not know."""
     known = OTHER_VARIABLES | {_PREFIX + name.upper() for name in Settings.model_fields}
     return sorted(
         name for name in os.environ if name.upper().startswith(_PREFIX) and name.upper() not in known
@@ -209,7 +216,7 @@ def unknown_variables() -> list[str]:
 
 
 def _refuse_misspelled_variables() -> None:
-    # Others may be meant for somebody else: Kubernetes sets OTPCONV_SERVICE_HOST for a service named otpconv.
+    # Others set such variables, too: Kubernetes sets OTPCONV_SERVICE_HOST for a service named otpconv.
     settings = [_PREFIX + name.upper() for name in Settings.model_fields]
     for name in unknown_variables():
         meant = nearest(name.upper().removeprefix(_PREFIX), Settings.model_fields)
@@ -224,16 +231,18 @@ def _file() -> Path:
 def _parsed(file: Path) -> dict[str, Any]:
     if not file.is_file():
         if "OTPCONV_CONFIG" in os.environ:
-            raise Misconfigured(f"OTPCONV_CONFIG names {file}, which is not a file")
+            raise Misconfigured(
+                f"OTPCONV_CONFIG names {file}, which is not a file: correct the path, or unset the variable"
+            )
         return {}
     try:
         return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
-        raise Misconfigured(f"{file} can't be read as TOML: {error}") from None
+        raise Misconfigured(f"{file} can't be read as TOML ({error}): correct the file") from None
 
 
 def _origin(name: str) -> str:
-    """Return where a setting was set: a variable, or a line of the file."""
+    """Return the origin of a setting: the variable, or the line of the file."""
     for variable in os.environ:
         if variable.upper() == _PREFIX + name.upper():
             return variable

@@ -1,44 +1,45 @@
-"""Every error otpconv raises on purpose, in families by what the caller does next.
+"""Every error that otpconv raises on purpose, grouped by what the caller should do next.
 
     OtpconvError
     ├── Refused                    change the request; nothing was recorded
     │   ├── InvalidRequest         400, malformed or out of range
-    │   │   ├── InvalidNumber      not a telephone number
+    │   │   ├── InvalidNumber      not a phone number
     │   │   ├── InvalidTime        a conversion before its message, or in the future
-    │   │   ├── NumberMismatch     the number is not the message's
-    │   │   ├── UnknownMessage     strict mode: no such message
-    │   │   └── AnswerTooLarge     a question whose answer has too many rows or bytes
-    │   ├── BadCredentials         401, who is calling is not proven
-    │   │   ├── UnknownAccessKey   no such key
+    │   │   ├── NumberMismatch     the message went to another number
+    │   │   ├── UnknownMessage     strict mode: the message was not reported as requested
+    │   │   └── AnswerTooLarge     the answer would have too many rows or bytes
+    │   ├── BadCredentials         401, the caller's identity is not proven
+    │   │   ├── UnknownAccessKey   the access key does not exist
     │   │   ├── InactiveAccessKey  the key is disabled
-    │   │   ├── SignatureMismatch  signed with another secret, or changed on the way
+    │   │   ├── SignatureMismatch  signed with another secret, or changed after signing
     │   │   ├── StaleTimestamp     signed too long ago, or with a wrong clock
-    │   │   ├── ReplayedNonce      this very request was seen before
-    │   │   ├── MalformedToken     a security token that is not ours, or whose role is gone
-    │   │   ├── MismatchedToken    a security token of another access key
-    │   │   └── ExpiredToken       a security token whose time is over
-    │   ├── AccessDenied           403, known, but may not do this
-    │   ├── NeedsTls               403, plain HTTP where only HTTPS is taken
-    │   ├── ForeignForm            403, a form that was not on a page of this sign-in
-    │   ├── Throttled              429, over a limit; the same again after a while
+    │   │   ├── ReplayedNonce      the nonce was used before
+    │   │   ├── MalformedToken     a damaged or foreign security token, or its role is deleted
+    │   │   ├── MismatchedToken    the security token belongs to another access key
+    │   │   └── ExpiredToken       the security token has expired
+    │   ├── AccessDenied           403, the caller is known, but lacks permission
+    │   ├── NeedsTls               403, plain HTTP where the server requires HTTPS
+    │   ├── ForeignForm            403, a form that does not belong to this sign-in
+    │   ├── Throttled              429, over a limit; retry later
     │   ├── NotFound               404
     │   ├── MethodNotAllowed       405
     │   ├── BodyTooSlow            408
     │   ├── BodyTooLarge           413
     │   └── UnsupportedMediaType   415
-    ├── Unavailable                503, try the same again later; nothing was recorded
-    └── Misconfigured              the operator mends a setting, a file or a command line
+    ├── Unavailable                503, retry later; nothing was recorded
+    └── Misconfigured              the operator must fix a setting, a file or a command line
 
-A dialect maps these to its own codes at its border; the native API sends `code` as it stands here.
+Each dialect maps these errors to its own codes. The native API sends `code` unchanged.
 """
 
 from typing import ClassVar, Literal
 
 
 class OtpconvError(Exception):
-    """The root: catch it to catch everything otpconv raises on purpose.
+    """The base class. Catch it to catch every error that otpconv raises on purpose.
 
-    `text` is one line for a person: what is wrong and what to do about it.
+    Attributes:
+        text: one line for people: the problem, and what to do about it.
     """
 
     code: ClassVar[str] = "InternalError"
@@ -50,7 +51,7 @@ class OtpconvError(Exception):
 
 
 class Refused(OtpconvError):
-    """The request must change before it is sent again."""
+    """The request must be changed before it is sent again."""
 
     code = "Refused"
     status = 400
@@ -63,62 +64,62 @@ class InvalidRequest(Refused):
 
 
 class InvalidNumber(InvalidRequest):
-    """A text that is no telephone number in international form."""
+    """A text is not a phone number in international form."""
 
     code = "InvalidNumber"
 
 
 class InvalidTime(InvalidRequest):
-    """A conversion time that is not after its message was sent, or a time in the future."""
+    """A conversion time is not after its message was sent, or a time is in the future."""
 
     code = "InvalidTime"
 
 
 class NumberMismatch(InvalidRequest):
-    """A conversion names a message and a number, and the message went to another number."""
+    """A conversion names a message and a number, but the message went to another number."""
 
     code = "NumberMismatch"
 
 
 class UnknownMessage(InvalidRequest):
-    """In strict mode: a conversion about a message that was never reported as requested."""
+    """In strict mode: a conversion is about a message that was never reported as requested."""
 
     code = "UnknownMessage"
 
 
 class AnswerTooLarge(InvalidRequest):
-    """A question whose answer would have too many rows or bytes; the text says how to narrow it."""
+    """The answer would have too many rows or bytes; the text says how to narrow the question."""
 
     code = "AnswerTooLarge"
 
 
 class BadCredentials(Refused):
-    """The caller has not proven who it is."""
+    """The caller has not proven its identity."""
 
     code = "BadCredentials"
     status = 401
 
 
 class UnknownAccessKey(BadCredentials):
-    """No access key has this AccessKeyId."""
+    """There is no access key with this AccessKeyId."""
 
     code = "UnknownAccessKey"
 
 
 class InactiveAccessKey(BadCredentials):
-    """The access key exists and is disabled."""
+    """The access key exists, but is disabled."""
 
     code = "InactiveAccessKey"
 
 
 class SignatureMismatch(BadCredentials):
-    """The signature is not the one our own calculation gives."""
+    """The signature differs from the one that the server calculates."""
 
     code = "SignatureMismatch"
 
 
 class StaleTimestamp(BadCredentials):
-    """The request was signed outside the accepted window of time."""
+    """The request was signed outside the accepted time window."""
 
     code = "StaleTimestamp"
 
@@ -130,33 +131,33 @@ class ReplayedNonce(BadCredentials):
 
 
 class MalformedToken(BadCredentials):
-    """A security token that is not of this service, was damaged, or whose role is gone."""
+    """The security token is damaged or of another server, or its role was deleted."""
 
     code = "MalformedToken"
 
 
 class MismatchedToken(BadCredentials):
-    """A security token that was handed out with another AccessKeyId."""
+    """The security token was issued with another AccessKeyId."""
 
     code = "MismatchedToken"
 
 
 class ExpiredToken(BadCredentials):
-    """A security token whose time is over."""
+    """The security token has expired."""
 
     code = "ExpiredToken"
 
 
 class AccessDenied(Refused):
-    """The caller is known and may not do this.
+    """The caller is known, but has no permission for this action.
 
     Attributes:
-        action: what it wanted to do, as `dysms:SmsConversion`.
-        kind: whether a statement denies it, or none allows it.
-        policy_type: the kind of policies that decided, as `AccountLevelIdentityBasedPolicy`.
-        principal_type: what the caller is: `SubUser` or `AssumedRoleUser`.
+        action: the denied action, e.g. `dysms:SmsConversion`.
+        kind: `ExplicitDeny` if a statement denies it, `ImplicitDeny` if no statement allows it.
+        policy_type: the kind of policies that decided, e.g. `AccountLevelIdentityBasedPolicy`.
+        principal_type: the kind of caller: `SubUser` or `AssumedRoleUser`.
         display_name: the name of the user, or `role:session`.
-        account: the number of the account the user or the role belongs to.
+        account: the number of the account that the user or the role belongs to.
     """
 
     code = "AccessDenied"
@@ -183,25 +184,25 @@ class AccessDenied(Refused):
 
 
 class NeedsTls(Refused):
-    """The request came by plain HTTP, and only HTTPS is taken."""
+    """The request came by plain HTTP, but the server accepts only HTTPS."""
 
     code = "NeedsTls"
     status = 403
 
 
 class ForeignForm(Refused):
-    """A form that another site's page sent, or one of a sign-in that is over."""
+    """A form was sent by a page of another site, or belongs to a sign-in that has ended."""
 
     code = "ForeignForm"
     status = 403
 
 
 class Throttled(Refused):
-    """The caller is over a limit, or its log-ins failed too often.
+    """The caller is over a limit, or had too many failed logins.
 
     Attributes:
-        wait_ms: how long to wait before the same request is sent again, at least 1.
-        by_failures: whether log-ins of its address failed too often; it is not known who calls, then.
+        wait_ms: how long to wait before sending the same request again, at least 1 ms.
+        by_failures: whether too many logins from its address failed; then the caller is unknown.
     """
 
     code = "Throttled"
@@ -214,48 +215,48 @@ class Throttled(Refused):
 
 
 class NotFound(Refused):
-    """There is nothing under this name."""
+    """Nothing exists under this name."""
 
     code = "NotFound"
     status = 404
 
 
 class MethodNotAllowed(Refused):
-    """The path exists and does not take this HTTP method."""
+    """The path exists, but does not accept this HTTP method."""
 
     code = "MethodNotAllowed"
     status = 405
 
 
 class BodyTooSlow(Refused):
-    """The request body came too slowly, and was not waited for any longer."""
+    """The request body arrived too slowly, and the server stopped waiting for it."""
 
     code = "BodyTooSlow"
     status = 408
 
 
 class BodyTooLarge(Refused):
-    """The request body is over the limit, and was not read."""
+    """The request body is over the size limit, and was not read."""
 
     code = "BodyTooLarge"
     status = 413
 
 
 class UnsupportedMediaType(Refused):
-    """The request body is of a kind, or compressed in a way, that is not taken."""
+    """The request body has a type or a compression that the server does not accept."""
 
     code = "UnsupportedMediaType"
     status = 415
 
 
 class Unavailable(OtpconvError):
-    """A temporary failure of the server; nothing was recorded, and the same request may succeed later."""
+    """The server failed temporarily; nothing was recorded, and the same request may succeed later."""
 
     code = "Unavailable"
     status = 503
 
 
 class Misconfigured(OtpconvError):
-    """A setting, a file or a command line that the operator has to mend."""
+    """The operator must fix a setting, a file or a command line."""
 
     code = "Misconfigured"

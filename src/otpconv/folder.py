@@ -1,4 +1,4 @@
-"""Folders that several processes use: one at a time prepares what is in them, or holds them as its own."""
+"""Locks for folders that several processes use."""
 
 import errno
 import fcntl
@@ -8,24 +8,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-# By name, as the locks around it: what gevent patches later must not let others in here.
+# Imported by name, so that gevent can't replace it later and let other code run while the lock is held.
 from time import sleep
 from typing import IO
 
 
 @contextmanager
 def alone(folder: Path, *, within_ms: int | None = None) -> Iterator[None]:
-    """Hold a folder against all others who ask for it so, threads and processes; wait until it is free.
+    """Lock a folder against other threads and processes that use this function; wait until it is free.
+
+    SQLite waits for other processes when it reads and writes, but not while it creates a file and sets its
+    journal mode. If two processes do that at the same time, one gets the error that the file is locked, or
+    even that it is not a database.
 
     Args:
         folder: the folder.
-        within_ms: how long to wait at most; None is without end.
-
-    SQLite waits for others when it reads and writes, but not when a file is made and given its journal mode:
-    of two who do so at once one is told that the file is locked, or even that it is no database.
+        within_ms: how long to wait, ms; None waits without limit.
 
     Raises:
-        OSError: the folder is not there, may not be opened, or is not free in time.
+        OSError: the folder does not exist, can't be opened, or was not free in time.
     """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -35,7 +36,7 @@ def alone(folder: Path, *, within_ms: int | None = None) -> Iterator[None]:
             _lock_within(descriptor, within_ms)
         yield
     finally:
-        # Freed by name: a child that was forked meanwhile has the descriptor too, and would hold on to it.
+        # Unlocked explicitly: a child forked meanwhile has the descriptor too, and would keep the lock.
         fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
 
@@ -56,13 +57,13 @@ def _lock_within(descriptor: int, within_ms: int) -> None:
 
 
 def hold(file: Path) -> IO[str]:
-    """Hold a file until it is closed or this process ends, however it ends; make it with mode 0600.
+    """Lock a file until it is closed or this process ends, however it ends; create it with mode 0600.
 
     Raises:
-        BlockingIOError: another process holds it.
+        BlockingIOError: another process has locked it.
         OSError: it can't be opened.
     """
-    # Who can open the file for reading can hold it too, and keep a server from starting.
+    # Whoever can open the file for reading can lock it too, and keep a server from starting.
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     held = os.fdopen(descriptor, "r+")
     try:
@@ -70,13 +71,13 @@ def hold(file: Path) -> IO[str]:
     except OSError:
         held.close()
         raise
-    with suppress(OSError):  # one of an older version may be open to others
+    with suppress(OSError):  # older versions created it with other permissions
         os.fchmod(descriptor, 0o600)
     return held
 
 
 def is_held(file: Path) -> bool:
-    """Return whether a process holds a file; one that can't be opened is held by none."""
+    """Return whether a process has locked a file; False if it can't be opened."""
     try:
         with file.open() as opened:
             fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)

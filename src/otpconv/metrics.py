@@ -1,4 +1,4 @@
-"""What a server measures of itself while it works, for Prometheus."""
+"""Counters and histograms of a running server, for Prometheus."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0
 class Metrics(Collector):
     """Counters and histograms of one server.
 
-    A request is counted in a dict, since it must cost next to nothing; the histograms take a commit or a
-    transaction each, of many reports.
+    Requests are counted in a dict, because counting must cost almost nothing. The histograms observe commits
+    and transactions, each of many reports.
 
     Attributes:
-        registry: what is to be told; others may register more.
+        registry: the metrics to expose; other parts may register more.
     """
 
     def __init__(self) -> None:
@@ -27,40 +27,40 @@ class Metrics(Collector):
         self._requests: Counter[tuple[str, str]] = Counter()
         self._commits = Histogram(
             "otpconv_commit_seconds",
-            "Time of a commit of the journal.",
+            "Duration of a commit of the journal.",
             buckets=_SECONDS,
             registry=self.registry,
         )
         self._batches = Histogram(
-            "otpconv_commit_reports", "Reports of a commit.", buckets=_BATCHES, registry=self.registry
+            "otpconv_commit_reports", "Reports per commit.", buckets=_BATCHES, registry=self.registry
         )
         self._applies = Histogram(
             "otpconv_apply_seconds",
-            "Time of a transaction of the ledger.",
+            "Duration of a transaction of the ledger.",
             buckets=_SECONDS,
             registry=self.registry,
         )
         self._applied = Histogram(
-            "otpconv_apply_reports", "Reports of a transaction.", buckets=_APPLIED, registry=self.registry
+            "otpconv_apply_reports", "Reports per transaction.", buckets=_APPLIED, registry=self.registry
         )
         self.registry.register(self)
 
     def requested(self, action: str, code: str) -> None:
-        """Count an answered request, by its action, as `dysms:SmsConversion`, and its error code or `OK`."""
+        """Count an answered request by its action, e.g. `dysms:SmsConversion`, and its error code or `OK`."""
         self._requests[action, code] += 1
 
     def committed(self, reports: int, seconds: float) -> None:
-        """Take a commit of the journal."""
+        """Observe a commit of the journal, with its number of reports and its duration in seconds."""
         self._commits.observe(seconds)
         self._batches.observe(reports)
 
     def applied(self, reports: int, seconds: float) -> None:
-        """Take a transaction of the ledger."""
+        """Observe a transaction of the ledger, with its number of reports and its duration in seconds."""
         self._applies.observe(seconds)
         self._applied.observe(reports)
 
     def collect(self) -> Iterator[Metric]:  # type: ignore[explicit-override]
-        """Tell how many requests were answered."""
+        """Yield the number of answered requests."""
         requests = CounterMetricFamily(
             "otpconv_requests", "Answered requests, by action and error code.", labels=("action", "code")
         )

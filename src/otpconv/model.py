@@ -1,11 +1,11 @@
-"""The words of otpconv as values, and the law of how reports about one message combine.
+"""The values of otpconv, and the law by which reports about one message combine.
 
-A message's state is a join of the reports about it: commutative, associative, idempotent. Duplicates,
-retries, reordering and a conversion that comes before its message all end in the same numbers. The storage
-engines do the same in SQL, in bulk; the tests hold them against this page.
+The state of a message is a join of the reports about it: commutative, associative, idempotent. So duplicates,
+retries, reordering and conversions that come before their message all give the same numbers. The storage
+engines do the same in SQL, in bulk; the tests compare them with this module.
 
-All times are integers in milliseconds since the Unix epoch, UTC. The values are written as JSON lists, field
-after field, a report's kind before them: so they stand in the journal, and so the engines hand them back.
+All times are integers in milliseconds since the Unix epoch, UTC. Values are encoded as JSON lists of their
+fields, reports with their kind as the first element, both in the journal and in the results of the engines.
 """
 
 import re
@@ -16,33 +16,33 @@ from math import log2
 from msgspec import Struct
 from msgspec.structs import replace
 
-#: What a message id is, for texts as `A message id is …`. Vendors choose ids: nothing in one means anything.
+#: The rule for message ids, for texts like `A message id is …`. Ids have no meaning to otpconv.
 MESSAGE_ID_RULE = "1 to 255 printable ASCII characters without spaces"
-#: The same as a regular expression for the whole text.
+#: The same rule as a regular expression for the whole text.
 MESSAGE_ID_PATTERN = "[!-~]{1,255}"
-#: Tells whether a text is a message id.
+#: Matches a text that is a message id.
 is_message_id = re.compile(MESSAGE_ID_PATTERN).fullmatch
 
-#: A conversion known only by number belongs to a message requested at most this long before it (24 hours).
+#: A conversion by number alone belongs to a message requested at most this long before it (24 hours).
 BY_NUMBER_WINDOW_MS = 24 * 60 * 60 * 1000
 
-#: A conversion without a time was made when it arrived, if that is at most this long after its message was
-#: requested (24 hours). What arrives later was backfilled: its time is unknown.
+#: A conversion without a time counts as made on arrival, if it arrives at most this long after its message
+#: was requested (24 hours). Later ones are backfilled: their time is unknown.
 ARRIVAL_WINDOW_MS = 24 * 60 * 60 * 1000
 
-#: How far ahead of our clock a reported time may be, ms.
+#: How far a reported time may be ahead of the server's clock, ms.
 CLOCK_SKEW_MS = 60_000
 
 #: Delays from request to verification are counted in this many bins; see `delay_bin`.
 DELAY_BINS = 35
 
 
-#: What the values of a dimension that are not counted apart are called; no caller can report it as its own.
+#: The name of all values of a dimension that are not counted separately; callers can't report it.
 OTHER = "(other)"
 
 
 class Dimensions(Struct, frozen=True, order=True, array_like=True, gc=False):
-    """What rates can be split by. An empty string means: not told.
+    """The dimensions by which rates can be split. An empty string means unknown.
 
     Attributes:
         country: ISO 3166 alpha-2, upper case.
@@ -71,11 +71,11 @@ class Requested(Struct, frozen=True, array_like=True, tag=1, gc=False):
         account: whose message it is.
         message_id: unique within the account.
         requested_at: when it was handed over, ms.
-        dimensions: what rates can be split by.
-        number: keyed hash of the recipient's number, hexadecimal; empty when not told.
-        number_range: the number without its last four digits; empty when not told.
-        session_id: the log-in attempt it belongs to; empty when not told.
-        attempt: 1 = first send, 2 = first resend, …; 0 when not told.
+        dimensions: the values by which rates can be split.
+        number: keyed hash of the recipient's number, hexadecimal; empty if unknown.
+        number_range: the number without its last four digits; empty if unknown.
+        session_id: the login attempt that the message belongs to; empty if unknown.
+        attempt: 1 = first send, 2 = first resend, …; 0 if unknown.
     """
 
     account: int
@@ -88,12 +88,12 @@ class Requested(Struct, frozen=True, array_like=True, tag=1, gc=False):
     attempt: int = 0
 
     def precedence(self) -> tuple[int, Dimensions, str, int, str]:
-        """Return what the law orders by: of two reports about one message the smallest wins."""
+        """Return the sort key of the law: of two reports about one message, the smaller one wins."""
         return self.requested_at, self.dimensions, self.session_id, self.attempt, self.number
 
 
 class Timing(IntEnum):
-    """What the `conversion_time` of a conversion is."""
+    """The meaning of the `conversion_time` of a conversion."""
 
     #: The time the caller gave.
     GIVEN = 0
@@ -111,7 +111,7 @@ class Conversion(Struct, frozen=True, array_like=True, tag=2, gc=False):
         delivered: true when the user replied; the wire's word.
         conversion_time: when, ms; see `timing`.
         message_id: empty when the message is known by number alone.
-        number: keyed hash of the recipient's number, hexadecimal; empty when not told.
+        number: keyed hash of the recipient's number, hexadecimal; empty if unknown.
         timing: what `conversion_time` is; `GIVEN` for a message known by number alone, which is found by it.
             It is last because older journal entries do not have it.
     """
@@ -171,7 +171,7 @@ class MessageState(Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def arrived_at(self) -> int | None:
-        """When the first true conversion without a time was made, ms; None where that is unknown."""
+        """The time of the first true conversion without a given time, ms; None if it is unknown."""
         arrival = self.true_arrival
         if self.requested is None or arrival is None:
             return arrival
@@ -181,7 +181,7 @@ class MessageState(Struct, frozen=True, array_like=True, gc=False):
     def verified_at(self) -> int | None:
         """The earliest valid time of a true conversion, ms; valid means later than `requested_at`.
 
-        Of the given times, the first and the last are known. None also where only the time is unknown.
+        Of the given times only the first and the last are stored. Also None if only the time is unknown.
         """
         if self.requested is None:
             return None
@@ -191,7 +191,7 @@ class MessageState(Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def verified(self) -> bool:
-        """Whether there is a valid true conversion; one whose time is unknown is valid."""
+        """Whether there is a valid true conversion; one with an unknown time is valid."""
         if self.requested is None:
             return False
         return self.true_arrival is not None or self.true_unknown is not None or self.verified_at is not None
@@ -204,12 +204,12 @@ class MessageState(Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def without_time(self) -> bool:
-        """Whether there is a conversion whose time is unknown."""
+        """Whether there is a conversion with an unknown time."""
         unknown = self.true_unknown is not None or self.false_unknown is not None
         return unknown or (self.true_arrival is not None and self.arrived_at is None)
 
     def with_conversion(self, conversion: Conversion) -> "MessageState":
-        """Return `join` with what the conversion comes to, without making that first."""
+        """Return the join with the state of a conversion, without building that state first."""
         if conversion.timing is not Timing.GIVEN:
             return self.join(state_of(conversion))
         time = conversion.conversion_time
@@ -221,7 +221,7 @@ class MessageState(Struct, frozen=True, array_like=True, gc=False):
         return replace(self, false_last=last)
 
     def join(self, other: "MessageState") -> "MessageState":
-        """Combine what two sets of reports about the same message come to."""
+        """Combine the states of two sets of reports about the same message."""
         requested = self.requested
         if requested is None or (
             other.requested is not None and other.requested.precedence() < requested.precedence()
@@ -239,7 +239,7 @@ class MessageState(Struct, frozen=True, array_like=True, gc=False):
 
 
 def state_of(report: Requested | Conversion) -> MessageState:
-    """Return what a single report comes to."""
+    """Return the state that a single report gives."""
     if isinstance(report, Requested):
         return MessageState(requested=report)
     time = report.conversion_time
@@ -253,10 +253,10 @@ def state_of(report: Requested | Conversion) -> MessageState:
 
 
 def owner(messages: Iterable[Requested], conversion_time: int) -> Requested | None:
-    """Return which of one number's messages a conversion known only by number is about.
+    """Return the message of one number that a conversion by number alone belongs to.
 
-    The newest one requested at or before `conversion_time` (ms), at most 24 hours before; of two requested at
-    the same instant the one with the larger id. None when there is no such message (yet).
+    This is the newest message requested at or before `conversion_time` (ms), at most 24 hours before; of two
+    requested at the same time, the one with the larger id. None if there is no such message (yet).
     """
     earliest = conversion_time - BY_NUMBER_WINDOW_MS
     return max(
@@ -267,7 +267,7 @@ def owner(messages: Iterable[Requested], conversion_time: int) -> Requested | No
 
 
 def first_of(session: Iterable[Requested]) -> Requested | None:
-    """Return which of a session's messages it is counted with: the earliest, of two the one of smaller id."""
+    """Return the message with which a session counts: the earliest, of two the one with the smaller id."""
     return min(session, key=lambda message: (message.requested_at, message.message_id), default=None)
 
 

@@ -1,21 +1,21 @@
-"""Phone numbers: a number as people and software write it gives its E.164 form, country, carrier and range.
+"""Phone numbers: parse the forms that people and software write, and give E.164, country, carrier and range.
 
-Numbers are personal data. No error text repeats one, so none reaches a log; only the range of a number and
-its `NumberHash` are stored.
+Numbers are personal data. No error text repeats a number, so none reaches a log; only the range of a number
+and its `NumberHash` are stored.
 
-A number that begins with `+` or `00` is international, and its length alone decides whether it is accepted:
-number plans open new ranges faster than metadata ships, and a message to a new range was paid for too.
-Without either, and without a region, digits are a number only if the pattern of their country matches:
+A number that begins with `+` or `00` is international, and only its length is checked: number plans open new
+ranges faster than metadata is updated, and messages to new ranges are paid for, too.
+Without `+`, `00` and region, digits are a number only if the pattern of their country matches:
 `8613800138000` is Chinese, but `13912345678`, the national form of another Chinese number, is not read as one
 of +1. With a region, a valid national number of that region comes first.
 
-Old forms that are still written are read as the number they became. Only forms whose length no longer exists
-are: they could not be read before, so the hashes in existing journals stay what they are.
+Old forms that people still write are read as their new number. This covers only forms whose length no longer
+exists: they could not be read before, so the hashes in existing journals do not change.
 
 - Mexico, 3 August 2019: no `1` after +52 (IFT, national numbering plan; libphonenumber's migrator recipes).
 - Côte d'Ivoire, 31 January 2021: 8 to 10 digits, by the mobile operator of the old prefix: 01 Moov, 05 MTN,
-  07 Orange (ARTCI; the prefixes are those of libphonenumber's carrier/en/225.txt of that time). Prefixes of
-  operators that had closed, and fixed lines, are not mapped: their new prefix is not certain.
+  07 Orange (ARTCI; the prefixes are from libphonenumber's carrier/en/225.txt of that time). Prefixes of
+  closed operators, and fixed lines, are not mapped: their new prefix is not certain.
 - Benin, 30 November 2024: 01 before all 8-digit numbers (ARCEP Bénin).
 """
 
@@ -34,7 +34,7 @@ _EXAMPLE = "write it in international form, e.g. +4915112345678"
 _WRONG_LENGTH = f"The number is too short or too long for its country code; {_EXAMPLE}."
 _SPREADSHEET = "Format the column as text and export it again"
 
-#: Longer texts are not numbers; the limit also bounds what the cache of `parse` can hold.
+#: Longer texts are not numbers; the limit also bounds the cache of `parse`.
 _MAX_CHARS = 40
 _SEPARATORS = str.maketrans("", "", " -()")
 _DIGITS = re.compile(r"(\+|00(?=[1-9]))?([0-9]+)")
@@ -42,7 +42,7 @@ _DOTTED = re.compile(r"\+?[0-9]+(?:\.[0-9]+)+")
 #: One dot, then at most two digits or only zeros; a last group of one digit, or of zeros not among pairs.
 _DECIMAL = re.compile(r"\+?[0-9]*\.(?:[0-9]{0,2}|0+)|.*\.[0-9]?|.*(?<!\.[0-9]{2})\.0+")
 _SCIENTIFIC = re.compile(r"\+?[0-9]+(?:[.,][0-9]*)?[eE]\+?[0-9]+")
-#: What other software puts around a number: `'`, `="…"` and the scheme of a URI.
+#: Additions of other software around a number: `'`, `="…"` and the scheme of a URI.
 _ADDED = re.compile(
     r"""[='"`‘’“”\s]*(?:(?:tel|sms|whatsapp):)?(.*?)['"`‘’“”\s]*""",  # noqa: RUF001 - typographic quotes
     re.IGNORECASE | re.DOTALL,
@@ -54,7 +54,7 @@ _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
 _NAMED_AT_MOST = 3
 
 _CALLING_CODES = frozenset(str(code) for code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE)
-#: By calling code: old forms of the number after it, and what each became.
+#: By calling code: old forms of the rest of the number, and the new form of each.
 _OLD_FORMS = {
     "52": [(re.compile(r"1([2-9][0-9]{9})"), r"\1")],
     "225": [
@@ -67,18 +67,18 @@ _OLD_FORMS = {
 _OLD_AT_HOME = frozenset({225, 229})  # their old forms were dialled within the country, too
 
 _HASH_BYTES = 16
-#: What phonenumbers calls the region of numbers that belong to no country.
+#: The region that phonenumbers gives to numbers without a country.
 _NON_GEOGRAPHIC = "001"
 
 
 class Phone(Struct, frozen=True, gc=False):
-    """A phone number and what the number plans say about it.
+    """A phone number with the facts that number plans give.
 
     Attributes:
         e164: the number in E.164, e.g. `+4915112345678`.
-        country: ISO 3166 alpha-2; empty for a number that belongs to no country, e.g. of a satellite phone.
-        carrier: English name of the network the range was given to; empty when not known. The number
-            may have been ported to another since.
+        country: ISO 3166 alpha-2; empty for a number without a country, e.g. of a satellite phone.
+        carrier: English name of the network that owns the range; empty if unknown. The number
+            may have been ported to another network since.
         number_range: the number without its last four digits, e.g. `+491511234`.
     """
 
@@ -90,41 +90,41 @@ class Phone(Struct, frozen=True, gc=False):
 
 @lru_cache(maxsize=65_536)
 def parse(text: str, region: str = "") -> Phone:
-    """Read a number as people and software write it. Results are cached.
+    """Parse a number as people and software write it. Results are cached.
 
     Spaces, dashes and parentheses may stand between digits, and dots between groups of digits. Invisible
-    characters, quotes, `=` and `tel:`, `sms:` or `whatsapp:` in front go; digits of all scripts count.
+    characters, quotes, `=`, and `tel:`, `sms:` or `whatsapp:` in front are removed; any digits are accepted.
 
     Args:
         text: the number: with `+` or `00` and its country calling code, with the code alone, or with neither.
-        region: whose national numbers are read, ISO 3166 in upper case; empty reads no national numbers. What
-            is valid both as a national number of the region and as an international one is the national one.
+        region: country whose national numbers are read, ISO 3166 in upper case; empty reads no national
+            numbers. A text that is valid both as a national and as an international number is national.
 
     Raises:
-        InvalidNumber: the text is not such a number. The error says why, names invisible characters, and does
-            not repeat the number.
+        InvalidNumber: the text is not a phone number. The error gives the reason, names invisible characters,
+            and does not repeat the number.
     """
     try:
         number = _read(text, region)
     except InvalidNumber as error:
         hidden = ", ".join(name for name in _invisible(text) if name not in error.text)
-        also = f" It holds invisible characters: {hidden}." if hidden else ""
+        also = f" It contains invisible characters: {hidden}." if hidden else ""
         raise InvalidNumber(f"{error.text}{also}") from None
     e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     return Phone(
         e164=e164,
         country=_country(number),
-        # By prefix alone, so that new ranges have one; `name_for_number` wants the pattern to be known.
+        # By prefix alone, so that new ranges have a carrier; `name_for_number` requires a known pattern.
         carrier=carrier.name_for_valid_number(number, "en"),
         number_range=e164[:-4],
     )
 
 
 def region_of(text: str) -> str:
-    """Return a region as `parse` takes it; an empty text is no region.
+    """Return a region in the form that `parse` takes; an empty text means none.
 
     Raises:
-        Misconfigured: there is no such region.
+        Misconfigured: the region does not exist.
     """
     region = text.strip().upper()
     if region not in {"", *phonenumbers.SUPPORTED_REGIONS}:
@@ -133,14 +133,14 @@ def region_of(text: str) -> str:
 
 
 class NumberHash:
-    """Turns a number into what is stored of it: 32 digits that only the holder of the key can link to it.
+    """Hashes a number for storage: 32 digits that only the holder of the key can link to the number.
 
-    The account is part of it, so equal numbers of two accounts cannot be linked either.
+    The account is part of the hash, so equal numbers of two accounts can't be linked either.
     """
 
     def __init__(self, key: bytes) -> None:
         if not _HASH_BYTES <= len(key) <= blake2b.MAX_KEY_SIZE:
-            raise ValueError("The key of the number hash has 16 to 64 bytes.")
+            raise ValueError(f"The key of the number hash has {len(key)} bytes. Use a key of 16 to 64 bytes.")
         self._keyed = blake2b(key=key, digest_size=_HASH_BYTES, person=b"otpconv number")
 
     def __call__(self, account: int, e164: str) -> str:
@@ -166,10 +166,10 @@ def _read(text: str, region: str) -> phonenumbers.PhoneNumber:
 
 
 def _cleaned(text: str) -> str:
-    """Return a number without what other software added and without separators.
+    """Return a number without additions of other software and without separators.
 
     Raises:
-        InvalidNumber: it is empty, or what a spreadsheet left of a number.
+        InvalidNumber: it is empty, or a spreadsheet damaged it.
     """
     match = _ADDED.fullmatch("".join(map(_plain, text)))
     compact = match[1].translate(_SEPARATORS) if match else text
@@ -186,7 +186,7 @@ def _cleaned(text: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _plain(character: str) -> str:
-    """Return what a character stands for in a number: another, none, or itself."""
+    """Return the character that another one stands for in a number; empty if it is to be dropped."""
     category = unicodedata.category(character)
     if category == "Cf":
         return ""
@@ -203,26 +203,26 @@ def _plain(character: str) -> str:
 
 def _wrong_characters(compact: str) -> str:
     rest = compact.removeprefix("+")
-    wrong = next((each for each in rest if each not in "0123456789."), "." if "." in rest else "+")
+    wrong = next((char for char in rest if char not in "0123456789."), "." if "." in rest else "+")
     return (
-        "The number holds something other than digits, spaces, dashes, dots, parentheses and a + in front: "
+        "The number contains something other than digits, spaces, dashes, dots, parentheses and a leading +: "
         f"{_name(wrong)}; {_EXAMPLE}."
     )
 
 
 def _invisible(text: str) -> list[str]:
-    """Return the names of the invisible characters in a text, the first few."""
-    found = dict.fromkeys(
-        _name(each)
-        for each in text[:_MAX_CHARS]
-        if each != " "
+    """Return the names of the first few invisible characters in a text."""
+    names = dict.fromkeys(
+        _name(char)
+        for char in text[:_MAX_CHARS]
+        if char != " "
         and (
-            unicodedata.category(each) in _INVISIBLE_CATEGORIES
-            or each in _INVISIBLE
-            or "VARIATION SELECTOR" in unicodedata.name(each, "")
+            unicodedata.category(char) in _INVISIBLE_CATEGORIES
+            or char in _INVISIBLE
+            or "VARIATION SELECTOR" in unicodedata.name(char, "")
         )
     )
-    return list(found)[:_NAMED_AT_MOST]
+    return list(names)[:_NAMED_AT_MOST]
 
 
 def _name(character: str) -> str:
@@ -257,7 +257,7 @@ def _national(digits: str, region: str) -> phonenumbers.PhoneNumber | None:
 def _number(digits: str) -> phonenumbers.PhoneNumber:
     if digits.startswith("0"):
         raise InvalidNumber(f"The number has no country calling code; {_EXAMPLE}.")
-    # No calling code is the beginning of another one, so the first that fits is the one.
+    # No calling code is a prefix of another one, so the first match is the right one.
     code = next((digits[:end] for end in (1, 2, 3) if digits[:end] in _CALLING_CODES), None)
     if code is None:
         raise InvalidNumber(f"The number does not begin with an existing country calling code; {_EXAMPLE}.")
@@ -267,8 +267,8 @@ def _number(digits: str) -> phonenumbers.PhoneNumber:
             national = match.expand(new)
             break
     prefix = _national_prefix(int(code))
-    # phonenumbers.parse spends most of its 30 µs on finding a number in any text. What it does for plain
-    # digits is only to drop a national prefix; where none can be there, reading them directly is the same.
+    # phonenumbers.parse spends most of its 30 µs on finding a number in any text. For plain digits it only
+    # drops a national prefix; if there can't be one, reading the digits directly gives the same result.
     if national and (prefix is None or prefix.match(national) is None):
         zeros = min(len(national) - len(national.lstrip("0")), len(national) - 1)
         return phonenumbers.PhoneNumber(

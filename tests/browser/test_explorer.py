@@ -76,7 +76,7 @@ def test_every_operation_is_called_and_its_code_does_the_same(  # noqa: PLR0917 
     python, node, curl = [], [], []
     for action in ACTIONS:
         fill(page, action, signature, role)
-        page.get_by_role("button", name="Call it").click()
+        page.get_by_role("button", name="Send").click()
         expect(page.locator("#answer")).to_be_visible()
         expect(page.locator(".badge")).to_have_text("HTTP 200")
         reply = json.loads(page.locator("#reply").inner_text())
@@ -121,8 +121,8 @@ def test_signing_alone_reports_nothing(open_page: Open, key: AccessKey, own: htt
     page = open_page(key=key)
     page.goto("/explorer/SmsConversion")
     page.get_by_label("MessageId").fill("only-signed")
-    page.get_by_role("button", name="Only sign it").click()
-    expect(page.get_by_role("heading", name="How it was signed")).to_be_visible()
+    page.get_by_role("button", name="Only sign").click()
+    expect(page.get_by_role("heading", name="Steps of the signature")).to_be_visible()
     expect(page.locator("#reply")).to_have_count(0)
     titles = page.locator(".steps h3").all_inner_texts()
     assert titles == ["Hash of the body", "Canonical request", "String to sign", "Signature", "Sent"]
@@ -132,7 +132,7 @@ def test_signing_alone_reports_nothing(open_page: Open, key: AccessKey, own: htt
 def test_without_scripts_it_is_called_and_coded_all_the_same(open_page: Open, key: AccessKey) -> None:
     page = open_page(key=key, scripts=False)
     page.goto("/explorer/SmsConversion")
-    page.get_by_role("button", name="Call it").click()
+    page.get_by_role("button", name="Send").click()
     assert "OK" in page.locator("#reply").inner_text()
     page.get_by_label("Go", exact=True).check(force=True)
     assert page.locator("#code-go").is_visible()
@@ -145,7 +145,7 @@ def test_a_refused_call_is_shown_with_its_code_and_the_form_keeps_what_was_fille
     page = open_page(key=key)
     page.goto("/explorer/SmsConversion")
     page.get_by_label("MessageId").fill("no id: <b>&\"'")
-    page.get_by_role("button", name="Call it").click()
+    page.get_by_role("button", name="Send").click()
     expect(page.locator(".badge")).to_have_text("HTTP 400")
     expect(page.locator("#reply")).to_contain_text("InvalidMessageId")
     expect(page.get_by_label("MessageId")).to_have_value("no id: <b>&\"'")
@@ -157,7 +157,7 @@ def test_who_may_not_call_is_told_before_and_refused_then(
     page = open_page(key=make_key("OtpconvReadOnly"))
     page.goto("/explorer/SmsConversion")
     expect(page.locator(".notice")).to_contain_text("dysms:SmsConversion")
-    page.get_by_role("button", name="Call it").click()
+    page.get_by_role("button", name="Send").click()
     expect(page.locator("#reply")).to_contain_text("NoPermission")
 
 
@@ -177,7 +177,7 @@ def test_a_called_operation_can_be_read_by_all(
     page = open_page(scheme=scheme, width=width, key=key)
     for signature in ("V3", "V1"):
         fill(page, "SmsConversion", signature, "")
-        page.get_by_role("button", name="Call it").click()
+        page.get_by_role("button", name="Send").click()
         expect(page.locator("#reply")).to_be_visible()
         inspect(page, f"called-{signature}-{scheme}-{width}")
 
@@ -207,7 +207,7 @@ def test_every_native_call_is_made_and_its_command_does_the_same(open_page: Open
             box.select_option(value) if field == "interval" else box.fill(value)
         if name == "recordConversions":
             page.locator("#p-delivered").select_option("true")
-        page.get_by_role("button", name="Call it").click()
+        page.get_by_role("button", name="Send").click()
         expect(page.locator(".badge")).to_have_text("HTTP 200")
         reply = json.loads(page.locator("#reply").inner_text())
         assert reply[member]
@@ -222,12 +222,12 @@ def test_a_refused_native_call_is_shown(open_page: Open, key: AccessKey) -> None
     page = open_page(key=key)
     page.goto("/explorer/v1/getRates")
     page.locator("#p-start").fill("nonsense")
-    page.get_by_role("button", name="Call it").click()
+    page.get_by_role("button", name="Send").click()
     expect(page.locator(".badge")).to_have_text("HTTP 400")
     expect(page.locator("#reply")).to_contain_text("InvalidRequest")
     page.goto("/explorer/v1/recordMessages")
     page.locator("#p-attempt").fill("many")
-    page.get_by_role("button", name="Call it").click()
+    page.get_by_role("button", name="Send").click()
     expect(page.locator("#reply")).to_contain_text("attempt")
 
 
@@ -236,8 +236,8 @@ def test_a_refused_native_call_is_shown(open_page: Open, key: AccessKey) -> None
 
 def paste(page: Page, text: str) -> None:
     page.goto("/explorer/diagnosis")
-    page.get_by_label("The request").fill(text)
-    page.get_by_role("button", name="Diagnose it").click()
+    page.get_by_label("Request", exact=True).fill(text)
+    page.get_by_role("button", name="Diagnose").click()
 
 
 def test_a_pasted_request_is_diagnosed_and_its_nonce_found_once_it_is_used(
@@ -245,10 +245,10 @@ def test_a_pasted_request_is_diagnosed_and_its_nonce_found_once_it_is_used(
 ) -> None:
     page = open_page(key=key)
     page.goto("/explorer/SmsConversion")
-    page.get_by_role("button", name="Only sign it").click()
+    page.get_by_role("button", name="Only sign").click()
     curl = shown(page, "curl")
     paste(page, curl)
-    expect(page.get_by_role("heading", name="Nothing is wrong with it")).to_be_visible()
+    expect(page.get_by_role("heading", name="No mistake found")).to_be_visible()
     output_of(["bash", "-c", f"{curl.strip()} -s"], [], key)
     paste(page, curl)
     expect(page.locator(".findings li.bad h3")).to_have_text("Nonce wrong")

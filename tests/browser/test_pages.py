@@ -129,9 +129,9 @@ def test_codes_are_found_as_one_types(open_page: Open) -> None:
     expect(page.locator(".codes li:visible")).to_have_count(1)
     expect(page.locator("#found")).to_have_text("1 code")
     page.get_by_role("searchbox").fill("nothing of the kind")
-    expect(page.get_by_text("No code fits.")).to_be_visible()
+    expect(page.get_by_text("No code matches.")).to_be_visible()
     page.get_by_role("searchbox").fill("")
-    expect(page.get_by_text("No code fits.")).to_be_hidden()
+    expect(page.get_by_text("No code matches.")).to_be_hidden()
     page.get_by_role("link", name="SignatureDoesNotMatch").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("SignatureDoesNotMatch")
 
@@ -148,7 +148,7 @@ def test_who_uses_the_keyboard_may_skip_to_the_content(open_page: Open) -> None:
     page = open_page()
     page.goto("/errors")
     page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("main")).to_be_focused()
 

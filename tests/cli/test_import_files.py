@@ -157,7 +157,7 @@ def test_bytes_of_another_encoding_are_refused_with_the_line_and_the_encoding_to
         (b"\xd0\xcf\x11\xe0rest", "save it as CSV"),
         (b"\x28\xb5\x2f\xfdrest", "zstd -dc FILE | otpconv import -"),
         (b"<html><table>", "export it as CSV"),
-        (gzip.compress(ALIBABA.encode())[:-20], "get it again"),
+        (gzip.compress(ALIBABA.encode())[:-20], "get the file again"),
         (b'[\n{"message_id": "a"}\n]\n', r"jq -c '\.\[\]' FILE | otpconv import -"),
     ],
 )
@@ -298,7 +298,7 @@ def test_rows_of_json_are_read_by_the_same_names() -> None:
 
 def test_a_column_that_an_option_names_must_be_there() -> None:
     for options in ({"only": ("Nope=1",)}, {"mapped": ("to=Nope",)}):
-        with pytest.raises(Misconfigured, match="'Nope'; the columns are"):
+        with pytest.raises(Misconfigured, match="'Nope', which is not in the file; its columns are"):
             read(TWILIO, **options)  # type: ignore[arg-type]
     with pytest.raises(Misconfigured, match="twice"):
         read(f"message_id,requested_at,message_id\na,{AT},b\n")

@@ -146,7 +146,7 @@ def test_a_backup_is_private_complete_and_never_overwrites(
     before = file.read_bytes()
     again = backup(file, server.data)
     assert again.returncode == 2
-    assert "is there already" in again.stderr
+    assert "already exists" in again.stderr
     assert file.read_bytes() == before
 
 

@@ -72,7 +72,7 @@ def test_a_second_server_on_the_same_folder_is_refused(server: LocalServer) -> N
     second = serve(server.data, "--port", "0")
     assert second.returncode == 2
     assert second.stderr.count("\n") == 1
-    assert "another otpconv serves" in second.stderr
+    assert "another otpconv server uses" in second.stderr
 
 
 def test_every_file_in_the_data_folder_is_for_its_owner_alone_whatever_the_umask(

@@ -52,7 +52,7 @@ _CONTAINERS = {
     "list",
     "set",
 }
-_COLUMNS = "| bound | value | what and why | at the bound | held by |\n| --- | --- | --- | --- | --- |"
+_COLUMNS = "| bound | value | reason | at the bound | test |\n| --- | --- | --- | --- | --- |"
 _NEW_ROWS = "## Bounds without a place yet"
 
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 from otpconv.access.policies.grants import Grants
 from otpconv.errors import BadCredentials, InactiveAccessKey, InvalidRequest, NotFound, UnknownAccessKey
 
-#: How many access keys a user may have, so that one can be replaced by the other without a gap.
+#: Access keys per user, so that one can replace the other without a gap.
 KEYS_A_USER = 2
 
 _ID_PREFIX = "LTAI"

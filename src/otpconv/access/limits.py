@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from otpconv.errors import Misconfigured
 
-#: The most a limit can say; beyond it a millisecond's share is too small to be counted exactly.
+#: The highest rate of a limit; above it, the share of a millisecond is too small to count exactly.
 MAX_PER_SECOND = 1_000_000
 MAX_BURST = 1_000_000_000
 
@@ -29,7 +29,7 @@ _SWEEP_FROM = 1_024
 #: While memory is full, full allowances are removed at most this often.
 _SWEEP_MS = 1_000
 
-#: No textual IP address is longer, whatever its zone is called.
+#: No textual IP address is longer, whatever the name of its zone.
 _ADDRESS_CHARS = 64
 
 

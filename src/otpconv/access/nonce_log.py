@@ -20,9 +20,9 @@ from otpconv.errors import Misconfigured, Unavailable
 #: floor.
 _RECORD = Struct("<qq")
 _FLOOR = -1
-#: A file is done after this time, s: whatever is in the one before it is too old to be replayed.
+#: Age at which a file is complete, s: then all nonces in the file before it are too old to be replayed.
 _DONE_S = 2 * WINDOW_MS / 1000 + 60
-#: Or after so many records, 64 MiB: 2,200 calls a second for that time.
+#: Or this many records, 64 MiB: 2,200 calls per second for that time.
 _DONE_RECORDS = 4 * 1024 * 1024
 #: Records read at once.
 _PART = 65_536

@@ -9,10 +9,10 @@ from struct import Struct
 from otpconv.clock import difference
 from otpconv.errors import ReplayedNonce, StaleTimestamp, Unavailable
 
-#: How far the time a request was signed at may be from now, either way, ms.
+#: Largest difference between the time of a signed request and now, either way, ms.
 WINDOW_MS = 15 * 60_000
 
-#: Requests signed further ahead than this, ms, may fill no more than half of the memory.
+#: Requests that are signed further ahead than this, ms, may fill only half of the memory.
 _AHEAD_MS = 60_000
 
 #: The memory is cut in this many parts, so that one that grows holds nobody up for long. A power of two.

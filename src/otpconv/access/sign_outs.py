@@ -7,7 +7,7 @@ from typing import Protocol
 from otpconv.access.keys import AccessKey
 from otpconv.clock import Clock
 
-#: Sign-outs remembered one by one for each access key; one more ends all sign-ins of the key.
+#: Sign-outs stored separately per access key; one more ends all sign-ins of the key.
 MOST_A_KEY = 100
 
 _NAME_BYTES = 16

@@ -1,4 +1,4 @@
-"""`otpconv access`: what somebody may do, and which statement decides it."""
+"""`otpconv access`: show whether an action is allowed, and which statement decides."""
 
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated
@@ -15,35 +15,39 @@ from otpconv.errors import Misconfigured
 if TYPE_CHECKING:
     from otpconv.access.policies.evaluation import AccessRequest, AttachedPolicy, Decision
 
-app = typer.Typer(no_args_is_help=True, help="Tell what somebody may do, and why.")
+app = typer.Typer(no_args_is_help=True, help="Show whether a user or a role may do something, and why.")
 
 _DENIED = 1
 
 
 @app.callback()
 def _group() -> None:
-    """Keep `explain` a command of its own, though it is the only one."""
+    """Keep `explain` a separate command, although it is the only one."""
 
 
 def explain(
-    action: Annotated[str, typer.Option(help="What is to be done, as dysms:SmsConversion.")],
-    user: Annotated[str | None, typer.Option(help="The user who wants to do it.")] = None,
-    role: Annotated[str | None, typer.Option(help="Or the role that was assumed for it.")] = None,
+    action: Annotated[str, typer.Option(help="The action, e.g. dysms:SmsConversion.")],
+    user: Annotated[str | None, typer.Option(help="The user who calls.")] = None,
+    role: Annotated[str | None, typer.Option(help="Or the role that was assumed for the call.")] = None,
     account: Account = "default",
-    resource: Annotated[str, typer.Option(metavar="ARN", help="What it is to be done to.")] = "*",
-    source_ip: Annotated[str, typer.Option(metavar="IP", help="Where the request comes from.")] = "127.0.0.1",
-    secure: Annotated[bool, typer.Option(help="Whether it comes by HTTPS.")] = False,
-    user_agent: Annotated[str, typer.Option(metavar="TEXT", help="What the client calls itself.")] = "",
+    resource: Annotated[str, typer.Option(metavar="ARN", help="The resource of the action.")] = "*",
+    source_ip: Annotated[
+        str, typer.Option(metavar="IP", help="The source address of the request.")
+    ] = "127.0.0.1",
+    secure: Annotated[bool, typer.Option(help="The request comes by HTTPS.")] = False,
+    user_agent: Annotated[str, typer.Option(metavar="TEXT", help="The User-Agent of the client.")] = "",
     at: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="When: ISO 8601, or ms. [default: now]", show_default=False),
+        typer.Option(
+            metavar="TIME", help="The time of the request, ISO 8601 or ms. [default: now]", show_default=False
+        ),
     ] = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Tell whether somebody may do something, and which statement of which policy decides it.
+    """Show whether a user or a role may do something, and which statement of which policy decides.
 
-    Warns of an action that this server does not have, and suggests the nearest.
+    Warns about an action that this server does not have, and suggests the nearest one.
 
     Exit codes: 0 allowed, 1 denied.
 
@@ -57,7 +61,7 @@ def explain(
     from otpconv.rates.question import parse_time
 
     if (user is None) is (role is None):
-        raise Misconfigured("give either --user or --role")
+        raise Misconfigured("give one of --user and --role, not both or neither")
     context = global_keys(
         source_ip=source_ip,
         now=wall_clock() if at is None else parse_time(at, "--at"),

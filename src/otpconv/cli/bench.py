@@ -30,7 +30,7 @@ _COUNTED_WITHIN_S = 60.0
 _DAY_MS = 86_400_000
 #: Whatever is set here for real servers, this one listens on this machine alone.
 _SETTINGS = {"OTPCONV_HOST": "127.0.0.1", "OTPCONV_STRICT": "false"}
-_NOTE = "The load is made on the same machine and shares it: a server that has it for itself takes more."
+_NOTE = "The load generator runs on the same machine; a server with a machine of its own can take more."
 
 
 class Figures(Struct):
@@ -62,8 +62,8 @@ class Figures(Struct):
 
 
 def bench(
-    seconds: Annotated[int, typer.Option(min=1, max=60, help="Of signed calls.")] = 5,
-    connections: Annotated[int, typer.Option(min=1, max=4096, help="That make them.")] = 64,
+    seconds: Annotated[int, typer.Option(min=1, max=60, help="How long to send signed calls, s.")] = 5,
+    connections: Annotated[int, typer.Option(min=1, max=4096, help="Connections for signed calls.")] = 64,
     data: Annotated[
         Path | None,
         typer.Option(
@@ -75,11 +75,11 @@ def bench(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Measure what this machine takes: signed calls and native batches a second, durable when answered.
+    """Measure how many signed calls and native messages per second this machine takes, durable when answered.
 
-    A throw-away server in a new folder below --data gets messages in batches, then a signed SmsConversion
-    call about each, all different. At the end every acknowledged report has to be counted, or it fails.
-    Nothing is left behind; data that is in the folder already is not touched.
+    Starts a temporary server in a new folder below --data, sends it messages in batches, then a different
+    signed SmsConversion call for each. Fails if the rates do not count every acknowledged report at the end.
+    Removes its files, and does not touch other data in the folder.
 
     Examples:
         otpconv bench
@@ -87,7 +87,7 @@ def bench(
         otpconv bench --seconds 20 --connections 256 --data /var/lib --json
     """
     if data is not None and not data.is_dir():
-        raise Misconfigured(f"there is no folder {data}: give one on the disk to measure by --data DIR")
+        raise Misconfigured(f"--data {data} is not a folder: give a folder on the disk to measure")
     with (
         tempfile.TemporaryDirectory(prefix="otpconv-bench-", dir=data) as folder,
         LocalServer(Path(folder) / "data", _SETTINGS) as server,
@@ -151,7 +151,10 @@ def _send_messages(server: LocalServer, count: int, now: int) -> float:
             for body in part:
                 answer = http.post("/v1/messages", content=body)
                 if not answer.is_success:
-                    raise Refused(f"the server refuses a batch: HTTP {answer.status_code}")
+                    raise Refused(
+                        f"the server refused a batch with HTTP {answer.status_code}: check the free space of"
+                        " the disk, or give another folder with --data"
+                    )
 
     started = time.perf_counter()
     with ThreadPoolExecutor(_SENDERS) as pool:
@@ -204,8 +207,9 @@ def _wait_until_counted(server: LocalServer, messages: int, conversions: int, no
             return waited_s
         if waited_s > _COUNTED_WITHIN_S:
             raise Refused(
-                f"of {messages} messages and {conversions} conversions that were acknowledged,"
-                f" {row['requested']} and {row['verified']} are counted"
+                f"after {_COUNTED_WITHIN_S:.0f} s the rates count {row['requested']} of {messages} messages"
+                f" and {row['verified']} of {conversions} conversions, although all were acknowledged: try a"
+                " faster disk with --data; if it happens again, report it as a fault of otpconv"
             )
         time.sleep(0.02)
 

@@ -73,7 +73,9 @@ class Connections:
             try:
                 _, connection = await loop.create_connection(_Connection, self._host, self._port)
             except OSError as error:
-                raise Unavailable(f"the server can't be reached: {error.strerror}") from error
+                raise Unavailable(
+                    f"the server can't be reached ({error.strerror}): check that it runs"
+                ) from error
             self._open.append(connection)
         return self
 
@@ -125,14 +127,18 @@ class _Connection(asyncio.Protocol):
             return
         self._received.clear()
         if not head.startswith(b"HTTP/1.1 200") or _OK not in body:
-            self._fail(Refused(f"the server refuses a call: {_reason(bytes(body))}"))
+            self._fail(Refused(f"the server refused a call: {_reason(bytes(body))}"))
             return
         self._answered(time.perf_counter() - self._sent)
         self._next()
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
-        self._fail(Unavailable("the server closed a connection in the middle"))
+        self._fail(
+            Unavailable(
+                "the server closed a connection before its answer was complete: read its log, then try again"
+            )
+        )
 
     def _next(self) -> None:
         request = next(self._requests, None)
@@ -140,7 +146,7 @@ class _Connection(asyncio.Protocol):
             if self._done is not None and not self._done.done():
                 self._done.set_result(None)
         elif self._transport is None or self._transport.is_closing():
-            self._fail(Unavailable("the server closed a connection"))
+            self._fail(Unavailable("the server closed a connection: read its log, then try again"))
         else:
             self._sent = time.perf_counter()
             self._transport.write(request)

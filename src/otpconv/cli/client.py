@@ -102,9 +102,14 @@ class Client:
             answer = msgspec.json.decode(response.content)
         except msgspec.DecodeError:
             where = response.headers.get("location", "")
-            hint = f": it redirects to {where}; give that server's URL as --endpoint" if where else ""
+            hint = (
+                f"it redirects to {where}; give that server's URL as --endpoint"
+                if where
+                else "check --endpoint"
+            )
             raise Refused(
-                f"{self.endpoint} does not answer as otpconv does (HTTP {response.status_code}){hint}"
+                f"{self.endpoint} does not answer like an otpconv server"
+                f" (HTTP {response.status_code}): {hint}"
             ) from None
         if response.is_success:
             return answer
@@ -125,7 +130,10 @@ class Client:
 
 def _credentials(access_key_id: str, access_key_secret: str, key_file: Path | None) -> Credentials:
     if key_file is not None and (access_key_id or access_key_secret):
-        raise Misconfigured("--key-file takes the place of --access-key-id and --access-key-secret: give one")
+        raise Misconfigured(
+            "--key-file can't be combined with --access-key-id and --access-key-secret:"
+            " give the file or the key"
+        )
     if key_file is None:
         given = Credentials(access_key_id, access_key_secret)
         try:
@@ -146,7 +154,7 @@ def _of_file(key_file: Path) -> Credentials:
     if not user or not secret:
         raise Misconfigured(
             f"no access key: set OTPCONV_ACCESS_KEY_ID and OTPCONV_ACCESS_KEY_SECRET, or give --key-file"
-            f" ({key_file} holds no ID:SECRET)"
+            f" ({key_file} does not contain ID:SECRET)"
         )
     return Credentials(user, secret)
 

@@ -40,7 +40,7 @@ _Url = Annotated[
     ),
 ]
 _Once = Annotated[
-    bool, typer.Option("--once", help="End when nothing waits any more, or what is needed is away.")
+    bool, typer.Option("--once", help="Exit when no message waits, or when the broker or the server is away.")
 ]
 _Redeliver = Annotated[
     float,
@@ -48,7 +48,7 @@ _Redeliver = Annotated[
         "--redeliver-after",
         metavar="SECONDS",
         min=_LEAST_REDELIVER_S,
-        help="NATS and Redis: when what a consumer took and did not acknowledge goes to another.",
+        help="NATS and Redis: after this time a message that was not acknowledged goes to another consumer.",
     ),
 ]
 
@@ -63,19 +63,19 @@ def consume(
     key_file: KeyFile = DEFAULT_KEY_FILE,
     json: Json = False,
 ) -> None:
-    """Bring the reports that wait at a broker to a server.
+    """Read reports from a message broker and send them to a server.
 
     The broker is RabbitMQ (amqp, amqps), NATS JetStream (nats, tls), Redis Streams (redis, rediss) or
-    Kafka (kafka, kafkas). A message is acknowledged to it after the server has committed its report, so
+    Kafka (kafka, kafkas). The command acknowledges a message after the server has committed its report, so
     none is lost; one that comes twice counts once. Several consumers of a stream share the work. All
     reports go to the account of the access key.
 
-    While the server or the broker is away, messages wait where they are. What is no report, or what the
-    server does not record, goes to the stream NAME.rejected with the reason: **with the telephone numbers
-    that are in it.**
+    While the server or the broker is away, messages wait at the broker. Messages that are not reports, and
+    reports that the server rejects, go to the stream NAME.rejected with the reason: **including the phone
+    numbers in them.**
 
-    Ctrl-C or SIGTERM ends it after the batch in hand, with exit code 0. A URL with a password is better
-    given as the variable OTPCONV_BROKER, which other users of the machine do not see.
+    Ctrl-C or SIGTERM ends the command after the current batch, with exit code 0. If the URL has a password,
+    prefer the variable OTPCONV_BROKER: other users of the machine can see arguments, but not variables.
 
     Examples:
         otpconv consume amqp://otpconv:secret@rabbit.internal/
@@ -142,8 +142,8 @@ def _post(client: Client, path: str, items: list[bytes]) -> Recorded:
     if response.status_code in _COME_AGAIN:
         asked = response.headers.get("retry-after", "")
         wait_ms = 1000 * int(asked) if asked.isdecimal() else 0
-        raise Throttled(f"the server says HTTP {response.status_code}", wait_ms=wait_ms)
+        raise Throttled(f"the server answered HTTP {response.status_code}", wait_ms=wait_ms)
     try:
         return msgspec.convert(client.fields(response), Recorded)
     except msgspec.ValidationError:
-        raise Refused(f"{client.endpoint} does not answer as otpconv does") from None
+        raise Refused(f"{client.endpoint} does not answer like an otpconv server: check --endpoint") from None

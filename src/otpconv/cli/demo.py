@@ -92,19 +92,19 @@ class Answer(Struct):
 
 
 def demo(
-    seed: Annotated[int, typer.Option(help="Another seed is another day.")] = 1,
-    messages: Annotated[int, typer.Option(min=1, max=1_000_000, help="Messages of the day.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="Seed of the random traffic.")] = 1,
+    messages: Annotated[int, typer.Option(min=1, max=1_000_000, help="Number of messages.")] = 10_000,
     json: Json = False,
 ) -> None:
-    """Play a day of made-up traffic through a throw-away server, and hold its rates against the truth.
+    """Send a day of invented traffic to a temporary server, and compare its rates with the true ones.
 
-    Messages to valid numbers of several countries and carriers, by several providers, go in as batches;
-    conversions as signed SmsConversion calls in the bytes of the official Python SDK. There are resends,
-    repeats, conversions that come before their message, some known by number alone, some not delivered.
-    From noon on, one provider fails in one country. The demo itself knows how many codes were typed back,
-    and counts them without otpconv.
+    Sends messages to valid numbers of several countries and carriers, by several providers, in batches;
+    and conversions as signed SmsConversion calls, byte for byte like the official Python SDK. There are
+    resends, repeats, conversions that come before their message, conversions by number alone, and some with
+    delivered=false. From noon on, one provider fails in one country. The demo counts the true rates itself,
+    without otpconv.
 
-    Exit code 1 says that the server's numbers are not the true ones. Nothing is left behind.
+    Exits with 1 if the server's rates differ from the true ones. Removes its files.
 
     Examples:
         otpconv demo

@@ -20,7 +20,7 @@ from otpconv.storage.check_result import CheckResult
 if TYPE_CHECKING:
     from otpconv.config import Settings
 
-#: Free space under which a day of reports may not find room, bytes.
+#: With less free space than this, bytes, the reports of a day may not fit.
 _LOW_BYTES = 1_000_000_000
 #: Any right for others, and the right to write for the group.
 _FOREIGN_RIGHTS, _FOREIGN_WRITING = 0o077, 0o022
@@ -29,23 +29,23 @@ _FOREIGN_RIGHTS, _FOREIGN_WRITING = 0o077, 0o022
 def doctor(
     data: Data = None,
     rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="First make the ledger again from the journal.")
+        bool, typer.Option("--rebuild", help="First rebuild the ledger from the journal.")
     ] = False,
     set_aside: Annotated[
-        bool, typer.Option("--set-aside", help="With --rebuild: go on without damaged rows of the journal.")
+        bool, typer.Option("--set-aside", help="With --rebuild: skip damaged rows of the journal.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Check a data folder: what is well, what is not, and what to do about it.
+    """Check a data folder, and print each problem with its remedy.
 
-    It checks rights, keys, free space, the clock, that no file is damaged, that every row of the journal can
-    be decoded and fits its checksum, that the ledger has all of the journal, and that the rollups equal a
-    recount of the messages. It changes nothing, and a server may run meanwhile.
+    Checks permissions, keys, free space and the clock; that no file is damaged; that every row of the journal
+    can be decoded and matches its checksum; that the ledger contains the whole journal; and that the rollups
+    equal a recount of the messages. Changes nothing, and works while a server runs.
 
-    `--rebuild` makes the ledger again from the journal, beside the old one, and puts it in its place when it
-    is complete. Stop the server first. It stops at a damaged row of the journal and names it: restore the
-    journal from a backup, or add `--set-aside`. Damaged rows then stay in the journal, named in its table
-    `set_aside`, but their reports are not counted. Exit code 1 says that there are problems.
+    `--rebuild` builds a new ledger from the journal, and replaces the old one when it is complete. Stop the
+    server first. It stops at a damaged row of the journal and names it: restore the journal from a backup, or
+    add `--set-aside`. Then damaged rows stay in the journal, listed in its table `set_aside`, but their
+    reports are not counted. Exits with 1 if there are problems.
 
     Examples:
         otpconv doctor --data /var/lib/otpconv
@@ -59,7 +59,7 @@ def doctor(
 
     settings = load(data=data)
     if set_aside and not rebuild:
-        raise typer.BadParameter("--set-aside goes with --rebuild")
+        raise typer.BadParameter("--set-aside works only together with --rebuild: add --rebuild")
     aside = _set_aside(settings) if set_aside else []
     rebuilt = _rebuild(settings) if rebuild else None
     found = []

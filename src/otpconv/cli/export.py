@@ -25,7 +25,7 @@ EXPORTED = tuple(name for name in COLUMNS if name != "to")
 _SHOWN_EVERY = 10_000
 
 _Row = dict[str, str | int | bool]
-_Account = Annotated[str, typer.Option(help="Whose messages.")]
+_Account = Annotated[str, typer.Option(help="The account whose messages to export.")]
 _Format = Annotated[
     Format | None,
     typer.Option("--format", help="Default: by the suffix of --output, else ndjson.", show_default=False),
@@ -42,16 +42,18 @@ def export(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Write all messages of an account, as `otpconv import` reads them.
+    """Write all messages of an account in the format that `otpconv import` reads.
 
     Imported into an empty server they give the same rates and the same verified messages. A message with
-    several conversions has further rows, of message_id, delivered and conversion_time. Numbers are not stored
-    and so not exported: what was verified by number alone is exported as a conversion of its message, and a
-    conversion by number without a message is not exported. Nor is a conversion that is not later than its
-    message: it counts for nothing. Nor is the access key: an imported message gets the key that imports it.
+    several conversions has additional rows with message_id, delivered and conversion_time. Not exported are:
 
-    Reads the data folder, also while a server runs on it. `--json` gives the summary as JSON: on standard
-    output together with --output, else on standard error.
+    - phone numbers, because they are not stored; a conversion by number alone becomes a conversion of its
+      message, and is left out if it has none;
+    - conversions that are not later than their message, because they do not count;
+    - the access key: an imported message gets the key that imports it.
+
+    Reads the data folder, also while a server runs. `--json` prints the summary as JSON: to standard output
+    if --output is given, otherwise to standard error.
 
     Examples:
         otpconv export --output messages.csv
@@ -156,6 +158,8 @@ def _target(output: Path | None) -> Iterator[BinaryIO]:
             yield stream
         draft.replace(output)
     except OSError as error:
-        raise Misconfigured(f"{output} can't be written: {error.strerror}") from None
+        raise Misconfigured(
+            f"{output} can't be written ({error.strerror}): give another file with --output"
+        ) from None
     finally:
         draft.unlink(missing_ok=True)

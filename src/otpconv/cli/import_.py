@@ -33,25 +33,25 @@ from otpconv.cli.terminal import note, progress
 from otpconv.errors import Misconfigured, Unavailable
 
 _File = Annotated[
-    Path, typer.Argument(metavar="FILE", help="CSV or NDJSON, plain or gzip; - is standard input.")
+    Path, typer.Argument(metavar="FILE", help="CSV or NDJSON, plain or gzip; - reads standard input.")
 ]
 _Format = Annotated[
     Format | None, typer.Option("--format", help="Default: by the first character.", show_default=False)
 ]
 _Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="The same value for every row; repeatable."),
+    typer.Option("--set", metavar="NAME=VALUE", help="Set a field of every row to a value; repeatable."),
 ]
 _Map = Annotated[
     list[str] | None,
-    typer.Option("--map", metavar="NAME=COLUMN", help="Which column is this field; repeatable."),
+    typer.Option("--map", metavar="NAME=COLUMN", help="Read a field from this column; repeatable."),
 ]
 _Only = Annotated[
     list[str] | None,
     typer.Option(
         "--only",
         metavar="COLUMN=VALUE",
-        help="Import only these rows; repeatable: one of the values of each column.",
+        help="Import only matching rows. Repeatable: several values of one column are alternatives.",
     ),
 ]
 _True = Annotated[
@@ -65,30 +65,42 @@ _False = Annotated[
 _Tz = Annotated[
     str | None,
     typer.Option(
-        "--tz", metavar="ZONE", help="Of times without an offset, e.g. Asia/Shanghai.", show_default=False
+        "--tz",
+        metavar="ZONE",
+        help="Time zone of times without an offset, e.g. Asia/Shanghai.",
+        show_default=False,
     ),
 ]
 _TimeFormat = Annotated[
     str | None,
-    typer.Option(metavar="FORMAT", help='As for strptime, e.g. "%d/%m/%Y %H:%M".', show_default=False),
+    typer.Option(
+        metavar="FORMAT", help='Format of times, as for strptime, e.g. "%d/%m/%Y %H:%M".', show_default=False
+    ),
 ]
 _Delimiter = Annotated[
     str | None,
-    typer.Option(metavar="CHAR", help="Default: the best of , ; | and tab.", show_default=False),
+    typer.Option(
+        metavar="CHAR",
+        help="Character between columns. Default: the best of , ; | and tab.",
+        show_default=False,
+    ),
 ]
 _Encoding = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="E.g. gb18030, cp1252. Default: by the byte order mark, else UTF-8.",
+        help="Encoding, e.g. gb18030, cp1252. Default: by the byte order mark, else UTF-8.",
         show_default=False,
     ),
 ]
 _RejectsPath = Annotated[
-    Path | None, typer.Option(metavar="PATH", help="Default: FILE.rejects.ndjson.", show_default=False)
+    Path | None,
+    typer.Option(
+        metavar="PATH", help="File for rejected rows. Default: FILE.rejects.ndjson.", show_default=False
+    ),
 ]
 _MAP_FORM = "NAME=COLUMN, e.g. requested_at=sent_at"
-_Restart = Annotated[bool, typer.Option("--restart", help="Begin at the first row.")]
+_Restart = Annotated[bool, typer.Option("--restart", help="Start again at the first row.")]
 
 
 def import_file(

@@ -23,20 +23,20 @@ _KeyId = Annotated[str, typer.Argument(metavar="ACCESS_KEY_ID")]
 
 
 def create(
-    name: Annotated[str, typer.Argument(help="The user the key is for; made if there is none.")],
+    name: Annotated[str, typer.Argument(help="The user of the key; created if it does not exist.")],
     policy: Annotated[
         str | None,
         typer.Option(
-            help="Attached to the user beside those it has. A user that has none gets OtpconvReportOnly."
+            help="Policy to attach to the user, in addition to others. Without any it gets OtpconvReportOnly."
         ),
     ] = None,
     account: Annotated[
-        str, typer.Option(help="The account the user is in; made if there is none.")
+        str, typer.Option(help="The account of the user; created if it does not exist.")
     ] = "default",
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Make an access key and print it; its secret is not shown again.
+    """Create an access key and print it; its secret is not shown again.
 
     Examples:
         otpconv keys create login-service
@@ -55,12 +55,12 @@ def create(
 
 
 def rotate(
-    name: Annotated[str, typer.Argument(help="The user whose access key is to be replaced.")],
+    name: Annotated[str, typer.Argument(help="The user whose access key to replace.")],
     account: Account = "default",
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Make a second access key for a user, so that it can replace the first without a gap.
+    """Create a second access key for a user, to replace the first one without a gap.
 
     Both work until the old one is disabled. `keys list` shows when each was last used.
 
@@ -71,7 +71,7 @@ def rotate(
     with key_store(data, change) as store:
         own = [key for key in store.list() if (key.account_name, key.user) == (account, name)]
         if not own:
-            raise NotFound(f"The user {name} has no access key; make one, with: otpconv keys create {name}")
+            raise NotFound(f"The user {name} has no access key. Create one: otpconv keys create {name}")
         # A user that has two is refused by the store, which says which is the older.
         key = store.create(account, name, None)
         change.subject += f", key {key.access_key_id}"
@@ -88,7 +88,7 @@ def rotate(
 
 def list_keys(
     account: Annotated[
-        str | None, typer.Option("--account", metavar="NAME", help="Only those of this account.")
+        str | None, typer.Option("--account", metavar="NAME", help="List only keys of this account.")
     ] = None,
     data: Data = None,
     json: Json = False,
@@ -117,7 +117,7 @@ def list_keys(
 
 
 def disable(access_key_id: _KeyId, data: Data = None, json: Json = False) -> None:
-    """Disable an access key; `enable` brings it back.
+    """Disable an access key; `enable` undoes this.
 
     Examples:
         otpconv keys disable LTAIKmD3oLJ0v1WcXn5rQ2yA

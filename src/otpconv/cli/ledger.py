@@ -1,4 +1,4 @@
-"""`otpconv ledger`: backing up what was reported."""
+"""`otpconv ledger`: back up the reports."""
 
 import io
 import os
@@ -29,13 +29,15 @@ def _group() -> None:
 
 
 def backup(
-    file: Annotated[Path, typer.Argument(help="The backup, which is not there yet.", show_default=False)],
+    file: Annotated[
+        Path, typer.Argument(help="The backup to write; it must not exist yet.", show_default=False)
+    ],
     data: Data = None,
     json: Json = False,
 ) -> None:
     """Back up a data folder into one file, also while a server runs on it.
 
-    The file is a tar archive of what can't be made again: `journal.sqlite`, `access.sqlite` and
+    The file is a tar archive of everything that can't be rebuilt: `journal.sqlite`, `access.sqlite` and
     `sealing.key`. It holds everything that was acknowledged before the backup began. Who can read it can read
     the secrets of the access keys, so only its owner may. To restore it, unpack it into an empty folder, as
     below, and start a server on that; the server makes the ledger again.
@@ -53,7 +55,7 @@ def backup(
 
     settings = load(data=data)
     if os.path.lexists(file):
-        raise Misconfigured(f"{file} is there already: choose another name, or move it away")
+        raise Misconfigured(f"{file} already exists: choose another name, or move it away")
     try:
         with (
             tempfile.TemporaryDirectory(prefix=f".{file.name}.", dir=file.parent) as folder,
@@ -65,7 +67,7 @@ def backup(
             size = draft.stat().st_size
             _publish(draft, file)
     except OSError as error:
-        raise Misconfigured(f"{file} can't be written: {error.strerror}") from None
+        raise Misconfigured(f"{file} can't be written ({error.strerror}): choose another file") from None
     names = [copy.name for copy in copies]
     if json:
         typer.echo(as_json({"file": str(file), "bytes": size, "files": names}))

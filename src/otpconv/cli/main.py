@@ -59,7 +59,7 @@ _ORDER = (
 
 
 class _Commands(TyperGroup):
-    """The sub-commands in the order in which one meets them."""
+    """The sub-commands in the order in which a new user needs them."""
 
     def list_commands(self, ctx: object) -> list[str]:  # type: ignore[explicit-override]
         """Return their names."""
@@ -102,8 +102,8 @@ def main(
 ) -> None:
     """Which of the one-time passwords we paid for were actually used?
 
-    Reports of sent and verified messages go in, conversion rates by country, carrier, provider and template
-    come out.
+    Send reports of requested and verified messages, and get conversion rates by country, carrier, provider
+    and template.
     """
 
 

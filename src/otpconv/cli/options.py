@@ -10,20 +10,20 @@ Data = Annotated[
     typer.Option(
         "--data",
         metavar="DIR",
-        help="Folder that holds all state. [env: OTPCONV_DATA; default: ./otpconv-data]",
+        help="The data folder of the server. [env: OTPCONV_DATA; default: ./otpconv-data]",
         show_default=False,
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Endpoint = Annotated[
-    str, typer.Option("--endpoint", metavar="URL", envvar="OTPCONV_ENDPOINT", help="The server to talk to.")
+    str, typer.Option("--endpoint", metavar="URL", envvar="OTPCONV_ENDPOINT", help="The URL of the server.")
 ]
 AccessKeyId = Annotated[
     str | None,
     typer.Option(
         "--access-key-id",
         metavar="ID",
-        help="Who is calling. [env: OTPCONV_ACCESS_KEY_ID]",
+        help="The AccessKeyId. [env: OTPCONV_ACCESS_KEY_ID]",
         show_default=False,
     ),
 ]
@@ -32,7 +32,7 @@ AccessKeySecret = Annotated[
     typer.Option(
         "--access-key-secret",
         metavar="SECRET",
-        help="Better given as the variable, which other users of the machine do not see."
+        help="Its secret. Prefer the variable: other users of the machine can see options, but not variables."
         " [env: OTPCONV_ACCESS_KEY_SECRET]",
         show_default=False,
     ),
@@ -42,20 +42,20 @@ KeyFile = Annotated[
     typer.Option(
         "--key-file",
         metavar="FILE",
-        help="File with ID:SECRET, in place of the key."
+        help="File with ID:SECRET, instead of the two options above."
         " [env: OTPCONV_KEY_FILE; default: otpconv-data/first-key]",
         show_default=False,
     ),
 ]
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:8080"
-#: None reads what the environment says, and then the first key of a server in this folder.
+#: None reads the environment, and then the first key of a server in this folder.
 DEFAULT_KEY_FILE = None
 Region = Annotated[
     str,
     typer.Option(
         metavar="CC",
-        help="Read numbers without country code as national numbers of this country, e.g. CN.",
+        help="Country of numbers without a country code, e.g. CN.",
         show_default=False,
     ),
 ]

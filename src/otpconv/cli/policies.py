@@ -1,4 +1,4 @@
-"""`otpconv policies`: what those who have them may do, as RAM policies."""
+"""`otpconv policies`: RAM policies, which allow or deny actions to users and roles."""
 
 import sys
 from pathlib import Path
@@ -31,7 +31,7 @@ def create(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Make a policy from a RAM policy document; the account is made if there is none.
+    """Create a policy from a RAM policy document. Creates the account if it does not exist.
 
     Examples:
         otpconv policies create OfficeOnly --document office-only.json
@@ -49,9 +49,9 @@ def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The policy as JSON; - reads standard input.")],
     json: Json = False,
 ) -> None:
-    """Check a policy document and store nothing.
+    """Check a policy document without storing it.
 
-    Warns of actions and condition keys that this server does not have, and suggests the nearest.
+    Warns about actions and condition keys that this server does not have, and suggests the nearest ones.
 
     Examples:
         otpconv policies check office-only.json
@@ -61,7 +61,7 @@ def check(
 
 
 def list_policies(account: Account = "default", data: Data = None, json: Json = False) -> None:
-    """List the policies of an account, and the managed ones, which all accounts have.
+    """List the policies of an account, and the managed policies, which every account has.
 
     Examples:
         otpconv policies list
@@ -72,7 +72,7 @@ def list_policies(account: Account = "default", data: Data = None, json: Json = 
 
 
 def show(name: _Name, account: Account = "default", data: Data = None, json: Json = False) -> None:
-    """Print the document of a policy, as it was given.
+    """Print the document of a policy unchanged.
 
     Examples:
         otpconv policies show OtpconvReportOnly
@@ -83,7 +83,7 @@ def show(name: _Name, account: Account = "default", data: Data = None, json: Jso
 
 
 def delete(name: _Name, account: Account = "default", data: Data = None, json: Json = False) -> None:
-    """Delete a policy that nobody has any more.
+    """Delete a policy that is not attached to any user or role.
 
     Examples:
         otpconv policies delete OfficeOnly
@@ -102,7 +102,9 @@ def _read(file: Path) -> str:
         raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
         return raw.decode()
     except (OSError, UnicodeDecodeError) as error:
-        raise Misconfigured(f"{file} can't be read as UTF-8 ({error}): name a policy document") from error
+        raise Misconfigured(
+            f"{file} can't be read as UTF-8 ({error}): give a policy document, JSON in UTF-8"
+        ) from error
 
 
 def _fields(policy: "Policy") -> dict[str, object]:

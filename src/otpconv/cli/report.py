@@ -33,19 +33,22 @@ from otpconv.errors import (
 
 #: How long an answer may take, ms.
 _TIMEOUT_MS = 30_000
-#: How long a spooled report is waited for, s, before it is left to whoever uses the spool next.
+#: How long to wait for the delivery of a spooled report, s; later, the next user of the spool delivers it.
 _FLUSH_S = 5.0
 
 
 def report(
-    message_id: Annotated[str | None, typer.Argument(help="The message; or give --to.")] = None,
+    message_id: Annotated[str | None, typer.Argument(help="The message id; or give --to.")] = None,
     delivered: Annotated[
-        bool, typer.Option("--delivered/--not-delivered", help="Whether the user typed the code back.")
+        bool, typer.Option("--delivered/--not-delivered", help="Whether the user entered the code.")
     ] = True,
     conversion_time: Annotated[
-        str | None, typer.Option(help="When, as ISO 8601 or in milliseconds since 1970; default: now.")
+        str | None,
+        typer.Option(help="Time of the conversion, ISO 8601 or milliseconds since 1970; default: now."),
     ] = None,
-    to: Annotated[str | None, typer.Option(help="The recipient's number, when the id is not known.")] = None,
+    to: Annotated[
+        str | None, typer.Option(help="The recipient's number, if you don't know the message id.")
+    ] = None,
     region: Region = "",
     endpoint: Endpoint = DEFAULT_ENDPOINT,
     access_key_id: AccessKeyId = None,
@@ -55,17 +58,17 @@ def report(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Spool it first: what can't be delivered now is delivered later.",
+            help="Spool the report first, so that it can be delivered later if the server is away.",
             show_default=False,
         ),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Report one conversion by a signed SmsConversion call, as the official SDKs make it.
+    """Report one conversion by a signed SmsConversion call, like the official SDKs.
 
-    The endpoint may be the vendor's own, too. With `--spool` the report is safe before it is sent, and the
-    command succeeds although the other side is down; `otpconv spool drain` delivers it then, or any reporter
-    on the spool. With a message id, a number that can't be read is left out.
+    The endpoint may also be the vendor's own. With `--spool` the report is stored before it is sent, and the
+    command succeeds even if the server is down; `otpconv spool drain`, or any reporter on the spool, delivers
+    it later. If you give a message id, a number that can't be read is left out.
 
     Examples:
         otpconv report 1008030300
@@ -84,7 +87,7 @@ def report(
     if spool is None:
         code, text = _call(client, message_id, delivered, wall_clock() if time is None else time, to)
     elif not _spool(client, spool, message_id, delivered, time, to):
-        code, text = "Spooled", f"it is in {spool}, to be delivered later"
+        code, text = "Spooled", f"the report is in {spool}, to be delivered later"
     fields = {"ResponseCode": code, "ResponseDescription": text}
     typer.echo(as_json(fields) if json else code if code == "OK" else visible(text))
 
@@ -157,7 +160,9 @@ def _spool(
         delivered_now = reporter.flush(_FLUSH_S)
         stats = reporter.stats()
     if stats.rejected:
-        raise Refused(f"it is refused: otpconv spool dead-letters {folder} says why")
+        raise Refused(f"the report was refused: run otpconv spool dead-letters {folder} to see why")
     if not stats.durable:
-        raise Unavailable(f"it can't be spooled: {stats.last_error}")
+        raise Unavailable(
+            f"the report can't be spooled ({stats.last_error}): check {folder}, then report it again"
+        )
     return delivered_now

@@ -1,4 +1,4 @@
-"""`otpconv roles`: what users may become for some time, and which policies that has."""
+"""`otpconv roles`: the roles that users can assume, and their policies."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Create, list and delete roles; attach policies to them.")
 
 _Name = Annotated[str, typer.Argument(metavar="ROLE")]
-_Policy = Annotated[str, typer.Argument(metavar="POLICY", help="Managed, or one of the account's own.")]
+_Policy = Annotated[str, typer.Argument(metavar="POLICY", help="A managed policy, or one of the account.")]
 
 
 def create(
     name: _Name,
     max_duration: Annotated[
-        int, typer.Option(metavar="S", help="How long it can be assumed at most: 900 to 43200 seconds.")
+        int, typer.Option(metavar="S", help="Longest session: 900 to 43200 seconds.")
     ] = 3600,
     account: Account = "default",
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Make a role without policies, which may do nothing yet; the account is made if there is none.
+    """Create a role without policies, which may do nothing yet. Creates the account if it does not exist.
 
     Examples:
         otpconv roles create reporter --max-duration 7200
@@ -54,7 +54,7 @@ def list_roles(account: Account = "default", data: Data = None, json: Json = Fal
 
 
 def show(name: _Name, account: Account = "default", data: Data = None, json: Json = False) -> None:
-    """Show a role with its policies, and the ARN by which it is assumed.
+    """Show a role with its policies, and the ARN that AssumeRole needs.
 
     Examples:
         otpconv roles show reporter
@@ -65,7 +65,7 @@ def show(name: _Name, account: Account = "default", data: Data = None, json: Jso
 
 
 def delete(name: _Name, account: Account = "default", data: Data = None, json: Json = False) -> None:
-    """Delete a role; who has assumed it may do nothing any more.
+    """Delete a role; its running sessions lose all permissions.
 
     Examples:
         otpconv roles delete reporter
@@ -94,7 +94,7 @@ def attach(
 def detach(
     name: _Name, policy: _Policy, account: Account = "default", data: Data = None, json: Json = False
 ) -> None:
-    """Take a policy off a role.
+    """Detach a policy from a role.
 
     Examples:
         otpconv roles detach reporter OtpconvReportOnly

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from otpconv.config import Settings
 
 _IN_CLEAR = (
-    "plain HTTP on an address that others reach: secrets and reports can be read on the way; set tls_cert "
-    "and tls_key, or put a proxy in front, and set trusted_proxies to its address and require_tls"
+    "plain HTTP on an address that others can reach: secrets and reports can be read on the way; set "
+    "tls_cert and tls_key, or use a proxy with TLS, and set trusted_proxies to its address and require_tls"
 )
 
 
@@ -31,7 +31,7 @@ def serve(
     port: Annotated[
         int | None,
         typer.Option(
-            help="Port to listen on; 0 takes a free one. [env: OTPCONV_PORT; default: 8080]",
+            help="Port to listen on; 0 chooses a free one. [env: OTPCONV_PORT; default: 8080]",
             show_default=False,
         ),
     ] = None,
@@ -39,22 +39,24 @@ def serve(
     tls_cert: Annotated[
         Path | None,
         typer.Option(
-            help="Certificate, with its chain, to serve HTTPS; PEM. [env: OTPCONV_TLS_CERT]",
+            help="Certificate with its chain, to serve HTTPS; PEM file. [env: OTPCONV_TLS_CERT]",
             show_default=False,
         ),
     ] = None,
     tls_key: Annotated[
         Path | None,
-        typer.Option(help="Its private key; PEM. [env: OTPCONV_TLS_KEY]", show_default=False),
+        typer.Option(
+            help="Private key of the certificate; PEM file. [env: OTPCONV_TLS_KEY]", show_default=False
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Run the service, until Ctrl-C or SIGTERM.
+    """Run the server until Ctrl-C or SIGTERM.
 
-    The first start makes the data folder, its sealing key, and an administrator's access key, which it leaves
-    in the file `first-key` of the folder. Settings come from options, from `OTPCONV_*` variables, and from
-    `otpconv.toml`. With `--json` it says where it listens as one line of JSON, once it answers. On a terminal
-    it also prints a link that signs in to the pages, once.
+    The first start creates the data folder, its sealing key, and an administrator's access key, which it
+    writes to the file `first-key` in the folder. Settings come from options, from `OTPCONV_*` variables, and
+    from `otpconv.toml`. With `--json` the server prints its address as one line of JSON as soon as it
+    answers. On a terminal it also prints a one-time link to sign in to the pages.
 
     Examples:
         otpconv serve
@@ -107,7 +109,8 @@ def _run(settings: "Settings", *, json: bool) -> None:
             access_key_id = key_file.read_text(encoding="utf-8").partition(":")[0]
             token = links.issue(access_key_id, service.clock())
             typer.echo(
-                f"The pages, signed in once, within an hour:\n\n  {public_url}/sign-in?token={token}\n"
+                "One-time link to sign in to the pages, valid for an hour:\n\n"
+                f"  {public_url}/sign-in?token={token}\n"
             )
 
     gate = Gate(settings, AuditLog(settings.data))
@@ -116,7 +119,7 @@ def _run(settings: "Settings", *, json: bool) -> None:
 
 
 def url_of(host: str, port: int, *, secure: bool) -> str:
-    """Return where a server on this address is called; an IPv6 address stands in brackets."""
+    """Return the URL of a server on this address, with brackets around an IPv6 address."""
     return f"{'https' if secure else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
@@ -134,7 +137,7 @@ def _welcome(url: str, data: Path, key_file: Path | None) -> str:
     json = "-H 'content-type: application/json' -d"
     return (
         f"otpconv {__version__} listens on {url}, data in {data}\n{hint}"
-        "The first calls, ready to paste: a message, that it was verified, and the rate.\n\n"
+        "First calls to paste: report a message, report that it was verified, and query the rate.\n\n"
         f'  curl -u "{user}" {url}/v1/messages {json} \\\n'
         """    '{"messages": [{"message_id": "1008030300", "to": "+4915112345678", "provider": "acme"}]}'\n"""
         f'  curl -u "{user}" {url}/v1/conversions {json} \\\n'

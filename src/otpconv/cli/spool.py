@@ -1,4 +1,4 @@
-"""`otpconv spool`: what waits on this host to be delivered, and what never will be."""
+"""`otpconv spool`: the reports of this host that wait for delivery, and its dead letters."""
 
 import time
 from collections.abc import Iterator
@@ -30,7 +30,9 @@ from otpconv.errors import Misconfigured, Unavailable
 if TYPE_CHECKING:
     from otpconv.reporter import Reporter
 
-app = typer.Typer(no_args_is_help=True, help="Look into a reporter's spool, deliver it, and mend it.")
+app = typer.Typer(
+    no_args_is_help=True, help="Inspect a reporter's spool, deliver it, and requeue dead letters."
+)
 
 _LOOK_S = 0.05
 
@@ -38,7 +40,7 @@ _Path = Annotated[Path, typer.Argument(metavar="PATH", help="The spool's folder.
 
 
 def status(path: _Path, json: Json = False) -> None:
-    """Tell how many reports wait, since when, how many are set aside, and who delivers.
+    """Show how many reports wait and since when, how many are dead letters, and which process delivers.
 
     Examples:
         otpconv spool status /var/spool/otpconv
@@ -58,19 +60,19 @@ def drain(
     path: _Path,
     dialect: Annotated[
         str | None,
-        typer.Option(help="native or alibaba; default: by the endpoint.", show_default=False),
+        typer.Option(help="Wire protocol: native or alibaba; default: by the endpoint.", show_default=False),
     ] = None,
-    timeout: Annotated[float, typer.Option(help="How long to try, s.")] = 60.0,
+    timeout: Annotated[float, typer.Option(help="When to give up, s.")] = 60.0,
     endpoint: Endpoint = DEFAULT_ENDPOINT,
     access_key_id: AccessKeyId = None,
     access_key_secret: AccessKeySecret = None,
     key_file: KeyFile = DEFAULT_KEY_FILE,
     json: Json = False,
 ) -> None:
-    """Deliver all that waits in a spool, as before a host is shut down; then end.
+    """Deliver all reports of a spool, e.g. before shutting down a host, and exit.
 
-    While another process delivers the spool, it is left to do so. Exits with 3 when something is left in the
-    end.
+    If another process already delivers the spool, the command waits for it. Exits with 3 if reports are still
+    in the spool at the end.
 
     Examples:
         otpconv spool drain /var/spool/otpconv --endpoint https://otpconv.example.com
@@ -94,15 +96,19 @@ def drain(
         stats = reporter.stats()
         reporter.close(0.0)
     if left:
-        why = stats.last_error or ("it is degraded" if stats.degraded else "there was not enough time")
-        raise Unavailable(f"{left:,} reports are left in {path}: {why}")
+        why = stats.last_error or (
+            "delivery is degraded: switched off by hand" if stats.degraded else "the timeout was too short"
+        )
+        raise Unavailable(
+            f"{left:,} reports are left in {path} ({why}): run the same command again to deliver them"
+        )
     fields = {"delivered": stats.delivered, "rejected": stats.rejected}
     text = f"{stats.delivered:,} delivered, {stats.rejected:,} set aside"
     typer.echo(as_json(fields) if json else visible(text))
 
 
 def dead_letters(path: _Path, json: Json = False) -> None:
-    """List the reports that the other side will never take, each with the reason.
+    """List the reports that the server will never accept, each with the reason.
 
     Examples:
         otpconv spool dead-letters /var/spool/otpconv --json
@@ -127,11 +133,13 @@ def requeue(
     path: _Path,
     code: Annotated[
         list[str] | None,
-        typer.Option(metavar="CODE", help="Only those with this error code; repeatable.", show_default=False),
+        typer.Option(
+            metavar="CODE", help="Only dead letters with this error code; repeatable.", show_default=False
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Put dead letters back into the spool, to be delivered again: when the reason has been mended.
+    """Put dead letters back into the spool to deliver them again, after their cause is fixed.
 
     Examples:
         otpconv spool requeue /var/spool/otpconv --code InvalidTime
@@ -159,11 +167,15 @@ def _drain(reporter: "Reporter", timeout_s: float) -> int:
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
     if not path.is_dir():
-        raise Misconfigured(f"there is no spool at {path}: give the folder that a reporter has as spool=")
+        raise Misconfigured(
+            f"there is no spool at {path}: give the folder that is the reporter's argument spool="
+        )
     try:
         yield
     except OSError as error:
-        raise Misconfigured(f"the spool {path} can't be used: {error.strerror or error}") from error
+        raise Misconfigured(
+            f"the spool {path} can't be used ({error.strerror or error}): check its permissions"
+        ) from error
     except ValueError as error:
         raise Misconfigured(str(error)) from error
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from otpconv.access.keys import KeyStore
     from otpconv.config import Settings
 
-Account = Annotated[str, typer.Option("--account", metavar="NAME", help="The account it is in.")]
+Account = Annotated[str, typer.Option("--account", metavar="NAME", help="The account.")]
 
 
 class Change(Struct):

@@ -1,4 +1,4 @@
-"""`otpconv users`: who calls, and which policies each has."""
+"""`otpconv users`: the users of an account, and their policies."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Create, list and delete users; attach policies to them.")
 
 _Name = Annotated[str, typer.Argument(metavar="USER")]
-_Policy = Annotated[str, typer.Argument(metavar="POLICY", help="Managed, or one of the account's own.")]
+_Policy = Annotated[str, typer.Argument(metavar="POLICY", help="A managed policy, or one of the account.")]
 
 
 def create(name: _Name, account: Account = "default", data: Data = None, json: Json = False) -> None:
-    """Make a user without policies, which may do nothing yet; the account is made if there is none.
+    """Create a user without policies, who may do nothing yet. Creates the account if it does not exist.
 
     Examples:
         otpconv users create login-service
@@ -57,7 +57,7 @@ def show(name: _Name, account: Account = "default", data: Data = None, json: Jso
 
 
 def delete(name: _Name, account: Account = "default", data: Data = None, json: Json = False) -> None:
-    """Delete a user, and its access keys with it, for good.
+    """Delete a user and its access keys for good.
 
     Examples:
         otpconv users delete login-service
@@ -86,7 +86,7 @@ def attach(
 def detach(
     name: _Name, policy: _Policy, account: Account = "default", data: Data = None, json: Json = False
 ) -> None:
-    """Take a policy off a user.
+    """Detach a policy from a user.
 
     Examples:
         otpconv users detach login-service OtpconvReportOnly

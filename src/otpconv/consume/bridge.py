@@ -19,7 +19,7 @@ from otpconv.errors import Misconfigured, Refused, Throttled, Unavailable
 
 #: Pauses between tries, s: the first, and the longest, also when the server asks for more.
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
-#: A broker that does not answer for so long is taken for gone, s.
+#: A broker that does not answer for this long, s, counts as gone.
 _ANSWER_S = 15.0
 _CLOSE_S = 2.0
 _MAX_REASON = 500

@@ -9,7 +9,7 @@ from otpconv.delivery.brokers.address import Address
 
 #: Where the modules are that take.
 ROOM = "otpconv.consume"
-#: Messages that are taken at once.
+#: Messages per batch.
 MOST = 1000
 #: How long the first message is waited for, and those that are to come with it, s.
 FIRST_S, REST_S = 0.5, 0.05

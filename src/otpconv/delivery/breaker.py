@@ -11,11 +11,11 @@ from typing import Literal
 
 State = Literal["closed", "open", "half-open"]
 
-#: Rounds that fail one after the other before the circuit opens.
+#: Failed rounds in a row that open the circuit.
 _FAILURES = 5
 #: The first pause after a failure, s; each further one is twice as long.
 _FIRST_PAUSE_S = 0.1
-#: However long the other side asks to wait, s.
+#: Longest wait that the server can ask for, s.
 _LONGEST_WAIT_S = 300.0
 
 

@@ -6,9 +6,9 @@ from email.utils import parsedate_to_datetime
 from otpconv.delivery.reports import OWN_CLOCK, Report, parse, with_fields
 from otpconv.dialects.native.reports import TimedConversion
 
-#: Less is not corrected: Date has whole seconds, and 60 s ahead are allowed everywhere.
+#: Smaller differences are not corrected: `Date` has whole seconds, and every server allows 60 s ahead.
 _TOLERATED_MS = 30_000
-#: No clock is as far ahead, ms: the end of the year 2199.
+#: A clock further ahead than this, ms, is wrong: the end of the year 2199.
 _LATEST_MS = 7_258_118_400_000
 
 

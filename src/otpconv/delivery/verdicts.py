@@ -50,7 +50,7 @@ _BUSY_STATUS = {408, 425, 429}
 _CALLER_STATUS = {401, 403, 404, 405, 407, 415}
 _TOO_LARGE = 413
 _SERVER_ERROR, _CLIENT_ERROR = 500, 400
-#: As many digits of a number of seconds, or ms, are read: a longer one means days either way.
+#: Digits that are read of a number of seconds or ms: a longer one means days in both units.
 _DIGITS = 9
 
 

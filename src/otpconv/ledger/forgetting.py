@@ -22,7 +22,7 @@ MINUTES_KEPT_MS = 72 * HOUR_MS
 EVERY_S = 3600.0
 #: How far the expiry time may advance at once, ms; before a longer jump it waits.
 STEP_MS = DAY_MS
-#: How long it waits, s.
+#: How long the server must run before it trusts a jump of the clock, s.
 WAIT_S = 6 * 3600.0
 #: Time from one warning to the next, s.
 _WARN_EVERY_S = 3600.0

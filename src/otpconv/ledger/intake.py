@@ -23,15 +23,15 @@ from otpconv.storage.awaitable import AwaitableOrValue, then
 from otpconv.storage.contract import Entry
 from otpconv.storage.lookup import LedgerLookup, Stored
 
-#: Reports of one commit; more wait for the next, so that the loop is never held for long.
+#: Reports of one commit; further ones wait for the next, so that the event loop is free in between.
 MAX_BATCH = 2_000
-#: A conversion known by number alone counts as so many reports: each takes look-ups of its own.
+#: A conversion by number alone counts as this many reports, because it needs several lookups.
 BY_NUMBER_COST = 10
 #: Reports for which a commit is worth its wait for the disk at once; fewer wait for others to join.
 ENOUGH = 256
-#: Reports of one batch of a client that go into one commit: these hold the event loop for some 15 ms.
+#: Reports of one client's batch in one commit: they hold the event loop for about 15 ms.
 CHUNK = 500
-#: Reports that may wait for a commit; more are told to come again.
+#: Reports that may wait for a commit; further ones are refused, and the client retries.
 MAX_WAITING = 200_000
 
 _log = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from otpconv.model import (
 from otpconv.storage.contract import Entry
 from otpconv.storage.lookup import Lookup, Stored
 
-#: Times before the year 2000 are seconds taken for milliseconds, or mistakes, ms.
+#: Times before the year 2000 are mistakes, e.g. seconds instead of milliseconds, ms.
 EARLIEST_MS = 946_684_800_000
 
 _NOTHING = MessageState()

@@ -12,7 +12,8 @@ from otpconv.ledger.turns import Caller, Turns
 from otpconv.storage import deadline
 from otpconv.storage.contract import SNAPSHOT_S, LedgerReader
 
-#: Questions answered at once, beside the event loop: each may take a processor, and the memory of an answer.
+#: Questions answered at the same time, beside the event loop: each may use a CPU core, and the memory of an
+#: answer.
 READERS = 2
 
 _F = TypeVar("_F")

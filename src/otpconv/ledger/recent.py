@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from otpconv.model import BY_NUMBER_WINDOW_MS, Conversion, MessageState, Requested
 from otpconv.storage.contract import DAY_MS
 
-#: Messages and conversions remembered, each once for every batch that it was in, before no more are. Then
-#: a strict intake refuses reports, since it can't tell which messages are unknown. Another one forgets the
-#: oldest: a repeat of theirs counts as recorded instead of unchanged, and their time is not checked, but the
-#: law makes the same numbers of it.
+#: Messages and conversions in memory, counted once per batch that contains them. At the bound, a strict
+#: intake refuses reports, because it can't tell which messages are unknown. Other intakes drop the oldest:
+#: repeats of these count as recorded instead of unchanged, and their time is not checked, but the rates are
+#: the same.
 MAX_ENTRIES = 200_000
 
 #: A message: its account and its id.

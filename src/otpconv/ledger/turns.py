@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 from otpconv.errors import Throttled, Unavailable
 
-#: Turns of one caller that may wait at once: more could hardly be served in time.
+#: Waiting questions per caller: more could hardly be answered in time.
 MAX_WAITING_EACH = 32
-#: Turns that may wait at once in all; each holds a request, some KB.
+#: Waiting questions of all callers; each holds a request of some KB.
 MAX_WAITING = 256
-#: How long a turn may wait, s: clients and load balancers give up after 30 to 60 s.
+#: How long a question may wait for its turn, s: clients and load balancers give up after 30 to 60 s.
 MAX_WAIT_S = 20.0
-#: When a refused caller may come again, ms.
+#: When a refused caller may retry, ms.
 _AGAIN_MS = 1_000
 
 

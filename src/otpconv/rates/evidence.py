@@ -34,7 +34,7 @@ SPANS: Mapping[str, int] = {
     "6 h": 6 * HOUR_MS,
     "24 h": DAY_MS,
 }
-#: How far back the baseline goes, ms.
+#: Length of the baseline, ms.
 _PAST_MS = 28 * DAY_MS
 #: Messages are judged at the age when this share of the verifications has arrived, within bounds, ms.
 _SHARE, _YOUNGEST_MS, _DEFAULT_MS, _OLDEST_MS = 0.9, MINUTE_MS, 3 * MINUTE_MS, 30 * MINUTE_MS

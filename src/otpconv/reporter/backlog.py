@@ -23,10 +23,10 @@ from otpconv.reporter.steady import WallClock, birth_of
 from otpconv.reporter.tally import ReasonCounter
 
 DAMAGED_FILE = "damaged"
-#: Of the spool's bound: what dead letters, and damaged pieces, may take beside it.
+#: Dead letters, and damaged pieces, may take this part of the spool's bound in addition.
 _LETTERS_SHARE = 4
 _DAMAGED_BYTES = 1024 * 1024
-#: What a dead letter keeps of the other side's words, characters.
+#: Characters of the server's error that a dead letter keeps.
 _MOST_CODE, _MOST_REASON = 128, 1_000
 #: How often the folder is looked through for what is too old, s.
 _LOOK_THROUGH_S = 1.0

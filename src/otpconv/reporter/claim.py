@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 CLAIM_FILE = "delivering"
-#: After so long without a sign of life another process takes the holder's place, s.
+#: After this long without a sign of life, s, another process takes over delivery.
 STALE_S = 60.0
 _SIGN_S = 1.0
 

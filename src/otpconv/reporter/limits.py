@@ -4,7 +4,7 @@ from typing import Literal, TypeVar, get_args
 
 from msgspec import Struct
 
-#: What a segment takes on the disk: about 2,500 reports, made in a tenth of a millisecond.
+#: Size of a segment on the disk: about 2,500 reports, allocated in a tenth of a millisecond.
 SEGMENT_BYTES = 256 * 1024
 SMALLEST_BYTES = 4 * SEGMENT_BYTES
 #: A segment is closed after an hour, or an eighth of the age that is allowed: so its name tells its age.

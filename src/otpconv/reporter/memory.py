@@ -7,7 +7,7 @@ from threading import Lock
 from otpconv.delivery.reports import Report, read_line
 from otpconv.reporter.limits import Overflow
 
-#: What a line takes in memory beside its bytes.
+#: Memory of a line in addition to its bytes.
 _OVERHEAD_BYTES = 64
 
 

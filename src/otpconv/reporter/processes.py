@@ -19,7 +19,7 @@ import weakref
 from collections.abc import Generator, Sequence
 from typing import Any, Protocol
 
-#: How long the end of an interpreter waits for delivery, if that works, s; the spool has the rest.
+#: How long the exit of the interpreter waits for working delivery, s; the spool keeps the rest.
 _AT_EXIT_S = 1.0
 
 _log = logging.getLogger("otpconv.reporter")

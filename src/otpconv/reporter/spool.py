@@ -21,13 +21,14 @@ from otpconv.reporter.probe import PAGE, POPULATE_WRITE
 from otpconv.reporter.segments import count_pending, make_room, sync
 from otpconv.reporter.steady import HOST, Steady
 
-#: What waits in memory while the folder can't be used, at most.
+#: Bytes that wait in memory while the folder can't be used.
 _MEMORY_BYTES = 4 * 1024 * 1024
-#: Another process holds the folder for a fraction of this; one that is stopped while it does stops nobody.
+#: How long to wait for the folder: other processes need it for a fraction of this, and a stopped one blocks
+#: nobody.
 _FOLDER_WAIT_MS = 20
 #: How soon a folder that is full, or can't be used, is tried again, s.
 _FULL_AGAIN_S, _BROKEN_AGAIN_S = 0.02, 1.0
-#: Segments that wait to be made safe against power failures.
+#: Segments that are not yet safe against power failures.
 _MOST_UNSYNCED = 1000
 
 _log = logging.getLogger("otpconv.reporter")

@@ -16,11 +16,11 @@ from msgspec import Struct
 from otpconv.clock import duration
 
 SUFFIX = ".spool"
-#: Two clocks that differ by less are taken to agree, ms.
+#: Two clocks that differ by less count as equal, ms.
 _TOLERATED_MS = 60_000
-#: How often a clock that was set is logged at most, s.
+#: Shortest time between two log lines about a changed clock, s.
 _LOGGED_EVERY_S = 60.0
-#: Different settings of the wall clock that are remembered.
+#: Remembered changes of the wall clock.
 _MOST_SETTINGS = 16
 _UNKNOWN_BOOT = "00000000"
 #: Two segments of a process may be made in the same millisecond, and are read in order all the same.

@@ -8,7 +8,7 @@ from typing import Literal
 from msgspec import Struct
 
 _TOLD_EVERY_S = 60.0
-#: Reasons that are counted each on their own; the other side may invent many error codes.
+#: Reasons that are counted separately; the server may invent many error codes.
 _MOST_REASONS = 64
 
 _log = logging.getLogger("otpconv.reporter")

@@ -35,10 +35,10 @@ from otpconv.storage.sqlite.access import SqliteDirectory, SqliteKeyStore, Sqlit
 
 #: How often it is looked whether something is old enough to be forgotten, s.
 _FORGET_EVERY_S = 5.0
-#: Nonces are read back over both sides of the window of time, and a minute for the clock.
+#: A start reads the nonces of the time window in both directions, and of one minute more for the clock.
 _NONCES_MS = 2 * WINDOW_MS + MINUTE_MS
 
-#: Nonces remembered at most: 15 minutes of 2,200 requests a second, in about 300 MB.
+#: Nonces in memory: 15 minutes of 2,200 requests per second, in about 300 MB.
 _NONCES = 2_000_000
 
 
@@ -222,7 +222,9 @@ def open_ledger(settings: Settings) -> tuple[LedgerReader, int]:
     """
     ledger, journal = settings.data / "ledger.sqlite", settings.data / "journal.sqlite"
     if not ledger.is_file():
-        raise Misconfigured(f"there is no ledger in {settings.data}: give the server's folder by --data DIR")
+        raise Misconfigured(
+            f"there is no ledger in {settings.data}: give the server's folder with --data DIR"
+        )
     if sqlite.is_outdated(ledger):
         raise Misconfigured(f"{ledger} was written by an older otpconv: run `otpconv doctor --rebuild`")
     sqlite.require_fit(ledger, journal)

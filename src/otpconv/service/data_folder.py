@@ -17,7 +17,9 @@ def make(data: Path) -> Path:
     try:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise Misconfigured(f"the data folder {data} can't be made: {error.strerror}") from error
+        raise Misconfigured(
+            f"the data folder {data} can't be created ({error.strerror}): choose another one with --data"
+        ) from error
     return data
 
 
@@ -30,9 +32,13 @@ def hold(data: Path) -> IO[str]:
     try:
         return folder.hold(make(data) / "lock")
     except BlockingIOError:
-        raise Misconfigured(f"another otpconv serves {data}: stop it, or choose another --data") from None
+        raise Misconfigured(
+            f"another otpconv server uses {data}: stop it, or choose another folder with --data"
+        ) from None
     except OSError as error:
-        raise Misconfigured(f"the data folder {data} can't be written: {error.strerror}") from None
+        raise Misconfigured(
+            f"the data folder {data} can't be written ({error.strerror}): check its permissions and its disk"
+        ) from None
 
 
 def is_held(data: Path) -> bool:

@@ -19,11 +19,11 @@ REMIND_S = 60.0
 
 #: How often the access keys are looked at for changes by other processes, s.
 KEYS_EVERY_S = 0.25
-#: A key or policy that was revoked stops working within this time, s; where it may not, that is told.
+#: A revoked key or policy stops working within this time, s; otherwise the server warns.
 KEYS_LATE_S = 10.0
 #: How often it is written when access keys were last used, s.
 USES_EVERY_S = 5.0
-#: How long that may stay unwritten before the operator is told, s: somebody else may be writing.
+#: How long key uses may stay unwritten before the server warns, s: another process may be writing.
 USES_LATE_S = 600.0
 
 #: What a task does; an awaitable is awaited.

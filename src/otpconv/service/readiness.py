@@ -20,11 +20,12 @@ from otpconv.storage.contract import LedgerReader
 TRY_EVERY_S = 5.0
 #: What a try writes, bytes: as much as a small commit takes with its index.
 TRY_BYTES = 64 * 1024
-#: How long an answer waits for a try that was just begun, s; then it says what the one before gave.
+#: How long an answer waits for a check that has just begun, s; then it uses the result of the previous one.
 WAIT_S = 0.5
-#: A disk that has not answered for this time is one that fails, s.
+#: A disk that has not answered for this time counts as failed, s.
 STUCK_S = 10.0
-#: Applying may fail for so long, s, e.g. while somebody else moves the journal's log, and is tried again.
+#: How long applying may fail before the server is not ready, s. It may fail e.g. while another process moves
+#: the journal's log, and is retried.
 APPLYING_S = 5.0
 
 

@@ -92,5 +92,7 @@ def copy_state(settings: Settings, target: Path, done: Callable[[int, int], None
 def _journal_of(settings: Settings) -> Path:
     journal = settings.data / "journal.sqlite"
     if not journal.is_file():
-        raise Misconfigured(f"there is no journal in {settings.data}: give the server's folder by --data DIR")
+        raise Misconfigured(
+            f"there is no journal in {settings.data}: give the server's folder with --data DIR"
+        )
     return journal

@@ -37,7 +37,7 @@ CLOCK_BEHIND_MS = HOUR_MS
 #: engine can't reuse the space of rows that have changed since.
 SNAPSHOT_S = 10.0
 
-#: Counts that one question may have, slots times groups: some 50 MB of memory.
+#: Counts of one question, slots times groups: about 50 MB of memory.
 MAX_COUNTS = 50_000
 
 

@@ -161,12 +161,12 @@ def test_no_credentials_are_no_failed_log_in(make_server: MakeServer) -> None:
 @pytest.mark.parametrize(
     ("setting", "value", "says"),
     [
-        ("limit_account", "many", "500/s burst 1000. Or write off."),
+        ("limit_account", "many", "500/s burst 1000. To set no limit, use off."),
         ("limit_key", "0/s", "more than 0"),
         ("limit_action", "", "OTPCONV_LIMIT_ACTION"),
         ("limit_failed_logins", "20", "'20' is no limit"),
-        ("trusted_proxies", "10.0.0.1/8", "has host bits set; write networks"),
-        ("trusted_proxies", "proxy.example", "write networks, comma-separated"),
+        ("trusted_proxies", "10.0.0.1/8", "has host bits set; use comma-separated networks"),
+        ("trusted_proxies", "proxy.example", "use comma-separated networks"),
     ],
 )
 def test_a_malformed_setting_is_named_with_what_to_write(setting: str, value: str, says: str) -> None:

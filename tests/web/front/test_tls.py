@@ -215,4 +215,4 @@ def test_the_warning_is_in_the_log(make_server: MakeServer) -> None:
     server = make_server(settings={"OTPCONV_HOST": "0.0.0.0"})  # noqa: S104
     server.start()
     server.stop()
-    assert "plain HTTP on an address that others reach" in server.log.read_text()
+    assert "plain HTTP on an address that others can reach" in server.log.read_text()

@@ -511,7 +511,7 @@ def test_every_refusal_links_to_a_page_that_says_what_to_do(server: LocalServer,
         assert page.status_code == 200, code
         assert page.headers["content-type"] == "text/html; charset=utf-8"
         assert f"<h1>{code}</h1>" in page.text
-        assert "<h2>What to do</h2>" in page.text
+        assert "<h2>Remedy</h2>" in page.text
         assert f'href="/errors/{code}"' in own.get("/errors").text
     assert own.get("/errors/Nonsense").status_code == 404
 

@@ -19,7 +19,7 @@ from otpconv.access.policies.patterns import Globs, ResourcePattern, parse_resou
 from otpconv.errors import InvalidRequest
 from otpconv.spelling import nearest
 
-#: A document of more is not read; the limit is RAM's.
+#: A larger document is not read; the limit is RAM's.
 MAX_BYTES: Final = 6_144
 
 _DOCUMENT = "A policy has Version and Statement"

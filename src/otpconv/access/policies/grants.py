@@ -13,7 +13,7 @@ from otpconv.access.policies.evaluation import (
     depends_on_context,
 )
 
-#: Decisions kept at most; there are some ten actions, so more would be somebody playing.
+#: Cached decisions; there are about ten actions, so only an attacker needs more.
 _KEPT: Final = 256
 
 

@@ -13,7 +13,7 @@ from otpconv.access.sts.tokens import (
 )
 from otpconv.errors import MalformedToken, NotFound
 
-#: Sessions whose policies are kept at hand; beyond it all are found anew.
+#: Sessions whose policies are cached; beyond this the cache is cleared.
 _KEPT = 1_024
 
 

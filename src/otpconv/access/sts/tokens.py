@@ -27,9 +27,9 @@ from otpconv.errors import ExpiredToken, InvalidRequest, MalformedToken, Misconf
 ID_PREFIX = "STS."
 
 MIN_DURATION_S = 900
-#: The most any role can allow.
+#: The longest session that a role can allow.
 MAX_DURATION_S = 43_200
-#: The most a role allows that says nothing else, and what a caller gets that asks for nothing else.
+#: The maximum of a role, and the length of a session, if nothing else is given.
 DEFAULT_DURATION_S = 3_600
 
 MAX_POLICY_CHARS = 2_048
@@ -39,7 +39,7 @@ _CONTEXT = b"security token"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
 _SESSION_NAME = re.compile(r"[A-Za-z0-9.@\-_]{2,64}")
 
-#: How many opened tokens are remembered; 5 MiB if each has a session policy of the longest, in ASCII.
+#: Cached opened tokens; 5 MiB if each has the longest session policy, in ASCII.
 _REMEMBERED = 1_024
 
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from otpconv.cli.terminal import note
 
-#: Bytes at the beginning of a file that tell whether it is the same one.
+#: Bytes at the beginning of a file that identify it.
 _HEAD_BYTES = 64 * 1024
 
 

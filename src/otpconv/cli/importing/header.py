@@ -11,9 +11,9 @@ from otpconv.cli.importing.columns import count_known, listed
 from otpconv.cli.importing.lines import Lines, describe_damage
 from otpconv.errors import Misconfigured
 
-#: Lines in which the header is looked for: exports may begin with a title, a period and blank lines.
+#: Lines in which to look for the header: exports may begin with a title, a period and blank lines.
 _HEAD_LINES = 50
-#: Lines that a header with quoted line breaks may have.
+#: Lines of a header with quoted line breaks.
 _HEADER_LINES = 20
 _DELIMITERS = ",;\t|"
 #: What Excel writes, and reads, before the header.
@@ -53,7 +53,7 @@ def read_header(lines: Lines, delimiter: str | None, renamed: Mapping[str, str])
     head = lines.peek(_HEAD_LINES)
     first = next((index for index, line in enumerate(head) if line.strip('\r\n\t ,;|"')), None)
     if first is None:
-        raise Misconfigured("the file is empty: a CSV file begins with a row of column names")
+        raise Misconfigured("the file is empty: give a CSV file that begins with a row of column names")
     if (told := _SEP_LINE.fullmatch(head[first])) is not None:
         delimiter = delimiter or told[1]
         first += 1
@@ -104,9 +104,11 @@ def _first_damage(head: list[str], encoding: str) -> str | None:
 def _explain(columns: list[str], renamed: Mapping[str, str]) -> str:
     missing = next((column for column in renamed.values() if column not in columns), None)
     if missing is not None and columns:
-        return f"--map names a column {missing!r}; the columns are {listed(columns)}"
+        return (
+            f"--map names the column {missing!r}, which is not in the file; its columns are {listed(columns)}"
+        )
     return (
-        f"no column is message_id or to in the first {_HEAD_LINES} lines; the first row is {listed(columns)}."
-        " Give a header row, or say which column it is, e.g. --map message_id=COLUMN; if the columns are"
-        " not separated as they should be, give --delimiter"
+        f"the first {_HEAD_LINES} lines have no header with message_id or to; the first row is"
+        f" {listed(columns)}. Add a header row, or name the column, e.g. --map message_id=COLUMN; if the"
+        " row is split at the wrong places, give --delimiter"
     )

@@ -11,7 +11,7 @@ from otpconv.errors import Misconfigured
 
 #: A line of this many characters or more is not read as a row.
 MAX_LINE_CHARS = 1024 * 1024
-#: Characters of a damaged or unreadable line that are kept to show it.
+#: Characters that are kept of a damaged or unreadable line, to show it.
 _SHOWN_CHARS = 64 * 1024
 _DAMAGE = re.compile("[\udc00-\udcff]")
 #: Chinese in GB 2312: pairs of bytes, both with the high bit.
@@ -91,7 +91,7 @@ class Lines:
             # Only a compressed file ends with an error.
             raise Misconfigured(
                 f"the file can't be read after line {self.line + len(self._ahead):,} ({error}):"
-                " it is cut off or damaged, so get it again"
+                " it is truncated or damaged; get the file again"
             ) from None
         return line
 

@@ -45,12 +45,12 @@ def status_words(true: Iterable[str], false: Iterable[str]) -> dict[str, bool]:
     words = {word.strip().casefold(): True for word in true}
     for word in false:
         if words.setdefault(word.strip().casefold(), False):
-            raise Misconfigured(f"--true and --false both name {word!r}")
+            raise Misconfigured(f"--true and --false both name {word!r}: give it to one of them")
     return words
 
 
 def _pair(text: str, option: str, example: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not value:
-        raise Misconfigured(f"{option} takes {example}; not {text!r}")
+        raise Misconfigured(f"{option} {text!r} is not of the form {example}")
     return name, value

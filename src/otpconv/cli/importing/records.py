@@ -31,7 +31,7 @@ _WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no"
 #: What programs write where there is no value; an id may be a dash.
 _NO_ID = frozenset({"", "null", "(null)", "<null>", "none", "nan", "n/a", "#n/a", "\\n"})
 _NO_VALUE = _NO_ID | {"-", "--"}
-#: Sets of names of JSON objects whose columns are remembered.
+#: Cached sets of names of JSON objects, with their columns.
 _REMEMBERED = 1_000
 
 
@@ -115,10 +115,16 @@ class Reader:
         """
         missing = next((name for name in self._renamed.values() if name not in columns), None)
         if missing is not None:
-            raise Misconfigured(f"--map names a column {missing!r}; the columns are {listed(columns)}")
+            raise Misconfigured(
+                f"--map names the column {missing!r}, which is not in the file; its columns are"
+                f" {listed(columns)}"
+            )
         missing = next((name for name, _ in self._only if name not in columns), None)
         if missing is not None:
-            raise Misconfigured(f"--only names a column {missing!r}; the columns are {listed(columns)}")
+            raise Misconfigured(
+                f"--only names the column {missing!r}, which is not in the file; its columns are"
+                f" {listed(columns)}"
+            )
         chosen = self._choose(columns)
         used = (*(column for _, column in chosen.fields), *(column for column, _ in self._only))
         twice = next((column for column in used if columns.count(column) > 1), None)
@@ -242,7 +248,7 @@ def _identifier(name: str, given: object, notes: list[str]) -> str:
 
 def _scalar(value: object, name: str) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise InvalidRequest(f"{name} is not a text or a whole number.")
+        raise InvalidRequest(f"{name} is not a text or a whole number. Write it as a text.")
     if isinstance(value, float) and name != "attempt":
         raise InvalidRequest(f"{name} is a number with decimals. Write it as a text.")
     return str(value)
@@ -251,7 +257,10 @@ def _scalar(value: object, name: str) -> str:
 def _whole(text: str) -> int:
     found = re.fullmatch(r"([0-9]{1,9})(?:\.0+)?", text)
     if found is None:
-        raise InvalidRequest(f"attempt is {text[:20]!r}, which is not a whole number.")
+        raise InvalidRequest(
+            f"attempt is {text[:20]!r}, which is not a whole number. Use 1 for the first send, 2 for the"
+            " first resend."
+        )
     return int(found[1])
 
 
@@ -275,9 +284,14 @@ def _check_outbound(row: Mapping[str, Any], direction: str | None) -> None:
 
 def _check_message(fields: Mapping[str, object], *, is_message: bool) -> None:
     if "conversion_time" in fields:
-        raise InvalidRequest("conversion_time needs delivered: add it, or give --set delivered=true.")
+        raise InvalidRequest(
+            "conversion_time is given without delivered: add that column, or give --set delivered=true."
+        )
     if not is_message:
-        raise InvalidRequest("The row reports neither a message (requested_at) nor a conversion (delivered).")
+        raise InvalidRequest(
+            "The row reports neither a message (requested_at) nor a conversion (delivered). Add one of"
+            " the two."
+        )
 
 
 def _complete(conversion: dict[str, object]) -> None:
@@ -290,7 +304,7 @@ def _complete(conversion: dict[str, object]) -> None:
         return
     if "message_id" not in conversion:
         raise InvalidRequest(
-            "A conversion without message_id needs conversion_time: its message is found by it."
+            "A conversion without message_id needs conversion_time to find its message. Add one of the two."
         )
     conversion["conversion_time"] = None
 

@@ -16,7 +16,9 @@ def international_in(region: str) -> Callable[[str], str]:
     try:
         from otpconv.phone import parse, region_of
     except ImportError:
-        raise Misconfigured("--region needs the number plans: install otpconv[server]") from None
+        raise Misconfigured(
+            "--region needs the number plans of the server: pip install 'otpconv[server]'"
+        ) from None
     known = region_of(region)
 
     def international(number: str) -> str:

@@ -18,10 +18,10 @@ from otpconv.cli.importing.source import text_of
 from otpconv.dialects.native.reports import CONVERSIONS_PATH, MESSAGES_PATH
 from otpconv.errors import InvalidRequest, Misconfigured
 
-#: Rows and bytes of one batch at most; the server takes 10,000 and 8 MiB.
+#: Rows and bytes of one batch; the server accepts 10,000 and 8 MiB.
 BATCH_ROWS = 5_000
 _BATCH_BYTES = 4 * 1024 * 1024
-#: Lines in which the first one with a text is looked for.
+#: Lines in which to look for the first one that is not empty.
 _PEEKED = 50
 
 Format = Literal["csv", "ndjson"]

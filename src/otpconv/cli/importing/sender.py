@@ -13,7 +13,7 @@ from otpconv.errors import Refused, Unavailable
 
 #: Pauses between tries, s: a server that restarts is back long before the last.
 _PAUSES_S = (0.5, 1, 2, 4, 8, 15, 30, 30)
-#: A pause that the server asks for is never longer, s.
+#: Longest pause that the server can ask for, s.
 _LONGEST_PAUSE_S = 300.0
 #: Characters of the server's reason that are shown.
 _REASON_CHARS = 300
@@ -64,7 +64,9 @@ class Sender:
             asked_s = float(asked) if asked.isdecimal() else 0.0
             reason = _reason(response)
             self._wait(max(pause_s, min(asked_s, _LONGEST_PAUSE_S)), reason)
-        raise Unavailable(f"{self._client.endpoint} does not recover: {reason}. Fix it, then run this again")
+        raise Unavailable(
+            f"{self._client.endpoint} did not recover: {reason}. Fix the server, then run this command again"
+        )
 
     def _recorded(self, response: httpx.Response) -> Recorded:
         try:

@@ -57,7 +57,9 @@ def opened(file: Path) -> Iterator[BinaryIO]:
     try:
         stream = file.open("rb")
     except OSError as error:
-        raise Misconfigured(f"{file} can't be read: {error.strerror}") from None
+        raise Misconfigured(
+            f"{file} can't be read ({error.strerror}): check its name and its permissions"
+        ) from None
     with stream:
         yield stream
 
@@ -118,7 +120,7 @@ def _with_head(stream: _Readable) -> tuple[bytes, io.BufferedReader]:
         head = stream.read(_HEAD_BYTES)
     except (OSError, EOFError, zlib.error) as error:
         raise Misconfigured(
-            f"the file can't be read ({error}): it is cut off or damaged, so get it again"
+            f"the file can't be read ({error}): it is truncated or damaged; get the file again"
         ) from None
     return head, io.BufferedReader(_Joined(head, stream), _BUFFER_BYTES)
 

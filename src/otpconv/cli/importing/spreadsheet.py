@@ -13,7 +13,7 @@ ROUNDED = "message_id has zeros from its 16th digit on"
 #: Notes of values that are not as they stand in the file.
 REPAIRS = (UNPOINTED, EXPANDED)
 
-#: Whole numbers below it are exact in every program that calculates with floating point.
+#: Whole numbers below this are exact in floating point.
 _EXACT_BELOW = 2**53
 #: Significant digits that a spreadsheet keeps.
 _KEPT_DIGITS = 15

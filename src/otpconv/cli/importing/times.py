@@ -13,7 +13,7 @@ ASSUMED_UTC = "a time without an offset was read as UTC: give --tz ZONE if it is
 MIDNIGHT = "a date without a time of day was read as midnight"
 TWICE = "a local time that exists twice, when clocks are set back, was read as the earlier one"
 
-#: Times until the end of 9998, ms: what every calendar function can take.
+#: The latest time, ms: the end of 9998, which every calendar function supports.
 _LATEST_MS = 253_370_764_800_000
 #: Names of zones that mean one offset everywhere, h: those of RFC 2822 without CST, which is China's as well.
 _ZONES = {"UTC": 0, "GMT": 0, "UT": 0, "Z": 0, "EST": -5, "EDT": -4, "CDT": -5, "MST": -7, "MDT": -6}
@@ -146,7 +146,7 @@ class Times:
                 f' rows separately, with --time-format "{first}" and --time-format "{second}".'
             )
         raise Misconfigured(
-            f'{question} No other row tells. Give --time-format "{first}" or --time-format "{second}"'
+            f'{question} No other row shows it. Give --time-format "{first}" or --time-format "{second}"'
         )
 
     def _named(self, zone: str, moment: datetime, name: str) -> tzinfo:
@@ -170,7 +170,7 @@ class Times:
                 return timezone(placed.utcoffset() or timedelta())
         raise InvalidRequest(
             f"{name} has the zone {zone!r}, which is not known or has several meanings: give --tz with the"
-            " zone it stands for, e.g. --tz Asia/Shanghai for CST."
+            " zone that it means, e.g. --tz Asia/Shanghai for CST."
         )
 
     def _placed(self, moment: datetime, name: str, column: str, notes: list[str]) -> datetime:
@@ -186,7 +186,7 @@ class Times:
             if placed.astimezone(UTC).astimezone(self._zone).replace(tzinfo=None) != moment:
                 raise InvalidRequest(
                     f"{name} {moment} does not exist in {self._zone}, where clocks are set forward then:"
-                    " is --tz right?"
+                    " check --tz and the time."
                 )
             notes.append(TWICE)
         return placed
@@ -198,8 +198,8 @@ class Times:
         if re.fullmatch(r"[0-9][.,][0-9]+[eE]\+?[0-9]+", text):
             return f"{shown}: a spreadsheet shortened it. Format the column as a number, and export it again."
         return (
-            f"{shown}, which is not a known form of time, like 2026-01-31T12:00:00Z or milliseconds since"
-            ' 1970: say how it is written with --time-format, e.g. --time-format "%d.%m.%y %H:%M".'
+            f"{shown}, which is not a known time format like 2026-01-31T12:00:00Z or milliseconds since"
+            ' 1970: describe it with --time-format, e.g. --time-format "%d.%m.%y %H:%M".'
         )
 
 
@@ -216,13 +216,17 @@ def _checked(pattern: str) -> str:
     """Return the pattern if it reads what it writes, with a whole date."""
     if "%Z" in pattern.replace("%%", ""):
         raise Misconfigured(
-            "--time-format can't read names of zones (%Z): leave it out, or write the name and give --tz"
+            "--time-format can't read names of time zones (%Z): leave %Z out, or write the name itself"
+            " and give --tz"
         )
     example = datetime(2026, 11, 20, 22, 1, 2, tzinfo=UTC)
     try:
         read = datetime.strptime(example.strftime(pattern), pattern)  # noqa: DTZ007 - only its date counts
     except ValueError as error:
-        raise Misconfigured(f"--time-format {pattern!r} can't be used: {error}") from None
+        raise Misconfigured(
+            f"--time-format {pattern!r} can't be used ({error}): use the codes of strptime,"
+            " e.g. %d/%m/%Y %H:%M:%S"
+        ) from None
     if read.date() != example.date():
         raise Misconfigured(
             f"--time-format {pattern!r} does not read a whole date; use e.g. %d/%m/%Y %H:%M:%S"

@@ -16,7 +16,7 @@ from otpconv.delivery.brokers.publisher import FULL, MOST_WAITING
 from otpconv.delivery.transport import DELIVERED, Outcome
 
 _FULL = {10077, 10023, 10047}  # the server's error codes: messages, bytes, or store exceeded
-#: Whoever connects or publishes waits less, s.
+#: Upper bound for the NATS library, s; connecting and publishing have shorter timeouts.
 _ANSWER_S = 60
 
 

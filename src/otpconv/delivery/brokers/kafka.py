@@ -19,7 +19,8 @@ from aiokafka.errors import (
 from otpconv.delivery.brokers.address import Address
 from otpconv.delivery.transport import DELIVERED, Outcome
 
-#: Of a topic that we make. Kafka forgets by age, read or not: no consumer may be down for longer.
+#: Retention of a topic that we create. Kafka deletes by age, read or not, so no consumer may be down for
+#: longer.
 _RETENTION_MS = 30 * 24 * 60 * 60 * 1000
 _PARTITIONS = 4
 _MOST_REPLICAS = 3

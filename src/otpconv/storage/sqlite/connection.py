@@ -25,9 +25,9 @@ _log = logging.getLogger(__name__)
 BUSY_TIMEOUT_MS = 5_000
 #: The write-ahead log is preallocated where the disk has this many times its size free.
 _FREE_TIMES = 64
-#: How much a reader's question sorts in memory, KiB; what is more goes into a temporary file.
+#: Memory for sorting in a reader's question, KiB; larger sorts use a temporary file.
 _SORTED_KIB = 16 * 1024
-#: A disk with less room than this is full: the indexes of three logs, and some growth.
+#: A disk with less free space counts as full: the indexes of three logs, and some growth.
 _ROOM_BYTES = 512 * 1024
 #: System errors about a path that waiting does not fix.
 _NOT_OPENED = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)

@@ -20,27 +20,27 @@ from otpconv.errors import (
 )
 from otpconv.web.front.peer import Peers
 
-#: Bytes of one body at most, of a sender whose access key is proven: 10,000 messages with all their fields.
+#: Bytes of one body of a sender with a proven access key: 10,000 messages with all their fields.
 MAX_BODY_BYTES = 8 * 1024 * 1024
-#: Bytes of all such bodies of one access key in memory at one time, so that one key leaves room for others.
+#: Bytes of all such bodies of one access key in memory, so that one key leaves room for others.
 MAX_KEY_BYTES = 64 * 1024 * 1024
-#: Bytes of all such bodies in memory at one time.
+#: Bytes of all such bodies in memory.
 MAX_TOTAL_BYTES = 256 * 1024 * 1024
 
-#: Bytes of one body at most, of a sender that is not known yet: what the dialect reads, 50 times a report.
+#: Bytes of one body of an unknown sender: the limit of the dialect, 50 times the size of a report.
 MAX_UNKNOWN_BYTES = 128 * 1024
-#: Bytes of all such bodies of one address in memory at one time: some thousand reports in the same moment.
+#: Bytes of all such bodies of one address in memory: some thousand reports at the same moment.
 MAX_ADDRESS_BYTES = 4 * 1024 * 1024
-#: Bytes of all such bodies in memory at one time.
+#: Bytes of all bodies of unknown senders in memory.
 MAX_UNKNOWN_TOTAL_BYTES = 32 * 1024 * 1024
 
-#: A body may take this time however small it is, s.
+#: Every body may take this time, however small it is, s.
 GRACE_S = 10.0
-#: After the grace it must have come at this rate since its beginning, bytes a second.
+#: After that, its average rate since the beginning must be at least this, bytes per second.
 MIN_BYTES_A_SECOND = 16 * 1024
-#: How long a body may take in all, s.
+#: How long a body may take in total, s.
 MAX_WAIT_S = 60.0
-#: What a sender over its share is told to wait, ms.
+#: The `Retry-After` of a sender over its share, ms.
 _COME_AGAIN_MS = 1_000
 
 

@@ -4,9 +4,9 @@ import logging
 
 from otpconv.errors import OtpconvError
 
-#: Kinds of failures that are told apart; all others are counted together.
+#: Kinds of failures that are counted separately; all others are counted together.
 MAX_KINDS = 20
-#: Characters of a text that tell kinds apart, and that the log shows.
+#: Characters of a text that identify its kind, and that the log shows.
 MAX_TEXT_CHARS = 300
 
 _OTHERS = "other reasons"

@@ -13,13 +13,13 @@ from starlette.types import Message, Scope, Send
 
 from otpconv.ledger.turns import Caller
 
-#: Bytes of one part: an answer that is no larger goes out at once, and is not counted.
+#: Bytes of one part: a smaller answer is sent at once, and does not count.
 PART_BYTES = 64 * 1024
-#: Bytes of all larger answers that are on their way: a few of the largest.
+#: Bytes of all larger answers that are being sent: a few of the largest.
 MAX_HELD_BYTES = 128 * 1024 * 1024
-#: Those of one caller: one of the largest. All who are not known are one caller.
+#: The same for one caller: one of the largest. All unknown callers count as one.
 MAX_HELD_BYTES_EACH = 34 * 1024 * 1024
-#: How long a client may take for an answer, s, and the bytes that it must take in each further second.
+#: How long a client may take to read an answer, s, and how many bytes it must read in each further second.
 MAX_TAKING_S, LEAST_BYTES_PER_S = 30.0, 128 * 1024
 
 #: In whose name answers to those who have not proven who they are count.

@@ -23,11 +23,11 @@ from otpconv.web.front.worker import BACKLOG, Workers
 
 #: How long a stop waits for requests in progress, s.
 _GRACE_S = 10.0
-#: How long a stop waits for the rest of requests that are half sent, s.
+#: How long a stop waits for the rest of half-sent requests, s.
 _HALF_SENT_S = 1.0
 #: How long a stop waits for clients to receive their responses, s.
 _LINGER_S = 0.5
-#: Connections of a worker at most, idle ones included; more wait in the listening socket.
+#: Connections of a worker, including idle ones; further ones wait in the listening socket.
 _CONNECTIONS = 8_192
 #: How long a client may receive nothing of a response before its connection is closed, s.
 MAX_UNREAD_S = 60

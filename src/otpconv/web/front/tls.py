@@ -20,10 +20,11 @@ from otpconv.config import Settings
 from otpconv.errors import Misconfigured
 
 _DAY_MS = 86_400_000
-#: The operator is warned so long before a certificate expires, ms, or for the last fifth of its life if less.
+#: Warnings begin this long before a certificate expires, ms, or in the last fifth of its life if that is
+#: shorter.
 _WARN_MS = 14 * _DAY_MS
 _WARN_SHARE = 5
-#: A certificate with its chain has some KB.
+#: Bytes of a file; a certificate with its chain has some KB.
 _MAX_BYTES = 256 * 1024
 
 _log = logging.getLogger(__name__)

@@ -16,9 +16,9 @@ from otpconv.web.front.body import Bodies
 #: The name of the field with the token of the sign-in.
 TOKEN = "form_token"  # noqa: S105 - a name
 
-#: Fields of a form at most.
+#: Fields of a form.
 MAX_FIELDS = 200
-#: A form of more bytes is read beside the event loop: decoding 128 KiB takes 40 ms.
+#: A larger form is decoded in a thread: decoding 128 KiB takes 40 ms.
 _AT_ONCE_BYTES = 16 * 1024
 
 

@@ -13,13 +13,13 @@ from msgspec import MsgspecError, Struct, msgpack
 from otpconv.access.sealing import Sealer
 from otpconv.errors import Misconfigured
 
-#: How long a sign-in lasts that is not used, ms.
+#: How long an unused sign-in lasts, ms.
 IDLE_MS = 2 * 60 * 60_000
-#: How long a sign-in lasts at most, ms.
+#: How long a sign-in lasts, ms.
 LONGEST_MS = 7 * 24 * 60 * 60_000
 #: How old a cookie gets before it is renewed, ms.
 _RENEW_MS = 5 * 60_000
-#: How far ahead of the clock a cookie may have been made, ms; more means that the clock was wrong.
+#: How far a cookie's time may be ahead of the clock, ms; more means that the clock was wrong.
 _AHEAD_MS = 60_000
 
 _CONTEXT = b"signed in"

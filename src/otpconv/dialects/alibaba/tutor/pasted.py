@@ -9,7 +9,7 @@ from msgspec import Struct
 from otpconv.dialects.dialect import Fields, by_name
 from otpconv.errors import InvalidRequest
 
-#: More is no request of this dialect.
+#: A longer text is not a request of this dialect.
 MAX_CHARS = 10_000
 
 _FIRST_LINE = re.compile(r"(?:([A-Z]{3,7})\s+)?(https?://\S+|/\S*|\?\S+)(?:\s+HTTP/[0-9.]+)?")

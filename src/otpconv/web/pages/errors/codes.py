@@ -15,40 +15,44 @@ _RPC = "The RPC endpoint"
 _PRODUCT = "The RPC endpoint, with HTTP 200"
 _NATIVE = "The native API and the pages"
 
-#: What to do about each code of the native API.
+#: The remedy for each code of the native API.
 REMEDIES: Final = {
-    "AccessDenied": "Attach a policy that allows the action named in the detail, or use another access key; "
-    "`otpconv access explain` shows which statement decides.",
-    "AnswerTooLarge": "Ask about less time, a longer interval or fewer dimensions, filter a dimension, or "
-    "choose groups by top or min_requested. Several narrow questions together answer the wide one.",
-    "BadCredentials": "Send an AccessKeyId and its AccessKeySecret by HTTP Basic, as `curl -u ID:SECRET`; "
-    "in a browser, sign in.",
-    "BodyTooLarge": "Send the reports in several calls, each of at most 8 MiB.",
-    "BodyTooSlow": "Send the request again; look at the network and the proxies on the way if it stays.",
-    "ExpiredToken": "Assume the role again; the detail says when the token expired, and the server's time.",
-    "ForeignForm": "Open the page again, sign in if it asks for it, and send the form from there.",
-    "InactiveAccessKey": "Enable the key by `otpconv keys enable`, or use another one.",
-    "InternalError": "Send the request again; if it stays, look into the server's log.",
-    "InvalidNumber": "Write the number with a plus and its country code, as +4915112345678.",
-    "InvalidRequest": "The detail names the value and what it must be; correct it and send again.",
-    "InvalidTime": "Send a time after the message was sent and not in the future, in milliseconds UTC.",
-    "MalformedToken": "Assume the role again, at this server.",
-    "MethodNotAllowed": "Use one of the methods in the header Allow.",
-    "MismatchedToken": "Send AccessKeyId, AccessKeySecret and token of the same temporary credentials.",
-    "Misconfigured": "The operator fixes what the server's log names.",
+    "AccessDenied": "Attach a policy that allows the action named in the detail, or use another access key. "
+    "`otpconv access explain` names the statement that decides.",
+    "AnswerTooLarge": "Ask for a shorter window, a longer interval or fewer dimensions, filter by a "
+    "dimension, or limit the groups by top or min_requested. You can also split the question into several "
+    "narrow ones.",
+    "BadCredentials": "Send an AccessKeyId and its AccessKeySecret by HTTP Basic, e.g. `curl -u ID:SECRET`. "
+    "In a browser, sign in.",
+    "BodyTooLarge": "Send the reports in several calls of at most 8 MiB each.",
+    "BodyTooSlow": "Send the request again. If it fails again, check the network and the proxies on the way.",
+    "ExpiredToken": "Assume the role again. The detail gives the expiry of the token and the server's time.",
+    "ForeignForm": "Open the page again, sign in if asked, and send the form from there.",
+    "InactiveAccessKey": "Enable the key with `otpconv keys enable`, or use another key.",
+    "InternalError": "Send the request again. If it fails again, read the server's log.",
+    "InvalidNumber": "Write the number with a plus and its country code, e.g. +4915112345678.",
+    "InvalidRequest": "Correct the value that the detail names, and send the request again.",
+    "InvalidTime": "Send a time in milliseconds UTC that is later than the sending of the message and not in "
+    "the future.",
+    "MalformedToken": "Assume the role again at this server.",
+    "MethodNotAllowed": "Use one of the methods in the `Allow` header.",
+    "MismatchedToken": "Send the AccessKeyId, AccessKeySecret and SecurityToken of the same temporary "
+    "credentials.",
+    "Misconfigured": "Ask the operator to fix the setting or file that the server's log names.",
     "NeedsTls": "Use an https:// URL.",
-    "NotFound": "Compare the path and the names in it; /openapi.json lists the paths.",
-    "NumberMismatch": "Report the number that the message was sent to, or the message id alone.",
-    "Refused": "The detail says what is wrong; correct it and send the request again.",
-    "ReplayedNonce": "Sign every attempt again, with a new nonce.",
-    "SignatureMismatch": "Check the AccessKeySecret, and that nothing changes the request once it is signed.",
-    "StaleTimestamp": "Set the clock, e.g. by NTP, and sign the request again; the detail gives the server's "
-    "time in UTC, and the difference.",
-    "Throttled": "Wait the seconds in the header Retry-After, and send the same request again.",
-    "Unavailable": "Send the same request again later: repeating a report changes nothing.",
-    "UnknownAccessKey": "Compare the AccessKeyId with `otpconv keys list`.",
-    "UnknownMessage": "Report the message as requested first, or let the operator turn off `strict`.",
-    "UnsupportedMediaType": "Send application/json or application/x-ndjson, not compressed.",
+    "NotFound": "Check the path and the names in it. /openapi.json lists all paths.",
+    "NumberMismatch": "Report the number that the message was sent to, or the message id only.",
+    "Refused": "Correct the problem that the detail describes, and send the request again.",
+    "ReplayedNonce": "Sign each attempt again, with a new nonce.",
+    "SignatureMismatch": "Check the AccessKeySecret, and make sure that nothing changes the request after "
+    "it is signed.",
+    "StaleTimestamp": "Correct the clock, e.g. by NTP, and sign the request again. The detail gives the "
+    "server's time in UTC, and the difference.",
+    "Throttled": "Wait for the seconds in the `Retry-After` header, and send the same request again.",
+    "Unavailable": "Send the same request again later. Repeating a report does no harm.",
+    "UnknownAccessKey": "Compare the AccessKeyId with the output of `otpconv keys list`.",
+    "UnknownMessage": "Report the message as requested first, or ask the operator to turn off `strict`.",
+    "UnsupportedMediaType": "Send application/json or application/x-ndjson, uncompressed.",
 }
 
 
@@ -105,10 +109,10 @@ def examples(entry: CatalogueEntry, public_url: str) -> list[tuple[str, str]]:
         entry: the code.
         public_url: the URL that the links in the responses begin with.
     """
-    found = []
+    pairs = []
     if entry.code in CODES:
         answer = example(entry.code, public_url)
-        found.append((f"{entry.group.partition(',')[0]}, HTTP {answer.status}", _pretty(answer.body)))
+        pairs.append((f"{entry.group.partition(',')[0]}, HTTP {answer.status}", _pretty(answer.body)))
     if entry.native:
         problem = Problem(
             type=f"{public_url}/errors/{entry.code}",
@@ -117,12 +121,12 @@ def examples(entry: CatalogueEntry, public_url: str) -> list[tuple[str, str]]:
             code=entry.code,
             detail=REMEDIES[entry.code],
         )
-        found.append((f"The native API, HTTP {entry.status}", _pretty(msgspec.json.encode(problem))))
-    return found
+        pairs.append((f"The native API, HTTP {entry.status}", _pretty(msgspec.json.encode(problem))))
+    return pairs
 
 
 def _kinds(kind: type[OtpconvError]) -> list[type[OtpconvError]]:
-    return [kind, *(found for child in kind.__subclasses__() for found in _kinds(child))]
+    return [kind, *(below for child in kind.__subclasses__() for below in _kinds(child))]
 
 
 def _pretty(body: bytes) -> str:

@@ -19,11 +19,11 @@ from starlette.types import ASGIApp, Message, Scope
 
 from otpconv.errors import OtpconvError, Unavailable
 
-#: Bytes of an answer that are shown at most: more is of no use to a reader, and slows the browser down.
+#: Bytes of an answer that are shown: more does not help a reader, and slows the browser down.
 MAX_SHOWN_BYTES: Final = 256 * 1024
 #: How long an answer may take, s: a question may wait for its turn and then use all of its time.
 MAX_ANSWER_S: Final = 40.0
-#: How long an application may go on after its answer is over, s.
+#: How long an application may run after its answer is complete, s.
 _GRACE_S: Final = 1.0
 #: What tells where the user of the page is; policies ask for it.
 _OF_THE_USER = (b"x-forwarded-for", b"x-forwarded-proto", b"user-agent")

@@ -6,7 +6,7 @@ import secrets
 from otpconv.clock import iso_8601
 from otpconv.errors import BadCredentials
 
-#: How long a link is good for, ms.
+#: How long a link is valid, ms.
 VALID_MS = 60 * 60_000
 
 

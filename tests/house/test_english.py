@@ -1,0 +1,119 @@
+"""Phrases that make prose hard to read stay out of the documents, the pages and the help of the commands."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from otpconv.cli.main import app
+from tests.house.test_tree import tracked
+
+#: Regular expressions of phrases, by what to write instead.
+PHRASES = {
+    "again": r"anew",
+    "fix": r"mend(?:s|ed|ing)?",
+    "is not a, no longer, there is no": r"(?<!there )(?:is|are|was|were) no(?! longer\b| more than\b)",
+    "reported, given or logged": r"told",
+    "overrides": r"goes before",
+    "a noun instead of a clause": r"what (?:is|was|are|were|came|comes)(?![^.;|]*\?)",
+    "lookup as a noun, look up as a verb": r"look-ups?|lookup(?= (?:a|an|the|each|every)\b)",
+    "login as a noun, log in as a verb": r"log-ins?(?!-flow)",
+}
+#: The tracked files to check. Add `src/.*\\.py` to check docstrings and comments, too.
+FILES = re.compile(r".*\.md|deploy/.*\.(?:yml|json)|src/otpconv/web/templates/.*\.html")
+#: Files whose prose is still to be rewritten; remove a file once it is.
+NOT_YET = frozenset(
+    {
+        "ARCHITECTURE.md",
+        "README.md",
+        "docs/explanation/rates.md",
+        "docs/explanation/reporter.md",
+        "docs/explanation/verdicts.md",
+        "docs/how-to/dashboard.md",
+        "docs/how-to/log-in-flow.md",
+        "docs/how-to/queues.md",
+        "docs/reference/http.md",
+        "docs/reference/reporter.md",
+        "docs/reference/settings.md",
+        "src/otpconv/web/templates/dashboard.html",
+        "src/otpconv/web/templates/dashboard_problem.html",
+        "src/otpconv/web/templates/dashboard_verdict.html",
+        "src/otpconv/web/templates/message.html",
+    }
+)
+
+_EACH = [(advice, re.compile(rf"\b(?:{phrase})\b", re.IGNORECASE)) for advice, phrase in PHRASES.items()]
+_CODE = re.compile(r"^```.*?^```|`[^`\n]*`", re.MULTILINE | re.DOTALL)
+
+
+def helps(command: Any, path: str = "otpconv") -> Iterator[tuple[str, str]]:  # noqa: ANN401 - of typer's click
+    """Yield what `--help` shows of a command and of those below, after how one types it."""
+    texts = [command.help, command.epilog, *(getattr(option, "help", None) for option in command.params)]
+    yield path, "\n".join(filter(None, texts))
+    for name, below in getattr(command, "commands", {}).items():
+        yield from helps(below, f"{path} {name}")
+
+
+def problems(text: str) -> list[str]:
+    """Return the lines of a text that hold a phrase, each with the advice; code is left out."""
+    # Code becomes as many line breaks, so that the numbers of lines stay.
+    prose = _CODE.sub(lambda code: "`" + "\n" * code[0].count("\n"), text)
+    return [
+        f"{prose.count(chr(10), 0, match.start()) + 1}: {' '.join(match[0].split())!r}; write: {advice}"
+        for advice, pattern in _EACH
+        for match in pattern.finditer(prose)
+    ]
+
+
+def test_files_that_people_read_are_free_of_the_phrases() -> None:
+    read = {path: text for path, text in tracked() if FILES.fullmatch(path)}
+    assert len(read) > len(NOT_YET)
+    assert [
+        f"{path}:{problem}"
+        for path, text in read.items()
+        if path not in NOT_YET
+        for problem in problems(text)
+    ] == []
+
+
+def test_the_help_of_every_command_is_free_of_the_phrases() -> None:
+    pages = dict(helps(get_command(app)))
+    assert "Create, list, rotate" in pages["otpconv keys"]
+    assert [f"{path}:{problem}" for path, text in pages.items() for problem in problems(text)] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The host is looked up anew.",
+        "The operator mends it.",
+        "This is no login.",
+        "It is told\nto wait.",
+        "It goes before the header.",
+        "Return what is older.",
+        "The look-up of a host.",
+        "Failed log-ins wait.",
+    ],
+)
+def test_a_phrase_is_found(text: str) -> None:
+    assert len(problems(text)) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It is no longer read; there is no limit, and it is no more than 5.",
+        "What is an OTP?",
+        "Look up the host; see [the flow](log-in-flow.md).",
+        "The column `told`.",
+        "```\nanew\n```\n",
+    ],
+)
+def test_good_prose_and_code_are_left_alone(text: str) -> None:
+    assert problems(text) == []
+
+
+def test_a_problem_has_the_number_of_its_line() -> None:
+    assert problems("```\na\nb\n```\nIt is made anew.")[0].startswith("5: ")
