@@ -21,7 +21,7 @@ from otpconv.access.policies.managed import DOCUMENTS
 from otpconv.cli.main import app
 from otpconv.config import Settings
 from otpconv.dialects.alibaba import OPERATIONS
-from otpconv.web.pages.errors.codes import Entry, catalogue
+from otpconv.web.pages.errors.codes import CatalogueEntry, catalogue
 from otpconv.web.v1.openapi import document
 
 REFERENCE: Final = Path(__file__).parent / "reference"
@@ -125,7 +125,7 @@ def _examples(text: str) -> str:
 
 def errors() -> str:
     """Return the page of the error codes, from the same catalogue as `/errors`."""
-    groups: dict[str, list[Entry]] = {}
+    groups: dict[str, list[CatalogueEntry]] = {}
     for entry in catalogue().values():
         groups.setdefault(entry.group, []).append(entry)
     sections = [

@@ -31,9 +31,7 @@ def explain(
     role: Annotated[str | None, typer.Option(help="Or the role that was assumed for the call.")] = None,
     account: Account = "default",
     resource: Annotated[str, typer.Option(metavar="ARN", help="The resource of the action.")] = "*",
-    source_ip: Annotated[
-        str, typer.Option(metavar="IP", help="The source address of the request.")
-    ] = "127.0.0.1",
+    source_ip: Annotated[str, typer.Option(metavar="IP", help="The request's source address.")] = "127.0.0.1",
     secure: Annotated[bool, typer.Option(help="The request comes by HTTPS.")] = False,
     user_agent: Annotated[str, typer.Option(metavar="TEXT", help="The User-Agent of the client.")] = "",
     at: Annotated[

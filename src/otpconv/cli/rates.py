@@ -43,7 +43,7 @@ _Where = Annotated[
         "--where", metavar="NAME=VALUE", help="Only messages with this value of a dimension; repeatable."
     ),
 ]
-_Level = Annotated[str | None, typer.Option(help="What is counted: message, first_attempt or session.")]
+_Level = Annotated[str | None, typer.Option(help="The unit to count: message, first_attempt or session.")]
 _Compare = Annotated[
     str | None,
     typer.Option(help="Compare with the day or week before, or the previous window: day, week or previous."),

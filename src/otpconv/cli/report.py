@@ -43,12 +43,9 @@ def report(
         bool, typer.Option("--delivered/--not-delivered", help="Whether the user entered the code.")
     ] = True,
     conversion_time: Annotated[
-        str | None,
-        typer.Option(help="Time of the conversion, ISO 8601 or milliseconds since 1970; default: now."),
+        str | None, typer.Option(help="Time of the conversion, ISO 8601 or ms; default: now.")
     ] = None,
-    to: Annotated[
-        str | None, typer.Option(help="The recipient's number, if you don't know the message id.")
-    ] = None,
+    to: Annotated[str | None, typer.Option(help="The recipient's number, instead of a message id.")] = None,
     region: Region = "",
     endpoint: Endpoint = DEFAULT_ENDPOINT,
     access_key_id: AccessKeyId = None,

@@ -45,9 +45,7 @@ def serve(
     ] = None,
     tls_key: Annotated[
         Path | None,
-        typer.Option(
-            help="Private key of the certificate; PEM file. [env: OTPCONV_TLS_KEY]", show_default=False
-        ),
+        typer.Option(help="Private key; PEM file. [env: OTPCONV_TLS_KEY]", show_default=False),
     ] = None,
     json: Json = False,
 ) -> None:

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from msgspec import Struct
+
 from otpconv.errors import Misconfigured
 
 COLUMNS = (
@@ -52,6 +54,20 @@ _ALIASES = {
 }
 _FIELD_OF = {alias: name for name, aliases in _ALIASES.items() for alias in aliases.split()}
 _SHOWN = 20
+
+
+class Columns(Struct):
+    """What the columns of one row, or of a whole CSV file, are.
+
+    Attributes:
+        fields: our fields and their columns.
+        ignored: the columns that are not used.
+        direction: the column that tells inbound messages from outbound ones.
+    """
+
+    fields: list[tuple[str, str]]
+    ignored: list[str]
+    direction: str | None
 
 
 def choose(columns: Sequence[str], renamed: Mapping[str, str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from otpconv.cli.importing import spreadsheet
 from otpconv.cli.importing.columns import (
     OF_CONVERSION,
     OF_MESSAGE,
+    Columns,
     choose,
     find_direction,
     listed,
@@ -47,20 +48,6 @@ class Reports(Struct):
     message: bytes | None
     conversion: bytes | None
     notes: list[str]
-
-
-class Columns(Struct):
-    """What the columns of one row, or of a whole CSV file, are.
-
-    Attributes:
-        fields: our fields and their columns.
-        ignored: the columns that are not used.
-        direction: the column that tells inbound messages from outbound ones.
-    """
-
-    fields: list[tuple[str, str]]
-    ignored: list[str]
-    direction: str | None
 
 
 class Reader:
@@ -113,18 +100,15 @@ class Reader:
         Raises:
             Misconfigured: a column that is needed is missing, is there twice, or could be another one, too.
         """
-        missing = next((name for name in self._renamed.values() if name not in columns), None)
-        if missing is not None:
-            raise Misconfigured(
-                f"--map names the column {missing!r}, which is not in the file; its columns are"
-                f" {listed(columns)}"
-            )
-        missing = next((name for name, _ in self._only if name not in columns), None)
-        if missing is not None:
-            raise Misconfigured(
-                f"--only names the column {missing!r}, which is not in the file; its columns are"
-                f" {listed(columns)}"
-            )
+        named = [("--map", name) for name in self._renamed.values()] + [
+            ("--only", name) for name, _ in self._only
+        ]
+        for option, name in named:
+            if name not in columns:
+                raise Misconfigured(
+                    f"{option} names the column {name!r}, which is not in the file; its columns are"
+                    f" {listed(columns)}"
+                )
         chosen = self._choose(columns)
         used = (*(column for _, column in chosen.fields), *(column for column, _ in self._only))
         twice = next((column for column in used if columns.count(column) > 1), None)

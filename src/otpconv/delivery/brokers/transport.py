@@ -13,7 +13,7 @@ from otpconv.delivery.brokers.publisher import ROOM, Publisher, outcome_of, publ
 from otpconv.delivery.reports import Report
 from otpconv.delivery.transport import Fate, Outcome, Transport
 
-#: A connection that was idle for longer is opened anew, s: between two sends nobody answers its heartbeats.
+#: A connection that was idle for longer is reopened, s: between two sends nobody answers its heartbeats.
 _IDLE_S = 20.0
 #: How long a connection may take to close, s.
 _CLOSE_S = 0.5

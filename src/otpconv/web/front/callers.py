@@ -27,7 +27,7 @@ class Callers:
 
         Raises:
             BadCredentials: there is no such key, it has another secret, or it is disabled.
-            Throttled: too many log-ins of this address failed.
+            Throttled: too many logins from this address failed.
         """
         self._gate.check(scope, now)
         try:

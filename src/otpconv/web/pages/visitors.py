@@ -97,7 +97,7 @@ class Visitors:
 
         Raises:
             BadCredentials: the two are not those of an active key.
-            Throttled: too many log-ins of this address failed.
+            Throttled: too many logins from this address failed.
         """
         try:
             return self._callers.prove(access_key_id, secret, request.scope, self._service.clock())

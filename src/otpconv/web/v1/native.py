@@ -102,7 +102,7 @@ class NativeApi:
         Raises:
             BadCredentials: there is none, or it is not right.
             AccessDenied: no policy allows the action, or one denies it.
-            Throttled: the caller is over a limit, or too many log-ins of its address failed.
+            Throttled: the caller is over a limit, or too many logins from its address failed.
         """
         scope, now = request.scope, self._service.clock()
         scope["otpconv.action"] = action

@@ -99,7 +99,7 @@ def _post(operation: str, summary: str, item: type[MessageIn | ConversionIn]) ->
 def _get_message() -> dict[str, Any]:
     return {
         "operationId": "getMessage",
-        "summary": "What is known of one message",
+        "summary": "The state of one message",
         "parameters": [
             {
                 "name": "message_id",
@@ -143,7 +143,7 @@ def _rates_parameters() -> list[tuple[str, str, dict[str, Any]]]:
         ("interval", "Split the window; left out: one row", {"type": "string", "enum": list(INTERVALS)}),
         ("by", f"Comma-separated dimensions: {', '.join(DIMENSIONS)}", {"type": "string"}),
         ("tz", "IANA time zone of interval=1d; default: UTC", {"type": "string"}),
-        ("level", f"What is counted; {levels}", {"type": "string", "enum": list(LEVELS)}),
+        ("level", f"The unit to count; {levels}", {"type": "string", "enum": list(LEVELS)}),
         (
             "compare",
             "With the same hours of the day or week before, or with the time just before",
@@ -156,8 +156,8 @@ def _rates_parameters() -> list[tuple[str, str, dict[str, Any]]]:
             "Groups with less go into the row for all others",
             {"type": "integer", "minimum": 0},
         ),
-        ("format", "Goes before the header Accept", {"type": "string", "enum": list(FORMATS)}),
-        *((name, f"Only this {name}, or these; empty: not told", filters) for name in DIMENSIONS),
+        ("format", "Overrides the Accept header", {"type": "string", "enum": list(FORMATS)}),
+        *((name, f"Only this {name}, or these; empty: unknown", filters) for name in DIMENSIONS),
     ]
 
 

@@ -16,9 +16,9 @@ class SelfReported(Struct):
 
 
 class RateOut(Struct):
-    """One row of rates; of the dimensions, those that were asked for are present, null meaning not told.
+    """One row of rates. It has the dimensions that were asked for; null means unknown.
 
-    What is compared is present with `compare`; `other` with the row that sums the groups without one.
+    The compared values come with `compare`, and `other` comes with the row that sums the groups without one.
     """
 
     requested: Annotated[int, Meta(description="The denominator, at the level asked for")]
@@ -79,7 +79,7 @@ class Rates(Struct, kw_only=True):
 
     start: int
     end: int
-    level: Annotated[str, Meta(description="What is counted: message, first_attempt or session")]
+    level: Annotated[str, Meta(description="The unit to count: message, first_attempt or session")]
     denominator: Annotated[str, Meta(description="What `requested` counts, in words")]
     maturity: Annotated[MaturityOut | None, Meta(description="Null when all of the window is old enough")]
     unmatched: Annotated[

@@ -70,7 +70,7 @@ CALLERS = [
         "Throttling.User",
         400,
         "Request was denied due to user flow control.",
-        "The account sends more requests than its limit allows, or too many log-ins of its address failed.",
+        "The account sends more requests than its limit allows, or too many logins from its address failed.",
         "Wait the milliseconds in x-acs-retry-after, then sign and send again.",
     ),
 ]

@@ -57,7 +57,7 @@ _COMMON_CODES = [
         400,
         "The request has a parameter that is not valid.",
         "A parameter is not UTF-8, holds control characters, comes twice, or is far too long.",
-        "The message names what was wrong; correct it and send the request again.",
+        "The message names the mistake; correct it and send the request again.",
     ),
     ErrorCode(
         "InvalidParameter.Format",

@@ -18,7 +18,7 @@ _PRODUCT = [
         "MOBILE_NUMBER_ILLEGAL",
         200,
         "The mobile number is illegal.",
-        "To is no number in international form, or not the number the message was sent to.",
+        "To is not a number in international form, or not the number the message was sent to.",
         "Send To as country code and number, such as 85251234567.",
     ),
 ]
