@@ -247,6 +247,14 @@ def test_a_single_report_waits_for_one_chunk_however_many_large_batches_there_ar
     assert all(later - earlier <= 2 for earlier, later in pairwise(singles))
 
 
+def test_small_batches_of_many_clients_share_a_commit(desk: Desk) -> None:
+    async def main() -> None:
+        await asyncio.gather(*(desk.intake.record([Requested(1, f"{n}", DAY)]) for n in range(100)))
+
+    run(main)
+    assert [len(entries) for entries in desk.journal.appends] == [100]
+
+
 def test_what_adds_nothing_is_not_written_again(desk: Desk) -> None:
     reports: list[Report] = [A, true("a", DAY + 3), by_number(DAY + 5)]
     assert desk.report(*reports) == ["recorded"] * 3

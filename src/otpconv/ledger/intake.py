@@ -129,7 +129,7 @@ class Intake:
     async def record(self, reports: Sequence[Report]) -> list[Judgement]:
         """Queue many reports and wait for all; a large batch is several commits, with others' in between.
 
-        One chunk of such batches is queued at a time, so a single report waits for one at most.
+        One large chunk of such batches is queued at a time, so a single report waits for one at most.
 
         Raises:
             Unavailable: the storage failed; what it had recorded before stays, and a repeat does no harm.
@@ -140,12 +140,14 @@ class Intake:
         for report in reports:
             cost += _cost(report)
             if chunk and cost > CHUNK:
-                judgements += await self._submit_alone(chunk)
+                judgements += await self._submit_chunk(chunk, cost - _cost(report))
                 chunk, cost = [], _cost(report)
             chunk.append(Entry(report))
-        return judgements + await self._submit_alone(chunk) if chunk else judgements
+        return judgements + await self._submit_chunk(chunk, cost) if chunk else judgements
 
-    async def _submit_alone(self, chunk: list[Entry]) -> list[Judgement]:
+    async def _submit_chunk(self, chunk: list[Entry], cost: int) -> list[Judgement]:
+        if cost < ENOUGH:  # many small batches share a commit
+            return await self.submit(chunk)
         async with self._chunks:
             return await self.submit(chunk)
 
