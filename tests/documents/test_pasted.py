@@ -49,7 +49,7 @@ def made_by(target: str) -> str:
     """The command that a target of the Makefile ends with, as make would run it."""
     make = shutil.which("make") or pytest.skip("there is no make here")
     done = subprocess.run(  # noqa: S603 - our own Makefile, and nothing is run
-        [make, "--dry-run", "--always-make", target], cwd=ROOT, capture_output=True, text=True, check=True
+        [make, "--no-print-directory", "--dry-run", "--always-make", target], cwd=ROOT, capture_output=True, text=True, check=True
     )
     return done.stdout.splitlines()[-1]
 

@@ -234,7 +234,7 @@ def test_a_business_error_is_an_answer_with_http_200(
             {"access_key_id": None, "access_key_secret": None, "bearer_token": "x"},
             "UnsupportedParameter",
             400,
-            "Bearer tokens are not taken; sign with an AccessKeySecret",
+            "Bearer tokens are not supported; sign with an AccessKeySecret",
         ),
     ],
     ids=["unknown key", "wrong secret", "STS", "bearer"],

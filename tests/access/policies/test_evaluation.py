@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import assume, given, strategies as st
+from hypothesis import HealthCheck, assume, given, settings, strategies as st
 from msgspec import Struct, json as typed_json
 
 from otpconv.access.policies.conditions import OPERATORS
@@ -164,6 +164,7 @@ requests = st.builds(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.filter_too_much])  # many a Deny is about another request
 @given(attachments, statements("Deny"), requests)
 def test_a_deny_that_applies_always_wins(
     policies: list[AttachedPolicy], deny: dict[str, object], request: AccessRequest
