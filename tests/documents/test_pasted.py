@@ -48,9 +48,8 @@ def inline(page: str) -> list[str]:
 def made_by(target: str) -> str:
     """The command that a target of the Makefile ends with, as make would run it."""
     make = shutil.which("make") or pytest.skip("there is no make here")
-    done = subprocess.run(  # noqa: S603 - our own Makefile, and nothing is run
-        [make, "--no-print-directory", "--dry-run", "--always-make", target], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    command = [make, "--no-print-directory", "--dry-run", "--always-make", target]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603 - our own
     return done.stdout.splitlines()[-1]
 
 
