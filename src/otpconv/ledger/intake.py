@@ -29,8 +29,8 @@ MAX_BATCH = 2_000
 BY_NUMBER_COST = 10
 #: Reports for which a commit is worth its wait for the disk at once; fewer wait for others to join.
 ENOUGH = 256
-#: Reports of one client's batch in one commit: they hold the event loop for about 15 ms.
-CHUNK = 500
+#: Reports of one client's batch in one commit: they hold the event loop for about 8 ms.
+CHUNK = 250
 #: Reports that may wait for a commit; further ones are refused, and the client retries.
 MAX_WAITING = 200_000
 
@@ -146,7 +146,7 @@ class Intake:
         return judgements + await self._submit_chunk(chunk, cost) if chunk else judgements
 
     async def _submit_chunk(self, chunk: list[Entry], cost: int) -> list[Judgement]:
-        if cost < ENOUGH:  # many small batches share a commit
+        if cost < CHUNK // 2:  # many small batches share a commit
             return await self.submit(chunk)
         async with self._chunks:
             return await self.submit(chunk)

@@ -25,7 +25,7 @@ class ErrorCentre:
     async def index(self, request: Request) -> Response:
         """Answer all codes, or those that have each word of `q`."""
         wanted = request.query_params.get("q", "")[:_WANTED_CHARS].strip()
-        words = wanted.lower().split()
+        words = set(wanted.lower().split())
         found = [
             entry
             for entry in self._entries.values()
