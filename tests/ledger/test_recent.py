@@ -211,3 +211,20 @@ def test_judging_a_busy_number_is_the_same_work_however_many_messages_are_on_the
         return made
 
     assert calls(400) <= 1.1 * calls(50)
+
+
+def test_what_the_applier_brought_at_once_is_forgotten_over_several_commits() -> None:
+    applied = 0
+    recent = Recent(lambda: applied)
+    size, batches = 1_000, 10
+    for batch in range(batches):
+        states = {(1, f"{batch} {n}"): state_of(requested(n)) for n in range(size)}
+        recent.add((batch + 1) * size, states, [])
+    applied = batches * size
+    sizes = []
+    while recent.size:
+        before = recent.size
+        recent.forget_applied()
+        sizes.append(before - recent.size)
+    assert sizes == [4_000, 4_000, 2_000]
+    assert not recent.states

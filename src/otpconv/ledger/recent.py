@@ -11,6 +11,9 @@ from otpconv.storage.contract import DAY_MS
 #: repeats of these count as recorded instead of unchanged, and their time is not checked, but the rates are
 #: the same.
 MAX_ENTRIES = 200_000
+#: Entries to forget in one commit, twice as many as it may add: the applier may bring far more into the
+#: ledger at once.
+FORGOTTEN_AT_ONCE = 4_000
 
 #: A message: its account and its id.
 MessageKey = tuple[int, str]
@@ -117,10 +120,13 @@ class Recent:
         self.size += len(states) + len(by_number)
 
     def forget_applied(self) -> None:
-        """Forget what is in the ledger now."""
+        """Forget what is in the ledger now, up to `FORGOTTEN_AT_ONCE` entries; the rest next time."""
         applied = self._applied()
-        while self._batches and self._batches[0][0] <= applied:
-            self._forget(*self._batches.popleft())
+        left = FORGOTTEN_AT_ONCE
+        while left > 0 and self._batches and self._batches[0][0] <= applied:
+            upto, states, requests, by_number = self._batches.popleft()
+            left -= len(states) + len(by_number)
+            self._forget(upto, states, requests, by_number)
 
     def forget_oldest(self) -> None:
         """Forget the oldest until there is room for a batch."""
