@@ -138,11 +138,12 @@ class Intake:
         chunk: list[Entry] = []
         cost = 0
         for report in reports:
-            cost += _cost(report)
-            if chunk and cost > CHUNK:
-                judgements += await self._submit_chunk(chunk, cost - _cost(report))
-                chunk, cost = [], _cost(report)
+            more = _cost(report)
+            if chunk and cost + more > CHUNK:
+                judgements += await self._submit_chunk(chunk, cost)
+                chunk, cost = [], 0
             chunk.append(Entry(report))
+            cost += more
         return judgements + await self._submit_chunk(chunk, cost) if chunk else judgements
 
     async def _submit_chunk(self, chunk: list[Entry], cost: int) -> list[Judgement]:
