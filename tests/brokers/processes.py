@@ -63,7 +63,12 @@ class Broker(ABC):
         self.folder.mkdir(exist_ok=True)
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - a broker
-                self.command(), stdout=log, stderr=log, env=self.environment(), start_new_session=True
+                self.command(),
+                stdout=log,
+                stderr=log,
+                env=self.environment(),
+                cwd=self.folder,  # a broker that is killed leaves a dump where it runs
+                start_new_session=True,
             )
         deadline = time.monotonic() + _START_S
         while True:
@@ -135,7 +140,7 @@ class RabbitMq(Broker):
         self.folder.mkdir(exist_ok=True)
         # As a child: the one that Erlang starts for itself would outlive the tests.
         epmd = program("epmd", "erlang-base")
-        self._epmd = subprocess.Popen([epmd], env=self.environment())  # noqa: S603
+        self._epmd = subprocess.Popen([epmd], env=self.environment(), cwd=self.folder)  # noqa: S603
         super().start()
 
     def kill(self) -> None:

@@ -34,7 +34,7 @@ TESTS = parsed("tests")
 
 
 def tracked() -> Iterator[tuple[str, str]]:
-    """Every file that git tracks, with its text; what is not text is left out."""
+    """Every file that git tracks, with its text; bytes that are not UTF-8 are replaced."""
     git = shutil.which("git") or pytest.skip("there is no git here")
     listed = subprocess.run(  # noqa: S603 - git's own listing of this tree
         [git, "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False, text=True
@@ -43,8 +43,8 @@ def tracked() -> Iterator[tuple[str, str]]:
         pytest.skip(f"not a git checkout: {listed.stderr.strip()}")
     for path in filter(None, listed.stdout.split("\0")):
         try:
-            yield path, (ROOT / path).read_text(encoding="utf-8")
-        except (FileNotFoundError, IsADirectoryError, UnicodeDecodeError):
+            yield path, (ROOT / path).read_text(encoding="utf-8", errors="replace")
+        except (FileNotFoundError, IsADirectoryError):
             continue
 
 
