@@ -86,9 +86,9 @@ def _measured(world: World, case: Case, number: int, seconds: float) -> dict[str
     with subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, text=True) as probe:
         time.sleep(_LEAD_S)
         answers = _attacked(world, attack, f"127.0.1.{number + 1}", seconds)
-        told = json.loads(probe.communicate(timeout=60)[0])
+        times = json.loads(probe.communicate(timeout=60)[0])
     peak = world.peak_mib()
-    report, healthz = told["report"], told["healthz"]
+    report, healthz = times["report"], times["healthz"]
     recovered = world.recovered()
     if not recovered:
         answers["the server did not recover"] += 1
@@ -100,7 +100,7 @@ def _measured(world: World, case: Case, number: int, seconds: float) -> dict[str
         "case": case.name,
         "report": report,
         "healthz": healthz,
-        "failed": told["failed"],
+        "failed": times["failed"],
         "mib": peak,
         "answers": dict(answers.most_common()),
         "kept": max(report["p99"], healthz["p99"]) <= _PROMISED_MS and recovered,
@@ -124,18 +124,18 @@ def _failed(case: Case, why: str) -> dict[str, object]:
 def _attacked(world: World, attack: Attack, address: str, seconds: float) -> Counter[str]:
     """Run an attack in a process of its own, which is killed when it does not end; return what it got."""
     forked = multiprocessing.get_context("fork")
-    told: SimpleQueue[Counter[str]] = forked.SimpleQueue()
+    counted: SimpleQueue[Counter[str]] = forked.SimpleQueue()
 
     def work() -> None:
         os.nice(_NICENESS)
         traffic = Traffic(world.port, address, seconds)
         attack(traffic)
-        told.put(traffic.answers)
+        counted.put(traffic.answers)
 
     child = forked.Process(target=work, daemon=True)
     child.start()
     child.join(seconds + 2)
-    answers = Counter() if told.empty() else told.get()
+    answers = Counter() if counted.empty() else counted.get()
     child.kill()
     child.join()
     return answers

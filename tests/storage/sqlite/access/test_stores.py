@@ -199,7 +199,8 @@ def test_another_process_makes_a_key_while_the_store_is_open(path: Path) -> None
     assert len(made) == 2
 
 
-def test_processes_that_make_the_store_at_once_all_succeed(path: Path) -> None:
+def open_at_once(path: Path, processes: int) -> None:
+    """Let processes open the store at the same moment, each to make an access key."""
     program = (
         "import sys; from pathlib import Path; from otpconv.access.sealing import Sealer;"
         "from otpconv.storage.sqlite.access import SqliteKeyStore; sys.stdin.read();"
@@ -210,12 +211,16 @@ def test_processes_that_make_the_store_at_once_all_succeed(path: Path) -> None:
         subprocess.Popen(  # noqa: S603 - our own interpreter
             [sys.executable, "-c", program, str(path), f"user{index}"], stdin=subprocess.PIPE
         )
-        for index in range(4)
+        for index in range(processes)
     ]
     for maker in makers:
         maker.communicate(timeout=60)
-    assert [maker.returncode for maker in makers] == [0] * 4
-    assert len(opened(path).list()) == 4
+    assert [maker.returncode for maker in makers] == [0] * processes
+    assert len(opened(path).list()) == processes
+
+
+def test_processes_that_make_the_store_at_once_all_succeed(path: Path) -> None:
+    open_at_once(path, 4)
 
 
 def test_another_sealing_key_is_refused_before_anything_is_written(path: Path) -> None:
@@ -307,19 +312,4 @@ def test_a_file_of_version_1_is_brought_to_the_present_in_place(path: Path, tmp_
 
 def test_processes_that_upgrade_a_file_at_once_all_succeed(path: Path) -> None:
     apsw.Connection(str(path)).execute(VERSION_1)
-    program = (
-        "import sys; from pathlib import Path; from otpconv.access.sealing import Sealer;"
-        "from otpconv.storage.sqlite.access import SqliteKeyStore; sys.stdin.read();"
-        "SqliteKeyStore(Path(sys.argv[1]), Sealer(bytes(range(32))), lambda: 0)"
-        ".create('default', sys.argv[2], None)"
-    )
-    makers = [
-        subprocess.Popen(  # noqa: S603 - our own interpreter
-            [sys.executable, "-c", program, str(path), f"user{index}"], stdin=subprocess.PIPE
-        )
-        for index in range(3)
-    ]
-    for maker in makers:
-        maker.communicate(timeout=60)
-    assert [maker.returncode for maker in makers] == [0] * 3
-    assert len(opened(path).list()) == 3
+    open_at_once(path, 3)
