@@ -111,6 +111,8 @@ def test_a_misspelled_variable_is_refused_as_it_is_in_the_file(monkeypatch: pyte
 @given(st.sampled_from(sorted(OTHER_VARIABLES - {"OTPCONV_CONFIG"})))
 def test_variables_of_the_reporter_and_of_others_are_no_settings(variable: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
+        for present in unknown_variables():
+            patch.delenv(present)
         patch.setenv(variable, "x")
         for foreign in ("OTPCONV_SERVICE_HOST", "OTPCONV_PORT_8080_TCP", "OTPCONV_ENDPOINTS"):
             patch.setenv(foreign, "x")
