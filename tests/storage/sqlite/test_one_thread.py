@@ -1,9 +1,11 @@
 """A SQLite connection is for the thread that opened it, whatever it is asked for."""
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import apsw
 import pytest
 
 from otpconv.access.sealing import Sealer
@@ -13,6 +15,9 @@ from otpconv.storage.contract import Entry
 from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerReader, SqliteLedgerWriter
 from otpconv.storage.sqlite.access import SqliteKeyStore
 from otpconv.storage.sqlite.one_thread import OneThreadConnection, WrongThread
+
+#: How long a commit waits for a reader, s.
+PATIENCE_S = 10
 
 
 def in_another_thread(work: Callable[[], object]) -> object:
@@ -34,7 +39,7 @@ def in_another_thread(work: Callable[[], object]) -> object:
 WORK: dict[str, Callable[[OneThreadConnection], object]] = {
     "execute": lambda connection: connection.execute("SELECT 1"),
     "executemany": lambda connection: connection.executemany("SELECT ?", [(1,)]),
-    "with": lambda connection: connection.__enter__(),
+    "transaction": lambda connection: connection.transaction().__enter__(),
     "cursor": lambda connection: connection.cursor(),
     "pragma": lambda connection: connection.pragma("user_version"),
     "wal_checkpoint": lambda connection: connection.wal_checkpoint(),
@@ -90,3 +95,45 @@ def test_the_ledger_and_the_access_keys_are_for_any_thread_each_with_a_connectio
     ledger.close()
     store.close()
     journal.close()
+
+
+def test_other_threads_run_while_a_transaction_commits(tmp_path: Path) -> None:
+    file = str(tmp_path / "file.sqlite")
+    connection = OneThreadConnection(file)
+    connection.execute("CREATE TABLE number(value)")
+    connection.set_busy_timeout(PATIENCE_S * 1000)
+    reads, commits = threading.Event(), threading.Event()
+
+    def read() -> None:
+        reader = OneThreadConnection(file)
+        reader.execute("BEGIN; SELECT * FROM number")
+        reads.set()
+        commits.wait()
+        time.sleep(0.05)  # until the commit waits for this thread, which can only go on without it
+        reader.close()
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    reads.wait()
+    began = time.monotonic()
+    with connection.transaction():
+        connection.execute("INSERT INTO number VALUES (1)")
+        commits.set()
+    assert time.monotonic() - began < PATIENCE_S / 2
+    thread.join()
+    assert connection.execute("SELECT value FROM number").get == 1
+
+
+def test_a_transaction_that_fails_changes_nothing_and_the_next_one_works(tmp_path: Path) -> None:
+    connection = OneThreadConnection(str(tmp_path / "file.sqlite"))
+    connection.execute("CREATE TABLE number(value)")
+    with pytest.raises(apsw.SQLError), connection.transaction():
+        connection.execute("INSERT INTO number VALUES (1); SELECT * FROM nothing")
+    with connection.transaction():
+        connection.execute("INSERT INTO number VALUES (2)")
+    assert connection.execute("SELECT value FROM number").get == 2
+
+
+def test_the_context_of_apsw_which_holds_the_lock_of_python_is_not_used(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="transaction"), OneThreadConnection(str(tmp_path / "file.sqlite")):
+        pass

@@ -110,7 +110,7 @@ def connect_writer(
         steps = (
             [(upgrades or {}).get(number, "") for number in range(found, version)] if found else [creation]
         )
-        with connection:
+        with connection.transaction():
             for statement in (*steps, schema):
                 list(connection.execute(statement))
             if found != version:  # a file that is up to date is not written: the disk may be full

@@ -97,7 +97,7 @@ class SqliteLedgerWriter:
             Misconfigured: a row of the journal is damaged or missing; nothing was applied.
             Unavailable: the disk is full or fails; nothing was applied.
         """
-        with mapped(self._path), self._connection:
+        with mapped(self._path), self._connection.transaction():
             cursor = self.cursor()
             (upto,) = self._row("batch_end", {"cursor": cursor, "limit": limit})
             apart = self._inspect(cursor, upto) if cursor < upto else []

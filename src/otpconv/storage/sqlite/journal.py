@@ -149,7 +149,7 @@ class SqliteJournal:
 
     def set_aside(self) -> list[RowProblem]:
         """Decode all rows, set the damaged ones aside so that they are skipped, and return the problems."""
-        with mapped(self._path), self._connection:
+        with mapped(self._path), self._connection.transaction():
             problems = list(inspected(self._connection))
             self._connection.executemany(_SQL["set_aside"], [tuple(problem) for problem in problems])
         return problems
@@ -164,7 +164,7 @@ class SqliteJournal:
             return self._insert_row(rows[0])
         before = self._last
         try:
-            with self._connection:
+            with self._connection.transaction():
                 inserted = all(self._insert_row(row) for row in rows)
         except BaseException:
             self._last = before

@@ -5,6 +5,8 @@ disk, and a statement of one could end up in a transaction of the other. `apsw` 
 do not.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import get_ident
 from typing import Any, Self
 
@@ -28,9 +30,23 @@ class OneThreadConnection(apsw.Connection):
         self._owner = get_ident()
 
     def __enter__(self) -> Self:  # type: ignore[explicit-override]
-        self._check()
-        super().__enter__()
-        return self
+        raise TypeError("Use transaction(): apsw's own context holds Python's lock while it commits.")
+
+    @contextmanager
+    def transaction(self, begin: str = "BEGIN") -> Iterator[None]:
+        """Make all changes of the context or, when it fails, none.
+
+        Python's lock is free while the commit writes, so that the event loop runs meanwhile.
+        """
+        self.execute(begin)
+        try:
+            yield
+            self.execute("COMMIT")
+        except BaseException:
+            # Some failures roll back on their own.
+            if self.in_transaction:
+                self.execute("ROLLBACK")
+            raise
 
     def execute(  # type: ignore[explicit-override]
         self,

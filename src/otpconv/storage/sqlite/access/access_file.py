@@ -88,14 +88,14 @@ class AccessFile:
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
         """Show all statements of the context the same state of the file."""
-        with mapped(self._path), self._transaction("BEGIN"):
+        with mapped(self._path), self.connection.transaction():
             yield
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[None]:
         """Make all changes of the context or, when it fails, none."""
         with mapped(self._path):
-            with self._transaction("BEGIN IMMEDIATE"):
+            with self.connection.transaction("BEGIN IMMEDIATE"):
                 yield
             # SQLite does not report a lost or damaged write-ahead log, so no key stays in it.
             with contextlib.suppress(*_TEMPORARY):
@@ -108,7 +108,7 @@ class AccessFile:
             self.connection.set_busy_timeout(0)
             self.connection.pragma("synchronous", "normal")
             try:
-                with self._transaction("BEGIN IMMEDIATE"):
+                with self.connection.transaction("BEGIN IMMEDIATE"):
                     yield
             finally:
                 self.connection.pragma("synchronous", "full")
@@ -124,15 +124,3 @@ class AccessFile:
         )
         connection.pragma("foreign_keys", value=True)
         self._threads.connection = connection
-
-    @contextlib.contextmanager
-    def _transaction(self, begin: str) -> Iterator[None]:
-        self.connection.execute(begin)
-        try:
-            yield
-            self.connection.execute("COMMIT")
-        except BaseException:
-            # Some failures roll back on their own.
-            if self.connection.in_transaction:
-                self.connection.execute("ROLLBACK")
-            raise
