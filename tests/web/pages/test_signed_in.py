@@ -44,6 +44,15 @@ def test_a_young_cookie_is_not_renewed(sign_ins: SignIns) -> None:
     assert sign_ins.renewed(sign_ins.start("LTAIx", NOW), NOW + 1000) is None
 
 
+def test_a_cookie_that_is_too_long_to_be_ours_is_not_decoded(sign_ins: SignIns) -> None:
+    signed_in = sign_ins.start("k" * 128, 0)
+    cookie = sign_ins.seal(signed_in)
+    assert sign_ins.open(cookie, 0) == signed_in
+    # Padding decodes to the same bytes, so that only the length can be the reason.
+    assert sign_ins.open(cookie + "=" * 100, 0) == signed_in
+    assert sign_ins.open(cookie + "=" * 1_024, 0) is None
+
+
 def test_another_sealing_key_opens_nothing(sign_ins: SignIns) -> None:
     cookie = SignIns(Sealer(b"o" * 32)).seal(sign_ins.start("LTAIx", NOW))
     assert sign_ins.open(cookie, NOW) is None

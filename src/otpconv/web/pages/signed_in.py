@@ -21,6 +21,8 @@ LONGEST_MS = 7 * 24 * 60 * 60_000
 _RENEW_MS = 5 * 60_000
 #: How far a cookie's time may be ahead of the clock, ms; more means that the clock was wrong.
 _AHEAD_MS = 60_000
+#: A cookie of ours has some 200 characters; a longer one is not decoded. Heads may have 64 KiB.
+_MAX_CHARS = 1_024
 
 _CONTEXT = b"signed in"
 
@@ -66,6 +68,8 @@ class SignIns:
 
     def open(self, cookie: str, now: int) -> SignedIn | None:
         """Return the sign-in of a cookie; None when it is over, or the cookie is not ours."""
+        if len(cookie) > _MAX_CHARS:
+            return None
         try:
             sealed = base64.urlsafe_b64decode(cookie + "=" * (-len(cookie) % 4))
             signed_in = msgpack.decode(self._sealer.open(sealed, _CONTEXT), type=SignedIn)
