@@ -12,7 +12,8 @@ from campaigns import rounds
 from ledger.recount import Facts, contents, recount
 from ledger.reports import ACCOUNTS, DAY, Step, hashed, some_reports, steps
 from otpconv.errors import InvalidTime, NumberMismatch, Refused, Unavailable, UnknownMessage
-from otpconv.ledger.intake import CHUNK, MAX_BATCH, MAX_WAITING, Intake
+from otpconv.ledger.chunk_size import MAX_CHUNK, MIN_CHUNK, TARGET_S
+from otpconv.ledger.intake import MAX_BATCH, MAX_WAITING, Intake
 from otpconv.ledger.journal_writer import JournalWriter
 from otpconv.ledger.judge import EARLIEST_MS, Judgement
 from otpconv.ledger.recent import Recent
@@ -121,7 +122,12 @@ class Desk:
 
 
 def desk_of(
-    storage: Storage, *, journal: Journal | None = None, strict: bool = False, late: bool = False
+    storage: Storage,
+    *,
+    journal: Journal | None = None,
+    strict: bool = False,
+    late: bool = False,
+    append_s: float = 0.0,
 ) -> Desk:
     recording = (LateJournal if late else RecordingJournal)(journal or storage.journal)
     recorded: list[int] = []
@@ -132,6 +138,7 @@ def desk_of(
         lambda: NOW,
         recorded=lambda *_: recorded.append(recording.head()),
         strict=strict,
+        stopwatch=lambda: len(recording.appends) * append_s,
     )
     return Desk(storage, intake, recording, recorded)
 
@@ -208,7 +215,7 @@ def test_a_large_batch_of_one_client_lets_others_in_between(desk: Desk) -> None:
 
     async def main() -> None:
         async def large() -> None:
-            await desk.intake.record([Requested(1, f"{n}", DAY) for n in range(2 * CHUNK + 1)])
+            await desk.intake.record([Requested(1, f"{n}", DAY) for n in range(2 * MAX_CHUNK + 1)])
             order.append("large")
 
         async def small() -> None:
@@ -219,7 +226,7 @@ def test_a_large_batch_of_one_client_lets_others_in_between(desk: Desk) -> None:
 
     run(main)
     assert order == ["small", "large"]
-    assert [len(entries) for entries in desk.journal.appends] == [CHUNK + 1, CHUNK, 1]
+    assert [len(entries) for entries in desk.journal.appends] == [MAX_CHUNK + 1, MAX_CHUNK, 1]
 
 
 @pytest.mark.parametrize("clients", [2, 5, 9])
@@ -228,7 +235,7 @@ def test_a_single_report_waits_for_one_chunk_however_many_large_batches_there_ar
 ) -> None:
     async def main() -> None:
         large = [
-            desk.intake.record([Requested(1, f"{client} {n}", DAY) for n in range(3 * CHUNK)])
+            desk.intake.record([Requested(1, f"{client} {n}", DAY) for n in range(3 * MAX_CHUNK)])
             for client in range(clients)
         ]
         working = asyncio.gather(*large)
@@ -237,7 +244,7 @@ def test_a_single_report_waits_for_one_chunk_however_many_large_batches_there_ar
         await working
 
     run(main)
-    assert max(len(entries) for entries in desk.journal.appends) <= CHUNK + 1
+    assert max(len(entries) for entries in desk.journal.appends) <= MAX_CHUNK + 1
     singles = [
         place
         for place, entries in enumerate(desk.journal.appends)
@@ -245,6 +252,14 @@ def test_a_single_report_waits_for_one_chunk_however_many_large_batches_there_ar
         if isinstance(entry.report, Requested) and entry.report.message_id.startswith("single")
     ]
     assert all(later - earlier <= 2 for earlier, later in pairwise(singles))
+
+
+def test_where_commits_are_slow_a_large_batch_is_cut_into_smaller_chunks(storage: Storage) -> None:
+    desk = desk_of(storage, append_s=4 * TARGET_S)
+    desk.report(*(Requested(1, f"{n}", DAY) for n in range(400)))
+    sizes = [len(entries) for entries in desk.journal.appends]
+    assert sizes[:3] == [MAX_CHUNK, MAX_CHUNK // 4, MIN_CHUNK]
+    assert sum(sizes) == 400
 
 
 def test_small_batches_of_many_clients_share_a_commit(desk: Desk) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from otpconv.clock import Clock
 from otpconv.errors import Unavailable
+from otpconv.ledger.chunk_size import ChunkSize
 from otpconv.ledger.journal_writer import JournalWriter
 from otpconv.ledger.judge import Judge, Judgement
 from otpconv.ledger.recent import Recent
@@ -29,8 +30,6 @@ MAX_BATCH = 2_000
 BY_NUMBER_COST = 10
 #: Reports for which a commit is worth its wait for the disk at once; fewer wait for others to join.
 ENOUGH = 256
-#: Reports of one client's batch in one commit: they hold the event loop for about 8 ms.
-CHUNK = 250
 #: Reports that may wait for a commit; further ones are refused, and the client retries.
 MAX_WAITING = 200_000
 
@@ -54,6 +53,7 @@ class Intake:
         *,
         recorded: Callable[[int, int, float], None],
         strict: bool = False,
+        stopwatch: Callable[[], float] = time.perf_counter,
     ) -> None:
         """Take the journal's writer, the ledger to look messages up in, and what is between the two.
 
@@ -65,6 +65,7 @@ class Intake:
             recorded: called after each commit of something new, with the position of its last entry in the
                 journal, how many reports it has, and the time it took, s.
             strict: refuse conversions of unknown messages.
+            stopwatch: a clock that never goes back, s; it decides how much of a large batch is one commit.
         """
         self._writer = writer
         self._ledger = ledger
@@ -72,10 +73,12 @@ class Intake:
         self._clock = clock
         self._recorded = recorded
         self._strict = strict
+        self._stopwatch = stopwatch
         self._batches: deque[_Batch] = deque()
         self._waiting = 0
         self._committing: asyncio.Task[None] | None = None
         self._chunks = asyncio.Lock()
+        self._chunk = ChunkSize()
 
     @property
     def is_full(self) -> bool:
@@ -139,7 +142,7 @@ class Intake:
         cost = 0
         for report in reports:
             more = _cost(report)
-            if chunk and cost + more > CHUNK:
+            if chunk and cost + more > self._chunk.reports:
                 judgements += await self._submit_chunk(chunk, cost)
                 chunk, cost = [], 0
             chunk.append(Entry(report))
@@ -147,7 +150,7 @@ class Intake:
         return judgements + await self._submit_chunk(chunk, cost) if chunk else judgements
 
     async def _submit_chunk(self, chunk: list[Entry], cost: int) -> list[Judgement]:
-        if cost < CHUNK // 2:  # many small batches share a commit
+        if cost < self._chunk.reports // 2:  # many small batches share a commit
             return await self.submit(chunk)
         async with self._chunks:
             return await self.submit(chunk)
@@ -212,12 +215,14 @@ class Intake:
     def _commit_waiting(self, loop: asyncio.AbstractEventLoop) -> None:
         batch = self._batches.popleft()
         self._waiting -= len(batch.entries)
+        began = self._stopwatch()
         try:
             judgements = self.commit(batch.entries)
         except Exception as error:  # noqa: BLE001 - whatever it is, all who wait must be answered
             self._gather_next(loop)
             batch.fail(error)
             return
+        self._chunk.learn(batch.cost, self._stopwatch() - began)
         if isinstance(judgements, list):
             self._gather_next(loop)
             batch.answer(judgements)

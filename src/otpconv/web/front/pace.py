@@ -3,11 +3,14 @@
 import asyncio
 from collections import deque
 
+from otpconv import lock_sharing
+
 
 class Pace:
     """Lets one piece of long work run in each turn of the event loop, whoever it belongs to.
 
     Without it, every request that waits runs a piece in the same turn, and reports wait for all of them.
+    Meanwhile the loop never rests, so Python's lock is shared with the threads that bring requests in.
     """
 
     def __init__(self) -> None:
@@ -21,6 +24,7 @@ class Pace:
         self._waiting.append(turn)
         if not self._is_running:
             self._is_running = True
+            lock_sharing.begin()
             loop.call_soon(self._next, loop)
         await turn
 
@@ -32,3 +36,4 @@ class Pace:
                 loop.call_soon(self._next, loop)
                 return
         self._is_running = False
+        lock_sharing.end()

@@ -30,7 +30,7 @@ from otpconv.web.v1.rate_formats import LAG_HEADER, rates_response, wanted_forma
 from otpconv.web.v1.rates_out import Notes, notes, rates_out
 
 #: How long the items of a batch are read at a time, s; then others have their turn of the event loop.
-SLICE_S = 0.003
+SLICE_S = 0.001
 
 _MESSAGES = BatchReader("messages", Messages, MessageIn)
 _CONVERSIONS = BatchReader("conversions", Conversions, ConversionIn)
