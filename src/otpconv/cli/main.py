@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from otpconv import __version__
 from otpconv.cli import (
     access,
+    annotations,
     bench,
     consume,
     demo,
@@ -49,6 +50,8 @@ _ORDER = (
     "spool",
     "consume",
     "rates",
+    "annotate",
+    "annotations",
     "import",
     "export",
     "ledger",
@@ -76,11 +79,12 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 refused, 2 wrong usage or settings, 3 try again later, 130 interrupted.",
 )
 add(app, "serve", serve.serve)
-for _group in (keys, users, policies, roles, access, spool, ledger):
+for _group in (keys, users, policies, roles, access, spool, annotations, ledger):
     app.add_typer(_group.app, name=_group.__name__.rpartition(".")[2])
 add(app, "report", report.report)
 add(app, "consume", consume.consume)
 add(app, "rates", rates.rates)
+add(app, "annotate", annotations.annotate)
 add(app, "import", import_.import_file)
 add(app, "export", export.export)
 add(app, "demo", demo.demo)

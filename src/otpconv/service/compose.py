@@ -28,9 +28,10 @@ from otpconv.service.first_key import first_key_file
 from otpconv.service.housekeeping import Housekeeping, keep_keys
 from otpconv.service.readiness import ReadinessCheck
 from otpconv.storage import sqlite
+from otpconv.storage.annotations import AnnotationStore
 from otpconv.storage.awaitable import resolve
 from otpconv.storage.contract import DAY_MS, MINUTE_MS, LedgerReader
-from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerReader, SqliteLedgerWriter
+from otpconv.storage.sqlite import SqliteAnnotations, SqliteJournal, SqliteLedgerReader, SqliteLedgerWriter
 from otpconv.storage.sqlite.access import SqliteDirectory, SqliteKeyStore, SqliteSignOuts
 
 #: How often it is looked whether something is old enough to be forgotten, s.
@@ -50,6 +51,7 @@ class Service:
         sealer: seals what is handed out and comes back, such as the cookies of who is signed in.
         sessions: the temporary credentials of those who assumed a role.
         sign_outs: which sign-ins to the pages are over.
+        annotations: texts at times, which charts show.
         nonces: the guard against replayed requests; what it admits is in `nonce_log`.
         number_hash: the keyed hash under which numbers are stored.
         region: whose national numbers are read; empty: of none.
@@ -79,6 +81,7 @@ class Service:
         self.keys = KeyRing(self._key_store)
         self.sessions = Sessions(self.sealer, self.keys)
         self.sign_outs = SignOuts(SqliteSignOuts(data / "access.sqlite"), clock)
+        self.annotations: AnnotationStore = SqliteAnnotations(data / "annotations.sqlite")
         self.number_hash = NumberHash(self.sealer.derive("number"))
         self.region = settings.region
         self._journal = SqliteJournal(data / "journal.sqlite")

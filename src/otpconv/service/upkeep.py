@@ -14,7 +14,8 @@ from otpconv.storage.sqlite import SqliteJournal
 
 #: What a backup has: all that can't be made again, in the order in which it is copied. Accounts are only ever
 #: added, so the keys, which are copied after the reports, have the accounts of all of them.
-DATABASES = ("journal.sqlite", "access.sqlite")
+DATABASES = ("journal.sqlite", "access.sqlite", "annotations.sqlite")
+ANNOTATIONS = DATABASES[-1]
 SEALING_KEY = "sealing.key"
 
 
@@ -24,7 +25,7 @@ def inspect_storage(settings: Settings, clock: Clock = wall_clock) -> Iterator[C
     yield from sqlite.findings(
         data / "journal.sqlite",
         data / "ledger.sqlite",
-        [data / "access.sqlite"],
+        [data / "access.sqlite", *_annotations(data)],
         served=data_folder.is_held(data),
         now=clock(),
     )
@@ -80,6 +81,8 @@ def copy_state(settings: Settings, target: Path, done: Callable[[int, int], None
     _journal_of(settings)
     copies = []
     for name in DATABASES:
+        if name == ANNOTATIONS and not _annotations(settings.data):
+            continue
         sqlite.copy(settings.data / name, target / name, done)
         copies.append(target / name)
     key = settings.data / SEALING_KEY
@@ -87,6 +90,11 @@ def copy_state(settings: Settings, target: Path, done: Callable[[int, int], None
         data_folder.write_private(target / SEALING_KEY, key.read_text(encoding="ascii"))
         copies.append(target / SEALING_KEY)
     return copies
+
+
+def _annotations(data: Path) -> list[Path]:
+    """Return the file of the annotations, if the folder has one: older versions did not create it."""
+    return [path for path in (data / ANNOTATIONS,) if path.is_file()]
 
 
 def _journal_of(settings: Settings) -> Path:

@@ -1,5 +1,6 @@
 """The embedded engine: two SQLite files, the journal and the ledger, each with one writer."""
 
+from otpconv.storage.sqlite.annotations import SqliteAnnotations
 from otpconv.storage.sqlite.backup import copy
 from otpconv.storage.sqlite.binding import require_fit
 from otpconv.storage.sqlite.connection import open_on_a_full_disk
@@ -10,6 +11,7 @@ from otpconv.storage.sqlite.ledger import SqliteLedgerReader
 from otpconv.storage.sqlite.rebuild import is_outdated, prepare, rebuild
 
 __all__ = [
+    "SqliteAnnotations",
     "SqliteJournal",
     "SqliteLedgerReader",
     "SqliteLedgerWriter",
