@@ -20,7 +20,7 @@ from otpconv.cli.terminal import output, progress
 from otpconv.clock import wall_clock
 
 if TYPE_CHECKING:
-    from otpconv.cli.traffic import Day, Tally
+    from otpconv.cli.demo.traffic import Day, Tally
 
 _CONNECTIONS = 8
 #: How long all that is acknowledged may take to be counted, s.
@@ -112,7 +112,7 @@ def demo(
         otpconv demo --seed 7 --messages 50000 --json
     """
     # The server's libraries are not there in a client's installation.
-    from otpconv.cli.traffic import day
+    from otpconv.cli.demo.traffic import day
 
     made_up = day(seed, messages, wall_clock())
     with (
