@@ -2,8 +2,8 @@
 
 import re
 
+from otpconv.csv_cells import unescaped
 from otpconv.errors import InvalidRequest
-from otpconv.rates.cells import unescaped
 
 UNPOINTED = "a .0 after a whole number was removed"
 EXPANDED = "scientific notation that has all digits was written out"
