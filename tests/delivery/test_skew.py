@@ -7,7 +7,7 @@ from otpconv.delivery.reports import (
     OWN_CLOCK,
     Report,
     conversion,
-    parse,
+    fields_of,
     requested,
 )
 from otpconv.delivery.skew import Skew
@@ -30,11 +30,11 @@ def test_a_large_difference_is_learned_once_and_corrects_our_times(ahead: int) -
     assert skew.learn(DATE, NOW + ahead)
     assert not skew.learn(DATE, NOW + ahead)
     own = Report(OWN_CLOCK, conversion("a", True, NOW + ahead, None))
-    fields = parse(skew.correct(own))
+    fields = fields_of(skew.correct(own))
     assert isinstance(fields, TimedConversion)
     assert fields.conversion_time == NOW
     message = Report(MESSAGE | OWN_CLOCK, requested("a", NOW + ahead, None, {}))
-    told = parse(skew.correct(message))
+    told = fields_of(skew.correct(message))
     assert isinstance(told, TimedMessage)
     assert told.requested_at == NOW
 

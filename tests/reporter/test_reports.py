@@ -12,9 +12,9 @@ from otpconv.delivery.reports import (
     Report,
     check_time,
     conversion,
+    fields_of,
     line_of,
     number_in,
-    parse,
     read_line,
     requested,
 )
@@ -38,7 +38,7 @@ def test_a_conversion_reads_back_as_it_was_reported(
         "conversion_time": time,
         **({"to": to} if to else {}),
     }
-    assert isinstance(parse(Report(0, body)), TimedConversion)
+    assert isinstance(fields_of(Report(0, body)), TimedConversion)
 
 
 def test_a_message_reads_back_with_the_fields_that_were_told_and_no_others() -> None:
@@ -51,7 +51,7 @@ def test_a_message_reads_back_with_the_fields_that_were_told_and_no_others() -> 
         "country": "DE",
         "attempt": 2,
     }
-    assert isinstance(parse(Report(MESSAGE, body)), TimedMessage)
+    assert isinstance(fields_of(Report(MESSAGE, body)), TimedMessage)
 
 
 @pytest.mark.parametrize(

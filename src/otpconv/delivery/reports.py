@@ -123,7 +123,7 @@ def number_in(value: str) -> str | None:
     return compact if _is_number(compact) else None
 
 
-def parse(report: Report) -> TimedConversion | TimedMessage:
+def fields_of(report: Report) -> TimedConversion | TimedMessage:
     """Return the fields of a report whose number is not sealed."""
     return (_MESSAGES if report.flags & MESSAGE else _CONVERSIONS).decode(report.body)
 

@@ -71,7 +71,7 @@ def identifier(text: str, name: str, notes: list[str]) -> str:
     return text
 
 
-def number(value: float, name: str, notes: list[str]) -> str:
+def identifier_of(value: float, name: str, notes: list[str]) -> str:
     """Return the identifier that JSON has as a number with a point.
 
     Raises:
