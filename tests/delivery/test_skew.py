@@ -11,7 +11,7 @@ from otpconv.delivery.reports import (
     requested,
 )
 from otpconv.delivery.skew import Skew
-from otpconv.dialects.native.reports import TimedConversion, TimedMessage
+from otpconv.dialects.native.timed import TimedConversion, TimedMessage
 
 NOW = 1_700_000_000_000
 DATE = "Tue, 14 Nov 2023 22:13:20 GMT"

@@ -18,7 +18,7 @@ from otpconv.delivery.reports import (
     read_line,
     requested,
 )
-from otpconv.dialects.native.reports import TimedConversion, TimedMessage
+from otpconv.dialects.native.timed import TimedConversion, TimedMessage
 
 NOW = 1_700_000_000_000
 IDS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=255)

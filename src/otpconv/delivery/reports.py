@@ -14,9 +14,8 @@ from zlib import crc32
 import msgspec
 from msgspec import UNSET, Struct
 
-from otpconv.dialects.native.events import event_of
 from otpconv.dialects.native.fields import LATEST_MS, MAX_ATTEMPT, MAX_TEXT_CHARS
-from otpconv.dialects.native.reports import TimedConversion, TimedMessage
+from otpconv.dialects.native.timed import TimedConversion, TimedMessage, event_of
 from otpconv.model import MESSAGE_ID_RULE, is_message_id
 
 #: Flags of a line: it reports a message, not a conversion; its number is sealed; its time is by our clock.

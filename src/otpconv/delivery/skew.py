@@ -4,7 +4,7 @@ from contextlib import suppress
 from email.utils import parsedate_to_datetime
 
 from otpconv.delivery.reports import OWN_CLOCK, Report, fields_of, with_fields
-from otpconv.dialects.native.reports import TimedConversion
+from otpconv.dialects.native.timed import TimedConversion
 
 #: Smaller differences are not corrected: `Date` has whole seconds, and every server allows 60 s ahead.
 _TOLERATED_MS = 30_000

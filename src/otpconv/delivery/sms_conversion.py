@@ -20,7 +20,7 @@ from otpconv.delivery.skew import Skew
 from otpconv.delivery.transport import DELIVERED, Fate, Outcome
 from otpconv.delivery.verdicts import of_product, of_status, wait_ms
 from otpconv.dialects.alibaba.wire.signature import sign_v3
-from otpconv.dialects.native.reports import TimedConversion
+from otpconv.dialects.native.timed import TimedConversion
 
 _OK = 200
 #: Connections are opened for this many reports each, up to the concurrency.
