@@ -4,12 +4,12 @@ import math
 import random
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
-from itertools import accumulate, product
+from itertools import accumulate, islice, product
 from pathlib import Path
 
+from benchmarks.dataset import record
 from otpconv.model import Conversion, Dimensions, Requested
 from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS, Entry
-from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerWriter
 
 _BATCH = 20_000
 #: The share of what is broken that must be named.
@@ -74,22 +74,9 @@ class World:
         self.is_silence = fault == "silence"
 
     def fill(self, data: Path) -> None:
-        """Write all of it into the journal of a data folder, and apply it: quicker than any client."""
-        journal = SqliteJournal(data / "journal.sqlite")
-        batch: list[Entry] = []
-        for entry in self._reports():
-            batch.append(entry)
-            if len(batch) == _BATCH:
-                journal.append(batch, self.now)
-                batch = []
-        if batch:
-            journal.append(batch, self.now)
-        writer = SqliteLedgerWriter(data / "ledger.sqlite", data / "journal.sqlite")
-        head = journal.head()
-        while writer.apply(_BATCH) < head:
-            pass
-        writer.close()
-        journal.close()
+        """Write all of it into the journal of a data folder, and apply it."""
+        reports = self._reports()
+        record(data, iter(lambda: list(islice(reports, _BATCH)), []), self.now)
 
     def _make_routes(self, chance: random.Random) -> None:
         countries = chance.sample(_COUNTRIES, chance.randint(2, 10))

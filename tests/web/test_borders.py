@@ -27,7 +27,7 @@ from otpconv.cli.importing.run import Table
 from otpconv.cli.local_server import LocalServer
 from otpconv.cli.logs import JsonFormatter, LineFormatter
 from otpconv.config import environment
-from otpconv.rates.cells import escaped, unescaped
+from otpconv.csv_cells import escaped, unescaped
 
 
 def batched(characters: Iterable[str], size: int) -> list[str]:

@@ -15,8 +15,8 @@ import typer
 from otpconv.cli.importing.columns import COLUMNS
 from otpconv.cli.options import Data, Json
 from otpconv.cli.terminal import note, progress
+from otpconv.csv_cells import escaped
 from otpconv.errors import Misconfigured
-from otpconv.rates.cells import escaped
 from otpconv.storage.contract import Message
 
 Format = Literal["csv", "ndjson"]

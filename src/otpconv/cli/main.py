@@ -13,10 +13,8 @@ from otpconv.cli import (
     access,
     bench,
     consume,
-    demo,
     doctor,
     export,
-    import_,
     keys,
     ledger,
     policies,
@@ -28,6 +26,8 @@ from otpconv.cli import (
     users,
 )
 from otpconv.cli.characters import visible
+from otpconv.cli.demo.command import demo
+from otpconv.cli.importing.command import import_file
 from otpconv.cli.manual import add
 from otpconv.errors import Misconfigured, OtpconvError, Unavailable
 
@@ -81,9 +81,9 @@ for _group in (keys, users, policies, roles, access, spool, ledger):
 add(app, "report", report.report)
 add(app, "consume", consume.consume)
 add(app, "rates", rates.rates)
-add(app, "import", import_.import_file)
+add(app, "import", import_file)
 add(app, "export", export.export)
-add(app, "demo", demo.demo)
+add(app, "demo", demo)
 add(app, "bench", bench.bench)
 add(app, "doctor", doctor.doctor)
 

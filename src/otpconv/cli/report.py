@@ -112,7 +112,7 @@ def _call(
     from otpconv.delivery.reports import Report, with_fields
     from otpconv.delivery.sms_conversion import SmsConversionTransport
     from otpconv.delivery.transport import Fate
-    from otpconv.dialects.native.reports import TimedConversion
+    from otpconv.dialects.native.timed import TimedConversion
     from otpconv.reporter import Credentials
 
     fields = TimedConversion(

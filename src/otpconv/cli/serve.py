@@ -86,7 +86,7 @@ def _run(settings: "Settings", *, json: bool) -> None:
     bound = listening_socket(settings.host, settings.port)
     service = Service(settings)
     key_file = service.first_key_file()
-    url = url_of(settings.host, bound.getsockname()[1], secure=tls is not None)
+    url = listening_url(settings.host, bound.getsockname()[1], secure=tls is not None)
     log = logging.getLogger(__name__)
     if is_exposed(settings):
         log.warning(_IN_CLEAR)
@@ -116,7 +116,7 @@ def _run(settings: "Settings", *, json: bool) -> None:
     run_server(app, service, gate, tls=tls, bound=bound, started=started)
 
 
-def url_of(host: str, port: int, *, secure: bool) -> str:
+def listening_url(host: str, port: int, *, secure: bool) -> str:
     """Return the URL of a server on this address, with brackets around an IPv6 address."""
     return f"{'https' if secure else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 

@@ -87,7 +87,7 @@ class Connection:
                 return self._exchange(target, headers, body, deadline)
         except ssl.SSLError as error:
             self.close()
-            raise TlsFailed(tls_failure.explain(error)) from None
+            raise TlsFailed(tls_failure.describe(error)) from None
         except (ConnectionResetError, BrokenPipeError, http.client.HTTPException) as error:
             self.close()
             raise NoAnswer(_what(error)) from None

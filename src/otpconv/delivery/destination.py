@@ -22,7 +22,7 @@ NOWHERE = "http://disabled.invalid"
 
 _VENDOR = "aliyuncs.com"
 
-_log = logging.getLogger("otpconv.reporter")
+_log = logging.getLogger(__name__)
 
 
 def url_of(endpoint: str | None, region: str | None) -> str:

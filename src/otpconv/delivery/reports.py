@@ -14,9 +14,8 @@ from zlib import crc32
 import msgspec
 from msgspec import UNSET, Struct
 
-from otpconv.dialects.native.events import event_of
 from otpconv.dialects.native.fields import LATEST_MS, MAX_ATTEMPT, MAX_TEXT_CHARS
-from otpconv.dialects.native.reports import TimedConversion, TimedMessage
+from otpconv.dialects.native.timed import TimedConversion, TimedMessage, event_of
 from otpconv.model import MESSAGE_ID_RULE, is_message_id
 
 #: Flags of a line: it reports a message, not a conversion; its number is sealed; its time is by our clock.
@@ -123,7 +122,7 @@ def number_in(value: str) -> str | None:
     return compact if _is_number(compact) else None
 
 
-def parse(report: Report) -> TimedConversion | TimedMessage:
+def fields_of(report: Report) -> TimedConversion | TimedMessage:
     """Return the fields of a report whose number is not sealed."""
     return (_MESSAGES if report.flags & MESSAGE else _CONVERSIONS).decode(report.body)
 

@@ -21,7 +21,7 @@ _CERTIFICATES = {
 _PLAIN = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"}
 
 
-def explain(error: ssl.SSLError) -> str:
+def describe(error: ssl.SSLError) -> str:
     """Return what is wrong with a TLS connection and what to do, for a person."""
     if isinstance(error, ssl.SSLCertVerificationError):
         what, remedy = _CERTIFICATES.get(

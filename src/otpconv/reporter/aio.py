@@ -67,7 +67,7 @@ class AsyncReporter(BaseReporter):
         Returns:
             Whether it is; False when the time was over first.
         """
-        processes.check()
+        processes.notice_fork()
         deadline = time.monotonic() + timeout
         self._delivery.hurry()
         while not self._spool.delivered():

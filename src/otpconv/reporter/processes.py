@@ -42,13 +42,13 @@ class Member(Protocol):
 
 
 reporters: "weakref.WeakSet[Member]" = weakref.WeakSet()
-#: The process in which the reporters began; `check` if it is another one now.
+#: The process in which the reporters began; `notice_fork` if it is another one now.
 pid = os.getpid()
 #: One for each process, so that none is ever held by a thread of the parent.
 _checking: dict[int, threading.RLock] = {}
 
 
-def check() -> None:
+def notice_fork() -> None:
     """Let all reporters begin anew if this is a child, forked by somebody who runs no hooks."""
     here = os.getpid()
     if here == pid:
@@ -80,7 +80,7 @@ def _begin_anew() -> None:
 
 @atexit.register
 def _at_exit() -> None:
-    check()
+    notice_fork()
     deadline = time.monotonic() + _AT_EXIT_S
     for reporter in list(reporters):
         reporter._at_exit(deadline)  # noqa: SLF001 - for this module
@@ -123,7 +123,7 @@ def _after_fork_in_child() -> None:
 
 def _in_worker() -> None:
     """Begin anew in a worker of uWSGI, and start the delivery that its master put off."""
-    check()
+    notice_fork()
     for reporter in list(reporters):
         reporter._may_deliver()  # noqa: SLF001 - for this module
 

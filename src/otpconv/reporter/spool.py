@@ -63,7 +63,7 @@ class Spool:
             lost: called with a reason and a number when reports are given up.
             steady: the clock by which reports get old.
         """
-        from otpconv.reporter.numbers import Sealer  # noqa: PLC0415 - it loads cryptography
+        from otpconv.reporter.numbers import NumberSealer  # noqa: PLC0415 - it loads cryptography
 
         self.folder = folder
         self.limits = limits
@@ -83,7 +83,7 @@ class Spool:
         self._reported_before = 0
         self._closed: deque[tuple[Path, int]] = deque()
         self._unsynced: list[Path] = []
-        self._sealer = Sealer()
+        self._sealer = NumberSealer()
         self._opening = False
         self._late: deque[bytes] = deque()
         self._begun = False

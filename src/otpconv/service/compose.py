@@ -1,4 +1,4 @@
-"""The composition root: puts the rooms together, and is the only place that knows which engine it is."""
+"""The composition root: builds a server from its parts, and opens them for the command line."""
 
 import asyncio
 from itertools import chain
@@ -13,7 +13,6 @@ from otpconv.access.sign_outs import SignOuts
 from otpconv.access.sts.sessions import Sessions
 from otpconv.clock import Clock, wall_clock
 from otpconv.config import Settings
-from otpconv.errors import Misconfigured
 from otpconv.ledger.applier import Applier
 from otpconv.ledger.forgetting import EVERY_S, Forgetting
 from otpconv.ledger.freshness import Freshness
@@ -24,14 +23,12 @@ from otpconv.ledger.recent import Recent
 from otpconv.metrics import Metrics
 from otpconv.phone import NumberHash
 from otpconv.service import data_folder
+from otpconv.service.engines import engine_of
 from otpconv.service.first_key import first_key_file
 from otpconv.service.housekeeping import Housekeeping, keep_keys
 from otpconv.service.readiness import ReadinessCheck
-from otpconv.storage import sqlite
 from otpconv.storage.awaitable import resolve
 from otpconv.storage.contract import DAY_MS, MINUTE_MS, LedgerReader
-from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerReader, SqliteLedgerWriter
-from otpconv.storage.sqlite.access import SqliteDirectory, SqliteKeyStore, SqliteSignOuts
 
 #: How often it is looked whether something is old enough to be forgotten, s.
 _FORGET_EVERY_S = 5.0
@@ -73,35 +70,34 @@ class Service:
         self._settings = settings
         data = settings.data
         self._lock = data_folder.hold(data)
-        sqlite.open_on_a_full_disk(data)
+        engine = engine_of(settings)
+        engine.start()
         self.sealer = open_sealer(settings)
-        self._key_store: KeyStore = SqliteKeyStore(data / "access.sqlite", self.sealer, clock)
+        access = engine.access(clock)
+        self._key_store = access.keys(self.sealer)
         self.keys = KeyRing(self._key_store)
         self.sessions = Sessions(self.sealer, self.keys)
-        self.sign_outs = SignOuts(SqliteSignOuts(data / "access.sqlite"), clock)
+        self.sign_outs = SignOuts(access.sign_outs(), clock)
         self.number_hash = NumberHash(self.sealer.derive("number"))
         self.region = settings.region
-        self._journal = SqliteJournal(data / "journal.sqlite")
-        self._writer = JournalWriter(self._journal, lambda: SqliteJournal(data / "journal.sqlite"))
+        self._journal = engine.journal()
+        self._writer = JournalWriter(self._journal, engine.journal)
         self.nonce_log = NonceLog(data / "nonces")
         self.nonces = NonceGuard(_NONCES, self.nonce_log.append)
         journaled = self._journal.nonces(clock() - _NONCES_MS, _NONCES)
         self.nonces.restore(chain(self.nonce_log.remembered(), journaled), self.nonce_log.floor)
-        ledger_file, journal_file = data / "ledger.sqlite", data / "journal.sqlite"
-        cursor = sqlite.prepare(ledger_file, journal_file)
+        cursor = engine.prepare_ledger()
         self._acknowledged = self._journal.head()
         self.metrics = Metrics()
-        self._applier = Applier(
-            lambda: SqliteLedgerWriter(ledger_file, journal_file), cursor, measured=self.metrics.applied
-        )
+        self._applier = Applier(engine.ledger_writer, cursor, measured=self.metrics.applied)
         self._freshness = Freshness(self._applier)
-        self._ledger = SqliteLedgerReader(ledger_file)
+        self._ledger, self._lookup = engine.ledger_reader(), engine.ledger_lookup()
         self.questions = Questions(self._ledger, self._freshness, lambda: self._acknowledged)
         unmatched_ms = settings.unmatched_days * DAY_MS
-        self._forgetting = Forgetting(self._journal, self._ledger, clock, unmatched_ms=unmatched_ms)
+        self._forgetting = Forgetting(self._journal, self._lookup, clock, unmatched_ms=unmatched_ms)
         self.recent = Recent(lambda: self._applier.applied)
         self.intake = Intake(
-            self._writer, self._ledger, self.recent, clock, recorded=self._recorded, strict=settings.strict
+            self._writer, self._lookup, self.recent, clock, recorded=self._recorded, strict=settings.strict
         )
         self.housekeeping = self._housekeeping()
         self.readiness = ReadinessCheck(
@@ -146,6 +142,7 @@ class Service:
         self.questions.close()
         self.readiness.close()
         self._ledger.close()
+        self._lookup.close()
         self._writer.close()
         self.nonce_log.close()
         self._key_store.close()
@@ -188,8 +185,8 @@ def open_sealer(settings: Settings) -> Sealer:
         Misconfigured: the key is malformed, its file may be read by others, or it is gone.
     """
     given = settings.sealing_key.get_secret_value() if settings.sealing_key else None
-    data = data_folder.make(settings.data)
-    return Sealer(load_key(data / "sealing.key", given, make=not (data / "journal.sqlite").exists()))
+    file = data_folder.make(settings.data) / "sealing.key"
+    return Sealer(load_key(file, given, make=not engine_of(settings).has_journal()))
 
 
 def open_key_store(settings: Settings, clock: Clock = wall_clock) -> KeyStore:
@@ -199,7 +196,7 @@ def open_key_store(settings: Settings, clock: Clock = wall_clock) -> KeyStore:
         Misconfigured: the folder or something in it can't be used.
     """
     sealer = open_sealer(settings)
-    return SqliteKeyStore(settings.data / "access.sqlite", sealer, clock)
+    return engine_of(settings).access(clock).keys(sealer)
 
 
 def open_directory(settings: Settings, clock: Clock = wall_clock) -> Directory:
@@ -208,7 +205,8 @@ def open_directory(settings: Settings, clock: Clock = wall_clock) -> Directory:
     Raises:
         Misconfigured: the folder or something in it can't be used.
     """
-    return SqliteDirectory(data_folder.make(settings.data) / "access.sqlite", clock)
+    data_folder.make(settings.data)
+    return engine_of(settings).access(clock).directory()
 
 
 def open_ledger(settings: Settings) -> tuple[LedgerReader, int]:
@@ -220,12 +218,4 @@ def open_ledger(settings: Settings) -> tuple[LedgerReader, int]:
         Misconfigured: there is no ledger, it can't be used, or it does not fit the journal.
         Unavailable: the disk fails.
     """
-    ledger, journal = settings.data / "ledger.sqlite", settings.data / "journal.sqlite"
-    if not ledger.is_file():
-        raise Misconfigured(
-            f"there is no ledger in {settings.data}: give the server's folder with --data DIR"
-        )
-    if sqlite.is_outdated(ledger):
-        raise Misconfigured(f"{ledger} was written by an older otpconv: run `otpconv doctor --rebuild`")
-    sqlite.require_fit(ledger, journal)
-    return SqliteLedgerReader(ledger), sqlite.lag(journal, ledger)
+    return engine_of(settings).open_ledger()

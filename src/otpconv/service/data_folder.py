@@ -30,7 +30,7 @@ def hold(data: Path) -> IO[str]:
         Misconfigured: another process holds it, or it can't be made.
     """
     try:
-        return folder.hold(make(data) / "lock")
+        return folder.lock_file(make(data) / "lock")
     except BlockingIOError:
         raise Misconfigured(
             f"another otpconv server uses {data}: stop it, or choose another folder with --data"
@@ -43,7 +43,7 @@ def hold(data: Path) -> IO[str]:
 
 def is_held(data: Path) -> bool:
     """Return whether a process holds the folder."""
-    return folder.is_held(data / "lock")
+    return folder.is_locked(data / "lock")
 
 
 def write_private(file: Path, text: str) -> None:

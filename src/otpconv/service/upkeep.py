@@ -1,33 +1,22 @@
 """What an operator does with a data folder: look it over, make its ledger again, back it up."""
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 
 from otpconv.clock import Clock, wall_clock
 from otpconv.config import Settings
 from otpconv.errors import Misconfigured
 from otpconv.service import data_folder
-from otpconv.storage import sqlite
+from otpconv.service.engines import engine_of
 from otpconv.storage.check_result import CheckResult
-from otpconv.storage.sqlite import SqliteJournal
+from otpconv.storage.engine import Engine
 
-#: What a backup has: all that can't be made again, in the order in which it is copied. Accounts are only ever
-#: added, so the keys, which are copied after the reports, have the accounts of all of them.
-DATABASES = ("journal.sqlite", "access.sqlite")
 SEALING_KEY = "sealing.key"
 
 
 def inspect_storage(settings: Settings, clock: Clock = wall_clock) -> Iterator[CheckResult]:
     """Check the files of a data folder, changing none; a server may run on them meanwhile."""
-    data = settings.data
-    yield from sqlite.findings(
-        data / "journal.sqlite",
-        data / "ledger.sqlite",
-        [data / "access.sqlite"],
-        served=data_folder.is_held(data),
-        now=clock(),
-    )
+    yield from engine_of(settings).findings(served=data_folder.is_held(settings.data), now=clock())
 
 
 def rebuild_ledger(settings: Settings, done: Callable[[int, int], None]) -> int:
@@ -41,9 +30,9 @@ def rebuild_ledger(settings: Settings, done: Callable[[int, int], None]) -> int:
         Misconfigured: there is no journal, it is damaged, or a server runs on the folder.
         Unavailable: the disk is full or fails; the old ledger stays.
     """
-    journal = _journal_of(settings)
+    engine = _used_engine(settings)
     with data_folder.hold(settings.data):
-        return sqlite.rebuild(settings.data / "ledger.sqlite", journal, done)
+        return engine.rebuild_ledger(done)
 
 
 def set_damage_aside(settings: Settings) -> list[str]:
@@ -55,9 +44,9 @@ def set_damage_aside(settings: Settings) -> list[str]:
         Misconfigured: there is no journal, its rows can't even be listed, or a server runs on the folder.
         Unavailable: the disk is full or fails.
     """
-    path = _journal_of(settings)
-    with data_folder.hold(settings.data), closing(SqliteJournal(path)) as journal:
-        return [str(problem) for problem in journal.set_aside()]
+    engine = _used_engine(settings)
+    with data_folder.hold(settings.data):
+        return engine.set_damage_aside()
 
 
 def copy_state(settings: Settings, target: Path, done: Callable[[int, int], None]) -> list[Path]:
@@ -77,11 +66,7 @@ def copy_state(settings: Settings, target: Path, done: Callable[[int, int], None
         Misconfigured: there is no journal, or a file is damaged.
         Unavailable: the disk is full or fails.
     """
-    _journal_of(settings)
-    copies = []
-    for name in DATABASES:
-        sqlite.copy(settings.data / name, target / name, done)
-        copies.append(target / name)
+    copies = _used_engine(settings).copy(target, done)
     key = settings.data / SEALING_KEY
     if settings.sealing_key is None:
         data_folder.write_private(target / SEALING_KEY, key.read_text(encoding="ascii"))
@@ -89,10 +74,10 @@ def copy_state(settings: Settings, target: Path, done: Callable[[int, int], None
     return copies
 
 
-def _journal_of(settings: Settings) -> Path:
-    journal = settings.data / "journal.sqlite"
-    if not journal.is_file():
+def _used_engine(settings: Settings) -> Engine:
+    engine = engine_of(settings)
+    if not engine.has_journal():
         raise Misconfigured(
             f"there is no journal in {settings.data}: give the server's folder with --data DIR"
         )
-    return journal
+    return engine

@@ -48,3 +48,6 @@ class LedgerLookup(Protocol):
 
     def minutes_from(self) -> AwaitableOrValue[int]:
         """Return the time (ms, a whole minute) from which rollups by minute are kept."""
+
+    def close(self) -> None:
+        """Release the files or connections of the calling thread."""

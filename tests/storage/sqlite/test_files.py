@@ -25,10 +25,10 @@ from otpconv.storage.sqlite import (
     SqliteLedgerReader,
     SqliteLedgerWriter,
     findings,
-    follower as writer_module,
     prepare,
 )
-from otpconv.storage.sqlite.rebuild import renew
+from otpconv.storage.sqlite.ledger import writer as writer_module
+from otpconv.storage.sqlite.ledger.rebuild import renew
 
 NOW = 1_800_000_000_000
 DAY = 1_750_032_000_000

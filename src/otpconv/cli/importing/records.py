@@ -221,7 +221,7 @@ def _cleaned(name: str, text: str) -> str | None:
 def _identifier(name: str, given: object, notes: list[str]) -> str:
     try:
         if isinstance(given, float):
-            return spreadsheet.number(given, name, notes)
+            return spreadsheet.identifier_of(given, name, notes)
         return spreadsheet.identifier(_scalar(given, name), name, notes)
     except InvalidRequest:
         # The server takes a message without a number that can't be read, and says so.

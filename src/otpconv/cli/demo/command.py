@@ -20,7 +20,7 @@ from otpconv.cli.terminal import output, progress
 from otpconv.clock import wall_clock
 
 if TYPE_CHECKING:
-    from otpconv.cli.traffic import Day, Tally
+    from otpconv.cli.demo.traffic import Day, TrueCounts
 
 _CONNECTIONS = 8
 #: How long all that is acknowledged may take to be counted, s.
@@ -112,7 +112,7 @@ def demo(
         otpconv demo --seed 7 --messages 50000 --json
     """
     # The server's libraries are not there in a client's installation.
-    from otpconv.cli.traffic import day
+    from otpconv.cli.demo.traffic import day
 
     made_up = day(seed, messages, wall_clock())
     with (
@@ -192,7 +192,7 @@ def _answer(client: Client, made_up: "Day", calls: int) -> Answer:
         start=made_up.start,
         noon=made_up.noon,
         end=made_up.end,
-        messages=sum(tally.requested for tally in made_up.truth.values()),
+        messages=sum(counts.requested for counts in made_up.truth.values()),
         calls=calls,
         unmatched=whole["unmatched"],
         broken_country=country,
@@ -207,10 +207,10 @@ def _rates(client: Client, start: int, end: int, **params: str) -> Any:  # noqa:
     return client.call("GET", "/v1/rates", params={"start": str(start), "end": str(end), **params})
 
 
-def _beside(row: dict[str, Any] | None, tally: "Tally | None") -> Iterator[Any]:
+def _beside(row: dict[str, Any] | None, truth: "TrueCounts | None") -> Iterator[Any]:
     counted = row or {"requested": 0, "verified": 0, "rate": None}
     yield from (counted["requested"], counted["verified"], counted["rate"])
-    yield from (0, 0) if tally is None else (tally.requested, tally.verified)
+    yield from (0, 0) if truth is None else (truth.requested, truth.verified)
 
 
 def _show(found: Answer, seconds: float) -> None:

@@ -16,7 +16,7 @@ from otpconv.model import Expiry, Report
 from otpconv.storage.journal import JournalEntry
 from otpconv.storage.sqlite.connection import statements
 
-_SQL = statements("journal.sql")
+_SQL = statements("journal/journal.sql")
 _REPORTS = msgspec.json.Decoder(list[Report])
 _NONCES = msgspec.json.Decoder(list[tuple[int, int]])
 

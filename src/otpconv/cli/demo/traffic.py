@@ -64,7 +64,7 @@ class Told(Struct, frozen=True):
         return {name: value for name, value in given.items() if value is not None}
 
 
-class Tally(Struct):
+class TrueCounts(Struct):
     """How many messages were requested, and how many of them were verified."""
 
     requested: int = 0
@@ -103,9 +103,9 @@ class Day(Struct):
     end: int
     broken: Route
     batches: list[Batch]
-    truth: dict[Route, Tally]
-    before: Tally
-    after: Tally
+    truth: dict[Route, TrueCounts]
+    before: TrueCounts
+    after: TrueCounts
 
 
 def day(seed: int, messages: int, now: int) -> Day:
@@ -133,8 +133,8 @@ class _Maker:
         }
         # Of the largest country, so that even a small day has some of its messages.
         self._broken = (next(iter(_COUNTRIES)), self._pick(_PROVIDERS))
-        self._truth: dict[Route, Tally] = defaultdict(Tally)
-        self._halves = Tally(), Tally()
+        self._truth: dict[Route, TrueCounts] = defaultdict(TrueCounts)
+        self._halves = TrueCounts(), TrueCounts()
         self._sent: list[tuple[Sent, list[Told]]] = []
 
     def make(self) -> Day:

@@ -30,7 +30,7 @@ from otpconv.storage.contract import (
 from otpconv.storage.lookup import Lookup, Stored
 from otpconv.storage.sqlite.connection import SqlValue, connect_reader, mapped, statements
 
-_SQL = statements("queries.sql")
+_SQL = statements("ledger/queries.sql")
 #: Steps of SQLite's machine from one look at the clock to the next: some 10 ms.
 _STEPS = 1_000_000
 
