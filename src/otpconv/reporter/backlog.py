@@ -104,7 +104,7 @@ class Backlog:
                     self._leave(path)
 
     def look_after(self, now: int) -> None:
-        """Write waiting dead letters, and drop segments that are too old; call it even while nothing is sent."""
+        """Write waiting dead letters, and drop segments that are too old; call it in pauses, too."""
         if self._burials is not None:
             self._burials.write()
         if self._folder is None or not self.claimed or time.monotonic() < self._look_through_at:
