@@ -138,7 +138,7 @@ def own(server: LocalServer, key: AccessKey) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="session")
 def eventually() -> Callable[[Callable[[], _T], _T], None]:
-    """Reads again and again until it gives what is expected: the ledger follows the journal."""
+    """Reads again and again until it gives the expected value: the ledger follows the journal."""
 
     def wait(read: Callable[[], _T], expected: _T) -> None:
         deadline = time.monotonic() + PATIENCE_S

@@ -1,4 +1,4 @@
-"""`otpconv consume`: what was published is in the ledger once, whoever is killed in between."""
+"""`otpconv consume`: published reports are in the ledger once, whichever process is killed in between."""
 
 import json
 import signal
@@ -99,7 +99,7 @@ def test_messages_wait_while_the_server_is_away_and_it_is_said_once(
         while counted(client)() != (5, 5):
             assert time.monotonic() < deadline
         counts, said = stopped(consumer)
-    # What is held for longer than --redeliver-after may come again, and changes nothing.
+    # A message held for longer than --redeliver-after may come again, and changes nothing.
     assert (counts["recorded"], counts["rejected"]) == (10, 0)
     assert "waiting: " not in said
     assert said.count("going on") == 1

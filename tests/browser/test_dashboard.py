@@ -119,7 +119,7 @@ def test_every_route_of_the_csv_is_true_and_in_the_order_of_the_page(open_page: 
 def test_a_link_shows_the_same_view_to_somebody_else(open_page: Open, broken: Broken) -> None:
     server, traffic = broken
     page = open_page(at=server)
-    # Of what is mature, so that nothing changes while one looks.
+    # Only mature messages, so that nothing changes while one looks.
     times = {"start": str(traffic.now - 9 * HOUR_MS), "end": str(traffic.now - 3 * HOUR_MS)}
     page.goto(fixed(traffic, country="ID", **times))
     page.get_by_role("link", name="Permalink to this range").click()
@@ -212,7 +212,7 @@ def send(own: httpx.Client, numbers: range) -> None:
     assert own.post("/v1/messages", json={"messages": messages}).json()["recorded"] == len(ids)
 
 
-# What else is told.
+# The other notices.
 
 
 def test_a_reporter_that_stopped_does_not_look_like_a_route_that_fails(

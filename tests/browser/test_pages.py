@@ -175,7 +175,7 @@ def look(page: Page, pages: dict[str, str], scheme: str, width: int) -> None:
 
 
 def inspect(page: Page, name: str) -> None:
-    """Take a picture, and check what is on the page now."""
+    """Take a picture, and check the present page."""
     page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"], name  # type: ignore[index]
     if name.endswith("dark-390"):  # its colours are those of dark-1280, its order that of light-390

@@ -247,7 +247,7 @@ def test_the_encoding_that_an_error_recommends_reads_the_file(
 
 
 def recommended() -> Iterator[tuple[str, str]]:
-    """Each `otpconv …` in the source and in templates, with its place; {} stands for what is filled in."""
+    """Each `otpconv …` in the source and in templates, with its place; {} stands for placeholders."""
     command = re.compile(r"(?<![\w./-])otpconv ((?:[a-z][a-z-]*|--?[a-z])[^`\n<;]*)")
     for path in sorted(SOURCES.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

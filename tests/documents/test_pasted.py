@@ -1,7 +1,7 @@
 """The commands of README.md and of the tutorial, word for word, in their order, as somebody pastes them.
 
 They name http://127.0.0.1:8080, otpconv-data/first-key and .venv. The commands run in a folder that has the
-last two. Settings of curl and of otpconv send what is for port 8080 to the test's own server.
+last two. Settings of curl and of otpconv redirect port 8080 to the test's own server.
 """
 
 import json

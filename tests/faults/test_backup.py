@@ -1,4 +1,4 @@
-"""`otpconv ledger backup` of a server that is being reported to, and what is restored from it."""
+"""`otpconv ledger backup` of a server under load, and the restored server."""
 
 import itertools
 import json
@@ -39,7 +39,7 @@ def backup(file: Path, data: Path, *more: str) -> subprocess.CompletedProcess[st
 
 
 class Load:
-    """A client that reports without a pause, and notes what was acknowledged and how long that took."""
+    """A client that reports without a pause, and notes the acknowledged reports and how long each took."""
 
     def __init__(self, server: LocalServer) -> None:
         self.server = server

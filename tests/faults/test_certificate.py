@@ -52,7 +52,7 @@ class Site:
 
     @contextmanager
     def load(self) -> Iterator[tuple[set[str], list[str]]]:
-        """Report by connections that are kept and by new ones; give what was acknowledged and what failed."""
+        """Report by kept and by new connections; return the acknowledged and the failed reports."""
         acknowledged: set[str] = set()
         failed: list[str] = []
         over = threading.Event()

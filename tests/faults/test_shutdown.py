@@ -1,4 +1,4 @@
-"""Stopping, starting beside another, and starting on what is damaged."""
+"""Stopping, starting beside another, and starting on damaged files."""
 
 import os
 import signal

@@ -85,7 +85,7 @@ def test_health_pages_and_rates_do_not_wait_for_a_slow_disk_and_reports_do(disk:
             stop.set()
         connection.close()
     disk.be(0)
-    # One may meet what is checkpointed, or a busy machine.
+    # One may meet a checkpoint, or a busy machine.
     assert sorted(asked)[-2] < AT_ONCE_S
     assert reported
     assert max(reported) < 10 * SLOW_MS / 1000

@@ -233,7 +233,7 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
     ),
 }
 
-#: What grows or waits without a number of its own, by the reason why that is no fault.
+#: Structures that grow, or wait, without a number of their own, by the reason why that is right.
 NO_BOUND_NEEDED: dict[str, tuple[str, ...]] = {
     "a task or a thread that the server starts once, for as long as it runs": (
         "service.housekeeping.Housekeeping._running",

@@ -1,4 +1,4 @@
-"""Questions about a large ledger: too much is refused in words, or told less finely, and all ends in time."""
+"""Questions about a large ledger: too large ones are refused or answered less finely, and all end in time."""
 
 import time
 from collections.abc import Iterator
@@ -172,7 +172,7 @@ def test_an_inner_deadline_never_outlasts_an_outer_one() -> None:
         assert not deadline.is_over()
 
 
-# What is told less finely.
+# Coarser answers.
 
 
 @pytest.mark.parametrize("most", [1, 5, 50, 700, 10_000])

@@ -1,4 +1,4 @@
-"""What is expected of messages that are too young to tell is what becomes of them, as often as it says."""
+"""The expected rate of young messages comes true, as often as its interval says."""
 
 import random
 from math import log
@@ -47,7 +47,7 @@ def window(chance: random.Random, rate: float) -> list[Young]:
 
 
 def simulated(learned_from: int, rate: float = TRUE_RATE) -> tuple[list[float], list[Expected]]:
-    """The naive and the expected rates of many windows, each with delays learned anew."""
+    """The naive and the expected rates of many windows, each with its own learned delays."""
     chance = random.Random(20_260_131)
     naive, honest = [], []
     for _ in range(TIMES):

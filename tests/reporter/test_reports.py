@@ -1,4 +1,4 @@
-"""What is reported: wrong arguments raise at once, and a line of the spool says whether it is whole."""
+"""Reports: wrong arguments raise at once, and a line of the spool shows whether it is whole."""
 
 import json
 from zlib import crc32

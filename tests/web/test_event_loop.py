@@ -307,7 +307,7 @@ def test_no_request_holds_the_event_loop(tmp_path: Path, name: str) -> None:
 
     async def play() -> tuple[int, bytes, float]:
         async with running(tmp_path / "data") as (app, key):
-            # What is loaded once, such as number plans, is loaded by others.
+            # Data that is loaded once, such as number plans, is loaded by others.
             known = b'{"messages":[{"message_id":"0","to":"+4915112345678"}]}'
             await answer(app, native(key, "/v1/messages", JSON, known))
             await answer(app, v3(key, {"MessageId": "0", "Delivered": "true"}))

@@ -146,7 +146,7 @@ def test_an_answer_that_can_not_wait_any_longer_says_what_it_lacks(make_server: 
             assert browser.get("/v1/rates").json()["lag"] == 7
             unknown = browser.get("/v1/messages/unknown")
             assert (unknown.status_code, "7 reports to go" in unknown.json()["detail"]) == (404, True)
-            # What is on its way is known by its id all the same.
+            # A report on its way is known by its id all the same.
             assert browser.get("/v1/messages/3").json()["requested_at"]
         deadline = time.monotonic() + 20
         while (found := browser.get("/v1/rates").json())["lag"] and time.monotonic() < deadline:

@@ -101,7 +101,7 @@ def rows(message: Message) -> list[_Row]:
     if of is not None:
         first = {"requested_at": of.requested_at, **msgspec.structs.asdict(of.dimensions)}
         first |= {"session_id": of.session_id, "attempt": of.attempt}
-        # Absent is what they are when not told; an empty channel is something else than the usual one.
+        # A dimension without a value is exported as absent; an empty channel differs from the default one.
         first = {name: value for name, value in first.items() if value or name == "channel"}
         # The key that imports a message is its access key then.
         first.pop("access_key", None)

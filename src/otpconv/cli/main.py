@@ -137,7 +137,7 @@ def _fail(text: str, code: int) -> int:
 
 
 def _explain(error: Exception) -> int:
-    """Say what is wrong with the command line, and where to look; a bare command has shown its help."""
+    """Show the mistake in the command line, and where to find help; a bare command shows its help."""
     if type(error).__name__ == "NoArgsIsHelpError":
         return _MISCONFIGURED
     context = getattr(error, "ctx", None)

@@ -1,4 +1,4 @@
-"""What is reported, checked on the caller's thread, and how it stands in the spool.
+"""Reports, checked on the caller's thread, and their form in the spool.
 
 A report's body is the JSON object that the native API takes, so that it is delivered there as it stands. A
 line of the spool is its checksum, its flags and its body:
@@ -158,7 +158,7 @@ def check_time(name: str, value: int) -> None:
 
     Raises:
         TypeError: it is not a whole number.
-        ValueError: it is no time in ms since 1970.
+        ValueError: it is not a time in ms since 1970.
     """
     if type(value) is not int:
         _check_int(name, value)

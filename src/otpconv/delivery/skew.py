@@ -13,7 +13,7 @@ _LATEST_MS = 7_258_118_400_000
 
 
 class Skew:
-    """The difference of two clocks; what is tolerable counts as none.
+    """The difference of two clocks; a tolerable difference counts as none.
 
     Attributes:
         ms: to be added to our time to get the other side's, ms.

@@ -114,7 +114,7 @@ class SmsConversionTransport:
         outcome = _read(answer, now)
         self._skew.learn(answer.headers.get("date"), now)
         if self._skew.differs(skew_ms) and outcome.fate is not Fate.DELIVERED:
-            # Whatever it was, it may have been the clock, which another call may have told: once more.
+            # The clock may have been wrong, and another call may have measured it: try once more.
             return Outcome(Fate.BUSY, "ClockSkew", "the clock of this machine is wrong")
         return outcome
 

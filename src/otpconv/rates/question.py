@@ -53,7 +53,7 @@ class RateQuery(Struct, frozen=True):
         by: dimensions to split by.
         filters: the accepted values of a dimension, by its name; an empty value means "unknown".
         tz: the time zone of `1d`.
-        level: a key of `LEVELS`: what is counted.
+        level: a key of `LEVELS`: the unit to count.
         compare: one of `COMPARISONS`, or None.
         order: one of `ORDERS`, with a minus for the largest first; None: by the values of the groups.
         top: how many groups get a row, the first by `order` or else the largest; None: all.

@@ -50,14 +50,14 @@ class BaseReporter:
         overflow: what gives way when the spool is full: `drop-oldest`, `drop-newest`, or `block`, which waits
             `block_ms` for room before it drops the new report.
         block_ms: see there.
-        sync_ms: make what was reported safe against a power failure so often; default: when the operating
+        sync_ms: how often to make reports safe against a power failure; default: when the operating
             system does, after about 30 s.
         when_degraded: `spool` goes on spooling; `drop` drops and counts.
         switch_file: a file whose existence degrades; default: `degraded` in the spool.
         timeout_ms: how long a call may take in all, with connecting, TLS and a proxy.
         longest_pause_ms: the longest pause between two tries while the other side is broken.
         concurrency: SmsConversion calls on their way at once.
-        disabled: report nothing: check what is reported, drop it and count it. It needs no other argument.
+        disabled: report nothing: check reports, drop and count them. It needs no other argument.
         clock: the time now.
 
     Raises:

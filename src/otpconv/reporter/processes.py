@@ -1,6 +1,6 @@
 """What all reporters of a process do when it forks, and when it ends: one protocol, whoever forks.
 
-A child notices in one of three ways that it is one, and begins anew then:
+A child notices in one of three ways that it is one, and then starts from scratch:
 
 - `os.fork`, and what uses it (multiprocessing, gunicorn, Celery), runs the hooks that are registered here;
 - uWSGI forks in C and runs none of them, but calls `uwsgi.post_fork_hook` in each worker;
@@ -49,7 +49,7 @@ _checking: dict[int, threading.RLock] = {}
 
 
 def notice_fork() -> None:
-    """Let all reporters begin anew if this is a child, forked by somebody who runs no hooks."""
+    """Start all reporters from scratch if this is a child, forked by somebody who runs no hooks."""
     here = os.getpid()
     if here == pid:
         return
@@ -122,7 +122,7 @@ def _after_fork_in_child() -> None:
 
 
 def _in_worker() -> None:
-    """Begin anew in a worker of uWSGI, and start the delivery that its master put off."""
+    """Start from scratch in a worker of uWSGI, and start the delivery that its master put off."""
     notice_fork()
     for reporter in list(reporters):
         reporter._may_deliver()  # noqa: SLF001 - for this module

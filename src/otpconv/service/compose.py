@@ -44,7 +44,7 @@ class Service:
 
     Attributes:
         keys: the access keys, kept fresh while the service runs.
-        sealer: seals what is handed out and comes back, such as the cookies of who is signed in.
+        sealer: encrypts values that are handed out and come back, such as the cookies of signed-in users.
         sessions: the temporary credentials of those who assumed a role.
         sign_outs: which sign-ins to the pages are over.
         nonces: the guard against replayed requests; what it admits is in `nonce_log`.
@@ -52,9 +52,9 @@ class Service:
         region: whose national numbers are read; empty: of none.
         intake: takes reports.
         questions: answers questions about what the reports come to.
-        recent: what is acknowledged and not yet in the ledger.
-        metrics: what is measured for machines.
-        housekeeping: what is done again and again; others may add to it.
+        recent: acknowledged reports that are not yet in the ledger.
+        metrics: the measurements for machines.
+        housekeeping: the repeated tasks; others may add to them.
         readiness: whether reports can be recorded and questions answered.
         clock: the time now.
     """
@@ -133,7 +133,7 @@ class Service:
         self.housekeeping.start()
 
     async def stop(self) -> None:
-        """Make durable and apply what was accepted, then close everything."""
+        """Make accepted reports durable and apply them, then close everything."""
         await self.housekeeping.run("key uses")
         await self.housekeeping.stop()
         self._freshness.close()

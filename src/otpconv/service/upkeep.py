@@ -36,7 +36,7 @@ def rebuild_ledger(settings: Settings, done: Callable[[int, int], None]) -> int:
 
 
 def set_damage_aside(settings: Settings) -> list[str]:
-    """Set the damaged rows of the journal aside, so that a rebuild leaves them out; return what is wrong.
+    """Set the damaged rows of the journal aside, so that a rebuild leaves them out; return the problems.
 
     Nothing is deleted: the rows stay in the journal, and its table `set_aside` names them.
 
@@ -52,7 +52,7 @@ def set_damage_aside(settings: Settings) -> list[str]:
 def copy_state(settings: Settings, target: Path, done: Callable[[int, int], None]) -> list[Path]:
     """Copy everything that can't be made again into an empty folder, also while a server runs.
 
-    Each copy is of one moment after this call. What was acknowledged before it is in the copies.
+    Each copy is of one moment after this call. Reports acknowledged before it are in the copies.
 
     Args:
         settings: name the data folder.

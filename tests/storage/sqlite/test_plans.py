@@ -16,7 +16,7 @@ import pytest
 from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerReader, SqliteLedgerWriter
 from otpconv.storage.sqlite.columns import write_out
 
-#: What grows with what is reported; all else is bounded by a batch, or by the keys and routes there are.
+#: Tables that grow with reports; all others are bounded by a batch, or by the number of keys and routes.
 GROWING = {
     "messages",
     "number_conversions",

@@ -66,7 +66,7 @@ def refused(server: LocalServer, reply: Reply, code: str, status: int) -> str:
     return str(members["Message"])
 
 
-# What is taken.
+# Accepted requests.
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -161,7 +161,7 @@ def test_clients_may_encode_as_they_like(server: LocalServer, key: AccessKey) ->
     assert members["ResponseCode"] == "MOBILE_NUMBER_ILLEGAL"
 
 
-# What is answered.
+# Responses.
 
 
 @pytest.mark.parametrize(
@@ -558,7 +558,7 @@ def test_checks_come_in_the_order_of_the_gateway(
         "Timestamp": timestamp(-3_600_000),
         "Delivered": None,
     }
-    # Each step mends what the one before was refused for.
+    # Each step fixes the reason for which the one before was refused.
     for code, status, name, mended in (
         ("InvalidAction.NotFound", 404, "Action", "SmsConversion"),
         ("MissingSignatureNonce", 400, "SignatureNonce", "order-1"),

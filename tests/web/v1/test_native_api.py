@@ -669,7 +669,7 @@ def test_values_beyond_the_bound_share_a_row_that_is_told_and_can_be_asked_for(
     assert sum(each["requested"] for each in found) == BOUNDS.values + 30
     assert own.get("/v1/rates", params={"start": SENT, "end": SENT + 1}).json()["folded"] == 30
     assert own.get("/v1/rates", params={"start": SENT - 2 * 86_400_000, "end": DAY}).json()["folded"] == 0
-    # The message itself keeps what was reported of it.
+    # The message itself keeps its reported values.
     assert own.get(f"/v1/messages/{BOUNDS.values + 7}").json()["template"] == f"code {BOUNDS.values + 7}"
     assert post(own, message("229", template="code 229"))["unchanged"] == 1
 

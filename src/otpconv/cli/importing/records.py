@@ -42,7 +42,7 @@ class Reports(Struct):
     Attributes:
         message: a JSON object of the native API; None when the row reports no message.
         conversion: the same for a conversion.
-        notes: what was assumed or repaired to read it, one fixed text each.
+        notes: the assumptions and repairs made to read it, one fixed text each.
     """
 
     message: bytes | None

@@ -44,10 +44,10 @@ def identifier(text: str, name: str, notes: list[str]) -> str:
     Args:
         text: the value, without surrounding blanks.
         name: our name of the column.
-        notes: what was repaired is added to it.
+        notes: gets the repairs that were made.
 
     Raises:
-        InvalidRequest: digits are lost, or it can't be told what it was.
+        InvalidRequest: digits are lost, or the original value is ambiguous.
     """
     if len(text) > _KEPT_DIGITS and text.isdecimal():
         notes.append(LONG_ID)

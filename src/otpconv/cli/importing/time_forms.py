@@ -1,4 +1,4 @@
-"""The forms in which times are written: what is a number, and what is a date with a time and a zone."""
+"""The forms in which times are written: as a number, or as a date with a time and a zone."""
 
 import re
 from collections.abc import Iterable, Mapping

@@ -58,7 +58,7 @@ class Tls:
         key: the PEM file of its private key.
 
     Attributes:
-        served: what is served now.
+        served: the certificate in use.
 
     Raises:
         Misconfigured: a file is missing or unreadable, or they don't fit together.

@@ -176,7 +176,7 @@ def states(page: str) -> set[str]:
 
 
 def first_named(page: str) -> str | None:
-    """What is named first as broken."""
+    """The first slice that the verdict names."""
     found = re.search(r'class="first-finding">(?:<strong>[^<]*)?<a href="[^"]*">([^<]*)</a>', page)
     return unescape(found[1]) if found else None
 

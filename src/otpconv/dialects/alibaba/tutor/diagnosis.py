@@ -1,4 +1,4 @@
-"""Why a signed request is refused: what the server checks, in its order, and what is wrong.
+"""Diagnoses why a signed request is refused: makes the server's checks in the same order.
 
 The texts never contain a right signature: someone who asks about a request may not have its secret.
 """
@@ -35,9 +35,9 @@ class Finding(Struct, frozen=True):
     """The result of one check.
 
     Attributes:
-        subject: what was checked.
+        subject: the checked part.
         state: whether it is right; `unsure` if that depends on when the request was sent.
-        text: what was found.
+        text: the finding.
         remedy: what to do; empty if there is nothing to do.
     """
 
@@ -48,7 +48,7 @@ class Finding(Struct, frozen=True):
 
 
 class Diagnosis(Struct, frozen=True):
-    """What is wrong with a request.
+    """The diagnosis of a request.
 
     Attributes:
         findings: the results, in the order of the server's checks, up to the first that stops the server.
@@ -73,7 +73,7 @@ def diagnose(
     now: int,
     window_ms: int,
 ) -> Diagnosis:
-    """Return what is wrong with a request.
+    """Diagnose a request.
 
     Args:
         pasted: the request.
@@ -201,7 +201,7 @@ def _signed_headers(pasted: Pasted) -> str:
     return authorization.partition("SignedHeaders=")[2].partition(",")[0]
 
 
-def _nonce(used: bool, now: int) -> Finding:  # noqa: FBT001 - what was found
+def _nonce(used: bool, now: int) -> Finding:  # noqa: FBT001 - the finding
     if used:
         return Finding(
             "Nonce",

@@ -183,7 +183,7 @@ class SqliteLedgerWriter:
         self._connection.execute(_SQL["keep_reported_values"])
 
     def _admit(self, most: int) -> None:
-        """Make what is still to be decided dimensions of its own, up to so many of an account and day."""
+        """Make undecided values dimensions of their own, up to so many of an account and day."""
         self._connection.execute(_SQL["admit_combinations"], {"most": most})
         self._connection.execute(_SQL["find_folded"])
 

@@ -53,7 +53,7 @@ class ApiRequest(Struct, frozen=True):
 
 
 class Reply(Struct, frozen=True):
-    """What came back.
+    """A response.
 
     Attributes:
         status: the HTTP status.
@@ -117,7 +117,7 @@ class _Exchange:
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
-        """Take the next message of the answer; what comes after its end is ignored.
+        """Take the next message of the response; messages after its end are ignored.
 
         Raises:
             OSError: the client is gone, since it has got enough or waited too long.

@@ -47,5 +47,5 @@ class OneTimeLinks:
 
 
 def _hash(token: str) -> bytes:
-    # Looked up by hash, so the time a look-up takes tells nothing of the tokens there are.
+    # Looked up by hash, so the time of a lookup reveals nothing about existing tokens.
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
