@@ -1,7 +1,7 @@
 """`otpconv export`."""
 
+import codecs
 import csv
-import io
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -129,8 +129,8 @@ def _ndjson_writer(stream: BinaryIO) -> Callable[[_Row], object]:
 
 
 def _csv_writer(stream: BinaryIO) -> Callable[[_Row], object]:
-    text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True)
-    writer = csv.DictWriter(text, EXPORTED, lineterminator="\n")
+    # Not a TextIOWrapper: it closes the stream when it is collected, and hides that the last write failed.
+    writer = csv.DictWriter(codecs.getwriter("utf-8")(stream), EXPORTED, lineterminator="\n")
     writer.writeheader()
 
     def write(row: _Row) -> None:
