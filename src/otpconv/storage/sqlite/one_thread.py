@@ -6,7 +6,8 @@ do not.
 """
 
 from threading import get_ident
-from typing import Any, Self
+from types import TracebackType
+from typing import Any, Literal, Self
 
 import apsw
 
@@ -28,9 +29,26 @@ class OneThreadConnection(apsw.Connection):
         self._owner = get_ident()
 
     def __enter__(self) -> Self:  # type: ignore[explicit-override]
-        self._check()
-        super().__enter__()
+        """Begin a transaction, or a savepoint in one."""
+        self.execute("SAVEPOINT block")
         return self
+
+    def __exit__(  # type: ignore[explicit-override]
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> Literal[False]:
+        """Commit, or roll back after an error.
+
+        The base class commits while it holds Python's lock: on a slow disk every thread would wait.
+        """
+        try:
+            if kind is None:
+                self.execute("RELEASE block")
+        except BaseException:
+            self._roll_back()
+            raise
+        if kind is not None:
+            self._roll_back()
+        return False
 
     def execute(  # type: ignore[explicit-override]
         self,
@@ -63,6 +81,11 @@ class OneThreadConnection(apsw.Connection):
         """See `apsw.Connection.wal_checkpoint`."""
         self._check()
         return super().wal_checkpoint(*args, **options)
+
+    def _roll_back(self) -> None:
+        # Some failures roll back on their own.
+        if self.in_transaction:
+            self.execute("ROLLBACK TO block; RELEASE block")
 
     def _check(self) -> None:
         if get_ident() != self._owner:
