@@ -1,6 +1,7 @@
 """What is expected of messages that are too young to tell is what becomes of them, as often as it says."""
 
 import random
+from functools import cache
 from math import log
 from statistics import mean
 
@@ -46,6 +47,7 @@ def window(chance: random.Random, rate: float) -> list[Young]:
     return [Young(n * MINUTE_MS, (n + 1) * MINUTE_MS, sent[n], verified[n]) for n in range(5)]
 
 
+@cache
 def simulated(learned_from: int, rate: float = TRUE_RATE) -> tuple[list[float], list[Expected]]:
     """The naive and the expected rates of many windows, each with delays learned anew."""
     chance = random.Random(20_260_131)
