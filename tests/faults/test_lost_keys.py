@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from campaigns import rounds
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import load
 from otpconv.errors import Misconfigured
@@ -107,7 +108,8 @@ def test_keys_that_were_restored_are_served_again(used: LocalServer, tmp_path: P
     assert httpx.get(f"{used.url}/v1/rates", auth=auth).status_code == 200
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.campaign
+@pytest.mark.parametrize("seed", range(rounds(6, at_least=2)))
 def test_a_damaged_write_ahead_log_takes_no_key_with_it(used: LocalServer, seed: int) -> None:
     chance = random.Random(seed)
     with closing(open_key_store(load(data=used.data))) as store:
