@@ -283,7 +283,7 @@ def test_what_is_exported_makes_the_same_rates_where_it_is_imported(
         ).json()
         return answer
 
-    before = rates(source)  # an answer has all reports; an export reads what is in the ledger
+    before = rates(source)  # an answer has all reports; an export reads only the ledger
     exported = tmp_path / f"out.{kind}"
     done = otpconv("export", "--data", server.data, "--account", source.account_name, "--output", exported)
     assert done.returncode == 0, done.stderr

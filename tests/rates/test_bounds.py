@@ -44,7 +44,7 @@ def ledger(folder: Path) -> Iterator[SqliteLedgerReader]:
 
 @pytest.fixture(scope="module")
 def usual(folder: Path) -> Overview:
-    """The overview where all groups are told apart."""
+    """The overview where all groups are separate."""
     with closing(SqliteLedgerReader(folder / "ledger.sqlite")) as opened:
         return overview(opened, 1, dashboard(), NOW)
 
