@@ -37,7 +37,12 @@ def browser(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         running = playwright.chromium.launch(
             executable_path=chromium,
             # Chromium has calls of its own to make, which shall not leave this machine either.
-            args=["--no-sandbox", f"--log-net-log={log}", f"--host-resolver-rules={NOWHERE}"],
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                f"--log-net-log={log}",
+                f"--host-resolver-rules={NOWHERE}",
+            ],
         )
         yield running
         running.close()
