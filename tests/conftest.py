@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TypeVar
@@ -25,6 +26,7 @@ from otpconv.service.compose import open_key_store
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from campaigns import rounds
+from cli.commands import Run, client_of, otpconv
 from debian import one_at_a_time
 from storage.engines import ENGINES, MEMORY, Engine, Storage
 from web.wire import NO_TLS
@@ -134,6 +136,12 @@ def own(server: LocalServer, key: AccessKey) -> Iterator[httpx.Client]:
     """A client of the shared server's native API in the test's own account."""
     with _client(server, key) as client:
         yield client
+
+
+@pytest.fixture
+def at(server: LocalServer, key: AccessKey) -> Run:
+    """Runs a command with the access key of the test's own account of the shared server."""
+    return partial(otpconv, **client_of(server, key))
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.cli.main import run
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def otpconv(*arguments: object, **settings: str) -> "subprocess.CompletedProcess[str]":
@@ -39,6 +42,25 @@ def otpconv(*arguments: object, **settings: str) -> "subprocess.CompletedProcess
         code = ended.value.code
         assert isinstance(code, int)
         return subprocess.CompletedProcess(words, code, out.read(), err.read())
+
+
+def in_a_process(*arguments: object, **settings: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command in a process of its own: for claims about its log, its signals or its terminal.
+
+    Args:
+        arguments: the words after `otpconv`.
+        settings: variables without their OTPCONV_; there are no others.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("OTPCONV_")}  # noqa: TID251
+    variables = {f"OTPCONV_{name.upper()}": value for name, value in settings.items()}
+    return subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-m", "otpconv", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=kept | variables,
+    )
 
 
 def client_of(server: LocalServer, key: AccessKey | None = None) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import re
 import socket
 import sqlite3
@@ -11,14 +10,13 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
 from typer.testing import CliRunner
 
-from cli.commands import client_of, otpconv
+from cli.commands import Run, client_of, in_a_process, otpconv
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.cli.main import app
@@ -51,22 +49,6 @@ WITH_JSON = (
     "ledger backup",
 )
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-def in_a_process(*arguments: object, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in a process of its own; settings are variables without their OTPCONV_."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("OTPCONV_")}  # noqa: TID251
-    variables = {f"OTPCONV_{name.upper()}": value for name, value in settings.items()}
-    return subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "otpconv", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env=kept | variables,
-    )
-
 
 @pytest.fixture
 def own_server(make_server: Callable[..., LocalServer]) -> LocalServer:
@@ -74,12 +56,6 @@ def own_server(make_server: Callable[..., LocalServer]) -> LocalServer:
     server = make_server()
     server.start()
     return server
-
-
-@pytest.fixture
-def at(server: LocalServer, key: AccessKey) -> Run:
-    """Runs a command with the access key of the test's own account of the shared server."""
-    return partial(otpconv, **client_of(server, key))
 
 
 @pytest.mark.parametrize("command", COMMANDS)
