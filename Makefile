@@ -17,7 +17,7 @@ DATA ?=
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help serve test campaign lint bench docs reference lock clean
+.PHONY: help demo serve test campaign lint bench docs reference lock clean
 
 # The tests start hundreds of processes of otpconv; each would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -30,6 +30,9 @@ CAMPAIGN ?= 100
 
 help:  ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.server  ## show a dashboard with two weeks of traffic; PORT= is its port
+	@exec $(BIN)/otpconv demo --serve $(if $(PORT),--port '$(PORT)')
 
 serve: $(VENV)/.server  ## run the server; HOST=, PORT= and DATA= are its options
 	@exec $(BIN)/otpconv serve $(if $(HOST),--host '$(HOST)') $(if $(PORT),--port '$(PORT)') $(if $(DATA),--data '$(DATA)')

@@ -270,7 +270,7 @@ def test_what_is_exported_makes_the_same_rates_where_it_is_imported(
 
 
 def test_the_demo_equals_the_truth() -> None:
-    played = otpconv("demo", "--messages", "1500", "--seed", "7", "--json")
+    played = otpconv("demo", "--check", "--messages", "1500", "--seed", "7", "--json")
     assert played.returncode == 0, played.stderr
     assert json.loads(played.stdout)["equal"] is True
 

@@ -21,7 +21,6 @@ from otpconv.service.compose import Service, open_key_store
 from otpconv.web.app import App
 from otpconv.web.front.gate import Gate
 from otpconv.web.front.server import GC_THRESHOLDS
-from otpconv.web.pages import OneTimeLinks
 from web.wire import FORM, Request, v1, v3
 
 #: What one request may hold the event loop for at a time, ms of its thread's processor time: how busy the
@@ -49,7 +48,7 @@ async def running(folder: Path) -> AsyncIterator[tuple[App, AccessKey]]:
     before = gc.get_threshold()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-    app = App(service, Gate(settings, AuditLog(folder)), OneTimeLinks(), "http://otp.example")
+    app = App(service, Gate(settings, AuditLog(folder)), "http://otp.example")
     try:
         yield app, key
     finally:

@@ -1,4 +1,4 @@
-"""Ended sign-ins to the pages, stored so that they stay ended after a restart."""
+"""Sign-ins to the pages that ended early, and used one-time links; they stay ended after a restart."""
 
 import hashlib
 import threading
@@ -65,13 +65,16 @@ class SignOuts:
         ended = self._ended.get(key.access_key_id)
         return ended is not None and _hash(name) in ended
 
-    def add(self, key: AccessKey, name: str, until: int) -> None:
+    def add(self, key: AccessKey, name: str, until: int) -> bool:
         """End a sign-in for good. Waits for the disk, so call it outside of the event loop.
 
         Args:
             key: the key of the sign-in.
             name: identifies the sign-in.
             until: when the sign-in expires by itself, ms.
+
+        Returns:
+            Whether it was in use before; of several calls at the same time, True for one.
 
         Raises:
             Unavailable: it could not be stored now; the sign-in has ended until the server restarts.
@@ -80,10 +83,13 @@ class SignOuts:
         key_id, now, sign_in = key.access_key_id, self._clock(), _hash(name)
         with self._one_at_a_time:
             known = self._ended.get(key_id, {})
+            if sign_in in known:
+                return False
             self._ended[key_id] = {one: end for one, end in known.items() if end > now} | {sign_in: until}
             if self._store.add(key_id, sign_in, until, now):
                 self._all_ended[key_id] = now
                 del self._ended[key_id]
+            return True
 
 
 def _hash(name: str) -> bytes:

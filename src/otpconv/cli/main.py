@@ -22,6 +22,7 @@ from otpconv.cli import (
     report,
     roles,
     serve,
+    sign_in_link,
     spool,
     users,
 )
@@ -40,6 +41,7 @@ _UsageError: type[Exception] = next(
 )
 _ORDER = (
     "serve",
+    "sign-in-link",
     "keys",
     "users",
     "policies",
@@ -76,6 +78,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 refused, 2 wrong usage or settings, 3 try again later, 130 interrupted.",
 )
 add(app, "serve", serve.serve)
+add(app, "sign-in-link", sign_in_link.sign_in_link)
 for _group in (keys, users, policies, roles, access, spool, ledger):
     app.add_typer(_group.app, name=_group.__name__.rpartition(".")[2])
 add(app, "report", report.report)

@@ -5,7 +5,7 @@ from itertools import chain
 from pathlib import Path
 
 from otpconv.access.directory import Directory
-from otpconv.access.keys import KeyRing, KeyStore
+from otpconv.access.keys import AccessKey, KeyRing, KeyStore
 from otpconv.access.nonce_log import NonceLog
 from otpconv.access.nonces import WINDOW_MS, NonceGuard
 from otpconv.access.sealing import Sealer, load_key
@@ -27,6 +27,7 @@ from otpconv.service.engines import engine_of
 from otpconv.service.first_key import first_key_file
 from otpconv.service.housekeeping import Housekeeping, keep_keys
 from otpconv.service.readiness import ReadinessCheck
+from otpconv.service.sandbox import Sandbox
 from otpconv.storage.awaitable import resolve
 from otpconv.storage.contract import DAY_MS, MINUTE_MS, LedgerReader
 
@@ -76,9 +77,10 @@ class Service:
         access = engine.access(clock)
         self._key_store = access.keys(self.sealer)
         self.keys = KeyRing(self._key_store)
+        self._sandbox = Sandbox(self._key_store, lambda: open_directory(settings, clock), data)
         self.sessions = Sessions(self.sealer, self.keys)
         self.sign_outs = SignOuts(access.sign_outs(), clock)
-        self.number_hash = NumberHash(self.sealer.derive("number"))
+        self.number_hash = number_hash_of(self.sealer)
         self.region = settings.region
         self._journal = engine.journal()
         self._writer = JournalWriter(self._journal, engine.journal)
@@ -125,6 +127,21 @@ class Service:
         if self._key_store.list():
             self._journal.note_keys()
         return file
+
+    def announce(self, public_url: str) -> None:
+        """Make the URL of this server known to commands that run beside it, e.g. `otpconv sign-in-link`."""
+        data_folder.note_url(self._lock, public_url)
+
+    async def sandbox_key(self) -> AccessKey:
+        """Return the access key of the sandbox, an account whose messages count in no other account.
+
+        Raises:
+            InactiveAccessKey: an operator has disabled it.
+            Unavailable: the disk is full or fails.
+        """
+        key = await asyncio.to_thread(self._sandbox.key)
+        self.keys.refresh()
+        return self.keys.get(key.access_key_id)
 
     async def start(self) -> None:
         """Start the applier and the housekeeping; reports may come from now on."""
@@ -176,6 +193,20 @@ class Service:
             # No report, so nobody waits for it: `_acknowledged` stays.
             await resolve(self._writer.append([expiry], recorded_at))
             self._applier.notify()
+
+
+def number_hash_of(sealer: Sealer) -> NumberHash:
+    """Return the hash under which numbers are stored."""
+    return NumberHash(sealer.derive("number"))
+
+
+def open_number_hash(settings: Settings) -> NumberHash:
+    """Return the hash under which a data folder stores numbers.
+
+    Raises:
+        Misconfigured: the folder or its key can't be used.
+    """
+    return number_hash_of(open_sealer(settings))
 
 
 def open_sealer(settings: Settings) -> Sealer:

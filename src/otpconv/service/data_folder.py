@@ -41,6 +41,19 @@ def hold(data: Path) -> IO[str]:
         ) from None
 
 
+def note_url(held: IO[str], url: str) -> None:
+    """Write the URL of the running server into the file that `hold` returned, for `url_of_server`."""
+    held.seek(0)
+    held.truncate()
+    held.write(f"{url}\n")
+    held.flush()
+
+
+def url_of_server(data: Path) -> str | None:
+    """Return the URL of the server that holds the folder; None if none does, or it did not write its URL."""
+    return (data / "lock").read_text(encoding="utf-8").strip() or None if is_held(data) else None
+
+
 def is_held(data: Path) -> bool:
     """Return whether a process holds the folder."""
     return folder.is_locked(data / "lock")

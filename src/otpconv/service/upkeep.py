@@ -1,17 +1,23 @@
-"""What an operator does with a data folder: look it over, make its ledger again, back it up."""
+"""What an operator does with a data folder: look it over, make its ledger again, fill it, back it up."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from otpconv.clock import Clock, wall_clock
 from otpconv.config import Settings
 from otpconv.errors import Misconfigured
+from otpconv.model import Report
 from otpconv.service import data_folder
 from otpconv.service.engines import engine_of
+from otpconv.storage.awaitable import resolve
 from otpconv.storage.check_result import CheckResult
+from otpconv.storage.contract import Entry
 from otpconv.storage.engine import Engine
 
 SEALING_KEY = "sealing.key"
+#: Journal entries that `fill` applies in one transaction.
+_APPLIED_AT_ONCE = 20_000
 
 
 def inspect_storage(settings: Settings, clock: Clock = wall_clock) -> Iterator[CheckResult]:
@@ -47,6 +53,29 @@ def set_damage_aside(settings: Settings) -> list[str]:
     engine = _used_engine(settings)
     with data_folder.hold(settings.data):
         return engine.set_damage_aside()
+
+
+def fill(settings: Settings, batches: Iterable[tuple[int, Sequence[Report]]]) -> None:
+    """Write past reports into the journal of a new data folder, and apply them; they are not checked.
+
+    Args:
+        settings: name the data folder.
+        batches: what to write in one commit, and the time to record it with, ms.
+
+    Raises:
+        Misconfigured: a server runs on the folder.
+        Unavailable: the disk is full or fails.
+    """
+    engine = engine_of(settings)
+    with data_folder.hold(settings.data), closing(engine.journal()) as journal:
+        engine.prepare_ledger()
+        with closing(engine.ledger_writer()) as ledger:
+            for recorded_at, reports in batches:
+                head = resolve(journal.append([Entry(report) for report in reports], recorded_at))
+                if head - ledger.cursor() >= _APPLIED_AT_ONCE:
+                    ledger.apply(_APPLIED_AT_ONCE)
+            while ledger.apply(_APPLIED_AT_ONCE) < journal.head():
+                pass
 
 
 def copy_state(settings: Settings, target: Path, done: Callable[[int, int], None]) -> list[Path]:
