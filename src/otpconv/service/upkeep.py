@@ -1,5 +1,6 @@
 """What an operator does with a data folder: look it over, make its ledger again, fill it, back it up."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -71,7 +72,8 @@ def fill(settings: Settings, batches: Iterable[tuple[int, Sequence[Report]]]) ->
         engine.prepare_ledger()
         with closing(engine.ledger_writer()) as ledger:
             for recorded_at, reports in batches:
-                head = resolve(journal.append([Entry(report) for report in reports], recorded_at))
+                entries = [Entry(report) for report in reports]
+                head = asyncio.run(resolve(journal.append(entries, recorded_at)))
                 if head - ledger.cursor() >= _APPLIED_AT_ONCE:
                     ledger.apply(_APPLIED_AT_ONCE)
             while ledger.apply(_APPLIED_AT_ONCE) < journal.head():
