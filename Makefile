@@ -23,7 +23,7 @@ DATA ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 # Many tests wait for a server or a browser, so there are more workers than cores. `make test WORKERS=0` uses none.
-WORKERS ?= 3
+WORKERS ?= 4
 PYTEST = $(BIN)/python -m pytest --no-header --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder --durations=20
 # Percent of the rounds that `make campaign` runs; the tests alone run 10 %.
 CAMPAIGN ?= 100
