@@ -254,6 +254,7 @@ def test_a_pasted_request_is_diagnosed_and_its_nonce_found_once_it_is_used(
 ) -> None:
     page = open_page(key=key)
     page.goto("/explorer/SmsConversion")
+    in_the_own_account(page)
     page.get_by_role("button", name="Only sign").click()
     curl = shown(page, "curl")
     paste(page, curl)

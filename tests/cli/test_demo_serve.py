@@ -14,7 +14,6 @@ import pytest
 from otpconv.config import environment
 
 #: Filling takes about 12 s of CPU.
-_LONG = "makes up two weeks of traffic"
 
 
 def start(folder: Path, **settings: str) -> subprocess.Popen[str]:
@@ -28,7 +27,7 @@ def start(folder: Path, **settings: str) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.long(_LONG)
+@pytest.mark.long("makes up two weeks of traffic")
 def test_it_signs_in_goes_on_and_leaves_nothing_behind(tmp_path: Path) -> None:
     # The settings of another server in this folder do not matter.
     (tmp_path / "otpconv.toml").write_text("require_tls = true\n")

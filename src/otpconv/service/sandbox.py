@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 from otpconv.access.directory import Directory
@@ -29,6 +30,7 @@ class Sandbox:
         self._store = store
         self._directory = directory
         self._data = data
+        self._one_at_a_time = Lock()
 
     def key(self) -> AccessKey:
         """Return the access key, without its grants; waits for the disk, so call it beside the event loop.
@@ -37,14 +39,15 @@ class Sandbox:
             InactiveAccessKey: an operator has disabled it.
             Unavailable: the disk is full or fails.
         """
-        own = [key for key in self._store.list() if (key.account_name, key.user) == (ACCOUNT, _USER)]
-        key = next((key for key in own if key.active), None)
-        if key is None and own:
-            raise InactiveAccessKey(
-                f"The sandbox is disabled, since its access key {own[0].access_key_id} is. To enable it, run:"
-                f" otpconv keys enable {own[0].access_key_id}"
-            )
-        return key or self._create()
+        with self._one_at_a_time:  # two first calls at the same time create one key
+            own = [key for key in self._store.list() if (key.account_name, key.user) == (ACCOUNT, _USER)]
+            key = next((key for key in own if key.active), None)
+            if key is None and own:
+                raise InactiveAccessKey(
+                    f"The sandbox is disabled, since its access key {own[0].access_key_id} is. To enable it,"
+                    f" run: otpconv keys enable {own[0].access_key_id}"
+                )
+            return key or self._create()
 
     def _create(self) -> AccessKey:
         key = self._store.create(ACCOUNT, _USER, _POLICIES[0])

@@ -147,7 +147,7 @@ class History:
         access_keys: by application.
 
     Attributes:
-        until: what was requested before this time is in the history, ms.
+        until: the history has the messages requested before this time, ms.
         messages: how many there are.
         coming: messages that are answered later: when (ms), id, and the message; a heap.
     """
@@ -223,7 +223,7 @@ def _client(url: str, key: "AccessKey") -> Client:
 
 
 def _continue(weeks: "Weeks", history: History, clients: dict[str, Client]) -> None:
-    """Send what is requested and answered from now on, until a signal comes."""
+    """Send the traffic that begins now, until a signal comes."""
     coming, until = history.coming, history.until
     while True:
         now = wall_clock()

@@ -23,7 +23,7 @@ _AN_HOUR: Final = 400
 #: failed for how long, ms.
 _FAILING_MS, _SILENT_MS = _HOUR_MS, 3 * _HOUR_MS
 _INCIDENT_AGO_MS, _INCIDENT_MS = 3 * _DAY_MS + 5 * _HOUR_MS, 4 * _HOUR_MS
-#: What is left of a route's rate while it fails, and while the incident lasted.
+#: The share of a route's rate that remains while it fails, and during the incident.
 _FAILING, _INCIDENT = 0.05, 0.45
 
 #: Share of the traffic in percent, and hours ahead of UTC.
@@ -50,7 +50,7 @@ _NUMBERS: Final = {
 }
 #: Recipients per country: some of them come again.
 _RECIPIENTS: Final = 400
-#: Providers and channels: their share, and what is added to a country's rate.
+#: Providers and channels: their share, and their difference to a country's rate.
 _ROUTES: Final = {
     ("acme", "sms"): (40, 0.0),
     ("birdcall", "sms"): (32, -0.02),

@@ -1,4 +1,4 @@
-"""The dashboard after the first few messages: what is known, and what to report next."""
+"""The dashboard after the first few messages: the facts so far, and the next thing to report."""
 
 import time
 
