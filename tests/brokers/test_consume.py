@@ -97,6 +97,7 @@ def test_consumers_that_are_killed_lose_nothing_and_nothing_counts_twice(
         assert stopped(consumer)[0]["rejected"] == 0
 
 
+@pytest.mark.long("a server starts twice, and a consumer waits for it")
 def test_messages_wait_while_the_server_is_away_and_it_is_said_once(
     transport: Transport, url: str, start_consumer: Consume, tmp_path: Path
 ) -> None:

@@ -73,6 +73,7 @@ def test_under_ingest_a_server_is_ready_at_every_moment(
     assert set(said) == {"ready\n"}
 
 
+@pytest.mark.long("a full disk of its own, and the server looks every few seconds")
 def test_a_server_on_a_full_disk_is_not_ready_and_is_again_once_there_is_room_though_nobody_reports(
     disk: SmallDisk,
     make_server: Callable[..., LocalServer],
