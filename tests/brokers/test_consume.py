@@ -59,8 +59,20 @@ def consumed(at: Run, url: str, code: int = 0, **settings: str) -> Said:
     return checked(at("consume", url, "--once", "--json", "--redeliver-after", "1", **settings), code)
 
 
+def takes_a_signal(pid: int, number: signal.Signals) -> bool:
+    """Tell whether a process has a handler for a signal."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
+
+
 def stopped(consumer: "subprocess.Popen[str]") -> Said:
-    """Stop a consumer as an operator does."""
+    """Stop a consumer as an operator does, once it has started: it may have had nothing to do."""
+    deadline = time.monotonic() + 30
+    while not takes_a_signal(consumer.pid, signal.SIGTERM):
+        assert consumer.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
     consumer.send_signal(signal.SIGTERM)
     return ended(consumer)
 
