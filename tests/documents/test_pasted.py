@@ -133,9 +133,9 @@ def objects(text: str) -> list[Any]:
 
 def test_every_block_of_the_readme_does_what_it_says(reader: Reader) -> None:
     make, demo, first_calls, install, call = blocks("README.md")
-    # Three commands, each with a comment; the fixture runs that of `make serve`.
-    assert re.findall(r"^make (\w+) +# .*\n", make.text, re.MULTILINE) == ["demo", "serve", "test"]
-    assert make.text.count("\n") == 3
+    # Two commands, each with a comment; the fixture runs that of `make serve`.
+    assert re.findall(r"^make (\w+) +# .*\n", make.text, re.MULTILINE) == ["serve", "test"]
+    assert make.text.count("\n") == 2
     assert demo.text == "make demo\n"  # a test in the browser runs it
     assert made_by("test")[-1].startswith(".venv/bin/python -m pytest ")
     message, conversion, rates = objects(reader.pastes(first_calls.text))
