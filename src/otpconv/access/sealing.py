@@ -69,6 +69,20 @@ class Sealer:
         return HKDFExpand(hashes.SHA256(), KEY_BYTES, info).derive(self._key)
 
 
+def to_text(sealed: bytes) -> str:
+    """Return sealed bytes as text that needs no escaping in URLs and cookies: base64 without padding."""
+    return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+
+
+def from_text(text: str) -> bytes:
+    """Return the bytes of a text from `to_text`; characters outside of base64 are skipped.
+
+    Raises:
+        ValueError: the text is not base64.
+    """
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
 def load_key(path: Path, given: str | None, *, make: bool = True) -> bytes:
     """Return the sealing key, 32 bytes: the given one, or else the one in the file, created if necessary.
 

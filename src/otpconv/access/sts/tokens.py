@@ -10,7 +10,6 @@ adds 2,730, and more if it has other characters.
 Source: "AssumeRole", Security Token Service 2015-04-01, Alibaba Cloud documentation.
 """
 
-import base64
 import binascii
 import re
 import secrets
@@ -19,7 +18,7 @@ from functools import lru_cache
 from msgspec import MsgspecError, Struct, msgpack
 
 from otpconv.access.keys import new_secret
-from otpconv.access.sealing import Sealer
+from otpconv.access.sealing import Sealer, from_text, to_text
 from otpconv.clock import difference, iso_8601
 from otpconv.errors import ExpiredToken, InvalidRequest, MalformedToken, Misconfigured, MismatchedToken
 
@@ -150,7 +149,7 @@ def issue(
     return TemporaryCredentials(
         access_key_id=session.access_key_id,
         secret=session.secret,
-        security_token=_encode(sealer.seal(msgpack.encode(session), _CONTEXT)),
+        security_token=to_text(sealer.seal(msgpack.encode(session), _CONTEXT)),
         expires_at=session.expires_at,
     )
 
@@ -215,10 +214,6 @@ def _opened(sealer: Sealer, token: str) -> Session:
         ) from error
 
 
-def _encode(sealed: bytes) -> str:
-    return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
-
-
 def _decode(token: str) -> bytes:
     """Return the bytes of a token. Each byte string has only one valid text, even if base64 has spare bits.
 
@@ -226,8 +221,8 @@ def _decode(token: str) -> bytes:
         binascii.Error: the text is not in that form.
     """
     if _TOKEN.fullmatch(token):
-        sealed = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
-        if _encode(sealed) == token:
+        sealed = from_text(token)
+        if to_text(sealed) == token:
             return sealed
     raise binascii.Error("not base64 as we write it")
 
