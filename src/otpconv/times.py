@@ -6,6 +6,7 @@ Every text stands for one instant. The name of a day, week, month or year stands
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -50,10 +51,8 @@ def parse_time(text: str, name: str = "time", *, now: int, tz: tzinfo = UTC) -> 
     """
     time = -1
     if len(text) <= _MAX_CHARS:
-        try:
+        with suppress(ValueError, OverflowError):  # not a time, or out of the calendar
             time = _time_of(" ".join(text.split()), now, tz)
-        except (ValueError, OverflowError):  # out of the calendar
-            time = -1
     if not 0 <= time <= _LATEST_MS:
         raise InvalidRequest(
             f"Invalid {name} {text[:40]!r}. Use a time such as 2026-01-31T12:00:00Z, yesterday, monday 9:30,"

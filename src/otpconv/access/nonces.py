@@ -95,7 +95,7 @@ class NonceGuard:
         Raises:
             ReplayedNonce: this key has used the nonce within the window, with any timestamp.
             StaleTimestamp: see `check_time`.
-            Unavailable: there is no memory left for nonces of the current time, or they can't be stored.
+            Unavailable: the memory for nonces of the current time is full, or they can't be stored.
         """
         second = signed_at // _SECOND_MS
         if second <= self._floor or not -WINDOW_MS <= signed_at - now <= WINDOW_MS:

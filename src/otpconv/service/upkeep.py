@@ -68,12 +68,12 @@ def fill(settings: Settings, batches: Iterable[tuple[int, Sequence[Report]]]) ->
         Unavailable: the disk is full or fails.
     """
     engine = engine_of(settings)
-    with data_folder.hold(settings.data), closing(engine.journal()) as journal:
+    with data_folder.hold(settings.data), closing(engine.journal()) as journal, asyncio.Runner() as runner:
         engine.prepare_ledger()
         with closing(engine.ledger_writer()) as ledger:
             for recorded_at, reports in batches:
                 entries = [Entry(report) for report in reports]
-                head = asyncio.run(resolve(journal.append(entries, recorded_at)))
+                head = runner.run(resolve(journal.append(entries, recorded_at)))
                 if head - ledger.cursor() >= _APPLIED_AT_ONCE:
                     ledger.apply(_APPLIED_AT_ONCE)
             while ledger.apply(_APPLIED_AT_ONCE) < journal.head():

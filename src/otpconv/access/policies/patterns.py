@@ -18,7 +18,7 @@ _PARTS: Final = 5
 class Globs:
     """Patterns with wildcards, compiled so that one pass compares a text with all of them.
 
-    The time is proportional to the length of the text, whatever the patterns are: there is no backtracking.
+    The time is proportional to the length of the text, whatever the patterns: the matching never backtracks.
 
     Args:
         patterns: `*` matches any run of characters, even an empty one.
