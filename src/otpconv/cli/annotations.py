@@ -21,9 +21,13 @@ app = typer.Typer(no_args_is_help=True, help="List and delete the annotations of
 
 _PATH = "/v1/annotations"
 _Text = Annotated[str, typer.Argument(metavar="TEXT", help="One line, at most 200 characters.")]
-_At = Annotated[str | None, typer.Option(help="The time that it marks, ISO 8601 or ms; default: now.")]
-_Start = Annotated[str | None, typer.Option(help="Only those from this time on, ISO 8601 or ms.")]
-_End = Annotated[str | None, typer.Option(help="Only those before this time, ISO 8601 or ms.")]
+_At = Annotated[
+    str | None, typer.Option(help="The time that it marks, e.g. '2h ago', ISO 8601 or ms; default: now.")
+]
+_Start = Annotated[
+    str | None, typer.Option(help="Only those from this time on, e.g. yesterday, 7d or ISO 8601.")
+]
+_End = Annotated[str | None, typer.Option(help="Only those before this time, as --start.")]
 _Id = Annotated[int, typer.Argument(metavar="ID", min=1, help="As `otpconv annotations list` shows it.")]
 
 

@@ -12,15 +12,17 @@ from starlette.responses import Response
 from otpconv.access.keys import AccessKey
 from otpconv.dialects.native.fields import LATEST_MS, in_words
 from otpconv.errors import InvalidRequest, NotFound
-from otpconv.rates.question import parse_time
 from otpconv.service.compose import Service
 from otpconv.storage.annotations import MAX_TEXT_CHARS, Annotation
+from otpconv.times import parse_time
 from otpconv.web.front.body import Bodies
 
 ANNOTATIONS_PATH: Final = "/v1/annotations"
 #: The highest id of an annotation that is looked up, digits.
 _ID_DIGITS: Final = 15
-_DESCRIBED: Final = "The time that it marks: milliseconds since 1970 UTC, or ISO 8601; default: now"
+_DESCRIBED: Final = (
+    "The time that it marks, e.g. `2026-01-31T12:00Z`, `2h ago` or in ms; default: now"
+)
 
 
 class AnnotationIn(Struct, forbid_unknown_fields=True):
@@ -82,9 +84,7 @@ class AnnotationsApi:
         async with self._bodies.read(request.scope, request.receive, key.access_key_id) as body:
             given = _read(body)
         now = self._clock()
-        at = now if given.at is None else parse_time(str(given.at), "at")
-        if at > LATEST_MS:
-            raise InvalidRequest(f"Invalid at {at}. Use a time before the year 9999.")
+        at = now if given.at is None else parse_time(str(given.at), "at", now=now)
         created = await asyncio.to_thread(
             self._store.create, key.account, at, given.text, created_by=key.display_name, now=now
         )
@@ -94,7 +94,8 @@ class AnnotationsApi:
         """Answer with the annotations of a window; by default, all."""
         key = self._caller(request, "otpconv:ListAnnotations")
         given = request.query_params.multi_items()
-        window = {name: parse_time(value, name) for name, value in given if name in {"start", "end"}}
+        now = self._clock()
+        window = {name: parse_time(value, name, now=now) for name, value in given if name in {"start", "end"}}
         if len(window) < len(given):
             raise InvalidRequest("Unknown or repeated parameter. Use start and end, each at most once.")
         found = await asyncio.to_thread(

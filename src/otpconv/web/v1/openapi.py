@@ -44,7 +44,7 @@ _SCHEMAS = (
     Recorded,
 )
 
-_TIME = "Milliseconds since 1970 UTC, or ISO 8601"
+_TIME = "Milliseconds since 1970 UTC, ISO 8601, or words: `yesterday`, `monday 9:30`, `7d`, `2h ago`"
 
 _LAG = {
     LAG_HEADER: {
@@ -210,7 +210,7 @@ def _rates_parameters() -> list[tuple[str, str, dict[str, Any]]]:
         ("end", f"{_TIME}; default: now. The window is half-open", {"type": "string"}),
         ("interval", "Split the window; left out: one row", {"type": "string", "enum": list(INTERVALS)}),
         ("by", f"Comma-separated dimensions: {', '.join(DIMENSIONS)}", {"type": "string"}),
-        ("tz", "IANA time zone of interval=1d; default: UTC", {"type": "string"}),
+        ("tz", "IANA time zone of 1d and of words in start and end; default: UTC", {"type": "string"}),
         ("level", f"The unit to count; {levels}", {"type": "string", "enum": list(LEVELS)}),
         (
             "compare",
