@@ -166,7 +166,6 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
         "dialects.alibaba.tutor.diagnosis._ZONE_MS",
         "phone._NAMED_AT_MOST",
         "charts.chart._SCALE",
-        "charts.timeline._TWO_DAYS_MS",
         "spelling._ALIKE",
         "web.pages.dashboard.page._SHOWN",
         "web.pages.dashboard.page._VALUES",

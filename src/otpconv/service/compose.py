@@ -68,8 +68,7 @@ class Service:
             Misconfigured: the folder is in use by another server, or something in it is damaged.
             Unavailable: the disk is full or fails.
         """
-        self.clock = clock
-        self._settings = settings
+        self.clock, self._settings = clock, settings
         data = settings.data
         self._lock = data_folder.hold(data)
         engine = engine_of(settings)

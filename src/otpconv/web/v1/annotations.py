@@ -20,9 +20,7 @@ from otpconv.web.front.body import Bodies
 ANNOTATIONS_PATH: Final = "/v1/annotations"
 #: The highest id of an annotation that is looked up, digits.
 _ID_DIGITS: Final = 15
-_DESCRIBED: Final = (
-    "The time that it marks, e.g. `2026-01-31T12:00Z`, `2h ago` or in ms; default: now"
-)
+_DESCRIBED: Final = "The time that it marks, e.g. `2026-01-31T12:00Z`, `2h ago` or in ms; default: now"
 
 
 class AnnotationIn(Struct, forbid_unknown_fields=True):
