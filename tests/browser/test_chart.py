@@ -12,7 +12,7 @@ from browser.broken_route import HOUR_MS, Traffic
 from browser.test_pages import inspect
 from campaigns import rounds
 from otpconv.cli.local_server import LocalServer
-from otpconv.rates.question import parse_time
+from otpconv.times import parse_time
 from otpconv.web.pages.figures import format_count, format_moment, format_percent
 
 pytestmark = pytest.mark.long("fills a ledger with hundreds of thousands of messages")
@@ -147,8 +147,8 @@ def test_dragging_zooms_and_escape_cancels(open_page: Open, broken: Broken) -> N
     page.mouse.up()
     page.wait_for_url(lambda url: url != before)
     query = parse_qs(urlsplit(page.url).query)
-    assert parse_time(query["start"][0], "start") == rows[9]["start"]
-    assert parse_time(query["end"][0], "end") == rows[15]["start"]
+    assert parse_time(query["start"][0], now=0) == rows[9]["start"]
+    assert parse_time(query["end"][0], now=0) == rows[15]["start"]
     assert (query["provider"], query["compare"]) == (["birdcall"], ["day"])
     requested = sum(int(row["requested"]) for row in rows[9:15])
     expect(page.locator("#requested")).to_have_text(format_count(requested))
@@ -166,8 +166,8 @@ def test_the_keyboard_zooms_too(open_page: Open, broken: Broken) -> None:
         page.keyboard.press(key)
     page.wait_for_url(lambda url: url != before)
     query = parse_qs(urlsplit(page.url).query)
-    assert parse_time(query["start"][0], "start") == rows[1]["start"]
-    assert parse_time(query["end"][0], "end") == rows[4]["start"]
+    assert parse_time(query["start"][0], now=0) == rows[1]["start"]
+    assert parse_time(query["end"][0], now=0) == rows[4]["start"]
 
 
 def test_annotations_are_read_and_listed_also_without_scripts(open_page: Open, broken: Broken) -> None:

@@ -58,6 +58,7 @@ class Service:
         metrics: the measurements for machines.
         housekeeping: the repeated tasks; others may add to them.
         readiness: whether reports can be recorded and questions answered.
+        settings: what the service was started with.
         clock: the time now.
     """
 
@@ -68,7 +69,7 @@ class Service:
             Misconfigured: the folder is in use by another server, or something in it is damaged.
             Unavailable: the disk is full or fails.
         """
-        self.clock, self._settings = clock, settings
+        self.clock, self.settings = clock, settings
         data = settings.data
         self._lock = data_folder.hold(data)
         engine = engine_of(settings)
@@ -121,9 +122,9 @@ class Service:
         Raises:
             Misconfigured: the folder had access keys, and they are gone.
         """
-        make = self._settings.sealing_key is None
+        make = self.settings.sealing_key is None
         had_keys = self._journal.had_keys()
-        file = first_key_file(self._key_store, self._settings.data, had_keys=had_keys, make=make)
+        file = first_key_file(self._key_store, self.settings.data, had_keys=had_keys, make=make)
         self.keys.refresh()
         if self._key_store.list():
             self._journal.note_keys()
@@ -164,6 +165,7 @@ class Service:
         self._writer.close()
         self.nonce_log.close()
         self._key_store.close()
+        self.annotations.close()
         self._lock.close()
 
     def lag(self) -> int:

@@ -54,9 +54,12 @@ class AnnotationStore(Protocol):
     def between(self, account: int, start: int, end: int) -> list[Annotation]:
         """Return the annotations of an account with start <= at < end (ms), by time."""
 
-    def delete(self, account: int, annotation: int) -> None:
-        """Delete an annotation for good.
+    def delete(self, account: int, annotation: int) -> Annotation:
+        """Delete an annotation for good, and return it.
 
         Raises:
             NotFound: the account has no annotation with this id.
         """
+
+    def close(self) -> None:
+        """Close the store; nothing may be called afterwards."""

@@ -152,7 +152,7 @@ class App:
 
     def _starlette(self, service: Service, gate: Gate, public_url: str) -> ASGIApp:
         native = NativeApi(service, self._bodies, gate, self._pace)
-        annotations = AnnotationsApi(service, self._bodies, native.caller)
+        annotations = AnnotationsApi(service, self._bodies, gate, native.caller)
         pages = self._pages
         openapi = msgspec.json.encode(document(public_url))
 

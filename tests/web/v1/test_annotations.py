@@ -1,5 +1,6 @@
 """Annotations over the API: created, listed, deleted, bounded, controlled, and kept."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -102,3 +103,24 @@ def test_policies_decide_who_may_do_what(
         assert (refused.status_code, refused.json()["code"]) == (403, "AccessDenied")
         assert "otpconv:CreateAnnotation" in refused.json()["detail"]
         assert client.delete(f"{PATH}/{created['id']}").status_code == 403
+
+
+def test_a_change_is_a_line_in_the_audit_trail_and_a_look_is_none(
+    server: LocalServer, own: httpx.Client, key: AccessKey
+) -> None:
+    created = own.post(PATH, json={"text": "ours"})
+    name = f"annotation {created.json()['id']}"
+    assert own.get(PATH).status_code == 200
+    deleted = own.delete(f"{PATH}/{created.json()['id']}")
+    again = own.delete(f"{PATH}/{created.json()['id']}")
+    assert again.status_code == 404
+    lines = [json.loads(line) for line in (server.data / "audit.ndjson").read_text().splitlines()]
+    ours = [line for line in lines if line["who"] == key.access_key_id]
+    assert [(line["what"], line["subject"], line["outcome"]) for line in ours] == [
+        ("CreateAnnotation", name, "done"),
+        ("DeleteAnnotation", name, "done"),
+        ("DeleteAnnotation", name, "NotFound"),
+    ]
+    for line, answer in zip(ours, (created, deleted, again), strict=True):
+        assert (line["user"], line["account"], line["from"]) == (key.display_name, key.account, "127.0.0.1")
+        assert line["request_id"] == answer.headers["x-request-id"]

@@ -9,7 +9,7 @@ import msgspec
 
 from otpconv.errors import InvalidRequest, NotFound
 from otpconv.storage.annotations import MAX_ANNOTATIONS, Annotation
-from otpconv.storage.sqlite.connection import connect_writer, mapped, statements
+from otpconv.storage.sqlite.connection import connect_writer, mapped, reading, statements
 from otpconv.storage.sqlite.one_thread import OneThreadConnection
 
 #: The version of the schema that this code reads and writes.
@@ -22,6 +22,7 @@ class SqliteAnnotations:
     """An `AnnotationStore` in a SQLite file.
 
     Each call opens the file, because several threads call and the calls are rare: a page's view, a release.
+    One more connection stays open, because on a full disk the first one can't be opened.
 
     Args:
         path: the file; created with mode 0600 if it does not exist.
@@ -33,8 +34,11 @@ class SqliteAnnotations:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with self._opened():
-            pass
+        self._first = self._connect()
+
+    def close(self) -> None:
+        """See `AnnotationStore.close`."""
+        self._first.close()
 
     def create(self, account: int, at: int, text: str, *, created_by: str, now: int) -> Annotation:
         """See `AnnotationStore.create`."""
@@ -51,20 +55,23 @@ class SqliteAnnotations:
 
     def between(self, account: int, start: int, end: int) -> list[Annotation]:
         """See `AnnotationStore.between`."""
-        with self._opened() as connection:
+        with reading(self._path) as connection:
             window = {"account": account, "start": start, "end": end}
             rows = connection.execute(_SQL["between"], window).fetchall()
         return msgspec.convert(rows, list[Annotation])
 
-    def delete(self, account: int, annotation: int) -> None:
+    def delete(self, account: int, annotation: int) -> Annotation:
         """See `AnnotationStore.delete`."""
         with self._opened() as connection, connection.transaction("BEGIN IMMEDIATE"):
-            connection.execute(_SQL["delete"], {"account": account, "id": annotation}).fetchall()
-            if not connection.changes():
-                raise NotFound(f"There is no annotation {annotation}. GET /v1/annotations lists all of them.")
+            rows = connection.execute(_SQL["delete"], {"account": account, "id": annotation}).fetchall()
+        if not rows:
+            raise NotFound(f"There is no annotation {annotation}. GET /v1/annotations lists all of them.")
+        return msgspec.convert(rows[0], Annotation)
 
     @contextmanager
     def _opened(self) -> Iterator[OneThreadConnection]:
-        opened = connect_writer(self._path, version=VERSION, durable=True, creation=_SQL["creation"])
-        with closing(opened), mapped(self._path):
-            yield opened
+        with closing(self._connect()) as connection, mapped(self._path):
+            yield connection
+
+    def _connect(self) -> OneThreadConnection:
+        return connect_writer(self._path, version=VERSION, durable=True, creation=_SQL["creation"])

@@ -25,4 +25,5 @@ WHERE account_id = :account AND at >= :start AND at < :end
 ORDER BY at, annotation_id;
 
 -- name: delete
-DELETE FROM annotations WHERE account_id = :account AND annotation_id = :id;
+DELETE FROM annotations WHERE account_id = :account AND annotation_id = :id
+RETURNING annotation_id, at, text, created_by, created_at;

@@ -10,12 +10,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from otpconv.access.keys import AccessKey
+from otpconv.audit import record
 from otpconv.dialects.native.fields import LATEST_MS, in_words
-from otpconv.errors import InvalidRequest, NotFound
+from otpconv.errors import InvalidRequest, NotFound, OtpconvError
 from otpconv.service.compose import Service
 from otpconv.storage.annotations import MAX_TEXT_CHARS, Annotation
 from otpconv.times import parse_time
 from otpconv.web.front.body import Bodies
+from otpconv.web.front.gate import Gate
 
 ANNOTATIONS_PATH: Final = "/v1/annotations"
 #: The highest id of an annotation that is looked up, digits.
@@ -63,17 +65,21 @@ class AnnotationDeleted(Struct):
 class AnnotationsApi:
     """The handlers of `/v1/annotations`. The disk is used beside the event loop."""
 
-    def __init__(self, service: Service, bodies: Bodies, caller: Callable[[Request, str], AccessKey]) -> None:
+    def __init__(
+        self, service: Service, bodies: Bodies, gate: Gate, caller: Callable[[Request, str], AccessKey]
+    ) -> None:
         """Create the handlers.
 
         Args:
             service: has the annotations.
             bodies: reads bodies.
+            gate: finds out where a request came from.
             caller: authenticates a request for an action.
         """
+        self._service = service
         self._store = service.annotations
-        self._clock = service.clock
         self._bodies = bodies
+        self._peers = gate.peers
         self._caller = caller
 
     async def post(self, request: Request) -> Response:
@@ -81,18 +87,20 @@ class AnnotationsApi:
         key = self._caller(request, "otpconv:CreateAnnotation")
         async with self._bodies.read(request.scope, request.receive, key.access_key_id) as body:
             given = _read(body)
-        now = self._clock()
+        now = self._service.clock()
         at = now if given.at is None else parse_time(str(given.at), "at", now=now)
-        created = await asyncio.to_thread(
-            self._store.create, key.account, at, given.text, created_by=key.display_name, now=now
-        )
+
+        def create() -> Annotation:
+            return self._store.create(key.account, at, given.text, created_by=key.display_name, now=now)
+
+        created = await self._change(request, key, "CreateAnnotation", "annotation", create)
         return _json(_out(created), status=201)
 
     async def list(self, request: Request) -> Response:
         """Answer with the annotations of a window; by default, all."""
         key = self._caller(request, "otpconv:ListAnnotations")
         given = request.query_params.multi_items()
-        now = self._clock()
+        now = self._service.clock()
         window = {name: parse_time(value, name, now=now) for name, value in given if name in {"start", "end"}}
         if len(window) < len(given):
             raise InvalidRequest("Unknown or repeated parameter. Use start and end, each at most once.")
@@ -107,8 +115,52 @@ class AnnotationsApi:
         text = request.path_params["annotation_id"]
         if not (text.isascii() and text.isdecimal() and len(text) <= _ID_DIGITS):
             raise NotFound(f"There is no annotation {text[:40]!r}. Ids are whole numbers.")
-        await asyncio.to_thread(self._store.delete, key.account, int(text))
-        return _json(AnnotationDeleted(int(text)))
+
+        def delete() -> Annotation:
+            return self._store.delete(key.account, int(text))
+
+        deleted = await self._change(request, key, "DeleteAnnotation", f"annotation {text}", delete)
+        return _json(AnnotationDeleted(deleted.id))
+
+    async def _change(
+        self, request: Request, key: AccessKey, what: str, subject: str, work: Callable[[], Annotation]
+    ) -> Annotation:
+        """Let `work` make a change in a thread, and record it in the audit trail, done or refused.
+
+        Args:
+            request: the request of the change.
+            key: the access key of the caller.
+            what: for the audit trail, e.g. `CreateAnnotation`.
+            subject: the name of the changed annotation, as far as it is known.
+            work: makes the change, and returns the changed annotation.
+        """
+        source_ip = self._peers.of(request.scope).source_ip
+        request_id = request.scope.get("otpconv.request_id", "")
+
+        def recorded() -> Annotation:
+            outcome, changed = "InternalError", subject
+            try:
+                annotation = work()
+                outcome, changed = "done", f"annotation {annotation.id}"
+            except OtpconvError as error:
+                outcome = error.code
+                raise
+            finally:
+                record(
+                    self._service.settings.data,
+                    who=key.access_key_id,
+                    what=what,
+                    subject=changed,
+                    outcome=outcome,
+                    user=key.display_name,
+                    account=key.account,
+                    source_ip=source_ip,
+                    request_id=request_id,
+                    clock=self._service.clock,
+                )
+            return annotation
+
+        return await asyncio.to_thread(recorded)
 
 
 def _read(body: bytes | memoryview) -> AnnotationIn:
