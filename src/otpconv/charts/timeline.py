@@ -19,9 +19,9 @@ from otpconv.charts.ticks import Axis, count_axis, rate_axis, time_ticks
 #: Width of the plot, and heights of the rate and of the counts below it, px.
 _WIDE, _NARROW = (1060, 210, 70), (300, 190, 64)
 #: The most labels on the time axis.
-_WIDE_TICKS, _NARROW_TICKS = 10, 4
+_WIDE_TICKS, _NARROW_TICKS = 10, 5
 #: Around the plots, px; and between the two.
-_LEFT, _RIGHT, _TOP, _BOTTOM, _BETWEEN = 2, 16, 16, 2, 24
+_LEFT, _RIGHT, _TOP, _BOTTOM, _BETWEEN = 2, 28, 16, 2, 24
 #: Size of a picture, and place of its plots in it, as Vega writes them.
 _SIZE = re.compile(r'width="[0-9.]+" height="[0-9.]+" viewBox="[-0-9. ]+"')
 _PLACE = re.compile(r'transform="translate\(([-0-9.]+),([-0-9.]+)\)"')
@@ -242,7 +242,7 @@ def _ground(base: Any, chart: Chart, colours: Colours, *, labels: bool) -> Any: 
     ground += ruled.mark_rule(color=colours.ink, strokeWidth=1.25, strokeDash=[5, 2])
     if labels:
         ground += ruled.mark_text(fontWeight="bold", **text).encode(text="mark:N")
-        if shades:
+        if shades and not chart.narrow:  # there the legend of the page says it
             last = base.properties(data=alt.InlineData(values=[{"start": chart.end}]))
             ground += last.mark_text(align="right", text="in progress", **text | {"y": 12}, dx=-4)
     return ground
