@@ -16,6 +16,7 @@ from otpconv.errors import AccessDenied, BadCredentials, OtpconvError
 from otpconv.service.compose import Service
 from otpconv.web.front.body import Bodies
 from otpconv.web.front.gate import Gate
+from otpconv.web.pages.dashboard.choosing import ChoosingForm
 from otpconv.web.pages.dashboard.message import MessagePage
 from otpconv.web.pages.dashboard.page import Dashboard
 from otpconv.web.pages.errors.page import ErrorCentre
@@ -85,6 +86,7 @@ class Pages:
         v1 = NativeExplorer(service, native, bodies, layout=self._layout, app=app, public_url=public_url)
         diagnosis = DiagnosisPage(service, bodies, self._layout)
         dashboard = Dashboard(service, self._layout, self._drawer, self._visitors)
+        choosing = ChoosingForm(bodies, gate, service.clock)
         message = MessagePage(service, self._layout)
         # A page of its own is added here and, if people go to it from anywhere, to NAVIGATION.
         self.pages = [
@@ -92,6 +94,7 @@ class Pages:
             Page("/dashboard", "GET", dashboard.show, "otpconv:QueryRates"),
             Page("/dashboard/chart.svg", "GET", dashboard.chart, "otpconv:QueryRates"),
             Page("/dashboard/rates.csv", "GET", dashboard.csv, "otpconv:QueryRates"),
+            Page("/dashboard/choices", "POST", choosing.post, "otpconv:QueryRates"),
             Page("/dashboard/message", "GET", message.show, "otpconv:GetMessage"),
             Page("/explorer", "GET", explorer.index),
             Page("/explorer/diagnosis", "GET", diagnosis.show),

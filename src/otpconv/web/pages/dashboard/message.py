@@ -10,6 +10,7 @@ from otpconv.dialects.native.answers import MessageOut
 from otpconv.errors import NotFound
 from otpconv.service.compose import Service
 from otpconv.storage.contract import DIMENSIONS
+from otpconv.web.pages.choices import read_choices, zone_of
 from otpconv.web.pages.layout import Layout
 from otpconv.web.pages.visitors import Visitor
 from otpconv.web.v1.known import look_up
@@ -62,6 +63,7 @@ class MessagePage:
             message_id=message_id,
             message=found,
             lag=lag,
+            zone=zone_of(read_choices(request)),
             fields=_fields(found) if found else [],
             events=message_events(found) if found else [],
         )

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -12,23 +13,26 @@ from otpconv.charts.drawing import Drawer
 from otpconv.charts.point import point_of
 from otpconv.charts.timeline import Chart, Note
 from otpconv.errors import InvalidRequest
-from otpconv.rates import COMPARISONS, LEVELS, RateAnswer, RateRow
-from otpconv.rates.marks import is_sure, lost
+from otpconv.rates import COMPARISONS, LEVELS, RateRow
+from otpconv.rates.marks import is_sure
 from otpconv.rates.slices import Slice
 from otpconv.rates.verdict import judge
 from otpconv.service.compose import Service
 from otpconv.storage.annotations import Annotation
 from otpconv.storage.contract import DAY_MS, DIMENSIONS, LedgerReader
 from otpconv.web.front.callers import caller_of
+from otpconv.web.pages.choices import read_choices
+from otpconv.web.pages.dashboard.columns import COLUMNS, DEFAULT_COLUMNS, next_order
 from otpconv.web.pages.dashboard.heat import heat_map
 from otpconv.web.pages.dashboard.overview import (
     Overview,
     RatesOverTime,
+    all_groups,
     overview,
     rates_over_time,
-    worst_groups,
 )
 from otpconv.web.pages.dashboard.view import DASHBOARD_PATH, View, parse_view
+from otpconv.web.pages.figures import format_exact
 from otpconv.web.pages.layout import HEADERS, Layout
 from otpconv.web.pages.visitors import Visitor, Visitors
 from otpconv.web.v1.rate_formats import LAG_HEADER, csv_response
@@ -53,6 +57,19 @@ _WINDOWS = {
     "7d": ("7 d", "the last 7 days"),
     "30d": ("30 d", "the last 30 days"),
 }
+
+#: What people may write for a time, and some time zones, as suggestions of fields.
+_SPOKEN_TIMES = (
+    *("now", "today", "yesterday", "this week", "last week", "this month", "last month"),
+    *("1h", "6h", "24h", "7d", "30d", "monday 9:30"),
+)
+_ZONES = (
+    *("UTC", "America/Los_Angeles", "America/Chicago", "America/New_York", "America/Mexico_City"),
+    *("America/Bogota", "America/Sao_Paulo", "Europe/London", "Europe/Berlin", "Europe/Istanbul"),
+    *("Africa/Lagos", "Africa/Cairo", "Africa/Nairobi", "Asia/Dubai", "Asia/Karachi", "Asia/Kolkata"),
+    *("Asia/Dhaka", "Asia/Bangkok", "Asia/Jakarta", "Asia/Shanghai", "Asia/Manila", "Asia/Tokyo"),
+    *("Australia/Sydney", "Pacific/Auckland"),
+)
 
 _F = TypeVar("_F")
 _A = TypeVar("_A")
@@ -80,7 +97,7 @@ class Dashboard:
         self._drawer.warm_up()
         now = self._service.clock()
         try:
-            view = parse_view(request.query_params.multi_items(), now)
+            view = parse_view(request.query_params.multi_items(), now, read_choices(request))
             notes = await self._annotations(request, visitor, view)
             page = partial(self._page, visitor, now, notes)
             return await self._ask(visitor, overview, view, now, page)
@@ -101,14 +118,14 @@ class Dashboard:
         given = request.query_params.multi_items()
         looks = {name for name, _ in given} & _LOOKS
         now = self._service.clock()
-        view = parse_view([(name, value) for name, value in given if name not in _LOOKS], now)
-
+        own = [(name, value) for name, value in given if name not in _LOOKS]
+        view = parse_view(own, now, read_choices(request))
         notes = await self._annotations(request, visitor, view)
 
         def chart_and_lag(history: RatesOverTime, lag: int) -> tuple[Chart, int]:
             dark, narrow = "dark" in looks, "narrow" in looks
             drawn = _chart(history.rows, history.step_ms, now, notes, dark=dark, narrow=narrow)
-            return drawn, lag
+            return replace(drawn, zone=view.query.tz.key), lag
 
         chart, lag = await self._ask(visitor, rates_over_time, view, now, chart_and_lag)
         picture = await self._drawer.draw(chart, caller_of(visitor.key))
@@ -118,13 +135,18 @@ class Dashboard:
     async def csv(self, request: Request, visitor: Visitor) -> Response:
         """Answer with all groups as CSV, in the order of the page."""
         now = self._service.clock()
-        view = parse_view(request.query_params.multi_items(), now)
+        view = parse_view(request.query_params.multi_items(), now, read_choices(request))
+        query, zone = view.query, view.query.tz
+        window = {
+            f"{name} ({zone.key})": format_exact(time, zone)
+            for name, time in (("from", query.start), ("to", query.end))
+        }
 
-        def written(answer: RateAnswer, lag: int) -> Response:
-            return csv_response(answer.rows, view.query, lag)
+        def written(rows: list[RateRow], lag: int) -> Response:
+            return csv_response(rows, replace(query, min_requested=0), lag, window)
 
-        response = await self._ask(visitor, worst_groups, view, now, written)
-        name = f"rates-{'-'.join(view.query.by)}-{view.query.start}-{view.query.end}.csv"
+        response = await self._ask(visitor, all_groups, view, now, written)
+        name = f"rates-{'-'.join(query.by)}-{query.start}-{query.end}.csv"
         response.headers.update(HEADERS)
         response.headers["content-disposition"] = f'attachment; filename="{name}"'
         return response
@@ -170,29 +192,35 @@ def _chart(
 
 def _values(seen: Overview, lag: int, now: int, notes: Sequence[Annotation]) -> dict[str, Any]:
     """Return the values for the template."""
-    groups = [row for row in seen.groups if not row.others]
+    rows, table = seen.table.rows, seen.table
     charts = [_chart(seen.history, seen.step_ms, now, notes, narrow=narrow) for narrow in (False, True)]
     within = [note for note in notes if charts[0].start <= note.at < charts[0].end]
     return {
         "view": seen.view,
+        "zone": seen.view.query.tz,
         "seen": seen,
         "verdict": judge(seen.evidence, seen.total, lag),
         "label": partial(_label, seen.view),
-        "shown": groups[:_SHOWN],
-        "more": groups[_SHOWN:_MORE],
-        "left_out": max(0, len(groups) - _MORE),
-        "others": next((row for row in seen.groups if row.others), None),
-        "heat": heat_map(groups, seen.marks),
+        "table": table,
+        "shown": rows[:_SHOWN],
+        "more": rows[_SHOWN:_MORE],
+        "left_out": max(0, len(rows) - _MORE),
+        "columns": [COLUMNS[name] for name in seen.view.columns],
+        "all_columns": COLUMNS,
+        "chosen_columns": seen.view.columns != DEFAULT_COLUMNS,
+        "next_order": next_order,
+        "heat": heat_map(table.groups, table.marks),
         "frames": [chart.frame for chart in charts],
         "notes": within,
-        "multiples": [row for row in groups if row.group in seen.lines.lines][:_MULTIPLES],
+        "multiples": [row for row in rows if row.group in seen.lines.lines][:_MULTIPLES],
         "values_shown": _VALUES,
         "windows": _WINDOWS,
         "comparisons": {name: _COMPARED[name] for name in COMPARISONS},
         "levels": LEVELS,
         "dimensions": DIMENSIONS,
+        "spoken_times": _SPOKEN_TIMES,
+        "zones": _ZONES,
         "is_sure": is_sure,
-        "lost": lost,
     }
 
 
