@@ -60,7 +60,7 @@ class View(Struct, frozen=True):
 
     @property
     def sort(self) -> str | None:
-        """The column to sort the table by, with a minus for the largest first; None: the surest drop first."""
+        """The column to sort by, with a minus for the largest first; None: the surest drop first."""
         return self.chosen.get("sort")
 
     @property
