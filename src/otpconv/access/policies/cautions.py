@@ -23,9 +23,12 @@ ACTIONS: Final = (
     "otpconv:GetMessage",
     "otpconv:GetMetrics",
     "otpconv:ListAnnotations",
+    "otpconv:ListViews",
+    "otpconv:ManageViews",
     "otpconv:QueryRates",
     "otpconv:RecordConversions",
     "otpconv:RecordMessages",
+    "otpconv:SaveView",
     "sts:AssumeRole",
 )
 #: Patterns of the vendor's managed policies that match nothing here; they cause no warning.

@@ -19,6 +19,7 @@ from otpconv.web.front.gate import Gate
 from otpconv.web.pages.dashboard.choosing import ChoosingForm
 from otpconv.web.pages.dashboard.message import MessagePage
 from otpconv.web.pages.dashboard.page import Dashboard
+from otpconv.web.pages.dashboard.views import LIST_ACTION, SAVE_ACTION, SavedViews
 from otpconv.web.pages.errors.page import ErrorCentre
 from otpconv.web.pages.explorer.diagnosis import DiagnosisPage
 from otpconv.web.pages.explorer.native_calls import NativeCall, native_calls
@@ -87,6 +88,7 @@ class Pages:
         diagnosis = DiagnosisPage(service, bodies, self._layout)
         dashboard = Dashboard(service, self._layout, self._drawer, self._visitors)
         choosing = ChoosingForm(bodies, gate, service.clock)
+        views = SavedViews(service, bodies, gate, layout=self._layout, visitors=self._visitors)
         message = MessagePage(service, self._layout)
         # A page of its own is added here and, if people go to it from anywhere, to NAVIGATION.
         self.pages = [
@@ -95,6 +97,10 @@ class Pages:
             Page("/dashboard/chart.svg", "GET", dashboard.chart, "otpconv:QueryRates"),
             Page("/dashboard/rates.csv", "GET", dashboard.csv, "otpconv:QueryRates"),
             Page("/dashboard/choices", "POST", choosing.post, "otpconv:QueryRates"),
+            Page("/dashboard/views", "GET", views.show, LIST_ACTION),
+            Page("/dashboard/views", "POST", views.save, SAVE_ACTION),
+            Page("/dashboard/views/{view_id}/rename", "POST", views.rename),
+            Page("/dashboard/views/{view_id}/delete", "POST", views.delete),
             Page("/dashboard/message", "GET", message.show, "otpconv:GetMessage"),
             Page("/explorer", "GET", explorer.index),
             Page("/explorer/diagnosis", "GET", diagnosis.show),

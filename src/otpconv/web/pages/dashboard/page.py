@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
+from otpconv.access.saved_views import SavedView
 from otpconv.charts.drawing import Drawer
 from otpconv.charts.point import point_of
 from otpconv.charts.timeline import Chart, Note
@@ -32,6 +33,7 @@ from otpconv.web.pages.dashboard.overview import (
     rates_over_time,
 )
 from otpconv.web.pages.dashboard.view import DASHBOARD_PATH, View, parse_view
+from otpconv.web.pages.dashboard.views import LIST_ACTION, SAVE_ACTION
 from otpconv.web.pages.figures import format_exact
 from otpconv.web.pages.layout import HEADERS, Layout
 from otpconv.web.pages.visitors import Visitor, Visitors
@@ -43,6 +45,8 @@ _SHOWN, _MORE = 8, 200
 _NOTES, _MULTIPLES = 50, 12
 #: The most values of a dimension that are shown.
 _VALUES = 6
+#: The most saved views that are listed; a page of their own lists all.
+_SAVED = 20
 #: Parameters of the chart's picture.
 _LOOKS = frozenset({"dark", "narrow"})
 _COMPARED = {
@@ -99,19 +103,28 @@ class Dashboard:
         try:
             view = parse_view(request.query_params.multi_items(), now, read_choices(request))
             notes = await self._annotations(request, visitor, view)
-            page = partial(self._page, visitor, now, notes)
+            saved = {
+                "saved": await self._saved_views(request, visitor),
+                "may_save": not self._visitors.refusal(request, visitor, SAVE_ACTION),
+            }
+            page = partial(self._page, visitor, now, notes, saved)
             return await self._ask(visitor, overview, view, now, page)
         except InvalidRequest as error:
             return self._layout.page(
                 "dashboard_problem.html", DASHBOARD_PATH, visitor, status=error.status, problem=error.text
             )
 
-    def _page(
-        self, visitor: Visitor, now: int, notes: Sequence[Annotation], seen: Overview, lag: int
+    def _page(  # noqa: PLR0917 - the last two come from the ledger
+        self,
+        visitor: Visitor,
+        now: int,
+        notes: Sequence[Annotation],
+        saved: dict[str, Any],
+        seen: Overview,
+        lag: int,
     ) -> Response:
-        return self._layout.page(
-            "dashboard.html", DASHBOARD_PATH, visitor, now=now, **_values(seen, lag, now, notes)
-        )
+        values = _values(seen, lag, now, notes)
+        return self._layout.page("dashboard.html", DASHBOARD_PATH, visitor, now=now, **saved, **values)
 
     async def chart(self, request: Request, visitor: Visitor) -> Response:
         """Answer with the chart of the rates over time, as SVG; `dark` and `narrow` say for which screen."""
@@ -150,6 +163,12 @@ class Dashboard:
         response.headers.update(HEADERS)
         response.headers["content-disposition"] = f'attachment; filename="{name}"'
         return response
+
+    async def _saved_views(self, request: Request, visitor: Visitor) -> list[SavedView] | None:
+        """Return the saved views of the account; None if the visitor may not list them."""
+        if self._visitors.refusal(request, visitor, LIST_ACTION):
+            return None
+        return await asyncio.to_thread(self._service.saved_views.list, visitor.key.account)
 
     async def _annotations(self, request: Request, visitor: Visitor, view: View) -> list[Annotation]:
         """Return the newest annotations near a view; none if the visitor may not list them."""
@@ -214,6 +233,7 @@ def _values(seen: Overview, lag: int, now: int, notes: Sequence[Annotation]) -> 
         "notes": within,
         "multiples": [row for row in rows if row.group in seen.lines.lines][:_MULTIPLES],
         "values_shown": _VALUES,
+        "saved_shown": _SAVED,
         "windows": _WINDOWS,
         "comparisons": {name: _COMPARED[name] for name in COMPARISONS},
         "levels": LEVELS,
