@@ -7,6 +7,8 @@
     picker.addEventListener('change', () => {
       if (picker.value) document.getElementById(picker.dataset.fills).value = picker.value;
     });
+    // The field has the picked time, so the URL need not have it twice: a zoom in the chart replaces one only.
+    picker.form.addEventListener('formdata', (event) => event.formData.delete(picker.name));
   }
   for (const field of document.querySelectorAll('input[list="spoken-times"]')) {
     // What was written last counts: the server prefers a picked time.

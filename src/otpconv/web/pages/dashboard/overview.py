@@ -17,7 +17,7 @@ from otpconv.rates.plan import plan
 from otpconv.rates.signals import Evidence
 from otpconv.rates.slices import Group
 from otpconv.storage.contract import DAY_MS, HOUR_MS, LedgerReader
-from otpconv.web.pages.dashboard.tables import Table, make_table, search_rows, sort_rows
+from otpconv.web.pages.dashboard.tables import Table, make_table, mark_groups, search_rows, sort_rows
 from otpconv.web.pages.dashboard.view import View
 
 #: The longest windows, and the interval of each over time, ms.
@@ -27,7 +27,6 @@ _STEPS = (("5m", 2 * HOUR_MS), ("15m", 8 * HOUR_MS), ("1h", 8 * DAY_MS))
 _LINE_STEPS = (("5m", 2 * HOUR_MS), ("15m", 8 * HOUR_MS), ("1h", 2 * DAY_MS))
 #: The most groups with a line.
 MAX_LINES = 50
-_NONE = Marks((), ())
 
 
 class Part(Struct, frozen=True):
@@ -129,8 +128,9 @@ def all_groups(ledger: LedgerReader, account: int, view: View, now: int) -> list
     maturity = learn_maturity(ledger, account, query.filters, end=query.end, now=now)
     rows = compute_rates_at(ledger, account, query, maturity, now).rows
     # Only the order by lost verifications depends on the marks.
-    by_marks = (view.sort or "").endswith("lost")
-    marks = mark(rows, query.by, find_evidence(ledger, account, query, maturity, now)) if by_marks else _NONE
+    marks = Marks((), ())
+    if (view.sort or "").endswith("lost"):
+        marks = mark_groups(view, rows, find_evidence(ledger, account, query, maturity, now))
     return sort_rows(search_rows(rows, query.by, view.search), view.sort, marks)
 
 

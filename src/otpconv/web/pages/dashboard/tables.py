@@ -48,25 +48,33 @@ def make_table(view: View, rows: Sequence[RateRow], total: RateRow, evidence: Ev
         total: all messages of the view.
         evidence: the signals of the window.
     """
-    least, by = view.query.min_requested, view.query.by
-    large = [row for row in rows if row.requested >= least]
-    few = [row for row in rows if row.requested < least]
-    # Marked apart: thousands of small groups must not raise the bar for the large ones.
-    marks, of_few = mark(large, by, evidence), mark(few, by, evidence)
-    small = [row for row in few if of_few.has_fallen(row) or surely_fails(row, total, evidence)]
+    large, few = _by_size(view, rows)
+    marks = mark_groups(view, rows, evidence)
+    small = [row for row in few if marks.has_fallen(row) or surely_fails(row, total, evidence)]
     kept = {row.group for row in small}
     hidden = [row for row in few if row.group not in kept]
-    both = Marks({*marks.fallen, *of_few.fallen}, {*marks.risen, *of_few.risen})
-    groups = sort_rows([*large, *small], None, both)
-    listed = search_rows(rows, by, view.search) if view.search else groups
+    groups = sort_rows([*large, *small], None, marks)
+    listed = search_rows(rows, view.query.by, view.search) if view.search else groups
     return Table(
-        rows=sort_rows(listed, view.sort, both),
+        rows=sort_rows(listed, view.sort, marks),
         groups=groups,
-        marks=both,
+        marks=marks,
         small=len(small),
         hidden=len(hidden),
         hidden_requested=sum(row.requested for row in hidden),
         hidden_verified=sum(row.verified for row in hidden),
+    )
+
+
+def mark_groups(view: View, rows: Sequence[RateRow], evidence: Evidence) -> Marks:
+    """Return which groups of a view fell or rose.
+
+    Groups with fewer messages than the view requires are judged by themselves: thousands of them must not
+    raise the bar for the others.
+    """
+    marks = [mark(part, view.query.by, evidence) for part in _by_size(view, rows)]
+    return Marks(
+        {group for part in marks for group in part.fallen}, {group for part in marks for group in part.risen}
     )
 
 
@@ -110,6 +118,13 @@ def sort_rows(rows: Sequence[RateRow], order: str | None, marks: Marks) -> list[
     known = [row for row in by_group if values[row.group] is not None]
     known.sort(key=lambda row: values[row.group] or 0.0, reverse=reverse)
     return [*known, *(row for row in by_group if values[row.group] is None)]
+
+
+def _by_size(view: View, rows: Sequence[RateRow]) -> tuple[list[RateRow], list[RateRow]]:
+    """Return the groups with as many messages as the view requires, and the smaller ones."""
+    least = view.query.min_requested
+    large = [row for row in rows if row.requested >= least]
+    return large, [row for row in rows if row.requested < least]
 
 
 def _surest_drop(row: RateRow) -> tuple[object, ...]:
