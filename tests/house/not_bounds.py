@@ -152,6 +152,8 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
         "charts.timeline._TOP",
         "charts.timeline._BOTTOM",
         "charts.timeline._BETWEEN",
+        "charts.timeline._IN_PROGRESS",
+        "charts.timeline._MARK",
         "charts.timeline._TIMES",
         "charts.timeline._CHARACTER",
         "charts.timeline._LABEL_SIZE",

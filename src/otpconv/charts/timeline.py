@@ -4,6 +4,7 @@ The plot has a fixed place in the picture, so that a page knows which time is un
 """
 
 import re
+from itertools import zip_longest
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -28,6 +29,8 @@ _PLACE = re.compile(r'transform="translate\(([-0-9.]+),([-0-9.]+)\)"')
 #: Height of the labels of the time axis, and width of a character of a label, px.
 _TIMES, _CHARACTER = 20, 7.6
 _LABEL_SIZE: Final = 12
+#: Room for the mark of annotations, and for the label of the steps in progress, px.
+_MARK, _IN_PROGRESS = 26, 75
 
 
 class Note(Struct, frozen=True):
@@ -162,22 +165,15 @@ def timeline_specification(chart: Chart) -> str:
 
 
 def _rows(chart: Chart) -> list[dict[str, Any]]:
-    """Return the chart's data: a row for each point, and rows at which the lines end."""
-    end = _start(chart.points[-1]) + chart.step_ms
-    nothing = {"rate": None, "low": None, "high": None, "open": None, "requested": 0, "verified": 0}
+    """Return the chart's data: a row for each point, and one more where a line ends, e.g. before a gap."""
     rows: list[dict[str, Any]] = []
-    for point in chart.points:
+    for point, following in zip_longest(chart.points, chart.points[1:]):
         row = {**asdict(point), "end": _start(point) + chart.step_ms, "open": None}
         if point.unfinished:
-            if rows:
-                rows.append({**rows[-1], "start": point.start, "requested": 0, "verified": 0})
             row |= {"rate": None, "low": None, "high": None, "open": point.rate}
         rows.append(row)
-    last = rows[-1]
-    rows.append(
-        {**nothing, **{name: last[name] for name in ("rate", "low", "high", "open", "before")}}
-        | {"start": end, "end": end}
-    )
+        if following is None or following.unfinished or None in {following.rate, following.before}:
+            rows.append({**row, "start": row["end"], "requested": 0, "verified": 0})
     return rows
 
 
@@ -233,7 +229,7 @@ def _ground(base: Any, chart: Chart, colours: Colours, *, labels: bool) -> Any: 
     end = {"start": chart.end, "end": chart.end}
     unfinished = next((_start(point) for point in chart.points if point.unfinished), None)
     shades = [] if unfinished is None else [{"start": unfinished, "end": chart.end}]
-    notes = [{"start": note.at, "mark": note.mark} for note in chart.notes]
+    notes = _notes(chart)
     # Without rows, Vega-Lite would drop the layer's scale; a row without height draws nothing.
     shaded = base.properties(data=alt.InlineData(values=shades or [end]))
     ruled = base.properties(data=alt.InlineData(values=notes or [{"start": None, "mark": ""}]))
@@ -242,7 +238,31 @@ def _ground(base: Any, chart: Chart, colours: Colours, *, labels: bool) -> Any: 
     ground += ruled.mark_rule(color=colours.ink, strokeWidth=1.25, strokeDash=[5, 2])
     if labels:
         ground += ruled.mark_text(fontWeight="bold", **text).encode(text="mark:N")
-        if shades and not chart.narrow:  # there the legend of the page says it
+        if shades and _has_room(chart):
             last = base.properties(data=alt.InlineData(values=[{"start": chart.end}]))
             ground += last.mark_text(align="right", text="in progress", **text | {"y": 12}, dx=-4)
     return ground
+
+
+def _notes(chart: Chart) -> list[dict[str, Any]]:
+    """Return a row for each annotation; those close together share a mark, e.g. 1–3."""
+    rows: list[dict[str, Any]] = []
+    marked = first = None
+    for note in chart.notes:
+        rows.append({"start": note.at, "mark": ""})
+        if marked is None or first is None or note.at - marked["start"] > _MARK * _px_ms(chart):
+            marked, first = rows[-1], note
+            marked["mark"] = note.mark
+        else:
+            marked["mark"] = f"{first.mark}–{note.mark}"
+    return rows
+
+
+def _has_room(chart: Chart) -> bool:
+    """Return whether no annotation crosses the label of the steps in progress."""
+    label = chart.end - _IN_PROGRESS * _px_ms(chart)
+    return not chart.narrow and all(note.at < label for note in chart.notes)
+
+
+def _px_ms(chart: Chart) -> float:
+    return (chart.end - chart.start) / (_NARROW if chart.narrow else _WIDE)[0]

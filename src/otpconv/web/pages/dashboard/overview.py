@@ -1,13 +1,13 @@
 """Everything that a dashboard shows of a view: rates, failures, and which rows changed."""
 
 from collections.abc import Sequence
+from math import prod
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from otpconv.charts.point import Point, point_of
 from otpconv.charts.sparkline import Sparklines, sparklines
-from otpconv.errors import AnswerTooLarge
 from otpconv.rates import INTERVALS, Maturity, RateQuery, RateRow
 from otpconv.rates.answer import compute_rates_at
 from otpconv.rates.evidence import find_evidence
@@ -25,8 +25,8 @@ _STEPS = (("5m", 2 * HOUR_MS), ("15m", 8 * HOUR_MS), ("1h", 8 * DAY_MS))
 
 #: The same for the small lines of groups.
 _LINE_STEPS = (("5m", 2 * HOUR_MS), ("15m", 8 * HOUR_MS), ("1h", 2 * DAY_MS))
-#: The most groups with a line.
-MAX_LINES = 50
+#: The most groups with a line, and the most steps of all combinations of their values.
+MAX_LINES, MAX_LINE_STEPS = 20, 3_600
 
 
 class Part(Struct, frozen=True):
@@ -156,12 +156,16 @@ def _lines(
     maturity: Maturity | None,
     now: int,
 ) -> Sparklines:
-    """Return the rates over time of the first groups; of none where they are too many to count."""
-    wanted = [row.group for row in groups][:MAX_LINES]
+    """Return the rates over time of the first groups."""
     length = query.end - query.start
     interval = next((name for name, longest in _LINE_STEPS if length <= longest), "1d")
     if INTERVALS[interval] < HOUR_MS and query.start < ledger.minutes_from():
         interval = "1h"
+    wanted = [row.group for row in groups][:MAX_LINES]
+    # The question counts all combinations of the values: 20 groups may have 400.
+    steps = length // INTERVALS[interval]
+    while wanted and steps * prod(len(set(values)) for values in zip(*wanted, strict=True)) > MAX_LINE_STEPS:
+        wanted.pop()
     values = {name: {group[place] for group in wanted} for place, name in enumerate(query.by)}
     asked = replace(
         query,
@@ -173,10 +177,7 @@ def _lines(
         min_requested=0,
     )
     points: dict[Group, list[Point]] = {group: [] for group in wanted}
-    try:
-        rows = compute_rates_at(ledger, account, asked, maturity, now).rows if wanted else []
-    except AnswerTooLarge:
-        rows = []
+    rows = compute_rates_at(ledger, account, asked, maturity, now).rows if wanted else []
     for row in rows:
         if row.group in points:
             points[row.group].append(point_of(row, now - INTERVALS[interval]))

@@ -109,15 +109,16 @@ def _named(schemas: Mapping[str, Any], reference: Mapping[str, str]) -> Any:  # 
 
 
 def _field(name: str, schema: Mapping[str, Any], place: Any, hint: str, mandatory: object) -> Field:  # noqa: ANN401
-    told = next((each for each in schema.get("anyOf", ()) if each.get("type") != "null"), schema)
-    kind = str(told.get("type", "string"))
+    told, *others = [each for each in schema.get("anyOf", (schema,)) if each.get("type") != "null"]
+    kind = "string" if others else str(told.get("type", "string"))
+    hint = hint or told.get("description") or schema.get("description", "")
     usual = schema.get("default")
     return Field(
         name,
         "string" if kind == "array" else kind,
         place,
         bool(mandatory),
-        ". ".join(filter(None, (hint or told.get("description", ""), f"Default: {usual}" if usual else ""))),
+        ". ".join(filter(None, (hint, f"Default: {usual}" if usual else ""))),
         str(next(iter(told.get("examples", ())), "")),
         ("true", "false") if kind == "boolean" else tuple(told.get("enum", ())),
     )
