@@ -136,6 +136,9 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
     ),
     "how something looks": (
         "cli.export._SHOWN_EVERY",
+        "cli.rates_table._COMFORTABLE",
+        "cli.rates_table._GAP",
+        "cli.rates_table._LEAST",
         "cli.importing.columns._SHOWN",
         "cli.plot._BAR",
         "cli.plot._LINE",

@@ -62,18 +62,15 @@ def _dimensions(_: _Given, incomplete: str) -> Iterable[str]:
 def _conditions(given: _Given, incomplete: str) -> Iterable[str]:
     """Return `country=` and the like; after the `=`, the values with the most messages, from the server."""
     from otpconv.cli.client import Client
-    from otpconv.cli.options import DEFAULT_ENDPOINT
-    from otpconv.delivery import environment
     from otpconv.storage.contract import DIMENSIONS
 
     name, equals, _ = incomplete.partition("=")
     if not equals:
         return [f"{name}=" for name in DIMENSIONS]
-    endpoint = given.get("endpoint") or environment.endpoint() or DEFAULT_ENDPOINT
     key = (given.get("access_key_id"), given.get("access_key_secret"), given.get("key_file"))
     asked = {option: given[option] for option in ("start", "end", "tz") if given.get(option)}
     asked |= {"by": name, "top": str(MAX_VALUES), "order": "-requested"}
-    rows = Client(endpoint, *key).call("GET", "/v1/rates", params=asked)["rows"]
+    rows = Client(given["endpoint"], *key).call("GET", "/v1/rates", params=asked)["rows"]
     return [f"{name}={row[name]}" for row in rows if row.get(name)]
 
 
@@ -86,12 +83,6 @@ def _rates(name: str) -> Completion:
         return list(getattr(rates, name))
 
     return completion(values)
-
-
-def _orders(_: _Given, __: str) -> Iterable[str]:
-    from otpconv.rates import ORDERS
-
-    return [f"{minus}{name}" for minus in ("-", "") for name in ORDERS]
 
 
 def _zones(_: _Given, __: str) -> Iterable[str]:
@@ -144,7 +135,8 @@ def _names(values: Callable[["Directory", str], Iterable[str]]) -> Completion:
 dimensions = completion(_dimensions)
 conditions = completion(_conditions)
 intervals, levels, comparisons = _rates("INTERVALS"), _rates("LEVELS"), _rates("COMPARISONS")
-orders = completion(_orders)
+# A shell takes a word with a minus for an option, so the orders are offered without it.
+orders = _rates("ORDERS")
 zones = completion(_zones)
 actions = completion(_actions)
 dialects = completion(lambda _, __: ("native", "alibaba"))

@@ -13,7 +13,7 @@ import msgspec
 import typer
 
 from otpconv.cli.importing.columns import COLUMNS
-from otpconv.cli.options import Data, Json
+from otpconv.cli.options import Account, Data, Json
 from otpconv.cli.terminal import note, progress
 from otpconv.csv_cells import escaped
 from otpconv.errors import Misconfigured
@@ -25,7 +25,6 @@ EXPORTED = tuple(name for name in COLUMNS if name != "to")
 _SHOWN_EVERY = 10_000
 
 _Row = dict[str, str | int | bool]
-_Account = Annotated[str, typer.Option(help="The account whose messages to export.")]
 _Format = Annotated[
     Format | None,
     typer.Option("--format", help="Default: by the suffix of --output, else ndjson.", show_default=False),
@@ -36,7 +35,7 @@ _Output = Annotated[
 
 
 def export(
-    account: _Account = "default",
+    account: Account = "default",
     format_: _Format = None,
     output: _Output = None,
     data: Data = None,

@@ -76,3 +76,14 @@ Account = Annotated[
     str,
     typer.Option("--account", metavar="NAME", help="The account.", autocompletion=completion.accounts),
 ]
+#: As `Account`, for a command that takes all accounts unless one is given.
+AnyAccount = Annotated[
+    str | None,
+    typer.Option(
+        "--account",
+        metavar="NAME",
+        help="The account.",
+        show_default=False,
+        autocompletion=completion.accounts,
+    ),
+]

@@ -112,7 +112,7 @@ def _print(client: Client, params: _Params, zone: ZoneInfo, form: _Form) -> None
     names = [name.strip() for name in str(params.get("by", "")).split(",") if name.strip()]
 
     def look() -> Sequence[RenderableType]:
-        """Ask the server. Return what to show, or print what is not for people."""
+        """Ask the server. Return the parts to show; print JSON, and write pictures."""
         answer = client.call("GET", "/v1/rates", params=params)
         if form.json:
             typer.echo(as_json(answer))

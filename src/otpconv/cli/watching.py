@@ -50,7 +50,7 @@ def _on_a_screen(
     """Show the newest until a signal, and return the last one."""
     state = ""
     try:
-        # Live writes over what is there; clearing the screen first would flicker.
+        # Live overwrites the lines; clearing the screen first would flicker.
         with Live(console=console, screen=True, auto_refresh=False) as live:
             while True:
                 live.update(Group(*shown, "", f"{state}every {PAUSE_S:.0f} s; Ctrl-C ends"), refresh=True)

@@ -9,8 +9,6 @@ from otpconv.delivery import environment
 from otpconv.errors import InvalidRequest, Misconfigured
 from otpconv.times import parse_zone
 
-_DEFAULT = "UTC"
-
 
 def zone_of(tz: str | None) -> ZoneInfo:
     """Return the time zone of a command.
@@ -21,16 +19,20 @@ def zone_of(tz: str | None) -> ZoneInfo:
     Raises:
         Misconfigured: there is no such time zone, or the file can't be read.
     """
-    file = Path(environment.config_file() or "otpconv.toml")
-    name, origin = tz, "--tz"
-    if name is None:
-        name, origin = environment.tz(), "OTPCONV_TZ"
-    if name is None:
-        name, origin = _of_file(file), f"tz in {file}"
+    name, origin = (tz, "--tz") if tz is not None else _setting()
     try:
-        return parse_zone(_DEFAULT if name is None else name)
+        return parse_zone("UTC" if name is None else name)
     except InvalidRequest as error:
         raise Misconfigured(f"{error.text} It is set by {origin}.") from None
+
+
+def name_of_zone(tz: str | None) -> str | None:
+    """Return the name of the time zone that is given by `--tz` or set, or None where neither is.
+
+    Raises:
+        Misconfigured: the file with the settings can't be read.
+    """
+    return tz if tz is not None else _setting()[0]
 
 
 def local(time_ms: int, zone: ZoneInfo) -> str:
@@ -55,11 +57,16 @@ def is_midnight(time_ms: int, zone: ZoneInfo) -> bool:
     return before.date() < moment.date()
 
 
-def _of_file(file: Path) -> str | None:
+def _setting() -> tuple[str | None, str]:
+    """Return the name that is set, and where."""
+    name = environment.tz()
+    if name is not None:
+        return name, "OTPCONV_TZ"
+    file = Path(environment.config_file() or "otpconv.toml")
     if not file.is_file():
-        return None
+        return None, ""
     try:
-        name = tomllib.loads(file.read_text(encoding="utf-8-sig")).get("tz")
+        in_file = tomllib.loads(file.read_text(encoding="utf-8-sig")).get("tz")
     except (OSError, ValueError) as error:
         raise Misconfigured(f"{file} can't be read as TOML ({error}): correct the file") from None
-    return name if isinstance(name, str) else None
+    return None if in_file is None else str(in_file), f"tz in {file}"
