@@ -13,6 +13,7 @@ from rich.console import RenderableType
 from otpconv.cli import rates_options as options
 from otpconv.cli.characters import as_json, visible
 from otpconv.cli.client import Client
+from otpconv.cli.files import new_file
 from otpconv.cli.options import (
     DEFAULT_ENDPOINT,
     DEFAULT_KEY_FILE,
@@ -49,6 +50,7 @@ def rates(
     wide: options.Wide = False,
     watch: options.Watch = False,
     csv: options.Csv = False,
+    parquet: options.Parquet = None,
     endpoint: Endpoint = DEFAULT_ENDPOINT,
     access_key_id: AccessKeyId = None,
     access_key_secret: AccessKeySecret = None,
@@ -70,13 +72,15 @@ def rates(
         otpconv rates --start 1h --by provider --top 10 --watch
 
         otpconv rates --interval 1h --by provider --plot rates.svg
+
+        otpconv rates --start 90d --interval 1d --by country --parquet rates.parquet
     """
     zone = zone_of(tz)
     given = {"start": start, "end": end, "by": by, "interval": interval, "tz": zone.key, "level": level}
     given |= {"compare": compare, "order": order or (top and "-requested") or None}
     params = _parameters(given, {"top": top, "min_requested": min_requested}, where or [])
     client = Client(endpoint, access_key_id, access_key_secret, key_file)
-    form = _Form(file, plot, wide, watch, csv, json)
+    form = _Form(file, plot, wide, watch, csv, parquet, json)
     form.check()
     _print(client, params, zone, form)
 
@@ -89,16 +93,17 @@ class _Form(Struct):
     wide: bool
     watch: bool
     csv: bool
+    parquet: Path | None
     json: bool
 
     def check(self) -> None:
         """Raise Misconfigured where options contradict each other."""
         if self.file is not None and not self.plot:
             raise Misconfigured(f"FILE {self.file} needs --plot: add --plot, or leave FILE out")
-        if self.watch and (self.csv or self.wide or self.file is not None):
+        if self.watch and (self.csv or self.wide or self.file or self.parquet):
             raise Misconfigured(
                 "--watch shows a table or a drawing as wide as the terminal, or JSON:"
-                " leave out --csv, --wide and FILE"
+                " leave out --csv, --parquet, --wide and FILE"
             )
 
 
@@ -107,6 +112,11 @@ def _print(client: Client, params: _Params, zone: ZoneInfo, form: _Form) -> None
         text = client.text("/v1/rates", params | {"format": "csv"})
         # A file or a pipe gets the CSV unchanged.
         typer.echo(visible(text.replace("\r\n", "\n")) if sys.stdout.isatty() else text, nl=False)
+        return
+    if form.parquet is not None:
+        with new_file(form.parquet, "--parquet") as stream:
+            client.download("/v1/rates", params | {"format": "parquet"}, stream)
+        note(f"rates written to {form.parquet}")
         return
     console = output(wide=form.wide)
     names = [name.strip() for name in str(params.get("by", "")).split(",") if name.strip()]

@@ -67,6 +67,10 @@ MinRequested = Annotated[
 ]
 Plot = Annotated[bool, typer.Option("--plot", help="Draw the rates, in the terminal or to FILE.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+Parquet = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Write a Parquet file, with timestamps and with rates as decimals."),
+]
 Wide = Annotated[
     bool, typer.Option("--wide", help="Show all columns and whole names, however wide the terminal is.")
 ]
