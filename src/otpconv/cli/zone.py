@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from otpconv.delivery import environment
 from otpconv.errors import InvalidRequest, Misconfigured
-from otpconv.times import parse_zone
+from otpconv.times import local_minute, parse_zone
 
 
 def zone_of(tz: str | None) -> ZoneInfo:
@@ -42,7 +42,7 @@ def local(time_ms: int, zone: ZoneInfo) -> str:
     """
     moment = datetime.fromtimestamp(time_ms / 1000, zone)
     twice = moment.utcoffset() != moment.replace(fold=1 - moment.fold).utcoffset()
-    return moment.strftime("%Y-%m-%d %H:%M%z" if twice else "%Y-%m-%d %H:%M")
+    return local_minute(time_ms, zone) + (moment.strftime("%z") if twice else "")
 
 
 def zoned(time_ms: int, zone: ZoneInfo) -> str:

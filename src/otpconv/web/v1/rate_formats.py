@@ -21,6 +21,7 @@ from otpconv.rates.columns import (
     row_values,
 )
 from otpconv.storage import deadline
+from otpconv.times import local_minute
 from otpconv.web.v1.rate_types import Rates
 from otpconv.web.v1.rates_out import row_out
 
@@ -132,6 +133,8 @@ def _json(head: Rates, rows: Sequence[RateRow], query: RateQuery) -> Iterator[by
 
 def _csv(rows: Sequence[RateRow], query: RateQuery) -> Iterator[bytes]:
     columns = _columns(query)
+    if query.interval:
+        columns.insert(1, _local_start(query))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\r\n")
     writer.writeheader()
@@ -145,7 +148,14 @@ def _csv(rows: Sequence[RateRow], query: RateQuery) -> Iterator[bytes]:
 def _csv_cells(row: RateRow, query: RateQuery) -> dict[str, Any]:
     """Return the cells of a row: values of dimensions are escaped, so that none is a formula."""
     cells = _cells(row, query)
+    if row.start is not None:
+        cells[_local_start(query)] = local_minute(row.start, query.tz)
     return cells | {name: escaped(cells[name]) for name in query.by if cells.get(name)}
+
+
+def _local_start(query: RateQuery) -> str:
+    """Return the name of the column with `start` in the question's time zone."""
+    return f"start ({query.tz.key})"
 
 
 def _parquet(rows: Sequence[RateRow], query: RateQuery) -> bytes:
