@@ -40,7 +40,6 @@ PURPOSES: Final = {
     "nats-py": ("nats", "reports through NATS JetStream"),
     "phonenumbers": ("phonenumbers", "country, carrier and range of a phone number"),
     "prometheus-client": ("prometheus_client", "/metrics"),
-    "pyarrow": ("pyarrow", "rates in Parquet"),
     "pydantic-settings": ("pydantic_settings", "settings from variables and TOML"),
     "redis": ("redis.asyncio", "reports through Redis Streams"),
     "rich": ("rich.table", "tables and progress bars in a terminal"),

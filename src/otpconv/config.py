@@ -22,8 +22,9 @@ from pydantic_settings import (
 from typing_extensions import override
 
 from otpconv.access.limits import Limit, parse_limit
-from otpconv.errors import Misconfigured
+from otpconv.errors import InvalidRequest, Misconfigured
 from otpconv.spelling import did_you_mean, nearest
+from otpconv.times import parse_zone
 
 _OFF = "off"
 _PREFIX = "OTPCONV_"
@@ -92,6 +93,13 @@ def _region(text: str) -> str:
         raise ValueError(error.text) from None
 
 
+def _zone(name: str) -> str:
+    try:
+        return parse_zone(name).key
+    except InvalidRequest as error:
+        raise ValueError(error.text) from None
+
+
 class Settings(BaseSettings):
     """What an operator can set; `docs/reference/settings.md` is made from this text.
 
@@ -105,6 +113,7 @@ class Settings(BaseSettings):
             `sealing.key` in `data`.
         region: country (ISO 3166, e.g. `CN`) of phone numbers that have no country code. Default: numbers
             without a country code are not read.
+        tz: time zone in which the commands read and show times, e.g. `Europe/Berlin`; `--tz` overrides it.
         strict: refuse conversions of messages that were never reported as requested. While the ledger is
             200,000 reports behind, the server answers all reports with 503, because it can't know these
             messages.
@@ -133,6 +142,7 @@ class Settings(BaseSettings):
     public_url: str | None = None
     sealing_key: SecretStr | None = None
     region: Annotated[str, AfterValidator(_region)] = ""
+    tz: Annotated[str, AfterValidator(_zone)] = "UTC"
     strict: bool = False
     unmatched_days: Annotated[int, Field(ge=1, le=3650)] = 7
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"

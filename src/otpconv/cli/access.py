@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from otpconv.cli import completion
 from otpconv.cli.cautions import caution
 from otpconv.cli.manual import add
-from otpconv.cli.options import Data, Json
-from otpconv.cli.stores import Account, directory
+from otpconv.cli.options import Account, Data, Json, Tz
+from otpconv.cli.stores import directory
 from otpconv.cli.telling import tell
+from otpconv.cli.zone import zone_of
 from otpconv.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -25,19 +27,40 @@ def _group() -> None:
     """Keep `explain` a separate command, although it is the only one."""
 
 
+_Action = Annotated[
+    str,
+    typer.Option(
+        metavar="ACTION", help="The action, e.g. dysms:SmsConversion.", autocompletion=completion.actions
+    ),
+]
+_User = Annotated[
+    str | None, typer.Option(metavar="USER", help="The user who calls.", autocompletion=completion.users)
+]
+_Role = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ROLE",
+        help="Or the role that was assumed for the call.",
+        autocompletion=completion.roles,
+    ),
+]
+_At = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="The request's time, e.g. 'monday 9:30' or ISO 8601; default: now."),
+]
+
+
 def explain(
-    action: Annotated[str, typer.Option(help="The action, e.g. dysms:SmsConversion.")],
-    user: Annotated[str | None, typer.Option(help="The user who calls.")] = None,
-    role: Annotated[str | None, typer.Option(help="Or the role that was assumed for the call.")] = None,
+    action: _Action,
+    user: _User = None,
+    role: _Role = None,
     account: Account = "default",
     resource: Annotated[str, typer.Option(metavar="ARN", help="The resource of the action.")] = "*",
     source_ip: Annotated[str, typer.Option(metavar="IP", help="The request's source address.")] = "127.0.0.1",
     secure: Annotated[bool, typer.Option(help="The request comes by HTTPS.")] = False,
     user_agent: Annotated[str, typer.Option(metavar="TEXT", help="The User-Agent of the client.")] = "",
-    at: Annotated[
-        str | None,
-        typer.Option(metavar="TIME", help="The request's time, e.g. 'monday 9:30' or ISO 8601; else now."),
-    ] = None,
+    at: _At = None,
+    tz: Tz = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
@@ -58,9 +81,10 @@ def explain(
 
     if (user is None) is (role is None):
         raise Misconfigured("give one of --user and --role, not both or neither")
+    zone = zone_of(tz)
     context = global_keys(
         source_ip=source_ip,
-        now=wall_clock() if at is None else parse_time(at, "--at", now=wall_clock()),
+        now=wall_clock() if at is None else parse_time(at, "--at", now=wall_clock(), tz=zone),
         secure_transport=secure,
         user_agent=user_agent,
     )

@@ -30,7 +30,10 @@ def _group() -> None:
 
 def backup(
     file: Annotated[
-        Path, typer.Argument(help="The backup to write; it must not exist yet.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="FILE", help="The backup to write; it must not exist yet.", show_default=False
+        ),
     ],
     data: Data = None,
     json: Json = False,

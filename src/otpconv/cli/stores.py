@@ -5,9 +5,8 @@ import pwd
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-import typer
 from msgspec import Struct
 
 from otpconv.audit import record
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from otpconv.access.directory import Directory
     from otpconv.access.keys import KeyStore
     from otpconv.config import Settings
-
-Account = Annotated[str, typer.Option("--account", metavar="NAME", help="The account.")]
 
 
 class Change(Struct):
