@@ -122,19 +122,35 @@ def shown_key_id(text: str) -> str:
 
 
 def record(
-    data: Path, *, who: str, what: str, subject: str = "", outcome: str = "done", clock: Clock = wall_clock
+    data: Path,
+    *,
+    who: str,
+    what: str,
+    subject: str = "",
+    outcome: str = "done",
+    user: str = "",
+    account: int = 0,
+    source_ip: str = "",
+    request_id: str = "",
+    clock: Clock = wall_clock,
 ) -> None:
-    """Record a change by a user of this machine, done or refused. Never raises.
+    """Record a change by somebody who has proven to be that, done or refused. Never raises.
 
     Args:
         data: the data folder.
-        who: e.g. `cli:root`, or `server` for the server itself.
+        who: e.g. `cli:root`, an access key id, or `server` for the server itself.
         what: the action, e.g. `CreateUser`.
         subject: the name of the changed object, e.g. a user or an access key id; never a secret.
         outcome: `done`, or the code of the error.
+        user: the name of the user, if one is signed in.
+        account: the number of the user's account.
+        source_ip: the source address of the request, if there is one.
+        request_id: the request id of the answer, if it has one.
         clock: the time now.
     """
-    _write(data / FILE, Line(_iso(clock()), who, what, outcome, subject=subject[:_TEXT_CHARS]), None)
+    subject = subject[:_TEXT_CHARS]
+    line = Line(_iso(clock()), who, what, outcome, user, account, subject, source_ip, request_id)
+    _write(data / FILE, line, None)
 
 
 def _write(file: Path, line: Line, max_bytes: int | None) -> None:

@@ -1,6 +1,5 @@
 """`otpconv access`: show whether an action is allowed, and which statement decides."""
 
-from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +12,7 @@ from otpconv.cli.telling import tell
 from otpconv.errors import Misconfigured
 
 if TYPE_CHECKING:
-    from otpconv.access.policies.evaluation import AccessRequest, AttachedPolicy, Decision
+    from otpconv.access.policies.evaluation import AccessRequest, Decision
 
 app = typer.Typer(no_args_is_help=True, help="Show whether a user or a role may do something, and why.")
 
@@ -54,6 +53,7 @@ def explain(
 
         otpconv access explain --role reporter --action otpconv:QueryRates --source-ip 203.0.113.7 --secure
     """
+    from otpconv.access.policies.cautions import decision_cautions
     from otpconv.access.policies.evaluation import AccessRequest, decide, explain_decision, global_keys
     from otpconv.clock import wall_clock
     from otpconv.rates.question import parse_time
@@ -70,7 +70,7 @@ def explain(
     with directory(data) as opened:
         holder = opened.role(account, role) if role is not None else opened.user(account, str(user))
     decision = decide(holder.grants.policies, request)
-    doubts = caution(_doubts(action, holder.grants.policies))
+    doubts = caution(decision_cautions(action, holder.grants.policies))
     words = explain_decision(decision, request)
     tell(words, {**_fields(decision, words, request), "cautions": doubts}, json=json)
     if not decision.allowed:
@@ -78,16 +78,6 @@ def explain(
 
 
 add(app, "explain", explain)
-
-
-def _doubts(action: str, policies: Iterable["AttachedPolicy"]) -> Iterator[str]:
-    """Return that the action is unknown, and what a reader of the policies may overlook."""
-    from otpconv.access.policies.cautions import action_caution, cautions
-
-    if text := action_caution(action):
-        yield text
-    for policy in policies:
-        yield from (f"the policy {policy.name}: {text}" for text in cautions(policy.document))
 
 
 def _fields(decision: "Decision", words: str, request: "AccessRequest") -> dict[str, object]:

@@ -1,6 +1,7 @@
 """The composition root: puts the rooms together, and is the only place that knows which engine it is."""
 
 import asyncio
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from otpconv.access.sign_outs import SignOuts
 from otpconv.access.sts.sessions import Sessions
 from otpconv.clock import Clock, wall_clock
 from otpconv.config import Settings
-from otpconv.errors import Misconfigured
+from otpconv.errors import Misconfigured, Unavailable
 from otpconv.ledger.applier import Applier
 from otpconv.ledger.forgetting import EVERY_S, Forgetting
 from otpconv.ledger.freshness import Freshness
@@ -24,7 +25,9 @@ from otpconv.ledger.recent import Recent
 from otpconv.metrics import Metrics
 from otpconv.phone import NumberHash
 from otpconv.service import data_folder
+from otpconv.service.administration import Administration
 from otpconv.service.first_key import first_key_file
+from otpconv.service.health import DISK_S, Disk, Health, disk_of, versions
 from otpconv.service.housekeeping import Housekeeping, keep_keys
 from otpconv.service.readiness import ReadinessCheck
 from otpconv.storage import sqlite
@@ -59,6 +62,8 @@ class Service:
         metrics: what is measured for machines.
         housekeeping: what is done again and again; others may add to it.
         readiness: whether reports can be recorded and questions answered.
+        administration: reads and changes users, keys and policies.
+        settings: what the service was started with.
         clock: the time now.
     """
 
@@ -70,7 +75,8 @@ class Service:
             Unavailable: the disk is full or fails.
         """
         self.clock = clock
-        self._settings = settings
+        self.settings = settings
+        self._started_at, self._versions = clock(), versions()
         data = settings.data
         self._lock = data_folder.hold(data)
         sqlite.open_on_a_full_disk(data)
@@ -112,6 +118,7 @@ class Service:
             ledger=self._ledger,
             housekeeping=self.housekeeping,
         )
+        self.administration = Administration(settings, clock, open_directory, open_key_store)
 
     def first_key_file(self) -> Path | None:
         """Return the file with the first access key, made with its key when there has never been any.
@@ -122,9 +129,9 @@ class Service:
         Raises:
             Misconfigured: the folder had access keys, and they are gone.
         """
-        make = self._settings.sealing_key is None
+        make = self.settings.sealing_key is None
         had_keys = self._journal.had_keys()
-        file = first_key_file(self._key_store, self._settings.data, had_keys=had_keys, make=make)
+        file = first_key_file(self._key_store, self.settings.data, had_keys=had_keys, make=make)
         self.keys.refresh()
         if self._key_store.list():
             self._journal.note_keys()
@@ -145,6 +152,7 @@ class Service:
         await asyncio.get_running_loop().run_in_executor(None, self._applier.stop)
         self.questions.close()
         self.readiness.close()
+        self.administration.close()
         self._ledger.close()
         self._writer.close()
         self.nonce_log.close()
@@ -154,6 +162,27 @@ class Service:
     def lag(self) -> int:
         """Return how many acknowledged reports are not yet in the ledger."""
         return max(0, self._acknowledged - self._applier.applied)
+
+    async def see_changes(self) -> None:
+        """Read the access keys again now, so that a change of users, keys or policies is in force."""
+        await self.housekeeping.run("access keys")
+
+    async def health(self) -> Health:
+        """Return how the server is doing; never raises, and takes some seconds at most."""
+        ready = await self.readiness.check()
+        disk: Disk | None = None
+        with suppress(OSError, TimeoutError, Unavailable):
+            async with asyncio.timeout(DISK_S):
+                disk = await self.administration.aside(lambda: disk_of(self.settings.data))
+        return Health(
+            problems=ready.problems,
+            degraded=ready.degraded,
+            lag=self.lag(),
+            started_at=self._started_at,
+            disk=disk,
+            tasks=self.housekeeping.states(),
+            versions=self._versions,
+        )
 
     def _recorded(self, upto: int, reports: int, seconds: float) -> None:
         self._acknowledged = upto

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
-from typing import NamedTuple
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -16,6 +15,8 @@ from otpconv.errors import AccessDenied, BadCredentials, OtpconvError
 from otpconv.service.compose import Service
 from otpconv.web.front.body import Bodies
 from otpconv.web.front.gate import Gate
+from otpconv.web.pages.administration.desk import Desk
+from otpconv.web.pages.administration.routes import administration_pages
 from otpconv.web.pages.dashboard.message import MessagePage
 from otpconv.web.pages.dashboard.page import Dashboard
 from otpconv.web.pages.errors.page import ErrorCentre
@@ -24,29 +25,12 @@ from otpconv.web.pages.explorer.native_calls import NativeCall, native_calls
 from otpconv.web.pages.explorer.native_explorer import NativeExplorer
 from otpconv.web.pages.explorer.page import Explorer
 from otpconv.web.pages.layout import HEADERS, Layout, Link
+from otpconv.web.pages.page import Page
 from otpconv.web.pages.sign_in.links import OneTimeLinks
 from otpconv.web.pages.sign_in.page import SignInPage
 from otpconv.web.pages.static import StaticFiles
-from otpconv.web.pages.visitors import Visitor, Visitors
+from otpconv.web.pages.visitors import Visitors
 from otpconv.web.v1.openapi import document
-
-_Handler = Callable[[Request, Visitor], Awaitable[Response]]
-
-
-class Page(NamedTuple):
-    """A page for users who are signed in.
-
-    Attributes:
-        path: as starlette writes it.
-        method: `GET` or `POST`.
-        handler: answers a request of somebody who may see the page.
-        action: what policies have to allow; None for what every user may.
-    """
-
-    path: str
-    method: str
-    handler: _Handler
-    action: str | None = None
 
 
 class Pages:
@@ -103,6 +87,9 @@ class Pages:
             Page("/explorer/v1/{call}", "POST", v1.run),
             Page("/explorer/{action}", "GET", explorer.show),
             Page("/explorer/{action}", "POST", explorer.run),
+            *administration_pages(
+                service, Desk(service, bodies, gate, layout=self._layout, visitors=self._visitors)
+            ),
         ]
 
     async def close(self) -> None:

@@ -12,6 +12,7 @@ from otpconv.errors import AccessDenied, BadCredentials, Misconfigured, Refused,
 from otpconv.service.compose import Service
 from otpconv.web.front.callers import Callers, caller_of
 from otpconv.web.front.gate import Gate
+from otpconv.web.pages.sections import SECTIONS, Section
 from otpconv.web.pages.signed_in import LONGEST_MS, SignedIn, SignIns
 
 #: The port in a header Host, which may be anything.
@@ -24,10 +25,12 @@ class Visitor(Struct, frozen=True):
     Attributes:
         key: the access key of the sign-in, as it is now.
         signed_in: the sign-in.
+        sections: the pages of administration that the visitor may open.
     """
 
     key: AccessKey
     signed_in: SignedIn
+    sections: tuple[Section, ...] = ()
 
 
 class Visitors:
@@ -51,7 +54,10 @@ class Visitors:
         except BadCredentials:
             return None
         over = self._service.sign_outs.holds(key, signed_in.form_token, signed_in.since)
-        return None if over else Visitor(key, signed_in)
+        if over:
+            return None
+        sections = tuple(each for each in SECTIONS if self._may(request, key, each.action))
+        return Visitor(key, signed_in, sections)
 
     def admit(self, request: Request, action: str | None) -> Visitor:
         """Return who is signed in, if they may do `action`; None stands for what every user may.
@@ -91,6 +97,13 @@ class Visitors:
         except AccessDenied as error:
             return error.text
         return ""
+
+    def _may(self, request: Request, key: AccessKey, action: str) -> bool:
+        try:
+            self._gate.authorize(key, action, request.scope, self._service.clock())
+        except AccessDenied:
+            return False
+        return True
 
     def prove(self, request: Request, access_key_id: str, secret: str) -> AccessKey:
         """Return the key of somebody who signs in with it.

@@ -127,6 +127,17 @@ class SqliteDirectory:
                 raise _taken("policy", name)
             return self._policy(account, name)
 
+    def replace_policy(self, account_name: str, name: str, document: str) -> Policy:
+        """See `Directory.replace_policy`."""
+        parse_document(document)
+        with self._file.changing():
+            account = self._account(account_name)
+            policy = self._policy(account, name)
+            if policy.managed:
+                raise InvalidRequest(f"The policy {policy.name} is managed; it can't be changed")
+            self._file.run("replace_policy", account=account, name=name, document=document)
+            return self._policy(account, name)
+
     def policies(self, account_name: str) -> list[Policy]:
         """See `Directory.policies`."""
         with self._file.reading():

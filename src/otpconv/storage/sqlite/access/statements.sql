@@ -65,6 +65,9 @@ DELETE FROM role_policies WHERE role_id = :id AND policy = :policy;
 INSERT INTO policies (account_id, name, document, created_at)
 VALUES (:account, :name, :document, :now) ON CONFLICT DO NOTHING;
 
+-- name: replace_policy
+UPDATE policies SET document = :document WHERE account_id = :account AND name = :name;
+
 -- name: policies
 SELECT name, document, created_at FROM policies WHERE account_id = :account ORDER BY name;
 

@@ -15,6 +15,7 @@ from otpconv.web.front.body import Bodies
 from otpconv.web.front.gate import Gate
 from otpconv.web.pages.forms import read_form, require_token
 from otpconv.web.pages.layout import HEADERS, HOME, NAVIGATION, Layout
+from otpconv.web.pages.sections import ADMINISTRATION
 from otpconv.web.pages.sign_in.links import OneTimeLinks
 from otpconv.web.pages.visitors import Visitor, Visitors
 
@@ -112,7 +113,8 @@ class SignInPage:
 def _local(after: str) -> str:
     """Return where to go after the sign-in: one of our pages, whatever was asked for."""
     path = re.split("[?#]", after, maxsplit=1)[0]
-    own = any(path == root or path.startswith(f"{root}/") for _, root in NAVIGATION)
+    roots = (*(root for _, root in NAVIGATION), ADMINISTRATION)
+    own = any(path == root or path.startswith(f"{root}/") for root in roots)
     return after if own and after.isprintable() and "\\" not in after and "//" not in path else HOME
 
 
