@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from otpconv.access.keys import AccessKey, KeyRing, new_id, new_secret
+from otpconv.access.keys import AccessKey, KeyRing
+from otpconv.access.names import new_id, new_secret
 from otpconv.access.sealing import Sealer
 from otpconv.errors import BadCredentials, InactiveAccessKey, UnknownAccessKey
 from otpconv.storage.sqlite.access import SqliteKeyStore

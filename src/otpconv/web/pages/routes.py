@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -25,9 +25,10 @@ from otpconv.web.pages.explorer.native_calls import NativeCall, native_calls
 from otpconv.web.pages.explorer.native_explorer import NativeExplorer
 from otpconv.web.pages.explorer.page import Explorer
 from otpconv.web.pages.layout import HEADERS, Layout, Link
+from otpconv.web.pages.oidc.page import ProviderPage, provider_of
 from otpconv.web.pages.page import Page
 from otpconv.web.pages.sign_in.links import OneTimeLinks
-from otpconv.web.pages.sign_in.page import SignInPage
+from otpconv.web.pages.sign_in.page import SignInPage, local_path
 from otpconv.web.pages.static import StaticFiles
 from otpconv.web.pages.visitors import Visitors
 from otpconv.web.v1.openapi import document
@@ -53,7 +54,9 @@ class Pages:
         """Take what answers the pages: of them, the links sign in, and `app` answers the explorer's calls."""
         self._static = StaticFiles()
         native = native_calls(document(public_url))
-        self._layout = Layout(self._static, _explorer(native))
+        self._provider = provider_of(service, public_url)
+        provider_host = urlsplit(self._provider.issuer).hostname or "" if self._provider else ""
+        self._layout = Layout(self._static, _explorer(native), provider_host)
         self._visitors = Visitors(service, gate)
         self._drawer = Drawer()
         self._sign_in = SignInPage(
@@ -64,6 +67,14 @@ class Pages:
             visitors=self._visitors,
             links=links,
             expect=self._drawer.warm_up,
+        )
+        self._provider_page = self._provider and ProviderPage(
+            service,
+            gate,
+            visitors=self._visitors,
+            provider=self._provider,
+            local=local_path,
+            refused=self._sign_in.refused,
         )
         self._errors = ErrorCentre(self._layout, self._visitors, public_url)
         explorer = Explorer(
@@ -93,12 +104,23 @@ class Pages:
         ]
 
     async def close(self) -> None:
-        """End the process that draws."""
+        """End the process that draws, and the connections to the identity provider."""
+        if self._provider is not None:
+            await self._provider.close()
         await self._drawer.stop()
 
     def routes(self) -> list[Route]:
         """Return the routes; those written out here are open to all, the others to who is signed in."""
+        provider = self._provider_page
         return [
+            *(
+                (
+                    Route("/sign-in/provider", provider.start, methods=["GET"]),
+                    Route("/sign-in/provider/callback", provider.callback, methods=["GET"]),
+                )
+                if provider
+                else ()
+            ),
             Route("/sign-in", self._sign_in.show, methods=["GET"]),
             Route("/sign-in", self._sign_in.post, methods=["POST"]),
             Route("/errors", self._errors.index, methods=["GET"]),

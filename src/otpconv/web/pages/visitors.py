@@ -50,7 +50,7 @@ class Visitors:
         if signed_in is None:
             return None
         try:
-            key = self._service.keys.get(signed_in.access_key_id)
+            key = self._service.keys.visitor(signed_in.access_key_id)
         except BadCredentials:
             return None
         over = self._service.sign_outs.holds(key, signed_in.form_token, signed_in.since)

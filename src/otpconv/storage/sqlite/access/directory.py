@@ -6,7 +6,8 @@ from typing import Final
 from msgspec import Struct, json
 
 from otpconv.access.directory import Holder, Policy, User, require_role_name
-from otpconv.access.keys import Role, require_name
+from otpconv.access.keys import Role
+from otpconv.access.names import require_name
 from otpconv.access.policies.document import parse_document
 from otpconv.access.policies.grants import Grants
 from otpconv.access.policies.managed import DOCUMENTS

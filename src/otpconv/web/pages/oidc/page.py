@@ -1,0 +1,198 @@
+"""The two addresses of a sign-in through an identity provider."""
+
+import base64
+import binascii
+import hmac
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Final
+
+from msgspec import MsgspecError, msgpack
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from otpconv.access.identities import user_of_identity
+from otpconv.access.keys import AccessKey
+from otpconv.errors import (
+    BadCredentials,
+    Misconfigured,
+    OtpconvError,
+    Refused,
+    Throttled,
+    UnknownAccessKey,
+)
+from otpconv.service.administration import Change
+from otpconv.service.compose import Service
+from otpconv.web.front.gate import Gate
+from otpconv.web.pages.layout import HEADERS
+from otpconv.web.pages.oidc.provider import Flow, Provider
+from otpconv.web.pages.visitors import Visitors
+
+START_PATH: Final = "/sign-in/provider"
+CALLBACK_PATH: Final = "/sign-in/provider/callback"
+
+#: How long somebody may take to sign in at the provider, ms.
+FLOW_MS: Final = 10 * 60_000
+#: Characters of the cookie between the two redirects; ours have some 500.
+MAX_COOKIE_CHARS: Final = 4_096
+#: Characters of an authorization code.
+MAX_CODE_CHARS: Final = 4_096
+
+_CONTEXT = b"identity provider"
+_COOKIE = "otpconv-provider"
+
+
+class ProviderPage:
+    """`/sign-in/provider`, which leads to the provider, and where the provider leads back to."""
+
+    def __init__(
+        self,
+        service: Service,
+        gate: Gate,
+        *,
+        visitors: Visitors,
+        provider: Provider,
+        local: Callable[[str], str],
+        refused: Callable[[OtpconvError, str], Response],
+    ) -> None:
+        """Create the addresses.
+
+        Args:
+            service: knows the users and the settings, and seals the cookie.
+            gate: counts and records refusals.
+            visitors: signs in.
+            provider: the identity provider.
+            local: turns where somebody wants to go after the sign-in into one of our pages.
+            refused: makes the page that says why nobody was signed in.
+        """
+        self._service = service
+        self._gate = gate
+        self._visitors = visitors
+        self._provider = provider
+        self._local = local
+        self._refused = refused
+
+    async def start(self, request: Request) -> Response:
+        """Send somebody to the provider."""
+        after = self._local(request.query_params.get("next", ""))
+        try:
+            self._gate.check(request.scope, self._service.clock())
+            url, flow = await self._provider.start(after)
+        except OtpconvError as error:
+            return self._refused(error, after)
+        response = RedirectResponse(url, HTTPStatus.SEE_OTHER, headers=HEADERS)
+        sealed = self._service.sealer.seal(msgpack.encode(flow), _CONTEXT)
+        response.set_cookie(
+            _COOKIE,
+            base64.urlsafe_b64encode(sealed).rstrip(b"=").decode(),
+            max_age=FLOW_MS // 1000,
+            path=START_PATH,
+            secure=self._gate.peers.of(request.scope).secure,
+            httponly=True,
+            samesite="lax",  # the provider's redirect brings it back
+        )
+        return response
+
+    async def callback(self, request: Request) -> Response:
+        """Sign in whoever comes back from the provider."""
+        now, after = self._service.clock(), ""
+        try:
+            self._gate.check(request.scope, now)
+            flow = self._flow(request, now)
+            after = flow.after
+            key, subject = await self._identified(request, flow)
+            response: Response = RedirectResponse(after, HTTPStatus.SEE_OTHER, headers=HEADERS)
+            await self._service.administration.note(self._change(request, key, subject))
+            self._visitors.sign_in(request, response, key)
+        except OtpconvError as error:
+            if isinstance(error, Refused) and not isinstance(error, Throttled):
+                self._gate.failed(request.scope, now)
+                self._gate.refused(error, request.scope, what="SignIn")
+            response = self._refused(error, after)
+        response.delete_cookie(_COOKIE, path=START_PATH)
+        return response
+
+    def _flow(self, request: Request, now: int) -> Flow:
+        flow = self._opened(request.cookies.get(_COOKIE, ""))
+        state = request.query_params.get("state", "").encode("utf-8", "surrogatepass")
+        if flow is None or not hmac.compare_digest(state, flow.state.encode()):
+            raise BadCredentials(
+                "This answer of the identity provider belongs to no sign-in that began in this browser. Sign "
+                "in again."
+            )
+        if not 0 <= now - flow.started_at < FLOW_MS:
+            raise BadCredentials(f"The sign-in took longer than {FLOW_MS // 60_000} minutes. Sign in again.")
+        return flow
+
+    def _opened(self, cookie: str) -> Flow | None:
+        if not cookie or len(cookie) > MAX_COOKIE_CHARS:
+            return None
+        try:
+            sealed = base64.urlsafe_b64decode(cookie + "=" * (-len(cookie) % 4))
+            return msgpack.decode(self._service.sealer.open(sealed, _CONTEXT), type=Flow)
+        except (binascii.Error, ValueError, Misconfigured, MsgspecError):
+            return None
+
+    async def _identified(self, request: Request, flow: Flow) -> tuple[AccessKey, str]:
+        """Return who somebody is, and the subject of the identity."""
+        given = request.query_params
+        # RFC 9207: another provider's answer must not be taken for this one's.
+        if given.get("iss", self._provider.issuer) != self._provider.issuer:
+            raise BadCredentials("This answer comes from another identity provider. Sign in again.")
+        code = given.get("code", "")
+        if "error" in given or not 0 < len(code) <= MAX_CODE_CHARS:
+            raise BadCredentials(
+                "The identity provider did not sign you in: you cancelled, or it did not allow it. Sign in "
+                "again, or use an access key."
+            )
+        claims = await self._provider.finish(flow, code)
+        return self._user(claims), str(claims["sub"])
+
+    def _user(self, claims: dict[str, object]) -> AccessKey:
+        settings, keys = self._service.settings, self._service.keys
+        account = settings.oidc_account
+        name = user_of_identity(
+            claims,
+            settings.oidc_claim,
+            settings.oidc_mapping(),
+            lambda name: keys.person(account, name) is not None,
+        )
+        person = keys.person(account, name)
+        if person is None:
+            raise UnknownAccessKey(f"The user {name} has just been deleted. Ask the operator.")
+        return person
+
+    def _change(self, request: Request, key: AccessKey, subject: str) -> Change:
+        return Change(
+            key=key,
+            what="SignIn",
+            subject=f"sub {subject}",
+            source_ip=self._gate.peers.of(request.scope).source_ip,
+            request_id=request.scope.get("otpconv.request_id", ""),
+        )
+
+
+def provider_of(service: Service, public_url: str) -> Provider | None:
+    """Return the identity provider of the settings; None if they name none.
+
+    Args:
+        service: has the settings and the time.
+        public_url: the URL of this server, without a slash at the end.
+
+    Raises:
+        Misconfigured: a setting is missing.
+    """
+    settings = service.settings
+    if not settings.oidc_issuer:
+        return None
+    if not settings.oidc_client_id:
+        raise Misconfigured("setting oidc_client_id: give the client id of this server at the provider")
+    secret = settings.oidc_client_secret
+    return Provider(
+        settings.oidc_issuer,
+        client_id=settings.oidc_client_id,
+        client_secret=secret.get_secret_value() if secret else "",
+        scope=settings.oidc_scope,
+        redirect_uri=f"{public_url}{CALLBACK_PATH}",
+        clock=service.clock,
+    )
