@@ -3,6 +3,7 @@
 import base64
 import gzip
 import hashlib
+import hmac
 import json
 import secrets
 import threading
@@ -14,7 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 from joserfc import jwt
-from joserfc.jwk import ECKey, OctKey, RSAKey
+from joserfc.jwk import ECKey, RSAKey
 
 CLIENT_ID = "otpconv"
 CLIENT_SECRET = "s3cret: of %the client"  # noqa: S105 - of a test
@@ -93,8 +94,7 @@ class IdentityProvider:
         ):
             return None
         digest = hashlib.sha256(form["code_verifier"].encode()).digest()
-        challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-        if challenge != asked["code_challenge"] or form["redirect_uri"] != asked["redirect_uri"]:
+        if _base64(digest) != asked["code_challenge"] or form["redirect_uri"] != asked["redirect_uri"]:
             return None
         token = self.sends or self.id_token(asked["nonce"])
         return {"access_token": "opaque", "token_type": "Bearer", "expires_in": 60, "id_token": token}
@@ -110,21 +110,24 @@ class IdentityProvider:
             "exp": now + 60,
         }
         claims = {name: value for name, value in (claims | self.claims).items() if value is not None}
-        if self.algorithm == "none":
-            parts = ({"alg": "none"}, claims)
-            return (
-                ".".join(
-                    base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode()
-                    for part in parts
-                )
-                + "."
-            )
-        if self.algorithm == "HS256":  # "signed" with what everybody knows: the public key
-            secret = OctKey.import_key(self.rsa.as_pem(private=False))
-            return jwt.encode({"alg": "HS256"}, claims, secret, algorithms=["HS256"])
+        if self.algorithm in {"none", "HS256"}:
+            return self._forged(claims)
         key = self.ec if self.algorithm.startswith("ES") else self.rsa
         header = {"alg": self.algorithm, "kid": key.kid}
         return jwt.encode(header, claims, key, algorithms=[self.algorithm])
+
+    def _forged(self, claims: dict[str, Any]) -> str:
+        """Return a token that is not signed, or signed with what everybody knows: the public key."""
+        header = {"alg": self.algorithm, "kid": self.rsa.kid}
+        text = f"{_base64(json.dumps(header).encode())}.{_base64(json.dumps(claims).encode())}"
+        if self.algorithm == "none":
+            return f"{text}."
+        mac = hmac.digest(self.rsa.as_pem(private=False), text.encode(), "sha256")
+        return f"{text}.{_base64(mac)}"
+
+
+def _base64(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def _handler(provider: IdentityProvider) -> type[BaseHTTPRequestHandler]:
