@@ -74,9 +74,7 @@ class Service:
             Misconfigured: the folder is in use by another server, or something in it is damaged.
             Unavailable: the disk is full or fails.
         """
-        self.clock = clock
-        self.settings = settings
-        self._started_at, self._versions = clock(), versions()
+        self.clock, self.settings = clock, settings
         data = settings.data
         self._lock = data_folder.hold(data)
         sqlite.open_on_a_full_disk(data)
@@ -139,6 +137,7 @@ class Service:
 
     async def start(self) -> None:
         """Start the applier and the housekeeping; reports may come from now on."""
+        self._started_at = self.clock()
         await self.housekeeping.run("expiry")  # if it fails, questions can be answered all the same
         self._applier.start()
         self.housekeeping.start()
@@ -181,7 +180,7 @@ class Service:
             started_at=self._started_at,
             disk=disk,
             tasks=self.housekeeping.states(),
-            versions=self._versions,
+            versions=versions(),
         )
 
     def _recorded(self, upto: int, reports: int, seconds: float) -> None:

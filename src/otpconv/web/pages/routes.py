@@ -57,25 +57,18 @@ class Pages:
         self._provider = provider_of(service, public_url)
         provider_host = urlsplit(self._provider.issuer).hostname or "" if self._provider else ""
         self._layout = Layout(self._static, _explorer(native), provider_host)
-        self._visitors = Visitors(service, gate)
+        visitors = self._visitors = Visitors(service, gate)
         self._drawer = Drawer()
         self._sign_in = SignInPage(
             service,
             bodies,
             gate,
             layout=self._layout,
-            visitors=self._visitors,
+            visitors=visitors,
             links=links,
             expect=self._drawer.warm_up,
         )
-        self._provider_page = self._provider and ProviderPage(
-            service,
-            gate,
-            visitors=self._visitors,
-            provider=self._provider,
-            local=local_path,
-            refused=self._sign_in.refused,
-        )
+        self._routes_of_provider = self._provider_routes(service, gate)
         self._errors = ErrorCentre(self._layout, self._visitors, public_url)
         explorer = Explorer(
             service, bodies, layout=self._layout, visitors=self._visitors, app=app, public_url=public_url
@@ -103,6 +96,22 @@ class Pages:
             ),
         ]
 
+    def _provider_routes(self, service: Service, gate: Gate) -> list[Route]:
+        if self._provider is None:
+            return []
+        page = ProviderPage(
+            service,
+            gate,
+            visitors=self._visitors,
+            provider=self._provider,
+            local=local_path,
+            refused=self._sign_in.refused,
+        )
+        return [
+            Route("/sign-in/provider", page.start, methods=["GET"]),
+            Route("/sign-in/provider/callback", page.callback, methods=["GET"]),
+        ]
+
     async def close(self) -> None:
         """End the process that draws, and the connections to the identity provider."""
         if self._provider is not None:
@@ -111,16 +120,8 @@ class Pages:
 
     def routes(self) -> list[Route]:
         """Return the routes; those written out here are open to all, the others to who is signed in."""
-        provider = self._provider_page
         return [
-            *(
-                (
-                    Route("/sign-in/provider", provider.start, methods=["GET"]),
-                    Route("/sign-in/provider/callback", provider.callback, methods=["GET"]),
-                )
-                if provider
-                else ()
-            ),
+            *self._routes_of_provider,
             Route("/sign-in", self._sign_in.show, methods=["GET"]),
             Route("/sign-in", self._sign_in.post, methods=["POST"]),
             Route("/errors", self._errors.index, methods=["GET"]),
