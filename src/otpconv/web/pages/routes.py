@@ -56,17 +56,11 @@ class Pages:
         native = native_calls(document(public_url))
         self._provider = provider_of(service, public_url)
         provider_host = urlsplit(self._provider.issuer).hostname or "" if self._provider else ""
-        self._layout = Layout(self._static, _explorer(native), provider_host)
+        layout = self._layout = Layout(self._static, _explorer(native), provider_host)
         visitors = self._visitors = Visitors(service, gate)
         self._drawer = Drawer()
         self._sign_in = SignInPage(
-            service,
-            bodies,
-            gate,
-            layout=self._layout,
-            visitors=visitors,
-            links=links,
-            expect=self._drawer.warm_up,
+            service, bodies, gate, layout=layout, visitors=visitors, links=links, expect=self._drawer.warm_up
         )
         self._routes_of_provider = self._provider_routes(service, gate)
         self._errors = ErrorCentre(self._layout, self._visitors, public_url)
