@@ -60,18 +60,14 @@ def explain(
 
     if (user is None) is (role is None):
         raise Misconfigured("give one of --user and --role, not both or neither")
-    context = global_keys(
-        source_ip=source_ip,
-        now=wall_clock() if at is None else parse_time(at, "--at"),
-        secure_transport=secure,
-        user_agent=user_agent,
-    )
+    at_ms = wall_clock() if at is None else parse_time(at, "--at")
+    context = global_keys(source_ip=source_ip, now=at_ms, secure_transport=secure, user_agent=user_agent)
     request = AccessRequest(action, resource, context)
     with directory(data) as opened:
         holder = opened.role(account, role) if role is not None else opened.user(account, str(user))
     decision = decide(holder.grants.policies, request)
-    doubts = caution(decision_cautions(action, holder.grants.policies))
     words = explain_decision(decision, request)
+    doubts = caution(decision_cautions(action, holder.grants.policies))
     tell(words, {**_fields(decision, words, request), "cautions": doubts}, json=json)
     if not decision.allowed:
         raise typer.Exit(_DENIED)

@@ -85,9 +85,7 @@ class Pages:
             Page("/explorer/v1/{call}", "POST", v1.run),
             Page("/explorer/{action}", "GET", explorer.show),
             Page("/explorer/{action}", "POST", explorer.run),
-            *administration_pages(
-                service, Desk(service, bodies, gate, layout=self._layout, visitors=self._visitors)
-            ),
+            *administration_pages(service, Desk(service, bodies, gate, layout=layout, visitors=visitors)),
         ]
 
     def _provider_routes(self, service: Service, gate: Gate) -> list[Route]:
