@@ -17,7 +17,7 @@ _NAME = re.compile(r"[A-Za-z0-9._@\-]{1,64}")
 
 
 def new_id() -> str:
-    """Return a new AccessKeyId in the vendor's form."""
+    """Return a new AccessKeyId in the vendor's format."""
     return _ID_PREFIX + _random(_ID_RANDOM_CHARS)
 
 
@@ -27,19 +27,19 @@ def person_id(account: int, user: str) -> str:
 
 
 def new_secret() -> str:
-    """Return a new AccessKeySecret, 178 random bits."""
+    """Return a new AccessKeySecret with 178 random bits."""
     return _random(_SECRET_CHARS)
 
 
 def require_name(what: str, name: str) -> None:
-    """Refuse a malformed name of an account, a user, or the like.
+    """Raise an error if the name of an account, a user, etc. is malformed.
 
     Args:
-        what: as `account`, for the text.
+        what: the kind of name for the error text, e.g. `account`.
         name: the name to check.
 
     Raises:
-        InvalidRequest: it is malformed.
+        InvalidRequest: the name is malformed.
     """
     if _NAME.fullmatch(name) is None:
         raise InvalidRequest(f"The name of the {what} must be 1 to 64 of letters, digits and . - _ @")

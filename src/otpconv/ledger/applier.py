@@ -77,7 +77,7 @@ class Applier:
         return time.monotonic() - self._failing_since if self.failed is not None else 0.0
 
     def stop(self, timeout_s: float = 30.0) -> None:
-        """Apply what is in the journal and end the thread. The next start applies what remains."""
+        """Apply the entries in the journal and end the thread. The next start applies the remaining ones."""
         self._stopping.set()
         self._wake.set()
         self._hurry.set()

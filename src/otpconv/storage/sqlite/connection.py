@@ -88,7 +88,7 @@ def connect_writer(
         path: the file.
         version: the version of the schema; a file of a newer version is refused.
         durable: whether a commit waits for the disk. A file that can be rebuilt from the journal need not.
-        schema: statements that create what is missing; run each time.
+        schema: statements that create missing objects; run each time.
         creation: statements that run once, in a new file.
         upgrades: by version, statements that bring a file of that version to the next one.
         log_bytes: how large to preallocate the write-ahead log.
@@ -217,7 +217,7 @@ def _preallocate(log: Path, size: int) -> None:
     being written: it takes half as long again (measured). SQLite takes zeros as the end of its log. No other
     process may append meanwhile, so `connect_writer` does this while it holds the folder's lock.
     """
-    # Only speed depends on it: the next commit reports what is wrong with the disk.
+    # Only speed depends on it: the next commit reports any problem with the disk.
     with contextlib.suppress(OSError), log.open("r+b") as file:
         if shutil.disk_usage(log).free >= _FREE_TIMES * size:
             file.seek(0, os.SEEK_END)

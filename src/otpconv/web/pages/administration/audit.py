@@ -10,8 +10,8 @@ from starlette.responses import Response
 
 from otpconv.audit import FILE
 from otpconv.errors import InvalidRequest, Unavailable
-from otpconv.rates.question import parse_time
 from otpconv.service.compose import Service
+from otpconv.times import parse_time
 from otpconv.web.pages.administration.desk import MAX_SEARCH_CHARS, Desk
 from otpconv.web.pages.administration.trail import Found, Search, search_trail
 from otpconv.web.pages.visitors import Visitor
@@ -34,6 +34,7 @@ class AuditPage:
             service: knows the file, and has a thread that may wait for it.
         """
         self._desk = desk
+        self._clock = service.clock
         self._file = service.settings.data / FILE
         self._aside = service.administration.aside
 
@@ -44,7 +45,7 @@ class AuditPage:
         times = {}
         for name in ("start", "end"):
             try:
-                times[name] = _iso(parse_time(given[name], name)) if given[name] else ""
+                times[name] = _iso(parse_time(given[name], name, now=self._clock())) if given[name] else ""
             except InvalidRequest as error:
                 problem, field = error.text, name
         if not problem:

@@ -18,8 +18,8 @@ from otpconv.access.policies.evaluation import (
 )
 from otpconv.clock import Clock
 from otpconv.errors import InvalidRequest
-from otpconv.rates.question import parse_time
 from otpconv.service.administration import Stores
+from otpconv.times import parse_time
 from otpconv.web.pages.administration.desk import MAX_ROWS, Desk
 from otpconv.web.pages.visitors import Visitor
 
@@ -93,9 +93,10 @@ class PermissionsPage:
         )
 
     def _asked(self, given: dict[str, str]) -> AccessRequest:
+        now = self._clock()
         context = global_keys(
             source_ip=given["source_ip"] or "127.0.0.1",
-            now=parse_time(given["at"], "Time") if given["at"] else self._clock(),
+            now=parse_time(given["at"], "Time", now=now) if given["at"] else now,
             secure_transport=bool(given["secure"]),
             user_agent=given["user_agent"],
         )

@@ -13,7 +13,7 @@ from otpconv.model import Expiry
 from otpconv.storage.contract import Entry
 from otpconv.storage.journal import JournalEntry
 from otpconv.storage.sqlite.connection import connect_writer, mapped, statements
-from otpconv.storage.sqlite.journal_rows import (
+from otpconv.storage.sqlite.journal.rows import (
     ADVICE,
     Columns,
     Inspector,
@@ -26,7 +26,7 @@ from otpconv.storage.sqlite.journal_rows import (
     rows_from,
 )
 
-_SQL = statements("journal.sql")
+_SQL = statements("journal/journal.sql")
 _APPEND = _SQL["append"]
 #: Version 1 had no checksums.
 JOURNAL_VERSION = 2
