@@ -37,13 +37,18 @@ def parse_mapping(text: str) -> Mapping:
     return mapping
 
 
+def needed_claims(claim: str) -> tuple[str, ...]:
+    """Return the claims that `user_of_identity` reads for the setting `oidc_claim`."""
+    return ("email", "email_verified") if claim == "email" else (claim,)
+
+
 def user_of_identity(
     claims: Claims[str, object], claim: str, mapping: Mapping, exists: Callable[[str], bool]
 ) -> str:
     """Return the name of the user that an identity signs in as.
 
     Args:
-        claims: of the verified ID token.
+        claims: of the verified ID token, and of the UserInfo endpoint.
         claim: the claim that names the user; its value is a text, or a list of texts.
         mapping: which values sign in as which users. If it is empty, a value is the name of its user.
         exists: whether a user exists.
@@ -82,12 +87,13 @@ def _values(claims: Claims[str, object], claim: str) -> list[str]:
     texts = [value for value in values if isinstance(value, str) and value and value.isprintable()]
     if not texts or len(values) > MAX_VALUES:
         raise BadCredentials(
-            f'The identity provider sent no usable claim "{claim}" in the ID token. Ask the operator to add '
+            f'The identity provider sent no usable claim "{claim}". Ask the operator to add '
             "it at the provider, or to change the settings oidc_claim and oidc_scope."
         )
-    if claim == "email" and str(claims.get("email_verified")).lower() == "false":
+    if claim == "email" and str(claims.get("email_verified")).lower() != "true":
         raise BadCredentials(
-            'The identity provider has not verified the address in the claim "email". Verify it there, and '
-            "sign in again."
+            'The identity provider does not say that it has verified the address in the claim "email". '
+            "Verify it there and sign in again, or ask the operator to choose another claim, e.g. sub, with "
+            "the setting oidc_claim."
         )
     return texts

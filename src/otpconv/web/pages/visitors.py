@@ -45,7 +45,7 @@ class Visitors:
 
     def of(self, request: Request) -> Visitor | None:
         """Return who is signed in; None when nobody is, or the key is disabled or deleted."""
-        cookie = request.cookies.get(self._cookie_name(request))
+        cookie = request.cookies.get(self.cookie_name(request))
         signed_in = self._sign_ins.open(cookie, self._service.clock()) if cookie else None
         if signed_in is None:
             return None
@@ -138,7 +138,7 @@ class Visitors:
                 f"({error.text}). To end the sign-in for good, disable its access key."
             ) from error
         response.delete_cookie(
-            self._cookie_name(request), secure=self._is_secure(request), httponly=True, samesite="lax"
+            self.cookie_name(request), secure=self._is_secure(request), httponly=True, samesite="lax"
         )
 
     def renew(self, request: Request, response: Response, visitor: Visitor) -> None:
@@ -147,21 +147,27 @@ class Visitors:
         if renewed is not None:
             self._set(request, response, renewed)
 
+    def cookie_name(self, request: Request, end: str = "") -> str:
+        """Return the name of a cookie, which no other site and no other port of this host can set.
+
+        Args:
+            request: as the client addressed it.
+            end: distinguishes the cookie from that of the sign-in.
+        """
+        # Cookies know no ports: two servers of one machine would sign each other out.
+        port = _PORT.search(request.headers.get("host", ""))
+        name = f"otpconv-{port[1]}{end}" if port else f"otpconv{end}"
+        return f"__Host-{name}" if self._is_secure(request) else name
+
     def _set(self, request: Request, response: Response, signed_in: SignedIn) -> None:
         # Lax: whoever follows a link to a page, from a chat for example, is still signed in there.
         response.set_cookie(
-            self._cookie_name(request),
+            self.cookie_name(request),
             self._sign_ins.seal(signed_in),
             secure=self._is_secure(request),
             httponly=True,
             samesite="lax",
         )
-
-    def _cookie_name(self, request: Request) -> str:
-        # Cookies know no ports: two servers of one machine would sign each other out.
-        port = _PORT.search(request.headers.get("host", ""))
-        name = f"otpconv-{port[1]}" if port else "otpconv"
-        return f"__Host-{name}" if self._is_secure(request) else name
 
     def _is_secure(self, request: Request) -> bool:
         return self._gate.peers.of(request.scope).secure

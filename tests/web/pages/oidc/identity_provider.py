@@ -28,9 +28,12 @@ class IdentityProvider:
         claims: what ID tokens say besides what every one says; None leaves a claim out.
         configuration: replaces entries of what the provider publishes about itself.
         algorithm: signs ID tokens; `none` signs nothing.
-        sends: replaces the ID token.
-        behaves: `well`, `down`, `slow`, `huge`, `compressed`, `redirecting`, `rubbish`, by path.
+        sends: replaces the ID token, unless it is `...`.
+        info: what the UserInfo endpoint says; None if there is no such endpoint.
+        access_token: what the token endpoint gives.
+        behaves: how the endpoint at a path behaves, see `_Handler._json`.
         called: the paths that were called.
+        sent: bytes of answers that left.
         tokens: the forms that came to the token endpoint.
     """
 
@@ -38,8 +41,12 @@ class IdentityProvider:
         self.claims: dict[str, Any] = {"email": "olga@shop.example", "email_verified": True}
         self.configuration: dict[str, Any] = {}
         self.algorithm = "RS256"
-        self.sends: str | None = None
+        self.sends: object = ...
+        self.info: dict[str, Any] | None = None
+        self.access_token: object = "opaque"  # noqa: S105 - of a test
         self.behaves: dict[str, str] = {}
+        self.sent = 0
+        self.over = threading.Event()
         self.called: list[str] = []
         self.tokens: list[dict[str, str]] = []
         self.rotate()
@@ -60,17 +67,27 @@ class IdentityProvider:
         try:
             yield self
         finally:
+            self.over.set()
             self._server.shutdown()
             self._server.server_close()
             thread.join()
 
+    def close(self) -> None:
+        """Close the socket of a provider that never ran."""
+        self._server.server_close()
+
     def published(self) -> dict[str, Any]:
-        return {
-            "issuer": self.issuer,
-            "authorization_endpoint": f"{self.issuer}/authorize",
-            "token_endpoint": f"{self.issuer}/token",
-            "jwks_uri": f"{self.issuer}/keys",
-        } | self.configuration
+        userinfo = {} if self.info is None else {"userinfo_endpoint": f"{self.issuer}/userinfo"}
+        return (
+            userinfo
+            | {
+                "issuer": self.issuer,
+                "authorization_endpoint": f"{self.issuer}/authorize",
+                "token_endpoint": f"{self.issuer}/token",
+                "jwks_uri": f"{self.issuer}/keys",
+            }
+            | self.configuration
+        )
 
     def authorize(self, query: dict[str, str]) -> str:
         """Return where to send the person back to."""
@@ -85,19 +102,26 @@ class IdentityProvider:
         """Return the tokens for a code; None if the call is wrong in any way."""
         self.tokens.append(form)
         asked = self._codes.pop(form.get("code", ""), None)
-        kind, _, basic = authorization.partition(" ")
-        user, _, password = base64.b64decode(basic).decode().partition(":")
-        if (
-            asked is None
-            or kind != "Basic"
-            or (unquote(user), unquote(password)) != (CLIENT_ID, CLIENT_SECRET)
-        ):
+        if asked is None or self._client(form, authorization) != (CLIENT_ID, CLIENT_SECRET):
             return None
         digest = hashlib.sha256(form["code_verifier"].encode()).digest()
         if _base64(digest) != asked["code_challenge"] or form["redirect_uri"] != asked["redirect_uri"]:
             return None
-        token = self.sends or self.id_token(asked["nonce"])
-        return {"access_token": "opaque", "token_type": "Bearer", "expires_in": 60, "id_token": token}
+        token = self.id_token(asked["nonce"]) if self.sends is ... else self.sends
+        return {
+            "access_token": self.access_token,
+            "token_type": "Bearer",
+            "expires_in": 60,
+            "id_token": token,
+        }
+
+    def _client(self, form: dict[str, str], authorization: str) -> tuple[str, str]:
+        if "token_endpoint_auth_methods_supported" in self.configuration:
+            return form["client_id"], form["client_secret"]
+        kind, _, basic = authorization.partition(" ")
+        user, _, password = base64.b64decode(basic).decode().partition(":")
+        assert kind == "Basic"
+        return unquote(user), unquote(password)
 
     def id_token(self, nonce: str) -> str:
         now = int(time.time())  # noqa: TID251 - a provider has a clock of its own
@@ -149,6 +173,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif path == "/keys":
             keys = [key.as_dict(private=False) for key in (provider.rsa, provider.ec)]
             self._json(path, {"keys": keys})
+        elif path == "/userinfo" and self.headers.get("authorization") == f"Bearer {provider.access_token}":
+            self._json(path, provider.info or {})
         else:
             self._answer(404, b"")
 
@@ -167,38 +193,43 @@ class _Handler(BaseHTTPRequestHandler):
         match self.provider.behaves.get(path, "well"):
             case "down":
                 self._answer(500, b"")
+            case "hanging":
+                self.provider.over.wait()
+                self.close_connection = True
             case "slow":
-                self._answer_slowly()
-            case "huge":
-                self._answer(200, body[:-1] + b', "x": "' + b"x" * 20_000_000 + b'"}')
+                self._send_forever(b" ", every_s=0.1)
+            case "endless":
+                self._send_forever(b" " * 65_536, every_s=0)
+            case "headers":
+                self._answer(200, body, {f"x-{number}": "x" * 10_000 for number in range(50)})
             case "compressed":
                 self._answer(200, gzip.compress(body), {"content-encoding": "gzip"})
             case "redirecting":
                 self._answer(302, b"", {"location": f"{self.provider.issuer}/elsewhere"})
-            case "rubbish":
+            case "nested":
                 self._answer(200, b"[" * 100_000)
+            case "cut":
+                self._answer(200, body[:-1])
             case _:
                 self._answer(200, body, {"content-type": "application/json"})
 
-    def _answer_slowly(self) -> None:
-        """Send a byte now and then, which keeps a connection open."""
-        self.send_response(200)
-        self.send_header("content-length", "1000")
-        self.end_headers()
+    def _send_forever(self, part: bytes, *, every_s: float) -> None:
+        """Send the beginning of an answer that would have 100 MB."""
+        self._begin(200, 100_000_000, {})
         with suppress(OSError):
-            for _ in range(40):
-                time.sleep(0.5)
-                self.wfile.write(b" ")
+            while not self.provider.over.wait(every_s):
+                self.provider.sent += self.wfile.write(part)
 
     def _answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
-        self.send_response(status)
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.close_connection = True
         with suppress(OSError):
+            self._begin(status, len(body), headers or {})
             self.wfile.write(body)
+
+    def _begin(self, status: int, length: int, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "content-length": str(length), "connection": "close"}.items():
+            self.send_header(name, value)
+        self.end_headers()
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""

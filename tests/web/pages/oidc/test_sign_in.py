@@ -1,18 +1,25 @@
 """Signing in through an identity provider, and everything that must not sign in."""
 
 import json
-import time
+import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from msgspec import msgpack
 
 from otpconv.access.keys import AccessKey
+from otpconv.access.sealing import to_text
 from otpconv.cli.local_server import LocalServer
+from otpconv.clock import wall_clock
 from otpconv.config import load
-from otpconv.service.compose import open_directory
+from otpconv.service.compose import open_directory, open_sealer
+from otpconv.web.pages.oidc.page import FLOW_MS
+from otpconv.web.pages.oidc.provider import Flow
 from web.pages.oidc.identity_provider import CLIENT_ID, CLIENT_SECRET, IdentityProvider
 from web.wire import NO_TLS, administrator, send, v3
 
@@ -29,8 +36,9 @@ def shared() -> Iterator[IdentityProvider]:
 @pytest.fixture(scope="module")
 def office(shared: IdentityProvider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
     """A server with a user olga@shop.example, who has no key."""
-    with LocalServer(tmp_path_factory.mktemp("oidc") / "data", settings(shared)) as running:
-        add_user(running, "olga@shop.example", "OtpconvReadOnly")
+    data = tmp_path_factory.mktemp("oidc") / "data"
+    add_user(data, "olga@shop.example", "OtpconvReadOnly")
+    with LocalServer(data, settings(shared)) as running:
         yield running
 
 
@@ -39,8 +47,7 @@ def provider(shared: IdentityProvider) -> Iterator[IdentityProvider]:
     """The provider, which behaves well again afterwards."""
     before = dict(shared.claims)
     yield shared
-    shared.claims, shared.configuration, shared.behaves = before, {}, {}
-    shared.algorithm, shared.sends = "RS256", None
+    shared.claims, shared.behaves = before, {}
 
 
 def settings(provider: IdentityProvider, **more: str) -> dict[str, str]:
@@ -53,11 +60,15 @@ def settings(provider: IdentityProvider, **more: str) -> dict[str, str]:
     }
 
 
-def add_user(server: LocalServer, name: str, policy: str, account: str = "default") -> None:
-    with closing(open_directory(load(data=server.data))) as directory:
-        directory.create_user(account, name)
-        directory.attach("user", account, name, policy)
-    time.sleep(0.6)  # until the server has seen it: it looks every quarter of a second
+def add_user(data: Path, name: str, policy: str) -> None:
+    """Add a user; a running server sees it within a quarter of a second."""
+    with closing(open_directory(load(data=data))) as directory:
+        directory.create_user("default", name)
+        directory.attach("user", "default", name, policy)
+
+
+def cookie_name(server: LocalServer) -> str:
+    return f"otpconv-{urlsplit(server.url).port}-provider"
 
 
 def browser_of(server: LocalServer) -> httpx.Client:
@@ -119,97 +130,6 @@ def test_a_sign_in_has_a_line_in_the_audit_trail_and_no_secret_is_written(
         assert secret not in text + office.log.read_text()
 
 
-@pytest.mark.parametrize("algorithm", ["RS512", "PS256", "ES256"])
-def test_a_provider_may_sign_with_any_usual_algorithm(
-    office: LocalServer, provider: IdentityProvider, algorithm: str
-) -> None:
-    provider.algorithm = algorithm
-    with browser_of(office) as browser:
-        assert sign_in(browser).status_code == 303
-
-
-def test_the_keys_are_kept_and_fetched_again_once_they_change(
-    office: LocalServer, provider: IdentityProvider
-) -> None:
-    with browser_of(office) as browser:
-        sign_in(browser)
-        provider.called.clear()
-        assert sign_in(browser).status_code == 303
-        assert provider.called == ["/token"]
-        provider.rotate()
-        assert sign_in(browser).status_code == 303
-        assert provider.called.count("/keys") == 1
-
-
-def test_clocks_may_differ_by_a_minute(office: LocalServer, provider: IdentityProvider) -> None:
-    now = int(time.time())  # noqa: TID251
-    provider.claims |= {"iat": now + 40, "exp": now + 100, "nbf": now + 40}
-    with browser_of(office) as browser:
-        assert sign_in(browser).status_code == 303
-        provider.claims |= {"iat": now - 200, "exp": now - 30, "nbf": now - 200}
-        assert sign_in(browser).status_code == 303
-
-
-# What is wrong with the token.
-
-
-@pytest.mark.parametrize(
-    "claims",
-    [
-        {"iss": "https://evil.example"},
-        {"iss": None},
-        {"aud": "another client"},
-        {"aud": ["another", "third"]},
-        {"aud": [CLIENT_ID, "another"]},  # without azp
-        {"aud": [CLIENT_ID, "another"], "azp": "another"},
-        {"azp": "another"},
-        {"nonce": "another"},
-        {"nonce": None},
-        {"exp": 1_600_000_000},
-        {"exp": None},
-        {"exp": "tomorrow"},
-        {"nbf": 4_000_000_000},
-        {"iat": 4_000_000_000},
-        {"iat": None},
-        {"sub": None},
-        {"at_hash": "wrong"},
-    ],
-    ids=str,
-)
-def test_a_token_that_is_not_for_this_sign_in_is_refused(
-    office: LocalServer, provider: IdentityProvider, claims: dict[str, object]
-) -> None:
-    provider.claims |= claims
-    refused(office, 401, "is not valid for this sign-in")
-
-
-@pytest.mark.parametrize("algorithm", ["none", "HS256"])
-def test_a_token_that_only_the_provider_could_not_have_made_is_refused(
-    office: LocalServer, provider: IdentityProvider, algorithm: str
-) -> None:
-    provider.algorithm = algorithm
-    refused(office, 401, "its signature is wrong")
-
-
-@pytest.mark.parametrize("token", ["x", "a.b.c", "....", "{}", "é", "e30.e30.e30"])
-def test_what_is_no_token_is_refused(office: LocalServer, provider: IdentityProvider, token: str) -> None:
-    provider.sends = token
-    refused(office, 401, "is not valid for this sign-in")
-
-
-def test_a_token_of_another_provider_is_refused(office: LocalServer, provider: IdentityProvider) -> None:
-    other = IdentityProvider()
-    other.issuer = provider.issuer
-    with browser_of(office) as browser:
-        there = browser.get(START)
-        query = parse_qs(urlsplit(there.headers["location"]).query)
-        provider.sends = other.id_token(query["nonce"][0])
-        url = httpx.get(there.headers["location"]).headers["location"]
-        answer = browser.get(url)
-        assert (answer.status_code, "its signature is wrong" in answer.text) == (401, True)
-    other._server.server_close()  # noqa: SLF001 - never served
-
-
 # What is wrong with the way.
 
 
@@ -232,14 +152,53 @@ def test_a_code_is_good_once(office: LocalServer, provider: IdentityProvider) ->
         url = back(browser)
         cookies = dict(browser.cookies)
         assert browser.get(url).status_code == 303
-        assert "otpconv-provider" not in browser.cookies
-    assert provider.tokens
-    with browser_of(office) as browser:
+        assert cookie_name(office) not in browser.cookies
+    provider.called.clear()
+    with browser_of(office) as browser:  # somebody who has copied the cookies and the URL
         browser.cookies.update(cookies)
         answer = browser.get(url)
         assert answer.status_code == 401
+        assert "was completed before" in answer.text
+        assert browser.get("/dashboard").status_code == 303
+    assert provider.called == []
+
+
+def test_a_code_that_the_provider_does_not_know_is_refused(
+    office: LocalServer, provider: IdentityProvider
+) -> None:
+    assert provider.issuer
+    with browser_of(office) as browser:
+        answer = browser.get(re.sub("code=[^&]+", "code=guessed", back(browser)))
+        assert answer.status_code == 401
         assert "refused the sign-in (invalid_grant)" in answer.text
         assert "<b>" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("age_ms", "text"), [(FLOW_MS, "longer than 10 minutes"), (-60_000, "longer than"), (0, "refused")]
+)
+def test_a_sign_in_that_takes_too_long_is_over(office: LocalServer, age_ms: int, text: str) -> None:
+    flow = Flow(f"state{age_ms}", "nonce", "verifier", "/dashboard", wall_clock() - age_ms)
+    sealed = open_sealer(load(data=office.data)).seal(msgpack.encode(flow), b"identity provider")
+    headers = {"accept": "text/html", "cookie": f"{cookie_name(office)}={to_text(sealed)}"}
+    answer = httpx.get(f"{office.url}{CALLBACK}?state={flow.state}&code=x", headers=headers)
+    assert (answer.status_code, text in answer.text) == (401, True), answer.text
+
+
+def test_the_cookie_of_a_sign_in_can_only_be_set_by_this_host_and_not_read_by_scripts(
+    make_server: Callable[..., LocalServer], provider: IdentityProvider
+) -> None:
+    server = make_server(settings=settings(provider, OTPCONV_TRUSTED_PROXIES="127.0.0.1"))
+    server.start()
+    with browser_of(server) as browser:
+        plain = browser.get(START).headers["set-cookie"]
+        secure = browser.get(START, headers={"x-forwarded-proto": "https"}).headers["set-cookie"]
+    assert plain.startswith(f"{cookie_name(server)}=")
+    assert secure.startswith(f"__Host-{cookie_name(server)}=")
+    assert "; Secure" in secure
+    for cookie in (plain, secure):
+        assert {"HttpOnly", "Path=/", "SameSite=lax", "Max-Age=600"} <= set(cookie.split("; "))
+        assert "Domain" not in cookie
 
 
 @pytest.mark.parametrize(
@@ -258,11 +217,24 @@ def test_an_answer_without_a_code_signs_nobody_in(
 
 @pytest.mark.parametrize("cookie", ["", "x", "AAAA", "é".encode().hex(), "x" * 5_000])
 def test_a_damaged_cookie_signs_nobody_in(office: LocalServer, cookie: str) -> None:
-    headers = {"accept": "text/html", "cookie": f"otpconv-provider={cookie}"}
+    headers = {"accept": "text/html", "cookie": f"{cookie_name(office)}={cookie}"}
     assert httpx.get(f"{office.url}{CALLBACK}?state=x&code=y", headers=headers).status_code == 401
 
 
-@pytest.mark.parametrize("after", ["https://evil.example", "//evil.example", "/v1/rates"])
+@pytest.mark.parametrize(
+    "after",
+    [
+        "https://evil.example",
+        "//evil.example",
+        "/\\evil.example",
+        "/dashboard//evil.example",
+        "/dashboard\t/../..//evil.example",
+        "/dashboardx",
+        "javascript:alert(1)",
+        "/sign-in/provider",
+        "/v1/rates",
+    ],
+)
 def test_a_sign_in_leads_to_our_pages_only(
     office: LocalServer, provider: IdentityProvider, after: str
 ) -> None:
@@ -271,14 +243,17 @@ def test_a_sign_in_leads_to_our_pages_only(
     assert provider.called
 
 
-def test_failed_sign_ins_count_as_failed_log_ins(
+def test_failed_sign_ins_count_as_failed_logins_but_not_visits_that_another_site_causes(
     make_server: Callable[..., LocalServer], provider: IdentityProvider
 ) -> None:
     server = make_server(settings=settings(provider, OTPCONV_LIMIT_FAILED_LOGINS="3/h"))
     server.start()
     with browser_of(server) as browser:
+        for _ in range(10):
+            assert browser.get(f"{CALLBACK}?state=x&code=y").status_code == 401
         for _ in range(3):
-            assert browser.get(f"{CALLBACK}?state=x").status_code == 401
+            answer = browser.get(re.sub("code=[^&]+", "code=guessed", back(browser)))
+            assert answer.status_code == 401
         assert browser.get(f"{CALLBACK}?state=x").status_code == 429
         assert browser.get(START).status_code == 429
 
@@ -291,10 +266,9 @@ def test_failed_sign_ins_count_as_failed_log_ins(
     [
         ({"email": "nobody@shop.example"}, "the claim &#34;email&#34; is &#34;nobody@shop.example&#34;"),
         ({"email": None}, "no usable claim &#34;email&#34;"),
-        ({"email": 7}, "no usable claim &#34;email&#34;"),
-        ({"email": ["x"] * 600}, "no usable claim &#34;email&#34;"),
-        ({"email_verified": False}, "has not verified the address"),
-        ({"email": "<script>"}, "&lt;script&gt;"),
+        ({"email_verified": False}, "has verified the address"),
+        ({"email": "<script>alert(1)</script>"}, "&lt;script&gt;"),
+        ({"sub": "<b>\n" * 1_000, "email": "x"}, "no user of otpconv"),
     ],
 )
 def test_an_identity_that_is_nobody_is_refused_by_a_text_that_names_the_claim(
@@ -304,39 +278,20 @@ def test_an_identity_that_is_nobody_is_refused_by_a_text_that_names_the_claim(
     refused(office, 401, text)
 
 
-def test_groups_map_to_users_and_the_first_entry_wins(
-    make_server: Callable[..., LocalServer], provider: IdentityProvider
-) -> None:
-    mapping = "admins=root,staff=olga,ghosts=ghost"
-    more = {"OTPCONV_OIDC_CLAIM": "groups", "OTPCONV_OIDC_USERS": mapping, "OTPCONV_OIDC_ACCOUNT": "shop"}
-    server = make_server(settings=settings(provider, **more))
-    server.start()
-    add_user(server, "root", "AdministratorAccess", "shop")
-    add_user(server, "olga", "OtpconvReadOnly", "shop")
-    for groups, user in ((["staff", "admins"], "root"), (["staff"], "olga"), ("staff", "olga")):
-        provider.claims["groups"] = groups
-        with browser_of(server) as browser:
-            assert sign_in(browser).status_code == 303
-            assert f"</span>{user}<span" in browser.get("/dashboard").text
-    for groups, text in ((["ghosts"], "there is no such"), (["root"], "no user of otpconv belongs to you")):
-        provider.claims["groups"] = groups
-        refused(server, 401, text)
-
-
 def test_a_deleted_user_is_out_and_a_new_one_of_the_same_name_inherits_nothing(
-    make_server: Callable[..., LocalServer], provider: IdentityProvider
+    office: LocalServer, provider: IdentityProvider, eventually: Callable[..., None]
 ) -> None:
-    server = make_server(settings=settings(provider))
-    server.start()
-    add_user(server, "olga@shop.example", "OtpconvReadOnly")
-    with browser_of(server) as browser:
-        sign_in(browser)
+    provider.claims |= {"email": "ivan@shop.example"}
+    add_user(office.data, "ivan@shop.example", "OtpconvReadOnly")
+    with browser_of(office) as browser, browser_of(office) as newer:
+        eventually(lambda: sign_in(browser).status_code, 303)
         assert browser.get("/dashboard").status_code == 200
-        with closing(open_directory(load(data=server.data))) as directory:
-            directory.delete("user", "default", "olga@shop.example")
-        time.sleep(0.6)
-        assert browser.get("/dashboard").status_code == 303
-        add_user(server, "olga@shop.example", "AdministratorAccess")
+        with closing(open_directory(load(data=office.data))) as directory:
+            directory.delete("user", "default", "ivan@shop.example")
+        eventually(lambda: browser.get("/dashboard").status_code, 303)
+        add_user(office.data, "ivan@shop.example", "AdministratorAccess")
+        eventually(lambda: sign_in(newer).status_code, 303)
+        assert newer.get("/administration/users").status_code == 200
         assert browser.get("/dashboard").status_code == 303
 
 
@@ -364,71 +319,23 @@ def test_nobody_can_call_as_a_user_without_a_key(office: LocalServer) -> None:
 # A provider in trouble.
 
 
-@pytest.mark.parametrize("behavior", ["down", "huge", "compressed", "redirecting", "rubbish"])
-@pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/keys", "/token"])
-def test_a_provider_in_trouble_is_said_so_and_keys_still_sign_in(
-    make_server: Callable[..., LocalServer], provider: IdentityProvider, path: str, behavior: str
+def test_while_a_provider_hangs_keys_sign_in_and_nobody_waits(
+    office: LocalServer, provider: IdentityProvider
 ) -> None:
-    server = make_server(settings=settings(provider))
-    server.start()
-    add_user(server, "olga@shop.example", "OtpconvReadOnly")
-    provider.behaves[path] = behavior
-    with browser_of(server) as browser:
-        there = browser.get(START)
-        if path == "/token":
-            there = browser.get(httpx.get(there.headers["location"]).headers["location"])
-        assert there.status_code == 503, there.text
-        assert "The identity provider" in there.text
-        assert "access key" in there.text
-        key = administrator(server)
-        form = {"access_key_id": key.access_key_id, "access_key_secret": key.secret}
-        assert browser.post("/sign-in", data=form).status_code == 303
-
-
-@pytest.mark.long("a slow provider is left after 10 s")
-def test_a_slow_provider_is_left_and_nobody_else_waits(
-    make_server: Callable[..., LocalServer], provider: IdentityProvider
-) -> None:
-    server = make_server(settings=settings(provider))
-    server.start()
-    provider.behaves["/keys"] = "slow"
-    with browser_of(server) as browser:
-        answer = browser.get(START)
-        assert answer.status_code == 503
-        assert "did not answer within 10 s" in answer.text
+    provider.behaves["/token"] = "hanging"
+    with browser_of(office) as browser, ThreadPoolExecutor(1) as thread:
+        url = back(browser)
         provider.called.clear()
-        assert browser.get(START).status_code == 503  # at once: it has just failed
-        assert provider.called == []
-        assert browser.get("/healthz").status_code == 200
-
-
-@pytest.mark.parametrize(
-    "configuration",
-    [
-        {"issuer": "https://evil.example"},
-        {"token_endpoint": "http://192.0.2.1/token"},
-        {"authorization_endpoint": "javascript:alert(1)"},
-        {"jwks_uri": None},
-        {"jwks_uri": "http://["},
-    ],
-)
-def test_a_configuration_that_can_not_be_trusted_is_refused(
-    make_server: Callable[..., LocalServer], provider: IdentityProvider, configuration: dict[str, object]
-) -> None:
-    provider.configuration = configuration
-    server = make_server(settings=settings(provider))
-    server.start()
-    with browser_of(server) as browser:
-        answer = browser.get(START)
-        assert answer.status_code == 503
-        assert "configuration can&#39;t be used" in answer.text
-
-
-def test_a_provider_that_is_gone_is_said_so(make_server: Callable[..., LocalServer]) -> None:
-    gone = IdentityProvider()
-    gone._server.server_close()  # noqa: SLF001 - never served
-    server = make_server(settings=settings(gone))
-    server.start()
-    with browser_of(server) as browser:
-        answer = browser.get(START)
-        assert (answer.status_code, "can&#39;t be used now: ConnectError" in answer.text) == (503, True)
+        waiting = thread.submit(browser.get, url)
+        with browser_of(office) as other:
+            while "/token" not in provider.called:
+                assert other.get("/healthz").status_code == 200
+            key = administrator(office)
+            form = {"access_key_id": key.access_key_id, "access_key_secret": key.secret}
+            assert other.post("/sign-in", data=form).status_code == 303
+        assert not waiting.done()
+        provider.over.set()  # the provider ends the connection
+        answer = waiting.result()
+        provider.over.clear()
+    assert answer.status_code == 503
+    assert "The identity provider can&#39;t be used now" in answer.text

@@ -35,7 +35,8 @@ class ProviderCalls:
             follow_redirects=False,
             trust_env=False,
             headers={"accept": "application/json", "accept-encoding": "identity"},
-            limits=httpx.Limits(max_connections=MAX_CALLS, max_keepalive_connections=2),
+            # No connection is kept: sign-ins are rare, and a kept one may be closed just when it is used.
+            limits=httpx.Limits(max_connections=MAX_CALLS, max_keepalive_connections=0),
         )
         self._running = 0
 
@@ -43,13 +44,18 @@ class ProviderCalls:
         """Close the connections."""
         await self._client.aclose()
 
-    async def get(self, url: str) -> dict[str, Any]:
+    async def get(self, url: str, access_token: str = "") -> dict[str, Any]:
         """Return the JSON object at a URL.
+
+        Args:
+            url: where it is.
+            access_token: goes into the header Authorization; empty for what everybody may read.
 
         Raises:
             Unavailable: the provider does not give one in time.
         """
-        return await self._call("GET", url)
+        headers = {"authorization": f"Bearer {access_token}"} if access_token else {}
+        return await self._call("GET", url, headers=headers)
 
     async def post(
         self, url: str, form: dict[str, str], auth: tuple[str, str] | None = None

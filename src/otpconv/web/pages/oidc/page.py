@@ -1,7 +1,5 @@
 """The two addresses of a sign-in through an identity provider."""
 
-import base64
-import binascii
 import hmac
 from collections.abc import Callable
 from http import HTTPStatus
@@ -11,13 +9,17 @@ from msgspec import MsgspecError, msgpack
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from otpconv.access.identities import user_of_identity
+from otpconv.access.identities import needed_claims, user_of_identity
 from otpconv.access.keys import AccessKey
+from otpconv.access.nonces import NonceGuard
+from otpconv.access.sealing import from_text, to_text
 from otpconv.errors import (
     BadCredentials,
     Misconfigured,
     OtpconvError,
     Refused,
+    ReplayedNonce,
+    StaleTimestamp,
     Throttled,
     UnknownAccessKey,
 )
@@ -35,11 +37,14 @@ CALLBACK_PATH: Final = "/sign-in/provider/callback"
 FLOW_MS: Final = 10 * 60_000
 #: Characters of the cookie between the two redirects; ours have some 500.
 MAX_COOKIE_CHARS: Final = 4_096
+#: Sign-ins that are remembered, so that none is completed twice.
+MAX_COMPLETED: Final = 10_000
 #: Characters of an authorization code.
 MAX_CODE_CHARS: Final = 4_096
 
 _CONTEXT = b"identity provider"
-_COOKIE = "otpconv-provider"
+#: The end of the cookie's name.
+_COOKIE = "-provider"
 
 
 class ProviderPage:
@@ -71,6 +76,7 @@ class ProviderPage:
         self._provider = provider
         self._local = local
         self._refused = refused
+        self._completed = NonceGuard(MAX_COMPLETED)
 
     async def start(self, request: Request) -> Response:
         """Send somebody to the provider."""
@@ -81,12 +87,10 @@ class ProviderPage:
         except OtpconvError as error:
             return self._refused(error, after)
         response = RedirectResponse(url, HTTPStatus.SEE_OTHER, headers=HEADERS)
-        sealed = self._service.sealer.seal(msgpack.encode(flow), _CONTEXT)
         response.set_cookie(
-            _COOKIE,
-            base64.urlsafe_b64encode(sealed).rstrip(b"=").decode(),
+            self._visitors.cookie_name(request, _COOKIE),
+            to_text(self._service.sealer.seal(msgpack.encode(flow), _CONTEXT)),
             max_age=FLOW_MS // 1000,
-            path=START_PATH,
             secure=self._gate.peers.of(request.scope).secure,
             httponly=True,
             samesite="lax",  # the provider's redirect brings it back
@@ -95,25 +99,31 @@ class ProviderPage:
 
     async def callback(self, request: Request) -> Response:
         """Sign in whoever comes back from the provider."""
-        now, after = self._service.clock(), ""
+        now = self._service.clock()
+        flow: Flow | None = None
         try:
             self._gate.check(request.scope, now)
             flow = self._flow(request, now)
-            after = flow.after
             key, subject = await self._identified(request, flow)
-            response: Response = RedirectResponse(after, HTTPStatus.SEE_OTHER, headers=HEADERS)
+            response: Response = RedirectResponse(flow.after, HTTPStatus.SEE_OTHER, headers=HEADERS)
             await self._service.administration.note(self._change(request, key, subject))
             self._visitors.sign_in(request, response, key)
         except OtpconvError as error:
             if isinstance(error, Refused) and not isinstance(error, Throttled):
-                self._gate.failed(request.scope, now)
+                if flow is not None:  # any site can send somebody here, and must not lock them out
+                    self._gate.failed(request.scope, now)
                 self._gate.refused(error, request.scope, what="SignIn")
-            response = self._refused(error, after)
-        response.delete_cookie(_COOKIE, path=START_PATH)
+            response = self._refused(error, flow.after if flow else "")
+        response.delete_cookie(
+            self._visitors.cookie_name(request, _COOKIE),
+            secure=self._gate.peers.of(request.scope).secure,
+            httponly=True,
+            samesite="lax",
+        )
         return response
 
     def _flow(self, request: Request, now: int) -> Flow:
-        flow = self._opened(request.cookies.get(_COOKIE, ""))
+        flow = self._opened(request.cookies.get(self._visitors.cookie_name(request, _COOKIE), ""))
         state = request.query_params.get("state", "").encode("utf-8", "surrogatepass")
         if flow is None or not hmac.compare_digest(state, flow.state.encode()):
             raise BadCredentials(
@@ -122,15 +132,18 @@ class ProviderPage:
             )
         if not 0 <= now - flow.started_at < FLOW_MS:
             raise BadCredentials(f"The sign-in took longer than {FLOW_MS // 60_000} minutes. Sign in again.")
+        try:
+            self._completed.admit("", flow.state, flow.started_at, now)
+        except (ReplayedNonce, StaleTimestamp):
+            raise BadCredentials("This sign-in was completed before. Sign in again.") from None
         return flow
 
     def _opened(self, cookie: str) -> Flow | None:
         if not cookie or len(cookie) > MAX_COOKIE_CHARS:
             return None
         try:
-            sealed = base64.urlsafe_b64decode(cookie + "=" * (-len(cookie) % 4))
-            return msgpack.decode(self._service.sealer.open(sealed, _CONTEXT), type=Flow)
-        except (binascii.Error, ValueError, Misconfigured, MsgspecError):
+            return msgpack.decode(self._service.sealer.open(from_text(cookie), _CONTEXT), type=Flow)
+        except (ValueError, Misconfigured, MsgspecError):
             return None
 
     async def _identified(self, request: Request, flow: Flow) -> tuple[AccessKey, str]:
@@ -145,7 +158,7 @@ class ProviderPage:
                 "The identity provider did not sign you in: you cancelled, or it did not allow it. Sign in "
                 "again, or use an access key."
             )
-        claims = await self._provider.finish(flow, code)
+        claims = await self._provider.finish(flow, code, needed_claims(self._service.settings.oidc_claim))
         return self._user(claims), str(claims["sub"])
 
     def _user(self, claims: dict[str, object]) -> AccessKey:

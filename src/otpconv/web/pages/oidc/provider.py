@@ -1,7 +1,9 @@
 """An OpenID Connect provider: what it publishes, where it sends people, and what its ID tokens say."""
 
 import asyncio
+import re
 import secrets
+from collections.abc import Collection
 from typing import Any
 from urllib.parse import quote
 
@@ -27,6 +29,10 @@ SKEW_S = 60
 
 #: Signatures by a key that only the provider has; never `none`, and never the client secret.
 _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
+#: What `joserfc` raises for a text that is no token, or whose signature is wrong.
+_UNREADABLE = (JoseError, ValueError, TypeError, RecursionError)
+#: An access token as RFC 6750 defines it.
+_TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]{1,16384}=*")
 _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
 
@@ -118,8 +124,15 @@ class Provider:
         )
         return url, flow
 
-    async def finish(self, flow: Flow, code: str) -> dict[str, Any]:
+    async def finish(self, flow: Flow, code: str, wanted: Collection[str]) -> dict[str, Any]:
         """Redeem an authorization code, and return the claims of the verified ID token.
+
+        Many providers put only `sub` into the ID token, and give the other claims at their UserInfo endpoint.
+
+        Args:
+            flow: the sign-in.
+            code: the authorization code.
+            wanted: the claims that name the user; if the ID token lacks one, the UserInfo endpoint is asked.
 
         Raises:
             BadCredentials: the provider refuses the code, or the ID token is not valid for this sign-in.
@@ -141,20 +154,31 @@ class Provider:
             if self._client_secret:
                 form["client_secret"] = self._client_secret
         answer = await self._calls.post(configuration["token_endpoint"], form, auth)
-        id_token = answer.get("id_token")
+        id_token, access_token = answer.get("id_token"), answer.get("access_token")
         if not isinstance(id_token, str):
             raise _invalid("there is none in the provider's answer")
-        return await self._verified(id_token, flow.nonce, answer.get("access_token"))
+        claims = await self._verified(id_token, flow.nonce, access_token)
+        url = configuration.get("userinfo_endpoint")
+        if claims.keys() >= set(wanted) or not isinstance(url, str) or not isinstance(access_token, str):
+            return claims
+        if not _TOKEN.fullmatch(access_token):
+            raise _invalid("its access token is malformed")
+        info = await self._calls.get(url, access_token)
+        if info.get("sub") != claims["sub"]:
+            raise BadCredentials(
+                "The identity provider described another person than its ID token. Sign in again."
+            )
+        return claims | {name: info[name] for name in wanted if name in info}
 
     async def _verified(self, id_token: str, nonce: str, access_token: object) -> dict[str, Any]:
         try:
             token = self._decoded(id_token)
-        except (JoseError, ValueError):
+        except _UNREADABLE:
             # The provider may have changed its keys since they were fetched.
             await self._configured(again=True)
             try:
                 token = self._decoded(id_token)
-            except (JoseError, ValueError) as error:
+            except _UNREADABLE as error:
                 raise _invalid(f"its signature is wrong ({type(error).__name__})") from None
         claims = CodeIDToken(
             token.claims,
@@ -169,7 +193,7 @@ class Provider:
             claims.validate(now=self._clock() // 1000, leeway=SKEW_S)
         except JoseError as error:
             raise _invalid(getattr(error, "description", "") or type(error).__name__) from None
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, AttributeError):
             raise _invalid("a claim has a wrong type") from None
         return dict(token.claims)
 
