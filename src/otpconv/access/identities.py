@@ -15,7 +15,7 @@ _SHOWN_CHARS = 100
 
 
 def is_private_url(url: str) -> bool:
-    """Return whether nobody else can read what is sent to a URL: HTTPS, or a server on this machine."""
+    """Return whether a URL is private: nobody else can read requests to it, by HTTPS or on this machine."""
     try:
         parts = urlsplit(url)
         local = parts.hostname in {"127.0.0.1", "::1", "localhost"}

@@ -55,7 +55,7 @@ class Health(Struct, frozen=True):
 
 
 def disk_of(folder: Path) -> Disk:
-    """Return what is known of the disk with a folder; waits for it.
+    """Return the space on the disk with a folder, and its files; waits for the disk.
 
     Raises:
         OSError: the folder can't be read.

@@ -40,7 +40,7 @@ class TaskState(Struct, frozen=True):
         name: of the task.
         age_s: time since it last succeeded, or since it was added, s.
         failures: runs that failed since the start.
-        problem: what is wrong and what that means, if it is late; otherwise empty.
+        problem: the fault and its consequence, if the task is late; otherwise empty.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What a provider may send, and what is made of it: tokens, claims, configurations, and trouble."""
+"""Answers of a provider, valid or not: tokens, claims, configurations, and trouble."""
 
 import asyncio
 import random

@@ -95,7 +95,7 @@ def refused(server: LocalServer, status: int, text: str) -> None:
         assert browser.get("/dashboard").status_code == 303
 
 
-# What is right.
+# Sign-ins that succeed.
 
 
 def test_somebody_without_a_key_signs_in_and_out(office: LocalServer, provider: IdentityProvider) -> None:
@@ -130,7 +130,7 @@ def test_a_sign_in_has_a_line_in_the_audit_trail_and_no_secret_is_written(
         assert secret not in text + office.log.read_text()
 
 
-# What is wrong with the way.
+# Redirects that must not sign in.
 
 
 def test_a_redirect_belongs_to_the_browser_that_began(

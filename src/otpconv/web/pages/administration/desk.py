@@ -109,7 +109,7 @@ def search_text(request: Request) -> str:
 
 
 def done(path: str, what: str) -> Response:
-    """Return the redirect after a change; the page at `path` says what was done.
+    """Return the redirect after a change; the page at `path` reports it.
 
     Args:
         path: of the page, percent-encoded.

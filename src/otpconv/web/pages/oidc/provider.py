@@ -29,7 +29,7 @@ SKEW_S = 60
 
 #: Signatures by a key that only the provider has; never `none`, and never the client secret.
 _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
-#: What `joserfc` raises for a text that is no token, or whose signature is wrong.
+#: Errors of `joserfc` for a text that is not a token, or whose signature is wrong.
 _UNREADABLE = (JoseError, ValueError, TypeError, RecursionError)
 #: An access token as RFC 6750 defines it.
 _TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]{1,16384}=*")
