@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from http import HTTPStatus
+from ipaddress import ip_address
 from typing import Final
 
 from msgspec import Struct
@@ -67,13 +68,19 @@ class PermissionsPage:
         given = {name: request.query_params.get(name, "")[:MAX_FIELD_CHARS].strip() for name in _FIELDS}
         account = visitor.key.account_name
         verdicts: list[Verdict] = []
-        count, problem = 0, ""
+        count, problem, field = 0, "", ""
         names = await self._desk.read(
             lambda stores: [f"{kind} {name}" for kind, name, _ in _holders(stores, account)]
         )
         if given["action"]:
+            field = "source_ip"
             try:
-                asked = self._asked(given)
+                source_ip = _address(given["source_ip"] or "127.0.0.1")
+                field = "at"
+                now = self._clock()
+                at = parse_time(given["at"], now=now) if given["at"] else now
+                field = "action"
+                asked = _asked(given, source_ip, at)
                 verdicts, count = await self._desk.read(
                     lambda stores: _verdicts(_holders(stores, account), given["holder"], asked)
                 )
@@ -90,17 +97,27 @@ class PermissionsPage:
             verdicts=verdicts,
             count=count,
             problem=problem,
+            field=field,
         )
 
-    def _asked(self, given: dict[str, str]) -> AccessRequest:
-        now = self._clock()
-        context = global_keys(
-            source_ip=given["source_ip"] or "127.0.0.1",
-            now=parse_time(given["at"], "Time", now=now) if given["at"] else now,
-            secure_transport=bool(given["secure"]),
-            user_agent=given["user_agent"],
-        )
-        return AccessRequest(given["action"], given["resource"] or "*", context)
+
+def _asked(given: dict[str, str], source_ip: str, at: int) -> AccessRequest:
+    context = global_keys(
+        source_ip=source_ip,
+        now=at,
+        secure_transport=bool(given["secure"]),
+        user_agent=given["user_agent"],
+    )
+    return AccessRequest(given["action"], given["resource"] or "*", context)
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise InvalidRequest(
+            f"Invalid source address {text[:40]!r}. Use an IP address such as 203.0.113.7."
+        ) from None
 
 
 def _holders(stores: Stores, account: str) -> list[tuple[str, str, Sequence[AttachedPolicy]]]:
