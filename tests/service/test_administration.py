@@ -45,6 +45,7 @@ def test_health_is_told_although_the_disk_hangs(tmp_path: Path) -> None:
         assert (await service.health()).disk is not None
         free = threading.Event()
         hanging = asyncio.ensure_future(service.administration.aside(lambda: free.wait(30)))
+        await asyncio.sleep(0)  # until the thread has it
         health = await service.health()
         assert (health.disk, health.problems) == (None, [])
         free.set()
