@@ -80,7 +80,7 @@ class Counted:
         self.reads = 0
         self.create, self.delete, self.close = store.create, store.delete, store.close
         self.set_active, self.changed = store.set_active, store.changed
-        self.roles, self.note_uses = store.roles, store.note_uses
+        self.roles, self.people, self.note_uses = store.roles, store.people, store.note_uses
         self._list = store.list
 
     def list(self) -> list[AccessKey]:

@@ -145,3 +145,5 @@ DELETE FROM user_sign_outs WHERE until <= :now;
 
 -- name: forget_sign_outs_of
 DELETE FROM sign_outs WHERE access_key_id = :access_key_id;
+DELETE FROM user_sign_outs
+WHERE user_id IN (SELECT user_id FROM users WHERE 'user/' || account_id || '/' || name = :access_key_id);
