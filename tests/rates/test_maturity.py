@@ -2,17 +2,19 @@
 
 import random
 from functools import cache
+from itertools import pairwise
 from math import log
 from statistics import mean
 
+import numpy as np
 import pytest
 from hypothesis import given, strategies as st
-from scipy.stats import lognorm
 
 from otpconv.model import DELAY_BINS, delay_bin
 from otpconv.rates.delays import mean_verified_within, quantile, verified_within
 from otpconv.rates.maturity import Expected, Maturity, Young, expected
 from otpconv.storage.contract import MINUTE_MS
+from rates.statistics_libraries import stats
 
 TRUE_RATE = 0.85
 MEDIAN_MS, SIGMA = 30_000, 1.0
@@ -32,8 +34,23 @@ def some_delays(chance: random.Random, count: int) -> list[int]:
     return [max(1, round(chance.lognormvariate(log(MEDIAN_MS), SIGMA))) for _ in range(count)]
 
 
+@cache
+def shares() -> list[float]:
+    """The chance of each bin: the histogram of many delays is drawn at once."""
+    edges = [1_000 * 2 ** (k / 2) for k in range(DELAY_BINS - 1)]
+    below = [0.0, *stats.lognorm(SIGMA, scale=MEDIAN_MS).cdf(edges), 1.0]
+    return [high - low for low, high in pairwise(below)]
+
+
 def learned(chance: random.Random, count: int) -> Maturity:
-    return Maturity(10 * MINUTE_MS, count, "account", histogram(some_delays(chance, count)))
+    drawn = np.random.default_rng(chance.getrandbits(64)).multinomial(count, shares())
+    return Maturity(10 * MINUTE_MS, count, "account", tuple(drawn.tolist()))
+
+
+def test_drawing_a_histogram_at_once_is_drawing_its_delays() -> None:
+    one = histogram(some_delays(random.Random(7), 100_000))
+    other = learned(random.Random(8), 100_000).delays
+    assert [n / 100_000 for n in one] == pytest.approx([n / 100_000 for n in other], abs=0.006)
 
 
 def window(chance: random.Random, rate: float) -> list[Young]:
@@ -98,7 +115,7 @@ def test_nothing_is_expected_of_what_nobody_knows_or_has_just_begun() -> None:
 
 def test_quantiles_and_f_are_those_of_the_distribution_to_a_few_percent() -> None:
     delays = histogram(some_delays(random.Random(4), 200_000))
-    truth = lognorm(SIGMA, scale=MEDIAN_MS)
+    truth = stats.lognorm(SIGMA, scale=MEDIAN_MS)
     for share in (0.1, 0.5, 0.9, 0.99):
         assert quantile(delays, share) == pytest.approx(truth.ppf(share), rel=0.05)
     for age in (500, 3_000, 30_000, 45_678, 300_000):
