@@ -145,8 +145,8 @@ class Settings(BaseSettings):
         oidc_client_id: the client id of this server at the provider.
         oidc_client_secret: the client secret of this server at the provider.
         oidc_scope: the scopes to ask the provider for. `openid` is required.
-        oidc_claim: the claim that names the user, e.g. `email`, `sub` or `groups`; of the ID token or, if that
-            lacks it, of the UserInfo endpoint.
+        oidc_claim: the claim that names the user, e.g. `email`, `sub` or `groups`; from the ID token, or else
+            from the UserInfo endpoint.
         oidc_users: which values of the claim sign in as which user, e.g. `alice@example.com=alice,ops=admin`.
             The first entry that fits wins. Default: the value is the name of the user.
         oidc_account: the account of these users.
