@@ -53,6 +53,8 @@ class Visitors:
             key = self._service.keys.visitor(signed_in.access_key_id)
         except BadCredentials:
             return None
+        if not key.signs and not self._service.settings.oidc_issuer:
+            return None  # the operator has removed the identity provider
         over = self._service.sign_outs.holds(key, signed_in.form_token, signed_in.since)
         if over:
             return None

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -112,6 +113,43 @@ def test_somebody_without_a_key_signs_in_and_out(office: LocalServer, provider: 
         token = page.text.partition('name="form_token" value="')[2].partition('"')[0]
         assert browser.post("/sign-out", data={"form_token": token}).status_code == 303
         browser.cookies.update(copy)
+        assert browser.get("/dashboard").status_code == 303
+
+
+def test_somebody_without_a_key_calls_only_the_sandbox(
+    office: LocalServer, provider: IdentityProvider
+) -> None:
+    assert provider.issuer
+    with browser_of(office) as browser:
+        sign_in(browser)
+        for path in ("/explorer/SmsConversion", "/explorer/v1/recordMessages", "/explorer/v1/getRates"):
+            page = browser.get(path).text
+            assert "you can call only in the sandbox" in page
+            assert 'value="own"' not in page
+            token = page.partition('name="form_token" value="')[2].partition('"')[0]
+            for where, works in (("sandbox", True), ("own", False)):
+                fields = {"form_token": token, "where": where, "do": "call", "signature": "V3"}
+                answer = browser.post(path, data=fields)
+                assert answer.status_code == 200
+                assert (">HTTP 401<" in answer.text or "InvalidAccessKeyId" in answer.text) is not works
+
+
+def test_without_the_provider_in_the_settings_its_sign_ins_are_over(
+    office: LocalServer, provider: IdentityProvider, make_server: Callable[..., LocalServer], tmp_path: Path
+) -> None:
+    assert provider.issuer
+    with browser_of(office) as browser:
+        sign_in(browser)
+        [(name, cookie)] = dict(browser.cookies).items()
+    copy = tmp_path / "copy"
+    copy.mkdir(mode=0o700)
+    for file in ("access.sqlite", "access.sqlite-wal", "journal.sqlite", "journal.sqlite-wal", "sealing.key"):
+        shutil.copy2(office.data / file, copy / file)
+    server = make_server(data=copy)
+    server.start()
+    name = name.replace(str(urlsplit(office.url).port), str(urlsplit(server.url).port))
+    with browser_of(server) as browser:
+        browser.cookies.set(name, cookie)
         assert browser.get("/dashboard").status_code == 303
 
 
