@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from starlette.requests import Request
@@ -25,12 +26,14 @@ from otpconv.web.pages.explorer.native_calls import NativeCall, native_calls
 from otpconv.web.pages.explorer.native_explorer import NativeExplorer
 from otpconv.web.pages.explorer.page import Explorer
 from otpconv.web.pages.layout import HEADERS, HOME, Layout, Link
-from otpconv.web.pages.oidc.page import ProviderPage, provider_of
 from otpconv.web.pages.page import Page
 from otpconv.web.pages.sign_in.page import SignInPage, local_path
 from otpconv.web.pages.static import StaticFiles
 from otpconv.web.pages.visitors import Visitors
 from otpconv.web.v1.openapi import document
+
+if TYPE_CHECKING:
+    from otpconv.web.pages.oidc.page import ProviderPage
 
 
 class Pages:
@@ -52,15 +55,14 @@ class Pages:
         """Take what answers the pages: of them, the links sign in, and `app` answers the explorer's calls."""
         self._static = StaticFiles()
         native = native_calls(document(public_url))
-        self._provider = provider_of(service, public_url)
-        provider_host = urlsplit(self._provider.issuer).hostname or "" if self._provider else ""
+        provider_host = urlsplit(service.settings.oidc_issuer).hostname or ""
         layout = self._layout = Layout(self._static, _explorer(native), provider_host)
         visitors = self._visitors = Visitors(service, gate)
         self._drawer = Drawer()
         self._sign_in = SignInPage(
             service, bodies, gate, layout=layout, visitors=visitors, expect=self._drawer.warm_up
         )
-        self._routes_of_provider = self._provider_routes(service, gate)
+        self._provider = self._provider_page(service, gate, public_url)
         self._errors = ErrorCentre(self._layout, self._visitors, public_url)
         explorer = Explorer(
             service, bodies, layout=self._layout, visitors=self._visitors, app=app, public_url=public_url
@@ -86,21 +88,19 @@ class Pages:
             *administration_pages(service, Desk(service, bodies, gate, layout=layout, visitors=visitors)),
         ]
 
-    def _provider_routes(self, service: Service, gate: Gate) -> list[Route]:
-        if self._provider is None:
-            return []
-        page = ProviderPage(
+    def _provider_page(self, service: Service, gate: Gate, public_url: str) -> "ProviderPage | None":
+        if not service.settings.oidc_issuer:
+            return None
+        from otpconv.web.pages.oidc.page import ProviderPage, provider_of  # noqa: PLC0415 - it loads authlib
+
+        return ProviderPage(
             service,
             gate,
             visitors=self._visitors,
-            provider=self._provider,
+            provider=provider_of(service.settings, public_url, service.clock),
             local=local_path,
             refused=self._sign_in.refused,
         )
-        return [
-            Route("/sign-in/provider", page.start, methods=["GET"]),
-            Route("/sign-in/provider/callback", page.callback, methods=["GET"]),
-        ]
 
     async def close(self) -> None:
         """End the process that draws, and the connections to the identity provider."""
@@ -111,7 +111,7 @@ class Pages:
     def routes(self) -> list[Route]:
         """Return the routes; those written out here are open to all, the others to who is signed in."""
         return [
-            *self._routes_of_provider,
+            *self._provider_routes(),
             # Only what no dialect claims gets here.
             Route("/", _start, methods=["GET"]),
             Route("/sign-in", self._sign_in.show, methods=["GET"]),
@@ -120,6 +120,14 @@ class Pages:
             Route("/errors/{code}", self._errors.show, methods=["GET"]),
             Route("/static/{name}", self._static.show, methods=["GET"]),
             *(Route(page.path, self._admitting(page), methods=[page.method]) for page in self.pages),
+        ]
+
+    def _provider_routes(self) -> list[Route]:
+        if self._provider is None:
+            return []
+        return [
+            Route("/sign-in/provider", self._provider.start, methods=["GET"]),
+            Route("/sign-in/provider/callback", self._provider.callback, methods=["GET"]),
         ]
 
     def problem(self, request: Request, error: OtpconvError) -> Response | None:

@@ -13,6 +13,8 @@ from otpconv.access.identities import needed_claims, user_of_identity
 from otpconv.access.keys import AccessKey
 from otpconv.access.nonces import NonceGuard
 from otpconv.access.sealing import from_text, to_text
+from otpconv.clock import Clock
+from otpconv.config import Settings
 from otpconv.errors import (
     BadCredentials,
     Misconfigured,
@@ -77,6 +79,10 @@ class ProviderPage:
         self._local = local
         self._refused = refused
         self._completed = NonceGuard(MAX_COMPLETED)
+
+    async def close(self) -> None:
+        """Close the connections to the provider."""
+        await self._provider.close()
 
     async def start(self, request: Request) -> Response:
         """Send somebody to the provider."""
@@ -185,19 +191,17 @@ class ProviderPage:
         )
 
 
-def provider_of(service: Service, public_url: str) -> Provider | None:
-    """Return the identity provider of the settings; None if they name none.
+def provider_of(settings: Settings, public_url: str, clock: Clock) -> Provider:
+    """Return the identity provider of the settings.
 
     Args:
-        service: has the settings and the time.
+        settings: name the provider in `oidc_issuer`.
         public_url: the URL of this server, without a slash at the end.
+        clock: the time now.
 
     Raises:
         Misconfigured: a setting is missing.
     """
-    settings = service.settings
-    if not settings.oidc_issuer:
-        return None
     if not settings.oidc_client_id:
         raise Misconfigured("setting oidc_client_id: give the client id of this server at the provider")
     secret = settings.oidc_client_secret
@@ -207,5 +211,5 @@ def provider_of(service: Service, public_url: str) -> Provider | None:
         client_secret=secret.get_secret_value() if secret else "",
         scope=settings.oidc_scope,
         redirect_uri=f"{public_url}{CALLBACK_PATH}",
-        clock=service.clock,
+        clock=clock,
     )
