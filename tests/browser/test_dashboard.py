@@ -47,7 +47,7 @@ def rates(server: LocalServer, path: str, **more: str) -> list[dict[str, object]
 
 def row(page: Page, place: int = 0) -> list[str]:
     """The texts of a row of the worst changes."""
-    cells = page.locator("#worst table").first.locator("tbody tr").nth(place).locator("th, td")
+    cells = page.locator("#worst table").first.locator("tbody tr").nth(place).locator("th a, td")
     return [text.replace("\xa0", " ") for text in cells.all_inner_texts()]
 
 
@@ -112,7 +112,7 @@ def test_every_route_of_the_csv_is_true_and_in_the_order_of_the_page(open_page: 
         route: traffic.truth(route, start - 24 * HOUR_MS, end - 24 * HOUR_MS) for route in traffic.requested
     }
     page.locator("#more summary").click()
-    shown = page.locator("#worst tbody th").all_inner_texts()
+    shown = page.locator("#worst tbody th a").all_inner_texts()
     assert shown == [f"{each['country']} · {each['provider']}" for each in rows]
 
 

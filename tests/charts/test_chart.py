@@ -86,7 +86,7 @@ def test_the_step_that_still_goes_on_is_drawn_as_unfinished() -> None:
     slots = [point_of(row, unfinished_from=int(1.5 * hour)) for row in rows]
     assert [slot.unfinished for slot in slots] == [False, False, True]
     data = json.loads(timeline_specification(Chart(slots, hour)))
-    points = next(iter(data["datasets"].values())) if "datasets" in data else data["data"]["values"]
+    points = next(rows for rows in data["datasets"].values() if "rate" in rows[0])
     # The finished line ends where the unfinished one begins, and that one at the end of its step.
     assert [(each["start"], each["rate"]) for each in points if each["rate"] is not None][-1] == (
         2 * hour,

@@ -94,7 +94,12 @@ def test_a_backup_under_load_has_all_that_was_acknowledged_before_it_began(
         time.sleep(0.3)
     assert load.errors == []
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["files"] == ["journal.sqlite", "access.sqlite", "sealing.key"]
+    assert json.loads(done.stdout)["files"] == [
+        "journal.sqlite",
+        "access.sqlite",
+        "annotations.sqlite",
+        "sealing.key",
+    ]
     assert before
     assert during
     server.kill()
@@ -124,7 +129,7 @@ def test_a_backup_is_private_complete_and_never_overwrites(server: LocalServer, 
     finally:
         os.umask(mask)
     assert done.returncode == 0, done.stderr
-    assert "journal.sqlite, access.sqlite, sealing.key" in done.stdout
+    assert "journal.sqlite, access.sqlite, annotations.sqlite, sealing.key" in done.stdout
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert list(folder.iterdir()) == [file]
     with tarfile.open(file) as tar:

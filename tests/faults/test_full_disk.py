@@ -93,6 +93,8 @@ def test_a_full_disk_refuses_reports_loses_none_and_recovers_without_a_restart(
             acknowledged.add("c" * 60)
         assert client.get("/healthz").text == "ok\n"
         assert client.get("/v1/rates").status_code == 200
+        assert client.get("/v1/annotations").json() == {"annotations": []}
+        assert client.post("/v1/annotations", json={"text": "x" * 200}).status_code in {201, 503}
 
         disk.make_room(server)
         assert report(first).status_code == 200
@@ -136,6 +138,7 @@ def test_a_server_that_starts_on_a_full_disk_answers_questions_and_takes_reports
     assert httpx.get(f"{server.url}/healthz").status_code == 200
     assert httpx.get(f"{server.url}/v1/rates", auth=auth).json()["rows"][0]["requested"] == 10
     assert httpx.get(f"{server.url}/v1/messages/3", auth=auth).status_code == 200
+    assert httpx.get(f"{server.url}/v1/annotations", auth=auth).json() == {"annotations": []}
     more = {"messages": [{"message_id": f"more-{n}", "session_id": "s" * 100} for n in range(500)]}
     assert httpx.post(f"{server.url}/v1/messages", json=more, auth=auth).status_code == 503
     assert "Traceback" not in server.log.read_text()

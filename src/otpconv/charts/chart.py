@@ -5,16 +5,25 @@ from typing import Any
 
 from msgspec.structs import asdict
 
-from otpconv.charts.point import Point
+from otpconv.charts.colours import LIGHT
+from otpconv.charts.labels import labelled
+from otpconv.charts.point import Point, rate_range
+from otpconv.charts.ticks import rate_axis, time_ticks
 from otpconv.errors import Misconfigured
 
 #: Formats of pictures.
 PICTURES = ("png", "svg")
 _SCALE = 2.0
+#: Small charts of groups: how many beside each other, their width and height (px), and labels of times.
+_COLUMNS, _MULTIPLE, _MULTIPLE_TICKS = 3, (240, 110), 4
+#: The fonts of charts: those of the pages.
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif"
 
 
 def groups_specification(points: Sequence[Point], by: Sequence[str], title: str) -> dict[str, Any]:
-    """Return the Vega-Lite specification of a chart: lines over time, or a mark for each group.
+    """Return the Vega-Lite specification of a chart: a small chart over time, or a mark, for each group.
+
+    The small charts share their axes, so that groups can be compared.
 
     Args:
         points: at least one.
@@ -25,29 +34,45 @@ def groups_specification(points: Sequence[Point], by: Sequence[str], title: str)
         Misconfigured: altair is not installed.
     """
     alt = altair()
-    timed = any(point.start is not None for point in points)
-    chart = alt.Chart(alt.Data(values=[asdict(point) for point in points]), title=title)
-    rate = alt.Y("rate:Q", title="conversion rate", axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1]))
-    band = {"y": alt.Y("low:Q", title="conversion rate"), "y2": alt.Y2("high:Q")}
-    legend = alt.Legend(title=", ".join(by)) if by and timed else None
-    group = alt.Color("group:N", sort=None, legend=legend)
-    tooltip = [
-        alt.Tooltip(f"{name}:{kind}", format=form)
-        for name, kind, form in (
-            *(("group", "N", ""), ("rate", "Q", ".1%"), ("low", "Q", ".1%"), ("high", "Q", ".1%")),
-            *(("requested", "Q", ","), ("pending", "Q", ",")),
-        )
-    ]
-    if timed:
-        time = alt.X("start:T", title="requested (UTC)", scale=alt.Scale(type="utc"))
-        around = chart.mark_area(opacity=0.2).encode(x=time, **band, color=group)
-        middle = chart.mark_line(point=True).encode(x=time, y=rate, color=group, tooltip=tooltip)
+    rates = rate_axis(*rate_range(points))
+    axis = alt.Axis(title=None, **labelled(rates.ticks))
+    scale = alt.Scale(domain=[rates.low, rates.high], nice=False, zero=False)
+    rate = alt.Y("rate:Q", axis=axis, scale=scale)
+    band = {"y": alt.Y("low:Q", axis=axis, scale=scale), "y2": alt.Y2("high:Q")}
+    data = alt.InlineData(values=[asdict(point) for point in points])
+    if any(point.start is not None for point in points):
+        whole = _multiples(alt.Chart(data), points, rate, band)
     else:
+        chart = alt.Chart(data)
         place = alt.X("group:N", title=", ".join(by) or None, sort=None)
         around = chart.mark_rule().encode(x=place, **band)
-        middle = chart.mark_point(filled=True, size=60).encode(x=place, y=rate, color=group, tooltip=tooltip)
-    specification: dict[str, Any] = (around + middle).properties(width=640, height=320).to_dict()
+        whole = (around + chart.mark_point(filled=True, size=60).encode(x=place, y=rate)).properties(
+            width=640, height=320
+        )
+    specification: dict[str, Any] = whole.properties(title=title).configure(font=FONT).to_dict()
     return specification
+
+
+def _multiples(chart: Any, points: Sequence[Point], rate: Any, band: dict[str, Any]) -> Any:  # noqa: ANN401
+    """Return a small chart for each group: the rate with its interval, dotted while a step is in progress."""
+    alt = altair()
+    times = [point.start or 0 for point in points]
+    ticks = time_ticks(min(times), max(times), _MULTIPLE_TICKS)
+    domain = alt.Scale(type="utc", domain=[min(times), max(times)])
+    time = alt.X("start:T", scale=domain, axis=alt.Axis(title=None, grid=False, **labelled(ticks)))
+    finished = chart.transform_filter("!datum.unfinished")
+    around = chart.mark_area(opacity=0.2, color=LIGHT.rate).encode(x=time, **band)
+    line = finished.mark_line(color=LIGHT.rate).encode(x=time, y=rate)
+    dots = chart.mark_circle(color=LIGHT.rate, size=18).encode(
+        x=time, y=rate, opacity=alt.condition("datum.unfinished", alt.value(0.35), alt.value(1.0))
+    )
+    names = list(dict.fromkeys(point.group for point in points))
+    header = alt.Header(title=None, labelFontWeight="bold", labelAnchor="start")
+    return (
+        (around + line + dots)
+        .properties(width=_MULTIPLE[0], height=_MULTIPLE[1])
+        .facet(facet=alt.Facet("group:N", header=header, sort=names), columns=_COLUMNS)
+    )
 
 
 def picture(chart: dict[str, Any] | str, kind: str) -> bytes:

@@ -19,7 +19,7 @@ from typing import BinaryIO, Final, NamedTuple, Self
 import msgspec
 
 from otpconv.charts.point import Point
-from otpconv.charts.timeline import Chart, timeline_specification
+from otpconv.charts.timeline import Chart, fitted, timeline_specification
 from otpconv.config import environment
 from otpconv.errors import Unavailable
 from otpconv.ledger.turns import Caller, Turns
@@ -206,7 +206,8 @@ def draw_requests(requests: BinaryIO, answers: BinaryIO) -> None:
     while header := requests.read(_LENGTH_BYTES):
         signal.alarm(0)
         chart = msgspec.json.decode(requests.read(int.from_bytes(header, "big")), type=Chart)
-        answers.write(_framed(vegalite_to_svg(timeline_specification(chart)).encode()))
+        picture = vegalite_to_svg(timeline_specification(chart))
+        answers.write(_framed(fitted(picture, chart.frame).encode()))
         answers.flush()
         signal.alarm(_IDLE_S)
 

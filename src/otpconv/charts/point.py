@@ -1,5 +1,7 @@
 """What a chart shows: a rate and its counts, at a time or of a group."""
 
+from collections.abc import Iterable
+
 from msgspec import Struct
 
 from otpconv.rates.row import RateRow
@@ -50,3 +52,14 @@ def point_of(row: RateRow, unfinished_from: int) -> Point:
         pending=row.now.pending,
         unfinished=start > unfinished_from,
     )
+
+
+def rate_range(points: Iterable[Point]) -> tuple[float, float]:
+    """Return the lowest and the highest rate that a chart of some points shows; 0 to 1 without any."""
+    values = [
+        value
+        for point in points
+        for value in (point.low, point.high, point.rate, point.before)
+        if value is not None
+    ]
+    return min(values, default=0.0), max(values, default=1.0)

@@ -39,6 +39,8 @@ _DEFINED_IN: Final = {
     "spool": "otpconv.cli.spool:app",
     "consume": "otpconv.cli.consume:consume",
     "rates": "otpconv.cli.rates:rates",
+    "annotate": "otpconv.cli.annotations:annotate",
+    "annotations": "otpconv.cli.annotations:app",
     "import": "otpconv.cli.importing.command:import_file",
     "export": "otpconv.cli.export:export",
     "ledger": "otpconv.cli.ledger:app",

@@ -138,7 +138,7 @@ def _show(answer: dict[str, Any], dimensions: list[str], file: Path | None, *, p
         return
     console = output()
     if plot:
-        for line in plot_lines(points_of(answer["rows"], dimensions)):
+        for line in plot_lines(points_of(answer["rows"], dimensions, answer["end"]), console.width):
             console.print(one_line(line), soft_wrap=True)
         return
     console.print(table(answer, dimensions))
@@ -165,7 +165,7 @@ def _draw(answer: dict[str, Any], dimensions: list[str], file: Path) -> None:
 
     title = f"{iso(answer['start'])} to {iso(answer['end'])}: {answer['denominator']}"
     rows = answer["rows"]
-    points = points_of(rows, dimensions)
+    points = points_of(rows, dimensions, answer["end"])
     specification: dict[str, Any] | str
     if not dimensions and len(rows) > 1:
         step_ms = rows[1]["start"] - rows[0]["start"]

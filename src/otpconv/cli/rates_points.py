@@ -1,22 +1,27 @@
 """The points of a chart, from the rows that `/v1/rates` answers."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from otpconv.charts.point import Point
 
 
-def points_of(rows: Sequence[Mapping[str, Any]], by: Sequence[str]) -> list[Point]:
+def points_of(rows: Sequence[Mapping[str, Any]], by: Sequence[str], until: int | None = None) -> list[Point]:
     """Return the points of rows, as JSON; they have the expected rate where there is one.
 
     Args:
         rows: the rows of an answer.
         by: the dimensions of the question.
+        until: the end of the question's window, ms: the step that it cuts is unfinished.
     """
-    return [_point(row, by) for row in rows]
+    starts = sorted({row["start"] for row in rows if "start" in row})
+    step_ms = min((after - start for start, after in pairwise(starts)), default=0)
+    cut = starts[-1] if step_ms and until is not None and starts[-1] + step_ms > until else None
+    return [_point(row, by, cut) for row in rows]
 
 
-def _point(row: Mapping[str, Any], by: Sequence[str]) -> Point:
+def _point(row: Mapping[str, Any], by: Sequence[str], cut: int | None) -> Point:
     rate = "rate" if row["rate_expected"] is None else "rate_expected"
     return Point(
         start=row.get("start"),
@@ -28,6 +33,7 @@ def _point(row: Mapping[str, Any], by: Sequence[str]) -> Point:
         verified=row["verified"],
         pending=row["pending"],
         group=_group(row, by),
+        unfinished=cut is not None and row["start"] == cut,
     )
 
 

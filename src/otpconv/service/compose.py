@@ -52,6 +52,7 @@ class Service:
         sealer: encrypts values that are handed out and come back, such as the cookies of signed-in users.
         sessions: the temporary credentials of those who assumed a role.
         sign_outs: which sign-ins to the pages are over.
+        annotations: texts at times, which charts show.
         nonces: the guard against replayed requests; what it admits is in `nonce_log`.
         number_hash: the keyed hash under which numbers are stored.
         region: whose national numbers are read; empty: of none.
@@ -85,6 +86,7 @@ class Service:
         self._sandbox = Sandbox(self._key_store, lambda: open_directory(settings, clock), data)
         self.sessions = Sessions(self.sealer, self.keys)
         self.sign_outs = SignOuts(access.sign_outs(), clock)
+        self.annotations = engine.annotations()
         self.number_hash = number_hash_of(self.sealer)
         self.region = settings.region
         self._journal = engine.journal()
@@ -171,6 +173,7 @@ class Service:
         self._writer.close()
         self.nonce_log.close()
         self._key_store.close()
+        self.annotations.close()
         self._lock.close()
 
     def lag(self) -> int:

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from otpconv.access.store import AccessStore
 from otpconv.clock import Clock
+from otpconv.storage.annotations import AnnotationStore
 from otpconv.storage.check_result import CheckResult
 from otpconv.storage.contract import LedgerReader, LedgerWriter
 from otpconv.storage.journal import Journal
@@ -13,7 +14,7 @@ from otpconv.storage.lookup import LedgerLookup
 
 
 class Engine(Protocol):
-    """One storage: a journal, its ledger, and the access store. To make an engine opens nothing.
+    """One storage: a journal, its ledger, the access store, and annotations. To make an engine opens nothing.
 
     Every method may block, and raises `errors.Misconfigured` if something in the storage can't be used, and
     `errors.Unavailable` if the storage fails.
@@ -24,6 +25,9 @@ class Engine(Protocol):
 
     def access(self, clock: Clock) -> AccessStore:
         """Return the access store; `clock` gives the time of changes."""
+
+    def annotations(self) -> AnnotationStore:
+        """Open the annotations; create them if there are none."""
 
     def has_journal(self) -> bool:
         """Return whether the storage has a journal; one without was never used by a server."""

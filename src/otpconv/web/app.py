@@ -36,6 +36,7 @@ from otpconv.web.front.pace import Pace
 from otpconv.web.pages import Pages
 from otpconv.web.rpc.assuming import ASSUME_ROLE, assume_role
 from otpconv.web.rpc.endpoint import RpcEndpoint, new_request_id, request_of
+from otpconv.web.v1.annotations import ANNOTATIONS_PATH, AnnotationsApi
 from otpconv.web.v1.metrics import MetricsEndpoint
 from otpconv.web.v1.native import NativeApi
 from otpconv.web.v1.openapi import document
@@ -151,6 +152,7 @@ class App:
 
     def _starlette(self, service: Service, gate: Gate, public_url: str) -> ASGIApp:
         native = NativeApi(service, self._bodies, gate, self._pace)
+        annotations = AnnotationsApi(service, self._bodies, gate, native.caller)
         pages = self._pages
         openapi = msgspec.json.encode(document(public_url))
 
@@ -178,6 +180,9 @@ class App:
                 Route(MESSAGES_PATH, native.post_messages, methods=["POST"]),
                 Route(CONVERSIONS_PATH, native.post_conversions, methods=["POST"]),
                 Route(f"{MESSAGES_PATH}/{{message_id:path}}", native.get_message, methods=["GET"]),
+                Route(ANNOTATIONS_PATH, annotations.post, methods=["POST"]),
+                Route(ANNOTATIONS_PATH, annotations.list, methods=["GET"]),
+                Route(f"{ANNOTATIONS_PATH}/{{annotation_id}}", annotations.delete, methods=["DELETE"]),
                 Route("/v1/rates", native.get_rates, methods=["GET"]),
                 *pages.routes(),
                 Route("/metrics", MetricsEndpoint(service, native.caller).get, methods=["GET"]),

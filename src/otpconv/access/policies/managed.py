@@ -25,7 +25,7 @@ DOCUMENTS: Final[dict[str, str]] = {
         "otpconv:RecordMessages",
         "otpconv:RecordConversions",
     ),
-    "OtpconvReadOnly": _allow("otpconv:Get*", "otpconv:Query*", *READ_DYSMS),
+    "OtpconvReadOnly": _allow("otpconv:Get*", "otpconv:List*", "otpconv:Query*", *READ_DYSMS),
 }
 
 #: The parsed policies.

@@ -8,6 +8,7 @@ from otpconv.clock import Clock
 from otpconv.errors import Misconfigured
 from otpconv.storage.check_result import CheckResult
 from otpconv.storage.sqlite.access.store import SqliteAccessStore
+from otpconv.storage.sqlite.annotations import SqliteAnnotations
 from otpconv.storage.sqlite.backup import copy
 from otpconv.storage.sqlite.connection import open_on_a_full_disk
 from otpconv.storage.sqlite.health import findings, lag
@@ -19,7 +20,7 @@ from otpconv.storage.sqlite.ledger.writer import SqliteLedgerWriter
 
 
 class SqliteEngine:
-    """An `Engine` in three SQLite files.
+    """An `Engine` in four SQLite files.
 
     Args:
         folder: the data folder; it exists before a file is opened.
@@ -30,6 +31,7 @@ class SqliteEngine:
         self._journal = folder / "journal.sqlite"
         self._ledger = folder / "ledger.sqlite"
         self._access = folder / "access.sqlite"
+        self._annotations = folder / "annotations.sqlite"
 
     def start(self) -> None:
         """See `Engine.start`."""
@@ -38,6 +40,10 @@ class SqliteEngine:
     def access(self, clock: Clock) -> SqliteAccessStore:
         """See `Engine.access`."""
         return SqliteAccessStore(self._access, clock)
+
+    def annotations(self) -> SqliteAnnotations:
+        """See `Engine.annotations`."""
+        return SqliteAnnotations(self._annotations)
 
     def has_journal(self) -> bool:
         """See `Engine.has_journal`."""
@@ -78,7 +84,8 @@ class SqliteEngine:
 
     def findings(self, *, served: bool, now: int) -> Iterator[CheckResult]:
         """See `Engine.findings`."""
-        return findings(self._journal, self._ledger, [self._access], served=served, now=now)
+        others = [self._access, *self._existing_annotations()]
+        return findings(self._journal, self._ledger, others, served=served, now=now)
 
     def rebuild_ledger(self, done: Callable[[int, int], None]) -> int:
         """See `Engine.rebuild_ledger`."""
@@ -96,7 +103,11 @@ class SqliteEngine:
         all of them.
         """
         copies = []
-        for file in (self._journal, self._access):
+        for file in (self._journal, self._access, *self._existing_annotations()):
             copy(file, target / file.name, done)
             copies.append(target / file.name)
         return copies
+
+    def _existing_annotations(self) -> list[Path]:
+        """Return the file of the annotations, if there is one: older versions did not create it."""
+        return [self._annotations] if self._annotations.is_file() else []

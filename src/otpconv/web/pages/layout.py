@@ -7,6 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from otpconv import __version__
+from otpconv.web.pages.countries import country_name
 from otpconv.web.pages.figures import FILTERS
 from otpconv.web.pages.forms import TOKEN
 from otpconv.web.pages.static import StaticFiles
@@ -71,7 +72,7 @@ class Layout:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._templates.filters.update(FILTERS)
+        self._templates.filters.update(FILTERS, country_name=country_name)
         self._templates.globals.update(
             static=static.url,
             explorer=explorer,

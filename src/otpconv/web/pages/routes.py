@@ -69,7 +69,7 @@ class Pages:
         )
         v1 = NativeExplorer(service, native, bodies, layout=self._layout, app=app, public_url=public_url)
         diagnosis = DiagnosisPage(service, bodies, self._layout)
-        dashboard = Dashboard(service, self._layout, self._drawer)
+        dashboard = Dashboard(service, self._layout, self._drawer, self._visitors)
         message = MessagePage(service, self._layout)
         # A page of its own is added here and, if people go to it from anywhere, to NAVIGATION.
         self.pages = [

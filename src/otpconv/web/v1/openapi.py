@@ -19,11 +19,32 @@ from otpconv.dialects.native.reports import (
 from otpconv.model import MESSAGE_ID_PATTERN, MESSAGE_ID_RULE
 from otpconv.rates import COMPARISONS, INTERVALS, LEVELS, ORDERS
 from otpconv.storage.contract import DIMENSIONS
+from otpconv.web.v1.annotations import (
+    ANNOTATIONS_PATH,
+    AnnotationDeleted,
+    AnnotationIn,
+    AnnotationOut,
+    AnnotationsOut,
+)
 from otpconv.web.v1.rate_formats import FORMATS, LAG_HEADER
 from otpconv.web.v1.rate_types import Rates
 
-_SCHEMAS = (ConversionIn, Conversions, MessageIn, MessageOut, Messages, Problem, Rates, Recorded)
+_SCHEMAS = (
+    AnnotationDeleted,
+    AnnotationIn,
+    AnnotationOut,
+    AnnotationsOut,
+    ConversionIn,
+    Conversions,
+    MessageIn,
+    MessageOut,
+    Messages,
+    Problem,
+    Rates,
+    Recorded,
+)
 
+_TIME = "Milliseconds since 1970 UTC, ISO 8601, or words: `yesterday`, `monday 9:30`, `7d`, `2h ago`"
 
 _LAG = {
     LAG_HEADER: {
@@ -54,6 +75,7 @@ def document(public_url: str) -> dict[str, Any]:
             },
             f"{MESSAGES_PATH}/{{message_id}}": {"get": _get_message()},
             "/v1/rates": {"get": _get_rates()},
+            **_annotations(),
             "/healthz": {"get": _probe("healthz", "Whether the process lives", {})},
             "/readyz": {
                 "get": _probe("readyz", "Whether it does its work", {"503": _text("It does not, and why")})
@@ -132,14 +154,60 @@ def _get_rates() -> dict[str, Any]:
     }
 
 
+def _annotations() -> dict[str, Any]:
+    window = [
+        {"name": name, "in": "query", "description": description, "schema": {"type": "string"}}
+        for name, description in (
+            ("start", f"{_TIME}; default: the first annotation"),
+            ("end", f"{_TIME}; default: the last annotation. The window is half-open"),
+        )
+    ]
+    identity = {
+        "name": "annotation_id",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 1},
+    }
+    refusals = {"400", "401", "403", "429", "503"}
+    return {
+        ANNOTATIONS_PATH: {
+            "post": {
+                "operationId": "createAnnotation",
+                "summary": "Mark a time in charts, e.g. a release or an incident",
+                "requestBody": {"required": True, "content": {JSON: {"schema": _ref(AnnotationIn)}}},
+                "responses": {
+                    "201": _answer("The new annotation", AnnotationOut),
+                    **_problems(refusals | {"413"}),
+                },
+            },
+            "get": {
+                "operationId": "listAnnotations",
+                "summary": "The annotations of a window, by time",
+                "parameters": window,
+                "responses": {"200": _answer("The annotations", AnnotationsOut), **_problems(refusals)},
+            },
+        },
+        f"{ANNOTATIONS_PATH}/{{annotation_id}}": {
+            "delete": {
+                "operationId": "deleteAnnotation",
+                "summary": "Delete an annotation for good",
+                "parameters": [identity],
+                "responses": {
+                    "200": _answer("The annotation is deleted", AnnotationDeleted),
+                    **_problems(refusals - {"400"} | {"404"}),
+                },
+            }
+        },
+    }
+
+
 def _rates_parameters() -> list[tuple[str, str, dict[str, Any]]]:
-    time = "Milliseconds since 1970 UTC, ISO 8601, or words: `yesterday`, `monday 9:30`, `7d`, `2h ago`"
     orders = [*ORDERS, *(f"-{name}" for name in ORDERS)]
     levels = "; ".join(f"{name}: {text}" for name, text in LEVELS.items())
     filters = {"type": "array", "items": {"type": "string"}}
     return [
-        ("start", f"{time}; default: 24 hours before the end", {"type": "string"}),
-        ("end", f"{time}; default: now. The window is half-open", {"type": "string"}),
+        ("start", f"{_TIME}; default: 24 hours before the end", {"type": "string"}),
+        ("end", f"{_TIME}; default: now. The window is half-open", {"type": "string"}),
         ("interval", "Split the window; left out: one row", {"type": "string", "enum": list(INTERVALS)}),
         ("by", f"Comma-separated dimensions: {', '.join(DIMENSIONS)}", {"type": "string"}),
         ("tz", "IANA time zone of 1d and of words in start and end; default: UTC", {"type": "string"}),

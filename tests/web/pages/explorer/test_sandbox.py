@@ -56,6 +56,19 @@ def test_roles_are_assumed_in_the_own_account_only(explorer: httpx.Client) -> No
     assert 'name="where"' not in explorer.get("/explorer/AssumeRole").text
 
 
+def test_annotations_are_made_in_the_own_account_only(explorer: httpx.Client, own: httpx.Client) -> None:
+    page = explorer.get("/explorer/v1/createAnnotation").text
+    assert 'name="where"' not in page
+    assert "The time that it marks" in page
+    text = {"p-text": "Release 2.4", "p-at": "2026-01-31T12:00Z"}
+    assert "HTTP 201" in send(explorer, "/explorer/v1/createAnnotation", where=ACCOUNT, **text)
+    (made,) = own.get("/v1/annotations").json()["annotations"]
+    assert (made["text"], made["at"]) == ("Release 2.4", 1_769_860_800_000)
+    number = {"p-annotation_id": str(made["id"])}
+    assert "HTTP 200" in send(explorer, "/explorer/v1/deleteAnnotation", **number)
+    assert own.get("/v1/annotations").json() == {"annotations": []}
+
+
 def test_what_is_sent_to_the_sandbox_counts_there_and_nowhere_else(
     explorer: httpx.Client, own: httpx.Client, server: LocalServer
 ) -> None:

@@ -1,8 +1,13 @@
 """Everything that a dashboard shows of a view: rates, failures, and which rows changed."""
 
+from collections.abc import Sequence
+from math import prod
+
 from msgspec import Struct
 from msgspec.structs import replace
 
+from otpconv.charts.point import Point, point_of
+from otpconv.charts.sparkline import Sparklines, sparklines
 from otpconv.rates import INTERVALS, Maturity, RateAnswer, RateQuery, RateRow
 from otpconv.rates.answer import compute_rates_at
 from otpconv.rates.evidence import find_evidence
@@ -10,11 +15,17 @@ from otpconv.rates.fetch import learn_maturity, varied_dimensions
 from otpconv.rates.marks import Marks, mark
 from otpconv.rates.plan import plan
 from otpconv.rates.signals import Evidence
+from otpconv.rates.slices import Group
 from otpconv.storage.contract import DAY_MS, HOUR_MS, LedgerReader
 from otpconv.web.pages.dashboard.view import View
 
 #: The longest windows, and the interval of each over time, ms.
 _STEPS = (("5m", 2 * HOUR_MS), ("15m", 8 * HOUR_MS), ("1h", 8 * DAY_MS))
+
+#: The same for the small lines of groups.
+_LINE_STEPS = (("5m", 2 * HOUR_MS), ("15m", 8 * HOUR_MS), ("1h", 2 * DAY_MS))
+#: The most groups with a line, and the most steps of all combinations of their values.
+MAX_LINES, MAX_LINE_STEPS = 20, 3_600
 
 
 class Part(Struct, frozen=True):
@@ -37,6 +48,7 @@ class Overview(Struct, frozen=True):
         history: the rates over time.
         step_ms: from one row of the history to the next.
         parts: one for each dimension with more than one value.
+        lines: the rates over time of the first groups.
         folded: how many messages of the window's days are counted as `model.OTHER` in a dimension.
     """
 
@@ -48,6 +60,7 @@ class Overview(Struct, frozen=True):
     history: list[RateRow]
     step_ms: int
     parts: list[Part]
+    lines: Sparklines
     folded: int
 
 
@@ -84,6 +97,7 @@ def overview(ledger: LedgerReader, account: int, view: View, now: int) -> Overvi
         history=history.rows,
         step_ms=history.step_ms,
         parts=parts,
+        lines=_lines(ledger, account, view.query, groups=groups, maturity=maturity, now=now),
         folded=ledger.folded(account, query.start, query.end),
     )
 
@@ -127,6 +141,42 @@ def _over_time(
         interval = "1h"
     asked = replace(query, by=(), interval=interval, order=None, top=None, min_requested=0)
     return RatesOverTime(compute_rates_at(ledger, account, asked, maturity, now).rows, INTERVALS[interval])
+
+
+def _lines(
+    ledger: LedgerReader,
+    account: int,
+    query: RateQuery,
+    *,
+    groups: Sequence[RateRow],
+    maturity: Maturity | None,
+    now: int,
+) -> Sparklines:
+    """Return the rates over time of the first groups."""
+    length = query.end - query.start
+    interval = next((name for name, longest in _LINE_STEPS if length <= longest), "1d")
+    if INTERVALS[interval] < HOUR_MS and query.start < ledger.minutes_from():
+        interval = "1h"
+    wanted = [row.group for row in groups if not row.others][:MAX_LINES]
+    # The question counts all combinations of the values: 20 groups may have 400.
+    steps = length // INTERVALS[interval]
+    while wanted and steps * prod(len(set(values)) for values in zip(*wanted, strict=True)) > MAX_LINE_STEPS:
+        wanted.pop()
+    values = {name: {group[place] for group in wanted} for place, name in enumerate(query.by)}
+    asked = replace(
+        query,
+        filters={**query.filters, **values},
+        interval=interval,
+        compare=None,
+        order=None,
+        top=None,
+        min_requested=0,
+    )
+    points: dict[Group, list[Point]] = {group: [] for group in wanted}
+    for row in compute_rates_at(ledger, account, asked, maturity, now).rows if wanted else ():
+        if row.group in points:
+            points[row.group].append(point_of(row, now - INTERVALS[interval]))
+    return sparklines(points, query.start - query.start % INTERVALS[interval], query.end)
 
 
 def _worst_first(rows: list[RateRow]) -> list[RateRow]:

@@ -1,6 +1,7 @@
 """The dashboard page: which route stopped converting, and the numbers behind it."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -9,14 +10,15 @@ from starlette.responses import Response
 
 from otpconv.charts.drawing import Drawer
 from otpconv.charts.point import point_of
-from otpconv.charts.timeline import Chart
+from otpconv.charts.timeline import Chart, Note
 from otpconv.errors import InvalidRequest
 from otpconv.rates import COMPARISONS, LEVELS, RateAnswer, RateRow
 from otpconv.rates.marks import is_sure, lost
 from otpconv.rates.slices import Slice
 from otpconv.rates.verdict import judge
 from otpconv.service.compose import Service
-from otpconv.storage.contract import DIMENSIONS, LedgerReader
+from otpconv.storage.annotations import Annotation
+from otpconv.storage.contract import DAY_MS, DIMENSIONS, LedgerReader
 from otpconv.web.front.callers import caller_of
 from otpconv.web.pages.dashboard.heat import heat_map
 from otpconv.web.pages.dashboard.overview import (
@@ -28,11 +30,13 @@ from otpconv.web.pages.dashboard.overview import (
 )
 from otpconv.web.pages.dashboard.view import DASHBOARD_PATH, View, parse_view
 from otpconv.web.pages.layout import HEADERS, Layout
-from otpconv.web.pages.visitors import Visitor
+from otpconv.web.pages.visitors import Visitor, Visitors
 from otpconv.web.v1.rate_formats import LAG_HEADER, csv_response
 
 #: The most rows of the worst changes that are shown at once, and that can be unfolded.
 _SHOWN, _MORE = 8, 200
+#: The most annotations in a chart, the newest ones; and the most small charts of groups.
+_NOTES, _MULTIPLES = 50, 12
 #: The most values of a dimension that are shown.
 _VALUES = 6
 #: Parameters of the chart's picture.
@@ -57,17 +61,19 @@ _A = TypeVar("_A")
 class Dashboard:
     """`/dashboard`, its chart and its CSV."""
 
-    def __init__(self, service: Service, layout: Layout, drawer: Drawer) -> None:
+    def __init__(self, service: Service, layout: Layout, drawer: Drawer, visitors: Visitors) -> None:
         """Create the handlers.
 
         Args:
             service: answers questions.
             layout: renders pages.
             drawer: draws charts.
+            visitors: knows what a visitor may do.
         """
         self._service = service
         self._layout = layout
         self._drawer = drawer
+        self._visitors = visitors
 
     async def show(self, request: Request, visitor: Visitor) -> Response:
         """Respond with the page, or with a page that names the mistake in the URL."""
@@ -75,15 +81,19 @@ class Dashboard:
         now = self._service.clock()
         try:
             view = parse_view(request.query_params.multi_items(), now)
-            return await self._ask(visitor, overview, view, now, partial(self._page, visitor, now))
+            notes = await self._annotations(request, visitor, view)
+            page = partial(self._page, visitor, now, notes)
+            return await self._ask(visitor, overview, view, now, page)
         except InvalidRequest as error:
             return self._layout.page(
                 "dashboard_problem.html", DASHBOARD_PATH, visitor, status=error.status, problem=error.text
             )
 
-    def _page(self, visitor: Visitor, now: int, seen: Overview, lag: int) -> Response:
+    def _page(
+        self, visitor: Visitor, now: int, notes: Sequence[Annotation], seen: Overview, lag: int
+    ) -> Response:
         return self._layout.page(
-            "dashboard.html", DASHBOARD_PATH, visitor, now=now, **_values(seen, lag, now)
+            "dashboard.html", DASHBOARD_PATH, visitor, now=now, **_values(seen, lag, now, notes)
         )
 
     async def chart(self, request: Request, visitor: Visitor) -> Response:
@@ -93,9 +103,12 @@ class Dashboard:
         now = self._service.clock()
         view = parse_view([(name, value) for name, value in given if name not in _LOOKS], now)
 
+        notes = await self._annotations(request, visitor, view)
+
         def chart_and_lag(history: RatesOverTime, lag: int) -> tuple[Chart, int]:
             dark, narrow = "dark" in looks, "narrow" in looks
-            return _chart(history.rows, history.step_ms, now, dark=dark, narrow=narrow), lag
+            drawn = _chart(history.rows, history.step_ms, now, notes, dark=dark, narrow=narrow)
+            return drawn, lag
 
         chart, lag = await self._ask(visitor, rates_over_time, view, now, chart_and_lag)
         picture = await self._drawer.draw(chart, caller_of(visitor.key))
@@ -116,6 +129,15 @@ class Dashboard:
         response.headers["content-disposition"] = f'attachment; filename="{name}"'
         return response
 
+    async def _annotations(self, request: Request, visitor: Visitor, view: View) -> list[Annotation]:
+        """Return the newest annotations near a view; none if the visitor may not list them."""
+        if self._visitors.refusal(request, visitor, "otpconv:ListAnnotations"):
+            return []
+        # A step may begin before the window, and end after it.
+        start, end = view.query.start - DAY_MS, view.query.end + DAY_MS
+        found = await asyncio.to_thread(self._service.annotations.between, visitor.key.account, start, end)
+        return found[-_NOTES:]
+
     async def _ask(
         self,
         visitor: Visitor,
@@ -131,14 +153,26 @@ class Dashboard:
         )
 
 
-def _chart(rows: list[RateRow], step_ms: int, now: int, *, dark: bool = False, narrow: bool = False) -> Chart:
-    return Chart([point_of(row, now - step_ms) for row in rows], step_ms, dark, narrow)
+def _chart(
+    rows: list[RateRow],
+    step_ms: int,
+    now: int,
+    notes: Sequence[Annotation],
+    *,
+    dark: bool = False,
+    narrow: bool = False,
+) -> Chart:
+    start, end = rows[0].start or 0, (rows[-1].start or 0) + step_ms
+    within = [note.at for note in notes if start <= note.at < end]
+    marks = [Note(at, str(number)) for number, at in enumerate(within, 1)]
+    return Chart([point_of(row, now - step_ms) for row in rows], step_ms, dark, narrow, notes=marks)
 
 
-def _values(seen: Overview, lag: int, now: int) -> dict[str, Any]:
+def _values(seen: Overview, lag: int, now: int, notes: Sequence[Annotation]) -> dict[str, Any]:
     """Return the values for the template."""
     groups = [row for row in seen.groups if not row.others]
-    sizes = {narrow: _chart(seen.history, seen.step_ms, now, narrow=narrow).size for narrow in (False, True)}
+    charts = [_chart(seen.history, seen.step_ms, now, notes, narrow=narrow) for narrow in (False, True)]
+    within = [note for note in notes if charts[0].start <= note.at < charts[0].end]
     return {
         "view": seen.view,
         "seen": seen,
@@ -149,7 +183,9 @@ def _values(seen: Overview, lag: int, now: int) -> dict[str, Any]:
         "left_out": max(0, len(groups) - _MORE),
         "others": next((row for row in seen.groups if row.others), None),
         "heat": heat_map(groups, seen.marks),
-        "sizes": sizes,
+        "frames": [chart.frame for chart in charts],
+        "notes": within,
+        "multiples": [row for row in groups if row.group in seen.lines.lines][:_MULTIPLES],
         "values_shown": _VALUES,
         "windows": _WINDOWS,
         "comparisons": {name: _COMPARED[name] for name in COMPARISONS},

@@ -42,7 +42,7 @@ class NativeCall(Struct, frozen=True):
         method: the HTTP method.
         path: with names of parameters in braces.
         summary: what it does, for people.
-        envelope: the name of the list that a body has its item in; empty without a body.
+        envelope: the name of the list that a body has its item in; empty where a body is the item.
         fields: of the path, the query, or the item.
     """
 
@@ -61,10 +61,10 @@ class NativeCall(Struct, frozen=True):
             if each.place == "path":
                 path = path.replace(f"{{{each.name}}}", quote(value))
         query = urlencode([(each.name, value) for each, value in filled if each.place == "query"])
-        if not self.envelope:
+        item = {each.name: _value(each.kind, value) for each, value in filled if each.place == "body"}
+        if not any(each.place == "body" for each in self.fields):
             return ApiRequest(self.method, path, query, {})
-        item = {each.name: _value(each.kind, value) for each, value in filled}
-        body = msgspec.json.encode({self.envelope: [item]})
+        body = msgspec.json.encode({self.envelope: [item]} if self.envelope else item)
         return ApiRequest(self.method, path, query, {"content-type": _JSON}, body)
 
 
@@ -94,8 +94,10 @@ def _fields(operation: Mapping[str, Any], schemas: Mapping[str, Any]) -> tuple[s
             for each in operation.get("parameters", ())
         )
     envelope = _named(schemas, operation["requestBody"]["content"][_JSON]["schema"])
-    ((name, items),) = envelope["properties"].items()
-    item = _named(schemas, items["items"])
+    name, item = "", envelope
+    if len(envelope["properties"]) == 1:
+        ((name, items),) = envelope["properties"].items()
+        item = _named(schemas, items["items"])
     required = item.get("required", ())
     return name, tuple(
         _field(each, schema, "body", "", each in required) for each, schema in item["properties"].items()
@@ -107,15 +109,16 @@ def _named(schemas: Mapping[str, Any], reference: Mapping[str, str]) -> Any:  # 
 
 
 def _field(name: str, schema: Mapping[str, Any], place: Any, hint: str, mandatory: object) -> Field:  # noqa: ANN401
-    told = next((each for each in schema.get("anyOf", ()) if each.get("type") != "null"), schema)
-    kind = str(told.get("type", "string"))
+    told, *others = [each for each in schema.get("anyOf", (schema,)) if each.get("type") != "null"]
+    kind = "string" if others else str(told.get("type", "string"))
+    hint = hint or told.get("description") or schema.get("description", "")
     usual = schema.get("default")
     return Field(
         name,
         "string" if kind == "array" else kind,
         place,
         bool(mandatory),
-        ". ".join(filter(None, (hint or told.get("description", ""), f"Default: {usual}" if usual else ""))),
+        ". ".join(filter(None, (hint, f"Default: {usual}" if usual else ""))),
         str(next(iter(told.get("examples", ())), "")),
         ("true", "false") if kind == "boolean" else tuple(told.get("enum", ())),
     )

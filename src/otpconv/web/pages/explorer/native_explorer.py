@@ -17,6 +17,7 @@ from otpconv.web.pages.explorer.native_calls import NativeCall
 from otpconv.web.pages.forms import read_form, require_token
 from otpconv.web.pages.layout import Layout
 from otpconv.web.pages.visitors import Visitor
+from otpconv.web.v1.annotations import ANNOTATIONS_PATH
 
 PATH = "/explorer/v1"
 
@@ -46,7 +47,7 @@ class NativeExplorer:
         """Answer the form of one call."""
         called = self._called(request)
         filled = {each.name: each.example for each in called.fields if each.mandatory}
-        return self._page(visitor, called, filled, sandbox=called.method != "GET")
+        return self._page(visitor, called, filled, sandbox=_has_sandbox(called) and called.method != "GET")
 
     async def run(self, request: Request, visitor: Visitor) -> Response:
         """Make a call."""
@@ -55,7 +56,7 @@ class NativeExplorer:
         require_token(form, visitor.signed_in.form_token)
         given = {each.name: form.get(f"p-{each.name}", "") for each in called.fields}
         sent = called.sent(given)
-        sandbox = takes_sandbox(form, visitor)
+        sandbox = takes_sandbox(form, visitor) and _has_sandbox(called)
         key = await self._service.sandbox_key() if sandbox else visitor.key
         who = base64.b64encode(f"{key.access_key_id}:{key.secret}".encode()).decode()
         authorized = ApiRequest(
@@ -86,10 +87,16 @@ class NativeExplorer:
             called=called,
             sandbox=sandbox,
             sandbox_account=ACCOUNT,
+            has_sandbox=_has_sandbox(called),
             given=given,
             reply=reply,
             command=_curl(self._public_url, called.sent(given)),
         )
+
+
+def _has_sandbox(called: NativeCall) -> bool:
+    """Return whether a call can be made in the sandbox, which may report and read, but not annotate."""
+    return not called.path.startswith(ANNOTATIONS_PATH)
 
 
 def _curl(public_url: str, sent: ApiRequest) -> str:

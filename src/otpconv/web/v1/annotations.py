@@ -1,0 +1,190 @@
+"""`/v1/annotations`: creates, lists and deletes the annotations of an account."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta, Struct
+from starlette.requests import Request
+from starlette.responses import Response
+
+from otpconv.access.keys import AccessKey
+from otpconv.audit import record
+from otpconv.dialects.native.fields import LATEST_MS, in_words
+from otpconv.errors import InvalidRequest, NotFound, OtpconvError
+from otpconv.service.compose import Service
+from otpconv.storage.annotations import MAX_TEXT_CHARS, Annotation
+from otpconv.times import parse_time
+from otpconv.web.front.body import Bodies
+from otpconv.web.front.gate import Gate
+
+ANNOTATIONS_PATH: Final = "/v1/annotations"
+#: The highest id of an annotation that is looked up, digits.
+_ID_DIGITS: Final = 15
+_DESCRIBED: Final = "The time that it marks, e.g. `2026-01-31T12:00Z`, `2h ago` or in ms; default: now"
+
+
+class AnnotationIn(Struct, forbid_unknown_fields=True):
+    """A new annotation, e.g. a release or an incident."""
+
+    text: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=MAX_TEXT_CHARS,
+            description=f"One line, 1 to {MAX_TEXT_CHARS} characters",
+            examples=["Release 2.4"],
+        ),
+    ]
+    at: Annotated[int | str | None, Meta(extra_json_schema={"description": _DESCRIBED})] = None
+
+
+class AnnotationOut(Struct):
+    """An annotation; times are in ms, UTC."""
+
+    id: int
+    at: int
+    text: str
+    created_by: str
+    created_at: int
+
+
+class AnnotationsOut(Struct):
+    """The annotations of an account in a window, by time."""
+
+    annotations: list[AnnotationOut]
+
+
+class AnnotationDeleted(Struct):
+    """The id of the annotation that was deleted."""
+
+    deleted: int
+
+
+class AnnotationsApi:
+    """The handlers of `/v1/annotations`. The disk is used beside the event loop."""
+
+    def __init__(
+        self, service: Service, bodies: Bodies, gate: Gate, caller: Callable[[Request, str], AccessKey]
+    ) -> None:
+        """Create the handlers.
+
+        Args:
+            service: has the annotations.
+            bodies: reads bodies.
+            gate: finds out where a request came from.
+            caller: authenticates a request for an action.
+        """
+        self._service = service
+        self._store = service.annotations
+        self._bodies = bodies
+        self._peers = gate.peers
+        self._caller = caller
+
+    async def post(self, request: Request) -> Response:
+        """Create an annotation."""
+        key = self._caller(request, "otpconv:CreateAnnotation")
+        async with self._bodies.read(request.scope, request.receive, key.access_key_id) as body:
+            given = _read(body)
+        now = self._service.clock()
+        at = now if given.at is None else parse_time(str(given.at), "at", now=now)
+
+        def create() -> Annotation:
+            return self._store.create(key.account, at, given.text, created_by=key.display_name, now=now)
+
+        created = await self._change(request, key, "CreateAnnotation", "annotation", create)
+        return _json(_out(created), status=201)
+
+    async def list(self, request: Request) -> Response:
+        """Answer with the annotations of a window; by default, all."""
+        key = self._caller(request, "otpconv:ListAnnotations")
+        given = request.query_params.multi_items()
+        now = self._service.clock()
+        window = {name: parse_time(value, name, now=now) for name, value in given if name in {"start", "end"}}
+        if len(window) < len(given):
+            raise InvalidRequest("Unknown or repeated parameter. Use start and end, each at most once.")
+        found = await asyncio.to_thread(
+            self._store.between, key.account, window.get("start", 0), window.get("end", LATEST_MS + 1)
+        )
+        return _json(AnnotationsOut([_out(annotation) for annotation in found]))
+
+    async def delete(self, request: Request) -> Response:
+        """Delete an annotation."""
+        key = self._caller(request, "otpconv:DeleteAnnotation")
+        text = request.path_params["annotation_id"]
+        if not (text.isascii() and text.isdecimal() and len(text) <= _ID_DIGITS):
+            raise NotFound(f"There is no annotation {text[:40]!r}. Ids are whole numbers.")
+
+        def delete() -> Annotation:
+            return self._store.delete(key.account, int(text))
+
+        deleted = await self._change(request, key, "DeleteAnnotation", f"annotation {text}", delete)
+        return _json(AnnotationDeleted(deleted.id))
+
+    async def _change(
+        self, request: Request, key: AccessKey, what: str, subject: str, work: Callable[[], Annotation]
+    ) -> Annotation:
+        """Let `work` make a change in a thread, and record it in the audit trail, done or refused.
+
+        Args:
+            request: the request of the change.
+            key: the access key of the caller.
+            what: for the audit trail, e.g. `CreateAnnotation`.
+            subject: the name of the changed annotation, as far as it is known.
+            work: makes the change, and returns the changed annotation.
+        """
+        source_ip = self._peers.of(request.scope).source_ip
+        request_id = request.scope.get("otpconv.request_id", "")
+
+        def recorded() -> Annotation:
+            outcome, changed = "InternalError", subject
+            try:
+                annotation = work()
+                outcome, changed = "done", f"annotation {annotation.id}"
+            except OtpconvError as error:
+                outcome = error.code
+                raise
+            finally:
+                record(
+                    self._service.settings.data,
+                    who=key.access_key_id,
+                    what=what,
+                    subject=changed,
+                    outcome=outcome,
+                    user=key.display_name,
+                    account=key.account,
+                    source_ip=source_ip,
+                    request_id=request_id,
+                    clock=self._service.clock,
+                )
+            return annotation
+
+        return await asyncio.to_thread(recorded)
+
+
+def _read(body: bytes | memoryview) -> AnnotationIn:
+    try:
+        given = msgspec.json.decode(body, type=AnnotationIn)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InvalidRequest(
+            f'Invalid annotation: {in_words(error)}. Send JSON, e.g. {{"text": "Release 2.4"}}.'
+        ) from None
+    if not given.text.isprintable() or not given.text.strip():
+        raise InvalidRequest("Invalid text: it must be one line of visible characters.")
+    return given
+
+
+def _out(annotation: Annotation) -> AnnotationOut:
+    return AnnotationOut(
+        annotation.id, annotation.at, annotation.text, annotation.created_by, annotation.created_at
+    )
+
+
+def _json(value: Struct, status: int = 200) -> Response:
+    return Response(
+        msgspec.json.encode(value),
+        status_code=status,
+        media_type="application/json",
+        headers={"cache-control": "no-store"},
+    )
