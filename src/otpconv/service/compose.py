@@ -87,8 +87,7 @@ class Service:
         self.sessions = Sessions(self.sealer, self.keys)
         self.sign_outs = SignOuts(access.sign_outs(), clock)
         self.annotations = engine.annotations()
-        self.number_hash = number_hash_of(self.sealer)
-        self.region = settings.region
+        self.number_hash, self.region = number_hash_of(self.sealer), settings.region
         self._journal = engine.journal()
         self._writer = JournalWriter(self._journal, engine.journal)
         self.nonce_log = NonceLog(data / "nonces")
