@@ -33,6 +33,8 @@ PURPOSES: Final = {
         "cryptography.hazmat.primitives.ciphers.aead",
         "AES-GCM: phone numbers in the spool, secrets at rest",
     ),
+    "authlib": ("authlib.oidc.core", "signing in through an OpenID Connect provider"),
+    "joserfc": ("joserfc.jwt", "the signatures of its ID tokens"),
     "granian": ("granian", "the HTTP server"),
     "httpx": ("httpx", "calls of the command line to a server"),
     "jinja2": ("jinja2", "templates of the pages"),

@@ -27,7 +27,10 @@ MAX_REFUSALS_BYTES = 1024**3
 
 _SECOND_MS = 1_000
 _TEXT_CHARS = 200
-_ACCESS_KEY_ID = re.compile(r"(?:LTAI[A-Za-z0-9]{1,28}|STS\.[A-Za-z0-9]{1,40})")
+# The last form stands for a user who signed in to the pages without a key.
+_ACCESS_KEY_ID = re.compile(
+    r"(?:LTAI[A-Za-z0-9]{1,28}|STS\.[A-Za-z0-9]{1,40}|user/[0-9]{1,19}/[A-Za-z0-9._@\-]{1,64})"
+)
 
 _log = logging.getLogger("otpconv.audit")
 _own_log = logging.getLogger(__name__ + ".file")

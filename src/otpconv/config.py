@@ -21,12 +21,15 @@ from pydantic_settings import (
 )
 from typing_extensions import override
 
+from otpconv.access.identities import Mapping, is_private_url, parse_mapping
 from otpconv.access.limits import Limit, parse_limit
 from otpconv.errors import InvalidRequest, Misconfigured
 from otpconv.spelling import did_you_mean, nearest
 from otpconv.times import parse_zone
 
 _OFF = "off"
+#: Settings whose values no error shows.
+_SECRET = frozenset({"sealing_key", "oidc_client_secret"})
 _PREFIX = "OTPCONV_"
 _LIST = "; docs/reference/settings.md lists all settings"
 
@@ -81,6 +84,26 @@ def _limit_text(text: str) -> str:
 _LimitText = Annotated[str, AfterValidator(_limit_text)]
 
 
+def _issuer(text: str) -> str:
+    if text and not is_private_url(text):
+        raise ValueError("use the https:// URL of the provider, e.g. https://login.example.com")
+    return text
+
+
+def _scope(text: str) -> str:
+    if "openid" not in text.split():
+        raise ValueError("include openid, e.g. openid email")
+    return text
+
+
+def _mapping_text(text: str) -> str:
+    try:
+        parse_mapping(text)
+    except Misconfigured as error:
+        raise ValueError(error.text) from None
+    return text
+
+
 def _region(text: str) -> str:
     if not text.strip():
         return ""
@@ -126,6 +149,16 @@ class Settings(BaseSettings):
             `/healthz` and `/readyz` stay open.
         trusted_proxies: networks whose `X-Forwarded-For` and `X-Forwarded-Proto` headers are believed, e.g.
             `10.0.0.0/8,2001:db8::/32`. In the file it may be a list.
+        oidc_issuer: URL of the OpenID Connect provider whose users may sign in to the pages. It must be
+            HTTPS, except on this machine. Default: people sign in with access keys only.
+        oidc_client_id: the client id of this server at the provider.
+        oidc_client_secret: the client secret of this server at the provider.
+        oidc_scope: the scopes to ask the provider for. `openid` is required.
+        oidc_claim: the claim that names the user, e.g. `email`, `sub` or `groups`; from the ID token, or else
+            from the UserInfo endpoint.
+        oidc_users: which values of the claim sign in as which user, e.g. `alice@example.com=alice,ops=admin`.
+            The first entry that fits wins. Default: the value is the name of the user.
+        oidc_account: the account of these users.
         limit_account: how often an account may call, with all its keys together, e.g. `500/s burst 1000`,
             or `off`.
         limit_key: how often an access key may call.
@@ -150,6 +183,13 @@ class Settings(BaseSettings):
     tls_key: Path | None = None
     require_tls: bool = False
     trusted_proxies: Annotated[str, BeforeValidator(_joined), AfterValidator(_networks_text)] = ""
+    oidc_issuer: Annotated[str, AfterValidator(_issuer)] = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: SecretStr | None = None
+    oidc_scope: Annotated[str, AfterValidator(_scope)] = "openid email"
+    oidc_claim: Annotated[str, Field(min_length=1, max_length=100)] = "email"
+    oidc_users: Annotated[str, BeforeValidator(_joined), AfterValidator(_mapping_text)] = ""
+    oidc_account: str = "default"
     limit_account: _LimitText = _OFF
     limit_key: _LimitText = _OFF
     limit_action: _LimitText = _OFF
@@ -158,6 +198,10 @@ class Settings(BaseSettings):
     def trusted_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """Return the networks of `trusted_proxies`."""
         return _networks(self.trusted_proxies)
+
+    def oidc_mapping(self) -> Mapping:
+        """Return the entries of `oidc_users`: values of the claim and names of users."""
+        return parse_mapping(self.oidc_users)
 
     def limits(self) -> tuple[Limit | None, Limit | None, Limit | None, Limit | None]:
         """Return the limits of an account, an access key, an action, and of failed logins; None is off."""
@@ -212,7 +256,7 @@ def load(**given: object) -> Settings:
             raise Misconfigured(f"{where}: there is no setting {name}{hint}") from None
         what = problem["msg"].removeprefix("Value error, ")
         value = f"{problem['input']!r}"
-        if name != "sealing_key" and value not in what:
+        if name not in _SECRET and value not in what:
             what = f"{value}: {what}"
         raise Misconfigured(f"setting {name}: {what} (set by {where})") from None
 

@@ -1,6 +1,5 @@
 """`otpconv access`: show whether an action is allowed, and which statement decides."""
 
-from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +14,7 @@ from otpconv.cli.zone import zone_of
 from otpconv.errors import Misconfigured
 
 if TYPE_CHECKING:
-    from otpconv.access.policies.evaluation import AccessRequest, AttachedPolicy, Decision
+    from otpconv.access.policies.evaluation import AccessRequest, Decision
 
 app = typer.Typer(no_args_is_help=True, help="Show whether a user or a role may do something, and why.")
 
@@ -75,6 +74,7 @@ def explain(
 
         otpconv access explain --role reporter --action otpconv:QueryRates --source-ip 203.0.113.7 --secure
     """
+    from otpconv.access.policies.cautions import decision_cautions
     from otpconv.access.policies.evaluation import AccessRequest, decide, explain_decision, global_keys
     from otpconv.clock import wall_clock
     from otpconv.times import parse_time
@@ -82,34 +82,20 @@ def explain(
     if (user is None) is (role is None):
         raise Misconfigured("give one of --user and --role, not both or neither")
     zone = zone_of(tz)
-    context = global_keys(
-        source_ip=source_ip,
-        now=wall_clock() if at is None else parse_time(at, "--at", now=wall_clock(), tz=zone),
-        secure_transport=secure,
-        user_agent=user_agent,
-    )
+    at_ms = wall_clock() if at is None else parse_time(at, "--at", now=wall_clock(), tz=zone)
+    context = global_keys(source_ip=source_ip, now=at_ms, secure_transport=secure, user_agent=user_agent)
     request = AccessRequest(action, resource, context)
     with directory(data) as opened:
         holder = opened.role(account, role) if role is not None else opened.user(account, str(user))
     decision = decide(holder.grants.policies, request)
-    doubts = caution(_doubts(action, holder.grants.policies))
     words = explain_decision(decision, request)
+    doubts = caution(decision_cautions(action, holder.grants.policies))
     tell(words, {**_fields(decision, words, request), "cautions": doubts}, json=json)
     if not decision.allowed:
         raise typer.Exit(_DENIED)
 
 
 add(app, "explain", explain)
-
-
-def _doubts(action: str, policies: Iterable["AttachedPolicy"]) -> Iterator[str]:
-    """Return that the action is unknown, and what a reader of the policies may overlook."""
-    from otpconv.access.policies.cautions import action_caution, cautions
-
-    if text := action_caution(action):
-        yield text
-    for policy in policies:
-        yield from (f"the policy {policy.name}: {text}" for text in cautions(policy.document))
 
 
 def _fields(decision: "Decision", words: str, request: "AccessRequest") -> dict[str, object]:

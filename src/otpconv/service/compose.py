@@ -1,6 +1,7 @@
 """The composition root: builds a server from its parts, and opens them for the command line."""
 
 import asyncio
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from otpconv.access.sign_outs import SignOuts
 from otpconv.access.sts.sessions import Sessions
 from otpconv.clock import Clock, wall_clock
 from otpconv.config import Settings
+from otpconv.errors import Unavailable
 from otpconv.ledger.applier import Applier
 from otpconv.ledger.forgetting import EVERY_S, Forgetting
 from otpconv.ledger.freshness import Freshness
@@ -23,8 +25,10 @@ from otpconv.ledger.recent import Recent
 from otpconv.metrics import Metrics
 from otpconv.phone import NumberHash
 from otpconv.service import data_folder
+from otpconv.service.administration import Administration
 from otpconv.service.engines import engine_of
 from otpconv.service.first_key import first_key_file
+from otpconv.service.health import DISK_S, Disk, Health, disk_of, versions
 from otpconv.service.housekeeping import Housekeeping, keep_keys
 from otpconv.service.readiness import ReadinessCheck
 from otpconv.service.sandbox import Sandbox
@@ -58,6 +62,7 @@ class Service:
         metrics: the measurements for machines.
         housekeeping: the repeated tasks; others may add to them.
         readiness: whether reports can be recorded and questions answered.
+        administration: reads and changes users, keys and policies.
         settings: what the service was started with.
         clock: the time now.
     """
@@ -82,8 +87,7 @@ class Service:
         self.sessions = Sessions(self.sealer, self.keys)
         self.sign_outs = SignOuts(access.sign_outs(), clock)
         self.annotations = engine.annotations()
-        self.number_hash = number_hash_of(self.sealer)
-        self.region = settings.region
+        self.number_hash, self.region = number_hash_of(self.sealer), settings.region
         self._journal = engine.journal()
         self._writer = JournalWriter(self._journal, engine.journal)
         self.nonce_log = NonceLog(data / "nonces")
@@ -112,6 +116,7 @@ class Service:
             ledger=self._ledger,
             housekeeping=self.housekeeping,
         )
+        self.administration = Administration(settings, clock, open_directory, open_key_store)
 
     def first_key_file(self) -> Path | None:
         """Return the file with the first access key, made with its key when there has never been any.
@@ -147,6 +152,7 @@ class Service:
 
     async def start(self) -> None:
         """Start the applier and the housekeeping; reports may come from now on."""
+        self._started_at = self.clock()
         await self.housekeeping.run("expiry")  # if it fails, questions can be answered all the same
         self._applier.start()
         self.housekeeping.start()
@@ -160,6 +166,7 @@ class Service:
         await asyncio.get_running_loop().run_in_executor(None, self._applier.stop)
         self.questions.close()
         self.readiness.close()
+        self.administration.close()
         self._ledger.close()
         self._lookup.close()
         self._writer.close()
@@ -171,6 +178,27 @@ class Service:
     def lag(self) -> int:
         """Return how many acknowledged reports are not yet in the ledger."""
         return max(0, self._acknowledged - self._applier.applied)
+
+    async def see_changes(self) -> None:
+        """Read the access keys again now, so that a change of users, keys or policies is in force."""
+        await self.housekeeping.run("access keys")
+
+    async def health(self) -> Health:
+        """Return how the server is doing; never raises, and takes some seconds at most."""
+        ready = await self.readiness.check()
+        disk: Disk | None = None
+        with suppress(OSError, TimeoutError, Unavailable):
+            async with asyncio.timeout(DISK_S):
+                disk = await self.administration.aside(lambda: disk_of(self.settings.data))
+        return Health(
+            problems=ready.problems,
+            degraded=ready.degraded,
+            lag=self.lag(),
+            started_at=self._started_at,
+            disk=disk,
+            tasks=self.housekeeping.states(),
+            versions=versions(),
+        )
 
     def _recorded(self, upto: int, reports: int, seconds: float) -> None:
         self._acknowledged = upto
