@@ -72,9 +72,9 @@ def named(folder: str) -> dict[str, str]:
 
 LEDGER, ACCESS = named("storage/sqlite"), named("storage/sqlite/access")
 ASKED = {
-    name: text
+    name: text.replace("ledger.", "main.")  # the eraser of the journal attaches the ledger
     for name, text in (LEDGER | ACCESS).items()
-    if not name.endswith(("schema", "/upgrade")) and "ATTACH" not in text
+    if not name.endswith(("schema", "upgrade")) and "ATTACH" not in text
 }
 
 

@@ -6,11 +6,13 @@ from otpconv.storage.sqlite.connection import open_on_a_full_disk
 from otpconv.storage.sqlite.follower import SqliteLedgerWriter
 from otpconv.storage.sqlite.health import findings, lag
 from otpconv.storage.sqlite.journal import SqliteJournal
+from otpconv.storage.sqlite.journal_erasing import SqliteJournalEraser
 from otpconv.storage.sqlite.ledger import SqliteLedgerReader
 from otpconv.storage.sqlite.rebuild import is_outdated, prepare, rebuild
 
 __all__ = [
     "SqliteJournal",
+    "SqliteJournalEraser",
     "SqliteLedgerReader",
     "SqliteLedgerWriter",
     "copy",

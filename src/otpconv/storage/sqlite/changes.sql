@@ -31,6 +31,19 @@ BEGIN
     );
 END;
 
+-- Only an erasure deletes a message that was requested.
+CREATE TEMP TRIGGER message_erased AFTER DELETE ON main.messages WHEN OLD.requested_at IS NOT NULL
+BEGIN
+    INSERT INTO changes SELECT
+        OLD.account, OLD.requested_at, OLD.dimensions, -1, -(OLD.verified), -(OLD.attempt = 1),
+        -(OLD.attempt = 1 AND OLD.verified), -(OLD.session IS NOT NULL),
+        -(OLD.session IS NOT NULL AND (OLD.session > 0 OR OLD.verified)), -(OLD.reported),
+        OLD.delay_bin, -1;
+    INSERT INTO touched_sessions
+    SELECT OLD.account, OLD.session_id, iif(OLD.session IS NULL, -(OLD.verified), OLD.session) WHERE OLD.session_id <> ''
+    ON CONFLICT DO UPDATE SET more = more + excluded.more;
+END;
+
 -- The most frequent change: the first conversion of a message, or the first true one.
 CREATE TEMP TRIGGER message_reported AFTER UPDATE ON main.messages
 WHEN OLD.requested_at = NEW.requested_at AND OLD.dimensions = NEW.dimensions AND OLD.attempt = NEW.attempt

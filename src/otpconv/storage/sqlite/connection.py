@@ -106,6 +106,8 @@ def connect_writer(
         connection.pragma("journal_mode", "wal")
         connection.pragma("synchronous", "full" if durable else "normal")
         connection.pragma("temp_store", "memory")
+        # What is deleted is overwritten with zeros: a deleted message must not stay in free space.
+        connection.pragma("secure_delete", value=True)
         found = _known_version(connection, path, oldest=oldest, newest=version)
         steps = (
             [(upgrades or {}).get(number, "") for number in range(found, version)] if found else [creation]

@@ -12,7 +12,7 @@ import apsw
 
 from otpconv.errors import Misconfigured
 from otpconv.storage.contract import BOUNDS, Bounds
-from otpconv.storage.sqlite import binding, journal_rows
+from otpconv.storage.sqlite import binding, erasure, journal_rows
 from otpconv.storage.sqlite.connection import connect_writer, mapped, statements
 from otpconv.storage.sqlite.journal import JOURNAL_VERSION
 
@@ -23,8 +23,9 @@ _SQL = (
     | statements("dimensions.sql")
     | statements("unmatched.sql")
     | statements("changes.sql")
+    | erasure.SQL
 )
-LEDGER_VERSION = 7
+LEDGER_VERSION = 8
 #: More combinations than there can be.
 _ANY = 1 << 40
 #: Pages of 4 KiB after which the write-ahead log is moved into the file: 16 MiB, well under 100 ms of work.
@@ -86,7 +87,13 @@ class SqliteLedgerWriter:
             if self._connection.pragma("user_version", schema="journal") != JOURNAL_VERSION:
                 self._connection.close()
                 raise AssertionError(journal)  # the journal is opened, and checked, first
-            for name in ("batch_schema", "combinations_schema", "unmatched_schema", "changes_schema"):
+            for name in (
+                "batch_schema",
+                "combinations_schema",
+                "unmatched_schema",
+                "changes_schema",
+                "erasure_schema",
+            ):
                 list(self._connection.execute(_SQL[name]))
         self._checkpointed = 0
 
@@ -143,7 +150,7 @@ class SqliteLedgerWriter:
         return about.rows_set_aside
 
     def _next_alone(self, after: int, upto: int, apart: list[int]) -> int | None:
-        """Return the first row that is not merged with others: an expiry, or one of those `apart`."""
+        """Return the first row that is not merged with others: an expiry, an erasure, or one of those `apart`."""
         (expiry,) = self._row("first_expiry", {"after": after, "upto": upto})
         stops = [seq for seq in (expiry, *apart) if seq is not None and after < seq <= upto]
         return min(stops, default=None)
@@ -205,6 +212,12 @@ class SqliteLedgerWriter:
             self._connection.execute(_SQL[name])
 
     def _expire(self, seq: int) -> None:
+        if erasure.is_erasure(self._connection, seq):
+            before = erasure.erase(self._connection, seq)
+            for name in _EXPIRY:
+                self._connection.execute(_SQL[name], {"unmatched_before": before, "minutes_from": 0})
+            self._settle()
+            return
         (believed,) = self._row("is_believed", {"seq": seq})
         if not believed:
             return
