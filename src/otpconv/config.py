@@ -109,6 +109,8 @@ class Settings(BaseSettings):
             200,000 reports behind, the server answers all reports with 503, because it can't know these
             messages.
         unmatched_days: how long a conversion waits for its message, in days.
+        retention_days: how long messages are kept, in days. Every day, the server deletes older messages of
+            all accounts; rates stay. Default: messages are kept for ever.
         log_level: `debug`, `info`, `warning` or `error`.
         tls_cert: PEM file with the server's certificate and its chain. Together with `tls_key`, the server
             speaks HTTPS. New connections get a renewed certificate within seconds, without a restart.
@@ -135,6 +137,7 @@ class Settings(BaseSettings):
     region: Annotated[str, AfterValidator(_region)] = ""
     strict: bool = False
     unmatched_days: Annotated[int, Field(ge=1, le=3650)] = 7
+    retention_days: Annotated[int | None, Field(ge=1, le=36500)] = None
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
     tls_cert: Path | None = None
     tls_key: Path | None = None

@@ -23,7 +23,6 @@ from otpconv.model import (
     owner,
     state_of,
 )
-from otpconv.storage.erasure import Deletion, Erased, ErasedRequest, Erasure, KeptCounts
 from otpconv.storage.contract import (
     BOUNDS,
     DAY_MS,
@@ -38,6 +37,7 @@ from otpconv.storage.contract import (
     Tally,
     Window,
 )
+from otpconv.storage.erasure import Deletion, Erased, ErasedRequest, Erasure, KeptCounts
 
 #: Account, values of the dimensions, start of the day, hour, quarter of an hour or minute.
 RollupKey = tuple[int, tuple[str, ...], int]
@@ -226,7 +226,9 @@ def with_kept(counted: Rollups, kept: Iterable[KeptCounts], grain_ms: int, since
 
 
 def recount(
-    reports: Iterable[Report | Deletion | ErasedRequest | Erased], accounts: Collection[int], bounds: Bounds = BOUNDS
+    reports: Iterable[Report | Deletion | ErasedRequest | Erased],
+    accounts: Collection[int],
+    bounds: Bounds = BOUNDS,
 ) -> Recount:
     """Return what the ledger has to hold after these reports.
 

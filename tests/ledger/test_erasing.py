@@ -1,4 +1,4 @@
-"""Deletions: the rates stay, the messages and everything about a number go, and a rebuild comes to the same."""
+"""Deletions keep the rates, delete the messages and all about a number, and a rebuild comes to the same."""
 
 import contextlib
 from contextlib import closing
@@ -16,7 +16,7 @@ from storage.engines import Engine, Storage
 
 
 def exact(entry: Report | Expiry, *, numbers: bool) -> Report | Expiry:
-    """Leave out what `docs/how-to/delete.md` makes an exception for: an expiry, with conversions by number."""
+    """Leave out the exception that docs/how-to/delete.md names: an expiry, with conversions by number."""
     if numbers and isinstance(entry, Expiry):
         return Expiry(0, entry.minutes_from)
     if not numbers and isinstance(entry, Conversion) and not entry.message_id:
@@ -74,7 +74,10 @@ def test_deletions_keep_the_rates_and_a_rebuild_comes_to_the_same(
                 held = contents(storage.ledger, ACCOUNTS)
                 if quiet:
                     assert (held.days, held.hours, held.quarters, held.minutes) == (
-                        before.days, before.hours, before.quarters, before.minutes
+                        before.days,
+                        before.hours,
+                        before.quarters,
+                        before.minutes,
                     )
         held = contents(storage.ledger, ACCOUNTS)
         with engine.open(storage.name) as rebuilt:

@@ -16,6 +16,7 @@ from otpconv.cli import (
     demo,
     doctor,
     export,
+    forget,
     import_,
     keys,
     ledger,
@@ -51,6 +52,7 @@ _ORDER = (
     "rates",
     "import",
     "export",
+    "forget",
     "ledger",
     "demo",
     "bench",
@@ -83,6 +85,7 @@ add(app, "consume", consume.consume)
 add(app, "rates", rates.rates)
 add(app, "import", import_.import_file)
 add(app, "export", export.export)
+add(app, "forget", forget.forget)
 add(app, "demo", demo.demo)
 add(app, "bench", bench.bench)
 add(app, "doctor", doctor.doctor)

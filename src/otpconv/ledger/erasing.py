@@ -1,8 +1,8 @@
 """Deletes messages: old ones, or those to a number.
 
-A deletion is a series of erasures, i.e. facts in the journal, each about a bounded number of messages. Once the
-ledger has applied them, the reports are erased from the journal too. If the process ends in between, `finish`
-does the rest at the next start.
+A deletion is a series of erasures, i.e. facts in the journal, each about a bounded number of messages. Once
+the ledger has applied them, the reports are erased from the journal too. If the process ends in between,
+`finish` does the rest at the next start.
 """
 
 import time
@@ -118,8 +118,8 @@ class Eraser:
                 return
             self._rest(RETRY_S)
         raise Unavailable(
-            "The messages were deleted, but the write-ahead logs are in use and may still contain them. Run the"
-            " command again."
+            "The messages were deleted, but the write-ahead logs are in use and may still contain them. Run"
+            " the command again."
         )
 
     def _check(self) -> None:

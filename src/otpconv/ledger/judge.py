@@ -219,8 +219,8 @@ class Judge:
             )
         if time >= EARLIEST_MS:
             return InvalidTime(
-                f"{parameter} {time} is before {iso_8601(self._earliest)}: the server has deleted the messages"
-                " before that time, and does not record more of them."
+                f"{parameter} {time} is before {iso_8601(self._earliest)}: the server has deleted the"
+                " messages before that time, and does not record more of them."
             )
         return InvalidTime(f"{parameter} {time} is before the year 2000: it is in milliseconds, not seconds.")
 

@@ -19,11 +19,13 @@ from otpconv.ledger.forgetting import EVERY_S, Forgetting
 from otpconv.ledger.freshness import Freshness
 from otpconv.ledger.intake import Intake
 from otpconv.ledger.journal_writer import JournalWriter
+from otpconv.ledger.judge import EARLIEST_MS
 from otpconv.ledger.questions import Questions
 from otpconv.ledger.recent import Recent
 from otpconv.metrics import Metrics
 from otpconv.phone import NumberHash
 from otpconv.service import data_folder
+from otpconv.service.deleting import Retention
 from otpconv.service.first_key import first_key_file
 from otpconv.service.housekeeping import Housekeeping, keep_keys
 from otpconv.service.readiness import ReadinessCheck
@@ -35,6 +37,12 @@ from otpconv.storage.sqlite.access import SqliteDirectory, SqliteKeyStore, Sqlit
 
 #: How often it is looked whether something is old enough to be forgotten, s.
 _FORGET_EVERY_S = 5.0
+#: How often the server looks for deletions by the command line, s.
+_DELETED_EVERY_S = 0.1
+#: A deletion by the command line gives up after `deleting.APPLIED_WITHIN_S`, s.
+_DELETED_LATE_S = 10.0
+#: How often the server looks for messages that are too old, and how late a deletion may be, s.
+_RETENTION_EVERY_S, _RETENTION_LATE_S = 60.0, 6 * 3600.0
 #: A start reads the nonces of the time window in both directions, and of one minute more for the clock.
 _NONCES_MS = 2 * WINDOW_MS + MINUTE_MS
 
@@ -103,6 +111,14 @@ class Service:
         self.intake = Intake(
             self._writer, self._ledger, self.recent, clock, recorded=self._recorded, strict=settings.strict
         )
+        self.intake.earliest = max(EARLIEST_MS, self._ledger.messages_from())
+        self._retention = Retention(
+            data,
+            self._ledger,
+            settings.retention_days,
+            applied=lambda: self._applier.applied,
+            nudge=self._applier.notify,
+        )
         self.housekeeping = self._housekeeping()
         self.readiness = ReadinessCheck(
             data,
@@ -139,6 +155,7 @@ class Service:
     async def stop(self) -> None:
         """Make durable and apply what was accepted, then close everything."""
         await self.housekeeping.run("key uses")
+        self._retention.stop()
         await self.housekeeping.stop()
         self._freshness.close()
         await self.intake.drain()
@@ -170,8 +187,29 @@ class Service:
             late_s=3 * EVERY_S,
             harm="old conversions and rollups by minute take room on the disk",
         )
+        tasks.every(
+            _DELETED_EVERY_S,
+            "deletions",
+            self._follow_deletions,
+            late_s=_DELETED_LATE_S,
+            harm="`otpconv forget` and `otpconv ledger prune` wait",
+        )
+        tasks.every(
+            _RETENTION_EVERY_S,
+            "retention",
+            self._retention.run,
+            late_s=_RETENTION_LATE_S,
+            harm="messages that are to be deleted are kept",
+            aside=True,
+        )
         self.metrics.registry.register(tasks)
         return tasks
+
+    def _follow_deletions(self) -> None:
+        """Apply what another process, i.e. a command that deletes, has appended to the journal."""
+        if self._journal.head() > self._applier.applied:
+            self._applier.notify()
+        self.intake.earliest = max(EARLIEST_MS, self._ledger.messages_from())
 
     async def _forget(self) -> None:
         if due := await self._forgetting.due():

@@ -6,7 +6,7 @@ from otpconv.storage.sqlite.connection import open_on_a_full_disk
 from otpconv.storage.sqlite.follower import SqliteLedgerWriter
 from otpconv.storage.sqlite.health import findings, lag
 from otpconv.storage.sqlite.journal import SqliteJournal
-from otpconv.storage.sqlite.journal_erasing import SqliteJournalEraser
+from otpconv.storage.sqlite.journal_erasing import SqliteJournalEraser, has_erasures
 from otpconv.storage.sqlite.ledger import SqliteLedgerReader
 from otpconv.storage.sqlite.rebuild import is_outdated, prepare, rebuild
 
@@ -17,6 +17,7 @@ __all__ = [
     "SqliteLedgerWriter",
     "copy",
     "findings",
+    "has_erasures",
     "is_outdated",
     "lag",
     "open_on_a_full_disk",

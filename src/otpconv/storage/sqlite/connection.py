@@ -118,7 +118,9 @@ def connect_writer(
             if found != version:  # a file that is up to date is not written: the disk may be full
                 connection.pragma("user_version", version)
         if log_bytes:
-            _preallocate(path.with_name(f"{path.name}-wal"), log_bytes)
+            # Another process, e.g. a command that deletes, may be about to append to the log.
+            with connection.transaction("BEGIN IMMEDIATE"):
+                _preallocate(path.with_name(f"{path.name}-wal"), log_bytes)
     return connection
 
 
@@ -217,7 +219,7 @@ def _preallocate(log: Path, size: int) -> None:
 
     A commit into a growing file also waits for the file system's journal, and so for other files that are
     being written: it takes half as long again (measured). SQLite takes zeros as the end of its log. No other
-    process may append meanwhile, so `connect_writer` does this while it holds the folder's lock.
+    process may append meanwhile, so the caller is in a transaction that writes.
     """
     # Only speed depends on it: the next commit reports what is wrong with the disk.
     with contextlib.suppress(OSError), log.open("r+b") as file:

@@ -63,7 +63,12 @@ def messages_of(run: Run, cursor: int, account: int, number: str) -> Erasure:
     days = run(SQL["days_of_number"], {"number": number, "most": 1})
     if not days:
         return of
-    limits: dict[str, SqlValue] = {"account": account, "number": number, "most": MAX_ERASED, "day": days[0][0]}
+    limits: dict[str, SqlValue] = {
+        "account": account,
+        "number": number,
+        "most": MAX_ERASED,
+        "day": days[0][0],
+    }
     ((ids,),) = run(SQL["ids_of_number"], limits)
     return _erasure(run, ids, of)
 

@@ -150,7 +150,7 @@ class SqliteLedgerWriter:
         return about.rows_set_aside
 
     def _next_alone(self, after: int, upto: int, apart: list[int]) -> int | None:
-        """Return the first row that is not merged with others: an expiry, an erasure, or one of those `apart`."""
+        """Return the first row that is not merged with others: an expiry, erasure, or one `apart`."""
         (expiry,) = self._row("first_expiry", {"after": after, "upto": upto})
         stops = [seq for seq in (expiry, *apart) if seq is not None and after < seq <= upto]
         return min(stops, default=None)

@@ -53,8 +53,13 @@ _log = logging.getLogger(__name__)
 class SqliteJournal:
     """The record in one file; one thread of one process appends to it at a time."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, preallocate: bool = True) -> None:
         """Open the file at `path`, or create it.
+
+        Args:
+            path: the file.
+            preallocate: whether to make the write-ahead log as large as it may become, so that commits are
+                faster from the start.
 
         Raises:
             Misconfigured: the file is not otpconv's, damaged, or of a newer otpconv.
@@ -66,7 +71,7 @@ class SqliteJournal:
             version=JOURNAL_VERSION,
             schema=_SQL["schema"],
             durable=True,
-            log_bytes=_LOG_BYTES,
+            log_bytes=_LOG_BYTES if preallocate else 0,
             upgrades={1: _SQL["upgrade"], 2: _SQL["second_upgrade"]},
         )
         # The ledger writer moves committed rows from the log into the file, so that no report waits for it.

@@ -1,7 +1,7 @@
 """Erases the reports of deleted messages from the journal, in short transactions beside a running server.
 
-A row keeps its position and its number of reports. Of a request stays what its day counts, of any other report
-nothing. The row gets a new checksum and keeps the original one, so that the chain of all rows still verifies.
+A row keeps its position and its number of reports. Of a request stays what its day counts, of any other
+report nothing. The row gets a new checksum and keeps the original one, so that the chain still verifies.
 """
 
 from pathlib import Path
@@ -13,7 +13,7 @@ import msgspec
 from otpconv.model import Conversion, Requested
 from otpconv.storage.contract import DAY_MS
 from otpconv.storage.erasure import Erased, ErasedRequest, Erasure
-from otpconv.storage.sqlite.connection import BUSY_TIMEOUT_MS, connect_writer, mapped, statements
+from otpconv.storage.sqlite.connection import BUSY_TIMEOUT_MS, connect_writer, mapped, reading, statements
 from otpconv.storage.sqlite.journal import JOURNAL_VERSION
 from otpconv.storage.sqlite.journal_rows import REPORTS, JournalRow, checksum, read_rows
 from otpconv.storage.sqlite.one_thread import OneThreadConnection
@@ -31,6 +31,12 @@ _CHECKPOINT_BYTES = 8 * 1024 * 1024
 _FINISH_MS = 20
 
 _ENCODER = msgspec.json.Encoder()
+
+
+def has_erasures(journal: Path) -> bool:
+    """Return whether reports of deleted messages may still be in the journal."""
+    with reading(journal) as connection:
+        return bool(connection.execute(_SQL["any_erasure"]).get)
 
 
 class SqliteJournalEraser:
@@ -141,7 +147,7 @@ class SqliteJournalEraser:
         return bool(self._connection().execute(_SQL["is_target"], bindings).get)
 
     def _scrub(self) -> bool:
-        """Erase the names from some of the erasures themselves, as the last step; return whether more are left."""
+        """Erase the names from some of the erasures themselves; return whether more are left."""
         connection = self._connection()
         found = {"after": self._scrubbed, "most": 10}
         positions = [int(seq) for (seq,) in connection.execute(_SQL["erasure_positions"], found)]
@@ -151,9 +157,7 @@ class SqliteJournalEraser:
         for seq in positions:
             (row,) = read_rows(connection, seq, seq)
             (erasure,) = REPORTS.decode(row.reports or b"")
-            left = msgspec.structs.replace(
-                self._rest_of(erasure, 3), messages=(), places=(), numbers=()
-            )
+            left = msgspec.structs.replace(self._rest_of(erasure, 3), messages=(), places=(), numbers=())
             size += len(row.reports or b"")
             rows.append(_rewritten(row, [left]))
         self._write(rows, size)

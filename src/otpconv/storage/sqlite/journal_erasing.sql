@@ -97,3 +97,9 @@ SELECT EXISTS (SELECT 1 FROM targets WHERE account = :account AND message_id = :
 -- name: rewrite
 UPDATE batches SET reports = CAST(:reports AS TEXT), original = coalesce(original, checksum), checksum = :checksum
 WHERE seq = :seq;
+
+-- name: any_erasure
+SELECT EXISTS (
+    SELECT 1 FROM batches INDEXED BY batches_erasures
+    WHERE minutes_from = 0 AND reports IS NOT NULL AND original IS NULL
+);
