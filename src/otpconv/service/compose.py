@@ -209,6 +209,8 @@ class Service:
         """Apply what another process, i.e. a command that deletes, has appended to the journal."""
         if self._journal.head() > self._applier.applied:
             self._applier.notify()
+        # Otherwise a deleted message would be remembered until the next report.
+        self.recent.forget_applied()
         self.intake.earliest = max(EARLIEST_MS, self._ledger.messages_from())
 
     async def _forget(self) -> None:
