@@ -284,6 +284,9 @@ NO_BOUND_NEEDED: dict[str, tuple[str, ...]] = {
         "cli.traffic._Maker._truth",
     ),
     "one entry for each of the few calling codes there are": ("phone._national_prefix",),
+    "the rows of one step, and no more than `_SEARCHED` positions have": (
+        "storage.sqlite.journal_erasing.SqliteJournalEraser._to_rewrite",
+    ),
     "of one question, and no more than its rows": (
         "rates.baseline.Baseline._delays",
         "rates.baseline.UsualRates._shares",
