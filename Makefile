@@ -17,19 +17,22 @@ DATA ?=
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help serve test campaign lint bench docs reference lock clean
+.PHONY: help demo serve test campaign lint bench docs reference lock clean
 
 # The tests start hundreds of processes of otpconv; each would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 
 # Many tests wait for a server or a browser, so there are more workers than cores. `make test WORKERS=0` uses none.
-WORKERS ?= 3
+WORKERS ?= 4
 PYTEST = $(BIN)/python -m pytest --no-header --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder --durations=20
-# Percent of the rounds that `make campaign` runs; the tests alone run 20 %.
+# Percent of the rounds that `make campaign` runs; the tests alone run 10 %.
 CAMPAIGN ?= 100
 
 help:  ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.server  ## show a dashboard with two weeks of traffic; PORT= is its port
+	@exec $(BIN)/otpconv demo --serve $(if $(PORT),--port '$(PORT)')
 
 serve: $(VENV)/.server  ## run the server; HOST=, PORT= and DATA= are its options
 	@exec $(BIN)/otpconv serve $(if $(HOST),--host '$(HOST)') $(if $(PORT),--port '$(PORT)') $(if $(DATA),--data '$(DATA)')

@@ -1,6 +1,8 @@
 """A ledger of many messages over some days, made by otpconv's own journal and applier; no server runs."""
 
 import random
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from math import log
 from pathlib import Path
 
@@ -30,11 +32,25 @@ def requested_at(number: int, messages: int, now: int, days: int = DAYS) -> int:
     return now - 3_600_000 - span + number * span // messages
 
 
+def record(data: Path, batches: Iterable[list[Entry]], now: int) -> None:
+    """Write batches of reports into the journal of a data folder, and apply each: quicker than any client."""
+    with (
+        closing(SqliteJournal(data / "journal.sqlite")) as journal,
+        closing(SqliteLedgerWriter(data / "ledger.sqlite", data / "journal.sqlite")) as writer,
+    ):
+        for batch in batches:
+            head = journal.append(batch, now)
+            while writer.apply(len(batch)) < head:
+                pass
+
+
 def fill(data: Path, messages: int, now: int, *, days: int = DAYS, verified: float = 0.0) -> None:
     """Write messages, a share of them `verified`, into the journal of a data folder, and apply them."""
+    record(data, _batches(messages, now, days, verified), now)
+
+
+def _batches(messages: int, now: int, days: int, verified: float) -> Iterator[list[Entry]]:
     chance = random.Random(7)
-    journal = SqliteJournal(data / "journal.sqlite")
-    writer = SqliteLedgerWriter(data / "ledger.sqlite", data / "journal.sqlite")
     for first in range(0, messages, _BATCH):
         numbers = range(first, min(first + _BATCH, messages))
         entries = [
@@ -45,9 +61,7 @@ def fill(data: Path, messages: int, now: int, *, days: int = DAYS, verified: flo
             for number in numbers
             if verified and chance.random() < verified
         ]
-        writer.apply(journal.append(entries, now))
-    writer.close()
-    journal.close()
+        yield entries
 
 
 def _requested(number: int, at: int, chance: random.Random) -> Requested:

@@ -1,4 +1,4 @@
-"""A backlog: how fast a reporter delivers what was spooled while the server was away."""
+"""A backlog: how fast a reporter delivers the reports that it spooled while the server was away."""
 
 import time
 from pathlib import Path

@@ -204,7 +204,7 @@ class _Probe:
 
 
 def _check(server: LocalServer, acknowledged: int, under_way: int, now: int) -> None:
-    """Make sure that what was measured was also done: every acknowledged conversion is counted."""
+    """Check that the measured work was done: every acknowledged conversion is counted."""
     params = {"start": now - (DAYS + 1) * 86_400_000, "end": now}
     auth = (server.access_key_id, server.access_key_secret)
     (row,) = httpx.get(f"{server.url}/v1/rates", params=params, auth=auth, timeout=30).json()["rows"]

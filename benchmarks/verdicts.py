@@ -1,7 +1,7 @@
 """`python -m benchmarks.verdicts`: how often the dashboard's verdict is right, over many seeded worlds.
 
 It prints a table: for each kind of fault and each window the share of worlds in which the verdict agrees with
-the world. A healthy world agrees when nothing is named; another one when what is broken is named first, and
+the world. A healthy world agrees when nothing is named; another one when the failure is named first, and
 nothing healthy is called silent or broken before it.
 """
 

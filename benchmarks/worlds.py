@@ -4,17 +4,17 @@ import math
 import random
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
-from itertools import accumulate, product
+from itertools import accumulate, islice, product
 from pathlib import Path
 
+from benchmarks.dataset import record
 from otpconv.model import Conversion, Dimensions, Requested
 from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS, Entry
-from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerWriter
 
 _BATCH = 20_000
-#: The share of what is broken that must be named.
+#: The share of the failing slice that must be named.
 _NEARLY_ALL = 0.8
-#: Messages that are expected at least of what is broken.
+#: The least number of expected messages of the failing slice.
 _LEAST = 20
 #: How long after it an unused code is reported, ms; and the share of them that is, where some are.
 _UNUSED_MS, _SOMETIMES = 300_000, 0.2
@@ -55,7 +55,7 @@ class World:
             now: the end, ms.
             fault: "none"; "route": one route at 15 % of its rate for 2 hours; "provider", "country": likewise
                 everywhere; "silence": one application reports nothing for 3 hours.
-            messages: in all; more where what is broken would have too few.
+            messages: in all; more if the failing slice would have too few.
             account: whose messages.
         """
         self._chance = chance = random.Random(f"{seed} {fault}")
@@ -74,22 +74,9 @@ class World:
         self.is_silence = fault == "silence"
 
     def fill(self, data: Path) -> None:
-        """Write all of it into the journal of a data folder, and apply it: quicker than any client."""
-        journal = SqliteJournal(data / "journal.sqlite")
-        batch: list[Entry] = []
-        for entry in self._reports():
-            batch.append(entry)
-            if len(batch) == _BATCH:
-                journal.append(batch, self.now)
-                batch = []
-        if batch:
-            journal.append(batch, self.now)
-        writer = SqliteLedgerWriter(data / "ledger.sqlite", data / "journal.sqlite")
-        head = journal.head()
-        while writer.apply(_BATCH) < head:
-            pass
-        writer.close()
-        journal.close()
+        """Write all of it into the journal of a data folder, and apply it."""
+        reports = self._reports()
+        record(data, iter(lambda: list(islice(reports, _BATCH)), []), self.now)
 
     def _make_routes(self, chance: random.Random) -> None:
         countries = chance.sample(_COUNTRIES, chance.randint(2, 10))
@@ -110,7 +97,7 @@ class World:
             self._rates.append(1 / (1 + math.exp(-logit)))
 
     def _pick(self, fault: str, hours: int) -> Values:
-        """Choose what is broken: anything that has enough messages in that time."""
+        """Choose a failing slice: any that has enough messages in that time."""
         names = self._chance.choice(
             [each for each in _SHOWS[fault] if fault == "route" or self._varies(*each)]
         )
@@ -174,7 +161,7 @@ class World:
                 )
 
     def is_named_by(self, values: Mapping[str, str]) -> bool:
-        """Tell whether these values name what is broken, and nothing that is not.
+        """Return whether these values name the failing slice, and nothing healthy.
 
         Nearly all of it is enough: where a provider has one message in forty elsewhere, the provider in its
         one country is as right a name as the provider.

@@ -27,6 +27,8 @@ include_patterns = [
     "CONTRIBUTING.md",
     "benchmarks/README.md",
 ]
+# Searching folders such as .venv and .git, which have many thousand files, took a third of each build.
+exclude_patterns = [".*"]
 
 # Headings get the anchors that GitHub gives them.
 myst_heading_anchors = 4

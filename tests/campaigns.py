@@ -6,7 +6,7 @@
 import os
 
 #: Percent of the rounds of the long form.
-SHARE = int(os.environ.get("CAMPAIGN", "20"))  # noqa: TID251 - no setting of the server
+SHARE = int(os.environ.get("CAMPAIGN", "10"))  # noqa: TID251 - no setting of the server
 
 
 def rounds(long_form: int, *, at_least: int = 10) -> int:

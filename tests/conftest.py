@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TypeVar
@@ -25,6 +26,7 @@ from otpconv.service.compose import open_key_store
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from campaigns import rounds
+from cli.commands import Run, client_of, otpconv
 from debian import one_at_a_time
 from storage.engines import ENGINES, MEMORY, Engine, Storage
 from web.wire import NO_TLS
@@ -136,9 +138,15 @@ def own(server: LocalServer, key: AccessKey) -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.fixture
+def at(server: LocalServer, key: AccessKey) -> Run:
+    """Runs a command with the access key of the test's own account of the shared server."""
+    return partial(otpconv, **client_of(server, key))
+
+
 @pytest.fixture(scope="session")
 def eventually() -> Callable[[Callable[[], _T], _T], None]:
-    """Reads again and again until it gives what is expected: the ledger follows the journal."""
+    """Reads again and again until it gives the expected value: the ledger follows the journal."""
 
     def wait(read: Callable[[], _T], expected: _T) -> None:
         deadline = time.monotonic() + PATIENCE_S

@@ -1,4 +1,4 @@
-"""Settings: where they come from, and what is said of one that is wrong."""
+"""Settings: where they come from, and the errors for wrong ones."""
 
 import json
 import re

@@ -17,7 +17,7 @@ from otpconv.cli.importing.records import Reader
 from otpconv.cli.importing.spreadsheet import REPAIRS
 from otpconv.cli.importing.times import Times
 from otpconv.cli.local_server import LocalServer
-from otpconv.delivery.reports import MESSAGE, Report, conversion, line_of, parse, read_line, requested
+from otpconv.delivery.reports import MESSAGE, Report, conversion, fields_of, line_of, read_line, requested
 from otpconv.dialects.native.events import native_of
 from otpconv.dialects.native.fields import MessageId, in_words
 from otpconv.errors import InvalidRequest
@@ -64,7 +64,7 @@ def test_an_id_comes_back_from_the_spool_and_a_broker(text: str) -> None:
         report = read_line(line[:-1])
         assert report == Report(flags, body)
         assert report is not None
-        assert parse(report).message_id == text
+        assert fields_of(report).message_id == text
         assert json.loads(native_of(report.event)[1])["message_id"] == text
 
 

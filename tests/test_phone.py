@@ -24,7 +24,7 @@ def examples() -> list[phonenumbers.PhoneNumber]:
 
 
 def by_the_library(text: str) -> Phone | None:
-    """What phonenumbers itself makes of it; None where it is no possible number."""
+    """The result of phonenumbers itself; None if the number is impossible."""
     try:
         number = phonenumbers.parse(text)
     except phonenumbers.NumberParseException:

@@ -18,7 +18,7 @@ class Client(Protocol):
         ...
 
     def close(self) -> None:
-        """Deliver what is held, as an application does before it ends."""
+        """Deliver waiting reports, as an application does before it ends."""
         ...
 
 
@@ -130,7 +130,7 @@ class Kind(NamedTuple):
     spool: str = ""
 
 
-#: Ours: what is held against the others, and what it would cost without a disk.
+#: Ours: the one that is compared with the others, and its cost without a disk.
 DURABLE, IN_MEMORY = OURS = ("otpconv", "otpconv, in memory")
 
 CLIENTS: dict[str, Kind] = {

@@ -79,7 +79,7 @@ class _Handler(BaseHTTPRequestHandler):
     reading: ClassVar[threading.Lock] = threading.Lock()
 
     def do_POST(self) -> None:
-        """Keep what was sent, and answer as the client's own server does."""
+        """Keep the reports, and respond as the client's own server does."""
         size = int(self.headers["content-length"])
         body = self.rfile.read(size)
         if len(body) < size:  # the client was killed meanwhile

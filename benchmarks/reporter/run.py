@@ -18,7 +18,7 @@ _PACES = {"1 ms between": 0.001, "a burst": 0.0}
 _FEWEST = 600
 _QUEUED = 100_000
 _KILLED_AFTER = 3_001
-#: What was under way when a client was killed has arrived by then, s.
+#: Reports that were under way when a client was killed have arrived after this time, s.
 _UNDER_WAY_S = 0.5
 
 Row = dict[str, object]

@@ -1,4 +1,4 @@
-"""What the measurements come to, held against what is wanted."""
+"""The results of the measurements, compared with the requirements."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ class Times:
         return statistics.median(self.quantiles(percent))
 
     def row(self) -> dict[str, object]:
-        """Return what is printed of them."""
+        """Return the text to print."""
         row: dict[str, object] = {
             "p50 us": round(self.quantile(50), 1),
             "p99 us": round(self.quantile(99), 1),

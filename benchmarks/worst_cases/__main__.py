@@ -22,7 +22,7 @@ from benchmarks.worst_cases.cases import CASES, Attack, Case
 from benchmarks.worst_cases.traffic import Traffic
 from benchmarks.worst_cases.world import World
 
-#: What is promised: no acknowledgement and no health check takes longer, ms, at the 99th percentile.
+#: The promise: no acknowledgement and no health check takes longer, ms, at the 99th percentile.
 _PROMISED_MS = 100.0
 #: The probe begins before the attack and ends with it, s.
 _LEAD_S = 0.3

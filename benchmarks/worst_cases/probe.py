@@ -1,7 +1,7 @@
 """Reports steadily and polls `/healthz`, in a process and from an address of its own; prints what it took.
 
 Every request is sent when it is due, whether those before it were answered or not: a server that stands still
-is measured for as long as it does. What is not answered within 5 s counts as 5 s, and as failed.
+is measured for as long as it does. A call without an answer within 5 s counts as 5 s, and as failed.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""A server on a large ledger, with a key of each kind, that can be made anew when a case has broken it."""
+"""A server on a large ledger, with a key of each kind, which can be created again after a case broke it."""
 
 import http.client
 import re

@@ -56,7 +56,7 @@ def _lock_within(descriptor: int, within_ms: int) -> None:
             return
 
 
-def hold(file: Path) -> IO[str]:
+def lock_file(file: Path) -> IO[str]:
     """Lock a file until it is closed or this process ends, however it ends; create it with mode 0600.
 
     Raises:
@@ -76,7 +76,7 @@ def hold(file: Path) -> IO[str]:
     return held
 
 
-def is_held(file: Path) -> bool:
+def is_locked(file: Path) -> bool:
     """Return whether a process has locked a file; False if it can't be opened."""
     try:
         with file.open() as opened:

@@ -85,6 +85,14 @@ def test_what_would_be_over_by_itself_is_forgotten(desk: Desk) -> None:
     assert desk.over(key, "new")
 
 
+def test_what_is_over_can_be_ended_once(desk: Desk) -> None:
+    key = desk.store.create("default", "olga", None)
+    assert desk.sign_outs.add(key, "link", NOW + WEEK_MS)
+    for _ in range(2):
+        assert not desk.sign_outs.add(key, "link", NOW + WEEK_MS)
+        desk.restart()
+
+
 def test_the_sign_outs_of_a_deleted_key_go_with_it(desk: Desk) -> None:
     key = desk.store.create("default", "olga", None)
     desk.sign_outs.add(key, "one", NOW + WEEK_MS)

@@ -55,7 +55,7 @@ def transport(url: str) -> Iterator[Transport]:
 
 @pytest.fixture
 def start_consumer(server: LocalServer, key: AccessKey) -> Iterator[Consume]:
-    """Starts `otpconv consume` for the test's own account of the shared server, unless told otherwise."""
+    """Starts `otpconv consume` for the test's own account of the shared server, or as its arguments say."""
     started: list[subprocess.Popen[str]] = []
 
     def start(url: str, *options: str, **settings: str) -> "subprocess.Popen[str]":

@@ -1,4 +1,4 @@
-"""Kafka's way, on librdkafka's mock of a cluster: it speaks the protocol over TCP, and is no Kafka.
+"""Kafka's way, on librdkafka's mock of a cluster: it speaks the protocol over TCP, but is not Kafka.
 
 It makes no topics when asked to, forgets all when it ends, and has no passwords: that is not tested.
 """

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
+from benchmarks.dataset import record
 from otpconv.model import Conversion, Dimensions, Requested
 from otpconv.storage.contract import Entry
-from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerWriter
 
 HOUR_MS = 3_600_000
 COUNTRIES = {"DE": 25, "IN": 20, "ID": 15, "BR": 12, "GB": 10, "TR": 8, "NG": 6, "PH": 4}
@@ -39,8 +39,14 @@ class Traffic:
         self.verified: dict[Route, list[int]] = {route: [] for route in self.requested}
 
     def fill(self, data: Path) -> None:
-        """Write all of it into the journal of a data folder, and apply it: quicker than any client."""
-        journal = SqliteJournal(data / "journal.sqlite")
+        """Write all of it into the journal of a data folder, and apply it."""
+        record(data, self._batches(), self.now)
+
+    def truth(self, route: Route, start: int, end: int) -> tuple[int, int]:
+        """How many messages of a route were requested in [start, end), and how many of them verified."""
+        return _within(self.requested[route], start, end), _within(self.verified[route], start, end)
+
+    def _batches(self) -> Iterator[list[Entry]]:
         chance = random.Random(7)
         rates = {route: chance.uniform(0.62, 0.88) for route in self.requested}
         weights = [
@@ -51,22 +57,11 @@ class Traffic:
         for first in range(0, self._messages, _BATCH):
             numbers = range(first, min(first + _BATCH, self._messages))
             chosen = chance.choices(kinds, weights, k=len(numbers))
-            made = [
+            yield [
                 each
                 for number, dimensions in zip(numbers, chosen, strict=True)
                 for each in self._reports(number, dimensions, rates, chance)
             ]
-            journal.append(made, self.now)
-        writer = SqliteLedgerWriter(data / "ledger.sqlite", data / "journal.sqlite")
-        head = journal.head()
-        while writer.apply(_BATCH) < head:
-            pass
-        writer.close()
-        journal.close()
-
-    def truth(self, route: Route, start: int, end: int) -> tuple[int, int]:
-        """How many messages of a route were requested in [start, end), and how many of them verified."""
-        return _within(self.requested[route], start, end), _within(self.verified[route], start, end)
 
     def _reports(
         self, number: int, dimensions: Dimensions, rates: dict[Route, float], chance: random.Random

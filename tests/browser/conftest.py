@@ -37,7 +37,12 @@ def browser(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         running = playwright.chromium.launch(
             executable_path=chromium,
             # Chromium has calls of its own to make, which shall not leave this machine either.
-            args=["--no-sandbox", f"--log-net-log={log}", f"--host-resolver-rules={NOWHERE}"],
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                f"--log-net-log={log}",
+                f"--host-resolver-rules={NOWHERE}",
+            ],
         )
         yield running
         running.close()
@@ -57,7 +62,7 @@ def called(log: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalServer, Traffic]]:
-    """A server with messages of two days, and what is true of them: one route broke 5 hours ago."""
+    """A server with messages of two days, and the true figures: one route broke 5 hours ago."""
     traffic = Traffic(rounds(1_000_000), wall_clock())
     server = LocalServer(tmp_path_factory.mktemp("broken") / "data")
     with server:

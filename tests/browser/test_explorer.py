@@ -48,6 +48,13 @@ def fill(page: Page, action: str, signature: str, role: str) -> None:
         page.get_by_label("MessageId").fill("explored:1/a.b-c")
         page.get_by_label("ConversionTime").fill("1700000000001")
     page.get_by_label(signature, exact=False).check()
+    if action != "AssumeRole":
+        in_the_own_account(page)
+
+
+def in_the_own_account(page: Page) -> None:
+    """Choose to call where it counts, not in the sandbox."""
+    page.locator("input[name=where][value=own]").check()
 
 
 def code(page: Page, language: str) -> str:
@@ -157,6 +164,7 @@ def test_who_may_not_call_is_told_before_and_refused_then(
     page = open_page(key=make_key("OtpconvReadOnly"))
     page.goto("/explorer/SmsConversion")
     expect(page.locator(".notice")).to_contain_text("dysms:SmsConversion")
+    in_the_own_account(page)
     page.get_by_role("button", name="Send").click()
     expect(page.locator("#reply")).to_contain_text("NoPermission")
 
@@ -207,6 +215,7 @@ def test_every_native_call_is_made_and_its_command_does_the_same(open_page: Open
             box.select_option(value) if field == "interval" else box.fill(value)
         if name == "recordConversions":
             page.locator("#p-delivered").select_option("true")
+        in_the_own_account(page)
         page.get_by_role("button", name="Send").click()
         expect(page.locator(".badge")).to_have_text("HTTP 200")
         reply = json.loads(page.locator("#reply").inner_text())
@@ -245,6 +254,7 @@ def test_a_pasted_request_is_diagnosed_and_its_nonce_found_once_it_is_used(
 ) -> None:
     page = open_page(key=key)
     page.goto("/explorer/SmsConversion")
+    in_the_own_account(page)
     page.get_by_role("button", name="Only sign").click()
     curl = shown(page, "curl")
     paste(page, curl)

@@ -156,26 +156,28 @@ def test_who_uses_the_keyboard_may_skip_to_the_content(open_page: Open) -> None:
 # How they look.
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.long("eight pages, each in four looks")
 def test_every_page_can_be_read_by_all_in_light_and_dark_wide_and_narrow(
-    open_page: Open, key: AccessKey, scheme: str, width: int
+    open_page: Open, key: AccessKey
 ) -> None:
-    page = open_page(scheme=scheme, width=width, calls_fail=True)
-    look(page, OPEN, scheme, width)
-    page = open_page(scheme=scheme, width=width, key=key, calls_fail=True)
-    look(page, SIGNED_IN, scheme, width)
+    for pages, signed_in in ((OPEN, None), (SIGNED_IN, key)):
+        page = open_page(key=signed_in, calls_fail=True)
+        for name, path in pages.items():
+            page.goto(path)
+            for look in looks(page):
+                inspect(page, f"{name}-{look}")
 
 
-def look(page: Page, pages: dict[str, str], scheme: str, width: int) -> None:
-    """Take a picture of each page, and find that nobody is shut out and nothing juts out."""
-    for name, path in pages.items():
-        page.goto(path)
-        inspect(page, f"{name}-{scheme}-{width}")
+def looks(page: Page) -> Iterator[str]:
+    """Show the page as it is in light and dark, wide and narrow; yield the name of each look."""
+    for scheme, width in (("light", 1280), ("dark", 1280), ("dark", 390), ("light", 390)):
+        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        page.set_viewport_size({"width": width, "height": 844 if width < 600 else 800})
+        yield f"{scheme}-{width}"
 
 
 def inspect(page: Page, name: str) -> None:
-    """Take a picture, and check what is on the page now."""
+    """Take a picture, and check the present page."""
     page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"], name  # type: ignore[index]
     if name.endswith("dark-390"):  # its colours are those of dark-1280, its order that of light-390

@@ -1,4 +1,4 @@
-"""The process that draws: what it is given and what not, who waits for it, and what is kept of its work."""
+"""The process that draws: its inputs, who waits for it, and which of its results are kept."""
 
 import asyncio
 import subprocess
@@ -28,7 +28,7 @@ def test_the_process_that_draws_inherits_no_secret(monkeypatch: pytest.MonkeyPat
         monkeypatch.setenv(name, value)
 
     def environment_of(drawer: Drawer) -> bytes:
-        assert drawer._process is not None  # noqa: SLF001 - who it is, is told nowhere else
+        assert drawer._process is not None  # noqa: SLF001 - there is no other way to find the process
         return Path(f"/proc/{drawer._process.popen.pid}/environ").read_bytes()  # noqa: SLF001
 
     async def environment_of_the_drawer() -> tuple[bytes, bytes]:

@@ -17,7 +17,7 @@ from otpconv.cli.main import app
 POLICY = '{"Version": "1", "Statement": [{"Effect": "Allow", "Action": "otpconv:*", "Resource": "*"}]}'
 ME = f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
 
-#: Runs a command; what comes back is of typer or of click, by their versions.
+#: Runs a command; its result is of typer or of click, by their versions.
 Run = Callable[..., Any]
 
 

@@ -2,8 +2,8 @@
 
 import csv
 import json
-import os
 import re
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -16,6 +16,8 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+from cli.commands import Run, client_of, in_a_process, otpconv
+from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.cli.main import app
 
@@ -47,22 +49,6 @@ WITH_JSON = (
     "ledger backup",
 )
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-def otpconv(*arguments: object, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run a command; settings are variables without their OTPCONV_."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("OTPCONV_")}  # noqa: TID251
-    variables = {f"OTPCONV_{name.upper()}": value for name, value in settings.items()}
-    return subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "otpconv", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env=kept | variables,
-    )
-
 
 @pytest.fixture
 def own_server(make_server: Callable[..., LocalServer]) -> LocalServer:
@@ -70,21 +56,6 @@ def own_server(make_server: Callable[..., LocalServer]) -> LocalServer:
     server = make_server()
     server.start()
     return server
-
-
-@pytest.fixture
-def at(own_server: LocalServer) -> Run:
-    """Runs a command that talks to the test's own server."""
-
-    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-        return otpconv(
-            *arguments,
-            endpoint=own_server.url,
-            access_key_id=own_server.access_key_id,
-            access_key_secret=own_server.access_key_secret,
-        )
-
-    return run
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -100,15 +71,13 @@ def test_every_command_that_tells_something_has_json(command: str) -> None:
     assert "--json" in CliRunner().invoke(app, [*command.split(), "--help"]).output
 
 
-def test_a_report_makes_a_rate_that_the_table_and_json_show(at: Run, own_server: LocalServer) -> None:
-    auth = (own_server.access_key_id, own_server.access_key_secret)
+def test_a_report_makes_a_rate_that_the_table_and_json_show(at: Run, own: httpx.Client) -> None:
     messages = [{"message_id": f"m{n}", "country": "DE", "provider": "acme"} for n in range(4)]
-    httpx.post(f"{own_server.url}/v1/messages", json={"messages": messages}, auth=auth).raise_for_status()
+    own.post("/v1/messages", json={"messages": messages}).raise_for_status()
     time.sleep(0.01)
     assert at("report", "m0").stdout == "OK\n"
     assert json.loads(at("report", "m1", "--json").stdout)["ResponseCode"] == "OK"
     assert at("report", "m2", "--not-delivered").returncode == 0
-    time.sleep(0.5)
     answer = json.loads(at("rates", "--by", "country,provider", "--json").stdout)
     assert [(row["country"], row["requested"], row["verified"]) for row in answer["rows"]] == [("DE", 4, 2)]
     table = at("rates", "--by", "country,provider", "--where", "country=DE").stdout
@@ -116,18 +85,14 @@ def test_a_report_makes_a_rate_that_the_table_and_json_show(at: Run, own_server:
     assert "\x1b" not in table
 
 
-def test_rates_come_as_a_table_as_csv_and_as_a_drawing(
-    at: Run, own_server: LocalServer, tmp_path: Path
-) -> None:
-    auth = (own_server.access_key_id, own_server.access_key_secret)
+def test_rates_come_as_a_table_as_csv_and_as_a_drawing(at: Run, own: httpx.Client, tmp_path: Path) -> None:
     messages = [
         {"message_id": f"{country}{n}", "country": country}
         for country in ("DE", "FR", "ES")
         for n in range(4)
     ]
-    httpx.post(f"{own_server.url}/v1/messages", json={"messages": messages}, auth=auth).raise_for_status()
+    own.post("/v1/messages", json={"messages": messages}).raise_for_status()
     assert at("report", "FR1").returncode == 0
-    time.sleep(0.5)
     shown = at("rates", "--by", "country", "--top", "1", "--order", "-verified", "--compare", "day").stdout
     assert re.search(r"FR .* 4 .* 1 .* 25\.0% .* 4\.6% to 69\.9% .* 3 ", shown)
     assert re.search(r"\(2 others\) .* 8 .* 0 .* 0\.0%", shown)
@@ -147,27 +112,30 @@ def test_rates_come_as_a_table_as_csv_and_as_a_drawing(
     assert at("rates", "--csv", "--by", "weather").returncode == 1
 
 
-def test_refusals_are_one_line_and_an_exit_code_of_their_own(at: Run, own_server: LocalServer) -> None:
-    refused = at("report", "not an id")
+def test_refusals_are_one_line_and_an_exit_code_of_their_own(
+    at: Run, server: LocalServer, key: AccessKey
+) -> None:
+    refused = in_a_process("report", "not an id", **client_of(server, key))
     assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
     assert "InvalidMessageId" in refused.stderr
     assert at("rates", "--by", "weather").returncode == 1
-    assert otpconv("rates", "--bogus").returncode == 2
+    assert in_a_process("rates", "--bogus").returncode == 2
     assert otpconv("rates", key_file="/nowhere").returncode == 2
-    own_server.stop()
-    away = at("rates")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    away = in_a_process("rates", **client_of(server, key) | {"endpoint": f"http://127.0.0.1:{port}"})
     assert (away.returncode, away.stderr.count("\n")) == (3, 1)
     assert "otpconv serve" in away.stderr
 
 
-def test_keys_take_effect_in_a_running_server_within_a_second(own_server: LocalServer) -> None:
-    data = ("--data", own_server.data)
+def test_keys_take_effect_in_a_running_server_within_a_second(server: LocalServer) -> None:
+    data = ("--data", server.data)
     made = json.loads(otpconv("keys", "create", "app", "--policy", "OtpconvReadOnly", *data, "--json").stdout)
     auth = (made["AccessKeyId"], made["AccessKeySecret"])
 
     def status_soon(expected: int) -> int:
         deadline = time.monotonic() + 1.5
-        while (status := httpx.get(f"{own_server.url}/v1/rates", auth=auth).status_code) != expected:
+        while (status := httpx.get(f"{server.url}/v1/rates", auth=auth).status_code) != expected:
             if time.monotonic() > deadline:
                 break
         return status
@@ -186,9 +154,9 @@ def test_keys_take_effect_in_a_running_server_within_a_second(own_server: LocalS
     assert otpconv("keys", "create", "x", "--policy", "Nonsense", *data).returncode == 1
 
 
-def test_the_first_calls_that_serve_prints_work_as_pasted(own_server: LocalServer, tmp_path: Path) -> None:
-    own_server.stop()
-    command = [sys.executable, "-m", "otpconv", "serve", "--port", "0", "--data", str(own_server.data)]
+def test_the_first_calls_that_serve_prints_work_as_pasted(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    command = [sys.executable, "-m", "otpconv", "serve", "--port", "0", "--data", str(data)]
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)  # noqa: S603
         assert process.stdout is not None
@@ -203,7 +171,7 @@ def test_the_first_calls_that_serve_prints_work_as_pasted(own_server: LocalServe
         process.stdout.close()
     assert '"recorded":1' in done.stdout
     assert '"country":"DE"' in done.stdout
-    _, _, secret = (own_server.data / "first-key").read_text().strip().partition(":")
+    _, _, secret = (data / "first-key").read_text().strip().partition(":")
     logged = (tmp_path / "log").read_text()
     assert secret not in logged + printed
     assert "15112345678" not in logged
@@ -233,7 +201,6 @@ def test_an_import_counts_keeps_rejects_with_reasons_and_does_no_harm_again(at: 
         at("import", file, "--map", "provider=prov", "--set", "template=login", "--json").stdout
     )
     assert (again["recorded"], again["unchanged"]) == (0, 3)
-    time.sleep(0.5)
     window = ("--start", "2026-11-20", "--end", "2026-11-21", "--json")
     rows = json.loads(at("rates", "--by", "country,provider,template", *window).stdout)["rows"]
     assert [(row["country"], row["template"], row["requested"], row["verified"]) for row in rows] == [
@@ -243,7 +210,7 @@ def test_an_import_counts_keeps_rejects_with_reasons_and_does_no_harm_again(at: 
 
 
 def test_an_imported_status_without_a_time_counts_in_the_rate_and_in_no_time_to_verify(
-    at: Run, own_server: LocalServer, tmp_path: Path
+    at: Run, server: LocalServer, key: AccessKey, tmp_path: Path
 ) -> None:
     file = tmp_path / "status-only.csv"
     file.write_text(
@@ -257,7 +224,6 @@ def test_an_imported_status_without_a_time_counts_in_the_rate_and_in_no_time_to_
     assert "conversion_time" in Path(f"{file}.rejects.ndjson").read_text()
     again = json.loads(at("import", file, "--json").stdout)
     assert (again["recorded"], again["unchanged"]) == (0, 4)
-    time.sleep(0.5)
     window = ("--start", "2026-11-20", "--end", "2026-11-21", "--json")
     (found,) = json.loads(at("rates", *window).stdout)["rows"]
     assert (found["requested"], found["verified"], found["reported_share"], found["p50_ms"]) == (
@@ -266,55 +232,55 @@ def test_an_imported_status_without_a_time_counts_in_the_rate_and_in_no_time_to_
         1,
         None,
     )
-    exported = otpconv("export", "--data", own_server.data)
+    exported = otpconv("export", "--data", server.data, "--account", key.account_name)
     assert [json.loads(line).get("conversion_time") for line in exported.stdout.splitlines()] == [None, None]
 
 
 @pytest.mark.parametrize("kind", ["ndjson", "csv"])
 def test_what_is_exported_makes_the_same_rates_where_it_is_imported(
-    at: Run, own_server: LocalServer, make_server: Callable[..., LocalServer], tmp_path: Path, kind: str
+    server: LocalServer, make_key: Callable[..., AccessKey], tmp_path: Path, kind: str
 ) -> None:
-    source = tmp_path / "in.csv"
-    source.write_text(CSV.replace("prov", "provider"))
-    at("import", source)
+    source, target = make_key(), make_key()
+    file = tmp_path / "in.csv"
+    file.write_text(CSV.replace("prov", "provider"))
+    otpconv("import", file, **client_of(server, source))
     extra = [
         {"message_id": "a2", "delivered": False, "conversion_time": 1_795_000_000_000},
         {"message_id": "later", "delivered": True, "conversion_time": 1_795_000_000_000},
         {"message_id": "a2", "delivered": True, "conversion_time": None},
     ]
-    auth = (own_server.access_key_id, own_server.access_key_secret)
-    httpx.post(f"{own_server.url}/v1/conversions", json={"conversions": extra}, auth=auth).raise_for_status()
-    time.sleep(0.5)
+    auth = (source.access_key_id, source.secret)
+    httpx.post(f"{server.url}/v1/conversions", json={"conversions": extra}, auth=auth).raise_for_status()
+
+    def rates(key: AccessKey) -> dict[str, object]:
+        query = "/v1/rates?start=2026-11-20&end=2026-11-21&by=country,carrier,provider&interval=1h"
+        answer: dict[str, object] = httpx.get(
+            f"{server.url}{query}", auth=(key.access_key_id, key.secret)
+        ).json()
+        return answer
+
+    before = rates(source)  # an answer has all reports; an export reads only the ledger
     exported = tmp_path / f"out.{kind}"
-    done = otpconv("export", "--data", own_server.data, "--output", exported)
+    done = otpconv("export", "--data", server.data, "--account", source.account_name, "--output", exported)
     assert done.returncode == 0, done.stderr
-    other = make_server()
-    other.start()
-    auth = (other.access_key_id, other.access_key_secret)
-    taken = otpconv("import", exported, endpoint=other.url, access_key_id=auth[0], access_key_secret=auth[1])
+    taken = otpconv("import", exported, **client_of(server, target))
     assert taken.returncode == 0, taken.stderr
-    time.sleep(0.5)
-    query = "/v1/rates?start=2026-11-20&end=2026-11-21&by=country,carrier,provider&interval=1h"
-    found = [
-        httpx.get(f"{server.url}{query}", auth=(server.access_key_id, server.access_key_secret)).json()
-        for server in (own_server, other)
-    ]
-    assert found[0] == found[1]
-    assert found[0]["unmatched"] == 1
+    assert rates(target) == before
+    assert before["unmatched"] == 1
 
 
 def test_the_demo_equals_the_truth() -> None:
-    played = otpconv("demo", "--messages", "1500", "--seed", "7", "--json")
+    played = otpconv("demo", "--check", "--messages", "1500", "--seed", "7", "--json")
     assert played.returncode == 0, played.stderr
     assert json.loads(played.stdout)["equal"] is True
 
 
-def test_doctor_finds_a_rollup_that_was_changed_and_rebuilds_it(at: Run, own_server: LocalServer) -> None:
+def test_doctor_finds_a_rollup_that_was_changed_and_rebuilds_it(own_server: LocalServer) -> None:
     auth = (own_server.access_key_id, own_server.access_key_secret)
     messages = [{"message_id": f"m{n}"} for n in range(50)]
     httpx.post(f"{own_server.url}/v1/messages", json={"messages": messages}, auth=auth).raise_for_status()
     data = ("--data", own_server.data)
-    assert at("rates").returncode == 0
+    assert otpconv("rates", **client_of(own_server)).returncode == 0
     assert otpconv("doctor", "--rebuild", *data).returncode == 2  # a server runs
     own_server.stop()
     assert otpconv("doctor", *data).returncode == 0
@@ -327,9 +293,7 @@ def test_doctor_finds_a_rollup_that_was_changed_and_rebuilds_it(at: Run, own_ser
     assert otpconv("doctor", *data).returncode == 0
 
 
-def test_doctor_names_a_damaged_row_of_the_journal_and_counts_without_it(
-    at: Run, own_server: LocalServer
-) -> None:
+def test_doctor_names_a_damaged_row_of_the_journal_and_counts_without_it(own_server: LocalServer) -> None:
     auth = (own_server.access_key_id, own_server.access_key_secret)
     for n in range(5):
         messages = [{"message_id": f"m{n}"}]
@@ -351,10 +315,10 @@ def test_doctor_names_a_damaged_row_of_the_journal_and_counts_without_it(
     (problem,) = json.loads(done.stdout)["set_aside"]
     assert "its checksum differs" in problem
     own_server.start()
-    assert json.loads(at("rates", "--json").stdout)["rows"][0]["requested"] == 4
+    assert json.loads(otpconv("rates", "--json", **client_of(own_server)).stdout)["rows"][0]["requested"] == 4
 
 
-def test_a_server_makes_the_ledger_of_an_older_version_anew(at: Run, own_server: LocalServer) -> None:
+def test_a_server_makes_the_ledger_of_an_older_version_anew(own_server: LocalServer) -> None:
     auth = (own_server.access_key_id, own_server.access_key_secret)
     messages = [{"message_id": f"m{n}"} for n in range(50)]
     httpx.post(f"{own_server.url}/v1/messages", json={"messages": messages}, auth=auth).raise_for_status()
@@ -366,7 +330,9 @@ def test_a_server_makes_the_ledger_of_an_older_version_anew(at: Run, own_server:
     assert export.returncode == 2
     assert "otpconv doctor --rebuild" in export.stderr
     own_server.start()
-    assert json.loads(at("rates", "--json").stdout)["rows"][0]["requested"] == 50
+    assert (
+        json.loads(otpconv("rates", "--json", **client_of(own_server)).stdout)["rows"][0]["requested"] == 50
+    )
 
 
 def test_without_the_servers_libraries_a_command_says_what_to_install() -> None:

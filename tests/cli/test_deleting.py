@@ -13,9 +13,10 @@ from typer.testing import CliRunner
 from otpconv import audit, folder
 from otpconv.cli.local_server import LocalServer
 from otpconv.cli.main import app
+from otpconv.config import load
 from otpconv.errors import InvalidNumber, Misconfigured
 from otpconv.model import Expiry, Requested
-from otpconv.service.deleting import Retention
+from otpconv.service.retention import Retention
 from otpconv.storage.contract import DAY_MS, Entry
 from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerReader, SqliteLedgerWriter
 
@@ -100,7 +101,10 @@ def test_a_deletion_works_without_a_server_and_stays_after_a_rebuild(served: Loc
 
 
 def test_one_deletion_runs_at_a_time(served: LocalServer) -> None:
-    with folder.hold(served.data / "deleting"), pytest.raises(Misconfigured, match="another deletion runs"):
+    with (
+        folder.lock_file(served.data / "deleting"),
+        pytest.raises(Misconfigured, match="another deletion runs"),
+    ):
         run(served.data, "forget", "--number", NUMBER)
 
 
@@ -123,7 +127,8 @@ def test_retention_deletes_what_is_older_by_the_newest_report(tmp_path: Path) ->
         writer = SqliteLedgerWriter(tmp_path / "ledger.sqlite", tmp_path / "journal.sqlite")
         ledger = SqliteLedgerReader(tmp_path / "ledger.sqlite")
         with closing(writer), closing(ledger):
-            retention = Retention(tmp_path, ledger, 10, lambda: writer.apply(100), lambda: None)
+            settings = load(data=tmp_path, retention_days=10)
+            retention = Retention(settings, ledger, lambda: writer.apply(100))
             writer.apply(100)
             retention.run()
             assert len([*ledger.messages(1)]) == len(ages)  # nothing says yet that the clock is right

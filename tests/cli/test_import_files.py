@@ -38,7 +38,7 @@ SNS = (
     "2026-01-10T03:00:29.476Z,11a298ac-1,12025550100,Transactional,Message has been accepted,0.00645,2,2\n"
     "2026-01-10T03:00:30.769Z,11a298ac-2,+4915112345678,Promotional,Phone is unreachable,0.07,0,1\n"
 )
-#: What is in files beside our columns.
+#: Columns in files beside ours.
 CELLS = st.text(
     st.characters(codec="gb18030", exclude_characters="\0", exclude_categories=["Cs"]), max_size=12
 )
@@ -179,7 +179,7 @@ def test_a_byte_order_mark_contradicts_another_encoding() -> None:
 
 
 class Endless(io.RawIOBase):
-    """A file with one endless line, which counts what is read of it."""
+    """A file with one endless line, which counts the bytes read from it."""
 
     def __init__(self, size: int) -> None:
         self.left = size

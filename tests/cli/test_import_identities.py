@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 
 from cli.reading import Read, read
 from otpconv.cli.importing.spreadsheet import EXPANDED, LONG_ID, ROUNDED, UNPOINTED
-from otpconv.rates.cells import escaped, unescaped
+from otpconv.csv_cells import escaped, unescaped
 
 AT = "2026-11-20T10:00:00Z"
 DIGITS = st.integers(10_000, 2**53 - 1).map(str)

@@ -6,11 +6,11 @@ import gzip
 import json
 import os
 import re
-import shlex
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import takewhile
 from pathlib import Path
@@ -20,7 +20,9 @@ import httpx
 import pytest
 import typer.main
 
+from cli.commands import Run, client_of, otpconv
 from otpconv.cli.client import Client
+from otpconv.cli.importing.checkpoint import Checkpoint, Progress
 from otpconv.cli.importing.run import BATCH_ROWS
 from otpconv.cli.importing.sender import Sender
 from otpconv.cli.local_server import LocalServer
@@ -30,25 +32,28 @@ SOURCES = Path(__file__).resolve().parents[2] / "src" / "otpconv"
 AT = "2026-11-20T10:00:00Z"
 KEY = ("--access-key-id", "x", "--access-key-secret", "y")
 HEAD = "title\n\nmessage_id,requested_at,template\n"
-Run = Callable[..., subprocess.CompletedProcess[str]]
+Shell = Callable[[str], subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def run(server: LocalServer, tmp_path: Path) -> Run:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("OTPCONV_")}  # noqa: TID251
-    variables = kept | {
-        "OTPCONV_ENDPOINT": server.url,
-        "OTPCONV_ACCESS_KEY_ID": server.access_key_id,
-        "OTPCONV_ACCESS_KEY_SECRET": server.access_key_secret,
-        "PATH": f"{Path(sys.executable).parent}:{kept['PATH']}",
-    }
+def run(server: LocalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a command of otpconv in the test's folder, as the administrator of the shared server."""
+    monkeypatch.chdir(tmp_path)
+    return partial(otpconv, **client_of(server))
 
-    def command(line: str, data: bytes | None = None, **more: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(  # noqa: S602 - as people type it
-            line, shell=True, input=data, capture_output=True, timeout=60, check=False, cwd=tmp_path,
-            env=variables | more,
+
+@pytest.fixture
+def shell(server: LocalServer, tmp_path: Path) -> Shell:
+    """Runs a line as people type it, with pipes and other programs."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("OTPCONV_")}  # noqa: TID251
+    variables = {f"OTPCONV_{name.upper()}": value for name, value in client_of(server).items()}
+    variables["PATH"] = f"{Path(sys.executable).parent}:{kept['PATH']}"
+
+    def command(line: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(  # noqa: S602 - as people type it
+            line, shell=True, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path,
+            env=kept | variables,
         )  # fmt: skip
-        return subprocess.CompletedProcess(line, done.returncode, done.stdout.decode(), done.stderr.decode())
 
     return command
 
@@ -118,32 +123,33 @@ def test_an_interrupted_import_continues_with_the_next_row(
     progress = json.loads((tmp_path / "rows.csv.progress").read_bytes())
     assert (progress["rows"], progress["line"]) == (BATCH_ROWS, 3 + 2 * BATCH_ROWS)
     with failing(after=1000) as endpoint:
-        done = run(f"otpconv import rows.csv --json {' '.join(KEY)} --endpoint {endpoint}")
+        done = run("import", "rows.csv", "--json", *KEY, "--endpoint", endpoint)
     # Another server is another import.
     assert summary(done)["rows"] == BATCH_ROWS + 10
     assert "starting with the first row" in done.stderr
 
 
-def test_an_import_continues_where_it_was_and_every_row_is_there_once(run: Run, tmp_path: Path) -> None:
+def test_an_import_continues_where_it_was_and_every_row_is_there_once(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     name = os.urandom(4).hex()
     text = "message_id,requested_at\n" + "".join(f"{name}-{n},{AT}\n" for n in range(BATCH_ROWS + 10))
     (tmp_path / "rows.csv.gz").write_bytes(gzip.compress(text.encode("utf-16")))
-    handled = run("otpconv import rows.csv.gz --json")
+    handled = run("import", "rows.csv.gz", "--json")
     assert summary(handled)["recorded"] == BATCH_ROWS + 10
     # The progress of the first batch, as an interrupted run leaves it.
-    keep = """import json, sys
-from otpconv.cli.importing.checkpoint import Checkpoint
-remove, Checkpoint.remove = Checkpoint.remove, lambda self: None
-save, first = Checkpoint.save, []
-def once(self, progress):
-    if not first:
-        first.append(save(self, progress))
-Checkpoint.save = once
-sys.argv = ["otpconv", "import", "rows.csv.gz"]
-from otpconv.cli.main import run
-run()"""
-    run(f"{shlex.quote(sys.executable)} -c {shlex.quote(keep)}")
-    again = run("otpconv import rows.csv.gz --json")
+    save, saved = Checkpoint.save, list[Progress]()
+
+    def save_once(checkpoint: Checkpoint, progress: Progress) -> None:
+        if not saved:
+            saved.append(progress)
+            save(checkpoint, progress)
+
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(Checkpoint, "save", save_once)
+        interrupted.setattr(Checkpoint, "remove", lambda _: None)
+        run("import", "rows.csv.gz")
+    again = run("import", "rows.csv.gz", "--json")
     assert f"continuing after line {BATCH_ROWS + 1:,}" in again.stderr
     assert (summary(again)["rows"], summary(again)["recorded"]) == (BATCH_ROWS + 10, 0)
     assert not (tmp_path / "rows.csv.gz.progress").exists()
@@ -162,7 +168,7 @@ def test_a_summary_says_what_was_mapped_repaired_assumed_and_left_out(run: Run, 
     (tmp_path / "v.csv").write_text(
         f"MsgId,Sent,session_id,Kind\n{rows}{name}x,nope,,out\n{name}y,2026-11-20 10:00:00,,in\n"
     )
-    done = run("otpconv import v.csv --only Kind=out --json")
+    done = run("import", "v.csv", "--only", "Kind=out", "--json")
     assert done.returncode == 1
     told = summary(done)
     assert (told["rows"], told["recorded"], told["rejected"], told["left_out"], told["repaired"]) == (
@@ -176,7 +182,7 @@ def test_a_summary_says_what_was_mapped_repaired_assumed_and_left_out(run: Run, 
     assert any("read as UTC" in note for note in told["notes"])
     assert done.stderr.count("read as UTC") == 1
     assert told["first_reject"].startswith("line 5: requested_at is 'nope'")
-    people = run("otpconv import v.csv --only Kind=out")
+    people = run("import", "v.csv", "--only", "Kind=out")
     assert "1 left out by --only" in people.stdout
 
 
@@ -185,7 +191,7 @@ def test_parts_of_one_message_are_one_message(run: Run, tmp_path: Path, native: 
     head = "PublishTimeUTC,MessageId,DestinationPhoneNumber,PartNumber,TotalParts\n"
     rows = "".join(f"2026-01-10T03:00:29.476Z,{name},12025550100,{part},2\n" for part in (1, 2))
     (tmp_path / "usage.csv.gz").write_bytes(gzip.compress((head + rows).encode()))
-    told = summary(run("otpconv import usage.csv.gz --json"))
+    told = summary(run("import", "usage.csv.gz", "--json"))
     assert (told["recorded"], told["unchanged"]) == (1, 1)
     assert native.get(f"/v1/messages/{name}").json()["country"] == "US"
 
@@ -195,36 +201,37 @@ def test_parts_of_one_message_are_one_message(run: Run, tmp_path: Path, native: 
 
 @pytest.mark.parametrize(("tool", "unpack"), [("zstd", "zstd -dc"), ("xz", "xz -dc"), ("bzip2", "bzip2 -dc")])
 def test_the_command_for_a_compressed_file_imports_it(
-    run: Run, tmp_path: Path, tool: str, unpack: str
+    run: Run, shell: Shell, tmp_path: Path, tool: str, unpack: str
 ) -> None:
     (tmp_path / "a.csv").write_text(f"message_id,requested_at\n{tool},{AT}\n")
-    if run(f"{tool} -k a.csv").returncode != 0:
+    if shell(f"{tool} -k a.csv").returncode != 0:
         pytest.skip(f"{tool} is not installed")
     packed = next(path for path in tmp_path.iterdir() if path.name != "a.csv")
-    refused = run(f"otpconv import {packed.name}")
+    refused = run("import", packed.name)
     assert refused.returncode == 2
     [command] = re.findall(r"`([^`]+)`", refused.stderr)
     assert command.startswith(unpack)
-    done = run(command.replace("FILE", packed.name))
+    done = shell(command.replace("FILE", packed.name))
     assert done.returncode == 0, done.stderr
 
 
-def test_the_commands_for_a_json_list_and_for_rejected_rows_import_them(run: Run, tmp_path: Path) -> None:
+def test_the_commands_for_a_json_list_and_for_rejected_rows_import_them(
+    run: Run, shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     name = os.urandom(4).hex()
     rows = [{"message_id": f"{name}{n}", "requested_at": "nope" if n else AT} for n in range(2)]
     (tmp_path / "a.json").write_text(json.dumps(rows))
-    refused = run("otpconv import a.json")
+    refused = run("import", "a.json")
     [command] = re.findall(r"`([^`]+)`", refused.stderr)
-    if run("jq --version").returncode != 0:
+    if shell("jq --version").returncode != 0:
         pytest.skip("jq is not installed")
-    done = run(command.replace("FILE", "a.json") + " --json")
+    done = shell(command.replace("FILE", "a.json") + " --json")
     assert (summary(done)["recorded"], summary(done)["rejected"]) == (1, 1)
     rejects = tmp_path / "stdin.rejects.ndjson"
     rejects.write_text(rejects.read_text().replace('"requested_at":"nope"', f'"requested_at":"{AT}"'))
-    [example] = re.findall(
-        r"jq -c .row \S+ \| otpconv import -", run("otpconv import --help", COLUMNS="200").stdout
-    )
-    again = run(
+    monkeypatch.setenv("COLUMNS", "200")
+    [example] = re.findall(r"jq -c .row \S+ \| otpconv import -", run("import", "--help").stdout)
+    again = shell(
         example.replace("vendor.csv.rejects.ndjson", rejects.name).replace("import -", "import - --rejects r")
     )
     assert again.returncode == 0, again.stderr
@@ -240,14 +247,14 @@ def test_the_encoding_that_an_error_recommends_reads_the_file(
     run: Run, tmp_path: Path, text: str, encoding: str
 ) -> None:
     (tmp_path / "v.csv").write_bytes(text.encode(encoding))
-    refused = run("otpconv import v.csv")
+    refused = run("import", "v.csv")
     assert refused.returncode == 2
     option = re.findall(r"--encoding [\w-]+", refused.stderr)[-1]
-    assert run(f"otpconv import v.csv {option}").returncode == 0
+    assert run("import", "v.csv", *option.split()).returncode == 0
 
 
 def recommended() -> Iterator[tuple[str, str]]:
-    """Each `otpconv …` in the source and in templates, with its place; {} stands for what is filled in."""
+    """Each `otpconv …` in the source and in templates, with its place; {} stands for placeholders."""
     command = re.compile(r"(?<![\w./-])otpconv ((?:[a-z][a-z-]*|--?[a-z])[^`\n<;]*)")
     for path in sorted(SOURCES.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

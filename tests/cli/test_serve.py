@@ -2,7 +2,7 @@
 
 import pytest
 
-from otpconv.cli.serve import url_of
+from otpconv.cli.serve import listening_url
 
 
 @pytest.mark.parametrize(
@@ -14,4 +14,4 @@ from otpconv.cli.serve import url_of
     ],
 )
 def test_the_url_is_one_that_clients_take(host: str, secure: bool, url: str) -> None:  # noqa: FBT001
-    assert url_of(host, 8080, secure=secure) == url
+    assert listening_url(host, 8080, secure=secure) == url

@@ -1,4 +1,4 @@
-"""A server that can't be called: what is wrong with its certificate or its port, over real sockets."""
+"""A server that can't be called because of its certificate or its port, over real sockets."""
 
 import json
 import socket

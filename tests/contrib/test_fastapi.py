@@ -26,7 +26,7 @@ def application(options: dict[str, str]) -> FastAPI:
 
 
 def with_endpoints(app: FastAPI) -> FastAPI:
-    """Add a log-in flow."""
+    """Add a login flow."""
 
     @app.post("/send/{message_id}")
     async def send(message_id: str, reporter: Reporter) -> None:

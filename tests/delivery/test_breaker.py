@@ -4,7 +4,7 @@ from otpconv.delivery.breaker import Breaker
 
 
 class Steady:
-    """A clock that goes on when it is told to, s."""
+    """A clock that a test moves forward, s."""
 
     def __init__(self) -> None:
         self.now = 1000.0

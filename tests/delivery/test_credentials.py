@@ -184,7 +184,7 @@ def test_the_command_line_takes_one_whole_key_or_says_what_is_wrong(
             client = Client(URL, *arguments, Path("key") if file == "option" else None)
             pair = (client.access_key_id, client.access_key_secret)
     if file == "option":
-        # A file that is named goes before the environment, and not beside options.
+        # --key-file overrides the environment, and can't be combined with options.
         assert pair == (None if any(arguments) else tuple(FILE.split(":")))
         return
     key = found([*arguments, None], variables)

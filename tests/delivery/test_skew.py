@@ -7,11 +7,11 @@ from otpconv.delivery.reports import (
     OWN_CLOCK,
     Report,
     conversion,
-    parse,
+    fields_of,
     requested,
 )
 from otpconv.delivery.skew import Skew
-from otpconv.dialects.native.reports import TimedConversion, TimedMessage
+from otpconv.dialects.native.timed import TimedConversion, TimedMessage
 
 NOW = 1_700_000_000_000
 DATE = "Tue, 14 Nov 2023 22:13:20 GMT"
@@ -30,11 +30,11 @@ def test_a_large_difference_is_learned_once_and_corrects_our_times(ahead: int) -
     assert skew.learn(DATE, NOW + ahead)
     assert not skew.learn(DATE, NOW + ahead)
     own = Report(OWN_CLOCK, conversion("a", True, NOW + ahead, None))
-    fields = parse(skew.correct(own))
+    fields = fields_of(skew.correct(own))
     assert isinstance(fields, TimedConversion)
     assert fields.conversion_time == NOW
     message = Report(MESSAGE | OWN_CLOCK, requested("a", NOW + ahead, None, {}))
-    told = parse(skew.correct(message))
+    told = fields_of(skew.correct(message))
     assert isinstance(told, TimedMessage)
     assert told.requested_at == NOW
 

@@ -1,4 +1,4 @@
-"""What is deployed beside a server: alerts fire when they shall, and expressions ask for what there is."""
+"""The deployment files: alerts fire when they should, and expressions use existing metrics."""
 
 import json
 import re

@@ -1,7 +1,7 @@
 """The commands of README.md and of the tutorial, word for word, in their order, as somebody pastes them.
 
 They name http://127.0.0.1:8080, otpconv-data/first-key and .venv. The commands run in a folder that has the
-last two. Settings of curl and of otpconv send what is for port 8080 to the test's own server.
+last two. Settings of curl and of otpconv redirect port 8080 to the test's own server.
 """
 
 import json
@@ -132,10 +132,11 @@ def objects(text: str) -> list[Any]:
 
 
 def test_every_block_of_the_readme_does_what_it_says(reader: Reader) -> None:
-    make, first_calls, install, call = blocks("README.md")
+    make, demo, first_calls, install, call = blocks("README.md")
     # Two commands, each with a comment; the fixture runs that of `make serve`.
     assert re.findall(r"^make (\w+) +# .*\n", make.text, re.MULTILINE) == ["serve", "test"]
     assert make.text.count("\n") == 2
+    assert demo.text == "make demo\n"  # a test in the browser runs it
     assert made_by("test")[-1].startswith(".venv/bin/python -m pytest ")
     message, conversion, rates = objects(reader.pastes(first_calls.text))
     assert message["recorded"] == conversion["recorded"] == 1
@@ -158,7 +159,7 @@ def test_every_block_of_the_tutorial_does_what_it_says(reader: Reader) -> None:
         assert any(line.startswith(row.strip(" ┃│")) for line in (each.strip("┃│ ") for each in printed)), row
     for options in re.findall(r"`(--[^`]*)`", (ROOT / "docs/tutorial.md").read_text(encoding="utf-8")):
         assert "DE" in reader.pastes(f"{rates.text.strip()} {options}"), options
-    assert demo.text == ".venv/bin/otpconv demo\n"  # below
+    assert demo.text == ".venv/bin/otpconv demo --check\n"  # below
 
 
 # The demo plays a day of traffic, about 10 s of CPU.
@@ -166,7 +167,11 @@ def test_every_block_of_the_tutorial_does_what_it_says(reader: Reader) -> None:
 def test_every_command_in_the_text_works(command: str, tmp_path: Path) -> None:
     if command.startswith("make "):
         # What the site is made of is built by a test of the house.
-        program = {"serve": "exec .venv/bin/otpconv ", "docs": ".venv/bin/python -m sphinx "}
+        program = {
+            "demo": "exec .venv/bin/otpconv demo --serve",
+            "serve": "exec .venv/bin/otpconv ",
+            "docs": ".venv/bin/python -m sphinx ",
+        }
         target = command.removeprefix("make ")
         assert any(line.startswith(program[target]) for line in made_by(target))
     else:
@@ -174,4 +179,4 @@ def test_every_command_in_the_text_works(command: str, tmp_path: Path) -> None:
 
 
 def test_the_demo_of_the_tutorial_is_that_of_the_readme() -> None:
-    assert ".venv/bin/otpconv demo" in inline("README.md")
+    assert ".venv/bin/otpconv demo --check" in inline("README.md")

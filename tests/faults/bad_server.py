@@ -27,7 +27,7 @@ class Heard(NamedTuple):
 
     @property
     def reports(self) -> list[dict[str, Any]]:
-        """What was reported, as the dialect names it."""
+        """The reports, as the dialect names them."""
         if self.native:
             return [json.loads(line) for line in self.body.splitlines()]
         query = parse_qs(urlsplit(self.target).query)
@@ -48,7 +48,7 @@ class BadServer:
     """Listens on a free port of this machine.
 
     Attributes:
-        answer: what it does with requests; `well` takes what is reported.
+        answer: handles requests; `well` accepts all reports.
         heard: the requests so far.
         taken: how often each message was acknowledged.
     """
@@ -138,7 +138,7 @@ def _read(stream: Any) -> Heard | None:  # noqa: ANN401 - a socket's file
 
 
 def http(status: int, body: object, *headers: str, length: int | None = None) -> bytes:
-    """An answer as bytes; what is no bytes goes as JSON."""
+    """An answer as bytes; anything else is sent as JSON."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     head = [f"HTTP/1.1 {status} -", f"content-length: {len(content) if length is None else length}", *headers]
     return "\r\n".join((*head, "", "")).encode() + content
@@ -151,7 +151,7 @@ def success(heard: Heard) -> dict[str, object]:
 
 
 def well(server: BadServer, heard: Heard, connection: socket.socket) -> bool:
-    """Take what is reported."""
+    """Accept all reports."""
     server.take(heard.ids)
     connection.sendall(http(200, success(heard)))
     return True
@@ -189,7 +189,7 @@ def by_dialect(native: Answer, alibaba: Answer) -> Answer:
 
 
 def unless(culprit: str, error: Answer) -> Answer:
-    """Take what is reported, but answer with an error when this message is among it."""
+    """Accept all reports, but answer with an error when this message is among them."""
 
     def answer(server: BadServer, heard: Heard, connection: socket.socket) -> bool:
         return (error if culprit in heard.ids else well)(server, heard, connection)

@@ -1,11 +1,14 @@
-/* Preloaded into a server: each wait for the disk takes the milliseconds that the file $SLOW_DISK holds, more. */
+/* Preloaded into a server: each wait for the disk takes longer, by the milliseconds in the file $SLOW_DISK. When the
+   file gets a smaller number, waits that have begun end sooner too. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-static void wait_longer(void) {
+#define STEP_MS 20
+
+static int delay_ms(void) {
     const char *name = getenv("SLOW_DISK");
     FILE *file = name ? fopen(name, "r") : NULL;
     int ms = 0;
@@ -13,7 +16,11 @@ static void wait_longer(void) {
         if (fscanf(file, "%d", &ms) != 1) ms = 0;
         fclose(file);
     }
-    if (ms > 0) usleep(ms * 1000);
+    return ms;
+}
+
+static void wait_longer(void) {
+    for (int waited = 0; waited < delay_ms(); waited += STEP_MS) usleep(STEP_MS * 1000);
 }
 
 int fsync(int descriptor) {

@@ -154,10 +154,10 @@ def test_a_signed_header_changed_or_dropped_after_signing_is_refused(
     kind_changed = "content_type" in changes
     more = {"user-agent": "its own", "content-type": FORM}
     request = v3(key, {}, headers=more, body=form(about()))
-    # A body that is no JSON is not what its header says, which is seen first.
+    # A body that is not JSON contradicts its header, which is checked first.
     refused(server, with_headers(request, **changes), "InvalidParameter" if kind_changed else MISMATCH)
     for name in changes:
-        # Without a Host of ours http.client sends the true one, which is not what was signed.
+        # Without a Host of ours http.client sends the true one, which was not signed.
         reply = send(server.url, with_headers(request, **{name: None}))
         assert reply.json["Code"] in {"IncompleteSignature", "MissingAction", "MissingVersion", MISMATCH}
     unknown(own)

@@ -21,7 +21,7 @@ from otpconv.storage.sqlite import SqliteLedgerReader
 from web.wire import FORM, Request, administrator, v1, v3
 
 MUTATIONS = rounds(10_000)
-CONNECTIONS = 100
+CONNECTIONS = 250
 SEED = 20_261_124
 UNFINISHED_S = 1.0
 HANG_S = 30.0

@@ -27,7 +27,7 @@ FOREVER = (0, 1 << 52)
 
 
 class Load:
-    """Two clients, one of batches and one of signed calls, that note what was acknowledged."""
+    """Two clients, one of batches and one of signed calls, that note the acknowledged reports."""
 
     def __init__(self, server: LocalServer, round_: int) -> None:
         self.key = administrator(server)
@@ -104,7 +104,7 @@ def test_twenty_kills_lose_nothing_acknowledged_and_count_nothing_twice(
         messages = {message.message_id: message for message in ledger.messages(1)}
         assert requested <= {id_ for id_, message in messages.items() if message.state.requested}
         assert verified <= {id_ for id_, message in messages.items() if message.state.true_first}
-        # What was verified and known to be requested counts as verified.
+        # Messages that are verified and known to be requested count as verified.
         both = requested & verified
         assert all(messages[id_].verified_at for id_ in both)
         held = contents(ledger)
@@ -145,7 +145,7 @@ def recount(messages: dict[str, Message]) -> tuple[object, ...]:
 
 
 def rebuilt(journal: Path, folder: Path) -> tuple[object, ...]:
-    """What a ledger made anew from the journal holds."""
+    """The contents of a ledger rebuilt from the journal."""
     with (
         closing(SqliteJournal(journal)) as source,
         closing(SqliteLedgerWriter(folder / "new", journal)) as writer,

@@ -1,10 +1,9 @@
 """The file of the access keys, or the sealing key, is lost or damaged: no start makes a new administrator."""
 
+import asyncio
 import random
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -12,10 +11,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from campaigns import rounds
+from cli.commands import otpconv
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import load
 from otpconv.errors import Misconfigured
-from otpconv.service.compose import open_key_store
+from otpconv.service.compose import Service, open_key_store
 
 
 def keys_of(data: Path) -> set[str]:
@@ -44,20 +45,39 @@ def schema_alone(data: Path) -> None:
         pass
 
 
-@pytest.fixture
-def used(make_server: Callable[..., LocalServer]) -> LocalServer:
-    """A server that has answered calls, and was killed."""
-    server = make_server()
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of a server that has answered calls, and was killed."""
+    server = LocalServer(tmp_path_factory.mktemp("killed") / "data")
     server.start()
     auth = (server.access_key_id, server.access_key_secret)
     httpx.post(
         f"{server.url}/v1/messages", json={"messages": [{"message_id": "a"}]}, auth=auth
     ).raise_for_status()
     server.kill()
+    return server.data
+
+
+@pytest.fixture
+def used(killed: Path, make_server: Callable[..., LocalServer]) -> LocalServer:
+    """A server, not started, on a copy of the folder of the one that was killed."""
+    server = make_server()
+    shutil.copytree(killed, server.data)
     return server
 
 
+async def start_and_stop(data: Path) -> None:
+    """Do what `otpconv serve` does, but without a socket."""
+    service = Service(load(data=data))
+    try:
+        service.first_key_file()
+    finally:
+        await service.start()  # a service that was not started can't be stopped
+        await service.stop()
+
+
 def refused(server: LocalServer) -> str:
+    """Start a process that is expected to end; return its last words."""
     with pytest.raises(Misconfigured) as caught:
         server.start()
     return caught.value.text
@@ -76,7 +96,9 @@ def test_a_folder_that_lost_its_keys_is_not_served_and_gets_no_new_ones(
         first.unlink()
     harm(used.data)
     for _ in range(2):
-        text = refused(used)
+        with pytest.raises(Misconfigured) as caught:
+            asyncio.run(start_and_stop(used.data))
+        text = caught.value.text
         assert "has no access key, although this folder had one" in text
         assert "Restore it from a backup" in text
         assert keys_of(used.data) == set()
@@ -86,19 +108,16 @@ def test_a_folder_that_lost_its_keys_is_not_served_and_gets_no_new_ones(
     # What the refusal says to do.
     found = re.search(r"otpconv (keys create .*)$", text)
     assert found is not None
-    made = subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "otpconv", *found[1].split()], capture_output=True, text=True, check=False
-    )
+    made = otpconv(*found[1].split())
     assert made.returncode == 0, made.stderr
-    used.start()
-    used.stop()
+    asyncio.run(start_and_stop(used.data))
     assert len(keys_of(used.data)) == 1
 
 
 def test_keys_that_were_restored_are_served_again(used: LocalServer, tmp_path: Path) -> None:
     copies = [shutil.copy(file, tmp_path / file.name) for file in files_of_keys(used.data)]
     remove(used.data)
-    refused(used)
+    assert "has no access key, although this folder had one" in refused(used)
     remove(used.data)
     for copy in copies:
         shutil.copy(copy, used.data)
@@ -107,7 +126,8 @@ def test_keys_that_were_restored_are_served_again(used: LocalServer, tmp_path: P
     assert httpx.get(f"{used.url}/v1/rates", auth=auth).status_code == 200
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.campaign
+@pytest.mark.parametrize("seed", range(rounds(6, at_least=2)))
 def test_a_damaged_write_ahead_log_takes_no_key_with_it(used: LocalServer, seed: int) -> None:
     chance = random.Random(seed)
     with closing(open_key_store(load(data=used.data))) as store:
@@ -130,8 +150,7 @@ def test_a_damaged_write_ahead_log_takes_no_key_with_it(used: LocalServer, seed:
         log.write_bytes(content)
     else:
         log.unlink(missing_ok=True)
-    used.start()
-    used.stop()
+    asyncio.run(start_and_stop(used.data))
     assert keys_of(used.data) == kept
     assert len(kept) == 4
 
@@ -142,12 +161,7 @@ def test_a_sealing_key_that_is_gone_is_not_replaced_by_a_new_one(used: LocalServ
     key.unlink()
     assert "sealing key" in refused(used)
     assert not key.exists()
-    listed = subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "otpconv", "keys", "list", "--data", used.data],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    listed = otpconv("keys", "list", "--data", used.data)
     assert listed.returncode == 2
     assert "Restore it from a backup" in listed.stderr
     assert not key.exists()
@@ -156,11 +170,9 @@ def test_a_sealing_key_that_is_gone_is_not_replaced_by_a_new_one(used: LocalServ
     used.start()
 
 
-def test_a_first_start_that_was_cut_short_still_makes_the_first_key(
-    make_server: Callable[..., LocalServer],
-) -> None:
-    server = make_server()
-    with closing(open_key_store(load(data=server.data))):
+def test_a_first_start_that_was_cut_short_still_makes_the_first_key(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with closing(open_key_store(load(data=data))):
         pass  # the sealing key and an empty file of keys are there
-    server.start()
-    assert keys_of(server.data) == {server.access_key_id}
+    asyncio.run(start_and_stop(data))
+    assert keys_of(data) == {(data / "first-key").read_text().partition(":")[0]}

@@ -12,18 +12,21 @@ from pathlib import Path
 import httpx
 import pytest
 
+from constants import smaller, with_constants
 from faults.test_full_disk import SmallDisk, disk
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import load
 from otpconv.ledger.journal_writer import JournalWriter
 from otpconv.service.compose import Service
-from otpconv.service.readiness import ReadinessCheck
+from otpconv.service.readiness import TRY_EVERY_S, ReadinessCheck
 from otpconv.storage.contract import LedgerReader
 from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerReader
 
 __all__ = ["disk"]
 
 PATIENCE_S = 40.0
+#: How often it is tried whether the server can do its work, s.
+TRY_S = smaller(TRY_EVERY_S, 0.5)
 
 
 def readyz(server: LocalServer) -> tuple[int, str]:
@@ -40,8 +43,10 @@ def until(server: LocalServer, status: int) -> str:
     return answer[1]
 
 
-def test_under_ingest_a_server_is_ready_at_every_moment(make_server: Callable[..., LocalServer]) -> None:
-    server = make_server()
+def test_under_ingest_a_server_is_ready_at_every_moment(
+    make_server: Callable[..., LocalServer], tmp_path: Path
+) -> None:
+    server = make_server(settings=with_constants(tmp_path, {"otpconv.service.readiness.TRY_EVERY_S": TRY_S}))
     server.start()
     auth = (server.access_key_id, server.access_key_secret)
     stop = threading.Event()
@@ -59,7 +64,7 @@ def test_under_ingest_a_server_is_ready_at_every_moment(make_server: Callable[..
         client.start()
     with httpx.Client(base_url=server.url, timeout=60) as prober:
         said: Counter[str] = Counter()
-        until_s = time.monotonic() + 6
+        until_s = time.monotonic() + TRY_S + 1
         while time.monotonic() < until_s:
             said[prober.get("/readyz").text] += 1
     stop.set()
@@ -68,6 +73,7 @@ def test_under_ingest_a_server_is_ready_at_every_moment(make_server: Callable[..
     assert set(said) == {"ready\n"}
 
 
+@pytest.mark.long("a full disk of its own, and the server looks every few seconds")
 def test_a_server_on_a_full_disk_is_not_ready_and_is_again_once_there_is_room_though_nobody_reports(
     disk: SmallDisk,
     make_server: Callable[..., LocalServer],

@@ -194,7 +194,7 @@ REFUSED = r"delivered to http://127\.0\.0\.1:\d+ \((\w+): .*\): (\d+) reports wa
 
 
 def refusals(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, str]]:
-    """What was logged at ERROR: the code, how many reports wait, and for how long."""
+    """The lines at ERROR: the code, how many reports wait, and for how long."""
     errors = [each.getMessage() for each in caplog.records if each.levelno == logging.ERROR]
     return [found.group(1, 2, 3) for text in errors if (found := re.search(REFUSED, text))]
 

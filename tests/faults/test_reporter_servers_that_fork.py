@@ -15,10 +15,14 @@ from pathlib import Path
 
 import pytest
 
+from campaigns import rounds
 from faults.bad_server import BadServer
 from faults.reporting import PATIENCE_S, drain, eventually
 
 pytestmark = pytest.mark.long("each test starts a web server with several workers")
+
+#: How often a server starts that must not hang.
+STARTS = rounds(8, at_least=3)
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
@@ -156,10 +160,11 @@ def test_reports_kept_in_memory_before_the_fork_are_delivered_too(
         server.stop()
 
 
+@pytest.mark.campaign
 def test_workers_of_uwsgi_never_hang_although_its_master_has_reported(
     other_side: BadServer, tmp_path: Path
 ) -> None:
-    for number in range(8):
+    for number in range(STARTS):
         notes = tmp_path / f"notes{number}"
         server = Forking(SERVERS["uwsgi"], other_side.url, tmp_path / "spool", notes)
         try:
@@ -167,7 +172,7 @@ def test_workers_of_uwsgi_never_hang_although_its_master_has_reported(
         finally:
             server.stop()
     drain(other_side.url, tmp_path / "spool")
-    assert {id_ for n in range(8) for id_ in (tmp_path / f"notes{n}").read_text().split()} <= set(
+    assert {id_ for n in range(STARTS) for id_ in (tmp_path / f"notes{n}").read_text().split()} <= set(
         other_side.taken
     )
 

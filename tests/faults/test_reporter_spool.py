@@ -353,7 +353,7 @@ def test_several_processes_together_stay_within_the_bound(spool: Path, tmp_path:
     eventually(growing, lambda count: count > 6_000)
     for each in several:
         each.end()
-    # Their default bound is far away: what is counted is that segments are given back as they should be.
+    # Their default bound is far away: this test counts that segments are given back as they should be.
     assert max(grown) <= 128 * 1024 * 1024
     bound = Reporter(DEAD, *ACCESS, spool=spool, max_bytes=SMALLEST)
     report(bound, 3_000)

@@ -16,7 +16,7 @@ from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS, LedgerReader, W
 
 NOW = wall_clock()
 YEAR_MS = 365 * DAY_MS
-#: Two days ago: within what is kept by minute, and a conversion waits for its message for longer.
+#: Two days ago: rollups by minute are kept for longer, and a conversion waits for its message for longer.
 BEFORE = (NOW - 2 * DAY_MS) // MINUTE_MS * MINUTE_MS
 WRONG = [-30 * YEAR_MS, -8 * HOUR_MS, 400 * DAY_MS, 100 * YEAR_MS]
 

@@ -1,6 +1,7 @@
-"""Stopping, starting beside another, and starting on what is damaged."""
+"""Stopping, starting beside another, and starting on damaged files."""
 
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -27,6 +28,21 @@ def serve(data: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Run a server that is expected to end by itself."""
     command = [sys.executable, "-m", "otpconv", "serve", "--data", str(data), *options]
     return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)  # noqa: S603
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> LocalServer:
+    """A server that was started and stopped once: its data folder is copied."""
+    with LocalServer(tmp_path_factory.mktemp("stopped") / "data") as server:
+        return server
+
+
+@pytest.fixture
+def used(stopped: LocalServer, make_server: Callable[..., LocalServer]) -> LocalServer:
+    """A server, not started, on a data folder without reports."""
+    server = make_server()
+    shutil.copytree(stopped.data, server.data)
+    return server
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -106,32 +122,26 @@ def test_a_port_in_use_is_refused_and_named(server: LocalServer, tmp_path: Path)
 @pytest.mark.parametrize("name", ["journal.sqlite", "ledger.sqlite", "access.sqlite"])
 @pytest.mark.parametrize("harm", ["no database", "newer"])
 def test_a_file_that_is_not_ours_to_read_is_named_and_left_as_it_is(
-    make_server: Callable[..., LocalServer], name: str, harm: str
+    used: LocalServer, name: str, harm: str
 ) -> None:
-    server = make_server()
-    with server:
-        pass
-    file = server.data / name
+    file = used.data / name
     if harm == "newer":
         with closing(sqlite3.connect(file)) as connection:
             connection.execute("PRAGMA user_version = 99")
     else:
         file.write_bytes(b"this is no database at all, but long enough to look like one" * 100)
     before = file.read_bytes()
-    refused = serve(server.data, "--port", "0")
+    refused = serve(used.data, "--port", "0")
     assert refused.returncode == 2
     assert name in refused.stderr
     assert "Traceback" not in refused.stderr
     assert file.read_bytes() == before
 
 
-def test_a_key_file_that_others_can_read_is_refused(make_server: Callable[..., LocalServer]) -> None:
-    server = make_server()
-    with server:
-        pass
-    (server.data / "sealing.key").chmod(0o644)
+def test_a_key_file_that_others_can_read_is_refused(used: LocalServer) -> None:
+    (used.data / "sealing.key").chmod(0o644)
     with pytest.raises(Misconfigured, match="chmod"):
-        server.start()
+        used.start()
 
 
 def test_a_lost_ledger_is_made_again_from_the_journal(make_server: Callable[..., LocalServer]) -> None:

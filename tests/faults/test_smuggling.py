@@ -26,7 +26,7 @@ def raw(url: str, request: bytes) -> bytes:
     got = b""
     with socket.create_connection((where.hostname, where.port), timeout=2) as connection:
         connection.sendall(request)
-        # It must not be told that nothing more comes: then it would end before it answers.
+        # It must not learn that nothing more comes: then it would end before it answers.
         try:
             while part := connection.recv(65536):
                 got += part
@@ -110,7 +110,7 @@ def chunked(body: bytes) -> bytes:
 
 
 def framings(hidden: bytes) -> dict[str, bytes]:
-    """Return requests whose end is told in two ways, with another request where the one ends."""
+    """Return requests that mark their end in two ways, with another request where the one ends."""
     size, te = len(hidden), b"transfer-encoding: chunked\r\n"
     return {
         "two lengths": POST + b"content-length: %d\r\ncontent-length: 0\r\n\r\n" % size + hidden,

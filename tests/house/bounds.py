@@ -91,7 +91,7 @@ class Structure(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One row of the page; its cells without what is around them."""
+    """One row of the page; its cells without the borders."""
 
     line: int
     cells: list[str]

@@ -89,13 +89,19 @@ def test_this_tree_keeps_every_import_contract() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(("module", "imported", "contract"), VIOLATIONS)
-def test_a_wrong_import_breaks_its_contract(tree: Path, module: str, imported: str, contract: str) -> None:
-    inject(tree, module, f"import {imported}")
+@pytest.mark.parametrize("contract", dict.fromkeys(contract for _, _, contract in VIOLATIONS))
+def test_each_wrong_import_breaks_its_contract(tree: Path, contract: str) -> None:
+    wrong = [(module, imported) for module, imported, broken in VIOLATIONS if broken == contract]
+    for module, imported in wrong:
+        inject(tree, module, f"import {imported}")
     done = lint(tree)
     assert done.returncode == 1, done.stdout + done.stderr
     assert f"{contract} BROKEN" in done.stdout
-    assert f"otpconv.{module} -> {imported} (l." in done.stdout
+    assert [
+        f"otpconv.{module} -> {imported}"
+        for module, imported in wrong
+        if f"otpconv.{module} -> {imported} (l." not in done.stdout
+    ] == []
 
 
 def test_an_import_inside_a_function_is_seen_too(tree: Path) -> None:

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -23,14 +24,21 @@ REGISTRY = re.compile(r"\b(?:[\w-]+\.)*(?:pypi|pythonhosted|npmjs|deb\.debian)\.
 SOMEBODYS_MACHINE = re.compile(r"(?<![\w.~/-])/(?:home|Users|root|work)/[\w.-]+|\b[A-Z]:\\Users\\")
 
 
+@cache
 def parsed(folder: str) -> dict[str, ast.Module]:
     """The Python files of ours below a folder of this tree, by path, as syntax."""
     files = sorted(file for file in (ROOT / folder).rglob("*.py") if "node_modules" not in file.parts)
     return {file.relative_to(ROOT).as_posix(): ast.parse(file.read_text(encoding="utf-8")) for file in files}
 
 
-SOURCES = parsed("src/otpconv")
-TESTS = parsed("tests")
+def sources() -> dict[str, ast.Module]:
+    """The Python files of the package."""
+    return parsed("src/otpconv")
+
+
+def files_of_tests() -> dict[str, ast.Module]:
+    """The Python files of the tests."""
+    return parsed("tests")
 
 
 def tracked() -> Iterator[tuple[str, str]]:
@@ -68,18 +76,18 @@ def modules_imported_by(syntax: ast.Module) -> Iterator[str]:
 
 
 def test_every_module_says_what_it_is_for() -> None:
-    assert [path for path, syntax in SOURCES.items() if not ast.get_docstring(syntax)] == []
+    assert [path for path, syntax in sources().items() if not ast.get_docstring(syntax)] == []
 
 
 def test_no_source_file_outlasts_a_readers_patience() -> None:
-    lengths = {path: len((ROOT / path).read_text(encoding="utf-8").splitlines()) for path in SOURCES}
+    lengths = {path: len((ROOT / path).read_text(encoding="utf-8").splitlines()) for path in sources()}
     assert {path: lines for path, lines in lengths.items() if lines > MAX_FILE_LINES} == {}
 
 
 def test_every_function_fits_on_a_screen() -> None:
     long = {
         f"{path}:{node.lineno} {node.name}": lines
-        for path, syntax in SOURCES.items()
+        for path, syntax in sources().items()
         for node in ast.walk(syntax)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and (lines := (node.end_lineno or node.lineno) - node.lineno + 1) > MAX_FUNCTION_LINES
@@ -88,7 +96,7 @@ def test_every_function_fits_on_a_screen() -> None:
 
 
 def test_every_file_name_has_a_subject() -> None:
-    rooms = {path: {*Path(path).parent.parts, Path(path).stem} for path in SOURCES | TESTS}
+    rooms = {path: {*Path(path).parent.parts, Path(path).stem} for path in sources() | files_of_tests()}
     assert [path for path, words in rooms.items() if words & WITHOUT_A_SUBJECT] == []
 
 
@@ -96,14 +104,14 @@ def test_no_test_pretends_with_mocks() -> None:
     mocks = ("unittest.mock", "mock", "pytest_mock")
     assert [
         f"{path}: {module}"
-        for path, syntax in TESTS.items()
+        for path, syntax in files_of_tests().items()
         for module in modules_imported_by(syntax)
         if f"{module}.".startswith(tuple(f"{mock}." for mock in mocks))
     ] == []
 
 
 def test_every_long_test_gives_its_reason() -> None:
-    nodes = [(path, node) for path, syntax in TESTS.items() for node in ast.walk(syntax)]
+    nodes = [(path, node) for path, syntax in files_of_tests().items() for node in ast.walk(syntax)]
     marks = {
         node: path
         for path, node in nodes
@@ -137,7 +145,7 @@ def test_the_changelog_has_a_heading_for_this_version() -> None:
 def test_every_action_that_is_asked_for_is_one_that_policies_are_checked_against() -> None:
     native = {
         node.value
-        for path, syntax in SOURCES.items()
+        for path, syntax in sources().items()
         if path.startswith("src/otpconv/web/")
         for node in ast.walk(syntax)
         if isinstance(node, ast.Constant)

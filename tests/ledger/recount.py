@@ -43,7 +43,7 @@ from otpconv.storage.erasure import Deletion, Erased, ErasedRequest, Erasure, Ke
 RollupKey = tuple[int, tuple[str, ...], int]
 #: By the account, the day and the reported dimensions: the values that are counted.
 CountedAs = Mapping[tuple[int, int, Dimensions], tuple[str, ...]]
-#: What is counted, and the delays by bin.
+#: The counts, and the delays by bin.
 Rollups = dict[RollupKey, tuple[Tally, tuple[int, ...]]]
 
 _FOREVER = (0, 1 << 52)
@@ -349,7 +349,7 @@ def rollups(
 
 
 def _session(messages: Iterable[Message], of: Requested) -> dict[Requested, bool]:
-    """The messages of the same session, and whether each is verified; none when no session was told."""
+    """The messages of the same session, and whether each is verified; none without a session."""
     return {
         told: each.verified
         for each in messages

@@ -1,4 +1,4 @@
-"""The applier: what is in the journal is in the ledger a moment later, whatever happens in between."""
+"""The applier: reports in the journal are in the ledger a moment later, whatever happens in between."""
 
 import itertools
 import threading
@@ -15,7 +15,7 @@ from otpconv.model import Conversion, Requested
 from otpconv.storage.contract import LedgerWriter
 from storage.engines import Storage
 
-#: Far more than anything here takes, s: a slow machine is no reason to fail.
+#: Far more than anything here takes, s, so that a slow machine does not fail a test.
 PATIENCE_S = 20.0
 
 
@@ -30,7 +30,7 @@ def soon(condition: Callable[[], bool], within_s: float = PATIENCE_S) -> bool:
 
 
 class Troubled:
-    """A real writer with a storage that fails when told to, and a note of which threads used it."""
+    """A real writer with a storage that fails on demand, and a note of which threads used it."""
 
     def __init__(self, writer: Callable[[], LedgerWriter]) -> None:
         self._open = writer

@@ -1,4 +1,4 @@
-"""Forgetting believes no clock alone: whatever it says, what is younger than the limits stays."""
+"""Forgetting believes no clock alone: whatever the clock says, reports younger than the limits stay."""
 
 import logging
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A question waits for what was acknowledged before it, never for ever, and at little cost."""
+"""A question waits for reports that were acknowledged before it, never for ever, and at little cost."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Intake: durable first, acknowledged then; one commit for many; look-ups see what was acknowledged."""
+"""Intake: durable first, then acknowledged; one commit for many; lookups see acknowledged reports."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
@@ -36,7 +36,7 @@ def by_number(time: int, number: str = NUMBER) -> Conversion:
 
 
 class RecordingJournal:
-    """A real journal, and what was appended to it."""
+    """A real journal, and the entries appended to it."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -82,7 +82,7 @@ class LateLedger:
 
 
 class MemoryJournal:
-    """A journal that can fail; nothing reads what is in it."""
+    """A journal that can fail; nothing reads its contents."""
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
@@ -106,7 +106,7 @@ class MemoryJournal:
 
 @dataclass
 class Desk:
-    """An intake, what is behind it, and how often it said that something was recorded."""
+    """An intake, its parts, and how often it said that something was recorded."""
 
     storage: Storage
     intake: Intake

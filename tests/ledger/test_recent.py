@@ -1,4 +1,4 @@
-"""What is recent: every lookup by the law, bounded by all that is held, and forgotten when it is applied."""
+"""Recent reports: every lookup follows the rules, has a bound, and forgets applied reports."""
 
 import sys
 from collections.abc import Callable
@@ -118,7 +118,7 @@ def test_beyond_the_bound_reports_are_recorded_and_counted_all_the_same(storage:
         new = [requested(n + each) for each in range(BATCH)]
         new += [Conversion(1, True, NOW, f"{n + each}") for each in range(BATCH)]
         assert intake.commit([Entry(report) for report in new]) == ["recorded"] * len(new)
-    assert intake.commit([Entry(requested(0))]) == ["recorded"]  # a repeat of what was forgotten
+    assert intake.commit([Entry(requested(0))]) == ["recorded"]  # a repeat of a forgotten report
     storage.apply_all()
     assert len(list(storage.ledger.messages(1))) == 3 * BOUND
 
@@ -134,7 +134,7 @@ def test_a_strict_intake_refuses_reports_at_the_bound_until_the_applier_has_caug
             intake.commit([Entry(by_id(0))])
     assert storage.journal.head() == BOUND
     storage.apply_all()
-    # Not one of them was forgotten, so nobody was told that a message is unknown.
+    # Not one of them was forgotten, so no caller was refused because a message is unknown.
     conversions = [Conversion(1, True, DAY + BOUND, f"{n}") for n in range(BOUND)]
     assert intake.commit([Entry(each) for each in conversions]) == ["recorded"] * BOUND
 

@@ -1,4 +1,4 @@
-"""Answers through a real ledger: levels, what is pending, what it was before, and who gets a row."""
+"""Answers through a real ledger: levels, pending messages, comparisons, and which groups get a row."""
 
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -119,11 +119,11 @@ def test_a_rate_that_still_grows_is_expected_to_be_what_it_always_was(make: Make
     assert low < 0.85 < high
     mature = asked(ledger, NOW - 3 * DAY_MS, NOW - HOUR_MS).rows[0]
     assert mature.times_ms[0] == pytest.approx(30_000, rel=0.05)
-    # Of what is young only the quick ones are known.
+    # Of young messages only the quick ones are known.
     assert row.times_ms[0] is not None
     assert row.times_ms[0] < 27_000
     whole = asked(ledger, NOW - 3 * DAY_MS, NOW).rows[0]
-    # What is asked about makes no difference to its messages: slot by slot it is the same.
+    # The question makes no difference to its messages: slot by slot it is the same.
     slots = asked(ledger, NOW - 5 * MINUTE_MS, NOW, ("interval", "1m")).rows
     assert sum(each.now.pending for each in slots) == row.now.pending
     hours = asked(ledger, NOW - DAY_MS, NOW, ("interval", "1h")).rows

@@ -1,4 +1,4 @@
-"""Questions about a large ledger: too much is refused in words, or told less finely, and all ends in time."""
+"""Questions about a large ledger: too large ones are refused or answered less finely, and all end in time."""
 
 import time
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from otpconv.storage import deadline
 from otpconv.storage.contract import DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS, Window
 from otpconv.storage.sqlite import SqliteLedgerReader
 from otpconv.web.pages.dashboard import view
-from otpconv.web.pages.dashboard.overview import overview, rates_over_time
+from otpconv.web.pages.dashboard.overview import Overview, overview, rates_over_time
 from otpconv.web.pages.dashboard.view import parse_view
 from otpconv.web.v1 import rate_formats
 from otpconv.web.v1.rate_formats import FORMATS, rates_response
@@ -40,6 +40,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ledger(folder: Path) -> Iterator[SqliteLedgerReader]:
     with closing(SqliteLedgerReader(folder / "ledger.sqlite")) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def usual(folder: Path) -> Overview:
+    """The overview where all groups are separate."""
+    with closing(SqliteLedgerReader(folder / "ledger.sqlite")) as opened:
+        return overview(opened, 1, dashboard(), NOW)
 
 
 def ask(ledger: SqliteLedgerReader, *parameters: tuple[str, str]) -> RateAnswer:
@@ -172,18 +179,16 @@ def test_an_inner_deadline_never_outlasts_an_outer_one() -> None:
         assert not deadline.is_over()
 
 
-# What is told less finely.
+# Coarser answers.
 
 
 @pytest.mark.parametrize("most", [1, 5, 50, 700, 10_000])
 def test_a_verdict_on_too_many_groups_tells_fewer_dimensions_apart(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, most: int
+    ledger: SqliteLedgerReader, usual: Overview, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
-    with closing(SqliteLedgerReader(folder / "ledger.sqlite")) as ledger:
-        usual = overview(ledger, 1, dashboard(), NOW)
-        for name in ("MAX_LEAVES", "MAX_CELLS", "MAX_ROUTE_CELLS"):
-            monkeypatch.setattr(evidence, name, most)
-        seen = overview(ledger, 1, dashboard(), NOW)
+    for name in ("MAX_LEAVES", "MAX_CELLS", "MAX_ROUTE_CELLS"):
+        monkeypatch.setattr(evidence, name, most)
+    seen = overview(ledger, 1, dashboard(), NOW)
     assert seen.groups == usual.groups
     found, expected = seen.evidence.now, usual.evidence.now
     assert found.learned_from == expected.learned_from > 0

@@ -1,7 +1,7 @@
 """Questions are read strictly, windows are widened to the grain there is, and answers are exact."""
 
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 
 from otpconv.errors import InvalidRequest
 from otpconv.model import Conversion, Dimensions, Expiry, Requested
-from otpconv.rates import RateQuery, compute_rates, parse_query, parse_time
+from otpconv.rates import RateQuery, compute_rates, parse_query
 from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS, Entry, LedgerReader
 from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerReader, SqliteLedgerWriter
 
@@ -92,27 +92,6 @@ def test_groups_and_filters_divide_the_whole(ledger: LedgerReader) -> None:
     only = compute_rates(ledger, 1, RateQuery(DAY, NOW, filters={"country": {"FR"}}), NOW).rows
     assert only[0].requested == rows[1].requested
     assert sum(row.requested for row in rows) == len(TIMES)
-
-
-@pytest.mark.parametrize(
-    ("text", "time"),
-    [
-        ("0", 0),
-        ("1767225600000", 1_767_225_600_000),
-        ("2026-01-01", 1_767_225_600_000),
-        ("2026-01-01T00:00:00Z", 1_767_225_600_000),
-        ("2026-01-01T01:00:00+01:00", 1_767_225_600_000),
-        ("2026-01-01T01:00:00 01:00", 1_767_225_600_000),  # a plus sign that nobody escaped
-    ],
-)
-def test_times_are_ms_or_iso_8601(text: str, time: int) -> None:
-    assert parse_time(text) == time
-
-
-@given(st.text(max_size=30))
-def test_any_other_text_is_refused_and_nothing_else_happens(text: str) -> None:
-    with suppress(InvalidRequest):
-        assert parse_time(text) >= 0
 
 
 @pytest.mark.parametrize(

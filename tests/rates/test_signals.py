@@ -1,4 +1,4 @@
-"""What is called broken: pure cases, and seeded worlds in a real ledger."""
+"""Finding failures: pure cases, and seeded worlds in a real ledger."""
 
 import random
 from collections.abc import Callable
@@ -37,7 +37,7 @@ GROUPS = [
 
 
 def assessed(now: Table, past: Table, length: int = HOUR_MS) -> Assessment:
-    """What is broken in one span, given how each group usually does."""
+    """The signals of one span, given how each group usually does."""
     baseline = Baseline({name: GroupCount(*counts) for name, counts in past.items()})
     seen = {name: GroupCount(*counts) for name, counts in now.items()}
     return assess([WatchedSpan("1 h", NOW - length, NOW, seen, {}, {}, baseline)], NOW)
@@ -167,7 +167,7 @@ def test_verdicts_agree_with_seeded_worlds_in_every_window(fault: str) -> None:
 
 
 def evidence_at(world: World, data: Path, end: int, length: int) -> Evidence:
-    """What is broken in a window that ends in the past."""
+    """The signals of a window that ends in the past."""
     ledger = SqliteLedgerReader(data / "ledger.sqlite")
     query = RateQuery(end - length, end)
     maturity = learn_maturity(ledger, 1, {}, end=end, now=world.now)

@@ -1,4 +1,4 @@
-"""What is said first, and that it is good news only where all is well."""
+"""The first finding of a verdict, and that it is good news only when all is well."""
 
 from hypothesis import given, strategies as st
 

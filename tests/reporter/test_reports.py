@@ -1,4 +1,4 @@
-"""What is reported: wrong arguments raise at once, and a line of the spool says whether it is whole."""
+"""Reports: wrong arguments raise at once, and a line of the spool shows whether it is whole."""
 
 import json
 from zlib import crc32
@@ -12,13 +12,13 @@ from otpconv.delivery.reports import (
     Report,
     check_time,
     conversion,
+    fields_of,
     line_of,
     number_in,
-    parse,
     read_line,
     requested,
 )
-from otpconv.dialects.native.reports import TimedConversion, TimedMessage
+from otpconv.dialects.native.timed import TimedConversion, TimedMessage
 
 NOW = 1_700_000_000_000
 IDS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=255)
@@ -38,7 +38,7 @@ def test_a_conversion_reads_back_as_it_was_reported(
         "conversion_time": time,
         **({"to": to} if to else {}),
     }
-    assert isinstance(parse(Report(0, body)), TimedConversion)
+    assert isinstance(fields_of(Report(0, body)), TimedConversion)
 
 
 def test_a_message_reads_back_with_the_fields_that_were_told_and_no_others() -> None:
@@ -51,7 +51,7 @@ def test_a_message_reads_back_with_the_fields_that_were_told_and_no_others() -> 
         "country": "DE",
         "attempt": 2,
     }
-    assert isinstance(parse(Report(MESSAGE, body)), TimedMessage)
+    assert isinstance(fields_of(Report(MESSAGE, body)), TimedMessage)
 
 
 @pytest.mark.parametrize(

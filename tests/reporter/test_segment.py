@@ -1,4 +1,4 @@
-"""A segment: what was appended is read, in order, once; what is damaged is set aside and harms no other."""
+"""A segment: lines are read in order, once; damaged ones are set aside and harm no other."""
 
 import os
 from pathlib import Path

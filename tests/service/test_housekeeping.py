@@ -34,7 +34,7 @@ PAUSE_S = 0.002
 
 
 class Work:
-    """Fails as it is told, run after run, and then succeeds."""
+    """Fails as often as asked, run after run, and then succeeds."""
 
     def __init__(self, failures: list[Exception]) -> None:
         self.runs = 0
@@ -58,7 +58,7 @@ def added(tasks: Housekeeping, work: Callable[[], Awaitable[object] | None], *, 
 
 async def until(done: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
-        while not done():  # noqa: ASYNC110 - what is waited for sets no event
+        while not done():  # noqa: ASYNC110 - the awaited condition sets no event
             await asyncio.sleep(0.002)
 
 

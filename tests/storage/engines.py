@@ -76,7 +76,7 @@ class Storage:
         return self.journal.append([Entry(report) for report in reports], recorded_at)
 
     def states(self, account: int, message_ids: Collection[str]) -> dict[str, MessageState]:
-        """The states of those of the messages that are known, by what was reported by their id."""
+        """The states of the known messages, by the reports with their id."""
         return self.ledger.look_up(Lookup({account: message_ids}, {}, [])).states[account]
 
     def outlines(self, account: int, message_ids: Collection[str]) -> dict[str, MessageState]:

@@ -384,7 +384,7 @@ def test_quarters_of_an_hour_outlive_the_minutes_they_are_made_of(storage: Stora
     storage.record(Expiry(0, edge))
     assert quarters(whole) == expected
     assert quarters((DAY + QUARTER_MS, DAY + 2 * QUARTER_MS)) == {DAY + QUARTER_MS: (15, 15)}
-    # What comes for an expired minute is in its quarter; what leaves it is not.
+    # A report for an expired minute is in its quarter; it can't leave it.
     storage.record(Requested(1, "late", DAY + 1), Requested(1, "59", DAY), true("55", DAY + HOUR_MS))
     expected |= {DAY: (17, 15), DAY + 3 * QUARTER_MS: (14, 1)}
     assert quarters(whole) == expected

@@ -27,7 +27,7 @@ from otpconv.cli.importing.run import Table
 from otpconv.cli.local_server import LocalServer
 from otpconv.cli.logs import JsonFormatter, LineFormatter
 from otpconv.config import environment
-from otpconv.rates.cells import escaped, unescaped
+from otpconv.csv_cells import escaped, unescaped
 
 
 def batched(characters: Iterable[str], size: int) -> list[str]:
@@ -37,7 +37,7 @@ def batched(characters: Iterable[str], size: int) -> list[str]:
 
 
 HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-#: Every character of the first planes that matter, and some of the others; lone surrogates are no text.
+#: Every character of the first planes that matter, and some of the others; lone surrogates are not text.
 EVERY = [
     chr(n) for n in (*range(0xD800), *range(0xE000, 0x10000), *range(0x1F600, 0x1F650), 0xE0001, 0x10FFFF)
 ]

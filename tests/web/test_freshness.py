@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sqlite3
 import subprocess
 import time
@@ -14,6 +15,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as text_format
 
+from campaigns import rounds
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
@@ -24,6 +26,8 @@ from otpconv.storage.sqlite import SqliteJournal
 #: How long a question waits for the ledger, and what a slow machine may add, s.
 BOUND_S, SLOW_S = 2.0, 2.0
 MakeServer = Callable[..., LocalServer]
+#: How often the first calls are pasted, and the reports of a large journal.
+PASTES, LARGE = rounds(40), rounds(300_000, at_least=150_000)
 
 
 def client(server: LocalServer) -> httpx.Client:
@@ -45,6 +49,7 @@ def metric(browser: httpx.Client, name: str) -> float:
     return next(each.value for family in families for each in family.samples if each.name == name)
 
 
+@pytest.mark.campaign
 def test_the_first_calls_pasted_together_show_the_conversion_every_time(make_server: MakeServer) -> None:
     server = make_server()
     server.start()
@@ -53,7 +58,7 @@ def test_the_first_calls_pasted_together_show_the_conversion_every_time(make_ser
     assert block is not None
     calls = block[1].replace("otpconv-data/first-key", str(server.data / "first-key"))
     calls = calls.replace("http://127.0.0.1:8080", server.url).replace("curl ", "curl -sS ")
-    for n in range(40):
+    for n in range(PASTES):
         pasted = calls.replace("1008030300", f"10080303{n:02}").replace("acme", f"acme{n}")
         done = subprocess.run(["bash", "-c", pasted], capture_output=True, text=True, check=True, timeout=60)  # noqa: S603, S607
         answer = json.loads(done.stdout[done.stdout.index('{"start"') :])
@@ -146,7 +151,7 @@ def test_an_answer_that_can_not_wait_any_longer_says_what_it_lacks(make_server: 
             assert browser.get("/v1/rates").json()["lag"] == 7
             unknown = browser.get("/v1/messages/unknown")
             assert (unknown.status_code, "7 reports to go" in unknown.json()["detail"]) == (404, True)
-            # What is on its way is known by its id all the same.
+            # A report on its way is known by its id all the same.
             assert browser.get("/v1/messages/3").json()["requested_at"]
         deadline = time.monotonic() + 20
         while (found := browser.get("/v1/rates").json())["lag"] and time.monotonic() < deadline:
@@ -171,6 +176,21 @@ def test_questions_that_wait_hold_up_neither_reports_nor_a_stop(make_server: Mak
     assert time.monotonic() - began < 10
 
 
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> LocalServer:
+    """A server that was started and stopped once: its data folder is copied."""
+    with LocalServer(tmp_path_factory.mktemp("stopped") / "data") as server:
+        return server
+
+
+@pytest.fixture
+def used(stopped: LocalServer, make_server: MakeServer) -> LocalServer:
+    """A server, not started, on a data folder without reports."""
+    server = make_server()
+    shutil.copytree(stopped.data, server.data)
+    return server
+
+
 def journal_of(server: LocalServer, first: int, count: int) -> None:
     """Append messages while no server runs: what one left that was killed."""
     now = wall_clock()
@@ -186,12 +206,8 @@ def journal_of(server: LocalServer, first: int, count: int) -> None:
 
 
 @pytest.mark.parametrize(("applied", "left"), [(0, 0), (6_000, 0), (0, 6_000), (6_000, 3_000)])
-def test_after_a_restart_metrics_tell_what_was_done_since(
-    make_server: MakeServer, applied: int, left: int
-) -> None:
-    server = make_server()
-    server.start()
-    server.stop()
+def test_after_a_restart_metrics_tell_what_was_done_since(used: LocalServer, applied: int, left: int) -> None:
+    server = used
     journal_of(server, 0, applied)
     server.start()
     with client(server) as browser:
@@ -210,13 +226,11 @@ def test_after_a_restart_metrics_tell_what_was_done_since(
         assert metric(browser, "otpconv_commit_reports_sum") == 0
 
 
+@pytest.mark.campaign
 def test_while_a_large_journal_is_read_every_answer_comes_in_time_and_says_how_far_it_is(
-    make_server: MakeServer,
+    used: LocalServer,
 ) -> None:
-    server = make_server()
-    server.start()
-    server.stop()
-    count = 300_000
+    server, count = used, LARGE
     journal_of(server, 0, count)
     server.start()
     lags = []

@@ -25,7 +25,7 @@ from web.wire import FORM, Request, administrator, send, v1, v3
 ASSUME = {"x-acs-action": "AssumeRole", "x-acs-version": "2015-04-01"}
 JSON = {"content-type": "application/json"}
 WRONG = "wrongSecretWrongSecretWrong123"
-#: Each is sent in its own way; the last are no numbers, and refused.
+#: Each is sent in its own way; the last are not numbers, and refused.
 NUMBERS = ("+4915173926481", "+33698471523", "+85251739264", "+14155283947")
 INVALID = ("+4915173926481739264817", "0151 73926481 x", "+99973926481")
 ALLOW_ALL = '{"Version": "1", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}'

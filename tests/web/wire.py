@@ -25,7 +25,7 @@ Changes = Mapping[str, str | None]
 
 
 class Request(NamedTuple):
-    """One HTTP request; a body that is no bytes is sent in chunks."""
+    """One HTTP request; a body that is not bytes is sent in chunks."""
 
     method: str = "GET"
     target: str = "/"

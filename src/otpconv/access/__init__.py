@@ -1,1 +1,1 @@
-"""Who is calling, and may they: access keys, policies, and the guard against replayed requests."""
+"""Authentication and authorization: access keys, policies, and the guard against replayed requests."""

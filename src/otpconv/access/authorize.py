@@ -1,4 +1,4 @@
-"""What somebody may do; `authorize` is the one place where permission is asked."""
+"""Permission checks; `authorize` is the only place that asks for permission."""
 
 from collections.abc import Callable
 
@@ -9,13 +9,13 @@ from otpconv.errors import AccessDenied
 
 
 def authorize(key: AccessKey, action: str, context: Callable[[], Context], resource: str = "*") -> None:
-    """Let the holder of `key` do `action`, or refuse.
+    """Check that the holder of `key` may do `action`.
 
     Args:
         key: of a user, or of the session of an assumed role.
-        action: as `dysms:SmsConversion`.
-        context: gives the condition keys of the request; called only when a condition needs them.
-        resource: what it is to be done to.
+        action: e.g. `dysms:SmsConversion`.
+        context: returns the condition keys of the request; called only if a condition needs them.
+        resource: the target of the action.
 
     Raises:
         AccessDenied: no policy allows it, or one denies it.

@@ -1,4 +1,4 @@
-"""Users, roles and policies of accounts: what they are, and where they are kept (`Directory`)."""
+"""Users, roles and policies of accounts, and the protocol of the store that keeps them (`Directory`)."""
 
 import re
 from typing import Literal, Protocol
@@ -9,22 +9,22 @@ from otpconv.access.keys import Role
 from otpconv.access.policies.grants import Grants
 from otpconv.errors import InvalidRequest
 
-#: What a policy can be attached to.
+#: The kinds of holders that a policy can be attached to.
 Holder = Literal["user", "role"]
 
-# Narrower than that of users: it stands in ARNs.
+# Narrower than the names of users, because ARNs contain it.
 _ROLE_NAME = re.compile(r"[A-Za-z0-9.\-]{1,64}")
 
 
 class User(Struct, frozen=True, kw_only=True):
-    """Somebody or something that calls, by access keys.
+    """A person or an application that calls, by access keys.
 
     Attributes:
         account: the number of the account.
         account_name: the name of the account.
         name: unique within the account.
         grants: the user's policies, sorted by name.
-        access_key_ids: the oldest first.
+        access_key_ids: sorted by age, the oldest first.
         created_at: ms.
     """
 
@@ -37,14 +37,14 @@ class User(Struct, frozen=True, kw_only=True):
 
 
 class Policy(Struct, frozen=True, kw_only=True):
-    """A policy by its name.
+    """A named policy.
 
     Attributes:
-        name: unique within the account, where case does not count.
-        document: as it was written, JSON.
+        name: unique within the account; case-insensitive.
+        document: the JSON text, as the author wrote it.
         managed: whether every account has it, and none can change it.
-        attached_to: the holders in the account, as `user app` and `role reporter`.
-        created_at: ms; None for a managed one.
+        attached_to: the holders in the account, e.g. `user app` or `role reporter`.
+        created_at: ms; None for a managed policy.
     """
 
     name: str
@@ -55,17 +55,18 @@ class Policy(Struct, frozen=True, kw_only=True):
 
 
 class Directory(Protocol):
-    """Who there is, and who may what; no account sees anything of another.
+    """The users, roles and policies of each account; no account sees anything of another.
 
-    Every method may raise `NotFound` when an account, a user, a role or a policy is not there; what makes
-    something makes its account too. Changes show in a running server as those of access keys do.
+    Every method may raise `NotFound` when the account, user, role or policy does not exist; methods that
+    create something create its account, too. A running server notices changes in the same way as changes of
+    access keys.
     """
 
     def create_user(self, account_name: str, name: str) -> User:
-        """Make a user without keys and policies.
+        """Create a user without keys and policies.
 
         Raises:
-            InvalidRequest: the name is malformed, or taken.
+            InvalidRequest: the name is malformed or taken.
         """
 
     def users(self, account_name: str) -> list[User]:
@@ -75,62 +76,62 @@ class Directory(Protocol):
         """Return one user."""
 
     def create_role(self, account_name: str, name: str, max_duration_s: int) -> Role:
-        """Make a role without policies.
+        """Create a role without policies.
 
         Args:
-            account_name: as `default`.
+            account_name: e.g. `default`.
             name: 1 to 64 letters, digits and `. -`.
-            max_duration_s: how long it can be assumed at most.
+            max_duration_s: the longest duration of a session of the role, s.
 
         Raises:
-            InvalidRequest: the name is malformed, or taken.
+            InvalidRequest: the name is malformed or taken.
         """
 
     def roles(self, account_name: str) -> list[Role]:
         """Return the roles of an account by name."""
 
     def role(self, account_name: str, name: str) -> Role:
-        """Return one role; case does not count."""
+        """Return one role; its name is case-insensitive."""
 
     def delete(self, kind: Holder, account_name: str, name: str) -> None:
-        """Delete a user with its access keys, or a role; its policies are detached and stay."""
+        """Delete a user and its access keys, or a role. Its policies are detached but not deleted."""
 
     def attach(self, kind: Holder, account_name: str, name: str, policy: str) -> None:
-        """Attach a policy, managed or of the account, to a user or a role; again is no error.
+        """Attach a policy to a user or a role: a managed policy, or one of the account. Repeats do nothing.
 
         Raises:
             InvalidRequest: there is no such policy.
         """
 
     def detach(self, kind: Holder, account_name: str, name: str, policy: str) -> None:
-        """Take a policy off a user or a role."""
+        """Detach a policy from a user or a role."""
 
     def create_policy(self, account_name: str, name: str, document: str) -> Policy:
-        """Make a policy.
+        """Create a policy.
 
         Raises:
-            InvalidRequest: the name is malformed or taken, or the document is no policy; says where in it.
+            InvalidRequest: the name is malformed or taken, or the document is invalid; the text says where.
         """
 
     def policies(self, account_name: str) -> list[Policy]:
-        """Return the managed policies, then those of the account by name."""
+        """Return the managed policies, then those of the account, sorted by name."""
 
     def policy(self, account_name: str, name: str) -> Policy:
-        """Return one policy, managed or of the account."""
+        """Return one policy: a managed one, or one of the account."""
 
     def delete_policy(self, account_name: str, name: str) -> None:
         """Delete a policy of the account.
 
         Raises:
-            InvalidRequest: it is managed, or attached; the text says to whom.
+            InvalidRequest: it is managed, or attached; the text names the holders.
         """
 
     def close(self) -> None:
-        """Let go of the directory."""
+        """Release the resources of the directory."""
 
 
 def require_role_name(name: str) -> None:
-    """Refuse a malformed name of a role.
+    """Raise an error if the name of a role is malformed.
 
     Raises:
         InvalidRequest: it is malformed.

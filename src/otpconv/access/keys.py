@@ -1,4 +1,4 @@
-"""Access keys and roles: what they are, where they are kept (`KeyStore`), how to find them (`KeyRing`)."""
+"""Access keys and roles, the protocol of their store (`KeyStore`), and a cache in memory (`KeyRing`)."""
 
 import builtins
 import hmac
@@ -13,7 +13,7 @@ from msgspec import Struct
 from otpconv.access.policies.grants import Grants
 from otpconv.errors import BadCredentials, InactiveAccessKey, InvalidRequest, NotFound, UnknownAccessKey
 
-#: Access keys per user, so that one can replace the other without a gap.
+#: Access keys per user: two, so that one can replace the other without a gap.
 KEYS_A_USER = 2
 
 _ID_PREFIX = "LTAI"
@@ -24,22 +24,22 @@ _NAME = re.compile(r"[A-Za-z0-9._@\-]{1,64}")
 
 
 class AccessKey(Struct, frozen=True, kw_only=True):
-    """An access key, with all that a request's way needs to know of who is behind it.
+    """An access key, with everything about its holder that a request needs.
 
-    That is a user, or somebody who assumed a role, by temporary credentials.
+    The holder is a user, or a caller who assumed a role and uses temporary credentials.
 
     Attributes:
         access_key_id: the public half.
-        secret: the half that signs; never shown by `repr`.
-        user: the name of the user, unique within the account; of the role, where one was assumed.
+        secret: the half that signs; `repr` never shows it.
+        user: the name of the user, unique within the account; the name of the role if one was assumed.
         account: the number of the account.
         account_name: the name of the account.
-        grants: the policies of the user or the role, sorted by name, and what they decide.
-        active: false while it is disabled.
+        grants: the policies of the user or the role, sorted by name, and their cached decisions.
+        active: False while the key is disabled.
         created_at: ms.
-        last_used_at: ms, within some seconds; None before the first time.
-        sign_ins_after: sign-ins to the pages that began at this time or before are over, ms.
-        session_name: what the one who assumed a role named the session; None for a user.
+        last_used_at: ms, accurate to some seconds; None before the first use.
+        sign_ins_after: sign-ins to the pages that began at this time (ms) or before are over.
+        session_name: the name that the caller gave the session of an assumed role; None for a user.
     """
 
     access_key_id: str
@@ -61,7 +61,7 @@ class AccessKey(Struct, frozen=True, kw_only=True):
 
     @property
     def principal_type(self) -> Literal["SubUser", "AssumedRoleUser"]:
-        """What is behind the key, named as refusals name it."""
+        """The type of the holder, in the words of refusals."""
         return "SubUser" if self.session_name is None else "AssumedRoleUser"
 
     @property
@@ -71,12 +71,12 @@ class AccessKey(Struct, frozen=True, kw_only=True):
 
     @property
     def holder(self) -> str:
-        """Whom limits count: the access key, but the role for its sessions, which have a key each."""
+        """The name that limits count by: the AccessKeyId, or the role, because each session has a new id."""
         return self.access_key_id if self.session_name is None else f"role/{self.account}/{self.user}"
 
     @property
     def dimension(self) -> str:
-        """The `access_key` that messages reported with this key are counted by.
+        """The value of the dimension `access_key` for messages that are reported with this key.
 
         It is the AccessKeyId, or `role/NAME` for temporary credentials, whose id changes with every session.
         """
@@ -91,14 +91,14 @@ class AccessKey(Struct, frozen=True, kw_only=True):
 
 
 class Role(Struct, frozen=True, kw_only=True):
-    """What a user may become for some time.
+    """An identity that a user can assume for a limited time.
 
     Attributes:
         account: the number of the account.
         account_name: the name of the account.
-        name: unique within the account, where case does not count.
-        grants: the role's policies, sorted by name; each session restricts them by one of its own, perhaps.
-        max_duration_s: how long it can be assumed at most.
+        name: unique within the account; case-insensitive.
+        grants: the role's policies, sorted by name; a session may restrict them further.
+        max_duration_s: the longest duration of a session, s.
         created_at: ms.
     """
 
@@ -111,22 +111,22 @@ class Role(Struct, frozen=True, kw_only=True):
 
 
 class KeyStore(Protocol):
-    """Where access keys are kept; for any thread, while other processes may use the same keys."""
+    """The store of access keys. Any thread may call it, and other processes may use the same keys."""
 
     def create(
         self, account_name: str, user: str, policy: str | None, *, otherwise: str | None = None
     ) -> AccessKey:
-        """Make an access key for a user, and the account and the user where they do not exist.
+        """Create an access key for a user, and also the account and the user if they do not exist.
 
         Args:
-            account_name: as `default`.
+            account_name: e.g. `default`.
             user: 1 to 64 letters, digits and `. - _ @`.
-            policy: is attached to the user, beside those it has; None attaches none. A new user without
-                a policy may do nothing.
-            otherwise: a policy that is attached when the user has none at all.
+            policy: attached to the user, in addition to its other policies; None attaches none. A new user
+                without a policy may do nothing.
+            otherwise: a policy to attach if the user has no policy at all.
 
         Raises:
-            InvalidRequest: a malformed name, an unknown policy, or a user that has two keys already.
+            InvalidRequest: the name is malformed, the policy is unknown, or the user already has two keys.
         """
 
     def list(self) -> builtins.list[AccessKey]:
@@ -136,45 +136,45 @@ class KeyStore(Protocol):
         """Return the roles of all accounts."""
 
     def set_active(self, access_key_id: str, active: bool) -> None:  # noqa: FBT001 - a setter's value
-        """Enable or disable an access key; disabling it ends its sign-ins to the pages for good.
+        """Enable or disable an access key. Disabling it ends its sign-ins to the pages for good.
 
         Raises:
-            NotFound: there is no such key.
+            NotFound: the key does not exist.
         """
 
     def delete(self, access_key_id: str) -> None:
-        """Delete an access key for good; its user stays, with its policies.
+        """Delete an access key for good; its user remains, with its policies.
 
         Raises:
-            NotFound: there is no such key.
+            NotFound: the key does not exist.
         """
 
     def account(self, name: str) -> int:
-        """Return the number of the account of this name.
+        """Return the number of the account with this name.
 
         Raises:
-            NotFound: there is none.
+            NotFound: the account does not exist.
         """
 
     def note_uses(self, uses: Mapping[str, int]) -> None:
-        """Keep when keys were last used, ms by id; does not wait, and is no change that `changed` tells.
+        """Store when keys were last used, ms by id. Does not wait; `changed` ignores it.
 
         Raises:
-            Unavailable: somebody else is writing; try it later, with what is known by then.
+            Unavailable: another process is writing; call it again later, with the uses known by then.
         """
 
     def changed(self) -> bool:
-        """Return whether anybody changed the store since `list` was last called; cheap."""
+        """Return whether anybody changed the store since the last call of `list`; cheap."""
 
     def close(self) -> None:
-        """Let go of the store."""
+        """Release the resources of the store."""
 
 
 class KeyRing:
-    """All access keys and roles in memory; a look-up is a dictionary hit.
+    """All access keys and roles in memory; a lookup costs one access to a dictionary.
 
     Args:
-        store: where they come from; read now and by `refresh`.
+        store: the source of the keys, read by the constructor and by `refresh`.
     """
 
     def __init__(self, store: KeyStore) -> None:
@@ -186,11 +186,11 @@ class KeyRing:
         self._read()
 
     def get(self, access_key_id: str) -> AccessKey:
-        """Return the active access key of this id.
+        """Return the active access key with this id.
 
         Raises:
-            UnknownAccessKey: there is none.
-            InactiveAccessKey: it is disabled.
+            UnknownAccessKey: the key does not exist.
+            InactiveAccessKey: the key is disabled.
         """
         key = self._keys.get(access_key_id)
         if key is None:
@@ -202,13 +202,13 @@ class KeyRing:
         return key
 
     def authenticate(self, access_key_id: str, secret: str) -> AccessKey:
-        """Return the active access key of this id and secret.
+        """Return the active access key with this id and secret.
 
-        Neither the answer nor the time it takes tells a wrong secret from an unknown id.
+        Neither the error nor the time it takes distinguishes a wrong secret from an unknown id.
 
         Raises:
-            BadCredentials: there is no such key, or it has another secret.
-            InactiveAccessKey: both are right, and the key is disabled.
+            BadCredentials: the id is unknown, or the secret is wrong.
+            InactiveAccessKey: both are right, but the key is disabled.
         """
         key = self._keys.get(access_key_id)
         expected = self._decoy if key is None else key.secret
@@ -222,10 +222,10 @@ class KeyRing:
         return key
 
     def role(self, account: int, name: str) -> Role:
-        """Return the role of this name, in any case, in the account of this number.
+        """Return the role with this name (case-insensitive) in the account with this number.
 
         Raises:
-            NotFound: there is none.
+            NotFound: the role does not exist.
         """
         role = self._roles.get((account, name.lower()))
         if role is None:
@@ -233,7 +233,7 @@ class KeyRing:
         return role
 
     def secrets(self, account: int) -> dict[str, str]:
-        """Return the secrets of the active keys of an account, by id: to find out which one was confused."""
+        """Return the secrets of an account's active keys by id, to find out which one a caller confused."""
         return {
             key.access_key_id: key.secret
             for key in [*self._keys.values()]
@@ -241,12 +241,12 @@ class KeyRing:
         }
 
     def note_use(self, key: AccessKey, now: int) -> None:
-        """Remember that a key was used, once its holder has proven to be that."""
+        """Record that a key was used; call it after the caller has proven to hold the key."""
         self._uses[key.access_key_id] = now
 
     def keep_uses(self) -> None:
-        """Hand to the store when keys were last used; what it can't take now is kept for the next time."""
-        # The event loop may note more meanwhile, into the new dict.
+        """Write the last uses of keys to the store; keep those that it can't take now for the next time."""
+        # Meanwhile, the event loop may add more uses, to the new dict.
         uses, self._uses = self._uses, {}
         if not uses:
             return
@@ -257,36 +257,36 @@ class KeyRing:
             raise
 
     def refresh(self) -> None:
-        """Read keys and roles again if the store changed; when that fails those known so far stay."""
+        """Read keys and roles again if the store changed; if that fails, keep the known ones."""
         if self._store.changed():
             self._read()
 
     def _read(self) -> None:
-        # The keys first: a change that comes in between is seen by the next `changed`.
+        # Read the keys first: the next `changed` notices any change that happens in between.
         keys, roles = self._store.list(), self._store.roles()
         self._keys = {key.access_key_id: key for key in keys}
         self._roles = {(role.account, role.name.lower()): role for role in roles}
 
 
 def new_id() -> str:
-    """Return a new AccessKeyId in the vendor's form."""
+    """Return a new AccessKeyId in the vendor's format."""
     return _ID_PREFIX + _random(_ID_RANDOM_CHARS)
 
 
 def new_secret() -> str:
-    """Return a new AccessKeySecret, 178 random bits."""
+    """Return a new AccessKeySecret with 178 random bits."""
     return _random(_SECRET_CHARS)
 
 
 def require_name(what: str, name: str) -> None:
-    """Refuse a malformed name of an account, a user, or the like.
+    """Raise an error if the name of an account, a user, etc. is malformed.
 
     Args:
-        what: as `account`, for the text.
+        what: the kind of name for the error text, e.g. `account`.
         name: the name to check.
 
     Raises:
-        InvalidRequest: it is malformed.
+        InvalidRequest: the name is malformed.
     """
     if _NAME.fullmatch(name) is None:
         raise InvalidRequest(f"The name of the {what} must be 1 to 64 of letters, digits and . - _ @")

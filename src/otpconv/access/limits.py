@@ -1,7 +1,7 @@
-"""How much of whom in what time: limits of accounts, access keys and actions, and of failed log-ins.
+"""Rate limits of accounts, access keys and actions, and limits of failed logins.
 
-Each name has an allowance of tokens that refills over time (the token bucket algorithm). Allowances are in
-the memory of one process, so a cluster of n nodes lets n times a limit through.
+Each name has an allowance of tokens that refills over time (the token bucket algorithm). The allowances are
+in the memory of one process, so a cluster of n nodes admits n times the limit.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from otpconv.errors import Misconfigured
 
-#: The highest rate of a limit; above it, the share of a millisecond is too small to count exactly.
+#: The highest rate of a limit; beyond it, the number of tokens per millisecond is too large to count exactly.
 MAX_PER_SECOND = 1_000_000
 MAX_BURST = 1_000_000_000
 
@@ -23,22 +23,22 @@ _UNIT_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _NUMBER = r"([0-9]{1,10}(?:\.[0-9]{1,6})?)"
 _LIMIT = re.compile(rf"\s*{_NUMBER}\s*/\s*([smhd])(?:\s+burst\s+{_NUMBER})?\s*")
 
-#: Full allowances are first removed when there are this many.
+#: Full allowances are not removed before there are this many allowances.
 _SWEEP_FROM = 1_024
 
 #: While memory is full, full allowances are removed at most this often.
 _SWEEP_MS = 1_000
 
-#: No textual IP address is longer, whatever the name of its zone.
+#: Longer than any textual IP address with the name of a zone.
 _ADDRESS_CHARS = 64
 
 
 class Limit(Struct, frozen=True):
-    """How often something may happen.
+    """A rate limit.
 
     Attributes:
-        per_second: in the long run; more than 0, at most `MAX_PER_SECOND`.
-        burst: how often at once, after a time of rest; 1 to `MAX_BURST`.
+        per_second: the sustained rate; more than 0, at most `MAX_PER_SECOND`.
+        burst: how many at once after a pause; 1 to `MAX_BURST`.
     """
 
     per_second: float
@@ -51,19 +51,19 @@ class Limit(Struct, frozen=True):
             raise ValueError(f"A burst is 1 to {MAX_BURST}.")
 
 
-#: Log-ins that fail, of one source address; 20 at once lets a person or a script mend its mistake.
+#: Failed logins of one source address; 20 at once let a person or a script correct a mistake.
 FAILED_LOGINS = Limit(per_second=1 / 3, burst=20)
 
 
 def parse_limit(text: str) -> Limit:
-    """Return the limit a setting describes.
+    """Return the limit that a setting describes.
 
     Args:
-        text: `500/s`, `30000/m`, `500/s burst 1000`: a number per s, m, h or d. Without a burst that number
-            may also come at once.
+        text: `500/s`, `30000/m` or `500/s burst 1000`: a number per s, m, h or d. Without a burst, the same
+            number is admitted at once.
 
     Raises:
-        Misconfigured: it is no limit; the text says how to write one.
+        Misconfigured: the text is not a limit; the error says how to write one.
     """
     found = _LIMIT.fullmatch(text)
     if found is not None:
@@ -80,22 +80,22 @@ def parse_limit(text: str) -> Limit:
 
 
 class Allowances:
-    """What is left of one limit, for each name.
+    """The remaining tokens of one limit, for each name.
 
     An allowance is stored as the time when it will be full again: it has
-    `burst - (full_at - now) * per_second` tokens. A full allowance is like that of a new name, so it is not
+    `burst - (full_at - now) * per_second` tokens. A full allowance equals that of a new name, so it is not
     stored.
 
-    Time is the sum of the forward steps of the clock: while the clock goes back nothing is refilled, and no
-    wait becomes longer.
+    Time is the sum of the forward steps of the clock: while the clock goes back, nothing refills, and no wait
+    gets longer.
 
     When memory is full of allowances that are not yet full, none is removed. New names then share one
-    allowance of the same limit, and a name that gets its own later starts with what the shared one has. So no
-    flood of names frees any of them from its limit.
+    allowance of the same limit, and a name that gets its own later starts with the tokens of the shared one.
+    So a flood of names never frees any of them from its limit.
 
     Args:
-        limit: what each name may do.
-        capacity: how many allowances are stored at most, at about 150 bytes each.
+        limit: the limit of each name.
+        capacity: the maximum number of stored allowances, at about 150 bytes each.
     """
 
     def __init__(self, limit: Limit, capacity: int) -> None:
@@ -110,7 +110,7 @@ class Allowances:
         self._all_full_at = 0.0
         self._sweep_from = min(_SWEEP_FROM, capacity)
         self._sweep_at = 0
-        # The first time that is told is no step.
+        # The first time that the clock gives is not a step.
         self._clock = sys.maxsize
         self._now = 0
 
@@ -126,10 +126,10 @@ class Allowances:
         return self._advance(now) >= self._all_full_at
 
     def wait(self, name: Hashable, now: int) -> int:
-        """Return how long until the allowance of `name` has a token, ms; 0 if it has one.
+        """Return how long until the allowance of `name` has a token, ms; 0 if it has one now.
 
         Args:
-            name: whose allowance.
+            name: the owner of the allowance.
             now: ms.
         """
         at = self._advance(now)
@@ -140,7 +140,7 @@ class Allowances:
         """Take a token from the allowance of `name`; an empty allowance stays empty.
 
         Args:
-            name: whose allowance.
+            name: the owner of the allowance.
             now: ms.
         """
         at = self._advance(now)
@@ -163,24 +163,24 @@ class Allowances:
         return self._now
 
     def _make_room(self) -> bool:
-        """Remove the full allowances, if it is time to, and return whether there is room for another one."""
+        """Remove the full allowances if it is time to, and return whether there is room for another one."""
         if len(self._full_at) < self._capacity or self._now >= self._sweep_at:
             self._full_at = {name: at for name, at in self._full_at.items() if at > self._now}
-            # The next time when as many more have come as there are now: a few looks for each that came.
+            # Next time, when twice as many are stored: so each new allowance costs only a few checks.
             self._sweep_from = min(max(_SWEEP_FROM, 2 * len(self._full_at)), self._capacity)
             self._sweep_at = self._now + _SWEEP_MS
         return len(self._full_at) < self._capacity
 
 
 class Throttle:
-    """Holds callers to the limits there are; without limits it costs one look at an attribute.
+    """Applies the configured limits to callers; without limits it costs one access to an attribute.
 
     Args:
-        account: what an account may do, with all its access keys and actions together.
-        access_key: what an access key may do.
-        action: what an account may do of each single action.
+        account: the limit of an account, for all its access keys and actions together.
+        access_key: the limit of an access key.
+        action: the limit of an account for each single action.
         capacity: how many accounts, access keys or actions are remembered at most, for each limit; see
-            `Allowances` for what happens beyond.
+            `Allowances` for the behavior beyond.
     """
 
     def __init__(
@@ -199,22 +199,22 @@ class Throttle:
 
     @property
     def remembered(self) -> int:
-        """How many allowances are in memory."""
+        """The number of allowances in memory."""
         return sum(len(allowances) for _, allowances in self._scopes)
 
     def take(self, account: int, access_key_id: str, action: str, now: int) -> int:
-        """Admit a request that was proven to be its caller's, or say when to come again.
+        """Admit a request whose signature is verified, or return how long to wait.
 
         Args:
-            account: whose request it is.
-            access_key_id: the key it was signed with.
-            action: what it asks for, as `dysms:SmsConversion`.
+            account: the account of the request.
+            access_key_id: the key that signed it.
+            action: e.g. `dysms:SmsConversion`.
             now: ms.
 
         Returns:
-            0 when the request is admitted, which takes a token from every allowance it falls under. Else how
-            long to wait, ms, at least 1: nothing is taken then, and who waits so long is admitted, unless
-            another request of the same name was meanwhile.
+            0 if the request is admitted, which takes a token from each of its allowances. Otherwise the time
+            to wait, ms, at least 1: then no token is taken, and a request after that time is admitted unless
+            another request of the same name takes the token first.
         """
         if not self._scopes:
             return 0
@@ -229,14 +229,16 @@ class Throttle:
 
 
 class FailedLogins:
-    """Makes a source address wait whose log-ins keep failing; nobody else's success or failure matters to it.
+    """Makes source addresses wait whose logins keep failing; other addresses have no effect on this.
 
-    An IPv6 source is its network of 64 bits, of which a single host may use every address. IPv4 and IPv6 have
-    a memory each, since addresses of the second kind are cheap: see `Allowances` for what happens when one is
+    The source of an IPv6 address is its network of 64 bits, because one host may use all addresses in it.
+    IPv4 and IPv6 have separate memories, because IPv6 addresses are cheap; see `Allowances` for a full
+    memory.
+
     full.
 
     Args:
-        limit: how often the log-ins of a source may fail.
+        limit: how often logins of a source may fail.
         capacity: how many sources of each kind are remembered at most; the default is more than the 65,536
             networks that a site is usually given.
     """
@@ -247,11 +249,11 @@ class FailedLogins:
 
     @property
     def remembered(self) -> int:
-        """How many sources are in memory."""
+        """The number of sources in memory."""
         return len(self._ipv4) + len(self._ipv6)
 
     def idle(self, now: int) -> bool:
-        """Return whether no source has to be remembered, so that `check` would let everybody pass.
+        """Return whether no source is remembered, so that `check` admits everybody.
 
         Args:
             now: ms.
@@ -259,27 +261,27 @@ class FailedLogins:
         return self._ipv4.idle(now) and self._ipv6.idle(now)
 
     def check(self, address: str, now: int) -> int:
-        """Return how long this source has to wait before it may try to log in, ms; 0 when it may now.
+        """Return how long this source must wait before it may try to log in, ms; 0 if it may try now.
 
         Args:
-            address: the address of the peer, or the one that a trusted proxy forwards.
+            address: the address of the peer, or the address that a trusted proxy forwards.
             now: ms.
         """
         allowances, plain = self._of(address)
         return 0 if allowances.idle(now) else allowances.wait(_source(plain), now)
 
     def failed(self, address: str, now: int) -> None:
-        """Count a log-in of this source that failed.
+        """Count a failed login of this source.
 
         Args:
-            address: as for `check`.
+            address: see `check`.
             now: ms.
         """
         allowances, plain = self._of(address)
         allowances.take(_source(plain), now)
 
     def _of(self, address: str) -> tuple[Allowances, str]:
-        # An IPv4 peer of a socket that takes both kinds.
+        # An IPv4 peer at a socket that accepts both kinds.
         plain = address.removeprefix("::ffff:")
         return (self._ipv6 if ":" in plain else self._ipv4), plain
 
@@ -288,5 +290,5 @@ def _source(address: str) -> str:
     if ":" in address:
         with contextlib.suppress(ValueError):
             return IPv6Address(address).packed[:8].hex()
-    # An IPv4 address, or whatever a peer that has no address is called.
+    # An IPv4 address, or the placeholder of a peer that has no address.
     return address[:_ADDRESS_CHARS]

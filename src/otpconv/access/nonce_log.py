@@ -1,9 +1,9 @@
-"""Nonces on disk: what the guard against replays has admitted, for the next start of the server.
+"""A log of admitted nonces on disk, from which the next start of the server restores the replay guard.
 
-The journal has the nonces of what it records. This log has all that were admitted, also of calls that were
-then refused or changed nothing, so that those can't be replayed after a restart either. A record is in the
-hands of the operating system before its call goes on, so it outlives the process, however that ends. Only
-`sync` waits for the disk, which is for calls that hand something out.
+The journal has the nonces of recorded calls. This log has all admitted nonces, including those of calls that
+were then refused or changed nothing, so that these can't be replayed after a restart either. A record is
+written to the operating system before its call continues, so it survives the end of the process. Only `sync`
+waits for the disk; calls that return credentials use it.
 """
 
 import os
@@ -16,15 +16,15 @@ from struct import Struct
 from otpconv.access.nonces import WINDOW_MS
 from otpconv.errors import Misconfigured, Unavailable
 
-#: Two signed numbers of 64 bits: the fingerprint, and when it was signed, ms. If that is -1, the first is a
-#: floor.
+#: Two signed numbers of 64 bits: the fingerprint, and the time of signing, ms. If the time is -1, the first
+#: is a floor.
 _RECORD = Struct("<qq")
 _FLOOR = -1
-#: Age at which a file is complete, s: then all nonces in the file before it are too old to be replayed.
+#: The age at which a file is complete, s: then all nonces in the file before it are too old to be replayed.
 _DONE_S = 2 * WINDOW_MS / 1000 + 60
-#: Or this many records, 64 MiB: 2,200 calls per second for that time.
+#: A file is also complete with this many records, 64 MiB: 2,200 calls per second for that time.
 _DONE_RECORDS = 4 * 1024 * 1024
-#: Records read at once.
+#: The number of records to read at once.
 _PART = 65_536
 
 
@@ -32,10 +32,11 @@ class NonceLog:
     """Two files, a newer and an older one; for one process at a time.
 
     Args:
-        file: the newer one; the older one has `.old` behind its name.
+        file: the path of the newer file; the older one has the suffix `.old`.
 
     Attributes:
-        floor: requests signed in this second or before are refused, since their nonces are forgotten; or -1.
+        floor: requests signed in this second or before are refused, because their nonces are forgotten; or
+            -1.
 
     Raises:
         Misconfigured: a file can't be read.
@@ -50,7 +51,7 @@ class NonceLog:
         self._done_at = 0.0
 
     def remembered(self) -> Iterator[tuple[int, int]]:
-        """Give fingerprints and when their requests were signed, ms, the oldest first."""
+        """Yield fingerprints and the times of signing, ms, the oldest first."""
         return (record for record in self._records() if record[1] != _FLOOR)
 
     def append(self, fingerprint: int, signed_at: int, floor: int) -> None:
@@ -59,10 +60,10 @@ class NonceLog:
         Args:
             fingerprint: of the nonce.
             signed_at: when its request was signed, ms.
-            floor: of the guard, kept where older nonces are forgotten.
+            floor: the floor of the guard: nonces up to this second are forgotten.
 
         Raises:
-            Unavailable: the disk is full, fails or is read-only; the nonce must not be admitted then.
+            Unavailable: the disk is full, fails or is read-only; then the nonce must not be admitted.
         """
         try:
             if self._descriptor < 0 or self._count >= _DONE_RECORDS or time.monotonic() >= self._done_at:
@@ -74,12 +75,12 @@ class NonceLog:
             ) from error
 
     def sync(self) -> None:
-        """Wait until what was written is on the disk; may be called by any thread.
+        """Wait until the written records are on the disk. Any thread may call it.
 
         Raises:
             Unavailable: the disk fails.
         """
-        # By their names, the newer one first: the files may change places meanwhile.
+        # Open by name, the newer file first: the files may be exchanged meanwhile.
         for path in (self._file, self._older, self._file.parent):
             try:
                 descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -99,13 +100,13 @@ class NonceLog:
             self._descriptor = -1
 
     def _turn(self, floor: int) -> None:
-        """Open the newer file, as a new one if the one there is done."""
+        """Open the newer file, or start a new one if it is complete."""
         if self._descriptor >= 0:
             self.close()
             self._file.replace(self._older)
         self._descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         size = os.fstat(self._descriptor).st_size
-        # Half a record is left by a disk that was full.
+        # A full disk can leave half a record.
         os.ftruncate(self._descriptor, size - size % _RECORD.size)
         self._count = size // _RECORD.size
         self._done_at = time.monotonic() + _DONE_S

@@ -1,4 +1,4 @@
-"""The guard against replayed requests: timestamps within 15 minutes, and no nonce twice."""
+"""The guard against replayed requests: accepts timestamps within 15 minutes, and each nonce once."""
 
 from array import array
 from collections.abc import Callable, Iterable
@@ -9,13 +9,13 @@ from struct import Struct
 from otpconv.clock import difference
 from otpconv.errors import ReplayedNonce, StaleTimestamp, Unavailable
 
-#: Largest difference between the time of a signed request and now, either way, ms.
+#: The largest difference between the time of a signed request and now, in either direction, ms.
 WINDOW_MS = 15 * 60_000
 
 #: Requests that are signed further ahead than this, ms, may fill only half of the memory.
 _AHEAD_MS = 60_000
 
-#: The memory is cut in this many parts, so that one that grows holds nobody up for long. A power of two.
+#: The memory is split into this many parts, so that growing one of them blocks only briefly. A power of two.
 _SHARDS = 16
 
 _SECOND_MS = 1000
@@ -24,21 +24,21 @@ _SIGNED_64_BITS = Struct(">q").unpack
 
 
 class NonceGuard:
-    """Remembers the nonces of signed requests for as long as their timestamps would be accepted again.
+    """Remembers the nonces of signed requests for as long as their timestamps would be accepted.
 
-    A nonce is known by a fingerprint of 8 bytes. The timestamp is signed with the nonce, so a replay carries
-    the same one, and a nonce may be forgotten when its own timestamp is too old. Whenever nonces are
-    forgotten, the *floor* rises to their second, and requests signed at or before the floor are refused: so
-    no clock that goes back, and no lack of memory, ever lets a replay in.
+    A nonce is stored as a fingerprint of 8 bytes. The timestamp is signed together with the nonce, so a
+    replay has the same timestamp, and a nonce can be forgotten when its own timestamp is too old. When nonces
+    are forgotten, the *floor* rises to their second, and requests signed at or before the floor are refused.
+    So neither a clock that goes back nor a lack of memory ever admits a replay.
 
-    Memory is bounded by `capacity`, at about 150 bytes a nonce. When it is full the nonces of the oldest
-    second go, never those of the present one or later: the floor stays below the present, whatever
-    timestamps come.
+    Memory is bounded by `capacity`, at about 150 bytes per nonce. When it is full, the nonces of the oldest
+    second are removed, but never those of the current second or later: the floor stays below the current
+    time, whatever timestamps arrive.
 
     Args:
         capacity: how many nonces are remembered at most.
-        keep: called with the fingerprint of each nonce, when it was signed (ms), and the floor, before it is
-            admitted; what it raises refuses the request.
+        keep: called before a nonce is admitted, with its fingerprint, the time of signing (ms), and the
+            floor; any error that it raises refuses the request.
     """
 
     def __init__(
@@ -50,8 +50,8 @@ class NonceGuard:
         self._keep = keep
         self._crowded = capacity // 2
         self._len = 0
-        # Dictionaries of plain integers and arrays, which the garbage collector does not walk through: with
-        # two million nonces in sets and lists a full collection stopped everything for 150 ms.
+        # Dictionaries of plain integers and arrays, which the garbage collector does not scan: with two
+        # million nonces in sets and lists, a full collection stopped the process for 150 ms.
         self._seen: tuple[dict[int, None], ...] = tuple({} for _ in range(_SHARDS))
         self._by_second: dict[int, array[int]] = {}
         self._seconds: list[int] = []  # the keys of _by_second, as a heap
@@ -62,10 +62,10 @@ class NonceGuard:
         return self._len
 
     def check_time(self, signed_at: int, now: int) -> None:
-        """Refuse a request by its time alone, which is cheap to do before its signature is verified.
+        """Check the time of a request; cheap, so it is done before the signature is verified.
 
         Args:
-            signed_at: when it says it was signed, ms.
+            signed_at: the request's timestamp, ms.
             now: ms.
 
         Raises:
@@ -80,26 +80,27 @@ class NonceGuard:
             raise _below_floor(signed_at, now)
 
     def admit(self, access_key_id: str, nonce: str, signed_at: int, now: int) -> int:
-        """Let a request in once, and remember its nonce.
+        """Admit a request once, and remember its nonce.
 
         Args:
-            access_key_id: whose nonce it is.
-            nonce: as it was signed.
-            signed_at: when it was signed, ms.
+            access_key_id: the key that signed it.
+            nonce: the signed nonce.
+            signed_at: the request's timestamp, ms.
             now: ms.
 
         Returns:
-            The nonce's fingerprint, a signed number of 64 bits, the same after a restart; see `restore`.
+            The nonce's fingerprint, a signed number of 64 bits that is the same after a restart; see
+            `restore`.
 
         Raises:
-            ReplayedNonce: this key has used the nonce within the window, whatever the timestamp.
-            StaleTimestamp: as `check_time`.
-            Unavailable: there is no memory left for nonces of the present, or they can't be kept.
+            ReplayedNonce: this key has used the nonce within the window, with any timestamp.
+            StaleTimestamp: see `check_time`.
+            Unavailable: the memory for nonces of the current time is full, or they can't be stored.
         """
         second = signed_at // _SECOND_MS
         if second <= self._floor or not -WINDOW_MS <= signed_at - now <= WINDOW_MS:
             self.check_time(signed_at, now)
-        # Also after the clock went back, hence both bounds.
+        # The clock may have gone back, so check both bounds.
         if not 0 < self._expire_at - now <= _SECOND_MS:
             self._expire(now)
         fingerprint = _fingerprint(access_key_id, nonce)
@@ -121,17 +122,17 @@ class NonceGuard:
         return fingerprint in self._seen[fingerprint % _SHARDS]
 
     def restore(self, remembered: Iterable[tuple[int, int]], floor: int = -1) -> None:
-        """Take in what was remembered before a restart, in any order.
+        """Restore the nonces that were remembered before a restart, in any order.
 
         Args:
-            remembered: fingerprints and when their requests were signed, ms.
-            floor: the second up to which nonces may have been forgotten; -1 when none were.
+            remembered: fingerprints and the times of signing, ms.
+            floor: the second up to which nonces may have been forgotten; -1 if none were.
         """
         self._floor = max(self._floor, floor)
         by_second: dict[int, array[int]] = {}
         for fingerprint, signed_at in remembered:
             by_second.setdefault(signed_at // _SECOND_MS, array("q")).append(fingerprint)
-        # The newest first: of a nonce that was forgotten and used again, the later use counts.
+        # The newest first: if a nonce was forgotten and used again, the later use counts.
         for second in sorted(by_second, reverse=True):
             for fingerprint in by_second[second]:
                 if fingerprint in self._seen[fingerprint % _SHARDS]:
@@ -152,7 +153,7 @@ class NonceGuard:
 
     def _expire(self, now: int) -> None:
         self._expire_at = now + _SECOND_MS
-        # A second goes when its last millisecond is out of the window.
+        # A second is forgotten when its last millisecond is out of the window.
         horizon = (now - WINDOW_MS) // _SECOND_MS
         while self._seconds and self._seconds[0] < horizon:
             self._drop_oldest()

@@ -1,4 +1,4 @@
-"""Secrets at rest: the sealing key, and what is sealed with it (AES-256-GCM)."""
+"""Encryption of stored secrets (AES-256-GCM), and the sealing key."""
 
 import base64
 import binascii
@@ -19,15 +19,15 @@ KEY_BYTES = 32
 
 _NONCE_BYTES = 12
 
-#: The first byte of everything sealed, so that another cipher can follow one day.
+#: The first byte of all sealed data, so that another cipher can follow later.
 _VERSION = b"\x01"
 
-#: Any right for the group or for others.
+#: The permission bits of the group and of others.
 _FOREIGN_RIGHTS = 0o077
 
 
 class Sealer:
-    """Seals bytes so that only the holder of the key reads them, and only in the context they are for.
+    """Encrypts bytes, so that only the holder of the key can read them, and only in the right context.
 
     Args:
         key: 32 bytes, from `load_key`.
@@ -40,20 +40,20 @@ class Sealer:
         self._cipher = AESGCM(self._expand(b"otpconv seal"))
 
     def seal(self, plain: bytes, context: bytes) -> bytes:
-        """Return `plain` encrypted; `context` is not stored, and `open` must be given the same."""
+        """Return `plain` encrypted. The context is not stored: pass the same one to `open`."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
         return _VERSION + nonce + self._cipher.encrypt(nonce, plain, context)
 
     def open(self, sealed: bytes, context: bytes) -> bytes:
-        """Return what was sealed for `context`.
+        """Decrypt bytes that were sealed for `context`.
 
         Raises:
-            Misconfigured: it was sealed with another key or for another context, or it is damaged.
+            Misconfigured: they were sealed with another key or for another context, or are damaged.
         """
         start = len(_VERSION)
         body = start + _NONCE_BYTES
         if sealed.startswith(_VERSION):
-            # A nonce or a tag cut short is a ValueError.
+            # A nonce or a tag that is cut short raises ValueError.
             with contextlib.suppress(InvalidTag, ValueError):
                 return self._cipher.decrypt(sealed[start:body], sealed[body:], context)
         raise Misconfigured(
@@ -62,24 +62,38 @@ class Sealer:
         )
 
     def derive(self, purpose: str) -> bytes:
-        """Return a key of 32 bytes for `purpose`; keys of different purposes tell nothing of each other."""
+        """Return a key of 32 bytes for `purpose`; nobody can derive one purpose's key from another's."""
         return self._expand(b"otpconv derive:" + purpose.encode())
 
     def _expand(self, info: bytes) -> bytes:
         return HKDFExpand(hashes.SHA256(), KEY_BYTES, info).derive(self._key)
 
 
-def load_key(path: Path, given: str | None, *, make: bool = True) -> bytes:
-    """Return the sealing key, 32 bytes: the given one, else the one in the file, which is made if need be.
+def to_text(sealed: bytes) -> str:
+    """Return sealed bytes as text that needs no escaping in URLs and cookies: base64 without padding."""
+    return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
 
-    Args:
-        path: the file of the key; not touched when a key is given.
-        given: the key as text, base64 or hexadecimal, from the settings; None when they hold none.
-        make: whether to make the file if it is not there. Not where numbers are stored already: no other key
-            gives the same hashes.
+
+def from_text(text: str) -> bytes:
+    """Return the bytes of a text from `to_text`; characters outside of base64 are skipped.
 
     Raises:
-        Misconfigured: the key is malformed, or the file cannot be used, is open to others, or is gone.
+        ValueError: the text is not base64.
+    """
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def load_key(path: Path, given: str | None, *, make: bool = True) -> bytes:
+    """Return the sealing key, 32 bytes: the given one, or else the one in the file, created if necessary.
+
+    Args:
+        path: the file of the key; not used if a key is given.
+        given: the key from the settings, in base64 or hexadecimal; None if they have none.
+        make: whether to create the file if it does not exist. Pass False if phone numbers are already stored:
+            another key would give other hashes.
+
+    Raises:
+        Misconfigured: the key is malformed, or the file can't be read, is readable by others, or is missing.
     """
     if given is not None:
         key = _decode(given)
@@ -138,10 +152,10 @@ def _read(path: Path) -> bytes:
 
 
 def _create(path: Path) -> None:
-    """Make the key file, or leave the one that another process made meanwhile.
+    """Create the key file, unless another process creates it at the same time.
 
-    The whole file is linked to its name in one step: nobody ever reads half a key, and of two processes that
-    start at once the second one's link fails, so both go on with the first one's key.
+    The complete file is linked to its name in one step, so nobody ever reads half a key. If two processes
+    start at once, the link of the second one fails, and both use the key of the first one.
     """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -1,4 +1,4 @@
-"""Sign-ins to the pages that were ended before their time: they stay ended, also after a restart."""
+"""Sign-ins to the pages that ended early, and used one-time links; they stay ended after a restart."""
 
 import hashlib
 import threading
@@ -7,42 +7,42 @@ from typing import Protocol
 from otpconv.access.keys import AccessKey
 from otpconv.clock import Clock
 
-#: Sign-outs stored separately per access key; one more ends all sign-ins of the key.
+#: Sign-outs that are stored separately for an access key; one more ends all sign-ins of the key.
 MOST_A_KEY = 100
 
 _NAME_BYTES = 16
 
 
 class SignOutStore(Protocol):
-    """Where sign-outs are kept; for any thread."""
+    """The store of sign-outs. Any thread may call it."""
 
     def load(self) -> dict[str, dict[bytes, int]]:
-        """Return the sign-ins that were ended one by one, by access key, and until when each is kept (ms)."""
+        """Return the sign-ins that were ended one by one, by access key, each with its expiry (ms)."""
 
     def add(self, access_key_id: str, sign_in: bytes, until: int, now: int) -> bool:
-        """Keep that a sign-in is over; it is durable when this returns.
+        """Store that a sign-in has ended; it is durable when this returns.
 
         Args:
-            access_key_id: of the sign-in.
-            sign_in: what tells it from the key's others.
-            until: when it would be over by itself, ms; it is forgotten then.
+            access_key_id: the key of the sign-in.
+            sign_in: identifies the sign-in among those of the key.
+            until: when the sign-in expires by itself, ms; it is forgotten then.
             now: ms.
 
         Returns:
-            Whether there were too many of this key, so that all its sign-ins until now are over instead.
+            True if the key had too many, so that all its sign-ins until now are ended instead.
 
         Raises:
             Unavailable: the disk is full or fails.
-            Misconfigured: the file can't be used, or not be written.
+            Misconfigured: the file can't be used or written.
         """
 
 
 class SignOuts:
-    """Which sign-ins are over; a look-up is a dictionary hit.
+    """The ended sign-ins; a lookup costs one access to a dictionary.
 
     Args:
-        store: where they are kept; read now.
-        clock: the time.
+        store: the store of sign-outs, read by the constructor.
+        clock: the current time.
     """
 
     def __init__(self, store: SignOutStore, clock: Clock) -> None:
@@ -53,37 +53,43 @@ class SignOuts:
         self._one_at_a_time = threading.Lock()
 
     def holds(self, key: AccessKey, name: str, since: int) -> bool:
-        """Return whether a sign-in was ended, by itself or with all others of its key.
+        """Return whether a sign-in has ended, by itself or together with all others of its key.
 
         Args:
             key: the key of the sign-in.
-            name: what names the sign-in; only a hash of it is stored.
-            since: when it began, ms.
+            name: identifies the sign-in; only a hash of it is stored.
+            since: when the sign-in began, ms.
         """
         if since <= max(key.sign_ins_after, self._all_ended.get(key.access_key_id, 0)):
             return True
         ended = self._ended.get(key.access_key_id)
         return ended is not None and _hash(name) in ended
 
-    def add(self, key: AccessKey, name: str, until: int) -> None:
-        """End a sign-in, for good when this returns; waits for the disk, so call it beside the event loop.
+    def add(self, key: AccessKey, name: str, until: int) -> bool:
+        """End a sign-in for good. Waits for the disk, so call it outside of the event loop.
 
         Args:
             key: the key of the sign-in.
-            name: what names the sign-in.
-            until: when it would be over by itself, ms.
+            name: identifies the sign-in.
+            until: when the sign-in expires by itself, ms.
+
+        Returns:
+            Whether it was in use before; of several calls at the same time, True for one.
 
         Raises:
-            Unavailable: it could not be stored now; it is over until the server restarts.
-            Misconfigured: the same, because of the file.
+            Unavailable: it could not be stored now; the sign-in has ended until the server restarts.
+            Misconfigured: the same, because the file can't be used.
         """
         key_id, now, sign_in = key.access_key_id, self._clock(), _hash(name)
         with self._one_at_a_time:
             known = self._ended.get(key_id, {})
+            if sign_in in known:
+                return False
             self._ended[key_id] = {one: end for one, end in known.items() if end > now} | {sign_in: until}
             if self._store.add(key_id, sign_in, until, now):
                 self._all_ended[key_id] = now
                 del self._ended[key_id]
+            return True
 
 
 def _hash(name: str) -> bytes:

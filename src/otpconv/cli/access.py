@@ -36,9 +36,7 @@ def explain(
     user_agent: Annotated[str, typer.Option(metavar="TEXT", help="The User-Agent of the client.")] = "",
     at: Annotated[
         str | None,
-        typer.Option(
-            metavar="TIME", help="The time of the request, ISO 8601 or ms. [default: now]", show_default=False
-        ),
+        typer.Option(metavar="TIME", help="The request's time, e.g. 'monday 9:30' or ISO 8601; else now."),
     ] = None,
     data: Data = None,
     json: Json = False,
@@ -56,13 +54,13 @@ def explain(
     """
     from otpconv.access.policies.evaluation import AccessRequest, decide, explain_decision, global_keys
     from otpconv.clock import wall_clock
-    from otpconv.rates.question import parse_time
+    from otpconv.times import parse_time
 
     if (user is None) is (role is None):
         raise Misconfigured("give one of --user and --role, not both or neither")
     context = global_keys(
         source_ip=source_ip,
-        now=wall_clock() if at is None else parse_time(at, "--at"),
+        now=wall_clock() if at is None else parse_time(at, "--at", now=wall_clock()),
         secure_transport=secure,
         user_agent=user_agent,
     )

@@ -5,7 +5,7 @@ import unicodedata
 
 import msgspec
 
-#: Controls (C0, DEL and C1), what is invisible or changes the direction, line separators, lone surrogates.
+#: Controls (C0, DEL, C1), line separators, lone surrogates, and invisible or direction-changing characters.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _NOT_ASCII_TEXT = re.compile(r"[^ -~\n]")
 

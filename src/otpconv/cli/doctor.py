@@ -145,7 +145,7 @@ def _keys(settings: "Settings") -> CheckResult:
     from otpconv.service.compose import open_key_store
 
     data = settings.data
-    # Opening makes what is not there; this only looks.
+    # Opening creates missing files; this check must only look.
     needed = ["access.sqlite"] if settings.sealing_key else ["access.sqlite", "sealing.key"]
     missing = next((name for name in needed if not (data / name).is_file()), None)
     if missing is not None:

@@ -1,7 +1,7 @@
 """`otpconv export`."""
 
+import codecs
 import csv
-import io
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -15,8 +15,8 @@ import typer
 from otpconv.cli.importing.columns import COLUMNS
 from otpconv.cli.options import Data, Json
 from otpconv.cli.terminal import note, progress
+from otpconv.csv_cells import escaped
 from otpconv.errors import Misconfigured
-from otpconv.rates.cells import escaped
 from otpconv.storage.contract import Message
 
 Format = Literal["csv", "ndjson"]
@@ -101,7 +101,7 @@ def rows(message: Message) -> list[_Row]:
     if of is not None:
         first = {"requested_at": of.requested_at, **msgspec.structs.asdict(of.dimensions)}
         first |= {"session_id": of.session_id, "attempt": of.attempt}
-        # Absent is what they are when not told; an empty channel is something else than the usual one.
+        # A dimension without a value is exported as absent; an empty channel differs from the default one.
         first = {name: value for name, value in first.items() if value or name == "channel"}
         # The key that imports a message is its access key then.
         first.pop("access_key", None)
@@ -129,8 +129,8 @@ def _ndjson_writer(stream: BinaryIO) -> Callable[[_Row], object]:
 
 
 def _csv_writer(stream: BinaryIO) -> Callable[[_Row], object]:
-    text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True)
-    writer = csv.DictWriter(text, EXPORTED, lineterminator="\n")
+    # Not a TextIOWrapper: it closes the stream when it is collected, and hides that the last write failed.
+    writer = csv.DictWriter(codecs.getwriter("utf-8")(stream), EXPORTED, lineterminator="\n")
     writer.writeheader()
 
     def write(row: _Row) -> None:

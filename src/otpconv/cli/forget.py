@@ -30,16 +30,16 @@ def forget(
     """
     # The server's libraries are not there in a client's installation.
     from otpconv.config import load
-    from otpconv.phone import NumberHash, parse
+    from otpconv.phone import parse
     from otpconv.service import deleting
-    from otpconv.service.compose import open_sealer
+    from otpconv.service.compose import open_number_hash
 
     settings = load(data=data)
     with audited(settings.data, Change("ForgetNumber", f"account {account}")) as change:
         phone = parse(number, settings.region)
         with key_store(data) as store:
             of = store.account(account)
-        hashed = NumberHash(open_sealer(settings).derive("number"))(of, phone.e164)
+        hashed = open_number_hash(settings)(of, phone.e164)
         count = deleting.forget(settings, of, hashed)
         change.subject += f", {count:,} messages"
     tell(f"{count:,} messages to the number are deleted", {"deleted": count}, json=json)

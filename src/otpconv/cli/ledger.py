@@ -133,16 +133,17 @@ def prune(
     Examples:
         otpconv ledger prune --before 2026-01-01
 
-        otpconv ledger prune --before 2026-01-01T00:00:00Z --data /var/lib/otpconv --json
+        otpconv ledger prune --before 90d --data /var/lib/otpconv --json
     """
     from otpconv.clock import iso_8601, wall_clock
     from otpconv.config import load
-    from otpconv.rates import parse_time
     from otpconv.service import deleting
+    from otpconv.times import parse_time
 
-    time = parse_time(before, "--before")
-    if time > wall_clock():
-        raise Misconfigured(f"--before {before} is in the future: give a time until which nothing is needed")
+    now = wall_clock()
+    time = parse_time(before, "--before", now=now)
+    if time > now:
+        raise Misconfigured(f"--before {before} is in the future: use a time in the past, e.g. 90d")
     settings = load(data=data)
     with audited(settings.data, Change("PruneMessages", f"before {iso_8601(time)}")) as change:
         with progress("deleting", None) as show:

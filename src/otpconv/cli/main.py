@@ -13,11 +13,9 @@ from otpconv.cli import (
     access,
     bench,
     consume,
-    demo,
     doctor,
     export,
     forget,
-    import_,
     keys,
     ledger,
     policies,
@@ -25,10 +23,13 @@ from otpconv.cli import (
     report,
     roles,
     serve,
+    sign_in_link,
     spool,
     users,
 )
 from otpconv.cli.characters import visible
+from otpconv.cli.demo.command import demo
+from otpconv.cli.importing.command import import_file
 from otpconv.cli.manual import add
 from otpconv.errors import Misconfigured, OtpconvError, Unavailable
 
@@ -41,6 +42,7 @@ _UsageError: type[Exception] = next(
 )
 _ORDER = (
     "serve",
+    "sign-in-link",
     "keys",
     "users",
     "policies",
@@ -78,15 +80,16 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 refused, 2 wrong usage or settings, 3 try again later, 130 interrupted.",
 )
 add(app, "serve", serve.serve)
+add(app, "sign-in-link", sign_in_link.sign_in_link)
 for _group in (keys, users, policies, roles, access, spool, ledger):
     app.add_typer(_group.app, name=_group.__name__.rpartition(".")[2])
 add(app, "report", report.report)
 add(app, "consume", consume.consume)
 add(app, "rates", rates.rates)
-add(app, "import", import_.import_file)
+add(app, "import", import_file)
 add(app, "export", export.export)
 add(app, "forget", forget.forget)
-add(app, "demo", demo.demo)
+add(app, "demo", demo)
 add(app, "bench", bench.bench)
 add(app, "doctor", doctor.doctor)
 
@@ -140,7 +143,7 @@ def _fail(text: str, code: int) -> int:
 
 
 def _explain(error: Exception) -> int:
-    """Say what is wrong with the command line, and where to look; a bare command has shown its help."""
+    """Show the mistake in the command line, and where to find help; a bare command shows its help."""
     if type(error).__name__ == "NoArgsIsHelpError":
         return _MISCONFIGURED
     context = getattr(error, "ctx", None)

@@ -26,9 +26,12 @@ _Picture = Annotated[
     Path | None, typer.Argument(metavar="[FILE]", help="With --plot: the .png or .svg file to write.")
 ]
 _Start = Annotated[
-    str | None, typer.Option(help="Start of the window, ISO 8601 or ms; default: 24 hours before the end.")
+    str | None,
+    typer.Option(
+        help="Start of the window, e.g. yesterday, 'monday 9:30', 7d or ISO 8601; default: a day before end."
+    ),
 ]
-_End = Annotated[str | None, typer.Option(help="End of the window, ISO 8601 or ms; default: now.")]
+_End = Annotated[str | None, typer.Option(help="End of the window, as --start; default: now.")]
 _By = Annotated[
     str | None,
     typer.Option(

@@ -43,7 +43,7 @@ def report(
         bool, typer.Option("--delivered/--not-delivered", help="Whether the user entered the code.")
     ] = True,
     conversion_time: Annotated[
-        str | None, typer.Option(help="Time of the conversion, ISO 8601 or ms; default: now.")
+        str | None, typer.Option(help="Time of the conversion, e.g. '5m ago', ISO 8601 or ms; default: now.")
     ] = None,
     to: Annotated[str | None, typer.Option(help="The recipient's number, instead of a message id.")] = None,
     region: Region = "",
@@ -74,15 +74,15 @@ def report(
 
         otpconv report 1008030300 --spool /var/spool/otpconv
     """
-    # Only this command's users pay for what a calendar, and the reporter, take to load.
-    from otpconv.rates.question import parse_time
+    from otpconv.times import parse_time  # only this command's users pay for loading a calendar
 
     client = Client(endpoint, access_key_id, access_key_secret, key_file)
-    time = None if conversion_time is None else parse_time(conversion_time, "--conversion-time")
+    now = wall_clock()
+    time = None if conversion_time is None else parse_time(conversion_time, "--conversion-time", now=now)
     to = to and _usable(international_in(region)(to), message_id)
     code, text = "OK", "OK"
     if spool is None:
-        code, text = _call(client, message_id, delivered, wall_clock() if time is None else time, to)
+        code, text = _call(client, message_id, delivered, now if time is None else time, to)
     elif not _spool(client, spool, message_id, delivered, time, to):
         code, text = "Spooled", f"the report is in {spool}, to be delivered later"
     fields = {"ResponseCode": code, "ResponseDescription": text}
@@ -112,7 +112,7 @@ def _call(
     from otpconv.delivery.reports import Report, with_fields
     from otpconv.delivery.sms_conversion import SmsConversionTransport
     from otpconv.delivery.transport import Fate
-    from otpconv.dialects.native.reports import TimedConversion
+    from otpconv.dialects.native.timed import TimedConversion
     from otpconv.reporter import Credentials
 
     fields = TimedConversion(

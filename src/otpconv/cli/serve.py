@@ -73,6 +73,7 @@ def serve(
 
 
 def _run(settings: "Settings", *, json: bool) -> None:
+    from otpconv.access.sign_in_links import SignInLinks, url_of_link
     from otpconv.audit import AuditLog
     from otpconv.config import unknown_variables
     from otpconv.service.compose import Service
@@ -80,21 +81,20 @@ def _run(settings: "Settings", *, json: bool) -> None:
     from otpconv.web.front.gate import Gate
     from otpconv.web.front.server import listening_socket, run_server
     from otpconv.web.front.tls import is_exposed, own_tls
-    from otpconv.web.pages import OneTimeLinks
 
     tls = own_tls(settings)
     bound = listening_socket(settings.host, settings.port)
     service = Service(settings)
     key_file = service.first_key_file()
-    url = url_of(settings.host, bound.getsockname()[1], secure=tls is not None)
+    url = listening_url(settings.host, bound.getsockname()[1], secure=tls is not None)
     log = logging.getLogger(__name__)
     if is_exposed(settings):
         log.warning(_IN_CLEAR)
     for variable in unknown_variables():
         log.warning("the variable %s is not a setting of otpconv: ignored", variable)
 
-    links = OneTimeLinks()
     public_url = settings.public_url or url
+    service.announce(public_url)
 
     def started() -> None:
         if json:
@@ -105,18 +105,18 @@ def _run(settings: "Settings", *, json: bool) -> None:
         # On a terminal only: what goes into a file or a journal is read by others, and later.
         if sys.stdout.isatty() and key_file is not None:
             access_key_id = key_file.read_text(encoding="utf-8").partition(":")[0]
-            token = links.issue(access_key_id, service.clock())
+            token = SignInLinks(service.sealer).issue(access_key_id, service.clock())
             typer.echo(
                 "One-time link to sign in to the pages, valid for an hour:\n\n"
-                f"  {public_url}/sign-in?token={token}\n"
+                f"  {url_of_link(public_url, token)}\n"
             )
 
     gate = Gate(settings, AuditLog(settings.data))
-    app = App(service, gate, links, public_url)
+    app = App(service, gate, public_url)
     run_server(app, service, gate, tls=tls, bound=bound, started=started)
 
 
-def url_of(host: str, port: int, *, secure: bool) -> str:
+def listening_url(host: str, port: int, *, secure: bool) -> str:
     """Return the URL of a server on this address, with brackets around an IPv6 address."""
     return f"{'https' if secure else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 

@@ -22,11 +22,11 @@ Account = Annotated[str, typer.Option("--account", metavar="NAME", help="The acc
 
 
 class Change(Struct):
-    """A change for the audit trail, told to `key_store` or `directory`.
+    """A change for the audit trail, given to `key_store` or `directory`.
 
     Attributes:
         what: as `CreateUser`.
-        subject: names of what is changed, never a secret; may be completed while the change is made.
+        subject: the names of the changed objects, never a secret; may be completed while the change is made.
     """
 
     what: str

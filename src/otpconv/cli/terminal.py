@@ -28,7 +28,7 @@ def note(text: str) -> None:
 class _Console(Console):
     """A console to which every string is a text of somebody: no markup, no emoji, no control characters.
 
-    What is to be styled is given as `rich.text.Text`.
+    Pass styled texts as `rich.text.Text`.
     """
 
     def render_str(self, text: str, **options: Any) -> Text:  # type: ignore[explicit-override]  # noqa: ANN401
@@ -41,8 +41,8 @@ def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """Show a bar on standard error while the context lasts.
 
     Args:
-        title: what is being done.
-        total: what it comes to in the end; None when that is not known.
+        title: the name of the work in progress.
+        total: the number of steps in all; None if it is unknown.
 
     Yields:
         A function to call with how much is done.

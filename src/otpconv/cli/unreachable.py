@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from otpconv.delivery.tls_failure import explain
+from otpconv.delivery import tls_failure
 from otpconv.errors import Misconfigured, OtpconvError, Unavailable
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -24,7 +24,7 @@ def unreachable(endpoint: str, error: Exception) -> OtpconvError:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLError):
-            return Misconfigured(f"{endpoint} can't be used: {explain(cause)}")
+            return Misconfigured(f"{endpoint} can't be used: {tls_failure.describe(cause)}")
         cause = cause.__cause__ or cause.__context__
     connected = isinstance(error, httpx.RemoteProtocolError | httpx.ReadError)
     return Unavailable(f"{endpoint} can't be reached ({error}): {advice(endpoint, connected=connected)}")

@@ -71,8 +71,8 @@ class Bridge:
             post: how to reach the server.
             redeliver_ms: after what time without an acknowledgement another consumer gets a message.
             once: whether to end when nothing waits any more, and to wait for nobody who can't be reached.
-            note: is told, once, that the broker or the server is away, and that it is back.
-            show: is told how many messages were dealt with.
+            note: called once when the broker or the server is away, and once when it is back.
+            show: called with the number of handled messages.
 
         Raises:
             Misconfigured: the library for the broker is not installed.
@@ -88,7 +88,7 @@ class Bridge:
         self._failures = 0
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Go on until `stop`, which leaves what is not recorded yet with the broker.
+        """Run until `stop`, which leaves reports that are not recorded yet with the broker.
 
         Raises:
             Refused: the server refuses the caller.

@@ -1,4 +1,4 @@
-"""Taking from Kafka, in a consumer group; what was recorded is committed as the group's offsets."""
+"""Reads from Kafka in a consumer group, and commits the offsets of recorded messages."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -42,7 +42,7 @@ class BrokerSource:
         return [Taken(record.value or b"", None) for records in partitions.values() for record in records]
 
     async def acknowledge(self, taken: Sequence[Taken]) -> None:
-        """Commit the offsets behind what was taken last."""
+        """Commit the offsets after the messages that were taken last."""
         del taken
         await self._consumer.commit()
 

@@ -39,7 +39,7 @@ class BrokerSource:
         self._cancelled = True
 
     async def take(self) -> list[Taken]:
-        """Return what was pushed."""
+        """Return the messages that the broker pushed."""
         if self._cancelled or self._channel.is_closed or self._connection.is_closed:
             raise ConnectionError("the broker closed the connection, or the queue was deleted")
         messages: list[DeliveredMessage] = []

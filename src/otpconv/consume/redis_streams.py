@@ -1,4 +1,4 @@
-"""Taking from Redis Streams, in a consumer group that all processes share; what is acknowledged is deleted.
+"""Reads from Redis Streams in a consumer group that all processes share; acknowledged entries are deleted.
 
 All go by one consumer name: how long ago an entry was given out is known of each entry, whoever has it. So
 nothing is left behind by processes that come and go.
@@ -36,7 +36,7 @@ class BrokerSource:
             await self._client.xgroup_create(self._stream, _GROUP, id="0", mkstream=True)
 
     async def take(self) -> list[Taken]:
-        """Read what another did not acknowledge in time, or else what is new."""
+        """Read entries that another consumer did not acknowledge in time, or else new ones."""
         entries = await self._claim() or await self._read(MOST, FIRST_S)
         if entries and len(entries) < MOST:
             entries += await self._read(MOST - len(entries), REST_S)

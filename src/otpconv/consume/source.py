@@ -25,7 +25,7 @@ class Taken(Struct, gc=False):
 class Source(Protocol):
     """Takes messages from one stream. After an error it is closed, and a new one is made.
 
-    What was taken and not acknowledged comes again: to a new source at once, or after a while.
+    Messages that were taken and not acknowledged come again: to a new source at once, or after a while.
     """
 
     async def open(self) -> None:
@@ -53,7 +53,7 @@ class Source(Protocol):
         ...
 
     async def close(self) -> None:
-        """Close what is open, also when `open` went wrong."""
+        """Close the connection, even if `open` failed."""
         ...
 
 

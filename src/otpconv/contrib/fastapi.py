@@ -22,11 +22,11 @@ async def lifespan(app: FastAPI, **options: Any) -> AsyncIterator[None]:  # noqa
 
     Args:
         app: the application.
-        options: arguments of `AsyncReporter`; what is left out is taken from the environment. The reporter
-            is disabled if neither names an endpoint.
+        options: arguments of `AsyncReporter`; missing ones are read from the environment. The reporter is
+            disabled if neither names an endpoint.
 
     Raises:
-        TypeError: an option is no argument of `AsyncReporter`, or of another type.
+        TypeError: an option is not an argument of `AsyncReporter`, or has another type.
         ValueError: the settings are wrong or incomplete.
     """
     async with AsyncReporter(**disabled_without_endpoint(options)) as reporter:

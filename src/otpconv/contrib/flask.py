@@ -12,7 +12,7 @@ from otpconv.reporter import Reporter
 class Otpconv:
     """The extension: gives an application its reporter.
 
-    Its configuration holds arguments of `Reporter`, such as OTPCONV_ENDPOINT; what is left out is taken from
+    Its configuration holds arguments of `Reporter`, such as OTPCONV_ENDPOINT; missing ones are read from
     the environment. Where neither names an endpoint the reporter is disabled, and the log says so once. The
     reporter flushes at the end of the process.
     """
@@ -26,7 +26,7 @@ class Otpconv:
         """Make the application's reporter.
 
         Raises:
-            TypeError: the configuration has an OTPCONV_ name that is no argument of `Reporter`.
+            TypeError: the configuration has an OTPCONV_ name that is not an argument of `Reporter`.
             ValueError: the settings are wrong or incomplete.
         """
         options = disabled_without_endpoint(app.config.get_namespace("OTPCONV_"))

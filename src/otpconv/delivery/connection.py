@@ -1,6 +1,6 @@
 """One kept HTTP connection: no redirects, no cookies, a bounded answer, and an end to waiting."""
 
-# Otherwise imported by the first look-up of a host: a child forked in the middle of that waits for the
+# Otherwise the first lookup of a host imports it, and a child that is forked at that moment waits for the
 # import's lock for ever.
 import encodings.idna  # noqa: F401 - see there
 import http.client
@@ -45,7 +45,7 @@ class TlsFailed(Unreachable):
 
 
 class Response(Struct, frozen=True):
-    """What came back.
+    """A response.
 
     Attributes:
         status: the HTTP status.
@@ -70,7 +70,7 @@ class Connection:
     def post(self, target: str, headers: Mapping[str, str], body: bytes) -> Response:
         """Send a POST request and return its answer.
 
-        A kept connection that the server has closed meanwhile is made anew, once.
+        If the server has closed a kept connection meanwhile, a new one is opened, once.
 
         Raises:
             Unreachable: there is none.
@@ -87,7 +87,7 @@ class Connection:
                 return self._exchange(target, headers, body, deadline)
         except ssl.SSLError as error:
             self.close()
-            raise TlsFailed(tls_failure.explain(error)) from None
+            raise TlsFailed(tls_failure.describe(error)) from None
         except (ConnectionResetError, BrokenPipeError, http.client.HTTPException) as error:
             self.close()
             raise NoAnswer(_what(error)) from None
@@ -120,7 +120,7 @@ class _Timed(http.client.HTTPConnection):
     """A connection on a socket that is given, whose requests must have left at a time."""
 
     deadline = 0.0
-    #: Goes before the target of requests: a proxy of plain HTTP wants the whole URL.
+    #: Precedes the target of requests: a proxy of plain HTTP needs the whole URL.
     target_prefix = ""
 
     def send(self, data: object) -> None:  # type: ignore[explicit-override]
@@ -179,7 +179,7 @@ def _left(deadline: float) -> float:
 def _open(url: SplitResult, deadline: float) -> _Timed:
     """Connect, through the proxy that the environment names, until `deadline` (steady, s).
 
-    Only the look-up of a host's name may take longer: nothing can interrupt it.
+    Only the lookup of a host's name may take longer: nothing can interrupt it.
 
     Raises:
         OSError: there is no connection.

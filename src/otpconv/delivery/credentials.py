@@ -35,12 +35,12 @@ def complete(
 ) -> Credentials | None:
     """Return the credentials that arguments and the environment together make.
 
-    An argument goes before its variable. What is not given is taken from the environment, unless the
+    An argument overrides its variable. Missing parts are read from the environment, unless the
     environment holds another key: then a whole pair of arguments stands alone, and half a pair is refused.
 
     Args:
-        given: what was given as arguments; a part that was not is empty.
-        found: what the environment holds, likewise.
+        given: the arguments; missing parts are empty.
+        found: the values in the environment, likewise.
         arguments: what the arguments are called, for error texts; a token may not be among them.
 
     Returns:

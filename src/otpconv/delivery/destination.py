@@ -22,15 +22,15 @@ NOWHERE = "http://disabled.invalid"
 
 _VENDOR = "aliyuncs.com"
 
-_log = logging.getLogger("otpconv.reporter")
+_log = logging.getLogger(__name__)
 
 
 def url_of(endpoint: str | None, region: str | None) -> str:
     """Return the URL of an endpoint, which may be a bare host, or of the vendor's endpoint in a region.
 
     Raises:
-        TypeError: the endpoint is no text.
-        ValueError: neither is given, or both are, or it is no URL that reports can go to.
+        TypeError: the endpoint is not a string.
+        ValueError: neither is given, or both are, or it is not a URL that reports can be sent to.
     """
     if endpoint and region:
         raise ValueError("endpoint= and region= are both given: region= means the vendor's own, give one")
@@ -47,7 +47,7 @@ def url_of(endpoint: str | None, region: str | None) -> str:
         # What may be a password stays out of the text.
         shown = repr(text) if "@" not in text else "it"
         raise ValueError(f"no endpoint: {shown} is not http(s)://HOST, or the URL of a broker")
-    if url.port == 0:  # one that is no number at all raises ValueError by itself
+    if url.port == 0:  # a port that is not a number raises ValueError by itself
         raise ValueError(f"no endpoint: nothing listens on port 0 of {url.hostname}")
     if url.username is not None and url.scheme not in SCHEMES:
         raise ValueError("the endpoint holds a user: give access_key_id= and access_key_secret= instead")
@@ -68,7 +68,7 @@ def is_broker(url: str) -> bool:
 
 
 def dialect_of(url: str) -> Dialect:
-    """Return what is spoken at this URL, when nobody says: the vendor's own hosts know SmsConversion only."""
+    """Return the dialect of this URL if none is given: the vendor's own hosts know only SmsConversion."""
     host = urlsplit(url).hostname or ""
     return "alibaba" if host == _VENDOR or host.endswith(f".{_VENDOR}") else "native"
 
@@ -93,12 +93,12 @@ def provider_of(
 
     Args:
         url: where reports go.
-        dialect: what is spoken there.
-        provider: tells it instead of the others; None when the others do.
+        dialect: the dialect of the endpoint.
+        provider: returns the credentials instead; None if the other arguments hold them.
         given: access key id, secret and security token; None and empty mean that it is not given.
 
     Raises:
-        TypeError: a part is no text.
+        TypeError: a part is not a string.
         ValueError: half a key is missing, or all of it where it is needed; or a token can't be used there.
     """
     if url == NOWHERE:

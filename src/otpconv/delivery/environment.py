@@ -13,7 +13,7 @@ def endpoint() -> str | None:
 
 
 def credentials() -> Credentials:
-    """Return `OTPCONV_ACCESS_KEY_ID`, `_SECRET` and `OTPCONV_SECURITY_TOKEN`; what is not set is empty."""
+    """Return `OTPCONV_ACCESS_KEY_ID`, `_SECRET` and `OTPCONV_SECURITY_TOKEN`; missing ones are empty."""
     return Credentials(*(os.environ.get(variable, "") for variable in VARIABLES))
 
 

@@ -55,7 +55,7 @@ class NativeTransport:
         self._connection.close()
 
     def _send(self, path: str, reports: Sequence[Report]) -> list[Outcome]:
-        """Send reports of one kind; what is refused as a whole is halved until the culprit is found."""
+        """Send reports of one kind; halve a refused batch until the wrong report is found."""
         found = self._post(path, reports)
         if isinstance(found, list):
             return found

@@ -1,4 +1,4 @@
-"""What is reported, checked on the caller's thread, and how it stands in the spool.
+"""Reports, checked on the caller's thread, and their form in the spool.
 
 A report's body is the JSON object that the native API takes, so that it is delivered there as it stands. A
 line of the spool is its checksum, its flags and its body:
@@ -14,9 +14,8 @@ from zlib import crc32
 import msgspec
 from msgspec import UNSET, Struct
 
-from otpconv.dialects.native.events import event_of
 from otpconv.dialects.native.fields import LATEST_MS, MAX_ATTEMPT, MAX_TEXT_CHARS
-from otpconv.dialects.native.reports import TimedConversion, TimedMessage
+from otpconv.dialects.native.timed import TimedConversion, TimedMessage, event_of
 from otpconv.model import MESSAGE_ID_RULE, is_message_id
 
 #: Flags of a line: it reports a message, not a conversion; its number is sealed; its time is by our clock.
@@ -123,7 +122,7 @@ def number_in(value: str) -> str | None:
     return compact if _is_number(compact) else None
 
 
-def parse(report: Report) -> TimedConversion | TimedMessage:
+def fields_of(report: Report) -> TimedConversion | TimedMessage:
     """Return the fields of a report whose number is not sealed."""
     return (_MESSAGES if report.flags & MESSAGE else _CONVERSIONS).decode(report.body)
 
@@ -159,7 +158,7 @@ def check_time(name: str, value: int) -> None:
 
     Raises:
         TypeError: it is not a whole number.
-        ValueError: it is no time in ms since 1970.
+        ValueError: it is not a time in ms since 1970.
     """
     if type(value) is not int:
         _check_int(name, value)

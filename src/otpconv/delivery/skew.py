@@ -3,8 +3,8 @@
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 
-from otpconv.delivery.reports import OWN_CLOCK, Report, parse, with_fields
-from otpconv.dialects.native.reports import TimedConversion
+from otpconv.delivery.reports import OWN_CLOCK, Report, fields_of, with_fields
+from otpconv.dialects.native.timed import TimedConversion
 
 #: Smaller differences are not corrected: `Date` has whole seconds, and every server allows 60 s ahead.
 _TOLERATED_MS = 30_000
@@ -13,7 +13,7 @@ _LATEST_MS = 7_258_118_400_000
 
 
 class Skew:
-    """The difference of two clocks; what is tolerable counts as none.
+    """The difference of two clocks; a tolerable difference counts as none.
 
     Attributes:
         ms: to be added to our time to get the other side's, ms.
@@ -42,7 +42,7 @@ class Skew:
         """Return the report by the other side's clock; a time that the caller gave stays as it is."""
         if not self.ms or not report.flags & OWN_CLOCK:
             return report
-        fields = parse(report)
+        fields = fields_of(report)
         if isinstance(fields, TimedConversion):
             fields.conversion_time += self.ms
         else:

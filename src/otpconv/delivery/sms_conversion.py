@@ -15,12 +15,12 @@ from otpconv import __version__
 from otpconv.clock import Clock
 from otpconv.delivery.connection import Connection, Response, Unreachable
 from otpconv.delivery.credentials import Credentials, Provider
-from otpconv.delivery.reports import Report, parse
+from otpconv.delivery.reports import Report, fields_of
 from otpconv.delivery.skew import Skew
 from otpconv.delivery.transport import DELIVERED, Fate, Outcome
 from otpconv.delivery.verdicts import of_product, of_status, wait_ms
 from otpconv.dialects.alibaba.wire.signature import sign_v3
-from otpconv.dialects.native.reports import TimedConversion
+from otpconv.dialects.native.timed import TimedConversion
 
 _OK = 200
 #: Connections are opened for this many reports each, up to the concurrency.
@@ -114,7 +114,7 @@ class SmsConversionTransport:
         outcome = _read(answer, now)
         self._skew.learn(answer.headers.get("date"), now)
         if self._skew.differs(skew_ms) and outcome.fate is not Fate.DELIVERED:
-            # Whatever it was, it may have been the clock, which another call may have told: once more.
+            # The clock may have been wrong, and another call may have measured it: try once more.
             return Outcome(Fate.BUSY, "ClockSkew", "the clock of this machine is wrong")
         return outcome
 
@@ -138,7 +138,7 @@ class SmsConversionTransport:
 
 
 def _parameters(report: Report) -> dict[str, str]:
-    fields = parse(report)
+    fields = fields_of(report)
     assert isinstance(fields, TimedConversion), "requested messages are not spooled for this transport"  # noqa: S101
     parameters = {"Delivered": str(fields.delivered), "ConversionTime": str(fields.conversion_time)}
     if fields.message_id is not UNSET:

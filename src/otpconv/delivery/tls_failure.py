@@ -2,7 +2,7 @@
 
 import ssl
 
-#: Of OpenSSL's X509_V_ERR_* codes: what is wrong with a certificate, and what to do.
+#: The problem with a certificate and the remedy, by OpenSSL's X509_V_ERR_* code.
 _TRUST = (
     "If you trust it, set SSL_CERT_FILE to a PEM file with its CA, or with the certificate itself if it is "
     "self-signed"
@@ -21,8 +21,8 @@ _CERTIFICATES = {
 _PLAIN = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"}
 
 
-def explain(error: ssl.SSLError) -> str:
-    """Return what is wrong with a TLS connection and what to do, for a person."""
+def describe(error: ssl.SSLError) -> str:
+    """Describe a problem with a TLS connection and its remedy, for a person."""
     if isinstance(error, ssl.SSLCertVerificationError):
         what, remedy = _CERTIFICATES.get(
             error.verify_code, (f"is not trusted ({error.verify_message})", _TRUST)

@@ -70,5 +70,5 @@ class Transport(Protocol):
         ...
 
     def close(self) -> None:
-        """Close what is open; after that it is not used any more."""
+        """Close the connections; the transport is not used afterwards."""
         ...

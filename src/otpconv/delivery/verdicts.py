@@ -1,7 +1,7 @@
 """What an error of the other side means for a report, as tables.
 
 An error about this report sets it aside. An error about the caller, whatever it reports (a key, a permission,
-the account, a wrong address), keeps everything in the spool: once the operator has mended it, all goes
+the account, a wrong address), keeps everything in the spool: once the operator has fixed it, all goes
 through.
 """
 
@@ -55,7 +55,7 @@ _DIGITS = 9
 
 
 def of_status(status: int, code: str, reason: str, wait_ms: int) -> Outcome:
-    """Return what an answer that is no success means, by its HTTP status and the error code it names."""
+    """Return the meaning of a failed response, by its HTTP status and the error code that it names."""
     if code.startswith("Throttling") or status in _BUSY_STATUS:
         fate = Fate.BUSY
     elif status >= _SERVER_ERROR or status < _CLIENT_ERROR or code == "SignatureNonceUsed":

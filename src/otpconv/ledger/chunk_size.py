@@ -18,7 +18,7 @@ class ChunkSize:
         self.reports = MAX_CHUNK
 
     def learn(self, reports: int, took_s: float) -> None:
-        """Take what a commit took; one with few reports says little, and is left out."""
+        """Take the time of a commit, s; a commit of few reports says little and changes nothing."""
         if reports < MIN_CHUNK:
             return
         fit = reports * TARGET_S / took_s if took_s > 0 else MAX_CHUNK

@@ -34,8 +34,8 @@ class Forgetting:
     """Decides which expiries the journal gets. Await `due` every few seconds.
 
     Args:
-        journal: holds what was reported so far.
-        ledger: knows what has expired so far.
+        journal: holds all accepted reports.
+        ledger: knows the expiries so far.
         clock: the time now.
         unmatched_ms: how long a conversion waits for its message, ms.
         steady: seconds that no clock change moves.

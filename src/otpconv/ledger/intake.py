@@ -60,12 +60,12 @@ class Intake:
         strict: bool = False,
         stopwatch: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """Take the journal's writer, the ledger to look messages up in, and what is between the two.
+        """Take the journal's writer, the ledger to look messages up in, and the reports between the two.
 
         Args:
             writer: makes reports durable.
             ledger: where messages are looked up.
-            recent: what is in the journal and not yet in the ledger.
+            recent: the reports in the journal that are not yet in the ledger.
             clock: the time now.
             recorded: called after each commit of something new, with the position of its last entry in the
                 journal, how many reports it has, and the time it took, s.
@@ -186,7 +186,7 @@ class Intake:
         return then(self._ledger.look_up(judge.lookup), partial(self._write, judge, now))
 
     def _write(self, judge: Judge, now: int, stored: Stored) -> AwaitableOrValue[list[Judgement]]:
-        """Judge a batch by what the ledger holds, and make what is new durable."""
+        """Judge a batch against the ledger, and make new reports durable."""
         judgements, new = judge.judge(stored)
         if not new:
             return judgements

@@ -41,6 +41,7 @@ class JournalWriter:
         self._thread = ThreadPoolExecutor(1, "journal")
         self._in_thread: asyncio.Future[int] | None = None
         self._slow_until = 0.0
+        # When each began: a batch of reports and an expiry may wait at once.
         self._waiting: list[float] = []
         self.failed: str | None = None
         self.failed_at: float | None = None

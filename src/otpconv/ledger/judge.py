@@ -1,4 +1,4 @@
-"""Checking reports: what contradicts what is known, what is new, and what was known before."""
+"""Checks reports against the known state: finds contradictions, new reports and repeats."""
 
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
@@ -33,20 +33,20 @@ Judgement: TypeAlias = Literal["recorded", "unchanged"] | Refused
 
 
 class Judge:
-    """Compares the reports of one batch with what is known, and with those before them in the batch.
+    """Compares the reports of one batch with the known state, and with those before them in the batch.
 
     Look `lookup` up in the ledger, then call `judge` once with what it holds.
 
     Args:
         batch: the reports to judge, each once, in this order.
-        recent: what is on its way into the ledger; nobody may change it until the batch is judged.
+        recent: the reports on their way into the ledger; nobody may change it until the batch is judged.
         latest: the latest time a report may name, ms.
         earliest: the earliest; messages before it were deleted, or it is `EARLIEST_MS`.
         strict: refuse conversions of unknown messages.
 
     Attributes:
         lookup: what must be looked up in the ledger.
-        on_its_way: by message of the batch, what is on its way, joined with what the batch adds to it.
+        on_its_way: by message of the batch: the reports on their way, joined with those that the batch adds.
         conversions: new conversions known by number alone.
     """
 
@@ -116,10 +116,10 @@ class Judge:
         return judgements, new
 
     def _is_new(self, report: Report | Deletion) -> bool:
-        """Return whether the report adds anything to what is known.
+        """Return whether the report adds anything to the known state.
 
         Raises:
-            Refused: it contradicts what is known, or its time is impossible.
+            Refused: it contradicts the known state, or its time is impossible.
         """
         if isinstance(report, Conversion):
             if not self._earliest <= report.conversion_time <= self._latest:

@@ -25,7 +25,7 @@ class Questions:
 
     Args:
         ledger: answers them.
-        freshness: waits until the ledger has what was acknowledged.
+        freshness: waits until the ledger has all acknowledged reports.
         acknowledged: returns the journal position of the newest acknowledged report.
     """
 
@@ -47,7 +47,7 @@ class Questions:
         Args:
             caller: who asks.
             question: asks the ledger that it is given.
-            finish: makes the answer of what was found and the lag: how many reports that were acknowledged
+            finish: makes the answer from the result and the lag: how many reports that were acknowledged
                 before this call are missing. That is 0 unless applying fails, or could not catch up in time.
 
         Raises:

@@ -1,4 +1,4 @@
-"""What is in the journal and not yet in the ledger, so that every look-up sees what was acknowledged."""
+"""Reports in the journal that are not yet in the ledger, so that every lookup sees acknowledged reports."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -120,7 +120,7 @@ class Recent:
         self.size += len(states) + len(by_number)
 
     def forget_applied(self) -> None:
-        """Forget what is in the ledger now, up to `FORGOTTEN_AT_ONCE` entries; the rest next time."""
+        """Forget reports that are now in the ledger, up to `FORGOTTEN_AT_ONCE` entries; the rest later."""
         applied = self._applied()
         left = FORGOTTEN_AT_ONCE
         while left > 0 and self._batches and self._batches[0][0] <= applied:

@@ -2,7 +2,7 @@
 
 from otpconv.rates.answer import RateAnswer, compute_rates
 from otpconv.rates.maturity import Maturity
-from otpconv.rates.question import COMPARISONS, INTERVALS, LEVELS, ORDERS, RateQuery, parse_query, parse_time
+from otpconv.rates.question import COMPARISONS, INTERVALS, LEVELS, ORDERS, RateQuery, parse_query
 from otpconv.rates.row import RateRow
 
 __all__ = [
@@ -16,5 +16,4 @@ __all__ = [
     "RateRow",
     "compute_rates",
     "parse_query",
-    "parse_time",
 ]

@@ -55,13 +55,13 @@ _COARSER = (DIMENSIONS, ("country", "provider", "access_key"), ("country", "prov
 def find_evidence(
     ledger: LedgerReader, account: int, query: RateQuery, maturity: Maturity | None, now: int
 ) -> Evidence:
-    """Return what is broken at the end of a question's window, and what was broken during it.
+    """Return the signals at the end of a question's window, and the outages during it.
 
     Args:
         ledger: where to look.
         account: whose messages.
         query: its window and its filters; its other parameters do not matter.
-        maturity: what is known about delays; None when all messages of the window are mature.
+        maturity: the known delays; None when all messages of the window are mature.
         now: the time now, ms.
 
     Raises:
@@ -182,7 +182,7 @@ def _last_day(traffic: _Traffic, which: Slice, end: int) -> dict[int, GroupCount
 def _earlier(  # noqa: PLR0917
     traffic: _Traffic, start: int, end: int, spans: Sequence[WatchedSpan], found: Assessment, now: int
 ) -> list[Signal]:
-    """Return what was broken during a window and is no longer."""
+    """Return the outages of a window that are over."""
     step = step_of(end - start)
     first, last = start // step * step, end // HOUR_MS * HOUR_MS
     if not spans or first >= last:

@@ -1,4 +1,4 @@
-"""Signals over time: when one began, and what was broken for a while during a window. Pure."""
+"""Signals over time: when one began, and outages during a window. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import log
@@ -116,13 +116,13 @@ def _beginning(signal: Signal, slots: Mapping[int, GroupCount]) -> int | None:
 def outages(
     slots: Mapping[int, GroupCounts], step: int, baseline: Baseline, broken: Sequence[Signal], now: int
 ) -> list[Signal]:
-    """Return what was broken for a while, the latest first.
+    """Return the outages that are over, the latest first.
 
     Args:
         slots: the counts by the slot's start, ms.
         step: length of a slot, ms.
         baseline: the past counts, with groups by the same dimensions.
-        broken: what is broken now; it is left out.
+        broken: the current signals, which are left out.
         now: the time now, ms.
     """
     rates = UsualRates(baseline, {}, {})

@@ -6,7 +6,7 @@ from otpconv.rates.intervals import newcombe, wilson
 
 #: A rate that is lower than expected by this share of it is not a drop yet.
 _TOLERANCE = 0.07
-#: What is known from the past counts as this many messages at most: rates also vary from day to day.
+#: The past counts as this many messages at most: rates also vary from day to day.
 _STRONGEST, _WEAKEST = 500.0, 5.0
 #: The least verifications to expect, and the least messages, for a slice to be judged.
 _LEAST_EXPECTED, _LEAST_REQUESTED = 3.0, 5

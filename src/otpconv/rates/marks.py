@@ -41,7 +41,7 @@ def mark(rows: Sequence[RateRow], by: Sequence[str], evidence: Evidence) -> Mark
     Args:
         rows: of an answer with a comparison.
         by: the dimensions of the rows.
-        evidence: what is broken.
+        evidence: the signals of the window.
     """
     groups = [row for row in rows if not row.others]
     named = {

@@ -17,7 +17,7 @@ _LEAST = 200
 
 
 class Maturity(Struct, frozen=True):
-    """What is known about how long it takes to verify.
+    """The known delays of verifications.
 
     Attributes:
         horizon_ms: messages younger than this, and not verified, are pending.
@@ -88,7 +88,7 @@ def expected(verified: int, requested: int, young: Sequence[Young], maturity: Ma
         verified: all messages verified by now.
         requested: all messages, mature or not.
         young: the messages that are not mature.
-        maturity: what is known about delays.
+        maturity: the known delays.
     """
     if not maturity.delays:
         return None

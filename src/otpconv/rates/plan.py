@@ -82,7 +82,7 @@ def plan(query: RateQuery, minutes_from: int, maturity: Maturity | None = None, 
     Args:
         query: the question.
         minutes_from: since when rollups by minute are kept, ms.
-        maturity: what is known about delays; None when all messages are mature.
+        maturity: the known delays; None when all messages are mature.
         now: the time now, ms; only needed with a maturity.
 
     Raises:
@@ -201,7 +201,7 @@ def _young(planned: Plan, since: int, now: int) -> Iterator[YoungWindow]:
 
 
 def _take_whole(span: Span, grain: int, taken: list[Span]) -> list[Span]:
-    """Move the whole grains of a span to `taken`, and return what is left on both sides."""
+    """Move the whole grains of a span to `taken`, and return the rest on both sides."""
     first, last = _ceil(span[0], grain), _floor(span[1], grain)
     if first >= last:
         return [span]

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
 from otpconv.errors import InvalidRequest
 from otpconv.storage.contract import DIMENSIONS, HOUR_MS, MINUTE_MS
+from otpconv.times import parse_time, parse_zone
 
 #: Intervals by name, and their lengths, ms; `1d` is a calendar day of the question's time zone.
 INTERVALS: dict[str, int] = {
@@ -25,8 +25,6 @@ MAX_DAYS = 36_525
 #: The most values, of all dimensions together, that one question may filter by.
 MAX_FILTERS = 500
 _DAY_MS = 24 * HOUR_MS
-#: The latest time, ms: the end of 9998. Calendar functions accept it in every time zone.
-_LATEST_MS = 253_370_764_800_000
 #: What a rate can count, and the name of its denominator.
 LEVELS: dict[str, str] = {
     "message": "messages requested",
@@ -52,8 +50,8 @@ class RateQuery(Struct, frozen=True):
         interval: a key of `INTERVALS` to split the window by; None for one row.
         by: dimensions to split by.
         filters: the accepted values of a dimension, by its name; an empty value means "unknown".
-        tz: the time zone of `1d`.
-        level: a key of `LEVELS`: what is counted.
+        tz: the time zone of `1d`, and of the words in `start` and `end`.
+        level: a key of `LEVELS`: the unit to count.
         compare: one of `COMPARISONS`, or None.
         order: one of `ORDERS`, with a minus for the largest first; None: by the values of the groups.
         top: how many groups get a row, the first by `order` or else the largest; None: all.
@@ -73,35 +71,6 @@ class RateQuery(Struct, frozen=True):
     min_requested: int = 0
 
 
-def parse_time(text: str, name: str = "time") -> int:
-    """Parse a time, and return it in ms UTC.
-
-    Args:
-        text: milliseconds since the Unix epoch, or ISO 8601, e.g. `2026-01-31` or
-            `2026-01-31T12:00:00+02:00`; without an offset it is UTC.
-        name: the name of the parameter, for the error.
-
-    Raises:
-        InvalidRequest: the text is neither, or the time is not between 1970 and 9998.
-    """
-    if re.fullmatch(r"[0-9]{1,16}", text):
-        time = int(text)
-    else:
-        try:
-            # In a URL, an unescaped plus sign arrives as a space.
-            moment = datetime.fromisoformat(re.sub(r" (?=\d\d:?\d\d$)", "+", text))
-            aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-            time = round(aware.timestamp() * 1000)
-        except (ValueError, OverflowError):
-            time = -1
-    if not 0 <= time <= _LATEST_MS:
-        raise InvalidRequest(
-            f"Invalid {name} {text[:40]!r}."
-            " Use milliseconds since 1970, or ISO 8601, e.g. 2026-01-31T12:00:00Z."
-        )
-    return time
-
-
 def parse_query(parameters: Iterable[tuple[str, str]], now: int) -> RateQuery:
     """Parse the parameters of a URL.
 
@@ -114,8 +83,9 @@ def parse_query(parameters: Iterable[tuple[str, str]], now: int) -> RateQuery:
         InvalidRequest: a parameter is unknown or malformed.
     """
     given, filters = _sorted_out(parameters)
-    end = parse_time(given["end"], "end") if "end" in given else now
-    start = parse_time(given["start"], "start") if "start" in given else max(0, end - _DAY_MS)
+    tz = parse_zone(given.get("tz", "UTC"))
+    end = parse_time(given["end"], "end", now=now, tz=tz) if "end" in given else now
+    start = parse_time(given["start"], "start", now=now, tz=tz) if "start" in given else max(0, end - _DAY_MS)
     if start >= end:
         raise InvalidRequest(f"start ({start}) must be before end ({end}), both in ms UTC.")
     if end - start > MAX_DAYS * _DAY_MS:
@@ -138,7 +108,7 @@ def parse_query(parameters: Iterable[tuple[str, str]], now: int) -> RateQuery:
         interval,
         by,
         filters,
-        _zone(given.get("tz", "UTC")),
+        tz,
         _one_of("level", given, LEVELS) or "message",
         compare,
         _order(given, compared=compare is not None),
@@ -201,12 +171,3 @@ def _parse_by(text: str) -> tuple[str, ...]:
             " each at most once."
         )
     return by
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise InvalidRequest(
-            f"Unknown tz {name[:40]!r}. Use a time zone of the IANA database, e.g. Europe/Berlin."
-        ) from None

@@ -25,7 +25,7 @@ def make_rows(current: Counted, past: Counted | None, maturity: Maturity | None)
     Args:
         current: the counts of the question's window.
         past: the counts of the window that it is compared with, if any.
-        maturity: what is known about delays; None when all messages are mature.
+        maturity: the known delays; None when all messages are mature.
 
     Raises:
         Unavailable: the time for the answer is over.

@@ -1,4 +1,4 @@
-"""Decides what is broken: which slices stopped reporting, and which convert worse than expected. Pure.
+"""Finds failures: the slices that stopped reporting, and those that convert worse than expected. Pure.
 
 It reads counts and expectations, not the storage, so pages and alerts can use the same functions.
 
@@ -69,7 +69,7 @@ class Signal(Struct, frozen=True):
 
 
 class Assessment(Struct, frozen=True):
-    """What is broken now.
+    """The current signals.
 
     Attributes:
         silences: slices about which nothing is reported any more, the largest first.
@@ -90,11 +90,11 @@ class Assessment(Struct, frozen=True):
 
 
 class Evidence(Struct, frozen=True):
-    """What is broken, now and during a window.
+    """The signals, now and during a window.
 
     Attributes:
-        now: what is broken at the end of the window.
-        earlier: what was broken during the window and is no longer, the latest first.
+        now: the signals at the end of the window.
+        earlier: the outages during the window that are over, the latest first.
     """
 
     now: Assessment
@@ -107,7 +107,7 @@ _Leaves = dict[Group, Leaf]
 
 
 def assess(spans: Sequence[WatchedSpan], now: int) -> Assessment:
-    """Return what is broken now.
+    """Return the current signals.
 
     Args:
         spans: spans of time that end now, the shortest first.

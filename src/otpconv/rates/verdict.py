@@ -1,4 +1,4 @@
-"""The verdict on a window: what is broken, why nothing can be said, or that all is well. Pure."""
+"""The verdict on a window: its failures, or why there is no verdict, or that all is well. Pure."""
 
 from typing import Literal
 
@@ -28,7 +28,7 @@ class Verdict(Struct, frozen=True):
 
     Attributes:
         state: one of `VerdictState`.
-        evidence: what is broken, now and earlier in the window.
+        evidence: the signals, now and earlier in the window.
         lag: the number of acknowledged reports that the counts lack.
     """
 
@@ -41,7 +41,7 @@ def judge(evidence: Evidence, total: RateRow, lag: int) -> Verdict:
     """Return the verdict on a window.
 
     Args:
-        evidence: what is broken.
+        evidence: the signals of the window.
         total: all traffic of the window, compared with an earlier window.
         lag: the number of acknowledged reports that the counts lack.
     """

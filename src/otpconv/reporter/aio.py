@@ -67,7 +67,7 @@ class AsyncReporter(BaseReporter):
         Returns:
             Whether it is; False when the time was over first.
         """
-        processes.check()
+        processes.notice_fork()
         deadline = time.monotonic() + timeout
         self._delivery.hurry()
         while not self._spool.delivered():
@@ -77,7 +77,7 @@ class AsyncReporter(BaseReporter):
         return True
 
     async def close(self, timeout: float = 2.0) -> bool:  # noqa: ASYNC109 - as `Reporter` has it
-        """Wait as `flush` does, then end the background thread; what is not delivered stays in the spool.
+        """Wait as `flush` does, then end the background thread; undelivered reports stay in the spool.
 
         A report that comes later is spooled all the same, and is delivered by whoever uses the spool next.
 

@@ -1,4 +1,4 @@
-"""What is to be delivered: the memory of this process, and the folder, if no other process delivers it."""
+"""The reports to deliver: those in memory, and the folder's, if no other process delivers it."""
 
 import logging
 import os
@@ -28,7 +28,7 @@ _LETTERS_SHARE = 4
 _DAMAGED_BYTES = 1024 * 1024
 #: Characters of the server's error that a dead letter keeps.
 _MOST_CODE, _MOST_REASON = 128, 1_000
-#: How often the folder is looked through for what is too old, s.
+#: How often the folder is searched for segments that are too old, s.
 _LOOK_THROUGH_S = 1.0
 
 _log = logging.getLogger("otpconv.reporter")
@@ -63,7 +63,7 @@ class Backlog:
     """
 
     def __init__(self, spool: Spool, lost: Callable[[str, int], None]) -> None:
-        """Take the spool of this process; `lost` is told a reason and a number when reports are given up."""
+        """Take this process's spool; `lost` is called with the reason and the number of dropped reports."""
         self.rejected = ReasonCounter("reports are set aside as dead letters")
         self.damaged = 0
         self.problem = ""
@@ -104,7 +104,7 @@ class Backlog:
                     self._leave(path)
 
     def look_after(self, now: int) -> None:
-        """Write dead letters that wait, and give up what is too old; call it while nothing is sent, too."""
+        """Write waiting dead letters, and drop segments that are too old; call it in pauses, too."""
         if self._burials is not None:
             self._burials.write()
         if self._folder is None or not self.claimed or time.monotonic() < self._look_through_at:
@@ -127,7 +127,7 @@ class Backlog:
         parcels = [SpooledParcel(report, source=memory, place=place) for place, report in memory.read(most)]
         if self._folder is None or not self.claimed or len(parcels) >= most:
             return parcels
-        # From here on nothing may be raised: what was read would not be read again.
+        # From here on nothing may raise: these reports would not be read again.
         try:
             paths = [path for path, _ in segments(self._folder, self._spool.steady)]
         except OSError as error:
@@ -181,7 +181,7 @@ class Backlog:
         self._burials.add(letter, lambda: self.settle(parcel))
 
     def keep(self) -> None:
-        """Write down what is settled, and remove segments that are through.
+        """Record which reports are settled, and remove segments that are complete.
 
         Raises:
             OSError: the disk fails.
@@ -242,7 +242,7 @@ class Backlog:
         self._close(path)
 
     def _skip(self, path: Path, error: OSError) -> None:
-        """Leave what is no segment, or can't be read, where it is: it must not stop the others."""
+        """Skip files that are not segments, or can't be read: they must not stop the others."""
         _log.error("%s can't be read (%s) and is left as it is", path, error.strerror)
         self._unreadable.add(path)
         if path in self._readers:

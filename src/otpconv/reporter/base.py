@@ -50,14 +50,14 @@ class BaseReporter:
         overflow: what gives way when the spool is full: `drop-oldest`, `drop-newest`, or `block`, which waits
             `block_ms` for room before it drops the new report.
         block_ms: see there.
-        sync_ms: make what was reported safe against a power failure so often; default: when the operating
+        sync_ms: how often to make reports safe against a power failure; default: when the operating
             system does, after about 30 s.
         when_degraded: `spool` goes on spooling; `drop` drops and counts.
         switch_file: a file whose existence degrades; default: `degraded` in the spool.
         timeout_ms: how long a call may take in all, with connecting, TLS and a proxy.
         longest_pause_ms: the longest pause between two tries while the other side is broken.
         concurrency: SmsConversion calls on their way at once.
-        disabled: report nothing: check what is reported, drop it and count it. It needs no other argument.
+        disabled: report nothing: check reports, drop and count them. It needs no other argument.
         clock: the time now.
 
     Raises:
@@ -119,26 +119,26 @@ class BaseReporter:
 
     def start(self) -> None:
         """Deliver what earlier processes have left in the spool, without waiting for a first report."""
-        processes.check()
+        processes.notice_fork()
         if not self._disabled:
             self._spool.begin()
 
     def degrade(self) -> None:
         """Deliver nothing from now on; reports are spooled, or dropped, as chosen."""
-        processes.check()
+        processes.notice_fork()
         self._switch.degrade()
         self._delivery.degraded = self._switch.look()
 
     def restore(self) -> None:
         """Deliver again; a switch file, if there is one, goes on degrading until it is removed."""
-        processes.check()
+        processes.notice_fork()
         self._switch.restore()
         self._delivery.degraded = self._switch.look()
         self._delivery.hurry()
 
     def stats(self) -> Stats:
         """Return what became of the reports so far; it reads the spool, a millisecond for a few megabytes."""
-        processes.check()
+        processes.notice_fork()
         return self._outbox.stats(disabled=self._disabled)
 
     def _conversion(
@@ -153,7 +153,7 @@ class BaseReporter:
         The line is empty if the message is known by its number alone, and nobody can read that.
         """
         if getpid() != processes.pid:
-            processes.check()
+            processes.notice_fork()
         now = self._clock()
         flags = 0
         if conversion_time is None:
@@ -172,7 +172,7 @@ class BaseReporter:
     ) -> tuple[bytes, int, bool]:
         """Return the line of the spool that reports a message, the time now, and whether it has a number."""
         if getpid() != processes.pid:
-            processes.check()
+            processes.notice_fork()
         now = self._clock()
         flags = MESSAGE
         if requested_at is None:
@@ -219,7 +219,7 @@ class BaseReporter:
 
     def _wait(self, deadline: float) -> bool:
         """Wait until all that was reported is settled, or until `deadline` (steady, s); return if it is."""
-        processes.check()
+        processes.notice_fork()
         return self._outbox.wait(deadline)
 
     def _end(self, timeout: float) -> None:

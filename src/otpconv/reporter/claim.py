@@ -36,7 +36,7 @@ class Claim:
         self._seen_at = 0.0
 
     def hold(self, destination: str) -> str:
-        """Go on holding the claim, or try to get it, and return what is wrong; empty if nothing is.
+        """Keep the claim, or try to get it, and return the problem; empty if there is none.
 
         Raises:
             OSError: the folder can't be used.

@@ -9,7 +9,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import UNSET
 
-from otpconv.delivery.reports import SEALED, Report, line_of, parse, read_line, with_fields
+from otpconv.delivery.reports import SEALED, Report, fields_of, line_of, read_line, with_fields
 from otpconv.folder import alone
 
 _KEY_BYTES = 32
@@ -38,7 +38,7 @@ class Numbers:
         """Return a report as it may be on the disk."""
         if report.flags & SEALED or b'"to":' not in report.body:
             return report
-        fields = parse(report)
+        fields = fields_of(report)
         if fields.to is not UNSET:
             fields.to = self.seal(fields.to)
             report = with_fields(Report(report.flags | SEALED, report.body), fields)
@@ -50,7 +50,7 @@ class Numbers:
         Raises:
             ValueError: its number was sealed with another key, or is damaged.
         """
-        fields = parse(report)
+        fields = fields_of(report)
         if fields.to is not UNSET:
             fields.to = self._open(fields.to)
         return with_fields(report, fields, without=SEALED)
@@ -63,7 +63,7 @@ class Numbers:
             raise ValueError("sealed with another key") from None
 
 
-class Sealer:
+class NumberSealer:
     """Seals and opens the numbers of a spool whose key may not be there yet."""
 
     def __init__(self) -> None:

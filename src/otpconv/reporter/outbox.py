@@ -57,7 +57,7 @@ class Outbox:
         losses: counts lost reports by reason.
         left_out: counts reports that went without their number.
         spool: takes reports.
-        backlog: hands out what is to be delivered.
+        backlog: hands out the reports to deliver.
         delivery: the delivering thread.
         takes_requested: whether the other side takes requested messages, not only conversions.
     """
@@ -145,7 +145,7 @@ class Outbox:
         self.give_back()
 
     def give_back(self) -> None:
-        """Let others have what is in the folder, and count what is in memory, which ends with the process."""
+        """Leave the reports in the folder to others, and count those in memory, which are then lost."""
         if self.spool.memory:
             self.losses.add("closed before delivery", len(self.spool.memory))
             self.spool.memory.clear()

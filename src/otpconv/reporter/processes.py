@@ -1,6 +1,6 @@
 """What all reporters of a process do when it forks, and when it ends: one protocol, whoever forks.
 
-A child notices in one of three ways that it is one, and begins anew then:
+A child notices in one of three ways that it is one, and then starts from scratch:
 
 - `os.fork`, and what uses it (multiprocessing, gunicorn, Celery), runs the hooks that are registered here;
 - uWSGI forks in C and runs none of them, but calls `uwsgi.post_fork_hook` in each worker;
@@ -42,14 +42,14 @@ class Member(Protocol):
 
 
 reporters: "weakref.WeakSet[Member]" = weakref.WeakSet()
-#: The process in which the reporters began; `check` if it is another one now.
+#: The process in which the reporters began; `notice_fork` if it is another one now.
 pid = os.getpid()
 #: One for each process, so that none is ever held by a thread of the parent.
 _checking: dict[int, threading.RLock] = {}
 
 
-def check() -> None:
-    """Let all reporters begin anew if this is a child, forked by somebody who runs no hooks."""
+def notice_fork() -> None:
+    """Start all reporters from scratch if this is a child, forked by somebody who runs no hooks."""
     here = os.getpid()
     if here == pid:
         return
@@ -80,7 +80,7 @@ def _begin_anew() -> None:
 
 @atexit.register
 def _at_exit() -> None:
-    check()
+    notice_fork()
     deadline = time.monotonic() + _AT_EXIT_S
     for reporter in list(reporters):
         reporter._at_exit(deadline)  # noqa: SLF001 - for this module
@@ -122,8 +122,8 @@ def _after_fork_in_child() -> None:
 
 
 def _in_worker() -> None:
-    """Begin anew in a worker of uWSGI, and start the delivery that its master put off."""
-    check()
+    """Start from scratch in a worker of uWSGI, and start the delivery that its master put off."""
+    notice_fork()
     for reporter in list(reporters):
         reporter._may_deliver()  # noqa: SLF001 - for this module
 

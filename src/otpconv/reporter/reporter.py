@@ -56,7 +56,7 @@ class Reporter(BaseReporter):
         session_id: str | None = None,
         attempt: int | None = None,
     ) -> None:
-        """Report that a message was handed to a vendor. The vendor's own cloud knows that, and is not told.
+        """Report that a message was handed to a vendor. The vendor's own cloud knows it and gets no report.
 
         Args:
             message_id: the message, as the vendor named it.
@@ -68,8 +68,8 @@ class Reporter(BaseReporter):
             provider: the vendor.
             template: the message template.
             sender: the sender ID that the recipient sees.
-            channel: `sms` when not told, `voice`, `whatsapp`, …
-            session_id: the log-in attempt it belongs to.
+            channel: `voice`, `whatsapp`, …; default: `sms`.
+            session_id: the login attempt that it belongs to.
             attempt: 1 = first send, 2 = first resend, …
 
         Raises:
@@ -102,7 +102,7 @@ class Reporter(BaseReporter):
         return self._wait(time.monotonic() + timeout)
 
     def close(self, timeout: float = 2.0) -> bool:
-        """Wait as `flush` does, then end the background thread; what is not delivered stays in the spool.
+        """Wait as `flush` does, then end the background thread; undelivered reports stay in the spool.
 
         A report that comes later is spooled all the same, and is delivered by whoever uses the spool next.
 

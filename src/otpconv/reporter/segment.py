@@ -100,7 +100,7 @@ class Writer:
         return b"".join(_chunks(self._fd, start, self.end)).splitlines(keepends=True)
 
     def sync(self) -> None:
-        """Wait until the disk has what was appended."""
+        """Wait until the appended lines are on the disk."""
         os.fdatasync(self._fd)
 
     def close(self) -> None:
@@ -128,13 +128,13 @@ class SegmentReader:
 
     Attributes:
         path: the file.
-        damaged: pieces that are no lines, since they were last taken.
+        damaged: pieces that are not lines, since they were last taken.
         at_end: whether everything that can be read was read.
         left_alone: whether its reports are no longer to be delivered from here.
     """
 
     def __init__(self, path: Path) -> None:
-        """Open a segment and go on behind what is delivered.
+        """Open a segment and continue after the delivered lines.
 
         Raises:
             OSError: it is not there any more, or can't be read.

@@ -63,7 +63,7 @@ class Spool:
             lost: called with a reason and a number when reports are given up.
             steady: the clock by which reports get old.
         """
-        from otpconv.reporter.numbers import Sealer  # noqa: PLC0415 - it loads cryptography
+        from otpconv.reporter.numbers import NumberSealer  # noqa: PLC0415 - it loads cryptography
 
         self.folder = folder
         self.limits = limits
@@ -83,7 +83,7 @@ class Spool:
         self._reported_before = 0
         self._closed: deque[tuple[Path, int]] = deque()
         self._unsynced: list[Path] = []
-        self._sealer = Sealer()
+        self._sealer = NumberSealer()
         self._opening = False
         self._late: deque[bytes] = deque()
         self._begun = False
@@ -100,7 +100,7 @@ class Spool:
         return self._sealer.in_clear(report)
 
     def append(self, line: bytes, now: int, has_number: bool = False) -> bool:  # noqa: FBT001, FBT002 - faster so
-        """Take a line, at `now` (ms); what is taken outlives this process, however that ends.
+        """Take a line, at `now` (ms); it outlives this process, however that ends.
 
         Args:
             line: the line, with its number in clear if it has one.
@@ -181,7 +181,7 @@ class Spool:
                     break
 
     def sync(self) -> None:
-        """Wait until the disk has what was appended, so that it outlives a power failure too.
+        """Wait until the appended lines are on the disk, so that they outlive a power failure too.
 
         Raises:
             OSError: the disk fails.
@@ -200,7 +200,7 @@ class Spool:
         return count + len(self.memory), size + self.memory.bytes
 
     def close(self) -> None:
-        """Let others have what is spooled. A later report opens the spool again."""
+        """Leave the spooled reports to others. A later report opens the spool again."""
         with self.lock:
             self._take_late(self._opened_at)
             self._close_segment()
@@ -260,7 +260,7 @@ class Spool:
                 self._lost("overflow", 1)
 
     def _rescue(self, writer: segment.Writer, now: int) -> None:
-        """Append once more what was appended to a segment that somebody has removed."""
+        """Append the lines of a segment that somebody has removed once more."""
         self._writer = None
         for line in writer.left():
             # It was counted when it came.

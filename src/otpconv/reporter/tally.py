@@ -1,4 +1,4 @@
-"""What became of reports, counted; what is bad is told in the log too, at first and then once a minute."""
+"""Counts of a reporter; problems are also logged, at first and then once a minute."""
 
 import logging
 import time

@@ -46,7 +46,7 @@ class DeliveryThread:
 
         Args:
             spool: the spool of this process.
-            backlog: what is to be delivered.
+            backlog: the reports to deliver.
             transport: sends reports.
             switch: the manual switch.
             clock: the time now.
@@ -83,7 +83,7 @@ class DeliveryThread:
         try:
             self._thread.start()
         except RuntimeError as error:
-            # The interpreter is ending, or the machine has no more threads: what is spooled stays there.
+            # The interpreter is ending, or the machine has no more threads: the reports stay in the spool.
             self._thread = None
             _log.error("nothing is delivered by process %d: %s", os.getpid(), error)
 

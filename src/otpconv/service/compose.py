@@ -1,11 +1,11 @@
-"""The composition root: puts the rooms together, and is the only place that knows which engine it is."""
+"""The composition root: builds a server from its parts, and opens them for the command line."""
 
 import asyncio
 from itertools import chain
 from pathlib import Path
 
 from otpconv.access.directory import Directory
-from otpconv.access.keys import KeyRing, KeyStore
+from otpconv.access.keys import AccessKey, KeyRing, KeyStore
 from otpconv.access.nonce_log import NonceLog
 from otpconv.access.nonces import WINDOW_MS, NonceGuard
 from otpconv.access.sealing import Sealer, load_key
@@ -13,7 +13,6 @@ from otpconv.access.sign_outs import SignOuts
 from otpconv.access.sts.sessions import Sessions
 from otpconv.clock import Clock, wall_clock
 from otpconv.config import Settings
-from otpconv.errors import Misconfigured
 from otpconv.ledger.applier import Applier
 from otpconv.ledger.forgetting import EVERY_S, Forgetting
 from otpconv.ledger.freshness import Freshness
@@ -25,24 +24,19 @@ from otpconv.ledger.recent import Recent
 from otpconv.metrics import Metrics
 from otpconv.phone import NumberHash
 from otpconv.service import data_folder
-from otpconv.service.deleting import Retention
+from otpconv.service.engines import engine_of
 from otpconv.service.first_key import first_key_file
 from otpconv.service.housekeeping import Housekeeping, keep_keys
 from otpconv.service.readiness import ReadinessCheck
-from otpconv.storage import sqlite
+from otpconv.service.retention import Retention
+from otpconv.service.sandbox import Sandbox
 from otpconv.storage.awaitable import resolve
 from otpconv.storage.contract import DAY_MS, MINUTE_MS, LedgerReader
-from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerReader, SqliteLedgerWriter
-from otpconv.storage.sqlite.access import SqliteDirectory, SqliteKeyStore, SqliteSignOuts
 
 #: How often it is looked whether something is old enough to be forgotten, s.
 _FORGET_EVERY_S = 5.0
-#: How often the server looks for deletions by the command line, s.
-_DELETED_EVERY_S = 0.1
-#: A deletion by the command line gives up after `deleting.APPLIED_WITHIN_S`, s.
-_DELETED_LATE_S = 10.0
-#: How often the server looks for messages that are too old, and how late a deletion may be, s.
-_RETENTION_EVERY_S, _RETENTION_LATE_S = 60.0, 6 * 3600.0
+#: How often the server forgets messages that were deleted from the ledger, and how late that may be, s.
+_DELETED_EVERY_S, _DELETED_LATE_S = 0.1, 10.0
 #: A start reads the nonces of the time window in both directions, and of one minute more for the clock.
 _NONCES_MS = 2 * WINDOW_MS + MINUTE_MS
 
@@ -55,7 +49,7 @@ class Service:
 
     Attributes:
         keys: the access keys, kept fresh while the service runs.
-        sealer: seals what is handed out and comes back, such as the cookies of who is signed in.
+        sealer: encrypts values that are handed out and come back, such as the cookies of signed-in users.
         sessions: the temporary credentials of those who assumed a role.
         sign_outs: which sign-ins to the pages are over.
         nonces: the guard against replayed requests; what it admits is in `nonce_log`.
@@ -63,9 +57,9 @@ class Service:
         region: whose national numbers are read; empty: of none.
         intake: takes reports.
         questions: answers questions about what the reports come to.
-        recent: what is acknowledged and not yet in the ledger.
-        metrics: what is measured for machines.
-        housekeeping: what is done again and again; others may add to it.
+        recent: acknowledged reports that are not yet in the ledger.
+        metrics: the measurements for machines.
+        housekeeping: the repeated tasks; others may add to them.
         readiness: whether reports can be recorded and questions answered.
         clock: the time now.
     """
@@ -77,48 +71,40 @@ class Service:
             Misconfigured: the folder is in use by another server, or something in it is damaged.
             Unavailable: the disk is full or fails.
         """
-        self.clock = clock
-        self._settings = settings
-        data = settings.data
-        self._lock = data_folder.hold(data)
-        sqlite.open_on_a_full_disk(data)
+        self.clock, self._settings = clock, settings
+        self._lock = data_folder.hold(data := settings.data)
+        engine = engine_of(settings)
+        engine.start()
         self.sealer = open_sealer(settings)
-        self._key_store: KeyStore = SqliteKeyStore(data / "access.sqlite", self.sealer, clock)
+        access = engine.access(clock)
+        self._key_store = access.keys(self.sealer)
         self.keys = KeyRing(self._key_store)
+        self._sandbox = Sandbox(self._key_store, lambda: open_directory(settings, clock), data)
         self.sessions = Sessions(self.sealer, self.keys)
-        self.sign_outs = SignOuts(SqliteSignOuts(data / "access.sqlite"), clock)
-        self.number_hash = NumberHash(self.sealer.derive("number"))
+        self.sign_outs = SignOuts(access.sign_outs(), clock)
+        self.number_hash = number_hash_of(self.sealer)
         self.region = settings.region
-        self._journal = SqliteJournal(data / "journal.sqlite")
-        self._writer = JournalWriter(self._journal, lambda: SqliteJournal(data / "journal.sqlite"))
+        self._journal = engine.journal()
+        self._writer = JournalWriter(self._journal, engine.journal)
         self.nonce_log = NonceLog(data / "nonces")
         self.nonces = NonceGuard(_NONCES, self.nonce_log.append)
         journaled = self._journal.nonces(clock() - _NONCES_MS, _NONCES)
         self.nonces.restore(chain(self.nonce_log.remembered(), journaled), self.nonce_log.floor)
-        ledger_file, journal_file = data / "ledger.sqlite", data / "journal.sqlite"
-        cursor = sqlite.prepare(ledger_file, journal_file)
+        cursor = engine.prepare_ledger()
         self._acknowledged = self._journal.head()
         self.metrics = Metrics()
-        self._applier = Applier(
-            lambda: SqliteLedgerWriter(ledger_file, journal_file), cursor, measured=self.metrics.applied
-        )
+        self._applier = Applier(engine.ledger_writer, cursor, measured=self.metrics.applied)
         self._freshness = Freshness(self._applier)
-        self._ledger = SqliteLedgerReader(ledger_file)
+        self._ledger, self._lookup = engine.ledger_reader(), engine.ledger_lookup()
         self.questions = Questions(self._ledger, self._freshness, lambda: self._acknowledged)
-        unmatched_ms = settings.unmatched_days * DAY_MS
-        self._forgetting = Forgetting(self._journal, self._ledger, clock, unmatched_ms=unmatched_ms)
+        self._forgetting = Forgetting(
+            self._journal, self._lookup, clock, unmatched_ms=settings.unmatched_days * DAY_MS
+        )
         self.recent = Recent(lambda: self._applier.applied)
         self.intake = Intake(
-            self._writer, self._ledger, self.recent, clock, recorded=self._recorded, strict=settings.strict
+            self._writer, self._lookup, self.recent, clock, recorded=self._recorded, strict=settings.strict
         )
-        self.intake.earliest = max(EARLIEST_MS, self._ledger.messages_from())
-        self._retention = Retention(
-            data,
-            self._ledger,
-            settings.retention_days,
-            applied=lambda: self._applier.applied,
-            nudge=self._applier.notify,
-        )
+        self._retention = Retention(settings, self._ledger, lambda: self._applier.applied)
         self.housekeeping = self._housekeeping()
         self.readiness = ReadinessCheck(
             data,
@@ -146,14 +132,30 @@ class Service:
             self._journal.note_keys()
         return file
 
+    def announce(self, public_url: str) -> None:
+        """Make the URL of this server known to commands that run beside it, e.g. `otpconv sign-in-link`."""
+        data_folder.note_url(self._lock, public_url)
+
+    async def sandbox_key(self) -> AccessKey:
+        """Return the access key of the sandbox, an account whose messages count in no other account.
+
+        Raises:
+            InactiveAccessKey: an operator has disabled it.
+            Unavailable: the disk is full or fails.
+        """
+        key = await asyncio.to_thread(self._sandbox.key)
+        self.keys.refresh()
+        return self.keys.get(key.access_key_id)
+
     async def start(self) -> None:
         """Start the applier and the housekeeping; reports may come from now on."""
+        await self._note_deletions()
         await self.housekeeping.run("expiry")  # if it fails, questions can be answered all the same
         self._applier.start()
         self.housekeeping.start()
 
     async def stop(self) -> None:
-        """Make durable and apply what was accepted, then close everything."""
+        """Make accepted reports durable and apply them, then close everything."""
         await self.housekeeping.run("key uses")
         self._retention.stop()
         await self.housekeeping.stop()
@@ -163,6 +165,7 @@ class Service:
         self.questions.close()
         self.readiness.close()
         self._ledger.close()
+        self._lookup.close()
         self._writer.close()
         self.nonce_log.close()
         self._key_store.close()
@@ -190,28 +193,20 @@ class Service:
         tasks.every(
             _DELETED_EVERY_S,
             "deletions",
-            self._follow_deletions,
+            self._note_deletions,
             late_s=_DELETED_LATE_S,
-            harm="`otpconv forget` and `otpconv ledger prune` wait",
+            harm="reports about deleted messages are still accepted",
         )
-        tasks.every(
-            _RETENTION_EVERY_S,
-            "retention",
-            self._retention.run,
-            late_s=_RETENTION_LATE_S,
-            harm="messages that are to be deleted are kept",
-            aside=True,
-        )
+        self._retention.keep(tasks)
         self.metrics.registry.register(tasks)
         return tasks
 
-    def _follow_deletions(self) -> None:
-        """Apply what another process, i.e. a command that deletes, has appended to the journal."""
-        if self._journal.head() > self._applier.applied:
-            self._applier.notify()
+    async def _note_deletions(self) -> None:
+        """Forget deleted messages in memory too, and refuse reports about times before the last prune."""
         # Otherwise a deleted message would be remembered until the next report.
         self.recent.forget_applied()
-        self.intake.earliest = max(EARLIEST_MS, self._ledger.messages_from())
+        messages_from = await resolve(self._lookup.messages_from())
+        self.intake.earliest = max(EARLIEST_MS, messages_from)
 
     async def _forget(self) -> None:
         if due := await self._forgetting.due():
@@ -221,6 +216,20 @@ class Service:
             self._applier.notify()
 
 
+def number_hash_of(sealer: Sealer) -> NumberHash:
+    """Return the hash under which numbers are stored."""
+    return NumberHash(sealer.derive("number"))
+
+
+def open_number_hash(settings: Settings) -> NumberHash:
+    """Return the hash under which a data folder stores numbers.
+
+    Raises:
+        Misconfigured: the folder or its key can't be used.
+    """
+    return number_hash_of(open_sealer(settings))
+
+
 def open_sealer(settings: Settings) -> Sealer:
     """Return what seals secrets, from the settings or the data folder's own key.
 
@@ -228,8 +237,8 @@ def open_sealer(settings: Settings) -> Sealer:
         Misconfigured: the key is malformed, its file may be read by others, or it is gone.
     """
     given = settings.sealing_key.get_secret_value() if settings.sealing_key else None
-    data = data_folder.make(settings.data)
-    return Sealer(load_key(data / "sealing.key", given, make=not (data / "journal.sqlite").exists()))
+    file = data_folder.make(settings.data) / "sealing.key"
+    return Sealer(load_key(file, given, make=not engine_of(settings).has_journal()))
 
 
 def open_key_store(settings: Settings, clock: Clock = wall_clock) -> KeyStore:
@@ -239,7 +248,7 @@ def open_key_store(settings: Settings, clock: Clock = wall_clock) -> KeyStore:
         Misconfigured: the folder or something in it can't be used.
     """
     sealer = open_sealer(settings)
-    return SqliteKeyStore(settings.data / "access.sqlite", sealer, clock)
+    return engine_of(settings).access(clock).keys(sealer)
 
 
 def open_directory(settings: Settings, clock: Clock = wall_clock) -> Directory:
@@ -248,7 +257,8 @@ def open_directory(settings: Settings, clock: Clock = wall_clock) -> Directory:
     Raises:
         Misconfigured: the folder or something in it can't be used.
     """
-    return SqliteDirectory(data_folder.make(settings.data) / "access.sqlite", clock)
+    data_folder.make(settings.data)
+    return engine_of(settings).access(clock).directory()
 
 
 def open_ledger(settings: Settings) -> tuple[LedgerReader, int]:
@@ -260,12 +270,4 @@ def open_ledger(settings: Settings) -> tuple[LedgerReader, int]:
         Misconfigured: there is no ledger, it can't be used, or it does not fit the journal.
         Unavailable: the disk fails.
     """
-    ledger, journal = settings.data / "ledger.sqlite", settings.data / "journal.sqlite"
-    if not ledger.is_file():
-        raise Misconfigured(
-            f"there is no ledger in {settings.data}: give the server's folder with --data DIR"
-        )
-    if sqlite.is_outdated(ledger):
-        raise Misconfigured(f"{ledger} was written by an older otpconv: run `otpconv doctor --rebuild`")
-    sqlite.require_fit(ledger, journal)
-    return SqliteLedgerReader(ledger), sqlite.lag(journal, ledger)
+    return engine_of(settings).open_ledger()

@@ -30,7 +30,7 @@ def hold(data: Path) -> IO[str]:
         Misconfigured: another process holds it, or it can't be made.
     """
     try:
-        return folder.hold(make(data) / "lock")
+        return folder.lock_file(make(data) / "lock")
     except BlockingIOError:
         raise Misconfigured(
             f"another otpconv server uses {data}: stop it, or choose another folder with --data"
@@ -41,9 +41,22 @@ def hold(data: Path) -> IO[str]:
         ) from None
 
 
+def note_url(held: IO[str], url: str) -> None:
+    """Write the URL of the running server into the file that `hold` returned, for `url_of_server`."""
+    held.seek(0)
+    held.truncate()
+    held.write(f"{url}\n")
+    held.flush()
+
+
+def url_of_server(data: Path) -> str | None:
+    """Return the URL of the server that holds the folder; None if none does, or it did not write its URL."""
+    return (data / "lock").read_text(encoding="utf-8").strip() or None if is_held(data) else None
+
+
 def is_held(data: Path) -> bool:
     """Return whether a process holds the folder."""
-    return folder.is_held(data / "lock")
+    return folder.is_locked(data / "lock")
 
 
 def write_private(file: Path, text: str) -> None:

@@ -1,5 +1,6 @@
-"""Deletes messages: by command, beside a running server or without one, and every day by the setting."""
+"""Deletes messages by command, beside a running server or without one."""
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,19 +11,14 @@ from otpconv.clock import Clock, wall_clock
 from otpconv.config import Settings
 from otpconv.errors import Misconfigured, Unavailable
 from otpconv.ledger.erasing import Eraser
-from otpconv.ledger.forgetting import MINUTES_KEPT_MS
 from otpconv.service import data_folder
-from otpconv.storage import sqlite
-from otpconv.storage.contract import DAY_MS, Entry
+from otpconv.service.engines import engine_of
+from otpconv.storage.awaitable import resolve
+from otpconv.storage.contract import Entry, LedgerWriter
+from otpconv.storage.engine import Engine
 from otpconv.storage.erasure import Erasure
-from otpconv.storage.sqlite import (
-    SqliteJournal,
-    SqliteJournalEraser,
-    SqliteLedgerReader,
-    SqliteLedgerWriter,
-)
 
-#: How long an erasure may wait for the ledger, s; the server applies what was reported before it first.
+#: How long an erasure may wait for the ledger, s; the server applies earlier reports first.
 APPLIED_WITHIN_S = 120.0
 #: How often it is checked whether the ledger has it, s.
 _CHECK_S = 0.01
@@ -64,91 +60,30 @@ def forget(settings: Settings, account: int, number: str) -> int:
         return eraser.forget(account, number)
 
 
-class Retention:
-    """Deletes messages older than some days, and finishes deletions that were interrupted.
+class Recording:
+    """Appends erasures to the journal, and waits until the ledger has applied each. Use it from one thread.
 
     Args:
-        data: the data folder.
-        ledger: the ledger, for any thread.
-        days: how long messages are kept; None keeps them.
+        engine: opens the journal.
         applied: returns the position of the last journal entry in the ledger.
-        nudge: called when the journal has something new for the ledger.
+        clock: the time now.
     """
 
-    def __init__(
-        self,
-        data: Path,
-        ledger: SqliteLedgerReader,
-        days: int | None,
-        applied: Callable[[], int],
-        nudge: Callable[[], None],
-    ) -> None:
-        self._data = data
-        self._ledger = ledger
-        self._days = days
+    def __init__(self, engine: Engine, applied: Callable[[], int], clock: Clock = wall_clock) -> None:
+        self._journal = engine.journal()
+        self._runner = asyncio.Runner()
         self._applied = applied
-        self._nudge = nudge
-        self._eraser: Eraser | None = None
-
-    def run(self) -> None:
-        """Delete what is due. Call it from one thread.
-
-        Raises:
-            Misconfigured: another deletion runs, or a file is damaged.
-            Unavailable: the storage failed.
-        """
-        before = self._before()
-        if before <= self._ledger.messages_from() and not self._is_unfinished():
-            return
-        journal_file, ledger_file = self._data / "journal.sqlite", self._data / "ledger.sqlite"
-        with ExitStack() as opened:
-            opened.enter_context(_alone(self._data))
-            journal = SqliteJournal(journal_file, preallocate=False)
-            opened.callback(journal.close)
-            record = _Recording(journal, self._applied, self._nudge)
-            eraser = Eraser(self._ledger, SqliteJournalEraser(journal_file, ledger_file), record)
-            opened.callback(eraser.close)
-            self._eraser = eraser
-            eraser.finish()
-            if before > self._ledger.messages_from():
-                eraser.prune(before)
-
-    def stop(self) -> None:
-        """Stop soon; the next start goes on. Any thread may call it."""
-        if self._eraser is not None:
-            self._eraser.stop()
-
-    def _before(self) -> int:
-        """Return the start of the oldest day to keep, ms; 0 keeps all."""
-        # Not by the wall clock alone: it may be wrong, and a deletion can't be undone. See `forgetting`.
-        minutes_from = self._ledger.minutes_from()
-        if self._days is None or not minutes_from:
-            return 0
-        return (minutes_from + MINUTES_KEPT_MS - self._days * DAY_MS) // DAY_MS * DAY_MS
-
-    def _is_unfinished(self) -> bool:
-        return sqlite.has_erasures(self._data / "journal.sqlite")
-
-
-class _Recording:
-    """Appends an erasure to the journal and waits until the ledger has applied it."""
-
-    def __init__(
-        self,
-        journal: SqliteJournal,
-        applied: Callable[[], int],
-        nudge: Callable[[], object],
-        clock: Clock = wall_clock,
-    ) -> None:
-        self._journal = journal
-        self._applied = applied
-        self._nudge = nudge
         self._clock = clock
 
     def __call__(self, erasure: Erasure) -> None:
-        position = self._journal.append([Entry(erasure)], self._clock())
+        """Append an erasure and wait for the ledger.
+
+        Raises:
+            Unavailable: the storage failed, or the ledger did not apply it within 120 s.
+        """
+        append = self._journal.append([Entry(erasure)], self._clock())
+        position = self._runner.run(resolve(append))
         deadline = time.monotonic() + APPLIED_WITHIN_S
-        self._nudge()
         while self._applied() < position:
             if time.monotonic() > deadline:
                 raise Unavailable(
@@ -157,12 +92,21 @@ class _Recording:
                 )
             time.sleep(_CHECK_S)
 
+    def close(self) -> None:
+        """Close the journal."""
+        self._runner.close()
+        self._journal.close()
+
 
 @contextmanager
-def _alone(data: Path) -> Iterator[None]:
-    """Keep other deletions out, since two would write the same rows of the journal."""
+def alone(data: Path) -> Iterator[None]:
+    """Keep other deletions out, since two would write the same rows of the journal.
+
+    Raises:
+        Misconfigured: another deletion runs, or the folder can't be written.
+    """
     try:
-        held = folder.hold(data / _LOCK)
+        held = folder.lock_file(data / _LOCK)
     except BlockingIOError:
         raise Misconfigured(f"another deletion runs on {data}: wait until it has finished") from None
     except OSError as error:
@@ -175,33 +119,44 @@ def _alone(data: Path) -> Iterator[None]:
 
 @contextmanager
 def _eraser(settings: Settings) -> Iterator[Eraser]:
-    data = settings.data
-    journal_file, ledger_file = data / "journal.sqlite", data / "ledger.sqlite"
-    if not journal_file.is_file():
-        raise Misconfigured(f"there is no journal in {data}: give the server's folder with --data DIR")
+    """Open the storage beside a running server, or without one, and apply the journal in its place."""
+    engine = engine_of(settings)
+    if not engine.has_journal():
+        raise Misconfigured(
+            f"there is no journal in {settings.data}: give the server's folder with --data DIR"
+        )
     with ExitStack() as opened:
-        opened.enter_context(_alone(data))
-        served = data_folder.is_held(data)
+        opened.enter_context(alone(settings.data))
+        served = data_folder.is_held(settings.data)
         if not served:
-            opened.enter_context(data_folder.hold(data))
-            sqlite.prepare(ledger_file, journal_file)
-        journal = SqliteJournal(journal_file, preallocate=False)
-        opened.callback(journal.close)
-        ledger = SqliteLedgerReader(ledger_file)
+            opened.enter_context(data_folder.hold(settings.data))
+            engine.prepare_ledger()
+        ledger = engine.ledger_reader()
         opened.callback(ledger.close)
-        writer = None if served else SqliteLedgerWriter(ledger_file, journal_file)
 
         def applied() -> int:
-            if writer is not None:
-                return writer.apply(_BATCH)
             with ledger.snapshot() as cursor:
                 return cursor
 
-        if writer is not None:
+        if not served:
+            writer = engine.ledger_writer()
             opened.callback(writer.close)
-            while applied() < journal.head():
-                pass
-        record = _Recording(journal, applied, lambda: None)
-        eraser = Eraser(ledger, SqliteJournalEraser(journal_file, ledger_file), record)
+            applied = _catching_up(writer)
+        record = Recording(engine, applied)
+        opened.callback(record.close)
+        eraser = Eraser(ledger, engine.journal_eraser(), record)
         opened.callback(eraser.close)
         yield eraser
+
+
+def _catching_up(writer: LedgerWriter) -> Callable[[], int]:
+    """Return a function that applies the whole journal and returns the position of its last entry."""
+
+    def applied() -> int:
+        cursor = -1
+        while cursor < (cursor := writer.apply(_BATCH)):
+            pass
+        return cursor
+
+    applied()
+    return applied

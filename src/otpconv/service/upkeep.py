@@ -1,33 +1,29 @@
-"""What an operator does with a data folder: look it over, make its ledger again, back it up."""
+"""What an operator does with a data folder: look it over, make its ledger again, fill it, back it up."""
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
 from otpconv.clock import Clock, wall_clock
 from otpconv.config import Settings
 from otpconv.errors import Misconfigured
+from otpconv.model import Report
 from otpconv.service import data_folder
-from otpconv.storage import sqlite
+from otpconv.service.engines import engine_of
+from otpconv.storage.awaitable import resolve
 from otpconv.storage.check_result import CheckResult
-from otpconv.storage.sqlite import SqliteJournal
+from otpconv.storage.contract import Entry
+from otpconv.storage.engine import Engine
 
-#: What a backup has: all that can't be made again, in the order in which it is copied. Accounts are only ever
-#: added, so the keys, which are copied after the reports, have the accounts of all of them.
-DATABASES = ("journal.sqlite", "access.sqlite")
 SEALING_KEY = "sealing.key"
+#: Journal entries that `fill` applies in one transaction.
+_APPLIED_AT_ONCE = 20_000
 
 
 def inspect_storage(settings: Settings, clock: Clock = wall_clock) -> Iterator[CheckResult]:
     """Check the files of a data folder, changing none; a server may run on them meanwhile."""
-    data = settings.data
-    yield from sqlite.findings(
-        data / "journal.sqlite",
-        data / "ledger.sqlite",
-        [data / "access.sqlite"],
-        served=data_folder.is_held(data),
-        now=clock(),
-    )
+    yield from engine_of(settings).findings(served=data_folder.is_held(settings.data), now=clock())
 
 
 def rebuild_ledger(settings: Settings, done: Callable[[int, int], None]) -> int:
@@ -41,13 +37,13 @@ def rebuild_ledger(settings: Settings, done: Callable[[int, int], None]) -> int:
         Misconfigured: there is no journal, it is damaged, or a server runs on the folder.
         Unavailable: the disk is full or fails; the old ledger stays.
     """
-    journal = _journal_of(settings)
+    engine = _used_engine(settings)
     with data_folder.hold(settings.data):
-        return sqlite.rebuild(settings.data / "ledger.sqlite", journal, done)
+        return engine.rebuild_ledger(done)
 
 
 def set_damage_aside(settings: Settings) -> list[str]:
-    """Set the damaged rows of the journal aside, so that a rebuild leaves them out; return what is wrong.
+    """Set the damaged rows of the journal aside, so that a rebuild leaves them out; return the problems.
 
     Nothing is deleted: the rows stay in the journal, and its table `set_aside` names them.
 
@@ -55,15 +51,39 @@ def set_damage_aside(settings: Settings) -> list[str]:
         Misconfigured: there is no journal, its rows can't even be listed, or a server runs on the folder.
         Unavailable: the disk is full or fails.
     """
-    path = _journal_of(settings)
-    with data_folder.hold(settings.data), closing(SqliteJournal(path)) as journal:
-        return [str(problem) for problem in journal.set_aside()]
+    engine = _used_engine(settings)
+    with data_folder.hold(settings.data):
+        return engine.set_damage_aside()
+
+
+def fill(settings: Settings, batches: Iterable[tuple[int, Sequence[Report]]]) -> None:
+    """Write past reports into the journal of a new data folder, and apply them; they are not checked.
+
+    Args:
+        settings: name the data folder.
+        batches: what to write in one commit, and the time to record it with, ms.
+
+    Raises:
+        Misconfigured: a server runs on the folder.
+        Unavailable: the disk is full or fails.
+    """
+    engine = engine_of(settings)
+    with data_folder.hold(settings.data), closing(engine.journal()) as journal, asyncio.Runner() as runner:
+        engine.prepare_ledger()
+        with closing(engine.ledger_writer()) as ledger:
+            for recorded_at, reports in batches:
+                entries = [Entry(report) for report in reports]
+                head = runner.run(resolve(journal.append(entries, recorded_at)))
+                if head - ledger.cursor() >= _APPLIED_AT_ONCE:
+                    ledger.apply(_APPLIED_AT_ONCE)
+            while ledger.apply(_APPLIED_AT_ONCE) < journal.head():
+                pass
 
 
 def copy_state(settings: Settings, target: Path, done: Callable[[int, int], None]) -> list[Path]:
     """Copy everything that can't be made again into an empty folder, also while a server runs.
 
-    Each copy is of one moment after this call. What was acknowledged before it is in the copies.
+    Each copy is of one moment after this call. Reports acknowledged before it are in the copies.
 
     Args:
         settings: name the data folder.
@@ -77,11 +97,7 @@ def copy_state(settings: Settings, target: Path, done: Callable[[int, int], None
         Misconfigured: there is no journal, or a file is damaged.
         Unavailable: the disk is full or fails.
     """
-    _journal_of(settings)
-    copies = []
-    for name in DATABASES:
-        sqlite.copy(settings.data / name, target / name, done)
-        copies.append(target / name)
+    copies = _used_engine(settings).copy(target, done)
     key = settings.data / SEALING_KEY
     if settings.sealing_key is None:
         data_folder.write_private(target / SEALING_KEY, key.read_text(encoding="ascii"))
@@ -89,10 +105,10 @@ def copy_state(settings: Settings, target: Path, done: Callable[[int, int], None
     return copies
 
 
-def _journal_of(settings: Settings) -> Path:
-    journal = settings.data / "journal.sqlite"
-    if not journal.is_file():
+def _used_engine(settings: Settings) -> Engine:
+    engine = engine_of(settings)
+    if not engine.has_journal():
         raise Misconfigured(
             f"there is no journal in {settings.data}: give the server's folder with --data DIR"
         )
-    return journal
+    return engine

@@ -87,7 +87,7 @@ Deletion: TypeAlias = Expiry | Erasure
 
 
 class Candidates(Struct, frozen=True):
-    """What is to be deleted next.
+    """The messages to delete next.
 
     Attributes:
         erasure: deletes the next messages; None if a look at the next part of the ledger found none.

@@ -61,5 +61,11 @@ class Journal(Protocol):
         Called at the start.
         """
 
+    def had_keys(self) -> bool:
+        """Return whether a server with access keys has used this storage. Called at the start."""
+
+    def note_keys(self) -> None:
+        """Record that a server with access keys uses this storage. Called at the start."""
+
     def close(self) -> None:
         """Release the files or connections. Call it from the thread that used the journal."""

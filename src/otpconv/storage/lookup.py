@@ -1,4 +1,4 @@
-"""What the event loop asks the ledger while requests wait: one look-up for each batch of reports."""
+"""The questions of the event loop to the ledger while requests wait: one lookup for each batch of reports."""
 
 from collections.abc import Collection, Mapping
 from typing import Protocol
@@ -28,7 +28,7 @@ class Stored(Struct, frozen=True):
     """What the ledger holds about a `Lookup`.
 
     Attributes:
-        states: by account and message, what was reported by the message's id; unknown messages are left out.
+        states: by account and message, the reports by the message's id; unknown messages are left out.
         outlines: likewise.
         owners: by conversion known by number alone, the message that it is about, if there is one.
         conversions: those of `by_number` that are in the ledger already.
@@ -51,3 +51,6 @@ class LedgerLookup(Protocol):
 
     def minutes_from(self) -> AwaitableOrValue[int]:
         """Return the time (ms, a whole minute) from which rollups by minute are kept."""
+
+    def close(self) -> None:
+        """Release the files or connections of the calling thread."""

@@ -33,7 +33,7 @@ from otpconv.web.front.failures import FailureLog
 from otpconv.web.front.gate import Gate
 from otpconv.web.front.outgoing import Outgoing
 from otpconv.web.front.pace import Pace
-from otpconv.web.pages import OneTimeLinks, Pages
+from otpconv.web.pages import Pages
 from otpconv.web.rpc.assuming import ASSUME_ROLE, assume_role
 from otpconv.web.rpc.endpoint import RpcEndpoint, new_request_id, request_of
 from otpconv.web.v1.metrics import MetricsEndpoint
@@ -56,11 +56,10 @@ class App:
     Args:
         service: records reports and answers questions.
         gate: checks who may call.
-        links: the one-time links that sign people in to the pages.
         public_url: the URL of this server, without a slash at the end.
     """
 
-    def __init__(self, service: Service, gate: Gate, links: OneTimeLinks, public_url: str) -> None:
+    def __init__(self, service: Service, gate: Gate, public_url: str) -> None:
         self._bodies = Bodies(gate.peers)
         self._outgoing = Outgoing()
         self._pace = Pace()
@@ -75,7 +74,7 @@ class App:
             failures=self.failures,
             public_url=public_url,
         )
-        self._pages = Pages(service, self._bodies, gate, links=links, app=self, public_url=public_url)
+        self._pages = Pages(service, self._bodies, gate, app=self, public_url=public_url)
         self._other = self._starlette(service, gate, public_url)
         self._count = service.metrics.requested
         self.in_progress = 0

@@ -1,4 +1,4 @@
-"""Policies as they are written: what is taken, and where and why the rest is refused."""
+"""Parsing policies: which are accepted, and where and why the others are refused."""
 
 import json
 

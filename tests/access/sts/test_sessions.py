@@ -75,7 +75,7 @@ def test_a_session_may_what_its_role_may(desk: Desk) -> None:
     assert (key.secret, key.account) == (credentials.secret, desk.admin.account)
     assert may(key, "dysms:SmsConversion")
     assert not may(key, "otpconv:QueryRates")
-    assert desk.open(credentials) is key  # what was decided is kept
+    assert desk.open(credentials) is key  # the decision is cached
 
 
 def test_a_session_policy_takes_away_and_never_adds(desk: Desk) -> None:

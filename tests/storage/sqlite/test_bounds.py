@@ -21,8 +21,8 @@ from otpconv.storage.sqlite import (
     SqliteJournal,
     SqliteLedgerReader,
     SqliteLedgerWriter,
-    ledger as ledger_module,
 )
+from otpconv.storage.sqlite.ledger import reader as reader_module
 
 DAY = 20_000 * DAY_MS
 
@@ -43,7 +43,7 @@ Cost = Callable[[Iterable[Report], Callable[[LedgerReader], object]], int]
 @pytest.fixture
 def cost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cost]:
     """Records reports, and counts the steps that a question takes after them, in hundreds."""
-    monkeypatch.setattr(ledger_module, "_STEPS", 100)
+    monkeypatch.setattr(reader_module, "_STEPS", 100)
     with (
         closing(SqliteJournal(tmp_path / "j")) as journal,
         closing(SqliteLedgerWriter(tmp_path / "l", tmp_path / "j")) as writer,

@@ -22,7 +22,8 @@ def test_text_without_a_list_stays_as_it_is() -> None:
 
 def test_the_statements_that_are_run_have_their_lists_written_out() -> None:
     text = "".join(
-        "".join(statements(f"{name}.sql").values()) for name in ("schema", "changes", "queries", "health")
+        "".join(statements(f"{name}.sql").values())
+        for name in ("ledger/schema", "ledger/changes", "ledger/queries", "health")
     )
     assert "{count" not in text
     assert "{bin" not in text

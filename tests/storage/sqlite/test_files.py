@@ -1,4 +1,4 @@
-"""SQLite's files: who may read them, what damage is told, what a full disk leaves, who may look meanwhile."""
+"""SQLite's files: who may read them, reported damage, full disks, and reading while a server runs."""
 
 import os
 import resource
@@ -25,10 +25,10 @@ from otpconv.storage.sqlite import (
     SqliteLedgerReader,
     SqliteLedgerWriter,
     findings,
-    follower as writer_module,
     prepare,
 )
-from otpconv.storage.sqlite.rebuild import renew
+from otpconv.storage.sqlite.ledger import writer as writer_module
+from otpconv.storage.sqlite.ledger.rebuild import renew
 
 NOW = 1_800_000_000_000
 DAY = 1_750_032_000_000
@@ -87,7 +87,7 @@ def test_nobody_else_may_read_the_files(journal_path: Path, ledger_path: Path) -
 
 @pytest.fixture(params=["journal", "ledger"])
 def broken(request: pytest.FixtureRequest, journal_path: Path, ledger_path: Path) -> Path:
-    """The path of one of two good files; what opens it afterwards has to find what is wrong with it."""
+    """The path of one of two good files; opening it afterwards has to find the damage."""
     filled(journal_path, ledger_path, 200)
     return journal_path if request.param == "journal" else ledger_path
 
@@ -393,7 +393,7 @@ def test_a_question_that_is_half_read_does_not_stop_the_follower(
         export = ledger.messages(1)
         assert next(export).message_id == "m0"
         assert writer.apply(100) == 200
-        # The export goes on with what was there when it began.
+        # The export continues with the rows that were there when it began.
         assert len(list(export)) == 99
         assert len(list(ledger.messages(1))) == 200
 

@@ -68,7 +68,7 @@ def test_the_journal_and_the_ledger_writer_belong_to_the_thread_that_opened_them
         lambda: writer.apply(10),
         writer.cursor,
     ):
-        # What is not SQLite's own may be mapped at the border.
+        # Errors that are not SQLite's own may be mapped at the border.
         assert isinstance(in_another_thread(work), WrongThread | Unavailable)
     assert journal.append(entries, 0) == 1
     assert writer.apply(10) == 1

@@ -16,7 +16,7 @@ import pytest
 from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerReader, SqliteLedgerWriter
 from otpconv.storage.sqlite.columns import write_out
 
-#: What grows with what is reported; all else is bounded by a batch, or by the keys and routes there are.
+#: Tables that grow with reports; all others are bounded by a batch, or by the number of keys and routes.
 GROWING = {
     "messages",
     "number_conversions",
@@ -32,12 +32,13 @@ COARSE = {"account", "grain", "delivered", None}
 
 #: Statements that may read all of a table, or all of an account, and why.
 READ_ALL = {
-    "ledger/any_number_conversion": "stops at the first row",
+    "merge/any_number_conversion": "stops at the first row",
     "queries/all_messages": "an export, row by row",
     "journal/newest_nonces": "its reader stops at the first row that is too old",
     "journal/last": "stops at the first row",
     "journal/oldest_time": "stops at the first row",
     "journal/newest_report_time": "stops at the first row that is no expiry",
+    "eraser/any_erasure": "stops at the first row",
     "health/rows": "the doctor counts",
     "health/messages": "the doctor counts",
     "health/wrong_rollups": "the doctor counts",
@@ -70,7 +71,8 @@ def named(folder: str) -> dict[str, str]:
     return found
 
 
-LEDGER, ACCESS = named("storage/sqlite"), named("storage/sqlite/access")
+LEDGER = named("storage/sqlite") | named("storage/sqlite/journal") | named("storage/sqlite/ledger")
+ACCESS = named("storage/sqlite/access")
 ASKED = {
     name: text.replace("ledger.", "main.")  # the eraser of the journal attaches the ledger
     for name, text in (LEDGER | ACCESS).items()

@@ -1,4 +1,4 @@
-"""The applier's work follows what is reported: twice as much of anything costs about twice as much.
+"""The applier's work is proportional to the reports: twice as much of anything costs about twice as much.
 
 Work is counted in steps of SQLite's virtual machine, so a slow machine makes no difference.
 """

@@ -1,4 +1,4 @@
-"""Callers over a limit, and addresses whose log-ins keep failing."""
+"""Callers over a limit, and addresses whose logins keep failing."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -104,7 +104,7 @@ def test_every_door_asks_the_policies_before_it_counts_a_call(make_server: MakeS
         assert set(doors(server, nobody).values()) == {"denied"}
     assert set(doors(server, administrator(server)).values()) == {"allowed"}
     assert set(doors(server, administrator(server)).values()) == {"throttled"}
-    # Who has no permission is told so, also where those who have one must wait.
+    # A caller without permission gets this error even while those who have it must wait.
     assert set(doors(server, nobody).values()) == {"denied"}
 
 

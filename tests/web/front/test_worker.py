@@ -17,7 +17,7 @@ WAITS_FOR_REQUESTS_S = 10
 
 
 def test_everybody_gets_their_own_answer_when_many_ask_at_once(server: LocalServer, key: AccessKey) -> None:
-    """Calls with and without a body, refused ones, and paths that are no calls, side by side."""
+    """Calls with and without a body, refused ones, and paths that are not calls, side by side."""
 
     def ask(number: int) -> Reply:
         report = {"MessageId": f"crowd-{number}", "Delivered": "true"}

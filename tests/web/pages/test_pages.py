@@ -28,7 +28,7 @@ from otpconv.errors import OtpconvError
 from otpconv.service.compose import Service, open_key_store
 from otpconv.web.front.body import Bodies
 from otpconv.web.front.gate import Gate
-from otpconv.web.pages import OneTimeLinks, Pages
+from otpconv.web.pages import Pages
 from otpconv.web.pages.routes import Page
 from otpconv.web.pages.static import StaticFiles
 from otpconv.web.pages.visitors import Visitor
@@ -393,9 +393,7 @@ async def running(folder: Path) -> AsyncIterator[tuple[Service, Pages]]:
     service = Service(settings)
     await service.start()
     gate, nobody = Gate(settings, AuditLog(folder)), PlainTextResponse("nobody")
-    pages = Pages(
-        service, Bodies(gate.peers), gate, links=OneTimeLinks(), app=nobody, public_url="http://otp.example"
-    )
+    pages = Pages(service, Bodies(gate.peers), gate, app=nobody, public_url="http://otp.example")
     try:
         yield service, pages
     finally:

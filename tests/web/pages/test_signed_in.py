@@ -1,11 +1,8 @@
-"""Sign-ins and one-time links by themselves, with a clock that the tests set."""
+"""Sign-ins by themselves, with a clock that the tests set."""
 
 import pytest
 
 from otpconv.access.sealing import Sealer
-from otpconv.clock import iso_8601
-from otpconv.errors import BadCredentials
-from otpconv.web.pages.sign_in.links import VALID_MS, OneTimeLinks
 from otpconv.web.pages.signed_in import IDLE_MS, LONGEST_MS, SignIns
 
 NOW = 1_800_000_000_000
@@ -56,33 +53,3 @@ def test_a_cookie_that_is_too_long_to_be_ours_is_not_decoded(sign_ins: SignIns) 
 def test_another_sealing_key_opens_nothing(sign_ins: SignIns) -> None:
     cookie = SignIns(Sealer(b"o" * 32)).seal(sign_ins.start("LTAIx", NOW))
     assert sign_ins.open(cookie, NOW) is None
-
-
-def test_a_link_that_is_too_old_is_refused_with_the_servers_time() -> None:
-    links = OneTimeLinks()
-    token = links.issue("LTAIx", NOW)
-    with pytest.raises(BadCredentials, match=iso_8601(NOW + VALID_MS)):
-        links.redeem(token, NOW + VALID_MS)
-
-
-def test_a_link_is_good_once() -> None:
-    links = OneTimeLinks()
-    token = links.issue("LTAIx", NOW)
-    assert links.redeem(token, NOW + VALID_MS - 1) == ("LTAIx", NOW)
-    with pytest.raises(BadCredentials):
-        links.redeem(token, NOW + 1)
-
-
-@pytest.mark.parametrize("token", ["", "guess", "é", "\ud800"])
-def test_what_is_no_links_token_signs_nobody_in(token: str) -> None:
-    links = OneTimeLinks()
-    links.issue("LTAIx", NOW)
-    with pytest.raises(BadCredentials):
-        links.redeem(token, NOW)
-
-
-def test_a_link_is_good_for_an_hour() -> None:
-    links = OneTimeLinks()
-    token = links.issue("LTAIx", NOW)
-    with pytest.raises(BadCredentials):
-        links.redeem(token, NOW + VALID_MS)

@@ -6,7 +6,7 @@ import re
 import socket
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -66,7 +66,7 @@ def refused(server: LocalServer, reply: Reply, code: str, status: int) -> str:
     return str(members["Message"])
 
 
-# What is taken.
+# Accepted requests.
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -161,7 +161,7 @@ def test_clients_may_encode_as_they_like(server: LocalServer, key: AccessKey) ->
     assert members["ResponseCode"] == "MOBILE_NUMBER_ILLEGAL"
 
 
-# What is answered.
+# Responses.
 
 
 @pytest.mark.parametrize(
@@ -558,7 +558,7 @@ def test_checks_come_in_the_order_of_the_gateway(
         "Timestamp": timestamp(-3_600_000),
         "Delivered": None,
     }
-    # Each step mends what the one before was refused for.
+    # Each step fixes the reason for which the one before was refused.
     for code, status, name, mended in (
         ("InvalidAction.NotFound", 404, "Action", "SmsConversion"),
         ("MissingSignatureNonce", 400, "SignatureNonce", "order-1"),
@@ -636,82 +636,51 @@ def test_a_nonce_is_the_keys_own_and_a_forger_cannot_use_it_up(
     refused(server, send(server.url, again), "SignatureNonceUsed", 400)
 
 
-@pytest.fixture(params=["stop", "kill"])
-def restarted(
-    request: pytest.FixtureRequest, make_server: Callable[..., LocalServer]
-) -> Iterator[Callable[[Callable[[LocalServer], None]], LocalServer]]:
-    """Starts a server, lets a function use it, ends it the one way or the other, and starts it again."""
-
-    def run(use: Callable[[LocalServer], None]) -> LocalServer:
-        first = make_server()
-        first.start()
-        use(first)
-        if request.param == "kill":
-            first.kill()
-        else:
-            assert first.stop() == 0
-        second = make_server(first.data)
-        second.start()
-        return second
-
-    return run
+def reports(server: LocalServer) -> dict[str, Request]:
+    """Make calls that report, also twice the same, with an error, and with a time ahead."""
+    key = administrator(server)
+    sent = {
+        "V1": v1(key, REPORT),
+        "V3": v3(key, REPORT | {"MessageId": "2"}),
+        "changed nothing": v3(key, REPORT),
+        "ahead": v3(key, REPORT, headers={"x-acs-date": timestamp(600_000)}),
+    }
+    for request in sent.values():
+        ok(send(server.url, request))
+    sent["refused"] = v3(key, {"MessageId": "x"})
+    refused(server, send(server.url, sent["refused"]), "MissingDelivered", 400)
+    return sent
 
 
-def test_a_replay_is_refused_also_after_a_restart(
-    restarted: Callable[[Callable[[LocalServer], None]], LocalServer],
-) -> None:
-    requests: list[Request] = []
+def assumed_roles(server: LocalServer) -> dict[str, Request]:
+    """Make calls that assume a role, at any time that is accepted."""
+    with closing(open_directory(load(data=server.data))) as directory:
+        directory.create_role("default", "Reporter", 3_600)
+    key = administrator(server)
+    asked = {"RoleArn": "acs:ram::1:role/Reporter", "RoleSessionName": "alice"}
+    sts = {"x-acs-action": "AssumeRole", "x-acs-version": "2015-04-01"}
+    while "Credentials" not in send(server.url, v3(key, asked, headers=sts)).json:
+        time.sleep(0.02)
+    sent = {
+        f"role {ahead_ms}": v3(key, asked, headers={**sts, "x-acs-date": timestamp(ahead_ms)})
+        for ahead_ms in (-600_000, 0, 600_000, 890_000)
+    }
+    for request in sent.values():
+        assert "Credentials" in send(server.url, request).json
+    return sent
 
-    def use(first: LocalServer) -> None:
-        key = administrator(first)
-        requests.extend([v1(key, REPORT), v3(key, REPORT | {"MessageId": "2"})])
-        for request in requests:
-            ok(send(first.url, request))
 
-    second = restarted(use)
-    for request in requests:
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_a_replay_is_refused_also_after_a_restart(make_server: Callable[..., LocalServer], end: str) -> None:
+    first = make_server()
+    first.start()
+    sent = reports(first) | assumed_roles(first)
+    if end == "kill":
+        first.kill()
+    else:
+        assert first.stop() == 0
+    second = make_server(first.data)
+    second.start()
+    for request in sent.values():
         refused(second, send(second.url, request), "SignatureNonceUsed", 400)
     ok(send(second.url, v3(administrator(second), REPORT)))
-
-
-def test_a_call_that_was_refused_or_changed_nothing_is_no_good_after_a_restart_either(
-    restarted: Callable[[Callable[[LocalServer], None]], LocalServer],
-) -> None:
-    used: dict[str, Request] = {}
-
-    def use(first: LocalServer) -> None:
-        key = administrator(first)
-        ok(send(first.url, v3(key, REPORT)))
-        used["changed nothing"] = v3(key, REPORT)
-        ok(send(first.url, used["changed nothing"]))
-        used["refused"] = v3(key, {"MessageId": "x"})
-        refused(first, send(first.url, used["refused"]), "MissingDelivered", 400)
-        used["ahead"] = v3(key, REPORT, headers={"x-acs-date": timestamp(600_000)})
-        ok(send(first.url, used["ahead"]))
-
-    second = restarted(use)
-    for request in used.values():
-        refused(second, send(second.url, request), "SignatureNonceUsed", 400)
-
-
-def test_a_role_is_never_assumed_twice_by_one_request(
-    restarted: Callable[[Callable[[LocalServer], None]], LocalServer],
-) -> None:
-    requests: list[Request] = []
-
-    def use(first: LocalServer) -> None:
-        with closing(open_directory(load(data=first.data))) as directory:
-            directory.create_role("default", "Reporter", 3_600)
-        key = administrator(first)
-        asked = {"RoleArn": "acs:ram::1:role/Reporter", "RoleSessionName": "alice"}
-        sts = {"x-acs-action": "AssumeRole", "x-acs-version": "2015-04-01"}
-        while "Credentials" not in send(first.url, v3(key, asked, headers=sts)).json:
-            time.sleep(0.02)
-        for ahead_ms in (-600_000, 0, 600_000, 890_000):
-            signed = v3(key, asked, headers={**sts, "x-acs-date": timestamp(ahead_ms)})
-            assert "Credentials" in send(first.url, signed).json
-            requests.append(signed)
-
-    second = restarted(use)
-    for request in requests:
-        refused(second, send(second.url, request), "SignatureNonceUsed", 400)

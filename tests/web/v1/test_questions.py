@@ -73,6 +73,7 @@ def unread(server: LocalServer, key: AccessKey, target: str) -> socket.socket:
     return raw
 
 
+@pytest.mark.long("makes a ledger with answers of a hundred thousand rows")
 def test_one_who_asks_for_a_lot_is_told_to_slow_down_and_makes_nobody_wait_for_it_all(
     server: LocalServer, greedy: AccessKey
 ) -> None:
@@ -101,6 +102,7 @@ def test_one_who_asks_for_a_lot_is_told_to_slow_down_and_makes_nobody_wait_for_i
         assert many.get("/v1/rates").status_code == 200
 
 
+@pytest.mark.long("makes a ledger with answers of a hundred thousand rows")
 def test_answers_that_nobody_reads_hold_little_and_keep_nobody_from_theirs(
     server: LocalServer, greedy: AccessKey
 ) -> None:

@@ -1,6 +1,6 @@
-"""What a reader of a policy may overlook: names in it that nothing here has.
+"""Warnings about names in a policy that this server does not know.
 
-Such a policy is no error. Policies are shared with the vendor and with later versions of otpconv, which have
+Such a policy is valid: policies are shared with the vendor and with later versions of otpconv, which have
 more actions and condition keys.
 """
 
@@ -12,7 +12,7 @@ from otpconv.access.policies.document import Document, Statement
 from otpconv.access.policies.patterns import Globs
 from otpconv.spelling import did_you_mean, nearest
 
-#: Every action that somebody can be asked permission for.
+#: Every action that can be allowed or denied.
 ACTIONS: Final = (
     "dysms:SmsConversion",
     "dysms:ConversionData",
@@ -25,17 +25,17 @@ ACTIONS: Final = (
     "otpconv:RecordMessages",
     "sts:AssumeRole",
 )
-#: Patterns of the vendor's managed policies, which match nothing here and need no caution.
+#: Patterns of the vendor's managed policies that match nothing here; they cause no warning.
 READ_DYSMS: Final = ("dysms:Query*", "dysms:Get*", "dysms:List*")
 
 _SERVICES: Final = sorted({action.partition(":")[0] for action in ACTIONS})
-#: Condition keys that the vendor's other services have; none of them is a misspelling.
+#: Condition keys that the vendor's other services have; they are not misspellings.
 _FOREIGN_KEYS: Final = {"acs:MFAPresent", "acs:PrincipalARN", "acs:SourceVpc"}
 _EXPECTED: Final = {pattern.lower() for pattern in READ_DYSMS}
 
 
 def cautions(document: Document) -> list[str]:
-    """Return which statements of a policy name an action or a condition key that nothing here has.
+    """Return which statements of a policy name an action or a condition key that this server does not know.
 
     A condition on a key that the request lacks does not hold: such an Allow allows nothing, and such a Deny
     denies nothing.
@@ -48,11 +48,11 @@ def cautions(document: Document) -> list[str]:
 
 
 def action_caution(pattern: str, consequence: str = "") -> str:
-    """Return that this server has no such action, and the nearest that it has; empty if it has one.
+    """Return a text that the server lacks an action, and the most similar one; empty if it has the action.
 
     Args:
         pattern: an action, or a pattern of actions.
-        consequence: what that means, e.g. `, so it allows nothing`.
+        consequence: the effect, e.g. `, so it allows nothing`.
     """
     lowered = pattern.lower()
     if lowered in _EXPECTED or any(map(Globs((lowered,)).matches, (action.lower() for action in ACTIONS))):
@@ -80,7 +80,7 @@ def _of_conditions(statement: Statement, index: int) -> Iterator[str]:
 
 
 def _meant(pattern: str) -> str:
-    """Return the action, or the pattern, that was probably meant; empty if none is near."""
+    """Return the action or the pattern that was probably meant; empty if none is similar."""
     service, _, name = pattern.partition(":")
     near = [each for each in _SERVICES if Globs((service.lower(),)).matches(each)] or [
         nearest(service, _SERVICES)
@@ -90,7 +90,7 @@ def _meant(pattern: str) -> str:
     if star and not rest:
         if not stem:
             return f"{near[0]}:*" if near[0] else ""
-        # Beginnings of names, about as long as what stands before the wildcard.
+        # Prefixes of names, about as long as the text before the wildcard.
         actions = {
             known[: len(stem) + more]: f"{action.partition(':')[0]}:{known[: len(stem) + more]}*"
             for more in (-1, 1, 0)

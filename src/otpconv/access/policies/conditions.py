@@ -1,8 +1,8 @@
-"""The conditions of a policy: a table of operators, and what each makes of its values and of a request's.
+"""The conditions of a policy: a table of operators, with how each compares values.
 
-A request has one value of a key or several. A plain operator holds when any of them fits any value of the
-condition; a negated one is the exact opposite: it holds when none of them fits any. Of a key that the request
-lacks nothing holds, negated or not. A value that cannot be read as what the operator compares fits nothing.
+A request has one or more values of a key. A plain operator holds if any of them matches any value of the
+condition. A negated operator is the exact opposite: it holds if none of them matches any. If the request
+lacks the key, no operator holds, negated or not. A value that the operator can't read matches nothing.
 """
 
 import operator
@@ -18,13 +18,13 @@ from msgspec import Struct
 
 from otpconv.access.policies.patterns import Globs
 
-#: What is known of a request: a value or several, by condition key.
+#: The known facts about a request: one or more values, by condition key.
 Context = Mapping[str, str | tuple[str, ...]]
 
 _Family = Literal["String", "Numeric", "Date", "Bool", "IpAddress"]
 
-#: The keys otpconv knows, and the family of operators each is compared by. No request that is made with an
-#: access key has `acs:MFAPresent`.
+#: The keys that otpconv knows, and the family of operators for each. Requests made with an access key never
+#: have `acs:MFAPresent`.
 KEYS: Final[Mapping[str, _Family]] = {
     "acs:CurrentTime": "Date",
     "acs:MFAPresent": "Bool",
@@ -37,24 +37,24 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[Ee][+-]?[0-9]{1,3})?")
-# Hours to 23: the library's later releases take 24:00 too.
+# Hours up to 23: later releases of the library accept 24:00, too.
 _DATE = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,3})?(?:Z|[+-][0-9]{2}:[0-9]{2})"
 )
 _NETWORK = re.compile(r"[0-9A-Fa-f.:]+(?:/[0-9]{1,3})?")
 
-# IPv4 addresses as IPv6 sockets show them, ::ffff:192.0.2.1.
+# IPv4 addresses in the form of IPv6 sockets, ::ffff:192.0.2.1.
 _MAPPED = IPv6Network("::ffff:0:0/96")
 _LOW_32_BITS = 0xFFFF_FFFF
 
 
 class Network(Struct, frozen=True):
-    """A range of addresses: those that have `base` under `mask`.
+    """A range of addresses: those that equal `base` under `mask`.
 
     Attributes:
         version: 4 or 6.
         base: the first address, as a number.
-        mask: the bits that count.
+        mask: the bits to compare.
     """
 
     version: int
@@ -67,10 +67,10 @@ class _Kind(Struct, frozen=True):
 
     Attributes:
         family: its name.
-        noun: what a value of a policy must be, for errors.
-        want: reads a value of a policy; ValueError when it is none.
-        read: reads a value of a request; ValueError when it is none.
-        unquoted: the type of JSON value a policy may give instead of a text.
+        noun: the kind of value that a policy must give, for errors.
+        want: reads a value of a policy; raises ValueError if it is invalid.
+        read: reads a value of a request; raises ValueError if it is invalid.
+        unquoted: the type of JSON value that a policy may give instead of a string.
     """
 
     family: _Family
@@ -85,9 +85,9 @@ class Operator(Struct, frozen=True):
 
     Attributes:
         kind: how values are read.
-        gather: makes one thing, fast to compare with, of all values of a condition.
-        test: whether a request's value fits what was gathered.
-        words: what the operator says of a key, for people.
+        gather: compiles all values of a condition into one object that is fast to compare.
+        test: whether a request's value matches the compiled values.
+        words: the meaning of the operator, for people.
         negated: whether the test must fail instead.
     """
 
@@ -99,13 +99,13 @@ class Operator(Struct, frozen=True):
 
 
 class Condition(Struct, frozen=True):
-    """One key of a statement's condition, with the operator it stands under.
+    """One key in a statement's condition, with its operator.
 
     Attributes:
         operator: the name of the operator.
         key: the condition key.
-        values: as they stand in the policy.
-        wanted: the same, compiled.
+        values: the values as written in the policy.
+        wanted: the compiled values.
     """
 
     operator: str
@@ -128,7 +128,7 @@ class Condition(Struct, frozen=True):
 
 
 def compile_condition(name: str, key: str, values: tuple[str, ...]) -> Condition:
-    """Return a condition, ready to be asked.
+    """Return a compiled condition.
 
     Args:
         name: of `OPERATORS`.
@@ -136,17 +136,17 @@ def compile_condition(name: str, key: str, values: tuple[str, ...]) -> Condition
         values: at least one.
 
     Raises:
-        ValueError: a value is not what the operator compares.
+        ValueError: the operator can't compare one of the values.
     """
     row = OPERATORS[name]
     return Condition(name, key, values, row.gather(tuple(row.kind.want(value) for value in values)))
 
 
 def parse_instant(text: str) -> int:
-    """Return the time that an ISO 8601 text gives, in ms UTC; it must have seconds, and Z or an offset.
+    """Return the time of an ISO 8601 text, ms UTC; the text needs seconds, and Z or an offset.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is not such a time.
     """
     if _DATE.fullmatch(text) is None:
         raise ValueError("no date")
@@ -166,7 +166,7 @@ def _truth(text: str) -> bool:
 
 
 def _network(text: str) -> Network:
-    # Not what else the library takes: netmasks written out, zones, and networks with bits of a host.
+    # Refuse other forms that the library accepts: written netmasks, zones, and networks with host bits.
     if _NETWORK.fullmatch(text) is None:
         raise ValueError("no address")
     network = ip_network(text)
@@ -176,7 +176,7 @@ def _network(text: str) -> Network:
     return Network(network.version, base, mask)
 
 
-# The same few addresses come again and again.
+# Requests come from the same few addresses.
 @lru_cache(maxsize=1024)
 def _address(text: str) -> tuple[int, int]:
     address = ip_address(text)
@@ -211,7 +211,7 @@ _PLACE = _Kind(
     "IpAddress", "an IP address, or a range that begins at its first one, as 10.0.0.0/8", _network, _address
 )
 
-#: The operators, by name: all that RAM documents.
+#: The operators by name: all that RAM documents.
 OPERATORS: Final[Mapping[str, Operator]] = {
     "StringEquals": Operator(_TEXT, frozenset, _among, "is"),
     "StringNotEquals": Operator(_TEXT, frozenset, _among, "is not", negated=True),
@@ -221,7 +221,7 @@ OPERATORS: Final[Mapping[str, Operator]] = {
     "StringNotLike": Operator(_TEXT, _globs, _like, "is not like", negated=True),
     "NumericEquals": Operator(_AMOUNT, frozenset, _among, "equals"),
     "NumericNotEquals": Operator(_AMOUNT, frozenset, _among, "does not equal", negated=True),
-    # Less than any of several is less than the greatest.
+    # Less than any of several values means less than the greatest of them.
     "NumericLessThan": Operator(_AMOUNT, max, operator.lt, "is less than"),
     "NumericLessThanEquals": Operator(_AMOUNT, max, operator.le, "is at most"),
     "NumericGreaterThan": Operator(_AMOUNT, min, operator.gt, "is greater than"),

@@ -1,10 +1,10 @@
-"""Policies as they are written: JSON in, statements out, or an error that names the place.
+"""Parses policy documents: JSON to statements, or an error that names the place.
 
 The grammar is RAM's: `Version` "1", and statements of `Effect`, `Action` or `NotAction`, `Resource` and
-perhaps `Condition`. Whatever could be misread is refused, for what is ignored in a policy is a hole in it:
-members that are unknown or come twice, keys in another case, ranges of addresses that begin in the middle.
-Actions and condition keys that nothing here has are accepted, as policies are shared with other services; see
-`cautions`.
+perhaps `Condition`. The parser refuses everything that could be misread, because an ignored part of a policy
+is a security hole: unknown and repeated members, keys in another case, address ranges with host bits.
+It accepts actions and condition keys that this server does not know, because policies are shared with other
+services; see `cautions`.
 """
 
 import json
@@ -19,7 +19,7 @@ from otpconv.access.policies.patterns import Globs, ResourcePattern, parse_resou
 from otpconv.errors import InvalidRequest
 from otpconv.spelling import nearest
 
-#: A larger document is not read; the limit is RAM's.
+#: Larger documents are refused; RAM has the same limit.
 MAX_BYTES: Final = 6_144
 
 _DOCUMENT = "A policy has Version and Statement"
@@ -36,12 +36,12 @@ class Statement(Struct, frozen=True):
     """One statement of a policy.
 
     Attributes:
-        effect: what it does where it applies.
-        actions: patterns of actions, as they stand in the policy.
-        excepted: whether these are the actions it is *not* about: `NotAction`.
-        resources: what it is about.
-        conditions: must all hold; none means always.
-        globs: the actions again, in lower case, for matching.
+        effect: `Allow` or `Deny`.
+        actions: patterns of actions, as written in the policy.
+        excepted: whether the statement applies to all *other* actions: `NotAction`.
+        resources: the resources that it applies to.
+        conditions: all of them must hold; an empty sequence always holds.
+        globs: the compiled patterns of the actions, in lower case.
     """
 
     effect: Literal["Allow", "Deny"]
@@ -52,16 +52,16 @@ class Statement(Struct, frozen=True):
     globs: Globs
 
     def is_about(self, action: str) -> bool:
-        """Return whether the statement is about an action, given in lower case."""
+        """Return whether the statement covers an action, given in lower case."""
         return self.globs.matches(action) is not self.excepted
 
     def applies(self, action: str, resource: Sequence[str], context: Context) -> bool:
-        """Return whether the statement has a say in a request.
+        """Return whether the statement applies to a request.
 
         Args:
             action: in lower case.
-            resource: its parts, as of `patterns.resource_parts`.
-            context: what is known of the request.
+            resource: its parts, see `patterns.resource_parts`.
+            context: the known facts about the request.
         """
         return (
             self.is_about(action)
@@ -74,26 +74,26 @@ class Document(Struct, frozen=True):
     """A policy.
 
     Attributes:
-        statements: in the order they are written; it makes no difference to what is allowed.
+        statements: in the order of the document; the order does not affect decisions.
     """
 
     statements: tuple[Statement, ...]
 
 
 class _Object(Struct):
-    """A JSON object with all its members, also those that come twice."""
+    """A JSON object with all its members, including repeated ones."""
 
     pairs: list[tuple[str, object]]
 
 
 def parse_document(text: str | bytes) -> Document:
-    """Return the policy that a JSON text is.
+    """Parse a policy from JSON.
 
     Args:
         text: at most 6,144 bytes of UTF-8.
 
     Raises:
-        InvalidRequest: it is none; says where, and what to write there.
+        InvalidRequest: the text is not a policy; the error says where, and what to write there.
     """
     members = _members(_decode(text), "", ("Version", "Statement"), _DOCUMENT)
     version = _required(members, "", "Version")
@@ -236,7 +236,7 @@ def _required(members: dict[str, object], place: str, name: str) -> object:
 
 
 def _several(members: dict[str, object], place: str, name: str) -> Iterator[tuple[object, str]]:
-    # A single value and a list of one are the same.
+    # A single value means a list with one value.
     at = f"{place}.{_step(name)}" if place else _step(name)
     value = _required(members, place, name)
     if not isinstance(value, list):

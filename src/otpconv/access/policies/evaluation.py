@@ -1,6 +1,6 @@
-"""Whether policies allow a request: an explicit Deny beats every Allow, and what nothing allows is denied.
+"""Evaluates policies: an explicit Deny beats every Allow, and a request that no policy allows is denied.
 
-Pure and without state: the same policies and the same request always give the same decision.
+Pure and stateless: the same policies and the same request always give the same decision.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from otpconv.access.policies.document import Document, Statement
 from otpconv.access.policies.patterns import resource_parts
 from otpconv.clock import iso_8601
 
-#: The kinds of policies, named as refusals name them.
+#: The types of policies, in the words of refusals.
 PolicyType = Literal["AccountLevelIdentityBasedPolicy", "SessionPolicy"]
 
 _IDENTITY: Final = "AccountLevelIdentityBasedPolicy"
@@ -23,11 +23,11 @@ _SHOWN_CHARS: Final = 120
 
 
 class AttachedPolicy(Struct, frozen=True):
-    """A policy as it is attached to a user or a role.
+    """A policy that is attached to a user or a role.
 
     Attributes:
-        name: unique among those attached.
-        document: what it says.
+        name: unique among the attached policies.
+        document: the parsed policy.
     """
 
     name: str
@@ -35,12 +35,12 @@ class AttachedPolicy(Struct, frozen=True):
 
 
 class AccessRequest(Struct, frozen=True):
-    """What somebody wants to do.
+    """A request for permission.
 
     Attributes:
-        action: as `dysms:SmsConversion`; case does not count.
-        resource: `acs:<ramcode>:<region>:<account-id>:<relative-id>`, or `*` for all that the service of the
-            action has.
+        action: e.g. `dysms:SmsConversion`; case-insensitive.
+        resource: `acs:<ramcode>:<region>:<account-id>:<relative-id>`, or `*` for all resources of the
+            action's service.
         context: condition keys and their values, as `global_keys` gives them.
     """
 
@@ -50,15 +50,15 @@ class AccessRequest(Struct, frozen=True):
 
 
 class Decision(Struct, frozen=True):
-    """The answer to a request.
+    """The decision on a request.
 
     Attributes:
-        allowed: whether it may be done.
-        kind: `ExplicitDeny` when a statement denies it, `ImplicitDeny` when none allows it.
-        policy_type: the kind of policies that decided.
+        allowed: whether the action is allowed.
+        kind: `ExplicitDeny` if a statement denies it, `ImplicitDeny` if no statement allows it.
+        policy_type: the type of policies that decided.
         policy: the name of the policy that decided; None for the session policy, and for an implicit denial.
         statement: the index of the statement that decided, from 0; None for an implicit denial.
-        decided_by: this statement itself.
+        decided_by: the statement itself.
     """
 
     allowed: bool
@@ -75,13 +75,13 @@ def decide(
     """Decide whether a request is allowed.
 
     Args:
-        policies: those of the user, or of the role that was assumed.
-        request: what is to be done.
-        session_policy: what the assumed role's session was restricted to, if it was. It is asked first, and
-            only takes away.
+        policies: those of the user, or of the assumed role.
+        request: the action, resource and context.
+        session_policy: the policy that restricts the session of the assumed role, if any. It is evaluated
+            first, and can only take permissions away.
 
     Returns:
-        The decision, naming the first statement that denies, or else the first that allows.
+        The decision. It names the first statement that denies, or else the first that allows.
 
     Raises:
         InvalidRequest: the action or the resource of the request is malformed.
@@ -96,9 +96,9 @@ def decide(
 def depends_on_context(
     policies: Iterable[AttachedPolicy], action: str, session_policy: Document | None = None
 ) -> bool:
-    """Return whether the context of a request can make a difference to an action.
+    """Return whether the context of a request can affect the decision on an action.
 
-    Where it cannot, decisions may be kept by policies, action and resource; cheap itself, and to be kept too.
+    If it can't, the decision can be cached by policies, action and resource. This check is cheap.
     """
     documents = [policy.document for policy in policies]
     if session_policy is not None:
@@ -114,13 +114,13 @@ def depends_on_context(
 def global_keys(*, source_ip: str, now: int, secure_transport: bool, user_agent: str) -> Context:
     """Return the condition keys that every request has.
 
-    There is no `acs:MFAPresent`: nobody proves a second factor with an access key.
+    `acs:MFAPresent` is not among them, because an access key can't prove a second factor.
 
     Args:
-        source_ip: of the caller.
-        now: ms; conditions see whole seconds.
-        secure_transport: whether the request came by HTTPS.
-        user_agent: empty when the caller sent none; a key left out would escape every Deny about it.
+        source_ip: the caller's address.
+        now: ms; conditions compare whole seconds.
+        secure_transport: whether the request arrived by HTTPS.
+        user_agent: empty if the caller sent none; without the key, a Deny about it would never apply.
     """
     return {
         "acs:SourceIp": source_ip,
@@ -131,11 +131,11 @@ def global_keys(*, source_ip: str, now: int, secure_transport: bool, user_agent:
 
 
 def explain_decision(decision: Decision, request: AccessRequest) -> str:
-    """Return a decision in plain words, in one line: what was asked, and which statement decided.
+    """Describe a decision in one line: the request, and the statement that decided.
 
     Args:
-        decision: as `decide` made it.
-        request: the one it was made for.
+        decision: the result of `decide`.
+        request: the request that it was made for.
     """
     asked = f"{request.action} on {_resource(request.resource)}"
     session = decision.policy_type == _SESSION
@@ -152,7 +152,7 @@ def explain_decision(decision: Decision, request: AccessRequest) -> str:
 
 
 def brief(decision: Decision) -> str:
-    """Return why a request is denied for the one who made it: which policy, and nothing of what it says."""
+    """Return why a request is denied, for its caller: names the policy, but none of its contents."""
     session = decision.policy_type == _SESSION
     if decision.kind == "ImplicitDeny":
         return "the session policy does not allow it" if session else "no policy allows it"

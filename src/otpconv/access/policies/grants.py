@@ -1,4 +1,4 @@
-"""What somebody was granted: the policies of a user or of an assumed role, and what they decide."""
+"""The policies of a user or of an assumed role, with a cache of their decisions."""
 
 from collections.abc import Callable
 from typing import Final
@@ -18,11 +18,11 @@ _KEPT: Final = 256
 
 
 class Grants:
-    """Policies, with the decisions that no request's context can change; never altered, but replaced.
+    """Policies, and cached decisions that don't depend on a request's context. Immutable: replace it instead.
 
     Args:
-        policies: those of the user, or of the role that was assumed.
-        session_policy: what the assumed role's session was restricted to, if it was.
+        policies: those of the user, or of the assumed role.
+        session_policy: the policy that restricts the session of the assumed role, if any.
     """
 
     __slots__ = ("_kept", "policies", "session_policy")
@@ -32,21 +32,21 @@ class Grants:
     ) -> None:
         self.policies = policies
         self.session_policy = session_policy
-        # None stands for "it depends".
+        # None means that the decision depends on the context.
         self._kept: dict[tuple[str, str], Decision | None] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the policies, in their order."""
+        """The names of the policies, in order."""
         return tuple(policy.name for policy in self.policies)
 
     def decide(self, action: str, context: Callable[[], Context], resource: str = "*") -> Decision:
-        """Decide whether an action is allowed; a look-up unless a condition has a say in it.
+        """Decide whether an action is allowed; one lookup in the cache unless it depends on a condition.
 
         Args:
-            action: as `dysms:SmsConversion`.
-            context: gives the condition keys of the request; called only when a condition needs them.
-            resource: what it is to be done to.
+            action: e.g. `dysms:SmsConversion`.
+            context: returns the condition keys of the request; called only if a condition needs them.
+            resource: the target of the action.
 
         Raises:
             InvalidRequest: the action or the resource is malformed.

@@ -1,4 +1,4 @@
-"""The managed policies: those that every installation has, and nobody can change."""
+"""The managed policies, which every installation has and nobody can change."""
 
 import json
 from typing import Final
@@ -12,7 +12,7 @@ def _allow(*actions: str) -> str:
     return json.dumps({"Version": "1", "Statement": [statement]})
 
 
-#: The managed policies as JSON, by name: the vendor's, and otpconv's own for those who only report or read.
+#: The managed policies as JSON, by name: the vendor's, and otpconv's own for reporting only and reading only.
 DOCUMENTS: Final[dict[str, str]] = {
     "AdministratorAccess": _allow("*"),
     "AliyunDysmsFullAccess": _allow("dysms:*"),
@@ -28,5 +28,5 @@ DOCUMENTS: Final[dict[str, str]] = {
     "OtpconvReadOnly": _allow("otpconv:Get*", "otpconv:Query*", *READ_DYSMS),
 }
 
-#: The same, parsed.
+#: The parsed policies.
 MANAGED: Final[dict[str, Document]] = {name: parse_document(text) for name, text in DOCUMENTS.items()}

@@ -1,4 +1,4 @@
-"""What actions and resources a policy names: patterns in which `*` stands for any run of characters."""
+"""Patterns of actions and resources in policies; `*` matches any run of characters."""
 
 import re
 from collections.abc import Sequence
@@ -9,20 +9,20 @@ from msgspec import Struct
 from otpconv.errors import InvalidRequest
 
 _ACTION = re.compile(r"\*|[A-Za-z0-9_.*\-]+:[A-Za-z0-9_.*\-]+")
-# In lower case only: written otherwise it would match nothing, and a Deny that matches nothing is a trap.
+# Lower case only: `ACS:` would match nothing, and a Deny that matches nothing is a trap.
 _SERVICE = re.compile(r"[a-z0-9_.*\-]+")
 _REGION_OR_ACCOUNT = re.compile(r"[A-Za-z0-9_.*\-]+")
 _PARTS: Final = 5
 
 
 class Globs:
-    """Patterns with wildcards, compiled so that a text is compared with all of them in one pass.
+    """Patterns with wildcards, compiled so that one pass compares a text with all of them.
 
-    The time it takes grows with the length of the text, whatever the patterns are: nothing is tried twice.
+    The time is proportional to the length of the text, whatever the patterns: the matching never backtracks.
 
     Args:
-        patterns: `*` stands for any run of characters, also for none.
-        question_mark: whether `?` stands for exactly one character; otherwise it stands for itself.
+        patterns: `*` matches any run of characters, even an empty one.
+        question_mark: whether `?` matches exactly one character; otherwise it matches itself.
     """
 
     __slots__ = ("_automaton", "_exact", "_prefixes", "_question_mark", "patterns")
@@ -66,10 +66,10 @@ class Globs:
 
 
 class _Automaton:
-    """All patterns at once: bit i of an integer tells whether what was read so far leads to state i.
+    """All patterns at once: bit i of an integer is set if the text read so far leads to state i.
 
-    A pattern of n characters, not counting `*`, has n + 1 states in a row: as many are matched. A step by one
-    character takes a state to the next one, and a `*` before a character lets its state stay.
+    A pattern of n characters, not counting `*`, has n + 1 states in a row, one for each number of matched
+    characters. A character moves a state to the next one; a state before `*` also stays.
     """
 
     def __init__(self, patterns: Sequence[str], question_mark: str | None) -> None:
@@ -87,7 +87,7 @@ class _Automaton:
                 else:
                     self._steps[char] = self._steps.get(char, 0) | state
                 state <<= 1
-            # No step leads on from here, so that none leads into the next pattern.
+            # The last state of a pattern has no successor, so no step leads into the next pattern.
             self._accepted |= state
             state <<= 1
         self._steps = {char: states | self._any for char, states in self._steps.items()}
@@ -102,45 +102,45 @@ class _Automaton:
 
 
 class ResourcePattern(Struct, frozen=True):
-    """Resources that a statement is about.
+    """The resources that a statement applies to.
 
     Attributes:
-        written: as it stands in the policy.
-        parts: what service, region, account and relative id must match, each for itself; empty for `*`. One
-            pattern for the whole name would let a `*` of one part reach into the next.
+        written: the pattern as written in the policy.
+        parts: the patterns of service, region, account and relative id; empty for `*`. Each part is matched
+            separately, so that a `*` in one part can't match into the next.
     """
 
     written: str
     parts: tuple[Globs, ...] = ()
 
     def matches(self, resource: Sequence[str]) -> bool:
-        """Return whether the pattern matches a resource, given as its parts without `acs`."""
+        """Return whether the pattern matches a resource, given by its parts without `acs`."""
         return all(glob.matches(part) for glob, part in zip(self.parts, resource, strict=False))
 
 
 def require_action(text: str) -> None:
-    """Refuse what is no pattern of actions.
+    """Check that a text is a pattern of actions.
 
     Raises:
-        ValueError: it is none; says what it must be.
+        ValueError: it is not; the error says how to write one.
     """
     if _ACTION.fullmatch(text) is None:
         raise ValueError("must be * or <ramcode>:<name>, as dysms:Query*; no other wildcard is known")
 
 
 def parse_resource(text: str) -> ResourcePattern:
-    """Return the pattern of resources that `text` is.
+    """Parse a pattern of resources.
 
     Raises:
-        ValueError: it is none; says what it must be.
+        ValueError: the text is not such a pattern; the error says how to write one.
     """
     if text == "*":
         return ResourcePattern(text)
-    # Sources differ on whether it is a wildcard here; taken literally a Deny could deny less than was meant.
+    # Sources differ on whether this is a wildcard; if taken literally, a Deny could deny less than was meant.
     if "?" in text:
         raise ValueError("must be without ?, which stands for nothing here; use *")
     acs, *parts = text.split(":", _PARTS - 1)
-    # What belongs to no region has an empty one, as a role: acs:ram::1:role/reporter.
+    # A resource without a region has an empty one, e.g. a role: acs:ram::1:role/reporter.
     if acs != "acs" or len(parts) != _PARTS - 1 or not all((parts[0], *parts[2:])):
         raise ValueError(
             "must be * or acs:<ramcode>:<region>:<account-id>:<relative-id>, with * for what may be any"
@@ -153,12 +153,12 @@ def parse_resource(text: str) -> ResourcePattern:
 
 
 def resource_parts(resource: str, action: str) -> list[str]:
-    """Return the parts of what is to be done something with, without `acs`.
+    """Return the parts of a resource, without `acs`.
 
     Args:
-        resource: `acs:<ramcode>:<region>:<account-id>:<relative-id>`; `*` means all that the action's service
-            has, which a statement about less than that does not match.
-        action: what is to be done, as `dysms:SmsConversion`.
+        resource: `acs:<ramcode>:<region>:<account-id>:<relative-id>`, or `*` for all resources of the
+            action's service, which a narrower statement does not match.
+        action: e.g. `dysms:SmsConversion`.
 
     Raises:
         InvalidRequest: either is malformed.

@@ -1,1 +1,1 @@
-"""Temporary credentials of roles, as the Security Token Service (STS) issues them."""
+"""Temporary credentials of roles, as in the Security Token Service (STS)."""

@@ -1,4 +1,4 @@
-"""Roles that somebody assumed: handing out temporary credentials, and finding who is behind them."""
+"""Sessions of assumed roles: issues temporary credentials, and finds the session behind them."""
 
 from otpconv.access.keys import AccessKey, KeyRing, Role
 from otpconv.access.policies.document import Document, parse_document
@@ -21,8 +21,8 @@ class Sessions:
     """Temporary credentials of the roles of a key ring.
 
     Args:
-        sealer: seals the security tokens.
-        keys: knows the roles.
+        sealer: encrypts the security tokens.
+        keys: the roles.
     """
 
     def __init__(self, sealer: Sealer, keys: KeyRing) -> None:
@@ -39,17 +39,18 @@ class Sessions:
         duration_s: int | None,
         now: int,
     ) -> TemporaryCredentials:
-        """Return temporary credentials for a caller who was admitted to `sts:AssumeRole` on the role.
+        """Return temporary credentials for a caller that is allowed `sts:AssumeRole` on the role.
 
         Args:
-            role: the role; of the caller's account.
-            session_name: what the caller names the session.
-            policy: a policy that restricts the session, as JSON that `parse_document` takes; empty for none.
-            duration_s: how long they shall be good for; None for an hour, or what the role allows.
+            role: a role in the caller's account.
+            session_name: the caller's name for the session.
+            policy: a policy that restricts the session, as JSON that `parse_document` accepts; empty for
+                none.
+            duration_s: how long they are valid, s; None for an hour, or the role's maximum if that is less.
             now: ms.
 
         Raises:
-            InvalidRequest: the name, the duration or the length of the policy is not as it must be.
+            InvalidRequest: the name, the duration or the length of the policy is invalid.
         """
         longest_s = role.max_duration_s
         return issue(
@@ -65,22 +66,22 @@ class Sessions:
         )
 
     def open(self, security_token: str, access_key_id: str, now: int) -> AccessKey:
-        """Return who is behind temporary credentials; that they hold the secret is still to be proven.
+        """Return the holder of temporary credentials. Verify the signature next; this does not.
 
-        The policies are those that the role has now, so what is detached is gone at once.
+        The policies are the current ones of the role, so detaching a policy takes effect at once.
 
         Raises:
-            MalformedToken: the token is not ours or was damaged, or its role is there no more.
+            MalformedToken: the token is not ours or is damaged, or its role no longer exists.
             MismatchedToken: it belongs to another AccessKeyId.
-            ExpiredToken: its time is over.
+            ExpiredToken: it has expired.
         """
         session = open_token(self._sealer, security_token, access_key_id, now)
         try:
             role = self._keys.role(session.account, session.role)
         except NotFound:
             raise _gone() from None
-        # A role of the same name that was made again is another one. By times alone, a role that was made
-        # while the clock was ahead would be younger than its sessions.
+        # A role that was created again under the same name is a different role. The times alone don't show
+        # it: a role that was created while the clock was ahead would seem younger than its sessions.
         made_at = session.role_created_at
         if role.created_at != made_at if made_at else role.created_at > session.issued_at:
             raise _gone()

@@ -1,16 +1,15 @@
-"""Temporary credentials: a role assumed for some time, as the Security Token Service (STS) hands it out.
+"""Temporary credentials for an assumed role, in the format of the Security Token Service (STS).
 
-All that a node must know of them is sealed into the security token, so any node with the same sealing key
-takes them, and nothing is stored. They cannot be called back one by one, but names are looked up at each use:
-what the role's policies allow, and whether the role is still there.
+The security token contains everything about the session, encrypted, so any node with the same sealing key
+accepts it, and nothing is stored. A single token can't be revoked, but each use looks up the role by its
+name: its current policies apply, and a deleted role ends its sessions.
 
-A token has 200 to 500 characters, all of them unreserved in URLs; a session policy of 2,048 characters adds
-2,730, and more where they are not ASCII.
+A token has 200 to 500 characters, all of them unreserved in URLs. A session policy of 2,048 ASCII characters
+adds 2,730, and more if it has other characters.
 
 Source: "AssumeRole", Security Token Service 2015-04-01, Alibaba Cloud documentation.
 """
 
-import base64
 import binascii
 import re
 import secrets
@@ -19,17 +18,17 @@ from functools import lru_cache
 from msgspec import MsgspecError, Struct, msgpack
 
 from otpconv.access.keys import new_secret
-from otpconv.access.sealing import Sealer
+from otpconv.access.sealing import Sealer, from_text, to_text
 from otpconv.clock import difference, iso_8601
 from otpconv.errors import ExpiredToken, InvalidRequest, MalformedToken, Misconfigured, MismatchedToken
 
-#: What tells the AccessKeyId of temporary credentials from one of a user.
+#: The prefix that distinguishes the AccessKeyId of temporary credentials from that of a user.
 ID_PREFIX = "STS."
 
 MIN_DURATION_S = 900
 #: The longest session that a role can allow.
 MAX_DURATION_S = 43_200
-#: The maximum of a role, and the length of a session, if nothing else is given.
+#: The default maximum of a role, and the default duration of a session.
 DEFAULT_DURATION_S = 3_600
 
 MAX_POLICY_CHARS = 2_048
@@ -44,20 +43,21 @@ _REMEMBERED = 1_024
 
 
 class Session(Struct, frozen=True, kw_only=True, array_like=True):
-    """A role that somebody assumed, until it expires.
+    """A session of an assumed role.
 
-    The order of the fields is the format of a token: new ones are appended, and have a default.
+    The order of the fields is the format of a token: append new ones, and give them a default.
 
     Attributes:
-        access_key_id: of the temporary credentials, `STS.…`.
-        secret: the half that signs; never shown by `repr`.
-        account: the number of the account the role belongs to.
-        role: the name of the role; what it may do is looked up at each use.
-        session_name: what the caller named the session.
-        session_policy: a policy as JSON that may only take away from what the role allows; empty when none.
+        access_key_id: the id of the temporary credentials, `STS.…`.
+        secret: the half that signs; `repr` never shows it.
+        account: the number of the role's account.
+        role: the name of the role; its policies are looked up at each use.
+        session_name: the caller's name for the session.
+        session_policy: a policy as JSON that can only restrict the role's permissions; empty for none.
         issued_at: ms.
         expires_at: ms, a whole second.
-        role_created_at: tells the role from another one of its name, ms; 0 in tokens of before.
+        role_created_at: distinguishes the role from a later one with the same name, ms; 0 in tokens of old
+            versions.
     """
 
     access_key_id: str
@@ -79,17 +79,17 @@ class Session(Struct, frozen=True, kw_only=True, array_like=True):
 
     @property
     def arn(self) -> str:
-        """Who acts in this session, as `acs:sts::1:assumed-role/reporter/alice`."""
+        """The ARN of the session, e.g. `acs:sts::1:assumed-role/reporter/alice`."""
         return assumed_role_arn(self.account, self.role, self.session_name)
 
 
 class TemporaryCredentials(Struct, frozen=True, kw_only=True):
-    """What the caller that assumes a role is given.
+    """The temporary credentials that a caller gets by assuming a role.
 
     Attributes:
         access_key_id: the public half.
-        secret: the half that signs; never shown by `repr`.
-        security_token: has to be sent, and signed, with every request.
+        secret: the half that signs; `repr` never shows it.
+        security_token: must be sent, and signed, with every request.
         expires_at: ms, a whole second.
     """
 
@@ -120,18 +120,18 @@ def issue(
     """Return new temporary credentials for a role that the caller may assume.
 
     Args:
-        sealer: seals the token.
+        sealer: encrypts the token.
         account: the number of the role's account.
         role: the name of the role.
         session_name: 2 to 64 letters, digits and `. @ - _`.
         now: ms.
-        session_policy: JSON of at most `MAX_POLICY_CHARS` characters, not looked into here; empty for none.
-        duration_s: how long they are good for, at least `MIN_DURATION_S`.
-        max_duration_s: the most the role allows; never more than `MAX_DURATION_S`.
-        role_created_at: when the role was made, ms; 0 where that is not known.
+        session_policy: JSON of at most `MAX_POLICY_CHARS` characters, not parsed here; empty for none.
+        duration_s: how long they are valid, s; at least `MIN_DURATION_S`.
+        max_duration_s: the role's maximum, s; at most `MAX_DURATION_S`.
+        role_created_at: when the role was created, ms; 0 if that is unknown.
 
     Raises:
-        InvalidRequest: the session name, the session policy or the duration is not as above.
+        InvalidRequest: the session name, the session policy or the duration is outside these bounds.
     """
     _check(session_name, session_policy, duration_s, min(max_duration_s, MAX_DURATION_S))
     session = Session(
@@ -142,33 +142,33 @@ def issue(
         session_name=session_name,
         session_policy=session_policy,
         issued_at=now,
-        # Callers are told whole seconds, and should not be told too much.
+        # Responses give whole seconds; round down, so that they never promise too much.
         expires_at=(now // 1_000 + duration_s) * 1_000,
         role_created_at=role_created_at,
     )
     return TemporaryCredentials(
         access_key_id=session.access_key_id,
         secret=session.secret,
-        security_token=_encode(sealer.seal(msgpack.encode(session), _CONTEXT)),
+        security_token=to_text(sealer.seal(msgpack.encode(session), _CONTEXT)),
         expires_at=session.expires_at,
     )
 
 
 def open_token(sealer: Sealer, token: str, access_key_id: str, now: int) -> Session:
-    """Return the session a security token stands for; cheap when the token was opened lately.
+    """Return the session of a security token; cheap if the token was opened recently.
 
-    That the caller holds the session's secret is still to be proven, by a signature.
+    Verify the signature next: this does not prove that the caller holds the session's secret.
 
     Args:
-        sealer: of the same sealing key as the one that sealed it.
-        token: as it came.
-        access_key_id: the one that came with it.
+        sealer: with the same sealing key as the one that encrypted the token.
+        token: the token of the request.
+        access_key_id: the AccessKeyId of the request.
         now: ms.
 
     Raises:
-        MalformedToken: it is not of this service, was damaged, or was sealed with another key.
+        MalformedToken: the token is not of this service, is damaged, or was encrypted with another key.
         MismatchedToken: it belongs to another AccessKeyId.
-        ExpiredToken: its time is over.
+        ExpiredToken: it has expired.
     """
     session = _opened(sealer, token)
     if session.access_key_id != access_key_id:
@@ -190,7 +190,7 @@ def role_arn(account: int, role: str) -> str:
 
 
 def assumed_role_arn(account: int, role: str, session_name: str) -> str:
-    """Return the ARN of somebody who assumed a role."""
+    """Return the ARN of a session of an assumed role."""
     return f"acs:sts::{account}:assumed-role/{role}/{session_name}"
 
 
@@ -203,7 +203,7 @@ def _check(session_name: str, session_policy: str, duration_s: int, longest_s: i
         raise InvalidRequest(f"The duration must be {MIN_DURATION_S} to {longest_s} seconds for this role.")
 
 
-# What cannot be opened raises and is not remembered, so rubbish crowds nothing out.
+# A token that can't be opened raises an error and is not cached, so garbage displaces nothing.
 @lru_cache(maxsize=_REMEMBERED)
 def _opened(sealer: Sealer, token: str) -> Session:
     try:
@@ -214,25 +214,21 @@ def _opened(sealer: Sealer, token: str) -> Session:
         ) from error
 
 
-def _encode(sealed: bytes) -> str:
-    return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
-
-
 def _decode(token: str) -> bytes:
-    """Return the bytes of a token; every bytes have one text alone, also where base64 has bits to spare.
+    """Return the bytes of a token. Each byte string has only one valid text, even if base64 has spare bits.
 
     Raises:
-        binascii.Error: it is not how we write any bytes.
+        binascii.Error: the text is not in that form.
     """
     if _TOKEN.fullmatch(token):
-        sealed = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
-        if _encode(sealed) == token:
+        sealed = from_text(token)
+        if to_text(sealed) == token:
             return sealed
     raise binascii.Error("not base64 as we write it")
 
 
 def _is_unicode(text: str) -> bool:
-    """Return whether a text can be encoded at all: a lone surrogate cannot."""
+    """Return whether a text can be encoded as UTF-8: a lone surrogate can't."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,1 +1,1 @@
-"""Importing files: one subject a module, from bytes (source) to batches that a server takes (run)."""
+"""`otpconv import`: one subject a module, from bytes (source) to batches that a server takes (run)."""

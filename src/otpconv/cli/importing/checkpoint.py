@@ -22,7 +22,7 @@ class Note(Struct):
 
 
 class Progress(Struct):
-    """What is acknowledged of a file.
+    """The acknowledged part of a file.
 
     Attributes:
         source: fingerprint of the file and of the options it was read with.
@@ -35,7 +35,7 @@ class Progress(Struct):
         rejects_bytes: its size.
         ignored: phone numbers that reports were taken without.
         first_reject: the first of them, for the summary.
-        notes: what was assumed or repaired, by text.
+        notes: the assumptions and repairs, by text.
     """
 
     source: str

@@ -1,4 +1,4 @@
-"""The lines of a text, one by one and bounded, with what was wrong with their bytes."""
+"""The lines of a text, one by one and bounded, with errors in their bytes."""
 
 import csv
 import io
@@ -68,7 +68,7 @@ class Lines:
             self.line += 1
 
     def damage(self) -> str | None:
-        """Return what is wrong with the bytes of the current record; None: nothing."""
+        """Return the error in the bytes of the current record, or None."""
         number = self.line - len(self._record)
         for line in self._record:
             number += 1

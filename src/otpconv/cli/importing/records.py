@@ -42,7 +42,7 @@ class Reports(Struct):
     Attributes:
         message: a JSON object of the native API; None when the row reports no message.
         conversion: the same for a conversion.
-        notes: what was assumed or repaired to read it, one fixed text each.
+        notes: the assumptions and repairs made to read it, one fixed text each.
     """
 
     message: bytes | None
@@ -221,7 +221,7 @@ def _cleaned(name: str, text: str) -> str | None:
 def _identifier(name: str, given: object, notes: list[str]) -> str:
     try:
         if isinstance(given, float):
-            return spreadsheet.number(given, name, notes)
+            return spreadsheet.identifier_of(given, name, notes)
         return spreadsheet.identifier(_scalar(given, name), name, notes)
     except InvalidRequest:
         # The server takes a message without a number that can't be read, and says so.

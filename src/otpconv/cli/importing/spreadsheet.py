@@ -2,8 +2,8 @@
 
 import re
 
+from otpconv.csv_cells import unescaped
 from otpconv.errors import InvalidRequest
-from otpconv.rates.cells import unescaped
 
 UNPOINTED = "a .0 after a whole number was removed"
 EXPANDED = "scientific notation that has all digits was written out"
@@ -44,10 +44,10 @@ def identifier(text: str, name: str, notes: list[str]) -> str:
     Args:
         text: the value, without surrounding blanks.
         name: our name of the column.
-        notes: what was repaired is added to it.
+        notes: gets the repairs that were made.
 
     Raises:
-        InvalidRequest: digits are lost, or it can't be told what it was.
+        InvalidRequest: digits are lost, or the original value is ambiguous.
     """
     if len(text) > _KEPT_DIGITS and text.isdecimal():
         notes.append(LONG_ID)
@@ -71,7 +71,7 @@ def identifier(text: str, name: str, notes: list[str]) -> str:
     return text
 
 
-def number(value: float, name: str, notes: list[str]) -> str:
+def identifier_of(value: float, name: str, notes: list[str]) -> str:
     """Return the identifier that JSON has as a number with a point.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The forms in which times are written: what is a number, and what is a date with a time and a zone."""
+"""The forms in which times are written: as a number, or as a date with a time and a zone."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -40,7 +40,7 @@ REST = re.compile(
 OFFSET = re.compile(r"(?:UTC|GMT)?\s*(?P<sign>[+-])(?P<hours>\d{1,2})(?::?(?P<minutes>\d{2}))?")
 
 
-def number(text: str) -> datetime | int | None:
+def time_of(text: str) -> datetime | int | None:
     """Return the time that a number is: Unix time, days of a spreadsheet, or digits of a date."""
     if (unix := _UNIX.fullmatch(text)) is not None:
         per_second = _UNITS[len(unix[1])]

@@ -83,7 +83,7 @@ class Times:
             except ValueError:
                 pass  # e.g. with a blank before the offset
         if text[:5].isdecimal():
-            number = time_forms.number(text)
+            number = time_forms.time_of(text)
             if number is not None:
                 return number
         for pattern in time_forms.DATES:

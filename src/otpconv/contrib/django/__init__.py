@@ -1,7 +1,7 @@
 """Django: INSTALLED_APPS gets "otpconv.contrib.django", and a view imports `reporter` from here.
 
-The setting OTPCONV holds arguments of `Reporter`, e.g. `{"endpoint": "http://127.0.0.1:8080"}`. What is left
-out, and the setting itself, is taken from the environment. Where neither names an endpoint, or the settings
+The setting OTPCONV holds arguments of `Reporter`, e.g. `{"endpoint": "http://127.0.0.1:8080"}`. Missing
+arguments are read from the environment. If neither names an endpoint, or the settings
 are wrong, the reporter is disabled and the log says why.
 
 A report is a fact about the user, not about a database, so it is taken even if the transaction is rolled
@@ -34,7 +34,7 @@ class _LazyReporter(LazyObject):  # type: ignore[misc] # Django ships no types
     _wrapped: Any
 
     def _setup(self) -> None:
-        # The threads of a server meet here with their first log-ins; a second Reporter would be one too many.
+        # The first logins in the threads of a server meet here, and a second Reporter would be one too many.
         with _LOCK:
             if self._wrapped is empty:
                 self._wrapped = _made()
@@ -44,7 +44,7 @@ def _made() -> Reporter:
     try:
         return Reporter(**disabled_without_endpoint(getattr(settings, "OTPCONV", {})))
     except (AttributeError, TypeError, ValueError, Misconfigured) as error:
-        # No login fails for a wrong setting: what is reported then is counted as lost.
+        # A wrong setting must not fail a login: the reports are counted as lost.
         _log.error("nothing is reported: %s", error)
         return Reporter(disabled=True)
 
@@ -56,7 +56,7 @@ reporter = cast(Reporter, _lazy)
 
 @receiver(setting_changed)  # type: ignore[untyped-decorator] # Django ships no types
 def _forget(*, setting: str, **_: object) -> None:
-    """Make the Reporter anew where a test overrides its setting."""
+    """Create a new Reporter after a test overrides its setting."""
     if setting == "OTPCONV" and _lazy._wrapped is not empty:  # noqa: SLF001 - our own class
         reporter.close()
         _lazy._wrapped = empty  # noqa: SLF001 - our own class

@@ -22,7 +22,7 @@ class OtpconvConfig(AppConfig):  # type: ignore[misc] # Django ships no types
 def check_setting(**_: object) -> list[checks.CheckMessage]:
     """Say what a Reporter would say to the setting OTPCONV, without a spool of its own.
 
-    What is missing is a warning: images are built, and migrations run, where there are no keys.
+    Missing settings cause a warning: images are built, and migrations run, where there are no keys.
     """
     options = getattr(settings, "OTPCONV", {})
     if not isinstance(options, dict):

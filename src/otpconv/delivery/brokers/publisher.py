@@ -45,7 +45,7 @@ class Publisher(Protocol):
         ...
 
     async def close(self) -> None:
-        """Close what is open, also when `open` went wrong."""
+        """Close the connection, even if `open` failed."""
         ...
 
 

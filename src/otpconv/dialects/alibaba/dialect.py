@@ -14,12 +14,12 @@ class AlibabaDialect:
     """The protocol of `Dialect`, implemented by the functions of `wire`."""
 
     def claims(self, request: HttpRequest) -> bool:
-        """Return whether the request is for the path `/`.
+        """Return whether the request is for the path `/`, but not a browser that opens the start page.
 
         V1 may carry all its parameters in the body, and a request without an action gets Alibaba's error. So
         no header and no parameter of the query has to be there.
         """
-        return request.path == "/"
+        return request.path == "/" and not (request.method == "GET" and _opens_the_page(request))
 
     def preflight(self) -> HttpResponse:
         """Return the response to OPTIONS."""
@@ -55,3 +55,13 @@ class AlibabaDialect:
             recommend_base=public_url,
             xml=call is None and answers_xml(request.query, request.fields, request.body),
         )
+
+
+def _opens_the_page(request: HttpRequest) -> bool:
+    """Return whether a GET without parameters asks for HTML, and has none of the headers of a call."""
+    return (
+        not request.query
+        and b"text/html" in request.fields.get(b"accept", b"")
+        and b"authorization" not in request.fields
+        and not any(name.startswith(b"x-acs-") for name in request.fields)
+    )

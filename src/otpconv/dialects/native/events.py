@@ -13,8 +13,7 @@ from msgspec import Meta, Struct
 
 from otpconv.dialects.native.fields import MessageId, Number, Time, in_words
 from otpconv.dialects.native.reports import MessageDetails
-
-_CONVERSION, _REQUESTED = b'{"kind":"conversion",', b'{"kind":"requested",'
+from otpconv.dialects.native.timed import CONVERSION, REQUESTED
 
 
 class ConversionEvent(
@@ -52,16 +51,6 @@ class Malformed(ValueError):
     """A message of a broker that is not an event; the text says why, in one line."""
 
 
-def event_of(body: bytes, *, requested: bool) -> bytes:
-    """Return the event of a report.
-
-    Args:
-        body: the object of the native API.
-        requested: whether it reports a requested message, not a conversion.
-    """
-    return (_REQUESTED if requested else _CONVERSION) + body[1:]
-
-
 def native_of(event: bytes) -> tuple[bool, bytes]:
     """Return whether an event reports a requested message, and its object of the native API, on one line.
 
@@ -75,7 +64,7 @@ def native_of(event: bytes) -> tuple[bool, bytes]:
     except RecursionError:
         raise Malformed("nested too deeply") from None
     requested = isinstance(fields, RequestedEvent)
-    return requested, b"{" + _encode(fields)[len(_REQUESTED if requested else _CONVERSION) :]
+    return requested, b"{" + _encode(fields)[len(REQUESTED if requested else CONVERSION) :]
 
 
 def schema() -> dict[str, Any]:

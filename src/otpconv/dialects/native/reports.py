@@ -1,7 +1,6 @@
-"""The reports of the native API: how the server reads them, and how our clients write them.
+"""The reports of the native API as the server reads them; `timed.py` has them as our clients write them.
 
-The server's types check every field and are written into /openapi.json. The clients' types check nothing,
-since a client has checked its arguments before, and always have a time.
+These types check every field and are written into /openapi.json.
 """
 
 from typing import Annotated, Final
@@ -71,28 +70,3 @@ class Conversions(Struct, forbid_unknown_fields=True):
     """1 to 10,000 conversions."""
 
     conversions: Annotated[list[ConversionIn], Meta(min_length=1, max_length=MAX_ITEMS)]
-
-
-class TimedMessage(Struct, omit_defaults=True, gc=False):
-    """A message as our clients write it."""
-
-    message_id: str
-    requested_at: int
-    to: str | UnsetType = UNSET
-    country: str | UnsetType = UNSET
-    carrier: str | UnsetType = UNSET
-    provider: str | UnsetType = UNSET
-    template: str | UnsetType = UNSET
-    sender: str | UnsetType = UNSET
-    channel: str | UnsetType = UNSET
-    session_id: str | UnsetType = UNSET
-    attempt: int | UnsetType = UNSET
-
-
-class TimedConversion(Struct, omit_defaults=True, gc=False):
-    """A conversion as our clients write it."""
-
-    delivered: bool
-    conversion_time: int
-    message_id: str | UnsetType = UNSET
-    to: str | UnsetType = UNSET

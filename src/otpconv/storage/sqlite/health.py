@@ -13,13 +13,13 @@ from otpconv.errors import OtpconvError
 from otpconv.model import OTHER
 from otpconv.storage.check_result import CheckResult
 from otpconv.storage.contract import CLOCK_BEHIND_MS, DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS
-from otpconv.storage.sqlite.binding import misfit
 from otpconv.storage.sqlite.connection import reading, statements, version_of
-from otpconv.storage.sqlite.follower import LEDGER_VERSION
-from otpconv.storage.sqlite.journal import JOURNAL_VERSION
-from otpconv.storage.sqlite.journal_rows import ADVICE, about, inspected
+from otpconv.storage.sqlite.journal.journal import JOURNAL_VERSION
+from otpconv.storage.sqlite.journal.rows import ADVICE, about, inspected
+from otpconv.storage.sqlite.ledger.binding import misfit
+from otpconv.storage.sqlite.ledger.writer import LEDGER_VERSION
 
-_SQL = statements("journal.sql") | statements("health.sql")
+_SQL = statements("journal/journal.sql") | statements("health.sql")
 #: How long a ledger that lags is watched for progress of the applier, s.
 _WATCH_S = 3.0
 _GRAINS = {"day": DAY_MS, "hour": HOUR_MS, "quarter": QUARTER_MS, "minute": MINUTE_MS}

@@ -1,7 +1,7 @@
 """Reading request bodies: bounded one by one, by sender, and all together; too slow ones are cut.
 
 Who sends a body is known beforehand or not: a call of the native API proves its access key in a header, a
-signed call is proven by its whole, a form by what is in it. Who is not known gets kilobytes, by the address.
+signed call is proven by its whole, a form by its contents. Unknown callers get kilobytes, by the address.
 """
 
 import asyncio
@@ -95,7 +95,7 @@ class Bodies:
                     if message["type"] == "http.disconnect":
                         raise InvalidRequest("The connection was closed before the body had come.")
                     part = message.get("body", b"")
-                    # Held is what has come, not what was announced: announcing costs nothing.
+                    # Count the received bytes, not the announced ones: announcing costs nothing.
                     budget.hold(sender, len(part), size)
                     size += len(part)
                     parts.append(part)

@@ -23,7 +23,7 @@ class Callers:
         self._gate = gate
 
     def prove(self, access_key_id: str, secret: str, scope: Scope, now: int) -> AccessKey:
-        """Return the active access key of this id and secret; a wrong one is a failed log-in.
+        """Return the active access key of this id and secret; a wrong one is a failed login.
 
         Raises:
             BadCredentials: there is no such key, it has another secret, or it is disabled.

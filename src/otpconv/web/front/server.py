@@ -18,7 +18,7 @@ from otpconv.service.housekeeping import Housekeeping
 from otpconv.web.front.application import Application
 from otpconv.web.front.connections import LOOK_EVERY_S, ConnectionLimit
 from otpconv.web.front.gate import Gate
-from otpconv.web.front.tls import CertificateExpiry, Tls
+from otpconv.web.front.tls import READ_EVERY_S, CertificateExpiry, Tls
 from otpconv.web.front.worker import BACKLOG, Workers
 
 #: How long a stop waits for requests in progress, s.
@@ -117,7 +117,7 @@ async def _serve(
         if tls is not None:
             service.metrics.registry.register(CertificateExpiry(tls))
             service.housekeeping.every(
-                1.0,
+                READ_EVERY_S,
                 "certificate",
                 lambda: _renew(tls, workers, service.clock),
                 late_s=3600.0,

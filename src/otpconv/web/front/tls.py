@@ -19,6 +19,8 @@ from otpconv.clock import iso_8601
 from otpconv.config import Settings
 from otpconv.errors import Misconfigured
 
+#: How often the files are read, s. A renewal counts when two reads in a row agree.
+READ_EVERY_S = 1.0
 _DAY_MS = 86_400_000
 #: Warnings begin this long before a certificate expires, ms, or in the last fifth of its life if that is
 #: shorter.
@@ -58,7 +60,7 @@ class Tls:
         key: the PEM file of its private key.
 
     Attributes:
-        served: what is served now.
+        served: the certificate in use.
 
     Raises:
         Misconfigured: a file is missing or unreadable, or they don't fit together.

@@ -28,7 +28,7 @@ async def read_form(bodies: Bodies, request: Request) -> dict[str, str]:
     Raises:
         ForeignForm: a page of another site sent it.
         BodyTooLarge: it has over 128 KiB.
-        UnsupportedMediaType: it is no urlencoded form.
+        UnsupportedMediaType: the body is not a urlencoded form.
         InvalidRequest: it is not UTF-8, or has over 200 fields.
     """
     _require_own_page(request)
@@ -63,7 +63,7 @@ def require_token(form: dict[str, str], expected: str) -> None:
 def _require_own_page(request: Request) -> None:
     origin = request.headers.get("origin")
     if origin is not None:
-        # What is no origin, such as `null`, has no host, and is not ours.
+        # A text that is not an origin, such as `null`, has no host, and is not ours.
         _, _, host = origin.partition("://")
         own = host != "" and host.lower() == request.headers.get("host", "").lower()
     else:

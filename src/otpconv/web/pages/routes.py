@@ -23,8 +23,7 @@ from otpconv.web.pages.explorer.diagnosis import DiagnosisPage
 from otpconv.web.pages.explorer.native_calls import NativeCall, native_calls
 from otpconv.web.pages.explorer.native_explorer import NativeExplorer
 from otpconv.web.pages.explorer.page import Explorer
-from otpconv.web.pages.layout import HEADERS, Layout, Link
-from otpconv.web.pages.sign_in.links import OneTimeLinks
+from otpconv.web.pages.layout import HEADERS, HOME, Layout, Link
 from otpconv.web.pages.sign_in.page import SignInPage
 from otpconv.web.pages.static import StaticFiles
 from otpconv.web.pages.visitors import Visitor, Visitors
@@ -62,7 +61,6 @@ class Pages:
         bodies: Bodies,
         gate: Gate,
         *,
-        links: OneTimeLinks,
         app: ASGIApp,
         public_url: str,
     ) -> None:
@@ -78,14 +76,13 @@ class Pages:
             gate,
             layout=self._layout,
             visitors=self._visitors,
-            links=links,
             expect=self._drawer.warm_up,
         )
         self._errors = ErrorCentre(self._layout, self._visitors, public_url)
         explorer = Explorer(
             service, bodies, layout=self._layout, visitors=self._visitors, app=app, public_url=public_url
         )
-        v1 = NativeExplorer(native, bodies, layout=self._layout, app=app, public_url=public_url)
+        v1 = NativeExplorer(service, native, bodies, layout=self._layout, app=app, public_url=public_url)
         diagnosis = DiagnosisPage(service, bodies, self._layout)
         dashboard = Dashboard(service, self._layout, self._drawer)
         message = MessagePage(service, self._layout)
@@ -112,6 +109,8 @@ class Pages:
     def routes(self) -> list[Route]:
         """Return the routes; those written out here are open to all, the others to who is signed in."""
         return [
+            # Only what no dialect claims gets here.
+            Route("/", _start, methods=["GET"]),
             Route("/sign-in", self._sign_in.show, methods=["GET"]),
             Route("/sign-in", self._sign_in.post, methods=["POST"]),
             Route("/errors", self._errors.index, methods=["GET"]),
@@ -155,6 +154,10 @@ class Pages:
             return response
 
         return answer
+
+
+async def _start(_: Request) -> Response:
+    return RedirectResponse(HOME, HTTPStatus.SEE_OTHER, headers=HEADERS)
 
 
 def _explorer(native: Mapping[str, NativeCall]) -> list[tuple[str, list[Link]]]:

@@ -4,13 +4,11 @@ A sign-in ends when it was not used for two hours, after a week, when its access
 or by signing out. The latter two are for good, for every copy of the cookie: see `access/sign_outs.py`.
 """
 
-import base64
-import binascii
 import secrets
 
 from msgspec import MsgspecError, Struct, msgpack
 
-from otpconv.access.sealing import Sealer
+from otpconv.access.sealing import Sealer, from_text, to_text
 from otpconv.errors import Misconfigured
 
 #: How long an unused sign-in lasts, ms.
@@ -63,17 +61,15 @@ class SignIns:
 
     def seal(self, signed_in: SignedIn) -> str:
         """Return the value of the cookie."""
-        sealed = self._sealer.seal(msgpack.encode(signed_in), _CONTEXT)
-        return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+        return to_text(self._sealer.seal(msgpack.encode(signed_in), _CONTEXT))
 
     def open(self, cookie: str, now: int) -> SignedIn | None:
         """Return the sign-in of a cookie; None when it is over, or the cookie is not ours."""
         if len(cookie) > _MAX_CHARS:
             return None
         try:
-            sealed = base64.urlsafe_b64decode(cookie + "=" * (-len(cookie) % 4))
-            signed_in = msgpack.decode(self._sealer.open(sealed, _CONTEXT), type=SignedIn)
-        except (binascii.Error, ValueError, Misconfigured, MsgspecError):
+            signed_in = msgpack.decode(self._sealer.open(from_text(cookie), _CONTEXT), type=SignedIn)
+        except (ValueError, Misconfigured, MsgspecError):
             return None
         over = now >= min(signed_in.seen_at + IDLE_MS, signed_in.since + LONGEST_MS)
         return None if over or signed_in.seen_at > now + _AHEAD_MS else signed_in

@@ -1,4 +1,4 @@
-"""Our own style sheet, scripts and icon, under addresses that change with what is in them."""
+"""Our own style sheets, scripts and icon, under addresses that change with their contents."""
 
 import hashlib
 from importlib.resources import files

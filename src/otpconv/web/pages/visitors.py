@@ -85,7 +85,7 @@ class Visitors:
             raise
 
     def refusal(self, request: Request, visitor: Visitor, action: str) -> str:
-        """Return why a visitor may not do `action`, to be told beforehand; empty when they may."""
+        """Return why a visitor may not do `action`, to show it beforehand; empty if they may."""
         try:
             self._gate.authorize(visitor.key, action, request.scope, self._service.clock())
         except AccessDenied as error:

@@ -38,3 +38,12 @@ for (const block of document.querySelectorAll('.copyable > pre')) {
   });
   block.after(button);
 }
+
+const id = document.getElementById('access_key_id');
+id?.addEventListener('input', () => {
+  // A pasted ID:SECRET: the secret goes where it is not shown.
+  const [, first, secret] = /^\s*([^:]*):(\S+)\s*$/.exec(id.value) ?? [];
+  if (!secret) return;
+  id.value = first;
+  document.getElementById('access_key_secret').value = secret;
+});

@@ -1,4 +1,4 @@
-"""What is known of one message: from the ledger, and from what is on its way there."""
+"""The state of one message: from the ledger, and from the reports on their way there."""
 
 from otpconv.access.keys import AccessKey
 from otpconv.dialects.native.answers import MessageOut
@@ -10,7 +10,7 @@ from otpconv.web.front.callers import caller_of
 
 
 async def look_up(service: Service, key: AccessKey, message_id: str) -> tuple[MessageOut | None, int]:
-    """Return what is known of one message, None when nothing is, and the lag of the ledger.
+    """Return the state of one message, None if it is unknown, and the lag of the ledger.
 
     Args:
         service: asks the ledger.
@@ -24,7 +24,7 @@ async def look_up(service: Service, key: AccessKey, message_id: str) -> tuple[Me
     """
     if not is_message_id(message_id):
         raise NotFound(f"There is no such message: a message id is {MESSAGE_ID_RULE}.")
-    # In this order: what is applied in between is in both.
+    # In this order: a report that is applied in between is in both.
     recent = service.recent.states.get((key.account, message_id))
 
     def known(stored: Message | None, lag: int) -> tuple[MessageOut | None, int]:
@@ -43,7 +43,7 @@ def _message_out(message_id: str, recent: MessageState | None, stored: Message |
     verified_at = min((time for time in times if time is not None), default=None)
     of = state.requested
     if verified_at is None and of is not None and (state.true_arrival or 0) > of.requested_at:
-        # Reported too late to tell how long it took; the caller is still told when that was.
+        # Reported too late to measure the delay; the caller still gets the time of the report.
         verified_at = state.true_arrival
     true = [time for time in (state.true_first, state.true_last, state.true_arrival) if time is not None]
     return MessageOut(

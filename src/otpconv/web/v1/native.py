@@ -60,7 +60,7 @@ class NativeApi:
         return await self._post(request, key, _CONVERSIONS, conversion_of)
 
     async def get_message(self, request: Request) -> Response:
-        """Answer what is known of one message."""
+        """Respond with the state of one message."""
         key = self.caller(request, "otpconv:GetMessage")
         message, lag = await look_up(self._service, key, request.path_params["message_id"])
         if message is None:

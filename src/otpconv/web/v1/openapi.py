@@ -133,7 +133,7 @@ def _get_rates() -> dict[str, Any]:
 
 
 def _rates_parameters() -> list[tuple[str, str, dict[str, Any]]]:
-    time = "Milliseconds since 1970 UTC, or ISO 8601"
+    time = "Milliseconds since 1970 UTC, ISO 8601, or words: `yesterday`, `monday 9:30`, `7d`, `2h ago`"
     orders = [*ORDERS, *(f"-{name}" for name in ORDERS)]
     levels = "; ".join(f"{name}: {text}" for name, text in LEVELS.items())
     filters = {"type": "array", "items": {"type": "string"}}
@@ -142,7 +142,7 @@ def _rates_parameters() -> list[tuple[str, str, dict[str, Any]]]:
         ("end", f"{time}; default: now. The window is half-open", {"type": "string"}),
         ("interval", "Split the window; left out: one row", {"type": "string", "enum": list(INTERVALS)}),
         ("by", f"Comma-separated dimensions: {', '.join(DIMENSIONS)}", {"type": "string"}),
-        ("tz", "IANA time zone of interval=1d; default: UTC", {"type": "string"}),
+        ("tz", "IANA time zone of 1d and of words in start and end; default: UTC", {"type": "string"}),
         ("level", f"The unit to count; {levels}", {"type": "string", "enum": list(LEVELS)}),
         (
             "compare",

@@ -10,9 +10,9 @@ import msgspec
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
+from otpconv.csv_cells import escaped
 from otpconv.errors import AnswerTooLarge, InvalidRequest
 from otpconv.rates import RateQuery, RateRow
-from otpconv.rates.cells import escaped
 from otpconv.rates.columns import (
     COMPARED_COLUMNS,
     RATE_COLUMNS,

@@ -1,4 +1,4 @@
-"""A request that fails is told why: the mistakes people make are made here, and each is named."""
+"""The diagnosis of failing requests: people's usual mistakes are made here, and each is named."""
 
 import base64
 import contextlib

@@ -78,7 +78,7 @@ def test_a_value_that_the_description_rules_out_is_refused_by_the_name_of_its_pa
     operation: Operation, parameter: Parameter
 ) -> None:
     if parameter.name == "Policy":
-        return  # what is wrong with it is told by the room that knows policies
+        return  # the code that parses policies reports its errors
     for value in wrong_for(parameter):
         with pytest.raises(Refused) as caught:
             called(operation, examples(operation) | {parameter.name: value})

@@ -1,4 +1,4 @@
-"""Reading requests: what is taken, what is refused with which code, and nothing unsigned takes effect."""
+"""Reading requests: which are accepted, the error codes of others, and that unsigned parts have no effect."""
 
 import hashlib
 import json
@@ -42,7 +42,7 @@ UNSIGNED: Headers = [(b"connection", b"keep-alive"), (b"content-length", b"0")]
 
 
 def v1(changes: dict[str, str] | None = None, *, without: str | None = None, method: str = "GET") -> Request:
-    """A V1 request with everything in the query, its parameters changed as told, then one left out."""
+    """A V1 request with everything in the query, some parameters replaced, then one left out."""
     asked = {**V1_COMMON, **REPORTED, **(changes or {})}
     known = asked["SignatureMethod"] in V1_METHODS
     asked["Signature"] = sign_v1(method, asked, KEY) if known else "?"
@@ -59,7 +59,7 @@ def v3(
     method: str = "POST",
     access_key_id: str = "testid",
 ) -> Request:
-    """A V3 request, its headers changed as told, all of them signed."""
+    """A V3 request with some headers replaced, and all headers signed."""
     asked = {name: value for name, value in {**V3_COMMON, **(headers or {})}.items() if name != without}
     query = REPORTED if query is None else query
     signed = sign_v3(method, query, asked, body, access_key_id=access_key_id, secret=KEY)

@@ -1,4 +1,4 @@
-"""What is answered, byte for byte where clients depend on it."""
+"""Responses, byte for byte where clients depend on it."""
 
 import inspect
 import json

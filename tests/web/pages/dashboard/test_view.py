@@ -1,4 +1,4 @@
-"""What a dashboard's URL says, and what is made of the rows that answer it; pure."""
+"""The URL of a dashboard, and the values that it computes from the rows of an answer; pure."""
 
 from urllib.parse import parse_qsl, urlsplit
 

@@ -3,6 +3,7 @@
 import random
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from html import unescape
 from pathlib import Path
 
@@ -44,6 +45,8 @@ NAMES = [
 ]
 
 Visit = Callable[[str], httpx.Client]
+#: Returns the dashboard of a world in a window.
+ReadPage = Callable[[str, str], str]
 
 
 def entries(
@@ -170,13 +173,26 @@ def visit(worlds: Worlds) -> Iterator[Visit]:
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def read_page(visit: Visit) -> ReadPage:
+    """Reads each page once: several tests look at the same pages."""
+
+    @cache
+    def read(name: str, window: str) -> str:
+        page = visit(name).get("/dashboard", params={"window": window})
+        assert page.status_code == 200
+        return page.text
+
+    return read
+
+
 def states(page: str) -> set[str]:
     """The ids of the notices on a page."""
     return set(re.findall(r'<div class="notice[^"]*" id="([a-z]+)"', page))
 
 
 def first_named(page: str) -> str | None:
-    """What is named first as broken."""
+    """The first slice that the verdict names."""
     found = re.search(r'class="first-finding">(?:<strong>[^<]*)?<a href="[^"]*">([^<]*)</a>', page)
     return unescape(found[1]) if found else None
 
@@ -188,18 +204,19 @@ LARGE = [f"{fault} {seed}" for seed, fault in enumerate(FAULTS * rounds(2, at_le
 @pytest.mark.campaign
 @pytest.mark.parametrize("window", WINDOWS)
 @pytest.mark.parametrize("name", SMALL + LARGE)
-def test_every_world_is_answered_in_every_window(visit: Visit, name: str, window: str) -> None:
-    page = visit(name).get("/dashboard", params={"window": window})
-    assert page.status_code == 200
-    assert len(states(page.text) - {"earlier"}) == 1 or {"broken", "silence"} <= states(page.text)
+def test_every_world_is_answered_in_every_window(read_page: ReadPage, name: str, window: str) -> None:
+    page = read_page(name, window)
+    assert len(states(page) - {"earlier"}) == 1 or {"broken", "silence"} <= states(page)
 
 
 @pytest.mark.campaign
 @pytest.mark.parametrize("window", WINDOWS)
 @pytest.mark.parametrize("name", LARGE)
-def test_the_verdict_agrees_with_the_world(worlds: Worlds, visit: Visit, name: str, window: str) -> None:
+def test_the_verdict_agrees_with_the_world(
+    worlds: Worlds, read_page: ReadPage, name: str, window: str
+) -> None:
     world = worlds.large[name]
-    page = visit(name).get("/dashboard", params={"window": window}).text
+    page = read_page(name, window)
     if world.fault is None:
         assert states(page) - {"earlier"} <= NOTHING_BROKEN
         return
@@ -209,10 +226,12 @@ def test_the_verdict_agrees_with_the_world(worlds: Worlds, visit: Visit, name: s
 
 @pytest.mark.campaign
 @pytest.mark.parametrize("window", WINDOWS)
-def test_the_fault_is_named_first_in_nine_worlds_of_ten(worlds: Worlds, visit: Visit, window: str) -> None:
+def test_the_fault_is_named_first_in_nine_worlds_of_ten(
+    worlds: Worlds, read_page: ReadPage, window: str
+) -> None:
     broken = [name for name in LARGE if worlds.large[name].fault is not None]
-    pages = {name: visit(name).get("/dashboard", params={"window": window}).text for name in broken}
-    wrong = [name for name in broken if first_named(pages[name]) not in names_of(worlds.large[name])]
+    named = {name: first_named(read_page(name, window)) for name in broken}
+    wrong = [name for name in broken if named[name] not in names_of(worlds.large[name])]
     assert len(wrong) <= max(1, len(broken) // 10), wrong
 
 
@@ -233,11 +252,10 @@ def names_of(world: World) -> set[str]:
     }
 
 
-def test_a_total_outage_of_many_small_routes_is_never_green(visit: Visit) -> None:
+def test_a_total_outage_of_many_small_routes_is_never_green(read_page: ReadPage) -> None:
     for window in WINDOWS:
-        page = visit("an outage of everything, few a route").get("/dashboard", params={"window": window}).text
-        assert "fine" not in states(page)
-    page = visit("an outage of everything, few a route").get("/dashboard", params={"window": "6h"}).text
+        assert "fine" not in states(read_page("an outage of everything, few a route", window))
+    page = read_page("an outage of everything, few a route", "6h")
     assert "broken" in states(page)
     assert "all traffic" in page
 

@@ -1,4 +1,4 @@
-"""Why a signed request is refused: what the server checks, in its order, and what is wrong.
+"""Diagnoses why a signed request is refused: makes the server's checks in the same order.
 
 The texts never contain a right signature: someone who asks about a request may not have its secret.
 """
@@ -31,13 +31,13 @@ _HALF_HOUR_MS = 30 * _MINUTE_MS
 _ZONE_MS = 5 * _MINUTE_MS
 
 
-class CheckResult(Struct, frozen=True):
+class Finding(Struct, frozen=True):
     """The result of one check.
 
     Attributes:
-        subject: what was checked.
+        subject: the checked part.
         state: whether it is right; `unsure` if that depends on when the request was sent.
-        text: what was found.
+        text: the finding.
         remedy: what to do; empty if there is nothing to do.
     """
 
@@ -48,14 +48,14 @@ class CheckResult(Struct, frozen=True):
 
 
 class Diagnosis(Struct, frozen=True):
-    """What is wrong with a request.
+    """The diagnosis of a request.
 
     Attributes:
         findings: the results, in the order of the server's checks, up to the first that stops the server.
         signed: what the server signs for this request, to compare with the client's text.
     """
 
-    findings: tuple[CheckResult, ...]
+    findings: tuple[Finding, ...]
     signed: tuple[Step, ...] = ()
 
     @property
@@ -73,7 +73,7 @@ def diagnose(
     now: int,
     window_ms: int,
 ) -> Diagnosis:
-    """Return what is wrong with a request.
+    """Diagnose a request.
 
     Args:
         pasted: the request.
@@ -88,22 +88,20 @@ def diagnose(
     except GatewayError as error:
         if error.code == "ContentSha256NotMatched":
             return Diagnosis((_body(pasted),))
-        return Diagnosis(
-            (CheckResult("Form", "bad", f"{error.code}: {error.text}", CODES[error.code].remedy),)
-        )
+        return Diagnosis((Finding("Form", "bad", f"{error.code}: {error.text}", CODES[error.code].remedy),))
     kind = "V3" if call.method in V3_ALGORITHMS else "V1"
-    findings = [CheckResult("Form", "good", f"A call of {call.action}, signed by {kind} ({call.method}).")]
+    findings = [Finding("Form", "good", f"A call of {call.action}, signed by {kind} ({call.method}).")]
     if call.unread:
         what, _, remedy = call.unread.partition(". ")
-        findings.append(CheckResult("Body", "unsure", f"{what}.", remedy))
+        findings.append(Finding("Body", "unsure", f"{what}.", remedy))
     signed = _signed(call)
     try:
         secret = secret_of(call)
     except Refused as error:
-        findings.append(CheckResult("Access key", "bad", error.text))
+        findings.append(Finding("Access key", "bad", error.text))
         return Diagnosis(tuple(findings), signed)
     findings += [
-        CheckResult("Access key", "good", f"{call.access_key_id} is known and active."),
+        Finding("Access key", "good", f"{call.access_key_id} is known and active."),
         _time(call.signed_at, now, window_ms),
         *_signature(call, pasted, secret, others),
         _nonce(was_used(call), now),
@@ -111,7 +109,7 @@ def diagnose(
     return Diagnosis(tuple(findings), signed)
 
 
-def _body(pasted: Pasted) -> CheckResult:
+def _body(pasted: Pasted) -> Finding:
     algorithm = parse_authorization(
         pasted.fields[b"authorization"].rpartition(b"Signature=")[0], tuple(pasted.fields)
     ).algorithm
@@ -125,7 +123,7 @@ def _body(pasted: Pasted) -> CheckResult:
         algorithm.empty_hash: "It is the hash of an empty body.",
     }
     what = usual.get(pasted.fields[b"x-acs-content-sha256"], "It is the hash of another body.")
-    return CheckResult(
+    return Finding(
         "Body",
         "bad",
         f"x-acs-content-sha256 is not the hash of the body. {what}",
@@ -134,23 +132,23 @@ def _body(pasted: Pasted) -> CheckResult:
     )
 
 
-def _time(signed_at: int, now: int, window_ms: int) -> CheckResult:
+def _time(signed_at: int, now: int, window_ms: int) -> Finding:
     ahead_ms = signed_at - now
     length = duration(abs(ahead_ms))
     if abs(ahead_ms) <= window_ms:
-        return CheckResult("Time", "good", f"It was signed {length} {'ahead' if ahead_ms > 0 else 'ago'}.")
+        return Finding("Time", "good", f"It was signed {length} {'ahead' if ahead_ms > 0 else 'ago'}.")
     minutes = window_ms // _MINUTE_MS
     off_zone_ms = abs(ahead_ms - round(ahead_ms / _HALF_HOUR_MS) * _HALF_HOUR_MS)
     if ahead_ms > 0:
         zone = " It looks like a local time written as UTC." if off_zone_ms <= _ZONE_MS else ""
-        return CheckResult(
+        return Finding(
             "Time",
             "bad",
             f"It was signed {length} in the future: the server's time is {iso_8601(now)} (UTC), and the "
             f"request says {iso_8601(signed_at)}. Up to {minutes} minutes are accepted.{zone}",
             "Write the time in UTC, and set the clock, e.g. by NTP.",
         )
-    return CheckResult(
+    return Finding(
         "Time",
         "unsure",
         f"It was signed {length} ago: the server's time is {iso_8601(now)} (UTC), and the request says "
@@ -159,12 +157,12 @@ def _time(signed_at: int, now: int, window_ms: int) -> CheckResult:
     )
 
 
-def _signature(call: Call, pasted: Pasted, secret: str, others: Mapping[str, str]) -> list[CheckResult]:
+def _signature(call: Call, pasted: Pasted, secret: str, others: Mapping[str, str]) -> list[Finding]:
     found = _explained(call, pasted, secret, others)
     if found is None:
         names = ", ".join(call.parameters) if call.method in V1_METHODS else _signed_headers(pasted)
         return [
-            CheckResult(
+            Finding(
                 "Signature",
                 "bad",
                 "It is not the one of this request and this secret, and no usual mistake explains it.",
@@ -174,8 +172,8 @@ def _signature(call: Call, pasted: Pasted, secret: str, others: Mapping[str, str
             )
         ]
     if not found:
-        return [CheckResult("Signature", "good", "It is right.")]
-    return [CheckResult("Signature", "bad", mistake.what, mistake.remedy) for mistake in found]
+        return [Finding("Signature", "good", "It is right.")]
+    return [Finding("Signature", "bad", mistake.what, mistake.remedy) for mistake in found]
 
 
 def _explained(
@@ -203,16 +201,16 @@ def _signed_headers(pasted: Pasted) -> str:
     return authorization.partition("SignedHeaders=")[2].partition(",")[0]
 
 
-def _nonce(used: bool, now: int) -> CheckResult:  # noqa: FBT001 - what was found
+def _nonce(used: bool, now: int) -> Finding:  # noqa: FBT001 - the finding
     if used:
-        return CheckResult(
+        return Finding(
             "Nonce",
             "bad",
             "A request with this nonce was accepted before: this very one, or another with the same nonce. "
             f"The server's time is {iso_8601(now)} (UTC).",
             "Sign every request and every retry again, with a new nonce.",
         )
-    return CheckResult("Nonce", "good", "No request with this nonce was accepted lately.")
+    return Finding("Nonce", "good", "No request with this nonce was accepted lately.")
 
 
 def _signed(call: Call) -> tuple[Step, ...]:

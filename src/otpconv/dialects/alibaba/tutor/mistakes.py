@@ -22,7 +22,7 @@ class Mistake(Struct, frozen=True):
     """One part of a signature that is made in a wrong way.
 
     Attributes:
-        what: what was done.
+        what: the mistake.
         remedy: what to do.
         part: the name of the changed part of the recipe.
         value: the value of that part.

@@ -27,9 +27,9 @@ class Step(Struct, frozen=True):
     """One step of a signature.
 
     Attributes:
-        title: what is made.
-        how: of what, and by which rule.
-        value: what comes out.
+        title: the name of the result.
+        how: its inputs and the rule.
+        value: the result.
     """
 
     title: str
@@ -68,7 +68,7 @@ def walk(
 
     Args:
         signature: which of the two.
-        operation: what is called.
+        operation: the operation to call.
         parameters: of the operation, by name.
         host: the host that is called, with its port.
         access_key_id: the AccessKeyId.

@@ -1,4 +1,4 @@
-"""What is known of one error code, for callers and for people."""
+"""The description of one error code, for callers and for people."""
 
 from msgspec import Struct
 

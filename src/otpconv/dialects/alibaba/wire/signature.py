@@ -134,7 +134,7 @@ def canonical(parameters: Mapping[str, str], *, without: str | None = None) -> s
 
 def v1_string_to_sign(method: str, canonical_parameters: str) -> bytes:
     """Return what V1 signs; it holds no colon, which clients rely on when they read an error text."""
-    # Encoding what is encoded already: only these three of its characters need it.
+    # The text is percent-encoded already: only these three of its characters need encoding.
     twice = canonical_parameters.replace("%", "%25").replace("&", "%26").replace("=", "%3D")
     return f"{method}&%2F&{twice}".encode()
 

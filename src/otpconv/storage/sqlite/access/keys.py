@@ -96,7 +96,7 @@ class SqliteKeyStore:
         with self._file.reading():
             rows = self._file.rows("keys", _Row)
             granted = all_grants(self._file, "user")
-            # Within the transaction, so that it belongs to what was read and not to a change right after.
+            # Within the transaction, so that it matches the rows read, and not a change right after.
             version = self._file.version()
         keys = [self._key(row, granted.get(row.user_id) or Grants()) for row in rows]
         self._version_listed = version

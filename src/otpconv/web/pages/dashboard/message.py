@@ -1,4 +1,4 @@
-"""The page of one message: what is known about it, and its history."""
+"""The page of one message: its state and its history."""
 
 from http import HTTPStatus
 

@@ -1,4 +1,4 @@
-"""Everything that a dashboard shows of a view: rates, what is broken, and which rows changed."""
+"""Everything that a dashboard shows of a view: rates, failures, and which rows changed."""
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -31,7 +31,7 @@ class Overview(Struct, frozen=True):
     Attributes:
         view: the view, with the dimensions that it is split by.
         total: one row for all messages of the view.
-        evidence: what is broken.
+        evidence: the signals of the window.
         groups: the rows by the view's dimensions, the surest drop first.
         marks: which of the groups fell or rose.
         history: the rates over time.

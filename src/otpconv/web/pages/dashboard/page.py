@@ -70,7 +70,7 @@ class Dashboard:
         self._drawer = drawer
 
     async def show(self, request: Request, visitor: Visitor) -> Response:
-        """Answer with the page, or with a page that says what is wrong with the URL."""
+        """Respond with the page, or with a page that names the mistake in the URL."""
         self._drawer.warm_up()
         now = self._service.clock()
         try:

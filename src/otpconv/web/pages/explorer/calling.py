@@ -8,6 +8,7 @@ that only calls them would hold it for ever.
 import asyncio
 import logging
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 from urllib.parse import unquote
@@ -18,6 +19,8 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Scope
 
 from otpconv.errors import OtpconvError, Unavailable
+from otpconv.service.sandbox import ACCOUNT
+from otpconv.web.pages.visitors import Visitor
 
 #: Bytes of an answer that are shown: more does not help a reader, and slows the browser down.
 MAX_SHOWN_BYTES: Final = 256 * 1024
@@ -53,7 +56,7 @@ class ApiRequest(Struct, frozen=True):
 
 
 class Reply(Struct, frozen=True):
-    """What came back.
+    """A response.
 
     Attributes:
         status: the HTTP status.
@@ -66,6 +69,11 @@ class Reply(Struct, frozen=True):
     headers: dict[str, str]
     body: str
     cut: str = ""
+
+
+def takes_sandbox(form: Mapping[str, str], visitor: Visitor) -> bool:
+    """Return whether a form asks to call in the sandbox, and not in the account of the visitor."""
+    return form.get("where") == ACCOUNT != visitor.key.account_name
 
 
 async def call(app: ASGIApp, page: Request, sent: ApiRequest) -> Reply:
@@ -117,7 +125,7 @@ class _Exchange:
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
-        """Take the next message of the answer; what comes after its end is ignored.
+        """Take the next message of the response; messages after its end are ignored.
 
         Raises:
             OSError: the client is gone, since it has got enough or waited too long.

@@ -32,7 +32,7 @@ class DiagnosisPage:
         return self._page(visitor, "")
 
     async def run(self, request: Request, visitor: Visitor) -> Response:
-        """Answer what is wrong with the request of the form."""
+        """Respond with the diagnosis of the request in the form."""
         form = await read_form(self._bodies, request)
         require_token(form, visitor.signed_in.form_token)
         text = form.get("request", "")

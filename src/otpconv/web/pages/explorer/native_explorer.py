@@ -9,8 +9,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from otpconv.errors import NotFound
+from otpconv.service.compose import Service
+from otpconv.service.sandbox import ACCOUNT
 from otpconv.web.front.body import Bodies
-from otpconv.web.pages.explorer.calling import ApiRequest, Reply, call
+from otpconv.web.pages.explorer.calling import ApiRequest, Reply, call, takes_sandbox
 from otpconv.web.pages.explorer.native_calls import NativeCall
 from otpconv.web.pages.forms import read_form, require_token
 from otpconv.web.pages.layout import Layout
@@ -24,6 +26,7 @@ class NativeExplorer:
 
     def __init__(
         self,
+        service: Service,
         calls: Mapping[str, NativeCall],
         bodies: Bodies,
         *,
@@ -31,7 +34,8 @@ class NativeExplorer:
         app: ASGIApp,
         public_url: str,
     ) -> None:
-        """Take the calls there are, what pages need, what answers, and the URL that the command calls."""
+        """Take the sandbox, the calls there are, what pages need, what answers, and the URL of commands."""
+        self._service = service
         self._bodies = bodies
         self._layout = layout
         self._app = app
@@ -42,7 +46,7 @@ class NativeExplorer:
         """Answer the form of one call."""
         called = self._called(request)
         filled = {each.name: each.example for each in called.fields if each.mandatory}
-        return self._page(visitor, called, filled)
+        return self._page(visitor, called, filled, sandbox=called.method != "GET")
 
     async def run(self, request: Request, visitor: Visitor) -> Response:
         """Make a call."""
@@ -51,11 +55,14 @@ class NativeExplorer:
         require_token(form, visitor.signed_in.form_token)
         given = {each.name: form.get(f"p-{each.name}", "") for each in called.fields}
         sent = called.sent(given)
-        who = base64.b64encode(f"{visitor.key.access_key_id}:{visitor.key.secret}".encode()).decode()
+        sandbox = takes_sandbox(form, visitor)
+        key = await self._service.sandbox_key() if sandbox else visitor.key
+        who = base64.b64encode(f"{key.access_key_id}:{key.secret}".encode()).decode()
         authorized = ApiRequest(
             sent.method, sent.path, sent.query, {**sent.headers, "authorization": f"Basic {who}"}, sent.body
         )
-        return self._page(visitor, called, given, await call(self._app, request, authorized))
+        reply = await call(self._app, request, authorized)
+        return self._page(visitor, called, given, sandbox=sandbox, reply=reply)
 
     def _called(self, request: Request) -> NativeCall:
         called = self._calls.get(request.path_params["call"])
@@ -64,13 +71,21 @@ class NativeExplorer:
         return called
 
     def _page(
-        self, visitor: Visitor, called: NativeCall, given: dict[str, str], reply: Reply | None = None
+        self,
+        visitor: Visitor,
+        called: NativeCall,
+        given: dict[str, str],
+        *,
+        sandbox: bool,
+        reply: Reply | None = None,
     ) -> Response:
         return self._layout.page(
             "native.html",
             f"{PATH}/{called.name}",
             visitor,
             called=called,
+            sandbox=sandbox,
+            sandbox_account=ACCOUNT,
             given=given,
             reply=reply,
             command=_curl(self._public_url, called.sent(given)),

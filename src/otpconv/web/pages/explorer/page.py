@@ -15,8 +15,9 @@ from otpconv.dialects.alibaba import OPERATIONS, Operation
 from otpconv.dialects.alibaba.tutor.walkthrough import Signature, Walkthrough, walk
 from otpconv.errors import NotFound
 from otpconv.service.compose import Service
+from otpconv.service.sandbox import ACCOUNT
 from otpconv.web.front.body import Bodies
-from otpconv.web.pages.explorer.calling import ApiRequest, Reply, call
+from otpconv.web.pages.explorer.calling import ApiRequest, Reply, call, takes_sandbox
 from otpconv.web.pages.explorer.snippets import Snippet, Snippets
 from otpconv.web.pages.forms import read_form, require_token
 from otpconv.web.pages.layout import Layout
@@ -43,6 +44,7 @@ class Explorer:
         public_url: str,
     ) -> None:
         """Take what pages need, what answers the calls, and the URL that the code calls."""
+        self._service = service
         self._clock = service.clock
         self._bodies = bodies
         self._layout = layout
@@ -70,6 +72,8 @@ class Explorer:
         given = {each.name: form.get(f"p-{each.name}", "") for each in operation.parameters}
         parameters = {name: value for name, value in given.items() if value}
         signature: Signature = "V1" if form.get("signature") == "V1" else "V3"
+        sandbox = takes_sandbox(form, visitor) and operation.action != "AssumeRole"
+        key = await self._service.sandbox_key() if sandbox else visitor.key
 
         def signed() -> Walkthrough:
             return walk(
@@ -77,8 +81,8 @@ class Explorer:
                 operation,
                 parameters,
                 host=self._host,
-                access_key_id=visitor.key.access_key_id,
-                secret=visitor.key.secret,
+                access_key_id=key.access_key_id,
+                secret=key.secret,
                 now=self._clock(),
                 nonce=secrets.token_hex(16),
             )
@@ -89,7 +93,17 @@ class Explorer:
             reply = await call(self._app, request, ApiRequest(made.method, "/", made.query, made.headers))
         # A request is good once, so that of the command is another one.
         curl = self._snippets.curl(signed())
-        return self._page(request, visitor, operation, given, signature, made=made, reply=reply, curl=curl)
+        return self._page(
+            request,
+            visitor,
+            operation,
+            given,
+            signature,
+            sandbox=sandbox,
+            made=made,
+            reply=reply,
+            curl=curl,
+        )
 
     def _page(
         self,
@@ -99,6 +113,7 @@ class Explorer:
         given: Mapping[str, str],
         signature: Signature,
         *,
+        sandbox: bool = True,
         made: Walkthrough | None = None,
         reply: Reply | None = None,
         curl: Snippet | None = None,
@@ -112,6 +127,9 @@ class Explorer:
             operation=operation,
             given=given,
             signature=signature,
+            sandbox=sandbox,
+            sandbox_account=ACCOUNT,
+            has_sandbox=operation.action != "AssumeRole",
             refusal=self._refusal(request, visitor, operation),
             made=made,
             reply=reply,

@@ -64,7 +64,7 @@ class Snippets:
         """Return the code of a call in each language.
 
         Args:
-            operation: what is called.
+            operation: the operation to call.
             parameters: of the operation, by name; blank ones are left out.
             signature: which of the two the code makes the SDK use.
         """
@@ -110,7 +110,7 @@ class Snippets:
 
 
 def _kind(parameter: Parameter, value: str) -> str:
-    """Return how a value is written in code: what is no number or boolean, but should be, as a text."""
+    """Return how a value is written in code; an invalid number or boolean becomes a string."""
     return parameter.kind if re.fullmatch(parameter.pattern, value) else "string"
 
 

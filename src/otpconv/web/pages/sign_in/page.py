@@ -1,5 +1,6 @@
 """Signing in, by an access key or by a one-time link, and signing out."""
 
+import asyncio
 import re
 from collections.abc import Callable
 from http import HTTPStatus
@@ -7,6 +8,7 @@ from http import HTTPStatus
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from otpconv.access.sign_in_links import SignInLinks, unusable
 from otpconv.audit import shown_key_id
 from otpconv.clock import Clock
 from otpconv.errors import BadCredentials, InactiveAccessKey, Refused, Throttled
@@ -15,7 +17,6 @@ from otpconv.web.front.body import Bodies
 from otpconv.web.front.gate import Gate
 from otpconv.web.pages.forms import read_form, require_token
 from otpconv.web.pages.layout import HEADERS, HOME, NAVIGATION, Layout
-from otpconv.web.pages.sign_in.links import OneTimeLinks
 from otpconv.web.pages.visitors import Visitor, Visitors
 
 PATH = "/sign-in"
@@ -32,10 +33,9 @@ class SignInPage:
         *,
         layout: Layout,
         visitors: Visitors,
-        links: OneTimeLinks,
         expect: Callable[[], None],
     ) -> None:
-        """Take what pages need, the links that sign in, and what gets ready for whoever is about to."""
+        """Take what pages need, and what gets ready for whoever is about to."""
         self._expect = expect
         self._clock: Clock = service.clock
         self._keys = service.keys
@@ -43,13 +43,14 @@ class SignInPage:
         self._gate = gate
         self._layout = layout
         self._visitors = visitors
-        self._links = links
+        self._links = SignInLinks(service.sealer)
+        self._sign_outs = service.sign_outs
 
     async def show(self, request: Request) -> Response:
         """Answer the form; follow a one-time link."""
         if "token" in request.query_params and request.method == "GET":
             try:
-                return self._follow(request, request.query_params["token"])
+                return await self._follow(request, request.query_params["token"])
             except Refused as error:
                 return self._form(error)
         self._expect()
@@ -59,10 +60,10 @@ class SignInPage:
     async def post(self, request: Request) -> Response:
         """Sign in with an access key."""
         form = await read_form(self._bodies, request)
-        access_key_id = form.get("access_key_id", "").strip()
+        access_key_id, secret = _key_of(form)
         after = _local(form.get("next", ""))
         try:
-            key = self._visitors.prove(request, access_key_id, form.get("access_key_secret", "").strip())
+            key = self._visitors.prove(request, access_key_id, secret)
         except (BadCredentials, Throttled) as error:
             return self._form(error, after=after, access_key_id=shown_key_id(access_key_id))
         response = _to(after)
@@ -77,14 +78,17 @@ class SignInPage:
         await self._visitors.sign_out(request, response, visitor)
         return response
 
-    def _follow(self, request: Request, token: str) -> Response:
+    async def _follow(self, request: Request, token: str) -> Response:
         now = self._clock()
         self._gate.check(request.scope, now)
         try:
-            access_key_id, issued_at = self._links.redeem(token, now)
-            key = self._keys.get(access_key_id)
-            if issued_at <= key.sign_ins_after:
+            link = self._links.open(token, now)
+            key = self._keys.get(link.access_key_id)
+            if link.issued_at <= key.sign_ins_after:
                 raise InactiveAccessKey("The access key was disabled after this link was made.")
+            used = self._sign_outs.holds(key, link.name, link.issued_at)
+            if used or not await asyncio.to_thread(self._sign_outs.add, key, link.name, link.until):
+                raise unusable(now)
         except BadCredentials as error:
             self._gate.failed(request.scope, now)
             self._gate.refused(error, request.scope, what="SignIn")
@@ -107,6 +111,12 @@ class SignInPage:
         if isinstance(error, Throttled):
             page.headers["retry-after"] = str(-(-error.wait_ms // 1000))  # rounded up
         return page
+
+
+def _key_of(form: dict[str, str]) -> tuple[str, str]:
+    """Return the id and the secret of a form. The field of the id may also hold ID:SECRET."""
+    access_key_id, _, pasted = form.get("access_key_id", "").strip().partition(":")
+    return access_key_id, form.get("access_key_secret", "").strip() or pasted
 
 
 def _local(after: str) -> str:

@@ -10,7 +10,7 @@ from otpconv.storage.contract import DIMENSIONS, Tally
 from otpconv.storage.erasure import MAX_DETACHED, MAX_ERASED, Candidates, Erasure, KeptCounts
 from otpconv.storage.sqlite.connection import SqlValue, statements
 
-SQL = statements("erasable.sql")
+SQL = statements("ledger/erasable.sql")
 #: Messages to look at in one step for those that are old.
 _LOOKED_AT = 20_000
 #: After the latest time that a report can have, ms.

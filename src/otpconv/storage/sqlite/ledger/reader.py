@@ -29,14 +29,14 @@ from otpconv.storage.contract import (
 )
 from otpconv.storage.erasure import Candidates, Erasure
 from otpconv.storage.lookup import Lookup, Stored
-from otpconv.storage.sqlite import erasable
 from otpconv.storage.sqlite.connection import SqlValue, connect_reader, mapped, statements
+from otpconv.storage.sqlite.ledger import erasable
 
-_SQL = statements("queries.sql")
+_SQL = statements("ledger/queries.sql")
 #: Steps of SQLite's machine from one look at the clock to the next: some 10 ms.
 _STEPS = 1_000_000
 
-#: A row as SQLite gives it; the statement says what is in it.
+#: A row as SQLite gives it; the statement decides its columns.
 _Row = tuple[Any, ...]
 #: Where the delays begin in a row of counts: after slot, group and tally.
 _DELAYS = 2 + len(Tally.__struct_fields__)

@@ -14,11 +14,11 @@ from otpconv.model import Conversion, Requested
 from otpconv.storage.contract import DAY_MS
 from otpconv.storage.erasure import Erased, ErasedRequest, Erasure
 from otpconv.storage.sqlite.connection import BUSY_TIMEOUT_MS, connect_writer, mapped, reading, statements
-from otpconv.storage.sqlite.journal import JOURNAL_VERSION
-from otpconv.storage.sqlite.journal_rows import REPORTS, JournalRow, checksum, read_rows
+from otpconv.storage.sqlite.journal.journal import JOURNAL_VERSION
+from otpconv.storage.sqlite.journal.rows import REPORTS, JournalRow, checksum, read_rows
 from otpconv.storage.sqlite.one_thread import OneThreadConnection
 
-_SQL = statements("journal_erasing.sql")
+_SQL = statements("journal/eraser.sql")
 #: Erasures whose messages are erased in one pass over the journal: the messages are kept in memory meanwhile.
 MAX_ERASURES = 500
 #: Positions of the journal that are searched in one step: some 10 ms of work.

@@ -285,7 +285,7 @@ def _summarize(run: _Run, reader: Reader, done: Progress, *, json: bool) -> None
 
 
 def _notes(done: Progress) -> list[str]:
-    """Return what was assumed and repaired, a line each."""
+    """Return the assumptions and repairs, one per line."""
     notes = dict(done.notes)
     long, rounded = (notes.pop(text, None) for text in (spreadsheet.LONG_ID, spreadsheet.ROUNDED))
     found = [

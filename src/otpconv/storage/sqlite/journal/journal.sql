@@ -10,7 +10,7 @@ CREATE TABLE IF NOT EXISTS batches (
     minutes_from INTEGER,       -- both are 0 in an erasure
     reports TEXT,               -- JSON list of reports, as model.py encodes them, or of one erasure; NULL in an expiry
     nonces TEXT,                -- JSON list of [fingerprint, signed_at]
-    checksum INTEGER,           -- of this row, as journal_rows.py computes it
+    checksum INTEGER,           -- of this row, as rows.py computes it
     chain INTEGER,              -- of all checksums up to this row: equal only if all rows up to here are equal
     original INTEGER            -- the checksum when it was written, if reports were erased since; `chain` includes this one
 ) STRICT;

@@ -4,10 +4,10 @@ import apsw
 
 from otpconv.storage.sqlite.connection import statements
 
-SQL = statements("erasure.sql")
-_SQL = SQL | statements("ledger.sql") | statements("unmatched.sql")
+SQL = statements("ledger/erasure.sql")
+_SQL = SQL | statements("ledger/merge.sql") | statements("ledger/unmatched.sql")
 
-#: In this order: find what goes and what it touches, delete it, and compute again what was touched.
+#: In this order: find the messages and all that they touch, delete them, and compute the rest again.
 _STEPS = (
     "empty_batch",
     "forget_touched",

@@ -14,7 +14,7 @@ from otpconv.storage.contract import Entry
 from otpconv.storage.erasure import Erasure
 from otpconv.storage.journal import JournalEntry
 from otpconv.storage.sqlite.connection import connect_writer, mapped, statements
-from otpconv.storage.sqlite.journal_rows import (
+from otpconv.storage.sqlite.journal.rows import (
     ADVICE,
     Columns,
     Inspector,
@@ -27,10 +27,9 @@ from otpconv.storage.sqlite.journal_rows import (
     rows_from,
 )
 
-_SQL = statements("journal.sql")
+_SQL = statements("journal/journal.sql")
 _APPEND = _SQL["append"]
-#: Version 1 had no checksums.
-#: Version 2 had no erasures.
+#: Version 1 had no checksums, version 2 no erasures.
 JOURNAL_VERSION = 3
 
 #: Entries after which the write-ahead log starts again from its beginning.
@@ -53,13 +52,8 @@ _log = logging.getLogger(__name__)
 class SqliteJournal:
     """The record in one file; one thread of one process appends to it at a time."""
 
-    def __init__(self, path: Path, *, preallocate: bool = True) -> None:
+    def __init__(self, path: Path) -> None:
         """Open the file at `path`, or create it.
-
-        Args:
-            path: the file.
-            preallocate: whether to make the write-ahead log as large as it may become, so that commits are
-                faster from the start.
 
         Raises:
             Misconfigured: the file is not otpconv's, damaged, or of a newer otpconv.
@@ -71,7 +65,7 @@ class SqliteJournal:
             version=JOURNAL_VERSION,
             schema=_SQL["schema"],
             durable=True,
-            log_bytes=_LOG_BYTES if preallocate else 0,
+            log_bytes=_LOG_BYTES,
             upgrades={1: _SQL["upgrade"], 2: _SQL["second_upgrade"]},
         )
         # The ledger writer moves committed rows from the log into the file, so that no report waits for it.

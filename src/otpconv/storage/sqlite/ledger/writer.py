@@ -1,4 +1,4 @@
-"""The applier's side of the ledger in SQLite: a handful of statements a batch.
+"""The ledger's writer in SQLite: a handful of statements for each batch of the journal.
 
 All of it is SQLite's own code: the statements read the attached journal and run without Python's lock, so
 applying takes nothing from the event loop but a share of the processor.
@@ -12,17 +12,18 @@ import apsw
 
 from otpconv.errors import Misconfigured
 from otpconv.storage.contract import BOUNDS, Bounds
-from otpconv.storage.sqlite import binding, erasure, journal_rows
 from otpconv.storage.sqlite.connection import connect_writer, mapped, statements
-from otpconv.storage.sqlite.journal import JOURNAL_VERSION
+from otpconv.storage.sqlite.journal import rows as journal_rows
+from otpconv.storage.sqlite.journal.journal import JOURNAL_VERSION
+from otpconv.storage.sqlite.ledger import binding, erasure
 
 _SQL = (
-    statements("journal.sql")
-    | statements("schema.sql")
-    | statements("ledger.sql")
-    | statements("dimensions.sql")
-    | statements("unmatched.sql")
-    | statements("changes.sql")
+    statements("journal/journal.sql")
+    | statements("ledger/schema.sql")
+    | statements("ledger/merge.sql")
+    | statements("ledger/dimensions.sql")
+    | statements("ledger/unmatched.sql")
+    | statements("ledger/changes.sql")
     | erasure.SQL
 )
 LEDGER_VERSION = 8
@@ -118,7 +119,7 @@ class SqliteLedgerWriter:
                         self._expire(stop)
                     end = stop
                 cursor = end
-            self._connection.execute(_SQL["advance"], (cursor,))
+                self._connection.execute(_SQL["advance"], (cursor,))
         if cursor - self._checkpointed >= _CHECKPOINT_ENTRIES:
             # The batch is committed. If the journal moves its log itself just now, the next batch retries.
             with contextlib.suppress(apsw.Error):
@@ -189,7 +190,7 @@ class SqliteLedgerWriter:
         self._connection.execute(_SQL["keep_reported_values"])
 
     def _admit(self, most: int) -> None:
-        """Make what is still to be decided dimensions of its own, up to so many of an account and day."""
+        """Make undecided values dimensions of their own, up to so many of an account and day."""
         self._connection.execute(_SQL["admit_combinations"], {"most": most})
         self._connection.execute(_SQL["find_folded"])
 

@@ -6,9 +6,9 @@ import apsw
 
 from otpconv.errors import Misconfigured
 from otpconv.storage.sqlite.connection import reading, statements
-from otpconv.storage.sqlite.journal_rows import about
+from otpconv.storage.sqlite.journal.rows import about
 
-_SQL = statements("binding.sql") | {"head": statements("journal.sql")["head"]}
+_SQL = statements("ledger/binding.sql") | {"head": statements("journal/journal.sql")["head"]}
 
 SCHEMA = _SQL["schema"]
 

@@ -20,7 +20,7 @@ from otpconv.storage.erasure import Erased, ErasedRequest, Erasure
 from otpconv.storage.journal import JournalEntry
 from otpconv.storage.sqlite.connection import statements
 
-_SQL = statements("journal.sql")
+_SQL = statements("journal/journal.sql")
 #: The reports of a row as they are in the file.
 REPORTS = msgspec.json.Decoder(list[Report | ErasedRequest | Erased | Erasure])
 _NONCES = msgspec.json.Decoder(list[tuple[int, int]])
@@ -170,7 +170,7 @@ class Inspector:
         return None if (seq, "row") in self._about.set_aside else RowProblem(seq, "row", "it can't be read")
 
     def _damage(self, row: JournalRow, *, checked: bool) -> tuple[str, int | None]:
-        """Return what is wrong with the row itself, and its number of entries if they were counted."""
+        """Return the problem with the row itself, and its number of entries if they were counted."""
         if not _is_typed(row):
             return "a column has a wrong type", None
         if checked and checksum(row[:6]) != row.checksum:
@@ -185,7 +185,7 @@ class Inspector:
             return f"it can't be decoded: {error}", None
 
     def _gap(self, row: JournalRow, count: int | None, *, checked: bool) -> str:
-        """Return what is wrong between this row and the one before; empty if nothing."""
+        """Return the problem between this row and the one before; empty if there is none."""
         previous = self._previous
         position = 0 if previous is None else previous.seq
         if count is not None and (missing := row.seq - count - position):

@@ -9,10 +9,10 @@ from pathlib import Path
 import apsw
 
 from otpconv.errors import OtpconvError
-from otpconv.storage.sqlite.binding import require_fit
 from otpconv.storage.sqlite.connection import connect_reader, mapped, version_of
-from otpconv.storage.sqlite.follower import LEDGER_VERSION, SqliteLedgerWriter
-from otpconv.storage.sqlite.journal import SqliteJournal
+from otpconv.storage.sqlite.journal.journal import SqliteJournal
+from otpconv.storage.sqlite.ledger.binding import require_fit
+from otpconv.storage.sqlite.ledger.writer import LEDGER_VERSION, SqliteLedgerWriter
 
 #: Journal entries of one transaction.
 _BATCH = 5_000

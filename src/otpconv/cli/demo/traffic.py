@@ -10,7 +10,7 @@ from msgspec import Struct
 from phonenumbers import carrier
 
 _HOUR_MS = 3_600_000
-#: Messages are requested in so much of the day; what is left has room for resends and late conversions.
+#: Messages are requested in this part of the day; the rest has room for resends and late conversions.
 _SPAN_MS = 45 * _HOUR_MS // 2
 _NOON_MS = 12 * _HOUR_MS
 #: How many of the world's messages go where.
@@ -64,7 +64,7 @@ class Told(Struct, frozen=True):
         return {name: value for name, value in given.items() if value is not None}
 
 
-class Tally(Struct):
+class TrueCounts(Struct):
     """How many messages were requested, and how many of them were verified."""
 
     requested: int = 0
@@ -77,7 +77,7 @@ class Tally(Struct):
 
 
 class Batch(Struct):
-    """What is sent together, in three steps; early conversions come before their message."""
+    """The reports to send, in three steps; early conversions come before their message."""
 
     early: list[Told]
     messages: list[Sent]
@@ -92,7 +92,7 @@ class Day(Struct):
         noon: when the broken route breaks, ms.
         end: after its last report, ms.
         broken: the route that fails from noon on.
-        batches: what is sent, in order.
+        batches: the reports to send, in order.
         truth: what the rates have to be, by route.
         before: the same for the broken route, until noon.
         after: the same for the broken route, from noon on.
@@ -103,9 +103,9 @@ class Day(Struct):
     end: int
     broken: Route
     batches: list[Batch]
-    truth: dict[Route, Tally]
-    before: Tally
-    after: Tally
+    truth: dict[Route, TrueCounts]
+    before: TrueCounts
+    after: TrueCounts
 
 
 def day(seed: int, messages: int, now: int) -> Day:
@@ -133,8 +133,8 @@ class _Maker:
         }
         # Of the largest country, so that even a small day has some of its messages.
         self._broken = (next(iter(_COUNTRIES)), self._pick(_PROVIDERS))
-        self._truth: dict[Route, Tally] = defaultdict(Tally)
-        self._halves = Tally(), Tally()
+        self._truth: dict[Route, TrueCounts] = defaultdict(TrueCounts)
+        self._halves = TrueCounts(), TrueCounts()
         self._sent: list[tuple[Sent, list[Told]]] = []
 
     def make(self) -> Day:
@@ -174,7 +174,7 @@ class _Maker:
             time += self._chance.randrange(45_000, 120_000)
 
     def _conversions(self, sent: Sent, *, verified: bool) -> list[Told]:
-        """Return what is reported about a message, once each."""
+        """Return the reports about a message, once each."""
         chance = self._chance
         delay_s = min(_LONGEST_DELAY_S, chance.lognormvariate(math.log(_MEDIAN_DELAY_S), _DELAY_SPREAD))
         time = sent.requested_at + max(2, int(delay_s * 1000))

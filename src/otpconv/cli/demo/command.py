@@ -20,7 +20,7 @@ from otpconv.cli.terminal import output, progress
 from otpconv.clock import wall_clock
 
 if TYPE_CHECKING:
-    from otpconv.cli.traffic import Day, Tally
+    from otpconv.cli.demo.traffic import Day, TrueCounts
 
 _CONNECTIONS = 8
 #: How long all that is acknowledged may take to be counted, s.
@@ -92,27 +92,53 @@ class Answer(Struct):
 
 
 def demo(
+    serve: Annotated[bool, typer.Option("--serve", help="Run a server with two weeks of traffic.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Compare a server's rates with true ones.")] = False,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="With --serve: port; 0 chooses a free one.")
+    ] = 0,
+    open_browser: Annotated[
+        bool, typer.Option("--open", help="With --serve: open the dashboard in a browser.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed of the random traffic.")] = 1,
-    messages: Annotated[int, typer.Option(min=1, max=1_000_000, help="Number of messages.")] = 10_000,
+    messages: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="With --check: number of messages.")
+    ] = 10_000,
     json: Json = False,
 ) -> None:
-    """Send a day of invented traffic to a temporary server, and compare its rates with the true ones.
+    """Show otpconv with invented traffic on a temporary server, or check that it counts right.
 
-    Sends messages to valid numbers of several countries and carriers, by several providers, in batches;
-    and conversions as signed SmsConversion calls, byte for byte like the official Python SDK. There are
-    resends, repeats, conversions that come before their message, conversions by number alone, and some with
-    delivered=false. From noon on, one provider fails in one country. The demo counts the true rates itself,
-    without otpconv.
+    With --serve, starts a server with two weeks of traffic, prints a link that signs you in, and goes on
+    sending messages until Ctrl-C. One route has been failing for an hour, and one application is silent.
 
-    Exits with 1 if the server's rates differ from the true ones. Removes its files.
+    With --check, sends a day of traffic and compares the server's rates with the true ones, which it counts
+    itself, without otpconv. It sends messages to valid numbers of several countries and carriers, by several
+    providers, in batches; and conversions as signed SmsConversion calls, byte for byte like the official
+    Python SDK. There are resends, repeats, conversions that come before their message, conversions by number
+    alone, and some with delivered=false. From noon on, one provider fails in one country.
+
+    The check exits with 1 if the server's rates differ from the true ones. Both remove their files.
 
     Examples:
-        otpconv demo
+        otpconv demo --serve --open
 
-        otpconv demo --seed 7 --messages 50000 --json
+        otpconv demo --check --seed 7 --messages 50000 --json
     """
+    if serve == check:
+        raise typer.BadParameter(
+            "choose --serve, to look at a dashboard, or --check, to test this installation"
+        )
+    if serve:
+        from otpconv.cli.demo.serve import serve_demo
+
+        serve_demo(seed, port, open_browser=open_browser, json=json)
+    else:
+        _check(seed, messages, json=json)
+
+
+def _check(seed: int, messages: int, *, json: bool) -> None:
     # The server's libraries are not there in a client's installation.
-    from otpconv.cli.traffic import day
+    from otpconv.cli.demo.traffic import day
 
     made_up = day(seed, messages, wall_clock())
     with (
@@ -192,7 +218,7 @@ def _answer(client: Client, made_up: "Day", calls: int) -> Answer:
         start=made_up.start,
         noon=made_up.noon,
         end=made_up.end,
-        messages=sum(tally.requested for tally in made_up.truth.values()),
+        messages=sum(counts.requested for counts in made_up.truth.values()),
         calls=calls,
         unmatched=whole["unmatched"],
         broken_country=country,
@@ -207,10 +233,10 @@ def _rates(client: Client, start: int, end: int, **params: str) -> Any:  # noqa:
     return client.call("GET", "/v1/rates", params={"start": str(start), "end": str(end), **params})
 
 
-def _beside(row: dict[str, Any] | None, tally: "Tally | None") -> Iterator[Any]:
+def _beside(row: dict[str, Any] | None, truth: "TrueCounts | None") -> Iterator[Any]:
     counted = row or {"requested": 0, "verified": 0, "rate": None}
     yield from (counted["requested"], counted["verified"], counted["rate"])
-    yield from (0, 0) if tally is None else (tally.requested, tally.verified)
+    yield from (0, 0) if truth is None else (truth.requested, truth.verified)
 
 
 def _show(found: Answer, seconds: float) -> None:

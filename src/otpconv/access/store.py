@@ -1,0 +1,28 @@
+"""The contract of what a storage engine keeps about access; the tests run against every engine."""
+
+from typing import Protocol
+
+from otpconv.access.directory import Directory
+from otpconv.access.keys import KeyStore
+from otpconv.access.sealing import Sealer
+from otpconv.access.sign_outs import SignOutStore
+
+
+class AccessStore(Protocol):
+    """Opens the stores of one storage: access keys, the directory, and ended sign-ins.
+
+    All methods of the stores may block: they are called at the start, by the command line, and on threads
+    beside the event loop. Requests read what `KeyRing` and `SignOuts` hold in memory.
+
+    Each method raises `errors.Misconfigured` if the storage can't be used, and `errors.Unavailable` if it
+    fails.
+    """
+
+    def keys(self, sealer: Sealer) -> KeyStore:
+        """Open the access keys; their secrets are sealed with `sealer`."""
+
+    def directory(self) -> Directory:
+        """Open the users, roles and policies."""
+
+    def sign_outs(self) -> SignOutStore:
+        """Open the ended sign-ins."""

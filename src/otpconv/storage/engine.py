@@ -1,0 +1,87 @@
+"""The contract of a storage engine as a whole: it opens the parts of one storage, and looks after them."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+from otpconv.access.store import AccessStore
+from otpconv.clock import Clock
+from otpconv.storage.check_result import CheckResult
+from otpconv.storage.contract import LedgerReader, LedgerWriter
+from otpconv.storage.erasure import JournalEraser
+from otpconv.storage.journal import Journal
+from otpconv.storage.lookup import LedgerLookup
+
+
+class Engine(Protocol):
+    """One storage: a journal, its ledger, and the access store. To make an engine opens nothing.
+
+    Every method may block, and raises `errors.Misconfigured` if something in the storage can't be used, and
+    `errors.Unavailable` if the storage fails.
+    """
+
+    def start(self) -> None:
+        """Prepare this process for a server. Called once, before a part is opened."""
+
+    def access(self, clock: Clock) -> AccessStore:
+        """Return the access store; `clock` gives the time of changes."""
+
+    def has_journal(self) -> bool:
+        """Return whether the storage has a journal; one without was never used by a server."""
+
+    def journal(self) -> Journal:
+        """Open the journal; create it if there is none. Each thread that appends opens its own."""
+
+    def journal_eraser(self) -> JournalEraser:
+        """Return the eraser of deleted messages; the thread that first uses it opens the journal."""
+
+    def has_erasures(self) -> bool:
+        """Return whether reports of deleted messages may still be in the journal."""
+
+    def prepare_ledger(self) -> int:
+        """Prepare the ledger for a server and return its cursor; the journal exists.
+
+        Creates an empty ledger if there is none, and rebuilds one that an older otpconv wrote.
+        """
+
+    def ledger_writer(self) -> LedgerWriter:
+        """Open the ledger for the applier, on the thread that calls this."""
+
+    def ledger_reader(self) -> LedgerReader:
+        """Open the ledger for questions, on any thread."""
+
+    def ledger_lookup(self) -> LedgerLookup:
+        """Open the ledger for the event loop."""
+
+    def open_ledger(self) -> tuple[LedgerReader, int]:
+        """Open the ledger beside a server, and return how many acknowledged reports it still lacks.
+
+        Raises:
+            Misconfigured: there is no ledger, it needs a rebuild, or it does not fit the journal.
+        """
+
+    def findings(self, *, served: bool, now: int) -> Iterator[CheckResult]:
+        """Check the storage and change nothing; a server may run.
+
+        Args:
+            served: whether a server runs, which should be applying the journal to the ledger.
+            now: the time by the wall clock, ms.
+        """
+
+    def rebuild_ledger(self, done: Callable[[int, int], None]) -> int:
+        """Build the ledger again from the journal and return its cursor; no server may run.
+
+        Args:
+            done: called now and then with the entries applied, and how many there are.
+        """
+
+    def set_damage_aside(self) -> list[str]:
+        """Set the damaged rows of the journal aside and return the problems; no server may run."""
+
+    def copy(self, target: Path, done: Callable[[int, int], None]) -> list[Path]:
+        """Copy what can't be rebuilt into an empty folder and return the copies; a server may run.
+
+        Args:
+            target: an empty folder on a disk with room for the copies.
+            done: called now and then with the bytes written, and about how many there will be.
+        """

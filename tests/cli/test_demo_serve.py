@@ -1,0 +1,78 @@
+"""`otpconv demo --serve`: it leaves nothing behind, however it is stopped, and goes on while it runs."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from otpconv.config import environment
+
+#: Filling takes about 12 s of CPU.
+
+
+def start(folder: Path, **settings: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "otpconv", "demo", "--serve", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+        env=environment() | {"TMPDIR": str(folder)} | settings,
+    )
+
+
+@pytest.mark.long("makes up two weeks of traffic")
+def test_it_signs_in_goes_on_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    # The settings of another server in this folder do not matter.
+    (tmp_path / "otpconv.toml").write_text("require_tls = true\n")
+    with start(tmp_path, OTPCONV_SEALING_KEY="00" * 32) as demo:
+        assert demo.stdout is not None
+        started = json.loads(demo.stdout.readline())
+        with httpx.Client(headers={"accept": "text/html"}, timeout=60) as browser:
+            assert browser.get(started["link"]).status_code == 303
+            csv = f"{started['url']}/dashboard/rates.csv?by=country&min_requested=1"
+
+            def requested() -> int:
+                rows = browser.get(csv).text.splitlines()
+                place = rows[0].split(",").index("requested")
+                return sum(int(row.split(",")[place]) for row in rows[1:])
+
+            before, deadline = requested(), time.monotonic() + 60
+            while requested() <= before:
+                assert time.monotonic() < deadline
+                time.sleep(0.5)
+        demo.send_signal(signal.SIGINT)
+        _, errors = demo.communicate(timeout=60)
+    assert demo.returncode == 0, errors
+    assert "files are removed" in errors
+    assert os.listdir(tmp_path) == ["otpconv.toml"]  # noqa: PTH208
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(started["url"])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_it_can_be_stopped_while_it_fills(tmp_path: Path, number: signal.Signals) -> None:
+    with start(tmp_path) as demo:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob("otpconv-demo-*/data/journal.sqlite")):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        demo.send_signal(number)
+        _, errors = demo.communicate(timeout=60)
+    assert demo.returncode == 0, errors
+    assert os.listdir(tmp_path) == []  # noqa: PTH208
+
+
+@pytest.mark.parametrize("options", [(), ("--serve", "--check")])
+def test_it_asks_which_of_the_two_demos_is_meant(options: tuple[str, ...]) -> None:
+    command = [sys.executable, "-m", "otpconv", "demo", *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+    assert done.returncode == 2
+    assert "--serve" in done.stderr
+    assert "--check" in done.stderr

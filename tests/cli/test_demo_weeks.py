@@ -1,0 +1,156 @@
+"""The traffic of `otpconv demo --serve`: what the dashboard says about it, for many seeds and times."""
+
+from collections.abc import Collection, Mapping, Sequence
+from random import Random
+
+import pytest
+
+from campaigns import rounds
+from otpconv.cli.demo.weeks import APPLICATIONS, Sent, Weeks
+from otpconv.model import DELAY_BINS, delay_bin
+from otpconv.rates import RateQuery
+from otpconv.rates.evidence import find_evidence
+from otpconv.rates.fetch import learn_maturity
+from otpconv.rates.signals import Evidence
+from otpconv.rates.slices import Group, Slice
+from otpconv.storage.contract import BOUNDS, DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS, Count, Tally, Window
+
+NOW = 1_800_000_000_000
+SEEDS = rounds(60)
+
+
+class Counted:
+    """The counts of messages, as a ledger would give them to `find_evidence`."""
+
+    def __init__(self, messages: Sequence[Sent], now: int) -> None:
+        self._now = now
+        self._slots: dict[int, dict[int, dict[Group, list[int]]]] = {
+            length: {} for length in (DAY_MS, HOUR_MS, MINUTE_MS)
+        }
+        for sent in messages:
+            for length, slots in self._slots.items():
+                slot = slots.setdefault(sent.requested_at // length * length, {})
+                self._count(sent, slot.setdefault(group_of(sent), [0] * (3 + DELAY_BINS)))
+
+    def _count(self, sent: Sent, sums: list[int]) -> None:
+        sums[0] += 1
+        if sent.answered_at is not None and sent.answered_at <= self._now:
+            sums[2] += 1
+            if sent.verified:
+                sums[1] += 1
+                sums[3 + delay_bin(sent.answered_at - sent.requested_at)] += 1
+
+    def counts(
+        self,
+        account: int,
+        window: Window,
+        by: Sequence[str],
+        filters: Mapping[str, Collection[str]],
+        *,
+        delays: bool = True,
+        limit: int = 0,
+    ) -> list[Count]:
+        assert account == 1
+        sums: dict[tuple[int, Group], list[int]] = {}
+        places = [DIMENSIONS.index(name) for name in by]
+        spans = (
+            (DAY_MS, window.days),
+            (HOUR_MS, window.hours),
+            (MINUTE_MS, (*window.quarters, *window.minutes)),
+        )
+        for length, parts in spans:
+            for start, end in parts:
+                for slot, groups in self._slots[length].items():
+                    if not start <= slot < end:
+                        continue
+                    for group, counts in groups.items():
+                        if all(group[DIMENSIONS.index(name)] in kept for name, kept in filters.items()):
+                            key = (
+                                slot // (window.step or 1) * (window.step or 0),
+                                tuple(group[n] for n in places),
+                            )
+                            old = sums.get(key)
+                            sums[key] = (
+                                counts if old is None else [a + b for a, b in zip(old, counts, strict=True)]
+                            )
+        assert not limit or len(sums) <= limit
+        return [
+            Count(slot, group, Tally(one[0], one[1], reported=one[2]), tuple(one[3:]) if delays else ())
+            for (slot, group), one in sums.items()
+        ]
+
+    def minutes_from(self) -> int:
+        return 0
+
+
+def group_of(sent: Sent) -> Group:
+    phone = sent.phone
+    application = sent.application
+    return (
+        phone.country,
+        phone.carrier,
+        sent.provider,
+        sent.template,
+        sent.sender,
+        sent.channel,
+        application,
+    )
+
+
+def history(weeks: Weeks, now: int) -> list[Sent]:
+    return [
+        sent
+        for start in range(weeks.start, now, HOUR_MS)
+        for sent in weeks.between(start, min(start + HOUR_MS, now))
+    ]
+
+
+def judged(messages: Sequence[Sent], now: int) -> Evidence:
+    """What the dashboard finds in its last 24 hours."""
+    ledger = Counted(messages, now)
+    query = RateQuery((now - DAY_MS) // HOUR_MS * HOUR_MS, now)
+    maturity = learn_maturity(ledger, 1, {}, end=now, now=now)  # type: ignore[arg-type] - what it asks for
+    return find_evidence(ledger, 1, query, maturity, now)  # type: ignore[arg-type] - likewise
+
+
+# A seed takes about 4 s of CPU.
+@pytest.mark.long("makes up two weeks of traffic for each of many seeds")
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_the_dashboard_names_the_failing_route_and_the_silent_application(seed: int) -> None:
+    # All hours of the day and days of the week.
+    now = NOW + Random(seed).randrange(7 * DAY_MS)
+    weeks = Weeks(seed, now)
+    found = judged(history(weeks, now), now).now
+    country, provider = weeks.broken
+    assert found.drops[0].slice == Slice((("country", country), ("provider", provider)))
+    assert abs(found.drops[0].since - weeks.broken_since) <= HOUR_MS // 2
+    assert [silence.slice for silence in found.silences] == [Slice((("access_key", weeks.silent),))]
+
+
+def test_the_traffic_has_the_rhythm_of_days_and_weeks_and_fits_the_bounds() -> None:
+    weeks = Weeks(1, NOW)
+    messages = history(weeks, NOW)
+    assert 100_000 < len(messages) < 200_000
+    assert len({sent.message_id for sent in messages}) == len(messages)
+    by_hour = [sum(sent.requested_at // HOUR_MS % 24 == hour for sent in messages) for hour in range(24)]
+    assert max(by_hour) > 1.5 * min(by_hour)
+    by_day: dict[int, set[Group]] = {}
+    for sent in messages:
+        by_day.setdefault(sent.requested_at // DAY_MS, set()).add(group_of(sent))
+    assert max(map(len, by_day.values())) < BOUNDS.combinations
+    assert all(len(set(values)) > 1 for values in zip(*map(group_of, messages), strict=True))
+    assert {sent.application for sent in messages} == set(APPLICATIONS)
+    assert {sent.attempt for sent in messages} == {1, 2, 3}
+    assert all("" not in (sent.phone.country, sent.phone.carrier) for sent in messages)
+
+
+def test_the_same_seed_and_time_give_the_same_traffic_and_it_goes_on() -> None:
+    one, other = Weeks(3, NOW), Weeks(3, NOW)
+    start = NOW - HOUR_MS
+    assert list(one.between(start, NOW)) == list(other.between(start, NOW))
+    later = [
+        sent for second in range(600) for sent in one.between(NOW + second * 1000, NOW + (second + 1) * 1000)
+    ]
+    assert later
+    assert all(NOW <= sent.requested_at < NOW + 600_000 for sent in later if sent.attempt == 1)
+    assert all(sent.answered_at is None for sent in later if sent.application == one.silent)
