@@ -71,13 +71,15 @@ def prose_of(source: str) -> str:
 
 
 def test_files_that_people_read_are_free_of_the_phrases() -> None:
-    read = {
-        path: prose_of(text) if path.endswith(".py") else text
-        for path, text in tracked()
-        if FILES.fullmatch(path)
-    }
+    read = {path: text for path, text in tracked() if FILES.fullmatch(path)}
     assert "README.md" in read
-    assert [f"{path}:{problem}" for path, text in read.items() for problem in problems(text)] == []
+    # Reading Python takes long, so only files in which a phrase stands somewhere are read.
+    suspects = {path: text for path, text in read.items() if any(each.search(text) for _, each in _EACH)}
+    assert [
+        f"{path}:{problem}"
+        for path, text in suspects.items()
+        for problem in problems(prose_of(text) if path.endswith(".py") else text)
+    ] == []
 
 
 def test_the_help_of_every_command_is_free_of_the_phrases() -> None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from typer.main import get_group
 
 from house.bounds import (
     PAGE,
@@ -131,7 +132,7 @@ def routes() -> Iterator[str]:
 
 def commands() -> list[str]:
     """The commands and groups of commands, as one types them."""
-    return [f"otpconv {each.name}" for each in (*app.registered_commands, *app.registered_groups)]
+    return [f"otpconv {name}" for name in get_group(app).commands]
 
 
 def test_there_are_routes() -> None:

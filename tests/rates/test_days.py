@@ -71,9 +71,11 @@ def transitions(zone: str) -> tuple[int, ...]:
         return datetime.fromtimestamp(second, tz).utcoffset()
 
     first, last, step = round(SINCE.timestamp()), NOW // 1000, 7 * 86_400
+    after = offset(first)
     for second in range(first, last, step):
         low, high = second, min(last, second + step)
-        if offset(low) != offset(high):
+        before, after = after, offset(high)
+        if before != after:
             while high - low > 1:
                 middle = (low + high) // 2
                 low, high = (middle, high) if offset(middle) == offset(low) else (low, middle)

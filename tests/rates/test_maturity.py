@@ -2,9 +2,11 @@
 
 import random
 from functools import cache
+from itertools import pairwise
 from math import log
 from statistics import mean
 
+import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 from scipy.stats import lognorm
@@ -32,8 +34,23 @@ def some_delays(chance: random.Random, count: int) -> list[int]:
     return [max(1, round(chance.lognormvariate(log(MEDIAN_MS), SIGMA))) for _ in range(count)]
 
 
+@cache
+def shares() -> list[float]:
+    """The chance of each bin: the histogram of many delays is drawn at once."""
+    edges = [1_000 * 2 ** (k / 2) for k in range(DELAY_BINS - 1)]
+    below = [0.0, *lognorm(SIGMA, scale=MEDIAN_MS).cdf(edges), 1.0]
+    return [high - low for low, high in pairwise(below)]
+
+
 def learned(chance: random.Random, count: int) -> Maturity:
-    return Maturity(10 * MINUTE_MS, count, "account", histogram(some_delays(chance, count)))
+    drawn = np.random.default_rng(chance.getrandbits(64)).multinomial(count, shares())
+    return Maturity(10 * MINUTE_MS, count, "account", tuple(drawn.tolist()))
+
+
+def test_drawing_a_histogram_at_once_is_drawing_its_delays() -> None:
+    one = histogram(some_delays(random.Random(7), 100_000))
+    other = learned(random.Random(8), 100_000).delays
+    assert [n / 100_000 for n in one] == pytest.approx([n / 100_000 for n in other], abs=0.006)
 
 
 def window(chance: random.Random, rate: float) -> list[Young]:

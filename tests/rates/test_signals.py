@@ -177,7 +177,7 @@ def evidence_at(world: World, data: Path, end: int, length: int) -> Evidence:
 
 
 def test_an_outage_that_is_over_is_told_as_earlier_and_its_beginning_is_dated(tmp_path: Path) -> None:
-    world = World(3, NOW, "provider", messages=60_000)
+    world = World(3, NOW, "provider", messages=40_000)
     world.fill(tmp_path)
     during = evidence_at(world, tmp_path, world.now - 10 * 60_000, DAY_MS)
     (drop, *_) = during.now.drops

@@ -3,33 +3,16 @@
 import importlib.util
 import os
 import sys
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from pkgutil import resolve_name
+from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
+from typer.main import get_group
 
 from otpconv import __version__
-from otpconv.cli import (
-    access,
-    bench,
-    consume,
-    doctor,
-    export,
-    forget,
-    keys,
-    ledger,
-    policies,
-    rates,
-    report,
-    roles,
-    serve,
-    sign_in_link,
-    spool,
-    users,
-)
 from otpconv.cli.characters import visible
-from otpconv.cli.demo.command import demo
-from otpconv.cli.importing.command import import_file
 from otpconv.cli.manual import add
 from otpconv.errors import Misconfigured, OtpconvError, Unavailable
 
@@ -40,58 +23,72 @@ _REFUSED, _MISCONFIGURED, _UNAVAILABLE, _INTERRUPTED = 1, 2, 3, 130
 _UsageError: type[Exception] = next(
     base for base in typer.BadParameter.__mro__ if base.__name__ == "UsageError"
 )
-_ORDER = (
-    "serve",
-    "sign-in-link",
-    "keys",
-    "users",
-    "policies",
-    "roles",
-    "access",
-    "report",
-    "spool",
-    "consume",
-    "rates",
-    "import",
-    "export",
-    "forget",
-    "ledger",
-    "demo",
-    "bench",
-    "doctor",
-)
+#: How help texts are written.
+_MARKUP: Final = "markdown"
+
+#: The sub-commands in the order in which a new user needs them, and where each is defined.
+_DEFINED_IN: Final = {
+    "serve": "otpconv.cli.serve:serve",
+    "sign-in-link": "otpconv.cli.sign_in_link:sign_in_link",
+    "keys": "otpconv.cli.keys:app",
+    "users": "otpconv.cli.users:app",
+    "policies": "otpconv.cli.policies:app",
+    "roles": "otpconv.cli.roles:app",
+    "access": "otpconv.cli.access:app",
+    "report": "otpconv.cli.report:report",
+    "spool": "otpconv.cli.spool:app",
+    "consume": "otpconv.cli.consume:consume",
+    "rates": "otpconv.cli.rates:rates",
+    "import": "otpconv.cli.importing.command:import_file",
+    "export": "otpconv.cli.export:export",
+    "forget": "otpconv.cli.forget:forget",
+    "ledger": "otpconv.cli.ledger:app",
+    "demo": "otpconv.cli.demo.command:demo",
+    "bench": "otpconv.cli.bench:bench",
+    "doctor": "otpconv.cli.doctor:doctor",
+}
 
 
-class _Commands(TyperGroup):
-    """The sub-commands in the order in which a new user needs them."""
+class _Commands(Mapping[str, Any]):
+    """The sub-commands. Each is imported when it is used, so the libraries of the others cost it nothing."""
+
+    def __getitem__(self, name: str) -> Any:  # type: ignore[explicit-override]  # noqa: ANN401 - of typer's click
+        defined = resolve_name(_DEFINED_IN[name])
+        alone = typer.Typer(rich_markup_mode=_MARKUP)
+        if isinstance(defined, typer.Typer):
+            alone.add_typer(defined, name=name)
+        else:
+            add(alone, name, defined)
+        return get_group(alone).commands[name]
+
+    def __iter__(self) -> Iterator[str]:  # type: ignore[explicit-override]
+        return iter(_DEFINED_IN)
+
+    def __len__(self) -> int:  # type: ignore[explicit-override]
+        return len(_DEFINED_IN)
+
+
+class _Group(TyperGroup):
+    """The command `otpconv` itself."""
+
+    def __init__(self, **given: Any) -> None:  # noqa: ANN401 - as typer gives them
+        super().__init__(**given)
+        self.commands = _Commands()  # type: ignore[assignment]  # nobody adds to it
 
     def list_commands(self, ctx: object) -> list[str]:  # type: ignore[explicit-override]
-        """Return their names."""
+        """Return their names, in order."""
         del ctx
-        return [name for name in _ORDER if name in self.commands]
+        return [*self.commands]
 
 
 app = typer.Typer(
-    cls=_Commands,
+    cls=_Group,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
+    rich_markup_mode=_MARKUP,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done, 1 refused, 2 wrong usage or settings, 3 try again later, 130 interrupted.",
 )
-add(app, "serve", serve.serve)
-add(app, "sign-in-link", sign_in_link.sign_in_link)
-for _group in (keys, users, policies, roles, access, spool, ledger):
-    app.add_typer(_group.app, name=_group.__name__.rpartition(".")[2])
-add(app, "report", report.report)
-add(app, "consume", consume.consume)
-add(app, "rates", rates.rates)
-add(app, "import", import_file)
-add(app, "export", export.export)
-add(app, "forget", forget.forget)
-add(app, "demo", demo)
-add(app, "bench", bench.bench)
-add(app, "doctor", doctor.doctor)
 
 
 def _print_version(wanted: bool) -> None:

@@ -45,7 +45,7 @@ class Retention:
         )
 
     def run(self) -> None:
-        """Delete what is due. Call it from one thread.
+        """Delete messages that are too old, and finish interrupted deletions. Call it from one thread.
 
         Raises:
             Misconfigured: another deletion runs, or a file is damaged.

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from constants import smaller, with_constants
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
@@ -24,6 +25,9 @@ from web.large import fill
 from web.wire import administrator
 
 GROUPS = 800
+#: The bounds of this server.
+WAITING_EACH = int(smaller(MAX_WAITING_EACH, 6))
+HELD_BYTES_EACH = int(smaller(MAX_HELD_BYTES_EACH, 8 << 20))
 #: An answer of some megabytes, and one that takes its time.
 LARGE = "/v1/rates?by=country,provider&interval=1h"
 LONG = "/v1/rates?by=country,provider&interval=15m"
@@ -32,11 +36,19 @@ MEBIBYTE = 1 << 20
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
-    data = tmp_path_factory.mktemp("questions") / "data"
+    folder = tmp_path_factory.mktemp("questions")
+    data = folder / "data"
+    bounds = with_constants(
+        folder,
+        {
+            "otpconv.ledger.turns.MAX_WAITING_EACH": WAITING_EACH,
+            "otpconv.web.front.outgoing.MAX_HELD_BYTES_EACH": HELD_BYTES_EACH,
+        },
+    )
     with LocalServer(data):
         pass  # makes the keys
     fill(data, groups=GROUPS, now=wall_clock(), days=2, minutes=30)
-    with LocalServer(data) as running:
+    with LocalServer(data, bounds) as running:
         yield running
 
 
@@ -78,8 +90,8 @@ def test_one_who_asks_for_a_lot_is_told_to_slow_down_and_makes_nobody_wait_for_i
     server: LocalServer, greedy: AccessKey
 ) -> None:
     with client(server, greedy) as many, client(server, administrator(server)) as other:
-        with ThreadPoolExecutor(MAX_WAITING_EACH + 8) as pool:
-            asked = [pool.submit(many.get, LONG) for _ in range(MAX_WAITING_EACH + 8)]
+        with ThreadPoolExecutor(WAITING_EACH + 8) as pool:
+            asked = [pool.submit(many.get, LONG) for _ in range(WAITING_EACH + 8)]
             time.sleep(0.5)
             before = time.monotonic()
             assert other.get("/v1/messages/nothing").status_code == 404
@@ -112,12 +124,12 @@ def test_answers_that_nobody_reads_hold_little_and_keep_nobody_from_theirs(
     with client(server, administrator(server)) as other:
         before = memory_of(server)
         left = []
-        for _ in range(MAX_HELD_BYTES_EACH // size + 4):
+        for _ in range(HELD_BYTES_EACH // size + 4):
             left.append(unread(server, greedy, LARGE))
             other.get("/v1/rates")  # asked after it, so it has its answer, or nearly so
         time.sleep(2)
         assert other.get(LARGE).status_code == 200
-        assert memory_of(server) - before < MAX_HELD_BYTES_EACH + 100 * MEBIBYTE
+        assert memory_of(server) - before < HELD_BYTES_EACH + 100 * MEBIBYTE
         with client(server, greedy) as again:
             refused = again.get(LARGE)
             assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
