@@ -39,6 +39,7 @@ _DEFINED_IN: Final = {
     "spool": "otpconv.cli.spool:app",
     "consume": "otpconv.cli.consume:consume",
     "rates": "otpconv.cli.rates:rates",
+    "message": "otpconv.cli.message:message",
     "import": "otpconv.cli.importing.command:import_file",
     "export": "otpconv.cli.export:export",
     "forget": "otpconv.cli.forget:forget",

@@ -18,6 +18,7 @@ ACTIONS: Final = (
     "dysms:ConversionData",
     "dysms:SmsConversionIntl",
     "dysms:ConversionDataIntl",
+    "otpconv:FindMessages",
     "otpconv:GetMessage",
     "otpconv:GetMetrics",
     "otpconv:QueryRates",
