@@ -28,7 +28,7 @@ _ADVICE: Final[dict[MessageStatus, str]] = {
 
 
 class Surroundings(Struct, frozen=True):
-    """What else is known when the story of a message is told.
+    """The facts around a message that its story depends on.
 
     Attributes:
         now: the time now, ms.

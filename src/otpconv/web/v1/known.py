@@ -44,7 +44,7 @@ async def look_up(service: Service, key: AccessKey, message_id: str) -> tuple[Me
         stored = ledger.message(key.account, message_id)
         if stored is None and recent is None:
             return None
-        message = _message_out(message_id, recent, stored)
+        message = message_out(message_id, recent, stored)
         requested = stored.state.requested if stored else None
         others: list[MessageOut] = []
         if requested is not None and requested.session_id and requested.number:
@@ -83,7 +83,7 @@ async def search(service: Service, key: AccessKey, number: str, limit: int) -> t
 
 def _newest(ledger: LedgerReader, account: int, number: str, limit: int) -> list[MessageOut]:
     stored = ledger.messages_of_number(account, number, limit)
-    return [_message_out(message.message_id, None, message) for message in stored]
+    return [message_out(message.message_id, None, message) for message in stored]
 
 
 def _add_stories(
@@ -101,7 +101,7 @@ def _add_stories(
 
 
 def _signals(ledger: LedgerReader, account: int, now: int) -> list[Signal]:
-    """Return what is broken now; nothing if the account has too many messages to say."""
+    """Return the current signals of an account; none if its traffic has too many combinations of values."""
     query = parse_query([("start", "24h")], now)
     maturity = learn_maturity(ledger, account, {}, end=now, now=now)
     with suppress(AnswerTooLarge):
@@ -110,7 +110,8 @@ def _signals(ledger: LedgerReader, account: int, now: int) -> list[Signal]:
     return []
 
 
-def _message_out(message_id: str, recent: MessageState | None, stored: Message | None) -> MessageOut:
+def message_out(message_id: str, recent: MessageState | None, stored: Message | None) -> MessageOut:
+    """Return a message as clients see it."""
     state = (stored.state if stored else MessageState()).join(recent or MessageState())
     times = [state.verified_at, stored.verified_at if stored else None]
     verified_at = min((time for time in times if time is not None), default=None)

@@ -1,6 +1,7 @@
 """The page of one message: its state and its history."""
 
 from http import HTTPStatus
+from typing import Final
 from urllib.parse import quote
 
 from msgspec import Struct
@@ -22,6 +23,15 @@ from otpconv.web.pages.visitors import Visitor, Visitors
 from otpconv.web.v1.known import look_up, search
 
 MESSAGE_PATH = "/dashboard/message"
+#: The values of the template that a page does not need.
+_EMPTY: Final = {
+    "message_id": "",
+    "message": None,
+    "found": None,
+    "lag": 0,
+    "problem": "",
+    "unreadable": False,
+}
 
 
 class Event(Struct, frozen=True):
@@ -112,7 +122,7 @@ class MessagePage:
         )
 
     def _page(self, visitor: Visitor, status: HTTPStatus, **values: object) -> Response:
-        return self._layout.page("message.html", MESSAGE_PATH, visitor, status=status, **values)
+        return self._layout.page("message.html", MESSAGE_PATH, visitor, status=status, **_EMPTY | values)
 
 
 def message_events(message: MessageOut) -> list[Event]:

@@ -42,7 +42,8 @@ class NativeCall(Struct, frozen=True):
         method: the HTTP method.
         path: with names of parameters in braces.
         summary: what it does, for people.
-        envelope: the name of the list that a body has its item in; empty without a body.
+        envelope: the name of the list that a body has its item in; empty if the body is the item, or
+            if there is no body.
         fields: of the path, the query, or the item.
     """
 
@@ -61,10 +62,10 @@ class NativeCall(Struct, frozen=True):
             if each.place == "path":
                 path = path.replace(f"{{{each.name}}}", quote(value))
         query = urlencode([(each.name, value) for each, value in filled if each.place == "query"])
-        if not self.envelope:
+        if all(each.place != "body" for each in self.fields):
             return ApiRequest(self.method, path, query, {})
         item = {each.name: _value(each.kind, value) for each, value in filled}
-        body = msgspec.json.encode({self.envelope: [item]})
+        body = msgspec.json.encode({self.envelope: [item]} if self.envelope else item)
         return ApiRequest(self.method, path, query, {"content-type": _JSON}, body)
 
 
@@ -94,8 +95,8 @@ def _fields(operation: Mapping[str, Any], schemas: Mapping[str, Any]) -> tuple[s
             for each in operation.get("parameters", ())
         )
     envelope = _named(schemas, operation["requestBody"]["content"][_JSON]["schema"])
-    ((name, items),) = envelope["properties"].items()
-    item = _named(schemas, items["items"])
+    (name, items), *more = envelope["properties"].items()
+    name, item = ("", envelope) if more else (name, _named(schemas, items["items"]))
     required = item.get("required", ())
     return name, tuple(
         _field(each, schema, "body", "", each in required) for each, schema in item["properties"].items()
