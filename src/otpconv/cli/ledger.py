@@ -15,7 +15,7 @@ from otpconv.cli.manual import add
 from otpconv.cli.options import Data, Json
 from otpconv.cli.stores import Change, audited
 from otpconv.cli.telling import tell
-from otpconv.cli.terminal import progress
+from otpconv.cli.terminal import note, progress
 from otpconv.errors import Misconfigured
 
 #: How much is written to the backup before it is brought to the disk.
@@ -145,10 +145,23 @@ def prune(
     if time > now:
         raise Misconfigured(f"--before {before} is in the future: use a time in the past, e.g. 90d")
     settings = load(data=data)
-    with audited(settings.data, Change("PruneMessages", f"before {iso_8601(time)}")) as change:
-        with progress("deleting", None) as show:
-            count = deleting.prune(settings, time, show)
-        change.subject += f", {count:,} messages"
+    subject = f"before {iso_8601(time)}"
+    count = 0
+    with audited(settings.data, Change("PruneMessages", subject)) as change:
+        try:
+            with progress("deleting", None) as show:
+
+                def deleted(so_far: int) -> None:
+                    nonlocal count
+                    count = so_far
+                    show(so_far)
+
+                count = deleting.prune(settings, time, deleted)
+        except KeyboardInterrupt:
+            note(f"interrupted after {count:,} messages: run the command again to delete the rest")
+            raise
+        finally:
+            change.subject = f"{subject}, {count:,} messages"
     tell(f"{count:,} messages before {iso_8601(time)} are deleted", {"deleted": count}, json=json)
 
 

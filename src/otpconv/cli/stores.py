@@ -83,6 +83,9 @@ def audited(data: Path, change: Change) -> Iterator[Change]:
     except OtpconvError as error:
         outcome = error.code
         raise
+    except KeyboardInterrupt:
+        outcome = "interrupted"
+        raise
     finally:
         record(data, who=_somebody(), what=change.what, subject=change.subject, outcome=outcome)
 

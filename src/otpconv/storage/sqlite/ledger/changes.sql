@@ -197,10 +197,12 @@ SELECT d.grain, d.account, d.start, d.dimensions,
     {bin: d.d$bin + coalesce(r.d$bin, 0)}
 FROM deltas AS d LEFT JOIN rollups AS r USING (grain, account, start, dimensions)
 WHERE (d.grain > 60000 OR d.start >= (SELECT minutes_from FROM progress))
-    AND (d.requested <> 0 OR r.requested IS NOT NULL);  -- 0 and no row: the batch added and removed the messages
+    -- All 0 and no row: the batch added and removed the messages. A session without messages is one that an erasure
+    -- keeps, of a message that a later erasure deletes: during a rebuild, its request comes with that one.
+    AND (d.requested <> 0 OR d.sessions <> 0 OR r.requested IS NOT NULL);
 
 -- name: drop_empty
-DELETE FROM rollups WHERE requested = 0 AND (grain, account, start, dimensions) IN (
+DELETE FROM rollups WHERE requested = 0 AND sessions = 0 AND (grain, account, start, dimensions) IN (
     SELECT grain, account, start, dimensions FROM deltas WHERE requested < 0
 );
 

@@ -12,6 +12,7 @@ import apsw
 
 from otpconv.errors import Misconfigured
 from otpconv.storage.contract import BOUNDS, Bounds
+from otpconv.storage.erasure import MAX_ERASED
 from otpconv.storage.sqlite.connection import connect_writer, mapped, statements
 from otpconv.storage.sqlite.journal import rows as journal_rows
 from otpconv.storage.sqlite.journal.journal import JOURNAL_VERSION
@@ -215,6 +216,7 @@ class SqliteLedgerWriter:
     def _expire(self, seq: int) -> None:
         if erasure.is_erasure(self._connection, seq):
             before = erasure.erase(self._connection, seq)
+            self._checkpointed -= MAX_ERASED  # its entry is about as large as that many reports
             for name in _EXPIRY:
                 self._connection.execute(_SQL[name], {"unmatched_before": before, "minutes_from": 0})
             self._settle()
