@@ -28,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from campaigns import rounds
 from cli.commands import Run, client_of, otpconv
 from debian import one_at_a_time
+from quick_start import run_otpconv_at_once
 from storage.engines import ENGINES, MEMORY, Engine, Storage
 from web.wire import NO_TLS
 
@@ -41,6 +42,9 @@ PATIENCE_S = 30
 # The machine that tests may have others to serve: how long an example takes says nothing.
 settings.register_profile("tests", deadline=None, max_examples=rounds(100))
 settings.load_profile("tests")
+
+
+LocalServer.run = staticmethod(run_otpconv_at_once)
 
 
 @pytest.hookimpl(trylast=True)

@@ -16,7 +16,7 @@ from otpconv.rates.slices import Group, Slice
 from otpconv.storage.contract import BOUNDS, DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS, Count, Tally, Window
 
 NOW = 1_800_000_000_000
-SEEDS = rounds(60, at_least=3)
+SEEDS = rounds(30, at_least=2)
 
 
 class Counted:

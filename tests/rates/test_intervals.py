@@ -2,10 +2,9 @@
 
 import pytest
 from hypothesis import given, strategies as st
-from scipy.stats import binomtest
-from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from otpconv.rates.intervals import newcombe, score, wilson
+from rates.statistics_libraries import proportion, stats
 
 
 @st.composite
@@ -17,9 +16,9 @@ def samples(draw: st.DrawFn) -> tuple[int, int]:
 @given(samples())
 def test_wilson_is_that_of_scipy_and_statsmodels(sample: tuple[int, int]) -> None:
     found = wilson(*sample)
-    ours = binomtest(*sample).proportion_ci(0.95, method="wilson")
+    ours = stats.binomtest(*sample).proportion_ci(0.95, method="wilson")
     assert found == pytest.approx((ours.low, ours.high), abs=1e-9)
-    assert found == pytest.approx(proportion_confint(*sample, method="wilson"), abs=1e-9)
+    assert found == pytest.approx(proportion.proportion_confint(*sample, method="wilson"), abs=1e-9)
 
 
 def test_seven_of_twenty_is_the_vector_everybody_knows() -> None:
@@ -35,7 +34,7 @@ def test_the_difference_is_newcombes_hybrid_score_interval(a: tuple[int, int], b
     assert around is not None
     assert before is not None
     found = newcombe(a[0] / a[1], around, b[0] / b[1], before)
-    assert found == pytest.approx(confint_proportions_2indep(*a, *b, method="newcomb"), abs=1e-9)
+    assert found == pytest.approx(proportion.confint_proportions_2indep(*a, *b, method="newcomb"), abs=1e-9)
 
 
 @given(samples(), st.floats(0.05, 1))

@@ -9,12 +9,12 @@ from statistics import mean
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
-from scipy.stats import lognorm
 
 from otpconv.model import DELAY_BINS, delay_bin
 from otpconv.rates.delays import mean_verified_within, quantile, verified_within
 from otpconv.rates.maturity import Expected, Maturity, Young, expected
 from otpconv.storage.contract import MINUTE_MS
+from rates.statistics_libraries import stats
 
 TRUE_RATE = 0.85
 MEDIAN_MS, SIGMA = 30_000, 1.0
@@ -38,7 +38,7 @@ def some_delays(chance: random.Random, count: int) -> list[int]:
 def shares() -> list[float]:
     """The chance of each bin: the histogram of many delays is drawn at once."""
     edges = [1_000 * 2 ** (k / 2) for k in range(DELAY_BINS - 1)]
-    below = [0.0, *lognorm(SIGMA, scale=MEDIAN_MS).cdf(edges), 1.0]
+    below = [0.0, *stats.lognorm(SIGMA, scale=MEDIAN_MS).cdf(edges), 1.0]
     return [high - low for low, high in pairwise(below)]
 
 
@@ -115,7 +115,7 @@ def test_nothing_is_expected_of_what_nobody_knows_or_has_just_begun() -> None:
 
 def test_quantiles_and_f_are_those_of_the_distribution_to_a_few_percent() -> None:
     delays = histogram(some_delays(random.Random(4), 200_000))
-    truth = lognorm(SIGMA, scale=MEDIAN_MS)
+    truth = stats.lognorm(SIGMA, scale=MEDIAN_MS)
     for share in (0.1, 0.5, 0.9, 0.99):
         assert quantile(delays, share) == pytest.approx(truth.ppf(share), rel=0.05)
     for age in (500, 3_000, 30_000, 45_678, 300_000):

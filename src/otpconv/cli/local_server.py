@@ -6,12 +6,24 @@ import subprocess
 import sys
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 from otpconv.errors import Misconfigured
 
 #: How long a stop may take before the process is killed, s.
 _STOP_S = 30.0
+
+
+def run_otpconv(words: list[str], log: IO[str], environment: dict[str, str]) -> "subprocess.Popen[str]":
+    """Start `otpconv` in a session of its own; its output is a pipe, and its errors go to a log."""
+    return subprocess.Popen(  # noqa: S603 - our own command
+        [sys.executable, "-m", "otpconv", *words],
+        stdout=subprocess.PIPE,
+        stderr=log,
+        text=True,
+        env=environment,
+        start_new_session=True,
+    )
 
 
 class LocalServer:
@@ -23,7 +35,10 @@ class LocalServer:
         log: the file with the server's log.
         access_key_id: of an administrator.
         access_key_secret: of the same.
+        run: starts the process.
     """
+
+    run = staticmethod(run_otpconv)
 
     def __init__(self, data: Path, settings: dict[str, str] | None = None, port: int = 0) -> None:
         """Take the data folder, settings as OTPCONV_* variables, and the port (0: a free one)."""
@@ -43,24 +58,8 @@ class LocalServer:
             Misconfigured: it ended instead; the text is its last words.
         """
         with self.log.open("a") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - our own command
-                [
-                    sys.executable,
-                    "-m",
-                    "otpconv",
-                    "serve",
-                    "--json",
-                    "--port",
-                    str(self._port),
-                    "--data",
-                    str(self.data),
-                ],
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                env=_environment(self._settings),
-                start_new_session=True,
-            )
+            words = ["serve", "--json", "--port", str(self._port), "--data", str(self.data)]
+            self._process = self.run(words, log, _environment(self._settings))
         assert self._process.stdout is not None  # noqa: S101 - for the type
         started = self._process.stdout.readline()
         if not started:
