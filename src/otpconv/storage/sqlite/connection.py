@@ -111,7 +111,8 @@ def connect_writer(
         steps = (
             [(upgrades or {}).get(number, "") for number in range(found, version)] if found else [creation]
         )
-        with connection.transaction():
+        # Immediate: a transaction that first reads fails at once when another process has written meanwhile.
+        with connection.transaction("BEGIN IMMEDIATE"):
             for statement in (*steps, schema):
                 list(connection.execute(statement))
             if found != version:  # a file that is up to date is not written: the disk may be full
