@@ -108,6 +108,31 @@ class AuditLog:
         line = Line(_iso(now), shown_key_id(who), what, outcome, user, account, "", source_ip, request_id)
         _write(self._file, line, MAX_REFUSALS_BYTES)
 
+    def answered(
+        self,
+        *,
+        who: str,
+        what: str,
+        subject: str,
+        source_ip: str,
+        user: str = "",
+        account: int = 0,
+        request_id: str = "",
+    ) -> None:
+        """Record a call that was answered, and that somebody may have to account for. Never raises."""
+        line = Line(
+            _iso(self._clock()),
+            shown_key_id(who),
+            what,
+            "done",
+            user,
+            account,
+            subject,
+            source_ip,
+            request_id,
+        )
+        _write(self._file, line, None)
+
     def settle(self) -> None:
         """Write a summary of each source with too many refusals; call it each second, and at the end."""
         if not self._came:

@@ -20,6 +20,7 @@ from otpconv.ledger.forgetting import EVERY_S, Forgetting
 from otpconv.ledger.freshness import Freshness
 from otpconv.ledger.intake import Intake
 from otpconv.ledger.journal_writer import JournalWriter
+from otpconv.ledger.judge import EARLIEST_MS
 from otpconv.ledger.questions import Questions
 from otpconv.ledger.recent import Recent
 from otpconv.metrics import Metrics
@@ -31,6 +32,7 @@ from otpconv.service.first_key import first_key_file
 from otpconv.service.health import DISK_S, Disk, Health, disk_of, versions
 from otpconv.service.housekeeping import Housekeeping, keep_keys
 from otpconv.service.readiness import ReadinessCheck
+from otpconv.service.retention import Retention
 from otpconv.service.sandbox import Sandbox
 from otpconv.storage.awaitable import resolve
 from otpconv.storage.contract import DAY_MS, MINUTE_MS, LedgerReader
@@ -75,8 +77,7 @@ class Service:
             Unavailable: the disk is full or fails.
         """
         self.clock, self.settings = clock, settings
-        data = settings.data
-        self._lock = data_folder.hold(data)
+        self._lock = data_folder.hold(data := settings.data)
         engine = engine_of(settings)
         engine.start()
         self.sealer = open_sealer(settings)
@@ -101,12 +102,14 @@ class Service:
         self._freshness = Freshness(self._applier)
         self._ledger, self._lookup = engine.ledger_reader(), engine.ledger_lookup()
         self.questions = Questions(self._ledger, self._freshness, lambda: self._acknowledged)
-        unmatched_ms = settings.unmatched_days * DAY_MS
-        self._forgetting = Forgetting(self._journal, self._lookup, clock, unmatched_ms=unmatched_ms)
+        self._forgetting = Forgetting(
+            self._journal, self._lookup, clock, unmatched_ms=settings.unmatched_days * DAY_MS
+        )
         self.recent = Recent(lambda: self._applier.applied)
         self.intake = Intake(
             self._writer, self._lookup, self.recent, clock, recorded=self._recorded, strict=settings.strict
         )
+        self._retention = Retention(settings, self._ledger, lambda: self._applier.applied)
         self.housekeeping = self._housekeeping()
         self.readiness = ReadinessCheck(
             data,
@@ -153,6 +156,7 @@ class Service:
     async def start(self) -> None:
         """Start the applier and the housekeeping; reports may come from now on."""
         self._started_at = self.clock()
+        await self._note_deletions()
         await self.housekeeping.run("expiry")  # if it fails, questions can be answered all the same
         self._applier.start()
         self.housekeeping.start()
@@ -160,6 +164,7 @@ class Service:
     async def stop(self) -> None:
         """Make accepted reports durable and apply them, then close everything."""
         await self.housekeeping.run("key uses")
+        self._retention.stop()
         await self.housekeeping.stop()
         self._freshness.close()
         await self.intake.drain()
@@ -215,8 +220,16 @@ class Service:
             late_s=3 * EVERY_S,
             harm="old conversions and rollups by minute take room on the disk",
         )
+        self._retention.keep(tasks, self._note_deletions)
         self.metrics.registry.register(tasks)
         return tasks
+
+    async def _note_deletions(self) -> None:
+        """Forget deleted messages in memory too, and refuse reports about times before the last prune."""
+        # Otherwise a deleted message would be remembered until the next report.
+        self.recent.forget_applied()
+        messages_from = await resolve(self._lookup.messages_from())
+        self.intake.earliest = max(EARLIEST_MS, messages_from)
 
     async def _forget(self) -> None:
         if due := await self._forgetting.due():

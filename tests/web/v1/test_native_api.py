@@ -363,6 +363,7 @@ def test_a_disabled_key_is_inactive_and_only_its_owner_is_told(
 CALLS: dict[str, tuple[str, str]] = {
     "otpconv:RecordMessages": ("POST", "/v1/messages"),
     "otpconv:RecordConversions": ("POST", "/v1/conversions"),
+    "otpconv:FindMessages": ("POST", "/v1/messages/search"),
     "otpconv:GetMessage": ("GET", "/v1/messages/a"),
     "otpconv:QueryRates": ("GET", "/v1/rates"),
 }
@@ -484,6 +485,14 @@ def test_a_message_is_told_in_full(own: httpx.Client, key: AccessKey) -> None:
         "delivered_true_last": SENT + 1000,
         "delivered_false_last": SENT + 5,
         "delivered_without_time": False,
+        "status": "verified",
+        "story": [
+            "Sent at 2024-05-29T12:26:40Z by voice through acme to ES (attempt 3).",
+            "Verified at 2024-05-29T12:26:40Z, 0 s after it was sent.",
+            "The code was reported as typed back more than once, for different times.",
+            "It was reported both as typed back and as not typed back; one valid report is enough.",
+        ],
+        "advice": "Nothing to do: the user was verified.",
     }
 
 

@@ -21,6 +21,7 @@ ACTIONS: Final = (
     "dysms:ConversionDataIntl",
     "otpconv:CreateAnnotation",
     "otpconv:DeleteAnnotation",
+    "otpconv:FindMessages",
     "otpconv:GetHealth",
     "otpconv:GetMessage",
     "otpconv:GetMetrics",

@@ -70,7 +70,7 @@ class Pages:
         v1 = NativeExplorer(service, native, bodies, layout=self._layout, app=app, public_url=public_url)
         diagnosis = DiagnosisPage(service, bodies, self._layout)
         dashboard = Dashboard(service, self._layout, self._drawer, self._visitors)
-        message = MessagePage(service, self._layout)
+        message = MessagePage(service, bodies, gate, layout=self._layout, visitors=self._visitors)
         # A page of its own is added here and, if people go to it from anywhere, to NAVIGATION.
         self.pages = [
             Page("/sign-out", "POST", self._sign_in.sign_out),
@@ -78,6 +78,7 @@ class Pages:
             Page("/dashboard/chart.svg", "GET", dashboard.chart, "otpconv:QueryRates"),
             Page("/dashboard/rates.csv", "GET", dashboard.csv, "otpconv:QueryRates"),
             Page("/dashboard/message", "GET", message.show, "otpconv:GetMessage"),
+            Page("/dashboard/message", "POST", message.find),
             Page("/explorer", "GET", explorer.index),
             Page("/explorer/diagnosis", "GET", diagnosis.show),
             Page("/explorer/diagnosis", "POST", diagnosis.run),
