@@ -36,7 +36,7 @@ class Retention:
         self._deleted_before = 0
 
     def keep(self, tasks: Housekeeping, note_deletions: Callable[[], Awaitable[object]]) -> None:
-        """Add the deletion to the repeated tasks, in a thread of its own, and what notes deletions after it."""
+        """Add the deletion to the repeated tasks, in a thread of its own, and a check for finished ones."""
         tasks.every(
             _NOTED_EVERY_S,
             "deletions",
