@@ -163,7 +163,7 @@ def eventually() -> Callable[[Callable[[], _T], _T], None]:
 
 @pytest.fixture(scope="session")
 def node_modules(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The official Node SDKs, as sdk/node/package.json pins them, in pytest's cache folder."""
+    """The official Node SDKs and an identity provider, pinned by sdk/node/package.json, in pytest's cache."""
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
         pytest.skip("node and npm are not on this machine")

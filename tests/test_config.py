@@ -136,3 +136,25 @@ def test_a_server_warns_of_a_variable_that_is_no_setting(make_server: Callable[.
     server.start()
     server.stop()
     assert "the variable OTPCONV_SERVICE_HOST is not a setting" in server.log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("oidc_issuer", "http://login.example.com", "use the https:// URL"),
+        ("oidc_issuer", "login.example.com", "use the https:// URL"),
+        ("oidc_scope", "email", "include openid"),
+        ("oidc_claim", "", "at least 1"),
+        ("oidc_claim", "x" * 101, "at most 100"),
+        ("oidc_users", "alice", "VALUE=USER"),
+        ("oidc_users", "=alice", "VALUE=USER"),
+    ],
+)
+def test_a_wrong_oidc_setting_is_refused_with_what_to_write(name: str, value: str, text: str) -> None:
+    with pytest.raises(Misconfigured, match=text):
+        load(**{name: value})
+
+
+def test_a_mapping_of_identities_may_hold_equals_signs() -> None:
+    mapping = load(oidc_users="cn=alice,dn=x=bob , ").oidc_mapping()
+    assert mapping == (("cn", "alice"), ("dn=x", "bob"))

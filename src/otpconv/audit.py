@@ -27,7 +27,10 @@ MAX_REFUSALS_BYTES = 1024**3
 
 _SECOND_MS = 1_000
 _TEXT_CHARS = 200
-_ACCESS_KEY_ID = re.compile(r"(?:LTAI[A-Za-z0-9]{1,28}|STS\.[A-Za-z0-9]{1,40})")
+# The last form stands for a user who signed in to the pages without a key.
+_ACCESS_KEY_ID = re.compile(
+    r"(?:LTAI[A-Za-z0-9]{1,28}|STS\.[A-Za-z0-9]{1,40}|user/[0-9]{1,19}/[A-Za-z0-9._@\-]{1,64})"
+)
 
 _log = logging.getLogger("otpconv.audit")
 _own_log = logging.getLogger(__name__ + ".file")
@@ -104,6 +107,31 @@ class AuditLog:
         self._written += 1
         line = Line(_iso(now), shown_key_id(who), what, outcome, user, account, "", source_ip, request_id)
         _write(self._file, line, MAX_REFUSALS_BYTES)
+
+    def answered(
+        self,
+        *,
+        who: str,
+        what: str,
+        subject: str,
+        source_ip: str,
+        user: str = "",
+        account: int = 0,
+        request_id: str = "",
+    ) -> None:
+        """Record a call that was answered, and that somebody may have to account for. Never raises."""
+        line = Line(
+            _iso(self._clock()),
+            shown_key_id(who),
+            what,
+            "done",
+            user,
+            account,
+            subject,
+            source_ip,
+            request_id,
+        )
+        _write(self._file, line, None)
 
     def settle(self) -> None:
         """Write a summary of each source with too many refusals; call it each second, and at the end."""

@@ -61,6 +61,14 @@ def parse_time(text: str, name: str = "time", *, now: int, tz: tzinfo = UTC) -> 
     return time
 
 
+def local_minute(time_ms: int, tz: tzinfo) -> str:
+    """Return a time (ms UTC) in a time zone, to the minute, e.g. `2026-01-31 14:30`.
+
+    When the clocks go back, two times have the same text.
+    """
+    return datetime.fromtimestamp(time_ms / 1000, tz).strftime("%Y-%m-%d %H:%M")
+
+
 def parse_zone(name: str) -> ZoneInfo:
     """Return a time zone of the IANA database by its name.
 

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from otpconv.access.keys import AccessKey, KeyRing, new_id, new_secret
+from otpconv.access.keys import AccessKey, KeyRing
+from otpconv.access.names import new_id, new_secret
 from otpconv.access.sealing import Sealer
 from otpconv.errors import BadCredentials, InactiveAccessKey, UnknownAccessKey
 from otpconv.storage.sqlite.access import SqliteKeyStore
@@ -79,7 +80,7 @@ class Counted:
         self.reads = 0
         self.create, self.delete, self.close = store.create, store.delete, store.close
         self.set_active, self.changed = store.set_active, store.changed
-        self.roles, self.note_uses = store.roles, store.note_uses
+        self.roles, self.people, self.note_uses = store.roles, store.people, store.note_uses
         self._list = store.list
 
     def list(self) -> list[AccessKey]:

@@ -1,5 +1,6 @@
 """Sign-ins that were ended: they stay so, whatever comes in between, and no others do."""
 
+from contextlib import closing
 from pathlib import Path
 
 import apsw
@@ -10,11 +11,12 @@ from campaigns import rounds
 from otpconv.access.keys import AccessKey, KeyRing
 from otpconv.access.sealing import Sealer
 from otpconv.access.sign_outs import MOST_A_KEY, SignOuts
-from otpconv.storage.sqlite.access import SqliteKeyStore, SqliteSignOuts
+from otpconv.storage.sqlite.access import SqliteDirectory, SqliteKeyStore, SqliteSignOuts
 
 SEALER = Sealer(bytes(range(32)))
 NOW = 1_800_000_000_000
 WEEK_MS = 7 * 86_400_000
+BOTH = pytest.mark.parametrize("kind", ["key", "person"])
 
 
 class Desk:
@@ -32,13 +34,32 @@ class Desk:
 
     def key(self, key: AccessKey) -> AccessKey:
         self.ring.refresh()
-        return self.ring.get(key.access_key_id)
+        return self.ring.visitor(key.access_key_id)
+
+    def holder(self, kind: str, name: str) -> AccessKey:
+        """Return a new access key, or a new user who signs in without one."""
+        if kind == "key":
+            return self.store.create("default", name, None)
+        with closing(SqliteDirectory(self.path, lambda: NOW - 1)) as directory:
+            directory.create_user("default", name)
+        self.ring.refresh()
+        person = self.ring.person("default", name)
+        assert person is not None
+        return person
+
+    def delete(self, holder: AccessKey) -> None:
+        if holder.signs:
+            self.store.delete(holder.access_key_id)
+        else:
+            with closing(SqliteDirectory(self.path, lambda: self.time)) as directory:
+                directory.delete("user", "default", holder.user)
 
     def over(self, key: AccessKey, name: str, since: int = NOW) -> bool:
         return self.sign_outs.holds(self.key(key), name, since)
 
     def stored(self) -> int:
-        return int(apsw.Connection(str(self.path)).execute("SELECT count(*) FROM sign_outs").get or 0)
+        both = "SELECT (SELECT count(*) FROM sign_outs) + (SELECT count(*) FROM user_sign_outs)"
+        return int(apsw.Connection(str(self.path)).execute(both).get or 0)
 
 
 @pytest.fixture
@@ -46,8 +67,9 @@ def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path / "access.sqlite")
 
 
-def test_a_sign_in_that_was_ended_stays_ended_and_no_other_is(desk: Desk) -> None:
-    key, other = (desk.store.create("default", name, None) for name in ("olga", "ivan"))
+@BOTH
+def test_a_sign_in_that_was_ended_stays_ended_and_no_other_is(desk: Desk, kind: str) -> None:
+    key, other = (desk.holder(kind, name) for name in ("olga", "ivan"))
     desk.sign_outs.add(key, "one", NOW + WEEK_MS)
     for _ in range(2):
         assert desk.over(key, "one")
@@ -76,8 +98,9 @@ def test_disabling_a_key_ends_its_sign_ins_for_good(desk: Desk) -> None:
         desk.restart()
 
 
-def test_what_would_be_over_by_itself_is_forgotten(desk: Desk) -> None:
-    key = desk.store.create("default", "olga", None)
+@BOTH
+def test_what_would_be_over_by_itself_is_forgotten(desk: Desk, kind: str) -> None:
+    key = desk.holder(kind, "olga")
     desk.sign_outs.add(key, "old", NOW + 10)
     desk.time += 10
     desk.sign_outs.add(key, "new", NOW + WEEK_MS)
@@ -85,25 +108,28 @@ def test_what_would_be_over_by_itself_is_forgotten(desk: Desk) -> None:
     assert desk.over(key, "new")
 
 
-def test_what_is_over_can_be_ended_once(desk: Desk) -> None:
-    key = desk.store.create("default", "olga", None)
+@BOTH
+def test_what_is_over_can_be_ended_once(desk: Desk, kind: str) -> None:
+    key = desk.holder(kind, "olga")
     assert desk.sign_outs.add(key, "link", NOW + WEEK_MS)
     for _ in range(2):
         assert not desk.sign_outs.add(key, "link", NOW + WEEK_MS)
         desk.restart()
 
 
-def test_the_sign_outs_of_a_deleted_key_go_with_it(desk: Desk) -> None:
-    key = desk.store.create("default", "olga", None)
+@BOTH
+def test_the_sign_outs_of_a_deleted_key_go_with_it(desk: Desk, kind: str) -> None:
+    key = desk.holder(kind, "olga")
     desk.sign_outs.add(key, "one", NOW + WEEK_MS)
-    desk.store.delete(key.access_key_id)
+    desk.delete(key)
     assert desk.stored() == 0
     desk.sign_outs.add(key, "two", NOW + WEEK_MS)
     assert desk.stored() == 0
 
 
-def test_more_sign_outs_than_are_kept_end_every_sign_in_of_the_key(desk: Desk) -> None:
-    key, other = (desk.store.create("default", name, None) for name in ("olga", "ivan"))
+@BOTH
+def test_more_sign_outs_than_are_kept_end_every_sign_in_of_the_key(desk: Desk, kind: str) -> None:
+    key, other = (desk.holder(kind, name) for name in ("olga", "ivan"))
     desk.sign_outs.add(other, "theirs", NOW + WEEK_MS)
     for number in range(MOST_A_KEY + 1):
         desk.sign_outs.add(key, str(number), NOW + WEEK_MS)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from operator import add
 from typing import TypeVar
 
-from msgspec.structs import astuple
+from msgspec.structs import astuple, replace
 
 from otpconv.model import (
     DELAY_BINS,
@@ -37,6 +37,7 @@ from otpconv.storage.contract import (
     Tally,
     Window,
 )
+from otpconv.storage.erasure import Deletion, Erased, ErasedRequest, Erasure, KeptCounts
 
 #: Account, values of the dimensions, start of the day, hour, quarter of an hour or minute.
 RollupKey = tuple[int, tuple[str, ...], int]
@@ -108,13 +109,22 @@ class Facts:
         self.by_number: set[Conversion] = set()
         self.rates: set[SelfReportedRate] = set()
         self.minutes_from = 0
+        self.kept: list[KeptCounts] = []
 
-    def take(self, report: Report | Expiry) -> None:
+    def take(self, report: Report | Deletion | ErasedRequest | Erased) -> None:
         if isinstance(report, Requested):
             key = report.account, report.requested_at // DAY_MS, report.dimensions
             self.counted_as[key] = self.folding.take(report)
+        if isinstance(report, ErasedRequest):
+            request = Requested(report.account, "", report.day, report.dimensions)
+            key = report.account, report.day // DAY_MS, report.dimensions
+            self.counted_as[key] = self.folding.take(request)
         if isinstance(report, Expiry):
             self._expire(report)
+        elif isinstance(report, Erasure):
+            self._erase(report)
+        elif isinstance(report, ErasedRequest | Erased):
+            pass
         elif isinstance(report, SelfReportedRate):
             self.rates.add(report)
         elif report.message_id:
@@ -166,6 +176,25 @@ class Facts:
         }
         return len(messages) + len(numbers)
 
+    def _erase(self, erasure: Erasure) -> None:
+        for key in erasure.messages:
+            self.states.pop(key, None)
+        self.by_number = {
+            each
+            for each in self.by_number
+            if not any(
+                (each.account, each.number) == (account, number) and first <= each.conversion_time <= last
+                for account, number, first, last in erasure.places
+            )
+        }
+        for key in erasure.detached:
+            state = self.states.get(key)
+            if state is not None and state.requested is not None:
+                detached = replace(state.requested, session_id="")
+                self.states[key] = replace(state, requested=detached)
+        self.kept += erasure.kept
+        self._expire(Expiry(erasure.before, 0))
+
     def _expire(self, expiry: Expiry) -> None:
         self.states = {
             key: state
@@ -181,8 +210,25 @@ class Facts:
         self.minutes_from = max(self.minutes_from, expiry.minutes_from)
 
 
+def with_kept(counted: Rollups, kept: Iterable[KeptCounts], grain_ms: int, since: int) -> Rollups:
+    """Add what deleted messages contribute."""
+    whole = dict(counted)
+    for each in kept:
+        if each.start >= since:
+            key = each.account, _values(each.dimensions), each.start // grain_ms * grain_ms
+            tally, delays = whole.get(key, (Tally(), (0,) * DELAY_BINS))
+            more = dict(each.delays)
+            whole[key] = (
+                tally + Tally(**each.counts),
+                tuple(count + more.get(number, 0) for number, count in enumerate(delays)),
+            )
+    return whole
+
+
 def recount(
-    reports: Iterable[Report | Expiry], accounts: Collection[int], bounds: Bounds = BOUNDS
+    reports: Iterable[Report | Deletion | ErasedRequest | Erased],
+    accounts: Collection[int],
+    bounds: Bounds = BOUNDS,
 ) -> Recount:
     """Return what the ledger has to hold after these reports.
 
@@ -194,10 +240,15 @@ def recount(
     messages = {key: facts.message(key) for key in facts.states}
     return Recount(
         messages,
-        rollups(messages, DAY_MS, 0, facts.counted_as),
-        rollups(messages, HOUR_MS, 0, facts.counted_as),
-        rollups(messages, QUARTER_MS, 0, facts.counted_as),
-        rollups(messages, MINUTE_MS, facts.minutes_from, facts.counted_as),
+        with_kept(rollups(messages, DAY_MS, 0, facts.counted_as), facts.kept, DAY_MS, 0),
+        with_kept(rollups(messages, HOUR_MS, 0, facts.counted_as), facts.kept, HOUR_MS, 0),
+        with_kept(rollups(messages, QUARTER_MS, 0, facts.counted_as), facts.kept, QUARTER_MS, 0),
+        with_kept(
+            rollups(messages, MINUTE_MS, facts.minutes_from, facts.counted_as),
+            facts.kept,
+            MINUTE_MS,
+            facts.minutes_from,
+        ),
         {account: facts.unmatched(account) for account in accounts},
         {
             account: sorted(

@@ -6,11 +6,17 @@ from itertools import count
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from otpconv.model import Conversion, Expiry, MessageState, Report, Requested
+from otpconv.model import Conversion, MessageState, Report, Requested
 from otpconv.storage.contract import BOUNDS, Bounds, Entry, LedgerReader, LedgerWriter
+from otpconv.storage.erasure import Deletion, JournalEraser
 from otpconv.storage.journal import Journal
 from otpconv.storage.lookup import Lookup
-from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerReader, SqliteLedgerWriter
+from otpconv.storage.sqlite import (
+    SqliteJournal,
+    SqliteJournalEraser,
+    SqliteLedgerReader,
+    SqliteLedgerWriter,
+)
 
 T = TypeVar("T")
 
@@ -40,11 +46,13 @@ class Storage:
         journal: Callable[[], Journal],
         writer: Callable[[], LedgerWriter],
         ledger: Callable[[], LedgerReader],
+        eraser: Callable[[], JournalEraser],
     ) -> None:
         self.name = name
         self.new_journal = journal
         self.new_ledger_writer = writer
         self.new_ledger = ledger
+        self.new_eraser = eraser
         self.open()
 
     def open(self) -> None:
@@ -64,7 +72,7 @@ class Storage:
         self.close()
         self.open()
 
-    def append(self, *reports: Report | Expiry, recorded_at: int = NOW) -> int:
+    def append(self, *reports: Report | Deletion, recorded_at: int = NOW) -> int:
         return self.journal.append([Entry(report) for report in reports], recorded_at)
 
     def states(self, account: int, message_ids: Collection[str]) -> dict[str, MessageState]:
@@ -84,7 +92,7 @@ class Storage:
         """Whether this very conversion, known by number alone, is in the ledger."""
         return conversion in self.ledger.look_up(Lookup({}, {}, [conversion])).conversions
 
-    def record(self, *reports: Report | Expiry) -> None:
+    def record(self, *reports: Report | Deletion) -> None:
         """Bring reports into the journal and the ledger, in this order."""
         for report in reports:
             self.append(report)
@@ -134,6 +142,7 @@ class SqliteEngine:
             lambda: SqliteJournal(journal_path),
             lambda: SqliteLedgerWriter(ledger_path, journal_path, bounds=bounds),
             lambda: SqliteLedgerReader(ledger_path),
+            lambda: SqliteJournalEraser(journal_path, ledger_path),
         )
         try:
             yield storage

@@ -113,6 +113,13 @@ class Directory(Protocol):
             InvalidRequest: the name is malformed or taken, or the document is invalid; the text says where.
         """
 
+    def replace_policy(self, account_name: str, name: str, document: str) -> Policy:
+        """Replace the document of a policy of the account; it stays attached.
+
+        Raises:
+            InvalidRequest: the policy is managed, or the document is malformed; the text says where.
+        """
+
     def policies(self, account_name: str) -> list[Policy]:
         """Return the managed policies, then those of the account, sorted by name."""
 

@@ -2,25 +2,17 @@
 
 import builtins
 import hmac
-import re
-import secrets
-import string
 from collections.abc import Mapping
 from typing import Literal, Protocol
 
 from msgspec import Struct
 
+from otpconv.access.names import PERSON_PREFIX, new_secret, person_id
 from otpconv.access.policies.grants import Grants
-from otpconv.errors import BadCredentials, InactiveAccessKey, InvalidRequest, NotFound, UnknownAccessKey
+from otpconv.errors import BadCredentials, InactiveAccessKey, NotFound, UnknownAccessKey
 
 #: Access keys per user: two, so that one can replace the other without a gap.
 KEYS_A_USER = 2
-
-_ID_PREFIX = "LTAI"
-_ID_RANDOM_CHARS = 20
-_SECRET_CHARS = 30
-_CHARS = string.ascii_letters + string.digits
-_NAME = re.compile(r"[A-Za-z0-9._@\-]{1,64}")
 
 
 class AccessKey(Struct, frozen=True, kw_only=True):
@@ -29,7 +21,7 @@ class AccessKey(Struct, frozen=True, kw_only=True):
     The holder is a user, or a caller who assumed a role and uses temporary credentials.
 
     Attributes:
-        access_key_id: the public half.
+        access_key_id: the public half; `person_id` for a user who signed in to the pages without a key.
         secret: the half that signs; `repr` never shows it.
         user: the name of the user, unique within the account; the name of the role if one was assumed.
         account: the number of the account.
@@ -58,6 +50,11 @@ class AccessKey(Struct, frozen=True, kw_only=True):
     def policies(self) -> tuple[str, ...]:
         """The names of the policies, sorted."""
         return self.grants.names
+
+    @property
+    def signs(self) -> bool:
+        """Whether calls can be signed with it: not by a user who signed in without an access key."""
+        return not self.access_key_id.startswith(PERSON_PREFIX)
 
     @property
     def principal_type(self) -> Literal["SubUser", "AssumedRoleUser"]:
@@ -135,6 +132,12 @@ class KeyStore(Protocol):
     def roles(self) -> builtins.list[Role]:
         """Return the roles of all accounts."""
 
+    def people(self) -> builtins.list[AccessKey]:
+        """Return the users of all accounts, for sign-ins to the pages without an access key.
+
+        Their ids are those of `person_id`, and their secrets are random and nobody's.
+        """
+
     def set_active(self, access_key_id: str, active: bool) -> None:  # noqa: FBT001 - a setter's value
         """Enable or disable an access key. Disabling it ends its sign-ins to the pages for good.
 
@@ -181,6 +184,9 @@ class KeyRing:
         self._store = store
         self._keys: dict[str, AccessKey] = {}
         self._roles: dict[tuple[int, str], Role] = {}
+        # Apart from the keys: nobody can sign a call as one of them.
+        self._people: dict[str, AccessKey] = {}
+        self._accounts: dict[str, int] = {}
         self._uses: dict[str, int] = {}
         self._decoy = new_secret()
         self._read()
@@ -200,6 +206,21 @@ class KeyRing:
         if not key.active:
             raise _inactive()
         return key
+
+    def visitor(self, access_key_id: str) -> AccessKey:
+        """Return the active access key of this id, or the user who signed in to the pages without one.
+
+        Only for sign-ins that are proven: users have no secret to prove anything with.
+
+        Raises:
+            UnknownAccessKey: there is neither.
+            InactiveAccessKey: the key is disabled.
+        """
+        return self._people.get(access_key_id) or self.get(access_key_id)
+
+    def person(self, account_name: str, user: str) -> AccessKey | None:
+        """Return a user as `visitor` does, by name; None if there is no such user."""
+        return self._people.get(person_id(self._accounts.get(account_name, 0), user))
 
     def authenticate(self, access_key_id: str, secret: str) -> AccessKey:
         """Return the active access key with this id and secret.
@@ -263,37 +284,11 @@ class KeyRing:
 
     def _read(self) -> None:
         # Read the keys first: the next `changed` notices any change that happens in between.
-        keys, roles = self._store.list(), self._store.roles()
+        keys, roles, people = self._store.list(), self._store.roles(), self._store.people()
         self._keys = {key.access_key_id: key for key in keys}
         self._roles = {(role.account, role.name.lower()): role for role in roles}
-
-
-def new_id() -> str:
-    """Return a new AccessKeyId in the vendor's format."""
-    return _ID_PREFIX + _random(_ID_RANDOM_CHARS)
-
-
-def new_secret() -> str:
-    """Return a new AccessKeySecret with 178 random bits."""
-    return _random(_SECRET_CHARS)
-
-
-def require_name(what: str, name: str) -> None:
-    """Raise an error if the name of an account, a user, etc. is malformed.
-
-    Args:
-        what: the kind of name for the error text, e.g. `account`.
-        name: the name to check.
-
-    Raises:
-        InvalidRequest: the name is malformed.
-    """
-    if _NAME.fullmatch(name) is None:
-        raise InvalidRequest(f"The name of the {what} must be 1 to 64 of letters, digits and . - _ @")
-
-
-def _random(chars: int) -> str:
-    return "".join(secrets.choice(_CHARS) for _ in range(chars))
+        self._people = {person.access_key_id: person for person in people}
+        self._accounts = {person.account_name: person.account for person in people}
 
 
 def _inactive() -> InactiveAccessKey:

@@ -1,19 +1,20 @@
 """`otpconv access`: show whether an action is allowed, and which statement decides."""
 
-from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from otpconv.cli import completion
 from otpconv.cli.cautions import caution
 from otpconv.cli.manual import add
-from otpconv.cli.options import Data, Json
-from otpconv.cli.stores import Account, directory
+from otpconv.cli.options import Account, Data, Json, Tz
+from otpconv.cli.stores import directory
 from otpconv.cli.telling import tell
+from otpconv.cli.zone import zone_of
 from otpconv.errors import Misconfigured
 
 if TYPE_CHECKING:
-    from otpconv.access.policies.evaluation import AccessRequest, AttachedPolicy, Decision
+    from otpconv.access.policies.evaluation import AccessRequest, Decision
 
 app = typer.Typer(no_args_is_help=True, help="Show whether a user or a role may do something, and why.")
 
@@ -25,19 +26,40 @@ def _group() -> None:
     """Keep `explain` a separate command, although it is the only one."""
 
 
+_Action = Annotated[
+    str,
+    typer.Option(
+        metavar="ACTION", help="The action, e.g. dysms:SmsConversion.", autocompletion=completion.actions
+    ),
+]
+_User = Annotated[
+    str | None, typer.Option(metavar="USER", help="The user who calls.", autocompletion=completion.users)
+]
+_Role = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ROLE",
+        help="Or the role that was assumed for the call.",
+        autocompletion=completion.roles,
+    ),
+]
+_At = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="The request's time, e.g. 'monday 9:30' or ISO 8601; default: now."),
+]
+
+
 def explain(
-    action: Annotated[str, typer.Option(help="The action, e.g. dysms:SmsConversion.")],
-    user: Annotated[str | None, typer.Option(help="The user who calls.")] = None,
-    role: Annotated[str | None, typer.Option(help="Or the role that was assumed for the call.")] = None,
+    action: _Action,
+    user: _User = None,
+    role: _Role = None,
     account: Account = "default",
     resource: Annotated[str, typer.Option(metavar="ARN", help="The resource of the action.")] = "*",
     source_ip: Annotated[str, typer.Option(metavar="IP", help="The request's source address.")] = "127.0.0.1",
     secure: Annotated[bool, typer.Option(help="The request comes by HTTPS.")] = False,
     user_agent: Annotated[str, typer.Option(metavar="TEXT", help="The User-Agent of the client.")] = "",
-    at: Annotated[
-        str | None,
-        typer.Option(metavar="TIME", help="The request's time, e.g. 'monday 9:30' or ISO 8601; else now."),
-    ] = None,
+    at: _At = None,
+    tz: Tz = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
@@ -52,40 +74,28 @@ def explain(
 
         otpconv access explain --role reporter --action otpconv:QueryRates --source-ip 203.0.113.7 --secure
     """
+    from otpconv.access.policies.cautions import decision_cautions
     from otpconv.access.policies.evaluation import AccessRequest, decide, explain_decision, global_keys
     from otpconv.clock import wall_clock
     from otpconv.times import parse_time
 
     if (user is None) is (role is None):
         raise Misconfigured("give one of --user and --role, not both or neither")
-    context = global_keys(
-        source_ip=source_ip,
-        now=wall_clock() if at is None else parse_time(at, "--at", now=wall_clock()),
-        secure_transport=secure,
-        user_agent=user_agent,
-    )
+    zone = zone_of(tz)
+    at_ms = wall_clock() if at is None else parse_time(at, "--at", now=wall_clock(), tz=zone)
+    context = global_keys(source_ip=source_ip, now=at_ms, secure_transport=secure, user_agent=user_agent)
     request = AccessRequest(action, resource, context)
     with directory(data) as opened:
         holder = opened.role(account, role) if role is not None else opened.user(account, str(user))
     decision = decide(holder.grants.policies, request)
-    doubts = caution(_doubts(action, holder.grants.policies))
     words = explain_decision(decision, request)
+    doubts = caution(decision_cautions(action, holder.grants.policies))
     tell(words, {**_fields(decision, words, request), "cautions": doubts}, json=json)
     if not decision.allowed:
         raise typer.Exit(_DENIED)
 
 
 add(app, "explain", explain)
-
-
-def _doubts(action: str, policies: Iterable["AttachedPolicy"]) -> Iterator[str]:
-    """Return that the action is unknown, and what a reader of the policies may overlook."""
-    from otpconv.access.policies.cautions import action_caution, cautions
-
-    if text := action_caution(action):
-        yield text
-    for policy in policies:
-        yield from (f"the policy {policy.name}: {text}" for text in cautions(policy.document))
 
 
 def _fields(decision: "Decision", words: str, request: "AccessRequest") -> dict[str, object]:

@@ -14,26 +14,33 @@ from otpconv.cli.options import (
     Endpoint,
     Json,
     KeyFile,
+    Tz,
 )
 from otpconv.cli.telling import tell, tell_rows
+from otpconv.cli.zone import zone_of
+from otpconv.clock import wall_clock
+from otpconv.times import parse_time
 
 app = typer.Typer(no_args_is_help=True, help="List and delete the annotations of charts.")
 
 _PATH = "/v1/annotations"
 _Text = Annotated[str, typer.Argument(metavar="TEXT", help="One line, at most 200 characters.")]
 _At = Annotated[
-    str | None, typer.Option(help="The time that it marks, e.g. '2h ago', ISO 8601 or ms; default: now.")
+    str | None,
+    typer.Option(metavar="TIME", help="The time that it marks, e.g. '2h ago', ISO 8601 or ms; default: now."),
 ]
 _Start = Annotated[
-    str | None, typer.Option(help="Only those from this time on, e.g. yesterday, 7d or ISO 8601.")
+    str | None,
+    typer.Option(metavar="TIME", help="Only those from this time on, e.g. yesterday, 7d or ISO 8601."),
 ]
-_End = Annotated[str | None, typer.Option(help="Only those before this time, as --start.")]
+_End = Annotated[str | None, typer.Option(metavar="TIME", help="Only those before this time, as --start.")]
 _Id = Annotated[int, typer.Argument(metavar="ID", min=1, help="As `otpconv annotations list` shows it.")]
 
 
 def annotate(
     text: _Text,
     at: _At = None,
+    tz: Tz = None,
     endpoint: Endpoint = DEFAULT_ENDPOINT,
     access_key_id: AccessKeyId = None,
     access_key_secret: AccessKeySecret = None,
@@ -47,8 +54,11 @@ def annotate(
 
         otpconv annotate "Provider acme had an outage" --at 2026-01-31T12:00Z
     """
+    zone = zone_of(tz)
     client = Client(endpoint, access_key_id, access_key_secret, key_file)
-    body = {"text": text} if at is None else {"text": text, "at": at}
+    body: dict[str, object] = {"text": text}
+    if at is not None:
+        body["at"] = parse_time(at, "--at", now=wall_clock(), tz=zone)
     created = client.call("POST", _PATH, body=body)
     tell(f"annotation {created['id']} created", created, json=json)
 
@@ -56,6 +66,7 @@ def annotate(
 def list_annotations(
     start: _Start = None,
     end: _End = None,
+    tz: Tz = None,
     endpoint: Endpoint = DEFAULT_ENDPOINT,
     access_key_id: AccessKeyId = None,
     access_key_secret: AccessKeySecret = None,
@@ -67,8 +78,13 @@ def list_annotations(
     Examples:
         otpconv annotations list --start 2026-01-01
     """
+    zone, now = zone_of(tz), wall_clock()
     client = Client(endpoint, access_key_id, access_key_secret, key_file)
-    window = {name: text for name, text in (("start", start), ("end", end)) if text is not None}
+    window = {
+        name: str(parse_time(text, f"--{name}", now=now, tz=zone))
+        for name, text in (("start", start), ("end", end))
+        if text is not None
+    }
     annotations = client.call("GET", _PATH, params=window)["annotations"]
     rows = [
         {"marks_at" if name == "at" else name: value for name, value in row.items()} for row in annotations
@@ -76,7 +92,7 @@ def list_annotations(
     if json:
         tell_rows((), annotations, json=True)
         return
-    tell_rows(("id", "marks_at", "text", "created_by"), rows, json=False)
+    tell_rows(("id", "marks_at", "text", "created_by"), rows, json=False, zone=zone)
 
 
 def delete(

@@ -64,10 +64,10 @@ class Figures(Struct):
 def bench(
     seconds: Annotated[int, typer.Option(min=1, max=60, help="How long to send signed calls, s.")] = 5,
     connections: Annotated[int, typer.Option(min=1, max=4096, help="Connections for signed calls.")] = 64,
-    data: Annotated[
+    disk: Annotated[
         Path | None,
         typer.Option(
-            "--data",
+            "--disk",
             metavar="DIR",
             help="Measure the disk of this folder; default: the temporary folder.",
             show_default=False,
@@ -77,19 +77,19 @@ def bench(
 ) -> None:
     """Measure how many signed calls and native messages per second this machine takes, durable when answered.
 
-    Starts a temporary server in a new folder below --data, sends it messages in batches, then a different
+    Starts a temporary server in a new folder below --disk, sends it messages in batches, then a different
     signed SmsConversion call for each. Fails if the rates do not count every acknowledged report at the end.
     Removes its files, and does not touch other data in the folder.
 
     Examples:
         otpconv bench
 
-        otpconv bench --seconds 20 --connections 256 --data /var/lib --json
+        otpconv bench --seconds 20 --connections 256 --disk /var/lib --json
     """
-    if data is not None and not data.is_dir():
-        raise Misconfigured(f"--data {data} is not a folder: give a folder on the disk to measure")
+    if disk is not None and not disk.is_dir():
+        raise Misconfigured(f"--disk {disk} is not a folder: give a folder on the disk to measure")
     with (
-        tempfile.TemporaryDirectory(prefix="otpconv-bench-", dir=data) as folder,
+        tempfile.TemporaryDirectory(prefix="otpconv-bench-", dir=disk) as folder,
         LocalServer(Path(folder) / "data", _SETTINGS) as server,
     ):
         figures = _measure(server, seconds, connections)
@@ -153,7 +153,7 @@ def _send_messages(server: LocalServer, count: int, now: int) -> float:
                 if not answer.is_success:
                     raise Refused(
                         f"the server refused a batch with HTTP {answer.status_code}: check the free space of"
-                        " the disk, or give another folder with --data"
+                        " the disk, or give another folder with --disk"
                     )
 
     started = time.perf_counter()
@@ -209,7 +209,7 @@ def _wait_until_counted(server: LocalServer, messages: int, conversions: int, no
             raise Refused(
                 f"after {_COUNTED_WITHIN_S:.0f} s the rates count {row['requested']} of {messages} messages"
                 f" and {row['verified']} of {conversions} conversions, although all were acknowledged: try a"
-                " faster disk with --data; if it happens again, report it as a fault of otpconv"
+                " faster disk with --disk; if it happens again, report it as a fault of otpconv"
             )
         time.sleep(0.02)
 

@@ -3,7 +3,7 @@
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import httpx
 import msgspec
@@ -76,6 +76,23 @@ class Client:
         if not response.is_success:
             self.fields(response)
         return response.text
+
+    def download(self, path: str, params: Mapping[str, str | list[str]], stream: BinaryIO) -> None:
+        """Ask the native API and write what it answers to a stream, part by part.
+
+        Raises:
+            Refused: the server refuses the call; the text is the server's.
+            Unavailable: the server can't be reached, or says to come again.
+        """
+        key = httpx.BasicAuth(self.access_key_id, self.access_key_secret)
+        try:
+            with self.http.stream("GET", path, params=params, auth=key) as response:
+                if not response.is_success:
+                    response.read()
+                    self.fields(response)
+                stream.writelines(response.iter_bytes())
+        except httpx.HTTPError as error:
+            raise unreachable(self.endpoint, error) from error
 
     def _answer(
         self, method: str, path: str, params: Mapping[str, str | list[str]] | None, body: object

@@ -12,23 +12,28 @@ from typing import Annotated, BinaryIO, Literal
 import msgspec
 import typer
 
+from otpconv.cli.export_parquet import ParquetMessages
+from otpconv.cli.files import new_file
 from otpconv.cli.importing.columns import COLUMNS
-from otpconv.cli.options import Data, Json
+from otpconv.cli.options import Account, Data, Json
 from otpconv.cli.terminal import note, progress
 from otpconv.csv_cells import escaped
-from otpconv.errors import Misconfigured
 from otpconv.storage.contract import Message
 
-Format = Literal["csv", "ndjson"]
+Format = Literal["csv", "ndjson", "parquet"]
 #: A number is not stored, so it can't be exported.
 EXPORTED = tuple(name for name in COLUMNS if name != "to")
 _SHOWN_EVERY = 10_000
+_SUFFIXES: dict[str, Format] = {".csv": "csv", ".parquet": "parquet"}
 
 _Row = dict[str, str | int | bool]
-_Account = Annotated[str, typer.Option(help="The account whose messages to export.")]
 _Format = Annotated[
     Format | None,
-    typer.Option("--format", help="Default: by the suffix of --output, else ndjson.", show_default=False),
+    typer.Option(
+        "--format",
+        help="Default: by the suffix of --output (.csv, .parquet), else ndjson.",
+        show_default=False,
+    ),
 ]
 _Output = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="Default: standard output.")
@@ -36,27 +41,33 @@ _Output = Annotated[
 
 
 def export(
-    account: _Account = "default",
+    account: Account = "default",
     format_: _Format = None,
     output: _Output = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Write all messages of an account in the format that `otpconv import` reads.
+    """Write all messages of an account to a file: CSV or NDJSON to import, or Parquet to analyze.
 
-    Imported into an empty server they give the same rates and the same verified messages. A message with
-    several conversions has additional rows with message_id, delivered and conversion_time. Not exported are:
+    CSV and NDJSON have the format that `otpconv import` reads. Imported into an empty server they give the
+    same rates and the same verified messages. A message with several conversions has additional rows with
+    message_id, delivered and conversion_time. Not exported are:
 
     - phone numbers, because they are not stored; a conversion by number alone becomes a conversion of its
       message, and is left out if it has none;
     - conversions that are not later than their message, because they do not count;
     - the access key: an imported message gets the key that imports it.
 
+    A Parquet file is for analysis, and can't be imported. It has one row for each message, with all
+    dimensions, timestamps, and `seconds_to_verify` as a decimal. Writing it needs no further library.
+
     Reads the data folder, also while a server runs. `--json` prints the summary as JSON: to standard output
     if --output is given, otherwise to standard error.
 
     Examples:
         otpconv export --output messages.csv
+
+        otpconv export --output messages.parquet
 
         otpconv export --data /var/lib/otpconv --account shop | gzip > shop.ndjson.gz
     """
@@ -113,15 +124,29 @@ def rows(message: Message) -> list[_Row]:
 def _write(
     messages: Iterator[Message], stream: BinaryIO, kind: Format, show: Callable[[int], None]
 ) -> dict[str, int]:
-    write = _csv_writer(stream) if kind == "csv" else _ndjson_writer(stream)
+    parquet = ParquetMessages(stream) if kind == "parquet" else None
+    write = parquet.write if parquet else _importable(stream, kind)
     count = written = 0
     for count, message in enumerate(messages, start=1):
-        for row in rows(message):
-            write(row)
-            written += 1
+        written += write(message)
         if count % _SHOWN_EVERY == 0:
             show(count)
+    if parquet:
+        parquet.close()
     return {"messages": count, "rows": written}
+
+
+def _importable(stream: BinaryIO, kind: Format) -> Callable[[Message], int]:
+    """Return a function that writes the rows of a message which `otpconv import` reads, and counts them."""
+    write = _csv_writer(stream) if kind == "csv" else _ndjson_writer(stream)
+
+    def write_rows(message: Message) -> int:
+        of_message = rows(message)
+        for row in of_message:
+            write(row)
+        return len(of_message)
+
+    return write_rows
 
 
 def _ndjson_writer(stream: BinaryIO) -> Callable[[_Row], object]:
@@ -142,24 +167,16 @@ def _csv_writer(stream: BinaryIO) -> Callable[[_Row], object]:
 
 
 def _kind(output: Path | None) -> Format:
-    return "csv" if output is not None and output.suffix.lower() == ".csv" else "ndjson"
+    suffix = "" if output is None else output.suffix.lower()
+    return _SUFFIXES.get(suffix, "ndjson")
 
 
 @contextmanager
 def _target(output: Path | None) -> Iterator[BinaryIO]:
-    """Give where to write; a file is there when it is complete, and its owner alone may read it."""
+    """Give the file to write, or standard output."""
     if output is None:
         with open(os.dup(sys.stdout.fileno()), "wb") as stream:  # noqa: PTH123 - a descriptor has no path
             yield stream
         return
-    draft = output.with_name(f"{output.name}.new")
-    try:
-        with open(draft, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as stream:
-            yield stream
-        draft.replace(output)
-    except OSError as error:
-        raise Misconfigured(
-            f"{output} can't be written ({error.strerror}): give another file with --output"
-        ) from None
-    finally:
-        draft.unlink(missing_ok=True)
+    with new_file(output, "--output") as stream:
+        yield stream

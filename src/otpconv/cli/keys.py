@@ -6,12 +6,14 @@ from typing import Annotated
 import typer
 
 from otpconv.audit import shown_key_id
+from otpconv.cli import completion
 from otpconv.cli.cautions import caution_of_policy
 from otpconv.cli.manual import add
-from otpconv.cli.options import Data, Json
-from otpconv.cli.stores import Account, Change, directory, key_store
+from otpconv.cli.options import Account, AnyAccount, Data, Json, Tz
+from otpconv.cli.stores import Change, directory, key_store
 from otpconv.cli.telling import tell, tell_members, tell_rows
 from otpconv.cli.terminal import note
+from otpconv.cli.zone import zone_of
 from otpconv.errors import NotFound
 
 #: What a user may do who was given nothing.
@@ -19,24 +21,24 @@ _DEFAULT_POLICY = "OtpconvReportOnly"
 
 app = typer.Typer(no_args_is_help=True, help="Create, list, rotate, disable and delete access keys.")
 
-_KeyId = Annotated[str, typer.Argument(metavar="ACCESS_KEY_ID")]
+_KeyId = Annotated[str, typer.Argument(metavar="ACCESS_KEY_ID", autocompletion=completion.key_ids)]
 
 
 def create(
-    name: Annotated[str, typer.Argument(help="The user of the key; created if it does not exist.")],
+    name: Annotated[str, typer.Argument(metavar="USER", help="Created if it does not exist.")],
     policy: Annotated[
         str | None,
         typer.Option(
-            help="Policy to attach to the user, in addition to others. Without any it gets OtpconvReportOnly."
+            metavar="POLICY",
+            help="Policy to attach to the user, beside others. Without any it gets OtpconvReportOnly.",
+            autocompletion=completion.policies,
         ),
     ] = None,
-    account: Annotated[
-        str, typer.Option(help="The account of the user; created if it does not exist.")
-    ] = "default",
+    account: Account = "default",
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Create an access key and print it; its secret is not shown again.
+    """Create an access key and print it; its secret is not shown again. Creates a missing user and account.
 
     Examples:
         otpconv keys create login-service
@@ -55,7 +57,7 @@ def create(
 
 
 def rotate(
-    name: Annotated[str, typer.Argument(help="The user whose access key to replace.")],
+    name: Annotated[str, typer.Argument(metavar="USER", autocompletion=completion.users)],
     account: Account = "default",
     data: Data = None,
     json: Json = False,
@@ -87,17 +89,17 @@ def rotate(
 
 
 def list_keys(
-    account: Annotated[
-        str | None, typer.Option("--account", metavar="NAME", help="List only keys of this account.")
-    ] = None,
+    account: AnyAccount = None,
+    tz: Tz = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """List the access keys, without their secrets.
+    """List the access keys of all accounts, or of one, without their secrets.
 
     Examples:
         otpconv keys list --data /var/lib/otpconv
     """
+    zone = zone_of(tz)
     with key_store(data) as store:
         keys = [key for key in store.list() if account in {None, key.account_name}]
     rows = (
@@ -113,7 +115,7 @@ def list_keys(
         for key in keys
     )
     columns = ("AccessKeyId", "user", "account", "policies", "active", "last_used_at")
-    tell_rows(columns, rows, json=json)
+    tell_rows(columns, rows, json=json, zone=zone)
 
 
 def disable(access_key_id: _KeyId, data: Data = None, json: Json = False) -> None:

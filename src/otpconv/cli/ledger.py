@@ -1,4 +1,4 @@
-"""`otpconv ledger`: back up the reports."""
+"""`otpconv ledger`: back up the reports, and delete old messages."""
 
 import io
 import os
@@ -13,24 +13,23 @@ from typing_extensions import Buffer
 from otpconv.cli.characters import as_json
 from otpconv.cli.manual import add
 from otpconv.cli.options import Data, Json
-from otpconv.cli.terminal import progress
+from otpconv.cli.stores import Change, audited
+from otpconv.cli.telling import tell
+from otpconv.cli.terminal import note, progress
 from otpconv.errors import Misconfigured
 
 #: How much is written to the backup before it is brought to the disk.
 _PART_BYTES = 2 * 1024 * 1024
 
-app = typer.Typer(no_args_is_help=True, help="Back up the reports, the access keys and the sealing key.")
-
-
-# typer hides a group with one command unless it has a callback.
-@app.callback()
-def _group() -> None:
-    """Back up the reports, the access keys and the sealing key."""
+app = typer.Typer(no_args_is_help=True, help="Back up the data folder, and delete old messages.")
 
 
 def backup(
     file: Annotated[
-        Path, typer.Argument(help="The backup to write; it must not exist yet.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="FILE", help="The backup to write; it must not exist yet.", show_default=False
+        ),
     ],
     data: Data = None,
     json: Json = False,
@@ -121,4 +120,53 @@ def _publish(draft: Path, file: Path) -> None:
         os.close(descriptor)
 
 
+def prune(
+    before: Annotated[str, typer.Option(metavar="TIME", help="Delete messages requested before this.")],
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Delete the messages of all accounts before a time, with their conversions. Rates stay.
+
+    Also works while a server runs. The messages are gone from every answer and from the files, and a rebuild
+    does not bring them back. Backups still have them. The server refuses reports about times before that from
+    then on, since it could not tell whether it has counted them.
+
+    Setting retention_days does the same every day.
+
+    Examples:
+        otpconv ledger prune --before 2026-01-01
+
+        otpconv ledger prune --before 90d --data /var/lib/otpconv --json
+    """
+    from otpconv.clock import iso_8601, wall_clock
+    from otpconv.config import load
+    from otpconv.service import deleting
+    from otpconv.times import parse_time
+
+    now = wall_clock()
+    time = parse_time(before, "--before", now=now)
+    if time > now:
+        raise Misconfigured(f"--before {before} is in the future: use a time in the past, e.g. 90d")
+    settings = load(data=data)
+    subject = f"before {iso_8601(time)}"
+    count = 0
+    with audited(settings.data, Change("PruneMessages", subject)) as change:
+        try:
+            with progress("deleting", None) as show:
+
+                def deleted(so_far: int) -> None:
+                    nonlocal count
+                    count = so_far
+                    show(so_far)
+
+                count = deleting.prune(settings, time, deleted)
+        except KeyboardInterrupt:
+            note(f"interrupted after {count:,} messages: run the command again to delete the rest")
+            raise
+        finally:
+            change.subject = f"{subject}, {count:,} messages"
+    tell(f"{count:,} messages before {iso_8601(time)} are deleted", {"deleted": count}, json=json)
+
+
 add(app, "backup", backup)
+add(app, "prune", prune)

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from otpconv.cli import completion
+
 Data = Annotated[
     Path | None,
     typer.Option(
@@ -57,5 +59,31 @@ Region = Annotated[
         metavar="CC",
         help="Country of numbers without a country code, e.g. CN.",
         show_default=False,
+    ),
+]
+Tz = Annotated[
+    str | None,
+    typer.Option(
+        "--tz",
+        metavar="ZONE",
+        help="Time zone of days, of times without an offset, and of times that are shown, e.g. Europe/Berlin."
+        " [env: OTPCONV_TZ; default: UTC]",
+        show_default=False,
+        autocompletion=completion.zones,
+    ),
+]
+Account = Annotated[
+    str,
+    typer.Option("--account", metavar="NAME", help="The account.", autocompletion=completion.accounts),
+]
+#: As `Account`, for a command that takes all accounts unless one is given.
+AnyAccount = Annotated[
+    str | None,
+    typer.Option(
+        "--account",
+        metavar="NAME",
+        help="The account.",
+        show_default=False,
+        autocompletion=completion.accounts,
     ),
 ]

@@ -1,25 +1,28 @@
 """Draws rates in a terminal: a bar for each group, or a small chart over time for each group, with axes."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 from otpconv.charts.point import Point
 from otpconv.charts.ticks import Axis, rate_axis
+from otpconv.cli.zone import local
 
+_UTC = ZoneInfo("UTC")
 #: Width of a bar, and of the line of a chart at most, characters; steps are at most this wide.
 _BAR, _LINE, _STEP = 40, 96, 4
 #: Rows of the only chart, and of each of several.
 _ROWS, _SMALL_ROWS = 10, 5
 
 
-def plot_lines(points: Sequence[Point], width: int = 80) -> Iterator[str]:
+def plot_lines(points: Sequence[Point], zone: ZoneInfo = _UTC, width: int = 80) -> Iterator[str]:
     """Yield the lines of the drawing.
 
     Bars are scaled from 0 to 100 %. The axis of a chart over time fits the rates; all charts share it.
 
     Args:
         points: of all groups.
+        zone: the time zone of the times; it must be named beside the drawing.
         width: of the terminal, characters.
     """
     groups: dict[str, list[Point]] = {}
@@ -37,7 +40,7 @@ def plot_lines(points: Sequence[Point], width: int = 80) -> Iterator[str]:
     for number, (name, of_group) in enumerate(groups.items()):
         if number:
             yield ""
-        yield from _chart(name, of_group, starts, axis=axis, rows=rows, width=min(width, _LINE))
+        yield from _chart(name, of_group, starts, zone, axis=axis, rows=rows, width=min(width, _LINE))
 
 
 def _bar(point: Point) -> str:
@@ -50,7 +53,14 @@ def _bar(point: Point) -> str:
 
 
 def _chart(
-    name: str, points: Sequence[Point], starts: Sequence[int], *, axis: Axis, rows: int, width: int
+    name: str,
+    points: Sequence[Point],
+    starts: Sequence[int],
+    zone: ZoneInfo,
+    *,
+    axis: Axis,
+    rows: int,
+    width: int,
 ) -> Iterator[str]:
     """Yield a title, the rows of a line between labelled axes, and the time axis."""
     known = [point.rate for point in points if point.rate is not None]
@@ -70,7 +80,7 @@ def _chart(
         yield f"{label:>{margin}} {'┤' if label else '│'}{''.join(grid[row]).rstrip()}"
     length = len(rates)
     yield f"{'':>{margin}} └{'─' * length}"
-    first, last = _time(starts[0]), f"{_time(starts[-1])} UTC"
+    first, last = local(starts[0], zone), local(starts[-1], zone)
     yield f"{'':>{margin}}  {first}{last:>{max(len(last) + 1, length - len(first))}}"
 
 
@@ -110,7 +120,3 @@ def _line(rates: Sequence[float | None], axis: Axis, rows: int) -> list[list[str
         for row in range(upper + 1, lower):
             grid[row][column] = "│"
     return grid
-
-
-def _time(time: int) -> str:
-    return f"{datetime.fromtimestamp(time / 1000, UTC):%Y-%m-%d %H:%M}"

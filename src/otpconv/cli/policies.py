@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from otpconv.cli import completion
 from otpconv.cli.cautions import caution_of_policy
 from otpconv.cli.manual import add
-from otpconv.cli.options import Data, Json
-from otpconv.cli.stores import Account, Change, directory
+from otpconv.cli.options import Account, Data, Json, Tz
+from otpconv.cli.stores import Change, directory
 from otpconv.cli.telling import tell, tell_rows
+from otpconv.cli.zone import zone_of
 from otpconv.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Create, check, list and delete policies.")
 
-_Name = Annotated[str, typer.Argument(metavar="POLICY")]
+_Name = Annotated[str, typer.Argument(metavar="POLICY", autocompletion=completion.policies)]
 
 
 def create(
@@ -60,15 +62,18 @@ def check(
     tell(f"{file} is a policy", {"valid": True, "cautions": cautions}, json=json)
 
 
-def list_policies(account: Account = "default", data: Data = None, json: Json = False) -> None:
+def list_policies(account: Account = "default", tz: Tz = None, data: Data = None, json: Json = False) -> None:
     """List the policies of an account, and the managed policies, which every account has.
 
     Examples:
         otpconv policies list
     """
+    zone = zone_of(tz)
     with directory(data) as opened:
         policies = opened.policies(account)
-    tell_rows(("policy", "managed", "attached_to", "created_at"), map(_fields, policies), json=json)
+    tell_rows(
+        ("policy", "managed", "attached_to", "created_at"), map(_fields, policies), json=json, zone=zone
+    )
 
 
 def show(name: _Name, account: Account = "default", data: Data = None, json: Json = False) -> None:

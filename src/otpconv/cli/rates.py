@@ -1,13 +1,19 @@
 """`otpconv rates`: print, plot or draw conversion rates."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import typer
+from msgspec import Struct
+from rich.console import RenderableType
 
-from otpconv.cli.characters import as_json, one_line, visible
+from otpconv.cli import rates_options as options
+from otpconv.cli.characters import as_json, visible
 from otpconv.cli.client import Client
+from otpconv.cli.files import new_file
 from otpconv.cli.options import (
     DEFAULT_ENDPOINT,
     DEFAULT_KEY_FILE,
@@ -16,70 +22,35 @@ from otpconv.cli.options import (
     Endpoint,
     Json,
     KeyFile,
+    Tz,
 )
-from otpconv.cli.rates_table import iso, percentage, table
-from otpconv.cli.terminal import note, output
+from otpconv.cli.rates_view import View, title
+from otpconv.cli.terminal import note, output, show
+from otpconv.cli.watching import watch
+from otpconv.cli.zone import zone_of
 from otpconv.errors import Misconfigured
-from otpconv.model import OTHER
 
-_Picture = Annotated[
-    Path | None, typer.Argument(metavar="[FILE]", help="With --plot: the .png or .svg file to write.")
-]
-_Start = Annotated[
-    str | None,
-    typer.Option(
-        help="Start of the window, e.g. yesterday, 'monday 9:30', 7d or ISO 8601; default: a day before end."
-    ),
-]
-_End = Annotated[str | None, typer.Option(help="End of the window, as --start; default: now.")]
-_By = Annotated[
-    str | None,
-    typer.Option(
-        help="Split by country, carrier, provider, template, sender, channel, access_key; comma-separated."
-    ),
-]
-_Interval = Annotated[str | None, typer.Option(help="Split by time: 1m, 5m, 15m, 1h or 1d.")]
-_Zone = Annotated[str | None, typer.Option(help="Time zone of 1d, e.g. Europe/Berlin; default: UTC.")]
-_Where = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--where", metavar="NAME=VALUE", help="Only messages with this value of a dimension; repeatable."
-    ),
-]
-_Level = Annotated[str | None, typer.Option(help="The unit to count: message, first_attempt or session.")]
-_Compare = Annotated[
-    str | None,
-    typer.Option(help="Compare with the day or week before, or the previous window: day, week or previous."),
-]
-_Order = Annotated[
-    str | None,
-    typer.Option(
-        help="Column to sort by, e.g. -requested, rate, change, p50_ms; a minus puts the largest first."
-    ),
-]
-_Top = Annotated[int | None, typer.Option(help="Show this many groups, and one row for all others.")]
-_Least = Annotated[
-    int | None, typer.Option(help="Put groups with fewer requested messages into the row for all others.")
-]
-_Plot = Annotated[bool, typer.Option("--plot", help="Draw the rates, in the terminal or to FILE.")]
-_Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+_Params = dict[str, str | list[str]]
 
 
 def rates(
-    file: _Picture = None,
-    start: _Start = None,
-    end: _End = None,
-    by: _By = None,
-    interval: _Interval = None,
-    tz: _Zone = None,
-    where: _Where = None,
-    level: _Level = None,
-    compare: _Compare = None,
-    order: _Order = None,
-    top: _Top = None,
-    min_requested: _Least = None,
-    plot: _Plot = False,
-    csv: _Csv = False,
+    file: options.Picture = None,
+    start: options.Start = None,
+    end: options.End = None,
+    by: options.By = None,
+    interval: options.Interval = None,
+    tz: Tz = None,
+    where: options.Where = None,
+    level: options.Level = None,
+    compare: options.Compare = None,
+    order: options.Order = None,
+    top: options.Top = None,
+    min_requested: options.MinRequested = None,
+    plot: options.Plot = False,
+    wide: options.Wide = False,
+    watch: options.Watch = False,
+    csv: options.Csv = False,
+    parquet: options.Parquet = None,
     endpoint: Endpoint = DEFAULT_ENDPOINT,
     access_key_id: AccessKeyId = None,
     access_key_secret: AccessKeySecret = None,
@@ -88,6 +59,9 @@ def rates(
 ) -> None:
     """Print conversion rates: verified / requested, for the messages requested in a window of time.
 
+    On a terminal, columns that don't fit are left out, the least important first. With --compare, rows in red
+    are surely worse: the whole 95 % interval of their change is below zero.
+
     Examples:
         otpconv rates --by country,provider
 
@@ -95,31 +69,79 @@ def rates(
 
         otpconv rates --by country --compare week --order change --min-requested 100
 
+        otpconv rates --start 1h --by provider --top 10 --watch
+
         otpconv rates --interval 1h --by provider --plot rates.svg
+
+        otpconv rates --start 90d --interval 1d --by country --parquet rates.parquet
     """
-    if file is not None and not plot:
-        raise Misconfigured(f"FILE {file} needs --plot: add --plot, or leave FILE out")
-    given = {"start": start, "end": end, "by": by, "interval": interval, "tz": tz, "level": level}
-    numbers = {"top": top, "min_requested": min_requested}
-    params = _parameters(given | {"compare": compare, "order": order}, numbers, where or [])
+    zone = zone_of(tz)
+    given = {"start": start, "end": end, "by": by, "interval": interval, "tz": zone.key, "level": level}
+    given |= {"compare": compare, "order": order or (top and "-requested") or None}
+    params = _parameters(given, {"top": top, "min_requested": min_requested}, where or [])
     client = Client(endpoint, access_key_id, access_key_secret, key_file)
-    if csv:
+    form = _Form(file, plot, wide, watch, csv, parquet, json)
+    form.check()
+    _print(client, params, zone, form)
+
+
+class _Form(Struct):
+    """What to print of the rates, and how."""
+
+    file: Path | None
+    plot: bool
+    wide: bool
+    watch: bool
+    csv: bool
+    parquet: Path | None
+    json: bool
+
+    def check(self) -> None:
+        """Raise Misconfigured where options contradict each other."""
+        if self.file is not None and not self.plot:
+            raise Misconfigured(f"FILE {self.file} needs --plot: add --plot, or leave FILE out")
+        if self.watch and (self.csv or self.wide or self.file or self.parquet):
+            raise Misconfigured(
+                "--watch shows a table or a drawing as wide as the terminal, or JSON:"
+                " leave out --csv, --parquet, --wide and FILE"
+            )
+
+
+def _print(client: Client, params: _Params, zone: ZoneInfo, form: _Form) -> None:
+    if form.csv:
         text = client.text("/v1/rates", params | {"format": "csv"})
         # A file or a pipe gets the CSV unchanged.
         typer.echo(visible(text.replace("\r\n", "\n")) if sys.stdout.isatty() else text, nl=False)
         return
-    answer = client.call("GET", "/v1/rates", params=params)
-    if json:
-        typer.echo(as_json(answer))
+    if form.parquet is not None:
+        with new_file(form.parquet, "--parquet") as stream:
+            client.download("/v1/rates", params | {"format": "parquet"}, stream)
+        note(f"rates written to {form.parquet}")
         return
-    _show(answer, [name.strip() for name in (by or "").split(",") if name.strip()], file, plot=plot)
+    console = output(wide=form.wide)
+    names = [name.strip() for name in str(params.get("by", "")).split(",") if name.strip()]
+
+    def look() -> Sequence[RenderableType]:
+        """Ask the server. Return the parts to show; print JSON, and write pictures."""
+        answer = client.call("GET", "/v1/rates", params=params)
+        if form.json:
+            typer.echo(as_json(answer))
+            return ()
+        if form.file is not None:
+            _draw(answer, names, zone, form.file)
+            return ()
+        width = None if form.wide or not console.is_terminal else console.width
+        return list(View(names, zone, str(params.get("order", "")), form.plot, width).parts(answer))
+
+    if form.watch:
+        watch(look, console)
+    else:
+        show(look(), console)
 
 
-def _parameters(
-    given: dict[str, str | None], numbers: dict[str, int | None], where: list[str]
-) -> dict[str, str | list[str]]:
+def _parameters(given: dict[str, str | None], numbers: dict[str, int | None], where: list[str]) -> _Params:
     """Return the parameters of the URL: the options given, and the conditions by dimension."""
-    params: dict[str, str | list[str]] = {name: text for name, text in given.items() if text is not None}
+    params: _Params = {name: text for name, text in given.items() if text is not None}
     params |= {name: str(number) for name, number in numbers.items() if number is not None}
     for condition in where:
         name, equals, value = condition.partition("=")
@@ -129,50 +151,19 @@ def _parameters(
     return params
 
 
-def _show(answer: dict[str, Any], dimensions: list[str], file: Path | None, *, plot: bool) -> None:
-    from otpconv.cli.plot import plot_lines
-    from otpconv.cli.rates_points import points_of
-
-    if file is not None:
-        _draw(answer, dimensions, file)
-        return
-    console = output()
-    if plot:
-        for line in plot_lines(points_of(answer["rows"], dimensions, answer["end"]), console.width):
-            console.print(one_line(line), soft_wrap=True)
-        return
-    console.print(table(answer, dimensions))
-    if (maturity := answer["maturity"]) is not None:
-        learned = {"filters": "of these", "account": "of the account"}.get(maturity["scope"])
-        source = f"learned from {maturity['learned_from']} {learned}" if learned else "not learned yet"
-        console.print(f"pending: younger than {maturity['horizon_ms'] / 60_000:.1f} min, {source}")
-    console.print(f"{answer['unmatched']} unmatched")
-    if answer["folded"]:
-        console.print(f"{answer['folded']:,} messages are counted as {OTHER}: too many values in a day")
-    if answer["lag"]:
-        console.print(
-            f"the server is catching up: {answer['lag']:,} acknowledged reports are not in these rates yet"
-        )
-    if answer["self_reported_left_out"]:
-        console.print(f"{answer['self_reported_left_out']:,} older self-reported rates are left out")
-    for reported in answer["self_reported"]:
-        console.print(f"self-reported at {iso(reported['report_time'])}: {percentage(reported['rate'])}")
-
-
-def _draw(answer: dict[str, Any], dimensions: list[str], file: Path) -> None:
+def _draw(answer: dict[str, Any], dimensions: list[str], zone: ZoneInfo, file: Path) -> None:
     from otpconv.charts import chart, timeline
     from otpconv.cli.rates_points import points_of
 
-    title = f"{iso(answer['start'])} to {iso(answer['end'])}: {answer['denominator']}"
     rows = answer["rows"]
     points = points_of(rows, dimensions, answer["end"])
     specification: dict[str, Any] | str
     if not dimensions and len(rows) > 1:
         step_ms = rows[1]["start"] - rows[0]["start"]
-        one = timeline.Chart(points, step_ms, title=title, ground="white")
+        one = timeline.Chart(points, step_ms, title=title(answer, zone), ground="white")
         specification = timeline.timeline_specification(one)
     else:
-        specification = chart.groups_specification(points, dimensions, title)
+        specification = chart.groups_specification(points, dimensions, title(answer, zone))
     drawn = chart.picture(specification, file.suffix.lower().removeprefix("."))
     try:
         file.write_bytes(drawn)

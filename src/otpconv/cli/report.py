@@ -18,9 +18,11 @@ from otpconv.cli.options import (
     Json,
     KeyFile,
     Region,
+    Tz,
 )
 from otpconv.cli.terminal import note
 from otpconv.cli.unreachable import advice
+from otpconv.cli.zone import zone_of
 from otpconv.clock import wall_clock
 from otpconv.errors import (
     InvalidNumber,
@@ -36,29 +38,37 @@ _TIMEOUT_MS = 30_000
 #: How long to wait for the delivery of a spooled report, s; later, the next user of the spool delivers it.
 _FLUSH_S = 5.0
 
+_Time = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="Time of the conversion, e.g. '5m ago', ISO 8601 or ms; default: now."),
+]
+_To = Annotated[
+    str | None, typer.Option(metavar="NUMBER", help="The recipient's number, instead of a message id.")
+]
+_SpoolFolder = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Spool the report first, so that it can be delivered later if the server is away.",
+        show_default=False,
+    ),
+]
+
 
 def report(
     message_id: Annotated[str | None, typer.Argument(help="The message id; or give --to.")] = None,
     delivered: Annotated[
         bool, typer.Option("--delivered/--not-delivered", help="Whether the user entered the code.")
     ] = True,
-    conversion_time: Annotated[
-        str | None, typer.Option(help="Time of the conversion, e.g. '5m ago', ISO 8601 or ms; default: now.")
-    ] = None,
-    to: Annotated[str | None, typer.Option(help="The recipient's number, instead of a message id.")] = None,
+    conversion_time: _Time = None,
+    tz: Tz = None,
+    to: _To = None,
     region: Region = "",
     endpoint: Endpoint = DEFAULT_ENDPOINT,
     access_key_id: AccessKeyId = None,
     access_key_secret: AccessKeySecret = None,
     key_file: KeyFile = DEFAULT_KEY_FILE,
-    spool: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Spool the report first, so that it can be delivered later if the server is away.",
-            show_default=False,
-        ),
-    ] = None,
+    spool: _SpoolFolder = None,
     json: Json = False,
 ) -> None:
     """Report one conversion by a signed SmsConversion call, like the official SDKs.
@@ -78,7 +88,10 @@ def report(
 
     client = Client(endpoint, access_key_id, access_key_secret, key_file)
     now = wall_clock()
-    time = None if conversion_time is None else parse_time(conversion_time, "--conversion-time", now=now)
+    zone = zone_of(tz)
+    time = None
+    if conversion_time is not None:
+        time = parse_time(conversion_time, "--conversion-time", now=now, tz=zone)
     to = to and _usable(international_in(region)(to), message_id)
     code, text = "OK", "OK"
     if spool is None:

@@ -4,25 +4,34 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from otpconv.cli import completion
 from otpconv.cli.cautions import caution_of_policy
 from otpconv.cli.manual import add
-from otpconv.cli.options import Data, Json
-from otpconv.cli.stores import Account, Change, directory
+from otpconv.cli.options import Account, Data, Json, Tz
+from otpconv.cli.stores import Change, directory
 from otpconv.cli.telling import tell, tell_members, tell_rows
+from otpconv.cli.zone import zone_of
 
 if TYPE_CHECKING:
     from otpconv.access.keys import Role
 
 app = typer.Typer(no_args_is_help=True, help="Create, list and delete roles; attach policies to them.")
 
-_Name = Annotated[str, typer.Argument(metavar="ROLE")]
-_Policy = Annotated[str, typer.Argument(metavar="POLICY", help="A managed policy, or one of the account.")]
+_Name = Annotated[str, typer.Argument(metavar="ROLE", autocompletion=completion.roles)]
+_Policy = Annotated[
+    str,
+    typer.Argument(
+        metavar="POLICY",
+        help="A managed policy, or one of the account.",
+        autocompletion=completion.policies,
+    ),
+]
 
 
 def create(
     name: _Name,
     max_duration: Annotated[
-        int, typer.Option(metavar="S", help="Longest session: 900 to 43200 seconds.")
+        int, typer.Option(metavar="SECONDS", help="Longest session: 900 to 43200 s.")
     ] = 3600,
     account: Account = "default",
     data: Data = None,
@@ -42,26 +51,30 @@ def create(
     )
 
 
-def list_roles(account: Account = "default", data: Data = None, json: Json = False) -> None:
+def list_roles(account: Account = "default", tz: Tz = None, data: Data = None, json: Json = False) -> None:
     """List the roles of an account.
 
     Examples:
         otpconv roles list --account shop
     """
+    zone = zone_of(tz)
     with directory(data) as opened:
         roles = opened.roles(account)
-    tell_rows(("role", "policies", "max_duration_s", "created_at"), map(_fields, roles), json=json)
+    tell_rows(("role", "policies", "max_duration_s", "created_at"), map(_fields, roles), json=json, zone=zone)
 
 
-def show(name: _Name, account: Account = "default", data: Data = None, json: Json = False) -> None:
+def show(
+    name: _Name, account: Account = "default", tz: Tz = None, data: Data = None, json: Json = False
+) -> None:
     """Show a role with its policies, and the ARN that AssumeRole needs.
 
     Examples:
         otpconv roles show reporter
     """
+    zone = zone_of(tz)
     with directory(data) as opened:
         role = opened.role(account, name)
-    tell_members(_fields(role), json=json)
+    tell_members(_fields(role), json=json, zone=zone)
 
 
 def delete(name: _Name, account: Account = "default", data: Data = None, json: Json = False) -> None:

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from otpconv.cli.options import Data, Json
-from otpconv.cli.stores import Account, Change, key_store
+from otpconv.cli import completion
+from otpconv.cli.options import Account, Data, Json
+from otpconv.cli.stores import Change, key_store
 from otpconv.cli.telling import tell
 from otpconv.cli.terminal import note
 from otpconv.clock import iso_8601, wall_clock
@@ -22,7 +23,12 @@ _ADMINISTRATOR = "AdministratorAccess"
 def sign_in_link(
     user: Annotated[
         str | None,
-        typer.Argument(help="The user to sign in. Default: the first administrator.", show_default=False),
+        typer.Argument(
+            metavar="[USER]",
+            help="The user to sign in. Default: the first administrator.",
+            show_default=False,
+            autocompletion=completion.users,
+        ),
     ] = None,
     account: Account = "default",
     data: Data = None,

@@ -3,13 +3,13 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 import typer
 
+from otpconv.cli import completion
 from otpconv.cli.characters import as_json, visible
 from otpconv.cli.client import Client
 from otpconv.cli.manual import add
@@ -21,9 +21,11 @@ from otpconv.cli.options import (
     Endpoint,
     Json,
     KeyFile,
+    Tz,
 )
 from otpconv.cli.telling import tell_members, tell_rows
 from otpconv.cli.terminal import progress
+from otpconv.cli.zone import zone_of
 from otpconv.clock import wall_clock
 from otpconv.errors import Misconfigured, Unavailable
 
@@ -36,15 +38,25 @@ app = typer.Typer(
 
 _LOOK_S = 0.05
 
-_Path = Annotated[Path, typer.Argument(metavar="PATH", help="The spool's folder.", show_default=False)]
+_Path = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the spool.", show_default=False)]
+
+_Dialect = Annotated[
+    str | None,
+    typer.Option(
+        help="Wire protocol: native or alibaba; default: by the endpoint.",
+        show_default=False,
+        autocompletion=completion.dialects,
+    ),
+]
 
 
-def status(path: _Path, json: Json = False) -> None:
+def status(path: _Path, tz: Tz = None, json: Json = False) -> None:
     """Show how many reports wait and since when, how many are dead letters, and which process delivers.
 
     Examples:
         otpconv spool status /var/spool/otpconv
     """
+    zone = zone_of(tz)
     from otpconv.reporter.inspection import look
 
     with _readable(path):
@@ -53,16 +65,13 @@ def status(path: _Path, json: Json = False) -> None:
     if not json:
         fields["dead_letters"] = ", ".join(f"{n} {code}" for code, n in found.dead_letters.items()) or "0"
         fields["delivered_to"] = found.delivered_to or "nobody delivers it now"
-    tell_members(fields, json=json)
+    tell_members(fields, json=json, zone=zone)
 
 
 def drain(
     path: _Path,
-    dialect: Annotated[
-        str | None,
-        typer.Option(help="Wire protocol: native or alibaba; default: by the endpoint.", show_default=False),
-    ] = None,
-    timeout: Annotated[float, typer.Option(help="When to give up, s.")] = 60.0,
+    dialect: _Dialect = None,
+    timeout: Annotated[float, typer.Option(metavar="SECONDS", help="When to give up.")] = 60.0,
     endpoint: Endpoint = DEFAULT_ENDPOINT,
     access_key_id: AccessKeyId = None,
     access_key_secret: AccessKeySecret = None,
@@ -107,18 +116,19 @@ def drain(
     typer.echo(as_json(fields) if json else visible(text))
 
 
-def dead_letters(path: _Path, json: Json = False) -> None:
+def dead_letters(path: _Path, tz: Tz = None, json: Json = False) -> None:
     """List the reports that the server will never accept, each with the reason.
 
     Examples:
         otpconv spool dead-letters /var/spool/otpconv --json
     """
+    zone = zone_of(tz)
     from otpconv.delivery.dead_letters import DeadLetters
 
     with _readable(path):
         rows = [
             {
-                "at": letter.at if json else _iso(letter.at),
+                "rejected_at": letter.at,
                 "code": letter.code,
                 "reason": letter.reason,
                 "kind": letter.kind,
@@ -126,7 +136,7 @@ def dead_letters(path: _Path, json: Json = False) -> None:
             }
             for letter in DeadLetters(path)
         ]
-    tell_rows(("at", "code", "reason", "kind", "report"), rows, json=json)
+    tell_rows(("rejected_at", "code", "reason", "kind", "report"), rows, json=json, zone=zone)
 
 
 def requeue(
@@ -178,10 +188,6 @@ def _readable(path: Path) -> Iterator[None]:
         ) from error
     except ValueError as error:
         raise Misconfigured(str(error)) from error
-
-
-def _iso(time_ms: int) -> str:
-    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="seconds")
 
 
 add(app, "status", status)

@@ -3,11 +3,10 @@
 import os
 import pwd
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-import typer
 from msgspec import Struct
 
 from otpconv.audit import record
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from otpconv.access.directory import Directory
     from otpconv.access.keys import KeyStore
     from otpconv.config import Settings
-
-Account = Annotated[str, typer.Option("--account", metavar="NAME", help="The account.")]
 
 
 class Change(Struct):
@@ -64,21 +61,30 @@ def _opened(opener: Callable[["Settings"], _S], data: Path | None, change: Chang
     from otpconv.config import load
 
     settings = load(data=data)
-    # What fails otherwise may have changed something, so it has a line too.
-    outcome = "InternalError"
-    try:
+    with audited(settings.data, change) if change else nullcontext():
         opened = opener(settings)
         try:
             yield opened
         finally:
             opened.close()
+
+
+@contextmanager
+def audited(data: Path, change: Change) -> Iterator[Change]:
+    """Record a change in the audit trail of a data folder when the context ends, done or failed."""
+    # What fails otherwise may have changed something, so it has a line too.
+    outcome = "InternalError"
+    try:
+        yield change
         outcome = "done"
     except OtpconvError as error:
         outcome = error.code
         raise
+    except KeyboardInterrupt:
+        outcome = "interrupted"
+        raise
     finally:
-        if change is not None:
-            record(settings.data, who=_somebody(), what=change.what, subject=change.subject, outcome=outcome)
+        record(data, who=_somebody(), what=change.what, subject=change.subject, outcome=outcome)
 
 
 def _somebody() -> str:

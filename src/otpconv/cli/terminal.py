@@ -1,11 +1,11 @@
 """What people see: tables, notes and progress bars; without colours and bars when it is not a terminal."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
@@ -15,9 +15,20 @@ from otpconv.cli.characters import one_line, visible
 _UNLIMITED_COLUMNS = 10_000
 
 
-def output() -> Console:
-    """Return the console of standard output."""
-    return _Console(width=None if sys.stdout.isatty() else _UNLIMITED_COLUMNS, highlight=False)
+def output(*, wide: bool = False) -> Console:
+    """Return the console of standard output; with `wide`, its lines may be longer than the terminal's."""
+    return console_of(None if sys.stdout.isatty() and not wide else _UNLIMITED_COLUMNS)
+
+
+def console_of(width: int | None) -> Console:
+    """Return a console of a width in characters, or of the terminal's."""
+    return _Console(width=width, highlight=False)
+
+
+def show(parts: Iterable[RenderableType], console: Console) -> None:
+    """Print parts, one below the other."""
+    for part in parts:
+        console.print(part)
 
 
 def note(text: str) -> None:

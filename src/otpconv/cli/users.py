@@ -4,19 +4,28 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from otpconv.cli import completion
 from otpconv.cli.cautions import caution_of_policy
 from otpconv.cli.manual import add
-from otpconv.cli.options import Data, Json
-from otpconv.cli.stores import Account, Change, directory
+from otpconv.cli.options import Account, Data, Json, Tz
+from otpconv.cli.stores import Change, directory
 from otpconv.cli.telling import tell, tell_members, tell_rows
+from otpconv.cli.zone import zone_of
 
 if TYPE_CHECKING:
     from otpconv.access.directory import User
 
 app = typer.Typer(no_args_is_help=True, help="Create, list and delete users; attach policies to them.")
 
-_Name = Annotated[str, typer.Argument(metavar="USER")]
-_Policy = Annotated[str, typer.Argument(metavar="POLICY", help="A managed policy, or one of the account.")]
+_Name = Annotated[str, typer.Argument(metavar="USER", autocompletion=completion.users)]
+_Policy = Annotated[
+    str,
+    typer.Argument(
+        metavar="POLICY",
+        help="A managed policy, or one of the account.",
+        autocompletion=completion.policies,
+    ),
+]
 
 
 def create(name: _Name, account: Account = "default", data: Data = None, json: Json = False) -> None:
@@ -34,26 +43,30 @@ def create(name: _Name, account: Account = "default", data: Data = None, json: J
     )
 
 
-def list_users(account: Account = "default", data: Data = None, json: Json = False) -> None:
+def list_users(account: Account = "default", tz: Tz = None, data: Data = None, json: Json = False) -> None:
     """List the users of an account.
 
     Examples:
         otpconv users list --account shop
     """
+    zone = zone_of(tz)
     with directory(data) as opened:
         users = opened.users(account)
-    tell_rows(("user", "policies", "access_keys", "created_at"), map(_fields, users), json=json)
+    tell_rows(("user", "policies", "access_keys", "created_at"), map(_fields, users), json=json, zone=zone)
 
 
-def show(name: _Name, account: Account = "default", data: Data = None, json: Json = False) -> None:
+def show(
+    name: _Name, account: Account = "default", tz: Tz = None, data: Data = None, json: Json = False
+) -> None:
     """Show a user with its policies and access keys.
 
     Examples:
         otpconv users show login-service
     """
+    zone = zone_of(tz)
     with directory(data) as opened:
         user = opened.user(account, name)
-    tell_members(_fields(user), json=json)
+    tell_members(_fields(user), json=json, zone=zone)
 
 
 def delete(name: _Name, account: Account = "default", data: Data = None, json: Json = False) -> None:

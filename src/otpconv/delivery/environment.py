@@ -22,6 +22,16 @@ def key_file() -> str | None:
     return os.environ.get("OTPCONV_KEY_FILE") or None
 
 
+def tz() -> str | None:
+    """Return the time zone in which commands read and show times: `OTPCONV_TZ`."""
+    return os.environ.get("OTPCONV_TZ") or None
+
+
+def config_file() -> str | None:
+    """Return the file with the settings: `OTPCONV_CONFIG`."""
+    return os.environ.get("OTPCONV_CONFIG") or None
+
+
 def spool() -> str | None:
     """Return the spool's folder: `OTPCONV_SPOOL`."""
     return os.environ.get("OTPCONV_SPOOL") or None

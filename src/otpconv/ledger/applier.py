@@ -15,6 +15,8 @@ PAUSE_S = 0.06
 #: While a question waits for an entry, the pause is this many times as long as the last transaction, so that
 #: applying takes at most a fifth of the time, however many questions wait.
 RESTS = 4
+#: How often the applier looks for entries that nobody announced, e.g. those of a command that deletes, s.
+LOOK_S = 0.1
 #: Pause after a failure of the storage, s: short at first, since the storage may only have been busy. It
 #: doubles up to `RETRY_S`.
 FIRST_RETRY_S = 0.02
@@ -108,7 +110,7 @@ class Applier:
                 if count is not None and count < BATCH // 2:
                     self._pause(time.perf_counter() - began)
                 if count == 0:
-                    self._wake.wait()
+                    self._wake.wait(LOOK_S)
         finally:
             writer.close()
 

@@ -17,11 +17,12 @@ from otpconv.clock import Clock
 from otpconv.errors import Unavailable
 from otpconv.ledger.chunk_size import ChunkSize
 from otpconv.ledger.journal_writer import JournalWriter
-from otpconv.ledger.judge import Judge, Judgement
+from otpconv.ledger.judge import EARLIEST_MS, Judge, Judgement
 from otpconv.ledger.recent import Recent
-from otpconv.model import CLOCK_SKEW_MS, Conversion, Expiry, Report
+from otpconv.model import CLOCK_SKEW_MS, Conversion, Report
 from otpconv.storage.awaitable import AwaitableOrValue, then
 from otpconv.storage.contract import Entry
+from otpconv.storage.erasure import Deletion
 from otpconv.storage.lookup import LedgerLookup, Stored
 
 #: Reports of one commit; further ones wait for the next, so that the event loop is free in between.
@@ -42,7 +43,11 @@ DoneAll = Callable[[list[Judgement] | Exception], None]
 
 
 class Intake:
-    """Checks reports, writes the new ones into the journal, and answers when they are durable."""
+    """Checks reports, writes the new ones into the journal, and answers when they are durable.
+
+    Attributes:
+        earliest: the earliest time that a report may name, ms.
+    """
 
     def __init__(
         self,
@@ -79,6 +84,7 @@ class Intake:
         self._committing: asyncio.Task[None] | None = None
         self._chunks = asyncio.Lock()
         self._chunk = ChunkSize()
+        self.earliest = EARLIEST_MS
 
     @property
     def is_full(self) -> bool:
@@ -175,7 +181,8 @@ class Intake:
             if self._strict:
                 raise Unavailable("Too many reports are waiting for the ledger; try again in a moment.")
             self._recent.forget_oldest()
-        judge = Judge(batch, self._recent, latest=now + CLOCK_SKEW_MS, strict=self._strict)
+        latest = now + CLOCK_SKEW_MS
+        judge = Judge(batch, self._recent, latest=latest, earliest=self.earliest, strict=self._strict)
         return then(self._ledger.look_up(judge.lookup), partial(self._write, judge, now))
 
     def _write(self, judge: Judge, now: int, stored: Stored) -> AwaitableOrValue[list[Judgement]]:
@@ -272,7 +279,7 @@ class _Batch:
                 _log.exception("an answer could not be handed over")
 
 
-def _cost(report: Report | Expiry) -> int:
+def _cost(report: Report | Deletion) -> int:
     return BY_NUMBER_COST if type(report) is Conversion and not report.message_id else 1
 
 

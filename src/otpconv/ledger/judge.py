@@ -9,7 +9,6 @@ from otpconv.ledger.recent import MessageKey, Recent, RequestTimes
 from otpconv.model import (
     CLOCK_SKEW_MS,
     Conversion,
-    Expiry,
     MessageState,
     Report,
     Requested,
@@ -19,6 +18,7 @@ from otpconv.model import (
     state_of,
 )
 from otpconv.storage.contract import Entry
+from otpconv.storage.erasure import Deletion
 from otpconv.storage.lookup import Lookup, Stored
 
 #: Times before the year 2000 are mistakes, e.g. seconds instead of milliseconds, ms.
@@ -41,6 +41,7 @@ class Judge:
         batch: the reports to judge, each once, in this order.
         recent: the reports on their way into the ledger; nobody may change it until the batch is judged.
         latest: the latest time a report may name, ms.
+        earliest: the earliest; messages before it were deleted, or it is `EARLIEST_MS`.
         strict: refuse conversions of unknown messages.
 
     Attributes:
@@ -49,10 +50,13 @@ class Judge:
         conversions: new conversions known by number alone.
     """
 
-    def __init__(self, batch: Sequence[Entry], recent: Recent, *, latest: int, strict: bool) -> None:
+    def __init__(
+        self, batch: Sequence[Entry], recent: Recent, *, latest: int, earliest: int, strict: bool
+    ) -> None:
         self._batch = batch
         self._recent = recent
         self._latest = latest
+        self._earliest = earliest
         self._strict = strict
         self.on_its_way: dict[MessageKey, MessageState] = {}
         self.conversions: set[Conversion] = set()
@@ -64,7 +68,7 @@ class Judge:
         by_number: list[Conversion] = []
         for entry in batch:
             report = entry.report
-            if isinstance(report, SelfReportedRate | Expiry):
+            if isinstance(report, SelfReportedRate | Deletion):
                 continue
             if not report.message_id and isinstance(report, Conversion):
                 by_number.append(report)
@@ -111,18 +115,18 @@ class Judge:
                 judgements.append(refusal)
         return judgements, new
 
-    def _is_new(self, report: Report | Expiry) -> bool:
+    def _is_new(self, report: Report | Deletion) -> bool:
         """Return whether the report adds anything to the known state.
 
         Raises:
             Refused: it contradicts the known state, or its time is impossible.
         """
         if isinstance(report, Conversion):
-            if not EARLIEST_MS <= report.conversion_time <= self._latest:
+            if not self._earliest <= report.conversion_time <= self._latest:
                 raise self._impossible("conversion_time", report.conversion_time)
             return self._is_new_conversion(report) if report.message_id else self._is_new_by_number(report)
         if isinstance(report, Requested):
-            if not EARLIEST_MS <= report.requested_at <= self._latest:
+            if not self._earliest <= report.requested_at <= self._latest:
                 raise self._impossible("requested_at", report.requested_at)
             return self._is_new_request(report)
         if isinstance(report, SelfReportedRate) and not EARLIEST_MS <= report.report_time <= self._latest:
@@ -212,6 +216,11 @@ class Judge:
             now = self._latest - CLOCK_SKEW_MS
             return InvalidTime(
                 f"{parameter} {time} is in the future: the server's time is {now} (ms), {iso_8601(now)}."
+            )
+        if time >= EARLIEST_MS:
+            return InvalidTime(
+                f"{parameter} {time} is before {iso_8601(self._earliest)}: the server has deleted the"
+                " messages before that time, and does not record more of them."
             )
         return InvalidTime(f"{parameter} {time} is before the year 2000: it is in milliseconds, not seconds.")
 

@@ -1,6 +1,7 @@
 """The composition root: builds a server from its parts, and opens them for the command line."""
 
 import asyncio
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
@@ -13,20 +14,25 @@ from otpconv.access.sign_outs import SignOuts
 from otpconv.access.sts.sessions import Sessions
 from otpconv.clock import Clock, wall_clock
 from otpconv.config import Settings
+from otpconv.errors import Unavailable
 from otpconv.ledger.applier import Applier
 from otpconv.ledger.forgetting import EVERY_S, Forgetting
 from otpconv.ledger.freshness import Freshness
 from otpconv.ledger.intake import Intake
 from otpconv.ledger.journal_writer import JournalWriter
+from otpconv.ledger.judge import EARLIEST_MS
 from otpconv.ledger.questions import Questions
 from otpconv.ledger.recent import Recent
 from otpconv.metrics import Metrics
 from otpconv.phone import NumberHash
 from otpconv.service import data_folder
+from otpconv.service.administration import Administration
 from otpconv.service.engines import engine_of
 from otpconv.service.first_key import first_key_file
+from otpconv.service.health import DISK_S, Disk, Health, disk_of, versions
 from otpconv.service.housekeeping import Housekeeping, keep_keys
 from otpconv.service.readiness import ReadinessCheck
+from otpconv.service.retention import Retention
 from otpconv.service.sandbox import Sandbox
 from otpconv.storage.awaitable import resolve
 from otpconv.storage.contract import DAY_MS, MINUTE_MS, LedgerReader
@@ -59,6 +65,7 @@ class Service:
         metrics: the measurements for machines.
         housekeeping: the repeated tasks; others may add to them.
         readiness: whether reports can be recorded and questions answered.
+        administration: reads and changes users, keys and policies.
         settings: what the service was started with.
         clock: the time now.
     """
@@ -71,8 +78,7 @@ class Service:
             Unavailable: the disk is full or fails.
         """
         self.clock, self.settings = clock, settings
-        data = settings.data
-        self._lock = data_folder.hold(data)
+        self._lock = data_folder.hold(data := settings.data)
         engine = engine_of(settings)
         engine.start()
         self.sealer = open_sealer(settings)
@@ -84,8 +90,7 @@ class Service:
         self.sign_outs = SignOuts(access.sign_outs(), clock)
         self.saved_views = access.saved_views()
         self.annotations = engine.annotations()
-        self.number_hash = number_hash_of(self.sealer)
-        self.region = settings.region
+        self.number_hash, self.region = number_hash_of(self.sealer), settings.region
         self._journal = engine.journal()
         self._writer = JournalWriter(self._journal, engine.journal)
         self.nonce_log = NonceLog(data / "nonces")
@@ -99,12 +104,14 @@ class Service:
         self._freshness = Freshness(self._applier)
         self._ledger, self._lookup = engine.ledger_reader(), engine.ledger_lookup()
         self.questions = Questions(self._ledger, self._freshness, lambda: self._acknowledged)
-        unmatched_ms = settings.unmatched_days * DAY_MS
-        self._forgetting = Forgetting(self._journal, self._lookup, clock, unmatched_ms=unmatched_ms)
+        self._forgetting = Forgetting(
+            self._journal, self._lookup, clock, unmatched_ms=settings.unmatched_days * DAY_MS
+        )
         self.recent = Recent(lambda: self._applier.applied)
         self.intake = Intake(
             self._writer, self._lookup, self.recent, clock, recorded=self._recorded, strict=settings.strict
         )
+        self._retention = Retention(settings, self._ledger, lambda: self._applier.applied)
         self.housekeeping = self._housekeeping()
         self.readiness = ReadinessCheck(
             data,
@@ -114,6 +121,7 @@ class Service:
             ledger=self._ledger,
             housekeeping=self.housekeeping,
         )
+        self.administration = Administration(settings, clock, open_directory, open_key_store)
 
     def first_key_file(self) -> Path | None:
         """Return the file with the first access key, made with its key when there has never been any.
@@ -149,6 +157,8 @@ class Service:
 
     async def start(self) -> None:
         """Start the applier and the housekeeping; reports may come from now on."""
+        self._started_at = self.clock()
+        await self._note_deletions()
         await self.housekeeping.run("expiry")  # if it fails, questions can be answered all the same
         self._applier.start()
         self.housekeeping.start()
@@ -156,12 +166,14 @@ class Service:
     async def stop(self) -> None:
         """Make accepted reports durable and apply them, then close everything."""
         await self.housekeeping.run("key uses")
+        self._retention.stop()
         await self.housekeeping.stop()
         self._freshness.close()
         await self.intake.drain()
         await asyncio.get_running_loop().run_in_executor(None, self._applier.stop)
         self.questions.close()
         self.readiness.close()
+        self.administration.close()
         self._ledger.close()
         self._lookup.close()
         self._writer.close()
@@ -173,6 +185,27 @@ class Service:
     def lag(self) -> int:
         """Return how many acknowledged reports are not yet in the ledger."""
         return max(0, self._acknowledged - self._applier.applied)
+
+    async def see_changes(self) -> None:
+        """Read the access keys again now, so that a change of users, keys or policies is in force."""
+        await self.housekeeping.run("access keys")
+
+    async def health(self) -> Health:
+        """Return how the server is doing; never raises, and takes some seconds at most."""
+        ready = await self.readiness.check()
+        disk: Disk | None = None
+        with suppress(OSError, TimeoutError, Unavailable):
+            async with asyncio.timeout(DISK_S):
+                disk = await self.administration.aside(lambda: disk_of(self.settings.data))
+        return Health(
+            problems=ready.problems,
+            degraded=ready.degraded,
+            lag=self.lag(),
+            started_at=self._started_at,
+            disk=disk,
+            tasks=self.housekeeping.states(),
+            versions=versions(),
+        )
 
     def _recorded(self, upto: int, reports: int, seconds: float) -> None:
         self._acknowledged = upto
@@ -189,8 +222,16 @@ class Service:
             late_s=3 * EVERY_S,
             harm="old conversions and rollups by minute take room on the disk",
         )
+        self._retention.keep(tasks, self._note_deletions)
         self.metrics.registry.register(tasks)
         return tasks
+
+    async def _note_deletions(self) -> None:
+        """Forget deleted messages in memory too, and refuse reports about times before the last prune."""
+        # Otherwise a deleted message would be remembered until the next report.
+        self.recent.forget_applied()
+        messages_from = await resolve(self._lookup.messages_from())
+        self.intake.earliest = max(EARLIEST_MS, messages_from)
 
     async def _forget(self) -> None:
         if due := await self._forgetting.due():

@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+from msgspec import Struct
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -30,6 +31,22 @@ USES_LATE_S = 600.0
 Work = Callable[[], Awaitable[object] | None]
 
 _log = logging.getLogger(__name__)
+
+
+class TaskState(Struct, frozen=True):
+    """How a task is doing.
+
+    Attributes:
+        name: of the task.
+        age_s: time since it last succeeded, or since it was added, s.
+        failures: runs that failed since the start.
+        problem: the fault and its consequence, if the task is late; otherwise empty.
+    """
+
+    name: str
+    age_s: float
+    failures: int
+    problem: str
 
 
 class Housekeeping(Collector):
@@ -80,6 +97,13 @@ class Housekeeping(Collector):
     def late(self) -> list[str]:
         """Return which tasks have not succeeded for too long, and what that means, one sentence each."""
         return [task.complaint() for task in self._tasks.values() if task.is_late]
+
+    def states(self) -> list[TaskState]:
+        """Return how each task is doing."""
+        return [
+            TaskState(task.name, task.age_s, task.failures, task.complaint() if task.is_late else "")
+            for task in self._tasks.values()
+        ]
 
     def collect(self) -> Iterator[Metric]:  # type: ignore[explicit-override]
         """Tell Prometheus how often each task failed, and how long ago it succeeded."""

@@ -21,7 +21,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from otpconv.model import Dimensions, Expiry, MessageState, Report, SelfReportedRate
+from otpconv.model import Dimensions, MessageState, Report, SelfReportedRate
+from otpconv.storage.erasure import Candidates, Deletion, Erasure
 
 #: What the rollups can be grouped and filtered by: the fields of `Dimensions`, in their order.
 DIMENSIONS: tuple[str, ...] = Dimensions.__struct_fields__
@@ -69,15 +70,15 @@ Span = tuple[int, int]
 
 
 class Entry(Struct, frozen=True, gc=False):
-    """A report or an expiry to append to the journal.
+    """A report, an expiry or an erasure to append to the journal.
 
     Attributes:
-        report: the report or expiry.
+        report: the report, expiry or erasure.
         nonce: fingerprint of the signed request's nonce, kept for a restart; None if there is none.
         signed_at: timestamp of the signed request, ms; None if there is none.
     """
 
-    report: Report | Expiry
+    report: Report | Deletion
     nonce: int | None = None
     signed_at: int | None = None
 
@@ -195,6 +196,21 @@ class LedgerReader(Protocol):
 
     def message(self, account: int, message_id: str) -> Message | None:
         """Return one message."""
+
+    def messages_of_number(self, account: int, number: str, limit: int) -> list[Message]:
+        """Return the newest messages to a number (keyed hash), newest first; at most `limit`."""
+
+    def old_messages(self, before: int, after: int) -> Candidates:
+        """Return an erasure of the next messages of all accounts that were requested before a time, ms.
+
+        Begin with `after` 0, then go on with the one of the answer.
+        """
+
+    def erasure_of(self, account: int, number: str) -> Erasure:
+        """Return an erasure of messages to a number (keyed hash), and of everything else about it.
+
+        It has no messages once all of them are deleted.
+        """
 
     def messages(self, account: int) -> Iterator[Message]:
         """Return all messages, those of a later `apply` after those of an earlier one; for exports."""

@@ -9,6 +9,7 @@ from otpconv.clock import Clock
 from otpconv.storage.annotations import AnnotationStore
 from otpconv.storage.check_result import CheckResult
 from otpconv.storage.contract import LedgerReader, LedgerWriter
+from otpconv.storage.erasure import JournalEraser
 from otpconv.storage.journal import Journal
 from otpconv.storage.lookup import LedgerLookup
 
@@ -34,6 +35,12 @@ class Engine(Protocol):
 
     def journal(self) -> Journal:
         """Open the journal; create it if there is none. Each thread that appends opens its own."""
+
+    def journal_eraser(self) -> JournalEraser:
+        """Return the eraser of deleted messages; the thread that first uses it opens the journal."""
+
+    def has_erasures(self) -> bool:
+        """Return whether reports of deleted messages may still be in the journal."""
 
     def prepare_ledger(self) -> int:
         """Prepare the ledger for a server and return its cursor; the journal exists.

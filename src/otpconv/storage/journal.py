@@ -5,13 +5,14 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from otpconv.model import Expiry, Report
+from otpconv.model import Report
 from otpconv.storage.awaitable import AwaitableOrValue
 from otpconv.storage.contract import Entry
+from otpconv.storage.erasure import Deletion, Erased, ErasedRequest
 
 
 class JournalEntry(Struct, frozen=True, gc=False):
-    """A report or an expiry as the journal holds it.
+    """A report, an expiry or an erasure as the journal holds it.
 
     Attributes:
         position: entries are counted from 1.
@@ -21,7 +22,7 @@ class JournalEntry(Struct, frozen=True, gc=False):
 
     position: int
     recorded_at: int
-    report: Report | Expiry
+    report: Report | Deletion | ErasedRequest | Erased
 
 
 class Journal(Protocol):
@@ -42,7 +43,8 @@ class Journal(Protocol):
     def read(self, after: int, limit: int) -> list[JournalEntry]:
         """Return the entries after the position `after`, in their order; at most `limit`.
 
-        In one append, expiries come after the reports. An empty list means that there are no more entries
+        In one append, expiries and erasures come after the reports. A report of a deleted message reads as
+        `ErasedRequest` or `Erased`. An empty list means that there are no more entries
         yet. Damaged rows that an operator has set aside are left out. A follower calls it on a thread of its
         own, with a journal of its own.
 

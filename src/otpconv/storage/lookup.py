@@ -46,6 +46,9 @@ class LedgerLookup(Protocol):
     def look_up(self, lookup: Lookup) -> AwaitableOrValue[Stored]:
         """Return what the ledger holds about a batch of reports."""
 
+    def messages_from(self) -> AwaitableOrValue[int]:
+        """Return the time (ms) before which all messages were deleted; 0 if they never were."""
+
     def minutes_from(self) -> AwaitableOrValue[int]:
         """Return the time (ms, a whole minute) from which rollups by minute are kept."""
 

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from otpconv.dialects.native.answers import Problem
-from otpconv.dialects.native.reports import CONVERSIONS_PATH, MESSAGES_PATH
+from otpconv.dialects.native.reports import CONVERSIONS_PATH, MESSAGES_PATH, SEARCH_PATH
 from otpconv.dialects.routing import route
 from otpconv.errors import (
     BadCredentials,
@@ -178,6 +178,7 @@ class App:
         app = Starlette(
             routes=[
                 Route(MESSAGES_PATH, native.post_messages, methods=["POST"]),
+                Route(SEARCH_PATH, native.search_messages, methods=["POST"]),
                 Route(CONVERSIONS_PATH, native.post_conversions, methods=["POST"]),
                 Route(f"{MESSAGES_PATH}/{{message_id:path}}", native.get_message, methods=["GET"]),
                 Route(ANNOTATIONS_PATH, annotations.post, methods=["POST"]),

@@ -29,7 +29,7 @@ from otpconv.service.compose import Service, open_key_store
 from otpconv.web.front.body import Bodies
 from otpconv.web.front.gate import Gate
 from otpconv.web.pages import Pages
-from otpconv.web.pages.routes import Page
+from otpconv.web.pages.page import Page
 from otpconv.web.pages.static import StaticFiles
 from otpconv.web.pages.visitors import Visitor
 from web.wire import NO_TLS, administrator

@@ -4,11 +4,12 @@ Such a policy is valid: policies are shared with the vendor and with later versi
 more actions and condition keys.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from otpconv.access.policies.conditions import KEYS
 from otpconv.access.policies.document import Document, Statement
+from otpconv.access.policies.evaluation import AttachedPolicy
 from otpconv.access.policies.patterns import Globs
 from otpconv.spelling import did_you_mean, nearest
 
@@ -20,15 +21,30 @@ ACTIONS: Final = (
     "dysms:ConversionDataIntl",
     "otpconv:CreateAnnotation",
     "otpconv:DeleteAnnotation",
+    "otpconv:FindMessages",
+    "otpconv:GetHealth",
     "otpconv:GetMessage",
     "otpconv:GetMetrics",
     "otpconv:ListAnnotations",
     "otpconv:ListViews",
     "otpconv:ManageViews",
     "otpconv:QueryRates",
+    "otpconv:ReadAuditTrail",
     "otpconv:RecordConversions",
     "otpconv:RecordMessages",
     "otpconv:SaveView",
+    "ram:AttachPolicyToUser",
+    "ram:CreateAccessKey",
+    "ram:CreatePolicy",
+    "ram:CreateUser",
+    "ram:DeleteAccessKey",
+    "ram:DeletePolicy",
+    "ram:DeleteUser",
+    "ram:DetachPolicyFromUser",
+    "ram:ListPolicies",
+    "ram:ListUsers",
+    "ram:UpdateAccessKey",
+    "ram:UpdatePolicy",
     "sts:AssumeRole",
 )
 #: Patterns of the vendor's managed policies that match nothing here; they cause no warning.
@@ -50,6 +66,15 @@ def cautions(document: Document) -> list[str]:
         caution
         for index, statement in enumerate(document.statements)
         for caution in (*_of_actions(statement, index), *_of_conditions(statement, index))
+    ]
+
+
+def decision_cautions(action: str, policies: Iterable[AttachedPolicy]) -> list[str]:
+    """Return that an action is unknown, and what a reader of the policies that decide may overlook."""
+    unknown = action_caution(action)
+    return [
+        *([unknown] if unknown else ()),
+        *(f"the policy {policy.name}: {text}" for policy in policies for text in cautions(policy.document)),
     ]
 
 

@@ -17,7 +17,7 @@ from functools import lru_cache
 
 from msgspec import MsgspecError, Struct, msgpack
 
-from otpconv.access.keys import new_secret
+from otpconv.access.names import new_secret
 from otpconv.access.sealing import Sealer, from_text, to_text
 from otpconv.clock import difference, iso_8601
 from otpconv.errors import ExpiredToken, InvalidRequest, MalformedToken, Misconfigured, MismatchedToken

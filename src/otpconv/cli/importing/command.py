@@ -28,8 +28,10 @@ from otpconv.cli.options import (
     Json,
     KeyFile,
     Region,
+    Tz,
 )
 from otpconv.cli.terminal import note, progress
+from otpconv.cli.zone import name_of_zone
 from otpconv.errors import Misconfigured, Unavailable
 
 _File = Annotated[
@@ -62,15 +64,6 @@ _False = Annotated[
     list[str] | None,
     typer.Option("--false", metavar="WORD", help="A word that means delivered=false; repeatable."),
 ]
-_Tz = Annotated[
-    str | None,
-    typer.Option(
-        "--tz",
-        metavar="ZONE",
-        help="Time zone of times without an offset, e.g. Asia/Shanghai.",
-        show_default=False,
-    ),
-]
 _TimeFormat = Annotated[
     str | None,
     typer.Option(
@@ -96,7 +89,7 @@ _Encoding = Annotated[
 _RejectsPath = Annotated[
     Path | None,
     typer.Option(
-        metavar="PATH", help="File for rejected rows. Default: FILE.rejects.ndjson.", show_default=False
+        metavar="FILE", help="File for rejected rows. Default: FILE.rejects.ndjson.", show_default=False
     ),
 ]
 _MAP_FORM = "NAME=COLUMN, e.g. requested_at=sent_at"
@@ -111,7 +104,7 @@ def import_file(
     only: _Only = None,
     true: _True = None,
     false: _False = None,
-    tz: _Tz = None,
+    tz: Tz = None,
     time_format: _TimeFormat = None,
     delimiter: _Delimiter = None,
     encoding: _Encoding = None,
@@ -143,6 +136,7 @@ def import_file(
 
         jq -c .row vendor.csv.rejects.ndjson | otpconv import -
     """
+    tz = name_of_zone(tz)
     table = Table(format_, encoding, _one_character(delimiter), assignments(map_ or [], "--map", _MAP_FORM))
     reader = _reader(table, Times(tz, time_format, _survey(file, table)), set_, only, true, false, region)
     client = Client(endpoint, access_key_id, access_key_secret, key_file)

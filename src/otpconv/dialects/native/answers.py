@@ -62,6 +62,22 @@ class MessageOut(Struct):
         bool, Meta(description="Whether a conversion was reported whose time is unknown")
     ]
 
+    status: Annotated[
+        str,
+        Meta(description="verified, waiting, overdue, unmatched, or invalid (not later than the request)"),
+    ] = ""
+    story: Annotated[list[str], Meta(description="What happened, in words and in order")] = field(
+        default_factory=list
+    )
+    advice: Annotated[str, Meta(description="What to do")] = ""
+
+
+class FoundMessages(Struct):
+    """The newest messages to a number, newest first."""
+
+    messages: list[MessageOut]
+    more: Annotated[bool, Meta(description="Whether there are older ones")]
+
 
 class Problem(Struct):
     """An error, as RFC 9457 writes it."""

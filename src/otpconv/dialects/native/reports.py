@@ -12,11 +12,14 @@ from otpconv.dialects.native.fields import Attempt, Channel, Country, MessageId,
 MESSAGES_PATH: Final = "/v1/messages"
 CONVERSIONS_PATH: Final = "/v1/conversions"
 JSON: Final = "application/json"
+SEARCH_PATH: Final = "/v1/messages/search"
 #: The media type of a body with one object per line.
 NDJSON: Final = "application/x-ndjson"
 
 #: Items of one call at most.
 MAX_ITEMS: Final = 10_000
+#: Messages of one search at most.
+MAX_FOUND: Final = 50
 
 
 class MessageDetails(Struct, kw_only=True):
@@ -58,6 +61,13 @@ class ConversionIn(Struct, forbid_unknown_fields=True):
         ]
         | UnsetType
     ) = UNSET
+
+
+class MessageSearch(Struct, forbid_unknown_fields=True):
+    """Asks for the messages to a number."""
+
+    to: Number
+    limit: Annotated[int, Meta(ge=1, le=MAX_FOUND)] = MAX_FOUND
 
 
 class Messages(Struct, forbid_unknown_fields=True):

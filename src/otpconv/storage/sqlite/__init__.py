@@ -3,6 +3,7 @@
 from otpconv.storage.sqlite.annotations import SqliteAnnotations
 from otpconv.storage.sqlite.engine import SqliteEngine
 from otpconv.storage.sqlite.health import findings
+from otpconv.storage.sqlite.journal.eraser import SqliteJournalEraser
 from otpconv.storage.sqlite.journal.journal import SqliteJournal
 from otpconv.storage.sqlite.ledger.reader import SqliteLedgerReader
 from otpconv.storage.sqlite.ledger.rebuild import prepare, rebuild
@@ -12,6 +13,7 @@ __all__ = [
     "SqliteAnnotations",
     "SqliteEngine",
     "SqliteJournal",
+    "SqliteJournalEraser",
     "SqliteLedgerReader",
     "SqliteLedgerWriter",
     "findings",

@@ -106,17 +106,19 @@ def connect_writer(
         connection.pragma("journal_mode", "wal")
         connection.pragma("synchronous", "full" if durable else "normal")
         connection.pragma("temp_store", "memory")
+        connection.pragma("secure_delete", value=True)  # no deleted message stays in free space
         found = _known_version(connection, path, oldest=oldest, newest=version)
         steps = (
             [(upgrades or {}).get(number, "") for number in range(found, version)] if found else [creation]
         )
-        with connection.transaction():
+        # Immediate: a transaction that first reads fails at once when another process has written meanwhile.
+        with connection.transaction("BEGIN IMMEDIATE"):
             for statement in (*steps, schema):
                 list(connection.execute(statement))
             if found != version:  # a file that is up to date is not written: the disk may be full
                 connection.pragma("user_version", version)
         if log_bytes:
-            _preallocate(path.with_name(f"{path.name}-wal"), log_bytes)
+            _preallocate(connection, path.with_name(f"{path.name}-wal"), log_bytes)
     return connection
 
 
@@ -210,17 +212,17 @@ def _fix_plans(connection: apsw.Connection) -> None:
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
 
 
-def _preallocate(log: Path, size: int) -> None:
+def _preallocate(connection: OneThreadConnection, log: Path, size: int) -> None:
     """Fill the write-ahead log with zeros to its size, if the disk has room.
 
     A commit into a growing file also waits for the file system's journal, and so for other files that are
     being written: it takes half as long again (measured). SQLite takes zeros as the end of its log. No other
-    process may append meanwhile, so `connect_writer` does this while it holds the folder's lock.
+    process, e.g. a command that deletes, may append to it meanwhile, hence the transaction.
     """
     # Only speed depends on it: the next commit reports any problem with the disk.
     with contextlib.suppress(OSError), log.open("r+b") as file:
-        if shutil.disk_usage(log).free >= _FREE_TIMES * size:
-            file.seek(0, os.SEEK_END)
-            file.write(bytes(max(0, size - file.tell())))
-            file.flush()
-            os.fsync(file.fileno())
+        if file.seek(0, os.SEEK_END) < size and shutil.disk_usage(log).free >= _FREE_TIMES * size:
+            with connection.transaction("BEGIN IMMEDIATE"):
+                file.write(bytes(max(0, size - file.seek(0, os.SEEK_END))))
+                file.flush()
+                os.fsync(file.fileno())

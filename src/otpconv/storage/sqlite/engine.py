@@ -12,6 +12,7 @@ from otpconv.storage.sqlite.annotations import SqliteAnnotations
 from otpconv.storage.sqlite.backup import copy
 from otpconv.storage.sqlite.connection import open_on_a_full_disk
 from otpconv.storage.sqlite.health import findings, lag
+from otpconv.storage.sqlite.journal.eraser import SqliteJournalEraser, has_erasures
 from otpconv.storage.sqlite.journal.journal import SqliteJournal
 from otpconv.storage.sqlite.ledger.binding import require_fit
 from otpconv.storage.sqlite.ledger.reader import SqliteLedgerReader
@@ -52,6 +53,14 @@ class SqliteEngine:
     def journal(self) -> SqliteJournal:
         """See `Engine.journal`."""
         return SqliteJournal(self._journal)
+
+    def journal_eraser(self) -> SqliteJournalEraser:
+        """See `Engine.journal_eraser`."""
+        return SqliteJournalEraser(self._journal, self._ledger)
+
+    def has_erasures(self) -> bool:
+        """See `Engine.has_erasures`."""
+        return has_erasures(self._journal)
 
     def prepare_ledger(self) -> int:
         """See `Engine.prepare_ledger`."""

@@ -29,11 +29,28 @@ WITH sessions AS (
         WHEN 900000 THEN requested_at < (SELECT minutes_from FROM progress)
         ELSE requested_at IS NOT NULL
     END
-), recount AS (
-    SELECT :grain, account, requested_at / :grain * :grain AS start, dimensions,
-        count(*), sum(verified), sum(first), sum(first AND verified), sum(session), sum(session_verified), sum(reported),
-        {bin: count(*) FILTER (WHERE delay_bin = $bin)}
+), known AS (
+    SELECT account, requested_at / :grain * :grain AS start, dimensions,
+        count(*) AS requested, sum(verified) AS verified, sum(first) AS first_requested,
+        sum(first AND verified) AS first_verified, sum(session) AS sessions, sum(session_verified) AS sessions_verified,
+        sum(reported) AS reported,
+        {bin: count(*) FILTER (WHERE delay_bin = $bin) AS d$bin}
     FROM counted GROUP BY account, start, dimensions
+    UNION ALL
+    SELECT account, start / :grain * :grain, dimensions,
+        {count: $count},
+        {bin: d$bin}
+    FROM kept_counts
+    WHERE CASE :grain
+        WHEN 60000 THEN start >= (SELECT minutes_from FROM progress)
+        WHEN 900000 THEN start < (SELECT minutes_from FROM progress)
+        ELSE true
+    END
+), recount AS (
+    SELECT :grain, account, start, dimensions,
+        {count: sum($count)},
+        {bin: sum(d$bin)}
+    FROM known GROUP BY account, start, dimensions
 ), held AS (
     SELECT * FROM rollups WHERE grain = :grain
 )
@@ -69,9 +86,13 @@ SELECT
 
 -- name: wrong_routes
 WITH recount AS (
-    SELECT m.account, d.provider, d.country, count(*), sum(m.verified)
-    FROM messages AS m CROSS JOIN dimensions AS d ON d.id = m.dimensions
-    WHERE m.requested_at IS NOT NULL GROUP BY m.account, d.provider, d.country
+    SELECT k.account, d.provider, d.country, sum(k.requested), sum(k.verified)
+    FROM (
+        SELECT account, dimensions, 1 AS requested, verified FROM messages WHERE requested_at IS NOT NULL
+        UNION ALL
+        SELECT account, dimensions, requested, verified FROM kept_counts
+    ) AS k CROSS JOIN dimensions AS d ON d.id = k.dimensions
+    GROUP BY k.account, d.provider, d.country
 ), held AS (
     SELECT * FROM routes WHERE requested > 0
 )

@@ -124,6 +124,25 @@ class Gate:
             request_id=request_id or scope.get("otpconv.request_id", ""),
         )
 
+    def answered(self, key: AccessKey, action: str, subject: str, scope: Scope) -> None:
+        """Record a call that was answered, such as a search by number.
+
+        Args:
+            key: the key of the caller.
+            action: the action of the call.
+            subject: the result, e.g. `3 messages`; never the number.
+            scope: the scope of the request.
+        """
+        self._audit.answered(
+            who=key.access_key_id,
+            what=action,
+            subject=subject,
+            source_ip=self.peers.of(scope).source_ip,
+            user=key.user,
+            account=key.account,
+            request_id=scope.get("otpconv.request_id", ""),
+        )
+
     def settle(self) -> None:
         """Write the refusals that the audit has only counted so far."""
         self._audit.settle()

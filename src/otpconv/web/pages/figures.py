@@ -7,6 +7,7 @@ from typing import Final
 _NOTHING = "–"
 _MINUS = "\N{MINUS SIGN}"
 _SPACE = "\N{NO-BREAK SPACE}"
+_KIB = 1024
 _SECOND_MS, _MINUTE_MS, _HOUR_MS = 1000, 60_000, 3_600_000
 
 
@@ -58,6 +59,16 @@ def format_duration(length_ms: int) -> str:
     return f"{length_ms / _HOUR_MS:.1f}{_SPACE}h"
 
 
+def format_bytes(size: int) -> str:
+    """Write a number of bytes in its largest unit."""
+    amount, unit = float(size), "bytes"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if amount < _KIB:
+            break
+        amount, unit = amount / _KIB, larger
+    return f"{amount:,.0f}{_SPACE}{unit}" if unit == "bytes" else f"{amount:,.1f}{_SPACE}{unit}"
+
+
 def format_value(text: str) -> str:
     """Write the value of a dimension."""
     return text or "unknown"
@@ -77,6 +88,7 @@ FILTERS: Final[dict[str, Callable[..., str]]] = {
     "exact": format_exact,
     "machine": format_machine,
     "duration": format_duration,
+    "bytes": format_bytes,
     "value": format_value,
     "group": format_group,
 }

@@ -51,8 +51,19 @@ class Link(NamedTuple):
 class Layout:
     """Renders the pages."""
 
-    def __init__(self, static: StaticFiles, explorer: Sequence[tuple[str, Sequence[Link]]] = ()) -> None:
-        """Take the files that pages refer to, and what there is to explore, in groups."""
+    def __init__(
+        self,
+        static: StaticFiles,
+        explorer: Sequence[tuple[str, Sequence[Link]]] = (),
+        provider_host: str = "",
+    ) -> None:
+        """Take what pages refer to.
+
+        Args:
+            static: the files.
+            explorer: what there is to explore, in groups.
+            provider_host: the host of the identity provider, if people can sign in there.
+        """
         self._templates = Environment(
             loader=PackageLoader("otpconv.web"),
             autoescape=True,
@@ -67,6 +78,7 @@ class Layout:
             explorer=explorer,
             navigation=NAVIGATION,
             home=HOME,
+            provider_host=provider_host,
             version=__version__,
             token_name=TOKEN,
         )

@@ -2,8 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
-from typing import NamedTuple
-from urllib.parse import quote
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -16,6 +16,8 @@ from otpconv.errors import AccessDenied, BadCredentials, OtpconvError
 from otpconv.service.compose import Service
 from otpconv.web.front.body import Bodies
 from otpconv.web.front.gate import Gate
+from otpconv.web.pages.administration.desk import Desk
+from otpconv.web.pages.administration.routes import administration_pages
 from otpconv.web.pages.dashboard.choosing import ChoosingForm
 from otpconv.web.pages.dashboard.message import MessagePage
 from otpconv.web.pages.dashboard.page import Dashboard
@@ -26,28 +28,14 @@ from otpconv.web.pages.explorer.native_calls import NativeCall, native_calls
 from otpconv.web.pages.explorer.native_explorer import NativeExplorer
 from otpconv.web.pages.explorer.page import Explorer
 from otpconv.web.pages.layout import HEADERS, HOME, Layout, Link
-from otpconv.web.pages.sign_in.page import SignInPage
+from otpconv.web.pages.page import Page
+from otpconv.web.pages.sign_in.page import SignInPage, local_path
 from otpconv.web.pages.static import StaticFiles
-from otpconv.web.pages.visitors import Visitor, Visitors
+from otpconv.web.pages.visitors import Visitors
 from otpconv.web.v1.openapi import document
 
-_Handler = Callable[[Request, Visitor], Awaitable[Response]]
-
-
-class Page(NamedTuple):
-    """A page for users who are signed in.
-
-    Attributes:
-        path: as starlette writes it.
-        method: `GET` or `POST`.
-        handler: answers a request of somebody who may see the page.
-        action: what policies have to allow; None for what every user may.
-    """
-
-    path: str
-    method: str
-    handler: _Handler
-    action: str | None = None
+if TYPE_CHECKING:
+    from otpconv.web.pages.oidc.page import ProviderPage
 
 
 class Pages:
@@ -69,17 +57,14 @@ class Pages:
         """Take what answers the pages: of them, the links sign in, and `app` answers the explorer's calls."""
         self._static = StaticFiles()
         native = native_calls(document(public_url))
-        self._layout = Layout(self._static, _explorer(native))
-        self._visitors = Visitors(service, gate)
+        provider_host = urlsplit(service.settings.oidc_issuer).hostname or ""
+        layout = self._layout = Layout(self._static, _explorer(native), provider_host)
+        visitors = self._visitors = Visitors(service, gate)
         self._drawer = Drawer()
         self._sign_in = SignInPage(
-            service,
-            bodies,
-            gate,
-            layout=self._layout,
-            visitors=self._visitors,
-            expect=self._drawer.warm_up,
+            service, bodies, gate, layout=layout, visitors=visitors, expect=self._drawer.warm_up
         )
+        self._provider = self._provider_page(service, gate, public_url)
         self._errors = ErrorCentre(self._layout, self._visitors, public_url)
         explorer = Explorer(
             service, bodies, layout=self._layout, visitors=self._visitors, app=app, public_url=public_url
@@ -89,7 +74,7 @@ class Pages:
         dashboard = Dashboard(service, self._layout, self._drawer, self._visitors)
         choosing = ChoosingForm(bodies, gate, service.clock)
         views = SavedViews(service, bodies, gate, layout=self._layout, visitors=self._visitors)
-        message = MessagePage(service, self._layout)
+        message = MessagePage(service, bodies, gate, layout=self._layout, visitors=self._visitors)
         # A page of its own is added here and, if people go to it from anywhere, to NAVIGATION.
         self.pages = [
             Page("/sign-out", "POST", self._sign_in.sign_out),
@@ -102,6 +87,7 @@ class Pages:
             Page("/dashboard/views/{view_id}/rename", "POST", views.rename),
             Page("/dashboard/views/{view_id}/delete", "POST", views.delete),
             Page("/dashboard/message", "GET", message.show, "otpconv:GetMessage"),
+            Page("/dashboard/message", "POST", message.find),
             Page("/explorer", "GET", explorer.index),
             Page("/explorer/diagnosis", "GET", diagnosis.show),
             Page("/explorer/diagnosis", "POST", diagnosis.run),
@@ -109,15 +95,33 @@ class Pages:
             Page("/explorer/v1/{call}", "POST", v1.run),
             Page("/explorer/{action}", "GET", explorer.show),
             Page("/explorer/{action}", "POST", explorer.run),
+            *administration_pages(service, Desk(service, bodies, gate, layout=layout, visitors=visitors)),
         ]
 
+    def _provider_page(self, service: Service, gate: Gate, public_url: str) -> "ProviderPage | None":
+        if not service.settings.oidc_issuer:
+            return None
+        from otpconv.web.pages.oidc.page import ProviderPage, provider_of  # noqa: PLC0415 - it loads authlib
+
+        return ProviderPage(
+            service,
+            gate,
+            visitors=self._visitors,
+            provider=provider_of(service.settings, public_url, service.clock),
+            local=local_path,
+            refused=self._sign_in.refused,
+        )
+
     async def close(self) -> None:
-        """End the process that draws."""
+        """End the process that draws, and the connections to the identity provider."""
+        if self._provider is not None:
+            await self._provider.close()
         await self._drawer.stop()
 
     def routes(self) -> list[Route]:
         """Return the routes; those written out here are open to all, the others to who is signed in."""
         return [
+            *self._provider_routes(),
             # Only what no dialect claims gets here.
             Route("/", _start, methods=["GET"]),
             Route("/sign-in", self._sign_in.show, methods=["GET"]),
@@ -126,6 +130,14 @@ class Pages:
             Route("/errors/{code}", self._errors.show, methods=["GET"]),
             Route("/static/{name}", self._static.show, methods=["GET"]),
             *(Route(page.path, self._admitting(page), methods=[page.method]) for page in self.pages),
+        ]
+
+    def _provider_routes(self) -> list[Route]:
+        if self._provider is None:
+            return []
+        return [
+            Route("/sign-in/provider", self._provider.start, methods=["GET"]),
+            Route("/sign-in/provider/callback", self._provider.callback, methods=["GET"]),
         ]
 
     def problem(self, request: Request, error: OtpconvError) -> Response | None:

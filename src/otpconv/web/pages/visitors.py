@@ -12,6 +12,7 @@ from otpconv.errors import AccessDenied, BadCredentials, Misconfigured, Refused,
 from otpconv.service.compose import Service
 from otpconv.web.front.callers import Callers, caller_of
 from otpconv.web.front.gate import Gate
+from otpconv.web.pages.sections import SECTIONS, Section
 from otpconv.web.pages.signed_in import LONGEST_MS, SignedIn, SignIns
 
 #: The port in a header Host, which may be anything.
@@ -24,10 +25,12 @@ class Visitor(Struct, frozen=True):
     Attributes:
         key: the access key of the sign-in, as it is now.
         signed_in: the sign-in.
+        sections: the pages of administration that the visitor may open.
     """
 
     key: AccessKey
     signed_in: SignedIn
+    sections: tuple[Section, ...] = ()
 
 
 class Visitors:
@@ -42,16 +45,21 @@ class Visitors:
 
     def of(self, request: Request) -> Visitor | None:
         """Return who is signed in; None when nobody is, or the key is disabled or deleted."""
-        cookie = request.cookies.get(self._cookie_name(request))
+        cookie = request.cookies.get(self.cookie_name(request))
         signed_in = self._sign_ins.open(cookie, self._service.clock()) if cookie else None
         if signed_in is None:
             return None
         try:
-            key = self._service.keys.get(signed_in.access_key_id)
+            key = self._service.keys.visitor(signed_in.access_key_id)
         except BadCredentials:
             return None
+        if not key.signs and not self._service.settings.oidc_issuer:
+            return None  # the operator has removed the identity provider
         over = self._service.sign_outs.holds(key, signed_in.form_token, signed_in.since)
-        return None if over else Visitor(key, signed_in)
+        if over:
+            return None
+        sections = tuple(each for each in SECTIONS if self._may(request, key, each.action))
+        return Visitor(key, signed_in, sections)
 
     def admit(self, request: Request, action: str | None) -> Visitor:
         """Return who is signed in, if they may do `action`; None stands for what every user may.
@@ -92,6 +100,13 @@ class Visitors:
             return error.text
         return ""
 
+    def _may(self, request: Request, key: AccessKey, action: str) -> bool:
+        try:
+            self._gate.authorize(key, action, request.scope, self._service.clock())
+        except AccessDenied:
+            return False
+        return True
+
     def prove(self, request: Request, access_key_id: str, secret: str) -> AccessKey:
         """Return the key of somebody who signs in with it.
 
@@ -125,7 +140,7 @@ class Visitors:
                 f"({error.text}). To end the sign-in for good, disable its access key."
             ) from error
         response.delete_cookie(
-            self._cookie_name(request), secure=self._is_secure(request), httponly=True, samesite="lax"
+            self.cookie_name(request), secure=self._is_secure(request), httponly=True, samesite="lax"
         )
 
     def renew(self, request: Request, response: Response, visitor: Visitor) -> None:
@@ -134,21 +149,27 @@ class Visitors:
         if renewed is not None:
             self._set(request, response, renewed)
 
+    def cookie_name(self, request: Request, end: str = "") -> str:
+        """Return the name of a cookie, which no other site and no other port of this host can set.
+
+        Args:
+            request: as the client addressed it.
+            end: distinguishes the cookie from that of the sign-in.
+        """
+        # Cookies know no ports: two servers of one machine would sign each other out.
+        port = _PORT.search(request.headers.get("host", ""))
+        name = f"otpconv-{port[1]}{end}" if port else f"otpconv{end}"
+        return f"__Host-{name}" if self._is_secure(request) else name
+
     def _set(self, request: Request, response: Response, signed_in: SignedIn) -> None:
         # Lax: whoever follows a link to a page, from a chat for example, is still signed in there.
         response.set_cookie(
-            self._cookie_name(request),
+            self.cookie_name(request),
             self._sign_ins.seal(signed_in),
             secure=self._is_secure(request),
             httponly=True,
             samesite="lax",
         )
-
-    def _cookie_name(self, request: Request) -> str:
-        # Cookies know no ports: two servers of one machine would sign each other out.
-        port = _PORT.search(request.headers.get("host", ""))
-        name = f"otpconv-{port[1]}" if port else "otpconv"
-        return f"__Host-{name}" if self._is_secure(request) else name
 
     def _is_secure(self, request: Request) -> bool:
         return self._gate.peers.of(request.scope).secure

@@ -1,21 +1,33 @@
-"""The state of one message: from the ledger, and from the reports on their way there."""
+"""The state and the story of messages: from the ledger, and from the reports on their way there."""
+
+from collections.abc import Sequence
+from contextlib import suppress
 
 from otpconv.access.keys import AccessKey
-from otpconv.dialects.native.answers import MessageOut
-from otpconv.errors import NotFound
+from otpconv.dialects.native.answers import FoundMessages, MessageOut
+from otpconv.errors import AnswerTooLarge, NotFound
 from otpconv.model import MESSAGE_ID_RULE, MessageState, is_message_id
+from otpconv.rates import parse_query
+from otpconv.rates.evidence import find_evidence
+from otpconv.rates.fetch import learn_maturity
+from otpconv.rates.maturity import maturity_of
+from otpconv.rates.signals import Signal
+from otpconv.rates.story import Surroundings, advise, status_of, tell_story
 from otpconv.service.compose import Service
-from otpconv.storage.contract import Message
+from otpconv.storage.contract import DAY_MS, LedgerReader, Message
 from otpconv.web.front.callers import caller_of
+
+#: Messages to the same number that are read to find those of the same session.
+_NEIGHBORS = 20
 
 
 async def look_up(service: Service, key: AccessKey, message_id: str) -> tuple[MessageOut | None, int]:
-    """Return the state of one message, None if it is unknown, and the lag of the ledger.
+    """Return the state and the story of one message, None if it is unknown, and the lag of the ledger.
 
     Args:
         service: asks the ledger.
-        key: of who asks; the message is of its account.
-        message_id: of the message.
+        key: the key of the caller; the message is of its account.
+        message_id: the id of the message.
 
     Raises:
         NotFound: the text is not a message id.
@@ -26,18 +38,80 @@ async def look_up(service: Service, key: AccessKey, message_id: str) -> tuple[Me
         raise NotFound(f"There is no such message: a message id is {MESSAGE_ID_RULE}.")
     # In this order: a report that is applied in between is in both.
     recent = service.recent.states.get((key.account, message_id))
+    now = service.clock()
 
-    def known(stored: Message | None, lag: int) -> tuple[MessageOut | None, int]:
+    def question(ledger: LedgerReader) -> MessageOut | None:
+        stored = ledger.message(key.account, message_id)
         if stored is None and recent is None:
-            return None, lag
-        return _message_out(message_id, recent, stored), lag
+            return None
+        message = message_out(message_id, recent, stored)
+        requested = stored.state.requested if stored else None
+        others: list[MessageOut] = []
+        if requested is not None and requested.session_id and requested.number:
+            neighbors = _newest(ledger, key.account, requested.number, _NEIGHBORS)
+            others = [other for other in neighbors if other.session_id == requested.session_id]
+        _add_stories(ledger, key.account, [message], others, now)
+        return message
 
-    return await service.questions.ask(
-        caller_of(key), lambda ledger: ledger.message(key.account, message_id), known
-    )
+    return await service.questions.ask(caller_of(key), question, lambda message, lag: (message, lag))
 
 
-def _message_out(message_id: str, recent: MessageState | None, stored: Message | None) -> MessageOut:
+async def search(service: Service, key: AccessKey, number: str, limit: int) -> tuple[FoundMessages, int]:
+    """Return the newest messages to a number with their stories, and the lag of the ledger.
+
+    Args:
+        service: asks the ledger.
+        key: the key of the caller; the messages are of its account.
+        number: the number in E.164.
+        limit: the most messages to return.
+
+    Raises:
+        Throttled: too many questions of this caller wait.
+        Unavailable: the storage failed, or is busy.
+    """
+    hashed = service.number_hash(key.account, number)
+    now = service.clock()
+
+    def question(ledger: LedgerReader) -> FoundMessages:
+        found = _newest(ledger, key.account, hashed, limit + 1)
+        messages = found[:limit]
+        _add_stories(ledger, key.account, messages, found, now)
+        return FoundMessages(messages, more=len(found) > limit)
+
+    return await service.questions.ask(caller_of(key), question, lambda found, lag: (found, lag))
+
+
+def _newest(ledger: LedgerReader, account: int, number: str, limit: int) -> list[MessageOut]:
+    stored = ledger.messages_of_number(account, number, limit)
+    return [message_out(message.message_id, None, message) for message in stored]
+
+
+def _add_stories(
+    ledger: LedgerReader, account: int, messages: Sequence[MessageOut], others: Sequence[MessageOut], now: int
+) -> None:
+    maturity = learn_maturity(ledger, account, {}, end=now, now=now) or maturity_of((), None)
+    around = Surroundings(now, maturity, (), others)
+    statuses = [(status_of(message, around), message.requested_at or 0) for message in messages]
+    if any(status == "overdue" and requested_at > now - DAY_MS for status, requested_at in statuses):
+        around = Surroundings(now, maturity, _signals(ledger, account, now), others)
+    for message in messages:
+        message.status = status_of(message, around)
+        message.story = tell_story(message, around)
+        message.advice = advise(message, around)
+
+
+def _signals(ledger: LedgerReader, account: int, now: int) -> list[Signal]:
+    """Return the current signals of an account; none if its traffic has too many combinations of values."""
+    query = parse_query([("start", "24h")], now)
+    maturity = learn_maturity(ledger, account, {}, end=now, now=now)
+    with suppress(AnswerTooLarge):
+        current = find_evidence(ledger, account, query, maturity, now).now
+        return [*current.silences, *current.drops]
+    return []
+
+
+def message_out(message_id: str, recent: MessageState | None, stored: Message | None) -> MessageOut:
+    """Return a message as clients see it."""
     state = (stored.state if stored else MessageState()).join(recent or MessageState())
     times = [state.verified_at, stored.verified_at if stored else None]
     verified_at = min((time for time in times if time is not None), default=None)

@@ -13,10 +13,11 @@ from starlette.responses import Response
 from otpconv.access.keys import AccessKey
 from otpconv.dialects.native.answers import Ignored, Recorded, Rejected
 from otpconv.dialects.native.batches import BatchReader, rejected
-from otpconv.dialects.native.reports import ConversionIn, Conversions, MessageIn, Messages
+from otpconv.dialects.native.fields import in_words
+from otpconv.dialects.native.reports import ConversionIn, Conversions, MessageIn, Messages, MessageSearch
 from otpconv.errors import BadCredentials, InvalidNumber, InvalidRequest, NotFound, Refused
 from otpconv.model import Report
-from otpconv.phone import NumberHash
+from otpconv.phone import NumberHash, parse
 from otpconv.rates import RateAnswer, compute_rates, parse_query
 from otpconv.service.compose import Service
 from otpconv.storage.contract import LedgerReader
@@ -25,7 +26,7 @@ from otpconv.web.front.callers import Callers, caller_of
 from otpconv.web.front.gate import Gate
 from otpconv.web.front.pace import Pace
 from otpconv.web.v1.batches import conversion_of, requested_of, without_number
-from otpconv.web.v1.known import look_up
+from otpconv.web.v1.known import look_up, search
 from otpconv.web.v1.rate_formats import LAG_HEADER, rates_response, wanted_format
 from otpconv.web.v1.rates_out import Notes, notes, rates_out
 
@@ -34,6 +35,8 @@ SLICE_S = 0.001
 
 _MESSAGES = BatchReader("messages", Messages, MessageIn)
 _CONVERSIONS = BatchReader("conversions", Conversions, ConversionIn)
+
+_SEARCH = msgspec.json.Decoder(MessageSearch)
 
 _Item = TypeVar("_Item", MessageIn, ConversionIn)
 
@@ -71,6 +74,22 @@ class NativeApi:
                 else "Nothing was reported of a message with this id."
             )
         response = json_response(message)
+        response.headers[LAG_HEADER] = str(lag)
+        return response
+
+    async def search_messages(self, request: Request) -> Response:
+        """Respond with the newest messages to a number; the audit trail gets a line."""
+        key = self.caller(request, "otpconv:FindMessages")
+        async with self._bodies.read(request.scope, request.receive, key.access_key_id) as body:
+            try:
+                wanted = _SEARCH.decode(body)
+            except msgspec.DecodeError as error:
+                raise InvalidRequest(f"Invalid search: {in_words(error)}") from None
+            phone = parse(wanted.to, self._service.region)
+        found, lag = await search(self._service, key, phone.e164, wanted.limit)
+        count = len(found.messages)
+        self._gate.answered(key, "otpconv:FindMessages", f"{count} messages", request.scope)
+        response = json_response(found)
         response.headers[LAG_HEADER] = str(lag)
         return response
 

@@ -5,16 +5,18 @@ from typing import Any
 import msgspec
 
 from otpconv import __version__
-from otpconv.dialects.native.answers import MessageOut, Problem, Recorded
+from otpconv.dialects.native.answers import FoundMessages, MessageOut, Problem, Recorded
 from otpconv.dialects.native.reports import (
     CONVERSIONS_PATH,
     JSON,
     MESSAGES_PATH,
     NDJSON,
+    SEARCH_PATH,
     ConversionIn,
     Conversions,
     MessageIn,
     Messages,
+    MessageSearch,
 )
 from otpconv.model import MESSAGE_ID_PATTERN, MESSAGE_ID_RULE
 from otpconv.rates import COMPARISONS, INTERVALS, LEVELS, ORDERS
@@ -36,8 +38,10 @@ _SCHEMAS = (
     AnnotationsOut,
     ConversionIn,
     Conversions,
+    FoundMessages,
     MessageIn,
     MessageOut,
+    MessageSearch,
     Messages,
     Problem,
     Rates,
@@ -74,6 +78,7 @@ def document(public_url: str) -> dict[str, Any]:
                 "post": _post("recordConversions", "Record whether codes were typed back", ConversionIn)
             },
             f"{MESSAGES_PATH}/{{message_id}}": {"get": _get_message()},
+            SEARCH_PATH: {"post": _search()},
             "/v1/rates": {"get": _get_rates()},
             **_annotations(),
             "/healthz": {"get": _probe("healthz", "Whether the process lives", {})},
@@ -134,6 +139,20 @@ def _get_message() -> dict[str, Any]:
         "responses": {
             "200": {**_answer("The message", MessageOut), "headers": _LAG},
             **_problems({"401", "403", "404", "429", "503"}),
+        },
+    }
+
+
+def _search() -> dict[str, Any]:
+    return {
+        "operationId": "searchMessages",
+        "summary": "The newest messages to a number",
+        "description": "The number is in the body, so that no log of URLs contains it. Needs the policy"
+        " action otpconv:FindMessages, and leaves a line in the audit trail.",
+        "requestBody": {"required": True, "content": {JSON: {"schema": _ref(MessageSearch)}}},
+        "responses": {
+            "200": {**_answer("The messages", FoundMessages), "headers": _LAG},
+            **_problems({"400", "401", "403", "413", "429", "503"}),
         },
     }
 

@@ -3,7 +3,6 @@
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from importlib.util import find_spec
 from typing import Any
 
 import msgspec
@@ -12,6 +11,7 @@ from starlette.responses import Response
 
 from otpconv.csv_cells import escaped
 from otpconv.errors import AnswerTooLarge, InvalidRequest
+from otpconv.parquet import TEXT, TIME, WHOLE, Kind, ParquetWriter, decimal
 from otpconv.rates import RateQuery, RateRow
 from otpconv.rates.columns import (
     COMPARED_COLUMNS,
@@ -21,6 +21,7 @@ from otpconv.rates.columns import (
     row_values,
 )
 from otpconv.storage import deadline
+from otpconv.times import local_minute
 from otpconv.web.v1.rate_types import Rates
 from otpconv.web.v1.rates_out import row_out
 
@@ -34,7 +35,9 @@ FORMATS = {
 LAG_HEADER = "x-otpconv-lag"
 #: Bytes of one answer with rates, in any format: the server holds it until the client has received it.
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
-_WHOLE = WHOLE_COLUMNS | {"start", "other"}
+_WHOLE = WHOLE_COLUMNS | {"other"}
+#: Rates and other shares are decimals in Parquet files, with more digits than their intervals are wide.
+_SHARE = decimal(9)
 #: Rows of one part; after each part, the size and the deadline are checked.
 _PART = 1_000
 
@@ -47,19 +50,13 @@ def wanted_format(given: str | None, headers: Headers) -> str:
         headers: of the request; JSON is the default.
 
     Raises:
-        InvalidRequest: the format is unknown, or the library that writes it is not installed.
+        InvalidRequest: the format is unknown.
     """
     accepted = headers.get("accept", "")
     if given is None:
         given = next((name for name, kind in FORMATS.items() if kind in accepted), "json")
     if given not in FORMATS:
         raise InvalidRequest(f"Invalid format {given[:40]!r}. Use {', '.join(FORMATS)}, or leave it out.")
-    # pyarrow is imported later, on the thread that writes the answer: it takes a second.
-    if given == "parquet" and find_spec("pyarrow") is None:
-        raise InvalidRequest(
-            "This server can't write Parquet: pyarrow is missing."
-            " Run pip install 'otpconv[parquet]' there, or use format=csv."
-        )
     return given
 
 
@@ -139,6 +136,8 @@ def _json(head: Rates, rows: Sequence[RateRow], query: RateQuery) -> Iterator[by
 
 def _csv(rows: Sequence[RateRow], query: RateQuery, more: Mapping[str, str]) -> Iterator[bytes]:
     columns = [*_columns(query), *more]
+    if query.interval:
+        columns.insert(1, _local_start(query))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\r\n")
     writer.writeheader()
@@ -152,28 +151,35 @@ def _csv(rows: Sequence[RateRow], query: RateQuery, more: Mapping[str, str]) -> 
 def _csv_cells(row: RateRow, query: RateQuery) -> dict[str, Any]:
     """Return the cells of a row: values of dimensions are escaped, so that none is a formula."""
     cells = _cells(row, query)
+    if row.start is not None:
+        cells[_local_start(query)] = local_minute(row.start, query.tz)
     return cells | {name: escaped(cells[name]) for name in query.by if cells.get(name)}
+
+
+def _local_start(query: RateQuery) -> str:
+    """Return the name of the column with `start` in the question's time zone."""
+    return f"start ({query.tz.key})"
 
 
 def _parquet(rows: Sequence[RateRow], query: RateQuery) -> bytes:
     """Return a Parquet file with a row group for each part, and no column for the window."""
-    import pyarrow as pa  # noqa: PLC0415 - an extra that few need
-    from pyarrow import parquet  # noqa: PLC0415
-
-    kinds = {True: pa.int64(), False: pa.float64()}
-    schema = pa.schema(
-        [
-            (name, pa.string() if name in {*query.by, "level"} else kinds[name in _WHOLE])
-            for name in _columns(query)
-        ]
-    )
     file = io.BytesIO()
-    with parquet.ParquetWriter(file, schema) as writer:
-        for part in _parts(rows):
-            writer.write_table(pa.Table.from_pylist([_cells(row, query) for row in part], schema=schema))
-            _check(file.tell())
-    _check(file.tell())
+    writer = ParquetWriter(file, {name: _kind(name, query) for name in _columns(query)})
+    for part in _parts(rows):
+        writer.write([_cells(row, query) for row in part])
+        _check(writer.size)
+    writer.close()
+    _check(writer.size)
     return file.getvalue()
+
+
+def _kind(name: str, query: RateQuery) -> Kind:
+    """Return what a column of a Parquet file holds."""
+    if name == "start":
+        return TIME
+    if name in {*query.by, "level"}:
+        return TEXT
+    return WHOLE if name in _WHOLE else _SHARE
 
 
 def _columns(query: RateQuery) -> list[str]:

@@ -1,5 +1,7 @@
 import subprocess
 import sys
+from contextlib import closing
+from importlib.resources import files
 from pathlib import Path
 
 import apsw
@@ -8,7 +10,7 @@ import pytest
 from otpconv.access.keys import KeyRing, KeyStore
 from otpconv.access.sealing import Sealer
 from otpconv.errors import InvalidRequest, Misconfigured, NotFound, Unavailable
-from otpconv.storage.sqlite.access import SqliteKeyStore
+from otpconv.storage.sqlite.access import SqliteKeyStore, SqliteSignOuts
 
 SEALER = Sealer(bytes(range(32)))
 NOW = 1_700_000_000_000
@@ -276,6 +278,8 @@ def test_a_lock_that_stays_is_temporary_and_leaves_the_store_usable(path: Path) 
 
 #: What version 1 of the file was made by.
 VERSION_1 = Path(__file__).with_name("access_1.sql").read_text("utf-8")
+#: What brings it to version 2.
+UPGRADE_TO_2 = files("otpconv.storage.sqlite.access").joinpath("upgrade_to_2.sql").read_text("utf-8")
 
 
 def shape(path: Path) -> object:
@@ -310,6 +314,28 @@ def test_a_file_of_version_1_is_brought_to_the_present_in_place(path: Path, tmp_
     assert [key.secret for key in opened(path).list()] == ["secret"]
 
 
-def test_processes_that_upgrade_a_file_at_once_all_succeed(path: Path) -> None:
-    apsw.Connection(str(path)).execute(VERSION_1)
+def test_a_file_of_version_2_keeps_its_sign_outs_and_gets_those_of_people(path: Path, tmp_path: Path) -> None:
+    connection = apsw.Connection(str(path))
+    connection.execute(VERSION_1)
+    connection.execute(UPGRADE_TO_2)
+    connection.execute("INSERT INTO users VALUES (7, 1, 'olga', 5)")
+    sealed = SEALER.seal(b"secret", b"access key LTAIold")
+    connection.execute("INSERT INTO access_keys VALUES ('LTAIold', 7, ?, 1, 6, 8, 4)", (sealed,))
+    connection.execute("INSERT INTO sign_outs VALUES ('LTAIold', x'01', 99)")
+    connection.close()
+    with closing(opened(path)) as store:
+        [key], [person] = store.list(), store.people()
+    assert (key.access_key_id, key.sign_ins_after) == ("LTAIold", 4)
+    assert (person.access_key_id, person.user, person.sign_ins_after) == ("user/1/olga", "olga", 5)
+    sign_outs = SqliteSignOuts(path)
+    sign_outs.add("user/1/olga", b"2", 99, 1)
+    assert sign_outs.load() == {"LTAIold": {b"\x01": 99}, "user/1/olga": {b"2": 99}}
+    new = tmp_path / "new.sqlite"
+    opened(new).close()
+    assert shape(path) == shape(new)
+
+
+@pytest.mark.parametrize("upgrades", ["", "2"])
+def test_processes_that_upgrade_a_file_at_once_all_succeed(path: Path, upgrades: str) -> None:
+    apsw.Connection(str(path)).execute(VERSION_1 + (UPGRADE_TO_2 if upgrades else ""))
     open_at_once(path, 3)

@@ -20,7 +20,7 @@ from otpconv.storage.sqlite.connection import (
 from otpconv.storage.sqlite.one_thread import OneThreadConnection
 
 #: The version of the schema that this code reads and writes.
-VERSION: Final = 2
+VERSION: Final = 3
 
 _SQL = statements("access/statements.sql")
 #: What a checkpoint may fail with although the file is sound.
@@ -121,7 +121,7 @@ class AccessFile:
             durable=True,
             schema=script("access/saved_views.sql"),
             creation=script("access/schema.sql"),
-            upgrades={1: script("access/upgrade_to_2.sql")},
+            upgrades={1: script("access/upgrade_to_2.sql"), 2: script("access/upgrade_to_3.sql")},
         )
         connection.pragma("foreign_keys", value=True)
         self._threads.connection = connection

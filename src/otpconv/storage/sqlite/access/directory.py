@@ -6,7 +6,8 @@ from typing import Final
 from msgspec import Struct, json
 
 from otpconv.access.directory import Holder, Policy, User, require_role_name
-from otpconv.access.keys import Role, require_name
+from otpconv.access.keys import Role
+from otpconv.access.names import require_name
 from otpconv.access.policies.document import parse_document
 from otpconv.access.policies.grants import Grants
 from otpconv.access.policies.managed import DOCUMENTS
@@ -125,6 +126,17 @@ class SqliteDirectory:
             now = self._clock()
             if not self._file.run("make_policy", account=account, name=name, document=document, now=now):
                 raise _taken("policy", name)
+            return self._policy(account, name)
+
+    def replace_policy(self, account_name: str, name: str, document: str) -> Policy:
+        """See `Directory.replace_policy`."""
+        parse_document(document)
+        with self._file.changing():
+            account = self._account(account_name)
+            policy = self._policy(account, name)
+            if policy.managed:
+                raise InvalidRequest(f"The policy {policy.name} is managed; it can't be changed")
+            self._file.run("replace_policy", account=account, name=name, document=document)
             return self._policy(account, name)
 
     def policies(self, account_name: str) -> list[Policy]:

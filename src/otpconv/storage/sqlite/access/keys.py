@@ -6,7 +6,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from otpconv.access.keys import KEYS_A_USER, AccessKey, Role, new_id, new_secret, require_name
+from otpconv.access.keys import KEYS_A_USER, AccessKey, Role
+from otpconv.access.names import new_id, new_secret, person_id, require_name
 from otpconv.access.policies.grants import Grants
 from otpconv.access.sealing import Sealer
 from otpconv.clock import Clock, iso_8601
@@ -28,6 +29,17 @@ class _Row(Struct, array_like=True):
     active: int
     created_at: int
     last_used_at: int | None
+    sign_ins_after: int
+
+
+class _PersonRow(Struct, array_like=True):
+    """A row of `people`."""
+
+    user_id: int
+    user: str
+    account: int
+    account_name: str
+    created_at: int
     sign_ins_after: int
 
 
@@ -106,6 +118,26 @@ class SqliteKeyStore:
         """See `KeyStore.roles`."""
         with self._file.reading():
             return read_roles(self._file)
+
+    def people(self) -> builtins.list[AccessKey]:
+        """See `KeyStore.people`."""
+        with self._file.reading():
+            rows = self._file.rows("people", _PersonRow)
+            granted = all_grants(self._file, "user")
+        return [
+            AccessKey(
+                access_key_id=person_id(row.account, row.user),
+                secret=new_secret(),
+                user=row.user,
+                account=row.account,
+                account_name=row.account_name,
+                grants=granted.get(row.user_id) or Grants(),
+                active=True,
+                created_at=row.created_at,
+                sign_ins_after=row.sign_ins_after,
+            )
+            for row in rows
+        ]
 
     def set_active(self, access_key_id: str, active: bool) -> None:  # noqa: FBT001 - as in `KeyStore`
         """See `KeyStore.set_active`."""

@@ -1,4 +1,4 @@
--- Version 2 of access.sqlite. Times are milliseconds since the Unix epoch, UTC.
+-- Version 3 of access.sqlite. Times are milliseconds since the Unix epoch, UTC.
 
 CREATE TABLE accounts (
     account_id INTEGER PRIMARY KEY,
@@ -10,6 +10,8 @@ CREATE TABLE users (
     account_id INTEGER NOT NULL REFERENCES accounts,
     name       TEXT NOT NULL,
     created_at INTEGER NOT NULL,
+    -- Sign-ins without an access key that began at this time or before are over.
+    sign_ins_after INTEGER NOT NULL DEFAULT 0,
     UNIQUE (account_id, name)
 ) STRICT;
 
@@ -65,6 +67,14 @@ CREATE TABLE sign_outs (
     PRIMARY KEY (access_key_id, sign_in)
 ) STRICT, WITHOUT ROWID;
 
+-- The same for sign-ins without an access key.
+CREATE TABLE user_sign_outs (
+    user_id INTEGER NOT NULL REFERENCES users ON DELETE CASCADE,
+    sign_in BLOB NOT NULL,
+    until   INTEGER NOT NULL,
+    PRIMARY KEY (user_id, sign_in)
+) STRICT, WITHOUT ROWID;
+
 INSERT INTO accounts (account_id, name) VALUES (1, 'default');
 
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;

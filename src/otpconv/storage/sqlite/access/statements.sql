@@ -65,6 +65,9 @@ DELETE FROM role_policies WHERE role_id = :id AND policy = :policy;
 INSERT INTO policies (account_id, name, document, created_at)
 VALUES (:account, :name, :document, :now) ON CONFLICT DO NOTHING;
 
+-- name: replace_policy
+UPDATE policies SET document = :document WHERE account_id = :account AND name = :name;
+
 -- name: policies
 SELECT name, document, created_at FROM policies WHERE account_id = :account ORDER BY name;
 
@@ -82,9 +85,15 @@ DELETE FROM policies WHERE account_id = :account AND name = :name;
 
 -- name: keys
 SELECT access_key_id, sealed_secret, user_id, users.name AS user, account_id AS account,
-    accounts.name AS account_name, active, access_keys.created_at, last_used_at, sign_ins_after
+    accounts.name AS account_name, active, access_keys.created_at, last_used_at, access_keys.sign_ins_after
 FROM access_keys JOIN users USING (user_id) JOIN accounts USING (account_id)
 ORDER BY access_keys.created_at, access_key_id;
+
+-- name: people
+-- A user with the name of a deleted one does not take over its sign-ins.
+SELECT user_id, users.name, account_id AS account, accounts.name AS account_name, created_at,
+    max(sign_ins_after, created_at) AS sign_ins_after
+FROM users JOIN accounts USING (account_id);
 
 -- name: any_key
 SELECT access_key_id, sealed_secret FROM access_keys LIMIT 1;
@@ -108,24 +117,36 @@ DELETE FROM access_keys WHERE access_key_id = :access_key_id;
 UPDATE access_keys SET last_used_at = max(coalesce(last_used_at, 0), :at) WHERE access_key_id = :access_key_id;
 
 -- name: sign_outs
-SELECT access_key_id, sign_in, until FROM sign_outs;
+SELECT access_key_id, sign_in, until FROM sign_outs
+UNION ALL
+SELECT 'user/' || account_id || '/' || name, sign_in, until FROM user_sign_outs JOIN users USING (user_id);
 
 -- name: make_sign_out
 INSERT INTO sign_outs (access_key_id, sign_in, until)
 SELECT access_key_id, :sign_in, :until FROM access_keys WHERE access_key_id = :access_key_id
 ON CONFLICT DO NOTHING;
+INSERT INTO user_sign_outs (user_id, sign_in, until)
+SELECT user_id, :sign_in, :until FROM users WHERE 'user/' || account_id || '/' || name = :access_key_id
+ON CONFLICT DO NOTHING;
 
 -- name: count_sign_outs
-SELECT count(*) FROM sign_outs WHERE access_key_id = :access_key_id;
+SELECT (SELECT count(*) FROM sign_outs WHERE access_key_id = :access_key_id)
+    + (SELECT count(*) FROM user_sign_outs JOIN users USING (user_id)
+       WHERE 'user/' || account_id || '/' || name = :access_key_id);
 
 -- name: end_sign_ins
 UPDATE access_keys SET sign_ins_after = max(sign_ins_after, :now) WHERE access_key_id = :access_key_id;
+UPDATE users SET sign_ins_after = max(sign_ins_after, :now)
+WHERE 'user/' || account_id || '/' || name = :access_key_id;
 
 -- name: forget_sign_outs
 DELETE FROM sign_outs WHERE until <= :now;
+DELETE FROM user_sign_outs WHERE until <= :now;
 
 -- name: forget_sign_outs_of
 DELETE FROM sign_outs WHERE access_key_id = :access_key_id;
+DELETE FROM user_sign_outs
+WHERE user_id IN (SELECT user_id FROM users WHERE 'user/' || account_id || '/' || name = :access_key_id);
 
 -- name: saved_views
 SELECT view_id, name, query, created_by, created_at FROM saved_views

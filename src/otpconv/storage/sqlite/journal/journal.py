@@ -11,6 +11,7 @@ import msgspec
 from otpconv.errors import Misconfigured
 from otpconv.model import Expiry
 from otpconv.storage.contract import Entry
+from otpconv.storage.erasure import Erasure
 from otpconv.storage.journal import JournalEntry
 from otpconv.storage.sqlite.connection import connect_writer, mapped, statements
 from otpconv.storage.sqlite.journal.rows import (
@@ -28,8 +29,8 @@ from otpconv.storage.sqlite.journal.rows import (
 
 _SQL = statements("journal/journal.sql")
 _APPEND = _SQL["append"]
-#: Version 1 had no checksums.
-JOURNAL_VERSION = 2
+#: Version 1 had no checksums, version 2 no erasures.
+JOURNAL_VERSION = 3
 
 #: Entries after which the write-ahead log starts again from its beginning.
 _CHECKPOINT_ENTRIES = 20_000
@@ -49,7 +50,7 @@ _log = logging.getLogger(__name__)
 
 
 class SqliteJournal:
-    """The append-only record in one file; one thread of one process appends to it at a time."""
+    """The record in one file; one thread of one process appends to it at a time."""
 
     def __init__(self, path: Path) -> None:
         """Open the file at `path`, or create it.
@@ -65,7 +66,7 @@ class SqliteJournal:
             schema=_SQL["schema"],
             durable=True,
             log_bytes=_LOG_BYTES,
-            upgrades={1: _SQL["upgrade"]},
+            upgrades={1: _SQL["upgrade"], 2: _SQL["second_upgrade"]},
         )
         # The ledger writer moves committed rows from the log into the file, so that no report waits for it.
         self._connection.wal_autocheckpoint(0)
@@ -202,19 +203,21 @@ class SqliteJournal:
 
 
 def _rows(entries: Sequence[Entry], recorded_at: int) -> list[_Row]:
-    """Return one row for all reports, then one for each expiry."""
-    reports = [entry.report for entry in entries if not isinstance(entry.report, Expiry)]
+    """Return one row for all reports, then one for each expiry or erasure."""
+    reports = [entry.report for entry in entries if not isinstance(entry.report, Expiry | Erasure)]
     nonces = [(entry.nonce, entry.signed_at) for entry in entries if entry.nonce is not None]
     encoded = _ENCODER.encode(nonces) if nonces else None
     row: _Row = len(reports), recorded_at, None, None, _ENCODER.encode(reports), encoded
     if len(reports) == len(entries):
         return [row]
-    expiries: list[_Row] = [
-        (1, recorded_at, entry.report.unmatched_before, entry.report.minutes_from, None, None)
-        for entry in entries
-        if isinstance(entry.report, Expiry)
-    ]
-    return [row, *expiries] if reports else expiries
+    deletions: list[_Row] = []
+    for entry in entries:
+        if isinstance(entry.report, Expiry):
+            expiry = entry.report
+            deletions.append((1, recorded_at, expiry.unmatched_before, expiry.minutes_from, None, None))
+        elif isinstance(entry.report, Erasure):
+            deletions.append((1, recorded_at, 0, 0, _ENCODER.encode([entry.report]), None))
+    return [row, *deletions] if reports else deletions
 
 
 def _decoded(nonces: bytes) -> list[tuple[int, int]]:

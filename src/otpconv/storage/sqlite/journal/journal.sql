@@ -1,17 +1,23 @@
--- The journal: append only, one row per commit, so that recording reports takes a single statement.
+-- The journal: one row per commit, so that recording reports takes a single statement. Rows are only ever added,
+-- except that the reports of deleted messages are erased from them.
 -- All times are milliseconds since the Unix epoch, UTC.
 
 -- name: schema
 CREATE TABLE IF NOT EXISTS batches (
     seq INTEGER PRIMARY KEY,    -- position of the batch's last entry; the first entry has position 1
     recorded_at INTEGER NOT NULL,
-    unmatched_before INTEGER,   -- an expiry is alone in its batch, and only it has these two values
-    minutes_from INTEGER,
-    reports TEXT,               -- JSON list of reports, as model.py encodes them
+    unmatched_before INTEGER,   -- an expiry or erasure is alone in its batch, and only it has these two values
+    minutes_from INTEGER,       -- both are 0 in an erasure
+    reports TEXT,               -- JSON list of reports, as model.py encodes them, or of one erasure; NULL in an expiry
     nonces TEXT,                -- JSON list of [fingerprint, signed_at]
-    checksum INTEGER,           -- of this row, as journal_rows.py computes it
-    chain INTEGER               -- of all checksums up to this row: equal only if all rows up to here are equal
+    checksum INTEGER,           -- of this row, as rows.py computes it
+    chain INTEGER,              -- of all checksums up to this row: equal only if all rows up to here are equal
+    original INTEGER            -- the checksum when it was written, if reports were erased since; `chain` includes this one
 ) STRICT;
+
+-- Erasures whose messages may still be in the journal.
+CREATE INDEX IF NOT EXISTS batches_erasures ON batches (seq)
+WHERE minutes_from = 0 AND reports IS NOT NULL AND original IS NULL;
 
 CREATE TABLE IF NOT EXISTS about (
     only INTEGER PRIMARY KEY CHECK (only = 1),
@@ -35,11 +41,14 @@ CREATE TABLE IF NOT EXISTS set_aside (
 ALTER TABLE batches ADD COLUMN checksum INTEGER;
 ALTER TABLE batches ADD COLUMN chain INTEGER;
 
+-- name: second_upgrade
+ALTER TABLE batches ADD COLUMN original INTEGER;
+
 -- name: append
 -- Inserts nothing if another process has appended since :previous.
 INSERT INTO batches
 SELECT :seq, :recorded_at, :unmatched_before, :minutes_from, CAST(:reports AS TEXT), CAST(:nonces AS TEXT), :checksum,
-    :chain
+    :chain, NULL
 WHERE (SELECT coalesce(max(seq), 0) FROM batches) = :previous;
 
 -- name: head
@@ -72,13 +81,13 @@ INSERT OR IGNORE INTO set_aside VALUES (:seq, :kind, :problem);
 
 -- name: rows
 SELECT seq, recorded_at, unmatched_before, minutes_from, CAST(reports AS BLOB), CAST(nonces AS BLOB), checksum,
-    chain, typeof(reports), typeof(nonces)
+    chain, typeof(reports), typeof(nonces), original
 FROM batches WHERE seq BETWEEN :first AND :last ORDER BY seq;
 
 -- name: rows_from
 -- The rows after a position, with the one that holds it or ends before it first.
 SELECT seq, recorded_at, unmatched_before, minutes_from, CAST(reports AS BLOB), CAST(nonces AS BLOB), checksum,
-    chain, typeof(reports), typeof(nonces)
+    chain, typeof(reports), typeof(nonces), original
 FROM batches WHERE seq >= coalesce((SELECT max(seq) FROM batches WHERE seq <= :after), 0) ORDER BY seq;
 
 -- name: positions

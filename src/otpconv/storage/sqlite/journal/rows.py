@@ -2,6 +2,9 @@
 
 Each row has a checksum of its columns, and a chain value of all checksums up to it. The checksum shows damage
 in the row. The chain value shows whether the rows before it are the same as when it was written.
+
+When the reports of deleted messages are erased from a row, it gets a new checksum, and keeps the original one
+in a column of its own. The chain values stay, and are verified with the original checksums.
 """
 
 from collections.abc import Iterator
@@ -13,11 +16,13 @@ import msgspec
 
 from otpconv.errors import Misconfigured
 from otpconv.model import Expiry, Report
+from otpconv.storage.erasure import Erased, ErasedRequest, Erasure
 from otpconv.storage.journal import JournalEntry
 from otpconv.storage.sqlite.connection import statements
 
 _SQL = statements("journal/journal.sql")
-_REPORTS = msgspec.json.Decoder(list[Report])
+#: The reports of a row as they are in the file.
+REPORTS = msgspec.json.Decoder(list[Report | ErasedRequest | Erased | Erasure])
 _NONCES = msgspec.json.Decoder(list[tuple[int, int]])
 
 ADVICE = (
@@ -44,6 +49,12 @@ class JournalRow(NamedTuple):
     chain: int | None = None
     reports_type: str = "text"
     nonces_type: str = "text"
+    original: int | None = None
+
+    @property
+    def checksum_in_chain(self) -> int:
+        """The checksum of the row when it was written."""
+        return self.original if self.original is not None else self.checksum or 0
 
 
 class RowProblem(NamedTuple):
@@ -169,7 +180,7 @@ class Inspector:
         try:
             if row.nonces is not None:
                 _NONCES.decode(row.nonces)
-            return "", 1 if row.reports is None else len(_REPORTS.decode(row.reports))
+            return "", 1 if row.reports is None else len(REPORTS.decode(row.reports))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return f"it can't be decoded: {error}", None
 
@@ -182,7 +193,7 @@ class Inspector:
         if checked:
             before = previous.chain if previous is not None and previous.checksum is not None else None
             start = before if isinstance(before, int) else self._about.origin
-            if chained(start, row.checksum or 0) != row.chain:
+            if chained(start, row.checksum_in_chain) != row.chain:
                 return "other rows were before it when it was written"
         return ""
 
@@ -222,7 +233,7 @@ def entries_of(row: JournalRow) -> list[JournalEntry]:
     if row.reports is None:
         expiry = Expiry(row.unmatched_before or 0, row.minutes_from or 0)
         return [JournalEntry(row.seq, row.recorded_at, expiry)]
-    reports = _REPORTS.decode(row.reports)
+    reports = REPORTS.decode(row.reports)
     first = row.seq - len(reports) + 1
     return [JournalEntry(position, row.recorded_at, report) for position, report in enumerate(reports, first)]
 
@@ -232,7 +243,7 @@ def _is_typed(row: JournalRow) -> bool:
     pair = (row.unmatched_before, row.minutes_from)
     if row.reports is None:
         numbers += pair  # type: ignore[assignment]
-    elif pair != (None, None):
+    elif pair not in {(None, None), (0, 0)}:
         return False
     types = row.reports_type, row.nonces_type
     return all(isinstance(number, int) for number in numbers) and set(types) <= {"text", "null"}

@@ -31,6 +31,19 @@ BEGIN
     );
 END;
 
+-- Only an erasure deletes a message that was requested.
+CREATE TEMP TRIGGER message_erased AFTER DELETE ON main.messages WHEN OLD.requested_at IS NOT NULL
+BEGIN
+    INSERT INTO changes SELECT
+        OLD.account, OLD.requested_at, OLD.dimensions, -1, -(OLD.verified), -(OLD.attempt = 1),
+        -(OLD.attempt = 1 AND OLD.verified), -(OLD.session IS NOT NULL),
+        -(OLD.session IS NOT NULL AND (OLD.session > 0 OR OLD.verified)), -(OLD.reported),
+        OLD.delay_bin, -1;
+    INSERT INTO touched_sessions
+    SELECT OLD.account, OLD.session_id, iif(OLD.session IS NULL, -(OLD.verified), OLD.session) WHERE OLD.session_id <> ''
+    ON CONFLICT DO UPDATE SET more = more + excluded.more;
+END;
+
 -- The most frequent change: the first conversion of a message, or the first true one.
 CREATE TEMP TRIGGER message_reported AFTER UPDATE ON main.messages
 WHEN OLD.requested_at = NEW.requested_at AND OLD.dimensions = NEW.dimensions AND OLD.attempt = NEW.attempt
@@ -184,10 +197,12 @@ SELECT d.grain, d.account, d.start, d.dimensions,
     {bin: d.d$bin + coalesce(r.d$bin, 0)}
 FROM deltas AS d LEFT JOIN rollups AS r USING (grain, account, start, dimensions)
 WHERE (d.grain > 60000 OR d.start >= (SELECT minutes_from FROM progress))
-    AND (d.requested <> 0 OR r.requested IS NOT NULL);  -- 0 and no row: the batch added and removed the messages
+    -- All 0 and no row: the batch added and removed the messages. A session without messages is one that an erasure
+    -- keeps, of a message that a later erasure deletes: during a rebuild, its request comes with that one.
+    AND (d.requested <> 0 OR d.sessions <> 0 OR r.requested IS NOT NULL);
 
 -- name: drop_empty
-DELETE FROM rollups WHERE requested = 0 AND (grain, account, start, dimensions) IN (
+DELETE FROM rollups WHERE requested = 0 AND sessions = 0 AND (grain, account, start, dimensions) IN (
     SELECT grain, account, start, dimensions FROM deltas WHERE requested < 0
 );
 

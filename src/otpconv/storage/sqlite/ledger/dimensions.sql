@@ -19,7 +19,7 @@ CREATE TEMP TABLE combinations (
 INSERT OR IGNORE INTO combinations
     (account, day, country, carrier, provider, template, sender, channel, access_key, first)
 SELECT account, at / 86400000, country, carrier, provider, template, sender, channel, access_key, rowid
-FROM batch WHERE kind = 1 ORDER BY rowid;
+FROM batch WHERE kind IN (1, 4) ORDER BY rowid;
 
 -- name: find_combinations
 UPDATE combinations AS c SET dimensions = (

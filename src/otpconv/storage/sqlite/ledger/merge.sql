@@ -34,7 +34,8 @@ DELETE FROM batch;
 -- name: unpack
 -- A report is [1, account, message id, requested_at, [dimensions], number, number range, session id, attempt],
 -- [2, account, delivered, conversion time, message id, number, timing], or [3, account, report time, rate].
--- Entries of older versions have six dimensions, without the access key, and no timing.
+-- Entries of older versions have six dimensions, without the access key, and no timing. What is left of the reports of
+-- deleted messages is [4, account, '', day, [dimensions]] or [0].
 INSERT INTO batch
 SELECT
     value ->> 0,

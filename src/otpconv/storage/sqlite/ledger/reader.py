@@ -27,8 +27,10 @@ from otpconv.storage.contract import (
     Tally,
     Window,
 )
+from otpconv.storage.erasure import Candidates, Erasure
 from otpconv.storage.lookup import Lookup, Stored
 from otpconv.storage.sqlite.connection import SqlValue, connect_reader, mapped, statements
+from otpconv.storage.sqlite.ledger import erasable
 
 _SQL = statements("ledger/queries.sql")
 #: Steps of SQLite's machine from one look at the clock to the next: some 10 ms.
@@ -161,6 +163,26 @@ class SqliteLedgerReader:
         count: int = self._rows("count_self_reported", window)[0][0]
         return count
 
+    def messages_from(self) -> int:
+        """See `LedgerLookup.messages_from`."""
+        messages_from: int = self._run(erasable.SQL["messages_from"], {})[0][0]
+        return messages_from
+
+    def messages_of_number(self, account: int, number: str, limit: int) -> list[Message]:
+        """Return the newest messages to a number, newest first."""
+        with self.snapshot():
+            return [_message(row) for row in erasable.newest_of(self._run, account, number, limit)]
+
+    def old_messages(self, before: int, after: int) -> Candidates:
+        """Return the erasure of the next messages requested before a time."""
+        with self.snapshot() as cursor:
+            return erasable.old_messages(self._run, cursor, before, after)
+
+    def erasure_of(self, account: int, number: str) -> Erasure:
+        """Return the erasure of some messages to a number, and of everything else about it."""
+        with self.snapshot() as cursor:
+            return erasable.messages_of(self._run, cursor, account, number)
+
     def close(self) -> None:
         """Close the calling thread's connection; the others close with their threads."""
         if hasattr(self._threads, "connection"):
@@ -209,11 +231,14 @@ class SqliteLedgerReader:
         return _STATES.decode(row[0])
 
     def _rows(self, name: str, bindings: Mapping[str, SqlValue]) -> list[_Row]:
+        return self._run(_SQL[name], bindings)
+
+    def _run(self, statement: str, bindings: Mapping[str, SqlValue]) -> list[_Row]:
         with mapped(self._path):
             connection = self._connection()
             with suppress(apsw.InterruptError):
                 deadline.check()
-                return connection.execute(_SQL[name], bindings).fetchall()
+                return connection.execute(statement, bindings).fetchall()
         deadline.check()
         raise Unavailable("The question was interrupted; ask again.")
 

@@ -5,9 +5,10 @@
 CREATE TABLE IF NOT EXISTS progress (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     cursor INTEGER NOT NULL,        -- position of the last journal entry that the ledger contains
-    minutes_from INTEGER NOT NULL   -- from here on there are rollups by minute, before it by quarter of an hour
+    minutes_from INTEGER NOT NULL,  -- from here on there are rollups by minute, before it by quarter of an hour
+    messages_from INTEGER NOT NULL  -- all messages before this time were deleted, and no more are accepted
 ) STRICT;
-INSERT OR IGNORE INTO progress VALUES (1, 0, 0);
+INSERT OR IGNORE INTO progress VALUES (1, 0, 0, 0);
 
 -- The combinations of dimensions that the messages of a UTC day (of requested_at) are counted by. dimensions.sql
 -- decides which combinations a day has.
@@ -176,5 +177,17 @@ CREATE TABLE IF NOT EXISTS rollups (
     PRIMARY KEY (grain, account, start, dimensions),
     CHECK (0 <= verified AND verified <= reported AND reported <= requested),
     CHECK (0 <= first_verified AND first_verified <= first_requested AND first_requested <= requested),
-    CHECK (0 <= sessions_verified AND sessions_verified <= sessions AND sessions <= requested)
+    -- During a rebuild, sessions can exceed requested for a while: see `settle` in changes.sql.
+    CHECK (0 <= sessions_verified AND sessions_verified <= sessions)
+) STRICT, WITHOUT ROWID;
+
+-- What deleted messages contribute to the rollups and routes for good, so that the doctor can compare these with a
+-- recount. Times at or after progress.minutes_from are minutes; earlier ones are minutes or quarters of an hour.
+CREATE TABLE IF NOT EXISTS kept_counts (
+    account INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    dimensions INTEGER NOT NULL,
+    {count: $count INTEGER NOT NULL},
+    {bin: d$bin INTEGER NOT NULL},
+    PRIMARY KEY (account, start, dimensions)
 ) STRICT, WITHOUT ROWID;

@@ -12,10 +12,11 @@ import apsw
 
 from otpconv.errors import Misconfigured
 from otpconv.storage.contract import BOUNDS, Bounds
+from otpconv.storage.erasure import MAX_ERASED
 from otpconv.storage.sqlite.connection import connect_writer, mapped, statements
 from otpconv.storage.sqlite.journal import rows as journal_rows
 from otpconv.storage.sqlite.journal.journal import JOURNAL_VERSION
-from otpconv.storage.sqlite.ledger import binding
+from otpconv.storage.sqlite.ledger import binding, erasure
 
 _SQL = (
     statements("journal/journal.sql")
@@ -24,8 +25,9 @@ _SQL = (
     | statements("ledger/dimensions.sql")
     | statements("ledger/unmatched.sql")
     | statements("ledger/changes.sql")
+    | erasure.SQL
 )
-LEDGER_VERSION = 7
+LEDGER_VERSION = 8
 #: More combinations than there can be.
 _ANY = 1 << 40
 #: Pages of 4 KiB after which the write-ahead log is moved into the file: 16 MiB, well under 100 ms of work.
@@ -87,7 +89,13 @@ class SqliteLedgerWriter:
             if self._connection.pragma("user_version", schema="journal") != JOURNAL_VERSION:
                 self._connection.close()
                 raise AssertionError(journal)  # the journal is opened, and checked, first
-            for name in ("batch_schema", "combinations_schema", "unmatched_schema", "changes_schema"):
+            for name in (
+                "batch_schema",
+                "combinations_schema",
+                "unmatched_schema",
+                "changes_schema",
+                "erasure_schema",
+            ):
                 list(self._connection.execute(_SQL[name]))
         self._checkpointed = 0
 
@@ -112,7 +120,7 @@ class SqliteLedgerWriter:
                         self._expire(stop)
                     end = stop
                 cursor = end
-            self._connection.execute(_SQL["advance"], (cursor,))
+                self._connection.execute(_SQL["advance"], (cursor,))
         if cursor - self._checkpointed >= _CHECKPOINT_ENTRIES:
             # The batch is committed. If the journal moves its log itself just now, the next batch retries.
             with contextlib.suppress(apsw.Error):
@@ -144,7 +152,7 @@ class SqliteLedgerWriter:
         return about.rows_set_aside
 
     def _next_alone(self, after: int, upto: int, apart: list[int]) -> int | None:
-        """Return the first row that is not merged with others: an expiry, or one of those `apart`."""
+        """Return the first row that is not merged with others: an expiry, erasure, or one `apart`."""
         (expiry,) = self._row("first_expiry", {"after": after, "upto": upto})
         stops = [seq for seq in (expiry, *apart) if seq is not None and after < seq <= upto]
         return min(stops, default=None)
@@ -206,6 +214,13 @@ class SqliteLedgerWriter:
             self._connection.execute(_SQL[name])
 
     def _expire(self, seq: int) -> None:
+        if erasure.is_erasure(self._connection, seq):
+            before = erasure.erase(self._connection, seq)
+            self._checkpointed -= MAX_ERASED  # its entry is about as large as that many reports
+            for name in _EXPIRY:
+                self._connection.execute(_SQL[name], {"unmatched_before": before, "minutes_from": 0})
+            self._settle()
+            return
         (believed,) = self._row("is_believed", {"seq": seq})
         if not believed:
             return

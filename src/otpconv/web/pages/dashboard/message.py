@@ -1,21 +1,38 @@
 """The page of one message: its state and its history."""
 
 from http import HTTPStatus
+from typing import Final
+from urllib.parse import quote
 
 from msgspec import Struct
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from otpconv.dialects.native.answers import MessageOut
-from otpconv.errors import NotFound
+from otpconv.dialects.native.reports import MAX_FOUND
+from otpconv.errors import InvalidNumber, NotFound
+from otpconv.model import is_message_id
+from otpconv.phone import parse
 from otpconv.service.compose import Service
 from otpconv.storage.contract import DIMENSIONS
+from otpconv.web.front.body import Bodies
+from otpconv.web.front.gate import Gate
 from otpconv.web.pages.choices import read_choices, zone_of
-from otpconv.web.pages.layout import Layout
-from otpconv.web.pages.visitors import Visitor
-from otpconv.web.v1.known import look_up
+from otpconv.web.pages.forms import read_form, require_token
+from otpconv.web.pages.layout import HEADERS, Layout
+from otpconv.web.pages.visitors import Visitor, Visitors
+from otpconv.web.v1.known import look_up, search
 
 MESSAGE_PATH = "/dashboard/message"
+#: The values of the template that a page does not need.
+_EMPTY: Final = {
+    "message_id": "",
+    "message": None,
+    "found": None,
+    "lag": 0,
+    "problem": "",
+    "unreadable": False,
+}
 
 
 class Event(Struct, frozen=True):
@@ -33,17 +50,57 @@ class Event(Struct, frozen=True):
 
 
 class MessagePage:
-    """`/dashboard/message?message_id=ID`."""
+    """`/dashboard/message?message_id=ID`, and its form, which takes an id or a number."""
 
-    def __init__(self, service: Service, layout: Layout) -> None:
+    def __init__(
+        self, service: Service, bodies: Bodies, gate: Gate, *, layout: Layout, visitors: Visitors
+    ) -> None:
         """Create the page.
 
         Args:
             service: looks messages up.
+            bodies: reads the form.
+            gate: records searches by number.
             layout: renders pages.
+            visitors: checks the policies.
         """
         self._service = service
+        self._bodies = bodies
+        self._gate = gate
         self._layout = layout
+        self._visitors = visitors
+
+    async def find(self, request: Request, visitor: Visitor) -> Response:
+        """Respond to the form: with the messages to a number, or with the way to the page of a message.
+
+        The form is posted, so that no URL contains a number.
+        """
+        form = await read_form(self._bodies, request)
+        require_token(form, visitor.signed_in.form_token)
+        wanted = form.get("message_id", "").strip()
+        try:
+            phone = parse(wanted, self._service.region)
+        except InvalidNumber:
+            phone = None
+        if is_message_id(wanted) and not wanted.startswith("+"):
+            # An id may look like a number; a number must not get into the URL.
+            self._visitors.require(request, visitor, "otpconv:GetMessage")
+            message, lag = await look_up(self._service, visitor.key, wanted)
+            if message is None and phone is None:
+                return self._page(visitor, HTTPStatus.NOT_FOUND, message_id=wanted, lag=lag)
+            if message is not None:
+                return RedirectResponse(
+                    f"{MESSAGE_PATH}?message_id={quote(wanted, safe='')}",
+                    HTTPStatus.SEE_OTHER,
+                    headers=HEADERS,
+                )
+        if phone is None:
+            return self._page(visitor, HTTPStatus.NOT_FOUND, unreadable=True)
+        self._visitors.require(request, visitor, "otpconv:FindMessages")
+        found, lag = await search(self._service, visitor.key, phone.e164, MAX_FOUND)
+        subject = f"{len(found.messages)} messages"
+        self._gate.answered(visitor.key, "otpconv:FindMessages", subject, request.scope)
+        return self._page(visitor, HTTPStatus.OK, found=found, lag=lag)
 
     async def show(self, request: Request, visitor: Visitor) -> Response:
         """Answer with the page of one message, or with the form to look one up."""
@@ -54,11 +111,9 @@ class MessagePage:
                 found, lag = await look_up(self._service, visitor.key, message_id)
             except NotFound as error:
                 problem = error.text
-        return self._layout.page(
-            "message.html",
-            MESSAGE_PATH,
+        return self._page(
             visitor,
-            status=HTTPStatus.NOT_FOUND if message_id and found is None else HTTPStatus.OK,
+            HTTPStatus.NOT_FOUND if message_id and found is None else HTTPStatus.OK,
             problem=problem,
             message_id=message_id,
             message=found,
@@ -67,6 +122,9 @@ class MessagePage:
             fields=_fields(found) if found else [],
             events=message_events(found) if found else [],
         )
+
+    def _page(self, visitor: Visitor, status: HTTPStatus, **values: object) -> Response:
+        return self._layout.page("message.html", MESSAGE_PATH, visitor, status=status, **_EMPTY | values)
 
 
 def message_events(message: MessageOut) -> list[Event]:

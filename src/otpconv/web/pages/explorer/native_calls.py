@@ -42,7 +42,8 @@ class NativeCall(Struct, frozen=True):
         method: the HTTP method.
         path: with names of parameters in braces.
         summary: what it does, for people.
-        envelope: the name of the list that a body has its item in; empty where a body is the item.
+        envelope: the name of the list that a body has its item in; empty if the body is the item, or
+            if there is no body.
         fields: of the path, the query, or the item.
     """
 
@@ -94,10 +95,8 @@ def _fields(operation: Mapping[str, Any], schemas: Mapping[str, Any]) -> tuple[s
             for each in operation.get("parameters", ())
         )
     envelope = _named(schemas, operation["requestBody"]["content"][_JSON]["schema"])
-    name, item = "", envelope
-    if len(envelope["properties"]) == 1:
-        ((name, items),) = envelope["properties"].items()
-        item = _named(schemas, items["items"])
+    (name, items), *more = envelope["properties"].items()
+    name, item = ("", envelope) if more else (name, _named(schemas, items["items"]))
     required = item.get("required", ())
     return name, tuple(
         _field(each, schema, "body", "", each in required) for each, schema in item["properties"].items()

@@ -11,12 +11,13 @@ from starlette.responses import RedirectResponse, Response
 from otpconv.access.sign_in_links import SignInLinks, unusable
 from otpconv.audit import shown_key_id
 from otpconv.clock import Clock
-from otpconv.errors import BadCredentials, InactiveAccessKey, Refused, Throttled
+from otpconv.errors import BadCredentials, InactiveAccessKey, OtpconvError, Refused, Throttled
 from otpconv.service.compose import Service
 from otpconv.web.front.body import Bodies
 from otpconv.web.front.gate import Gate
 from otpconv.web.pages.forms import read_form, require_token
 from otpconv.web.pages.layout import HEADERS, HOME, NAVIGATION, Layout
+from otpconv.web.pages.sections import ADMINISTRATION
 from otpconv.web.pages.visitors import Visitor, Visitors
 
 PATH = "/sign-in"
@@ -54,14 +55,14 @@ class SignInPage:
             except Refused as error:
                 return self._form(error)
         self._expect()
-        after = _local(request.query_params.get("next", ""))
+        after = local_path(request.query_params.get("next", ""))
         return self._form(after=after) if self._visitors.of(request) is None else _to(after)
 
     async def post(self, request: Request) -> Response:
         """Sign in with an access key."""
         form = await read_form(self._bodies, request)
         access_key_id, secret = _key_of(form)
-        after = _local(form.get("next", ""))
+        after = local_path(form.get("next", ""))
         try:
             key = self._visitors.prove(request, access_key_id, secret)
         except (BadCredentials, Throttled) as error:
@@ -98,7 +99,13 @@ class SignInPage:
         self._visitors.sign_in(request, response, key)
         return response
 
-    def _form(self, error: Refused | None = None, *, after: str = HOME, access_key_id: str = "") -> Response:
+    def refused(self, error: OtpconvError, after: str) -> Response:
+        """Return the form with the reason why somebody was not signed in in another way."""
+        return self._form(error, after=after or HOME)
+
+    def _form(
+        self, error: OtpconvError | None = None, *, after: str = HOME, access_key_id: str = ""
+    ) -> Response:
         page = self._layout.page(
             "sign_in.html",
             PATH,
@@ -119,10 +126,11 @@ def _key_of(form: dict[str, str]) -> tuple[str, str]:
     return access_key_id, form.get("access_key_secret", "").strip() or pasted
 
 
-def _local(after: str) -> str:
+def local_path(after: str) -> str:
     """Return where to go after the sign-in: one of our pages, whatever was asked for."""
     path = re.split("[?#]", after, maxsplit=1)[0]
-    own = any(path == root or path.startswith(f"{root}/") for _, root in NAVIGATION)
+    roots = (*(root for _, root in NAVIGATION), ADMINISTRATION)
+    own = any(path == root or path.startswith(f"{root}/") for root in roots)
     return after if own and after.isprintable() and "\\" not in after and "//" not in path else HOME
 
 

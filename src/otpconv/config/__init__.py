@@ -8,7 +8,7 @@ variables override the file.
 import os
 import re
 import tomllib
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,11 +21,15 @@ from pydantic_settings import (
 )
 from typing_extensions import override
 
-from otpconv.access.limits import Limit, parse_limit
+from otpconv.access.identities import Mapping, parse_mapping
+from otpconv.access.limits import Limit
+from otpconv.config import values
+from otpconv.config.values import OFF, LimitText
 from otpconv.errors import Misconfigured
 from otpconv.spelling import did_you_mean, nearest
 
-_OFF = "off"
+#: Settings whose values no error shows.
+_SECRET = frozenset({"sealing_key", "oidc_client_secret"})
 _PREFIX = "OTPCONV_"
 _LIST = "; docs/reference/settings.md lists all settings"
 
@@ -46,52 +50,6 @@ OTHER_VARIABLES = frozenset(
 )
 
 
-def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
-
-
-def _joined(value: object) -> object:
-    """Join a TOML list of texts to one comma-separated text; return any other value unchanged."""
-    if isinstance(value, list) and all(isinstance(part, str) for part in value):
-        return ",".join(value)
-    return value
-
-
-def _networks_text(text: str) -> str:
-    try:
-        _networks(text)
-    except ValueError as error:
-        raise ValueError(f"{error}; use comma-separated networks, e.g. 10.0.0.0/8,2001:db8::/32") from None
-    return text
-
-
-def _limit(text: str) -> Limit | None:
-    return None if text.strip().lower() == _OFF else parse_limit(text)
-
-
-def _limit_text(text: str) -> str:
-    try:
-        _limit(text)
-    except Misconfigured as error:
-        raise ValueError(f"{error.text} To set no limit, use off.") from None
-    return text
-
-
-_LimitText = Annotated[str, AfterValidator(_limit_text)]
-
-
-def _region(text: str) -> str:
-    if not text.strip():
-        return ""
-    # Imported here, so that commands without a region do not load the number plans.
-    from otpconv.phone import region_of  # noqa: PLC0415
-
-    try:
-        return region_of(text)
-    except Misconfigured as error:
-        raise ValueError(error.text) from None
-
-
 class Settings(BaseSettings):
     """What an operator can set; `docs/reference/settings.md` is made from this text.
 
@@ -105,10 +63,13 @@ class Settings(BaseSettings):
             `sealing.key` in `data`.
         region: country (ISO 3166, e.g. `CN`) of phone numbers that have no country code. Default: numbers
             without a country code are not read.
+        tz: time zone in which the commands read and show times, e.g. `Europe/Berlin`; `--tz` overrides it.
         strict: refuse conversions of messages that were never reported as requested. While the ledger is
             200,000 reports behind, the server answers all reports with 503, because it can't know these
             messages.
         unmatched_days: how long a conversion waits for its message, in days.
+        retention_days: how long messages are kept, in days. Every day, the server deletes older messages of
+            all accounts; rates stay. Default: messages are kept for ever.
         log_level: `debug`, `info`, `warning` or `error`.
         tls_cert: PEM file with the server's certificate and its chain. Together with `tls_key`, the server
             speaks HTTPS. New connections get a renewed certificate within seconds, without a restart.
@@ -117,6 +78,16 @@ class Settings(BaseSettings):
             `/healthz` and `/readyz` stay open.
         trusted_proxies: networks whose `X-Forwarded-For` and `X-Forwarded-Proto` headers are believed, e.g.
             `10.0.0.0/8,2001:db8::/32`. In the file it may be a list.
+        oidc_issuer: URL of the OpenID Connect provider whose users may sign in to the pages. It must be
+            HTTPS, except on this machine. Default: people sign in with access keys only.
+        oidc_client_id: the client id of this server at the provider.
+        oidc_client_secret: the client secret of this server at the provider.
+        oidc_scope: the scopes to ask the provider for. `openid` is required.
+        oidc_claim: the claim that names the user, e.g. `email`, `sub` or `groups`; from the ID token, or else
+            from the UserInfo endpoint.
+        oidc_users: which values of the claim sign in as which user, e.g. `alice@example.com=alice,ops=admin`.
+            The first entry that fits wins. Default: the value is the name of the user.
+        oidc_account: the account of these users.
         limit_account: how often an account may call, with all its keys together, e.g. `500/s burst 1000`,
             or `off`.
         limit_key: how often an access key may call.
@@ -132,30 +103,43 @@ class Settings(BaseSettings):
     data: Path = Path("otpconv-data")
     public_url: str | None = None
     sealing_key: SecretStr | None = None
-    region: Annotated[str, AfterValidator(_region)] = ""
+    region: Annotated[str, AfterValidator(values.region)] = ""
+    tz: Annotated[str, AfterValidator(values.zone)] = "UTC"
     strict: bool = False
     unmatched_days: Annotated[int, Field(ge=1, le=3650)] = 7
+    retention_days: Annotated[int | None, Field(ge=1, le=36500)] = None
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
     tls_cert: Path | None = None
     tls_key: Path | None = None
     require_tls: bool = False
-    trusted_proxies: Annotated[str, BeforeValidator(_joined), AfterValidator(_networks_text)] = ""
-    limit_account: _LimitText = _OFF
-    limit_key: _LimitText = _OFF
-    limit_action: _LimitText = _OFF
-    limit_failed_logins: _LimitText = "20/m"
+    trusted_proxies: Annotated[str, BeforeValidator(values.joined), AfterValidator(values.networks_text)] = ""
+    oidc_issuer: Annotated[str, AfterValidator(values.issuer)] = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: SecretStr | None = None
+    oidc_scope: Annotated[str, AfterValidator(values.scope)] = "openid email"
+    oidc_claim: Annotated[str, Field(min_length=1, max_length=100)] = "email"
+    oidc_users: Annotated[str, BeforeValidator(values.joined), AfterValidator(values.mapping_text)] = ""
+    oidc_account: str = "default"
+    limit_account: LimitText = OFF
+    limit_key: LimitText = OFF
+    limit_action: LimitText = OFF
+    limit_failed_logins: LimitText = "20/m"
 
     def trusted_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """Return the networks of `trusted_proxies`."""
-        return _networks(self.trusted_proxies)
+        return values.networks(self.trusted_proxies)
+
+    def oidc_mapping(self) -> Mapping:
+        """Return the entries of `oidc_users`: values of the claim and names of users."""
+        return parse_mapping(self.oidc_users)
 
     def limits(self) -> tuple[Limit | None, Limit | None, Limit | None, Limit | None]:
         """Return the limits of an account, an access key, an action, and of failed logins; None is off."""
         return (
-            _limit(self.limit_account),
-            _limit(self.limit_key),
-            _limit(self.limit_action),
-            _limit(self.limit_failed_logins),
+            values.limit(self.limit_account),
+            values.limit(self.limit_key),
+            values.limit(self.limit_action),
+            values.limit(self.limit_failed_logins),
         )
 
     @classmethod
@@ -202,7 +186,7 @@ def load(**given: object) -> Settings:
             raise Misconfigured(f"{where}: there is no setting {name}{hint}") from None
         what = problem["msg"].removeprefix("Value error, ")
         value = f"{problem['input']!r}"
-        if name != "sealing_key" and value not in what:
+        if name not in _SECRET and value not in what:
             what = f"{value}: {what}"
         raise Misconfigured(f"setting {name}: {what} (set by {where})") from None
 

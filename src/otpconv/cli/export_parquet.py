@@ -1,0 +1,67 @@
+"""Messages as a Parquet file for analysis: one row for each message."""
+
+from typing import Any, BinaryIO
+
+import msgspec
+
+from otpconv.parquet import FLAG, TEXT, TIME, WHOLE, Kind, ParquetWriter, decimal
+from otpconv.storage.contract import DIMENSIONS, Message
+
+#: Rows of a row group: so many are in memory at once.
+GROUP_ROWS = 20_000
+
+COLUMNS: dict[str, Kind] = {
+    "message_id": TEXT,
+    "requested_at": TIME,
+    **dict.fromkeys(DIMENSIONS, TEXT),
+    "session_id": TEXT,
+    "attempt": WHOLE,
+    "reported": FLAG,
+    "verified": FLAG,
+    "verified_at": TIME,
+    "seconds_to_verify": decimal(3),
+}
+
+
+class ParquetMessages:
+    """Writes messages to a Parquet file."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        """Begin a file on a stream, which stays open."""
+        self._writer = ParquetWriter(stream, COLUMNS)
+        self._waiting: list[dict[str, Any]] = []
+
+    def write(self, message: Message) -> int:
+        """Write a message, and return how many rows it has."""
+        self._waiting.append(row(message))
+        if len(self._waiting) == GROUP_ROWS:
+            self._flush()
+        return 1
+
+    def close(self) -> None:
+        """Complete the file."""
+        self._flush()
+        self._writer.close()
+
+    def _flush(self) -> None:
+        self._writer.write(self._waiting)
+        self._waiting.clear()
+
+
+def row(message: Message) -> dict[str, Any]:
+    """Return a message by column; unknown values are None."""
+    requested = message.state.requested
+    known: dict[str, Any] = {}
+    if requested is not None:
+        known = msgspec.structs.asdict(requested.dimensions)
+        known |= {"session_id": requested.session_id, "attempt": requested.attempt}
+        known = {name: value or None for name, value in known.items()}
+        known["requested_at"] = requested.requested_at
+        if message.verified_at is not None:
+            known["seconds_to_verify"] = (message.verified_at - requested.requested_at) / 1000
+    return known | {
+        "message_id": message.message_id,
+        "reported": message.reported,
+        "verified": message.verified,
+        "verified_at": message.verified_at,
+    }

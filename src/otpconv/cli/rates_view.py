@@ -1,0 +1,75 @@
+"""What `otpconv rates` shows a person: the rates as a table or a drawing, and what they leave out."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+from rich.console import RenderableType
+from rich.text import Text
+
+from otpconv.cli.characters import one_line
+from otpconv.cli.plot import plot_lines
+from otpconv.cli.rates_points import points_of
+from otpconv.cli.rates_table import percentage, rates_table
+from otpconv.cli.zone import local, zoned
+from otpconv.model import OTHER
+
+_Answer = Mapping[str, Any]
+#: Characters of a drawing where nothing limits it.
+_PLOT_WIDTH = 96
+
+
+class View(Struct, frozen=True):
+    """How to show an answer.
+
+    Attributes:
+        dimensions: of the question.
+        zone: the time zone of the times.
+        order: the question's order; empty for none.
+        plot: draw the rates, instead of a table.
+        width: characters of the terminal; None shows everything.
+    """
+
+    dimensions: Sequence[str]
+    zone: ZoneInfo
+    order: str = ""
+    plot: bool = False
+    width: int | None = None
+
+    def parts(self, answer: _Answer) -> Iterator[RenderableType]:
+        """Yield the parts of an answer, from top to bottom."""
+        if self.plot:
+            yield title(answer, self.zone)
+            points = points_of(answer["rows"], self.dimensions, answer["end"])
+            for line in plot_lines(points, self.zone, self.width or _PLOT_WIDTH):
+                yield Text(one_line(line), no_wrap=True, overflow="ignore")
+            return
+        shown = rates_table(answer, self.dimensions, self.zone, width=self.width, order=self.order)
+        yield title(answer, self.zone)
+        yield shown.table
+        if shown.dropped:
+            yield f"too wide to show: {', '.join(shown.dropped)} (--wide shows all)"
+        yield from self._notes(answer)
+
+    def _notes(self, answer: _Answer) -> Iterator[str]:
+        if (maturity := answer["maturity"]) is not None:
+            learned = {"filters": "of these", "account": "of the account"}.get(maturity["scope"])
+            source = f"learned from {maturity['learned_from']:,} {learned}" if learned else "not learned yet"
+            yield f"pending: younger than {maturity['horizon_ms'] / 60_000:.1f} min, {source}"
+        yield f"{answer['unmatched']:,} unmatched"
+        if answer["folded"]:
+            yield f"{answer['folded']:,} messages are counted as {OTHER}: too many values in a day"
+        if answer["lag"]:
+            lag = f"{answer['lag']:,} acknowledged reports are not in these rates yet"
+            yield f"the server is catching up: {lag}"
+        if answer["self_reported_left_out"]:
+            yield f"{answer['self_reported_left_out']:,} older self-reported rates are left out"
+        for reported in answer["self_reported"]:
+            at = zoned(reported["report_time"], self.zone)
+            yield f"self-reported at {at}: {percentage(reported['rate'])}"
+
+
+def title(answer: _Answer, zone: ZoneInfo) -> str:
+    """Return what an answer is about: its window, in a time zone, and what it counts."""
+    return f"{local(answer['start'], zone)} to {zoned(answer['end'], zone)}: {answer['denominator']}"

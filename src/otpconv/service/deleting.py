@@ -1,0 +1,162 @@
+"""Deletes messages by command, beside a running server or without one."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from otpconv import folder
+from otpconv.clock import Clock, wall_clock
+from otpconv.config import Settings
+from otpconv.errors import Misconfigured, Unavailable
+from otpconv.ledger.erasing import Eraser
+from otpconv.service import data_folder
+from otpconv.service.engines import engine_of
+from otpconv.storage.awaitable import resolve
+from otpconv.storage.contract import Entry, LedgerWriter
+from otpconv.storage.engine import Engine
+from otpconv.storage.erasure import Erasure
+
+#: How long an erasure may wait for the ledger, s; the server applies earlier reports first.
+APPLIED_WITHIN_S = 120.0
+#: How often it is checked whether the ledger has it, s.
+_CHECK_S = 0.01
+#: Entries of one transaction, where no server applies the journal.
+_BATCH = 5_000
+_LOCK = "deleting"
+
+
+def prune(settings: Settings, before: int, deleted: Callable[[int], None]) -> int:
+    """Delete the messages of all accounts requested before a time, also while a server runs on the folder.
+
+    Args:
+        settings: name the data folder.
+        before: the time, ms.
+        deleted: called now and then with the number of messages deleted so far.
+
+    Returns:
+        The number of deleted messages.
+
+    Raises:
+        Misconfigured: there is no journal, a file is damaged, or another deletion runs.
+        Unavailable: the disk is full or fails, or the server does not apply the journal. Run it again then.
+    """
+    with _eraser(settings) as eraser:
+        return eraser.prune(before, deleted)
+
+
+def forget(settings: Settings, account: int, number: str) -> int:
+    """Delete everything about a number (keyed hash) of an account, as `prune` does.
+
+    Returns:
+        The number of deleted messages.
+
+    Raises:
+        Misconfigured: there is no journal, a file is damaged, or another deletion runs.
+        Unavailable: the disk is full or fails, or the server does not apply the journal. Run it again then.
+    """
+    with _eraser(settings) as eraser:
+        return eraser.forget(account, number)
+
+
+class Recording:
+    """Appends erasures to the journal, and waits until the ledger has applied each. Use it from one thread.
+
+    Args:
+        engine: opens the journal.
+        applied: returns the position of the last journal entry in the ledger.
+        clock: the time now.
+    """
+
+    def __init__(self, engine: Engine, applied: Callable[[], int], clock: Clock = wall_clock) -> None:
+        self._journal = engine.journal()
+        self._runner = asyncio.Runner()
+        self._applied = applied
+        self._clock = clock
+
+    def __call__(self, erasure: Erasure) -> None:
+        """Append an erasure and wait for the ledger.
+
+        Raises:
+            Unavailable: the storage failed, or the ledger did not apply it within 120 s.
+        """
+        append = self._journal.append([Entry(erasure)], self._clock())
+        position = self._runner.run(resolve(append))
+        deadline = time.monotonic() + APPLIED_WITHIN_S
+        while self._applied() < position:
+            if time.monotonic() > deadline:
+                raise Unavailable(
+                    "The server does not apply the deletion to the ledger: read its log, then run the command"
+                    " again."
+                )
+            time.sleep(_CHECK_S)
+
+    def close(self) -> None:
+        """Close the journal."""
+        self._runner.close()
+        self._journal.close()
+
+
+@contextmanager
+def alone(data: Path) -> Iterator[None]:
+    """Keep other deletions out, since two would write the same rows of the journal.
+
+    Raises:
+        Misconfigured: another deletion runs, or the folder can't be written.
+    """
+    try:
+        held = folder.lock_file(data / _LOCK)
+    except BlockingIOError:
+        raise Misconfigured(f"another deletion runs on {data}: wait until it has finished") from None
+    except OSError as error:
+        raise Misconfigured(
+            f"the data folder {data} can't be written ({error.strerror}): check its permissions and its disk"
+        ) from None
+    with held:
+        yield
+
+
+@contextmanager
+def _eraser(settings: Settings) -> Iterator[Eraser]:
+    """Open the storage beside a running server, or without one, and apply the journal in its place."""
+    engine = engine_of(settings)
+    if not engine.has_journal():
+        raise Misconfigured(
+            f"there is no journal in {settings.data}: give the server's folder with --data DIR"
+        )
+    with ExitStack() as opened:
+        opened.enter_context(alone(settings.data))
+        served = data_folder.is_held(settings.data)
+        if not served:
+            opened.enter_context(data_folder.hold(settings.data))
+            engine.prepare_ledger()
+        ledger = engine.ledger_reader()
+        opened.callback(ledger.close)
+
+        def applied() -> int:
+            with ledger.snapshot() as cursor:
+                return cursor
+
+        if not served:
+            writer = engine.ledger_writer()
+            opened.callback(writer.close)
+            applied = _catching_up(writer)
+        record = Recording(engine, applied)
+        opened.callback(record.close)
+        eraser = Eraser(ledger, engine.journal_eraser(), record)
+        opened.callback(eraser.close)
+        yield eraser
+
+
+def _catching_up(writer: LedgerWriter) -> Callable[[], int]:
+    """Return a function that applies the whole journal and returns the position of its last entry."""
+
+    def applied() -> int:
+        cursor = -1
+        while cursor < (cursor := writer.apply(_BATCH)):
+            pass
+        return cursor
+
+    applied()
+    return applied

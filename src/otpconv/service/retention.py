@@ -1,0 +1,90 @@
+"""Deletes old messages every day, and finishes deletions that were interrupted."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+
+from otpconv.config import Settings
+from otpconv.ledger.erasing import Eraser
+from otpconv.ledger.forgetting import MINUTES_KEPT_MS
+from otpconv.service.deleting import Recording, alone
+from otpconv.service.engines import engine_of
+from otpconv.service.housekeeping import Housekeeping
+from otpconv.storage.contract import DAY_MS, LedgerReader
+
+#: How often the server looks for messages that are too old, and how late a deletion may be, s.
+EVERY_S, LATE_S = 60.0, 6 * 3600.0
+#: How often the server forgets messages that were deleted from the ledger, and how late that may be, s.
+_NOTED_EVERY_S, _NOTED_LATE_S = 0.1, 10.0
+
+
+class Retention:
+    """Deletes messages older than some days, and finishes deletions that were interrupted.
+
+    Args:
+        settings: name the data folder, and how long messages are kept.
+        ledger: the ledger, for any thread.
+        applied: returns the position of the last journal entry in the ledger.
+    """
+
+    def __init__(self, settings: Settings, ledger: LedgerReader, applied: Callable[[], int]) -> None:
+        self._data = settings.data
+        self._days = settings.retention_days
+        self._engine = engine_of(settings)
+        self._ledger = ledger
+        self._applied = applied
+        self._eraser: Eraser | None = None
+        self._deleted_before = 0
+
+    def keep(self, tasks: Housekeeping, note_deletions: Callable[[], Awaitable[object]]) -> None:
+        """Add the deletion to the repeated tasks, in a thread of its own, and a check for finished ones."""
+        tasks.every(
+            _NOTED_EVERY_S,
+            "deletions",
+            note_deletions,
+            late_s=_NOTED_LATE_S,
+            harm="reports about deleted messages are still accepted",
+        )
+        tasks.every(
+            EVERY_S,
+            "retention",
+            self.run,
+            late_s=LATE_S,
+            harm="messages that are to be deleted are kept",
+            aside=True,
+        )
+
+    def run(self) -> None:
+        """Delete messages that are too old, and finish interrupted deletions. Call it from one thread.
+
+        Raises:
+            Misconfigured: another deletion runs, or a file is damaged.
+            Unavailable: the storage failed.
+        """
+        before = self._before()
+        if before <= self._deleted_before and not self._engine.has_erasures():
+            return
+        with ExitStack() as opened:
+            opened.enter_context(alone(self._data))
+            record = Recording(self._engine, self._applied)
+            opened.callback(record.close)
+            eraser = Eraser(self._ledger, self._engine.journal_eraser(), record)
+            opened.callback(eraser.close)
+            self._eraser = eraser
+            eraser.finish()
+            # The first time after a start too: an earlier process may not have deleted all of them.
+            if before > self._deleted_before:
+                eraser.prune(before)
+                self._deleted_before = before
+
+    def stop(self) -> None:
+        """Stop soon; the next start goes on. Any thread may call it."""
+        if self._eraser is not None:
+            self._eraser.stop()
+
+    def _before(self) -> int:
+        """Return the start of the oldest day to keep, ms; 0 keeps all."""
+        # Not by the wall clock alone: it may be wrong, and a deletion can't be undone. See `forgetting`.
+        minutes_from = self._ledger.minutes_from()
+        if self._days is None or not minutes_from:
+            return 0
+        return (minutes_from + MINUTES_KEPT_MS - self._days * DAY_MS) // DAY_MS * DAY_MS

@@ -1,0 +1,118 @@
+"""Deletions as facts in the journal, and what stays there of deleted messages."""
+
+from typing import Protocol, TypeAlias
+
+from msgspec import Struct
+
+from otpconv.model import Dimensions, Expiry
+
+#: Messages deleted by one erasure, so by one transaction of the ledger: some 30 ms of work.
+MAX_ERASED = 1_000
+#: Other messages that may leave their session with an erasure. If the sessions of the deleted messages have
+#: more, those that stay are counted as a session once more.
+MAX_DETACHED = 10_000
+
+
+class ErasedRequest(Struct, frozen=True, array_like=True, tag=4, gc=False):
+    """What stays in the journal of the request of a deleted message: the values that its day counts.
+
+    Without it, a rebuild could count other values of the day as `OTHER` than the ledger did.
+
+    Attributes:
+        account: whose message it was.
+        message_id: empty; it keeps the order of the fields of `Requested`.
+        day: the start of the day (UTC) of the request, ms.
+        dimensions: as reported.
+    """
+
+    account: int
+    message_id: str
+    day: int
+    dimensions: Dimensions
+
+
+class Erased(Struct, frozen=True, array_like=True, tag=0, gc=False):
+    """What stays in the journal of any other report of a deleted message, so that positions stay."""
+
+
+class KeptCounts(Struct, frozen=True, array_like=True, gc=False):
+    """What deleted messages contribute to the rollups for good.
+
+    Attributes:
+        account: whose messages.
+        start: the start of their minute or quarter of an hour, ms.
+        dimensions: the values that they are counted by.
+        counts: the fields of `contract.Tally` that are not 0, by their name.
+        delays: pairs of a bin of `delay_bin` and the messages in it.
+    """
+
+    account: int
+    start: int
+    dimensions: Dimensions
+    counts: dict[str, int]
+    delays: tuple[tuple[int, int], ...] = ()
+
+
+class Erasure(Struct, frozen=True, array_like=True, tag=5):
+    """The deletion of some messages as a fact in the journal, so that a rebuild forgets them too.
+
+    Applying it takes the messages out of the rollups, and adds `kept` instead. So the result is the same
+    whether or not the reports about them are still in the journal. Once these are erased, the erasure itself
+    keeps only `before`, `upto`, `detached` and `kept`.
+
+    Attributes:
+        before: unmatched conversions before this (ms) are deleted too, and no more reports about times before
+            it are accepted; 0 for no such limit.
+        upto: the position of the last entry that is included in `kept`.
+        messages: account and id of each deleted message.
+        places: account, number, start and end (ms, inclusive) of the conversions known by number alone that
+            are deleted.
+        numbers: account and keyed hash of numbers of which nothing may remain.
+        detached: account and id of messages that leave their session, because another message of it is
+            deleted. `kept` counts the session.
+        kept: what the messages contributed.
+    """
+
+    before: int
+    upto: int
+    messages: tuple[tuple[int, str], ...] = ()
+    places: tuple[tuple[int, str, int, int], ...] = ()
+    numbers: tuple[tuple[int, str], ...] = ()
+    detached: tuple[tuple[int, str], ...] = ()
+    kept: tuple[KeptCounts, ...] = ()
+
+
+#: What the server itself writes into the journal.
+Deletion: TypeAlias = Expiry | Erasure
+
+
+class Candidates(Struct, frozen=True):
+    """The messages to delete next.
+
+    Attributes:
+        erasure: deletes the next messages; None if a look at the next part of the ledger found none.
+        after: where the next look begins; None at the end of the ledger.
+    """
+
+    erasure: Erasure | None
+    after: int | None
+
+
+class JournalEraser(Protocol):
+    """Erases deleted messages from the entries that the journal holds, on a thread that it may block."""
+
+    def begin(self) -> bool:
+        """Read the erasures that the ledger has applied and whose messages may still be in the journal.
+
+        Returns:
+            Whether there is any.
+        """
+
+    def step(self) -> bool:
+        """Erase some of their reports, in one short transaction. Return whether more is left."""
+
+    def finish(self) -> bool:
+        """Clear the write-ahead logs. Return False while a reader or writer keeps them; try again then."""
+
+    def close(self) -> None:
+        """Release the files or connections. Call it from the thread that used it."""

@@ -1,0 +1,1 @@
+"""Administration: users and keys, policies, permissions, the audit trail, and the health of the server."""

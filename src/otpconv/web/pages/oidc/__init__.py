@@ -1,0 +1,1 @@
+"""Signing in through an OpenID Connect provider: authorization code flow with PKCE."""

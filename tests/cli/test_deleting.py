@@ -1,0 +1,138 @@
+"""`otpconv forget` and `otpconv ledger prune`, beside a server and without one."""
+
+import json
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from otpconv import audit, folder
+from otpconv.cli.local_server import LocalServer
+from otpconv.cli.main import app
+from otpconv.config import load
+from otpconv.errors import InvalidNumber, Misconfigured
+from otpconv.model import Expiry, Requested
+from otpconv.service.retention import Retention
+from otpconv.storage.contract import DAY_MS, Entry
+from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerReader, SqliteLedgerWriter
+
+OLD, NUMBER = 1_780_000_000_000, "+34600000001"
+
+
+@pytest.fixture
+def served(make_server: Callable[..., LocalServer]) -> LocalServer:
+    """A server with an old message, and two messages to a number."""
+    server = make_server()
+    server.start()
+    messages = [
+        {"message_id": "old", "requested_at": OLD, "to": "+34600000009"},
+        {"message_id": "theirs", "to": NUMBER},
+        {"message_id": "other", "to": "+34600000002"},
+    ]
+    recorded = ask(server, "POST", "/v1/messages", json={"messages": messages}).json()
+    assert recorded["recorded"] == len(messages)
+    return server
+
+
+def ask(server: LocalServer, method: str, path: str, **more: Any) -> httpx.Response:  # noqa: ANN401
+    key = server.access_key_id, server.access_key_secret
+    return httpx.request(method, f"{server.url}{path}", auth=key, timeout=60, **more)
+
+
+def known(server: LocalServer) -> list[str]:
+    ids = ["old", "theirs", "other"]
+    return [each for each in ids if ask(server, "GET", f"/v1/messages/{each}").is_success]
+
+
+def requested(server: LocalServer) -> int:
+    (row,) = ask(server, "GET", "/v1/rates?start=2026-01-01&end=2036-01-01").json()["rows"]
+    count: int = row["requested"]
+    return count
+
+
+def run(data: Path, *words: str) -> dict[str, Any]:
+    result = CliRunner().invoke(
+        app, [*words, "--data", str(data), "--json"], standalone_mode=False, catch_exceptions=False
+    )
+    answer: dict[str, Any] = json.loads(result.stdout)
+    return answer
+
+
+def test_a_deletion_takes_effect_in_a_running_server_and_rates_stay(
+    served: LocalServer, eventually: Callable[..., None]
+) -> None:
+    assert run(served.data, "forget", "--number", NUMBER) == {"deleted": 1}
+    eventually(lambda: known(served), ["old", "other"])
+    assert run(served.data, "ledger", "prune", "--before", str(OLD + 1)) == {"deleted": 1}
+    eventually(lambda: known(served), ["other"])
+    assert requested(served) == 3
+    lines = [json.loads(line) for line in (served.data / audit.FILE).read_text().splitlines()]
+    assert [(each["what"], each["outcome"], each["subject"]) for each in lines[-2:]] == [
+        ("ForgetNumber", "done", "account default, 1 messages"),
+        ("PruneMessages", "done", "before 2026-05-28T20:26:40Z, 1 messages"),
+    ]
+
+
+def test_a_server_refuses_reports_from_before_a_prune(
+    served: LocalServer, eventually: Callable[..., None]
+) -> None:
+    run(served.data, "ledger", "prune", "--before", str(OLD + 1))
+    again = {"messages": [{"message_id": "old", "requested_at": OLD}]}
+    eventually(
+        lambda: ask(served, "POST", "/v1/messages", json=again).json()["rejected"][0]["code"], "InvalidTime"
+    )
+    served.stop()
+    served.start()
+    (refused,) = ask(served, "POST", "/v1/messages", json=again).json()["rejected"]
+    assert "has deleted the messages before that time" in refused["message"]
+
+
+def test_a_deletion_works_without_a_server_and_stays_after_a_rebuild(served: LocalServer) -> None:
+    served.stop()
+    assert run(served.data, "forget", "--number", NUMBER) == {"deleted": 1}
+    (served.data / "ledger.sqlite").unlink()
+    served.start()
+    assert known(served) == ["old", "other"]
+    assert requested(served) == 3
+
+
+def test_one_deletion_runs_at_a_time(served: LocalServer) -> None:
+    with (
+        folder.lock_file(served.data / "deleting"),
+        pytest.raises(Misconfigured, match="another deletion runs"),
+    ):
+        run(served.data, "forget", "--number", NUMBER)
+
+
+def test_a_number_that_is_none_is_refused_and_audited(served: LocalServer) -> None:
+    with pytest.raises(InvalidNumber):
+        run(served.data, "forget", "--number", "me")
+    assert json.loads((served.data / audit.FILE).read_text().splitlines()[-1])["outcome"] == "InvalidNumber"
+
+
+def test_a_prune_of_the_future_is_refused(served: LocalServer) -> None:
+    with pytest.raises(Misconfigured, match="is in the future"):
+        run(served.data, "ledger", "prune", "--before", "2999-01-01")
+
+
+def test_retention_deletes_what_is_older_by_the_newest_report(tmp_path: Path) -> None:
+    now = 1_800_000_000_000
+    with closing(SqliteJournal(tmp_path / "journal.sqlite")) as journal:
+        ages = [1, 9, 10, 12, 40]
+        journal.append([Entry(Requested(1, f"{age}", now - age * DAY_MS)) for age in ages], now)
+        writer = SqliteLedgerWriter(tmp_path / "ledger.sqlite", tmp_path / "journal.sqlite")
+        ledger = SqliteLedgerReader(tmp_path / "ledger.sqlite")
+        with closing(writer), closing(ledger):
+            settings = load(data=tmp_path, retention_days=10)
+            retention = Retention(settings, ledger, lambda: writer.apply(100))
+            writer.apply(100)
+            retention.run()
+            assert len([*ledger.messages(1)]) == len(ages)  # nothing says yet that the clock is right
+            journal.append([Entry(Expiry(0, now - 3 * DAY_MS))], now)
+            writer.apply(100)
+            retention.run()
+            assert [each.message_id for each in ledger.messages(1)] == ["1", "9", "10"]

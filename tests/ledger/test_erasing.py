@@ -1,0 +1,137 @@
+"""Deletions keep the rates, delete the messages and all about a number, and a rebuild comes to the same."""
+
+import contextlib
+from contextlib import closing
+
+from hypothesis import given, settings, strategies as st
+
+from campaigns import rounds
+from ledger.recount import contents, recount
+from ledger.reports import ACCOUNTS, World, entries, hashed, worlds
+from otpconv.errors import Unavailable
+from otpconv.ledger.erasing import Eraser
+from otpconv.model import Conversion, Expiry, Report
+from otpconv.storage.erasure import Deletion, JournalEraser
+from storage.engines import Engine, Storage
+
+
+def exact(entry: Report | Expiry, *, numbers: bool) -> Report | Expiry:
+    """Leave out the exception that docs/how-to/delete.md names: an expiry, with conversions by number."""
+    if numbers and isinstance(entry, Expiry):
+        return Expiry(0, entry.minutes_from)
+    if not numbers and isinstance(entry, Conversion) and not entry.message_id:
+        return Conversion(entry.account, entry.delivered, entry.conversion_time, "a")
+    return entry
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[World, list[Report | Expiry | int | str]]:
+    """Reports, expiries, and deletions: before a time, or of a number."""
+    world = draw(worlds)
+    numbers = draw(st.booleans())
+    facts = entries(world).map(lambda entry: exact(entry, numbers=numbers))
+    before = st.builds(int.__add__, st.sampled_from(world.times), st.sampled_from([0, 1, 60_000]))
+    number = st.sampled_from([each for each in world.numbers if each])
+    return world, draw(st.lists(st.one_of(*[facts] * 6, before, number), max_size=world.most))
+
+
+class Deleting:
+    """Deletes in a storage, with some reports on their way meanwhile."""
+
+    def __init__(self, storage: Storage, between: list[Report | Expiry]) -> None:
+        self.storage = storage
+        self.between = between
+        self.eraser = Eraser(storage.ledger, storage.new_eraser(), self.record, lambda _: None)
+
+    def record(self, erasure: Deletion) -> None:
+        if self.between:
+            self.storage.append(self.between.pop())
+        self.storage.append(erasure)
+        self.storage.apply_all((1,))
+
+
+@settings(deadline=None, max_examples=rounds(200))
+@given(histories(), st.data())
+def test_deletions_keep_the_rates_and_a_rebuild_comes_to_the_same(
+    engine: Engine, history: tuple[World, list[Report | Expiry | int | str]], data: st.DataObject
+) -> None:
+    world, steps = history
+    between = [exact(each, numbers=False) for each in data.draw(st.lists(entries(world), max_size=2))]
+    between = [each for each in between if not isinstance(each, Expiry)]
+    with engine.open() as storage:
+        deleting = Deleting(storage, between if data.draw(st.booleans()) else [])
+        with closing(deleting.eraser):
+            for step in steps:
+                quiet = not deleting.between
+                before = contents(storage.ledger, ACCOUNTS)
+                if isinstance(step, int):
+                    deleting.eraser.prune(step)
+                elif isinstance(step, str):
+                    deleting.eraser.forget(1, hashed(1, step))
+                else:
+                    storage.record(step)
+                    continue
+                held = contents(storage.ledger, ACCOUNTS)
+                if quiet:
+                    assert (held.days, held.hours, held.quarters, held.minutes) == (
+                        before.days,
+                        before.hours,
+                        before.quarters,
+                        before.minutes,
+                    )
+        held = contents(storage.ledger, ACCOUNTS)
+        with engine.open(storage.name) as rebuilt:
+            rebuilt.apply_all()
+            assert contents(rebuilt.ledger, ACCOUNTS) == held
+        followed = [entry.report for entry in storage.journal.read(0, 10_000)]
+        assert recount(followed, ACCOUNTS) == held
+
+
+@settings(deadline=None, max_examples=rounds(80))
+@given(histories(), st.integers(0, 6))
+def test_a_rebuild_is_exact_also_before_all_reports_are_erased(
+    engine: Engine, history: tuple[World, list[Report | Expiry | int | str]], taken: int
+) -> None:
+    _, steps = history
+    with engine.open() as storage:
+        for step in steps:
+            if isinstance(step, int | str):
+                journal = Halfway(storage.new_eraser(), taken)
+                eraser = Eraser(storage.ledger, journal, Deleting(storage, []).record, lambda _: None)
+                with closing(eraser), contextlib.suppress(Unavailable):
+                    eraser.prune(step) if isinstance(step, int) else eraser.forget(1, hashed(1, step))
+            else:
+                storage.record(step)
+        held = contents(storage.ledger, ACCOUNTS)
+        with engine.open(storage.name) as rebuilt:
+            rebuilt.apply_all()
+            assert contents(rebuilt.ledger, ACCOUNTS) == held
+        with closing(storage.new_eraser()) as journal:
+            Eraser(storage.ledger, journal, storage.append, lambda _: None).finish()
+            assert not journal.begin()
+        with engine.open(storage.name) as rebuilt:
+            rebuilt.apply_all()
+            assert contents(rebuilt.ledger, ACCOUNTS) == held
+
+
+class Halfway:
+    """Erases from a journal, and fails after some steps."""
+
+    def __init__(self, journal: JournalEraser, steps: int) -> None:
+        self.journal = journal
+        self.left = steps
+
+    def begin(self) -> bool:
+        return self.journal.begin()
+
+    def step(self) -> bool:
+        self.left -= 1
+        if self.left < 0:
+            raise Unavailable("The power failed.")
+        return self.journal.step()
+
+    def finish(self) -> bool:
+        return self.journal.finish()
+
+    def close(self) -> None:
+        self.journal.close()
