@@ -135,8 +135,8 @@ def test_times_are_chosen_by_links_and_by_a_form(open_page: Open, broken: Broken
     page.get_by_role("link", name="the last 6 hours").click()
     assert parse_qs(urlsplit(page.url).query) == {"window": ["6h"], "provider": ["birdcall"]}
     page.get_by_text("Custom range and options").click()
-    page.get_by_role("textbox", name="From UTC").fill("2020-01-01")
-    page.get_by_role("textbox", name="To UTC").fill("2020-01-02")
+    page.get_by_role("combobox", name="From UTC").fill("2020-01-01")
+    page.get_by_role("combobox", name="To UTC").fill("2020-01-02")
     page.get_by_role("button", name="Show").click()
     expect(page.locator("#empty")).to_contain_text("No messages were requested")
     assert "provider=birdcall" in page.url
