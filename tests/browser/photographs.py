@@ -57,6 +57,7 @@ DASHBOARD = {
     "dashboard-hour": "/dashboard?window=1h",
     "dashboard-empty": "/dashboard?country=XX",
     "dashboard-problem": "/dashboard?window=2y",
+    "saved-views": "/dashboard/views",
     "message": "/dashboard/message?message_id=1008030300000003",
     "message-unknown": "/dashboard/message?message_id=nobody-knows",
 }
@@ -65,7 +66,8 @@ DASHBOARD = {
 def looks(page: Page) -> Iterator[str]:
     """Show the page in each look; yield the look's name."""
     for scheme, width in _LOOKS if SHARE >= _LONG_FORM else _LOOKS[:_IN_SHORT]:
-        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        # A transition would be photographed halfway.
+        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
         page.set_viewport_size({"width": width, "height": 844 if width < 600 else 900})
         yield f"{scheme}-{width}"
 

@@ -117,7 +117,7 @@ def _tests(file: str) -> set[str]:
 
 
 def routes(folder: str = "web") -> Iterator[str]:
-    """The methods and paths that the web application answers, from the `Route(…)` and `Page(…)` of a folder."""
+    """The methods and paths that a folder of the server answers, from its `Route(…)` and `Page(…)`."""
     for path in sorted((SOURCE / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call) or not node.args or not isinstance(node.args[0], ast.Constant):
