@@ -1,4 +1,4 @@
-"""`python -m benchmarks.tasks`: what five usual tasks cost a person, on the server of `otpconv demo --serve`.
+"""`python -m benchmarks.tasks`: the cost of five usual tasks for a person, on the server of `otpconv demo --serve`.
 
 Prints a line of JSON per task. Needs Chromium. `--link` uses a demo that already runs, e.g. of an earlier
 version.
@@ -43,13 +43,13 @@ _WORDS = """(end) => {
 
 
 class Cost(Struct):
-    """What a task costs.
+    """The cost of a task.
 
     Attributes:
         clicks: on links, buttons and fields.
         characters: typed.
         pages: loaded, with the first one.
-        words: shown from the top of each page to what is clicked, or to the answer.
+        words: shown from the top of each page to the clicked element, or to the answer.
         scrolls: screens to scroll.
     """
 
@@ -66,7 +66,7 @@ class Cost(Struct):
 
 
 class Person:
-    """Does on a page what a person does, and counts it.
+    """Acts on a page like a person, and counts the actions.
 
     Args:
         page: shows the first page.
@@ -116,7 +116,7 @@ def since_when(person: Person, page: Page) -> str:
 
 
 def complaint(person: Person, page: Page) -> str:
-    """Find out what is behind the complaint of a user whose phone number is known."""
+    """Explain the complaint of a user whose phone number is known."""
     now = wall_clock()
     number = next(Weeks(SEED, now).between(now - _HOUR_MS, now)).phone.e164
     person.write(page.locator("#message_id"), number)

@@ -1,4 +1,4 @@
-"""Photographs of the pages: which pages there are, in which looks, and what every look must fulfil."""
+"""Photographs of the pages: the pages, their looks, and the checks of each look."""
 
 import re
 from collections.abc import Iterator
