@@ -1,4 +1,4 @@
-"""`python -m benchmarks.tasks`: the cost of five usual tasks for a person, on the server of `otpconv demo --serve`.
+"""`python -m benchmarks.tasks`: the cost of five usual tasks on the server of `otpconv demo --serve`.
 
 Prints a line of JSON per task. Needs Chromium. `--link` uses a demo that already runs, e.g. of an earlier
 version.
