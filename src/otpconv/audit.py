@@ -1,4 +1,4 @@
-"""The audit trail: refused calls and changes of users, keys, policies and annotations, as lines of JSON.
+"""The audit trail: refused calls, and changes of users, keys, policies and saved things, as lines of JSON.
 
 Each line goes to the file `audit.ndjson` in the data folder, and to the logger `otpconv.audit` as a record
 with the same members in `fields`. It never contains a secret, a signature, a token or a phone number. An

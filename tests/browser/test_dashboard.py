@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from browser.broken_route import BROKEN, HOUR_MS, Traffic
-from browser.test_pages import inspect, looks
+from browser.photographs import DASHBOARD, inspect, looks
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
@@ -135,8 +135,8 @@ def test_times_are_chosen_by_links_and_by_a_form(open_page: Open, broken: Broken
     page.get_by_role("link", name="the last 6 hours").click()
     assert parse_qs(urlsplit(page.url).query) == {"window": ["6h"], "provider": ["birdcall"]}
     page.get_by_text("Custom range and options").click()
-    page.get_by_role("textbox", name="From UTC").fill("2020-01-01")
-    page.get_by_role("textbox", name="To UTC").fill("2020-01-02")
+    page.get_by_role("combobox", name="From UTC").fill("2020-01-01")
+    page.get_by_role("combobox", name="To UTC").fill("2020-01-02")
     page.get_by_role("button", name="Show").click()
     expect(page.locator("#empty")).to_contain_text("No messages were requested")
     assert "provider=birdcall" in page.url
@@ -257,14 +257,7 @@ def test_it_can_be_read_by_all_in_light_and_dark_wide_and_narrow(
 ) -> None:
     page = open_page(at=broken[0], calls_fail=True)
     chart = page.locator("#chart img")
-    for name, path in {
-        "dashboard": "/dashboard",
-        "dashboard-route": "/dashboard?country=ID&provider=birdcall",
-        "dashboard-hour": "/dashboard?window=1h",
-        "dashboard-empty": "/dashboard?country=XX",
-        "dashboard-problem": "/dashboard?window=2y",
-        "message": "/dashboard/message?message_id=1008030300000003",
-    }.items():
+    for name, path in DASHBOARD.items():
         page.goto(path)
         for look in looks(page):
             if chart.count():

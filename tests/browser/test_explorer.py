@@ -12,7 +12,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser.test_pages import inspect
+from browser.photographs import inspect, photograph
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import environment, load
@@ -179,16 +179,13 @@ def test_languages_are_chosen_by_the_arrow_keys(open_page: Open, key: AccessKey)
     expect(page.locator("#code-python")).to_be_hidden()
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
-def test_a_called_operation_can_be_read_by_all(
-    open_page: Open, key: AccessKey, scheme: str, width: int
-) -> None:
-    page = open_page(scheme=scheme, width=width, key=key)
+def test_a_called_operation_can_be_read_by_all(open_page: Open, key: AccessKey) -> None:
+    page = open_page(key=key)
     for signature in ("V3", "V1"):
         fill(page, "SmsConversion", signature, "")
         page.get_by_role("button", name="Send").click()
         expect(page.locator("#reply")).to_be_visible()
-        inspect(page, f"called-{signature}-{scheme}-{width}")
+        photograph(page, f"called-{signature}")
 
 
 # The native API.
@@ -235,7 +232,7 @@ def test_every_native_call_is_made_and_its_command_does_the_same(open_page: Open
         again = json.loads(output_of(["bash", "-c", f"{command.strip()} -s"], [], key)[0])
         assert set(again) == set(reply)
         assert key.secret not in page.content()
-        inspect(page, f"native-{name}-light-1280")
+        photograph(page, f"called-{name}")
 
 
 def test_a_refused_native_call_is_shown(open_page: Open, key: AccessKey) -> None:
@@ -282,7 +279,7 @@ def test_a_mistake_is_named_and_no_secret_told(server: LocalServer, open_page: O
     expect(page.locator(".findings li.bad")).to_contain_text("a line feed behind it")
     expect(page.locator("#signed + p + h3")).to_have_text("String to sign")
     assert key.secret not in page.content()
-    inspect(page, "diagnosed-light-1280")
+    photograph(page, "diagnosed")
 
 
 def test_keys_of_other_accounts_are_unknown_to_the_diagnosis(
@@ -291,7 +288,7 @@ def test_keys_of_other_accounts_are_unknown_to_the_diagnosis(
     page = open_page(key=key, scheme="dark", width=390)
     paste(page, f"{server.url}{v1(make_key(), {'MessageId': '1', 'Delivered': 'true'}).target}")
     expect(page.locator(".findings li.bad")).to_contain_text("No access key has this AccessKeyId")
-    inspect(page, "diagnosed-dark-390")
+    inspect(page, "diagnosed-unknown-dark-390")
 
 
 def test_what_is_no_request_is_told_what_to_paste(open_page: Open, key: AccessKey) -> None:

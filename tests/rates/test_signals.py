@@ -6,16 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.dataset import record
 from benchmarks.verdicts import FAULTS, try_world
 from benchmarks.worlds import World
 from campaigns import rounds
+from otpconv.model import Conversion, Dimensions, Requested
 from otpconv.rates.baseline import Baseline, GroupCount, WatchedSpan
 from otpconv.rates.evidence import find_evidence
 from otpconv.rates.fetch import learn_maturity
 from otpconv.rates.question import RateQuery
 from otpconv.rates.signals import Assessment, Evidence, assess
 from otpconv.rates.slices import Group, Slice
-from otpconv.storage.contract import DAY_MS, DIMENSIONS, HOUR_MS
+from otpconv.storage.contract import DAY_MS, DIMENSIONS, HOUR_MS, Entry
 from otpconv.storage.sqlite import SqliteLedgerReader
 
 NOW = 1_795_737_600_000
@@ -185,3 +187,53 @@ def test_an_outage_that_is_over_is_told_as_earlier_and_its_beginning_is_dated(tm
     assert abs(drop.since - world.outage[0]) <= 30 * 60_000
     before = evidence_at(world, tmp_path, world.outage[0], DAY_MS)
     assert (before.now.drops, before.now.silences, before.earlier) == ([], [], [])
+
+
+def filtered(data: Path, filters: dict[str, set[str]]) -> Assessment:
+    """The signals at the end of the last day, in the messages that a filter leaves."""
+    ledger = SqliteLedgerReader(data / "ledger.sqlite")
+    query = RateQuery(NOW - DAY_MS, NOW, filters=filters)
+    maturity = learn_maturity(ledger, 1, filters, end=NOW, now=NOW)
+    found = find_evidence(ledger, 1, query, maturity, NOW)
+    ledger.close()
+    return found.now
+
+
+def write(data: Path, kinds: dict[str, Dimensions], silent: Callable[[str, int], bool]) -> None:
+    """Write 300 messages an hour for 3 days; where `silent` says so, none of them is verified or reported."""
+    chance, entries = random.Random(5), []
+    for number in range(72 * 300):
+        name = [*kinds][number % len(kinds)]
+        at = NOW - 72 * HOUR_MS + number * 12_000
+        entries.append(Entry(Requested(1, f"m{number}", at, kinds[name])))
+        if not silent(name, NOW - at) and chance.random() < 0.7 and at + 20_000 < NOW:
+            entries.append(
+                Entry(Conversion(1, delivered=True, conversion_time=at + 20_000, message_id=f"m{number}"))
+            )
+    data.mkdir(exist_ok=True)
+    record(data, [entries], NOW)
+
+
+def test_a_filter_on_a_failing_route_shows_a_drop_and_not_a_silence(tmp_path: Path) -> None:
+    kinds = {provider: Dimensions("DE", "", provider, "login") for provider in ("acme", "zeta", "omega")}
+    write(tmp_path, kinds, lambda name, ago: name == "zeta" and ago < 4 * HOUR_MS)
+    for filters in ({"provider": {"zeta"}}, {"provider": {"zeta"}, "country": {"DE"}}):
+        found = filtered(tmp_path, filters)
+        assert found.silences == []
+        assert [drop.slice.values for drop in found.drops] == [()]
+    assert [drop.slice.values for drop in filtered(tmp_path, {}).drops] == [(("provider", "zeta"),)]
+    healthy = filtered(tmp_path, {"provider": {"acme"}})
+    assert (healthy.silences, healthy.drops) == ([], [])
+
+
+def test_a_filter_on_a_silent_application_still_shows_a_silence(tmp_path: Path) -> None:
+    kinds = {
+        f"{template} {provider}": Dimensions("DE", "", provider, template)
+        for template in ("login", "signup")
+        for provider in ("acme", "zeta")
+    }
+    write(tmp_path, kinds, lambda name, ago: name.startswith("signup") and ago < 4 * HOUR_MS)
+    for filters in ({"template": {"signup"}}, {"template": {"signup"}, "provider": {"acme"}}):
+        assert len(filtered(tmp_path, filters).silences) == 1
+    write(tmp_path / "whole", kinds, lambda _, ago: ago < 4 * HOUR_MS)
+    assert len(filtered(tmp_path / "whole", {"provider": {"acme"}}).silences) == 1

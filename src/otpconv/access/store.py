@@ -4,12 +4,13 @@ from typing import Protocol
 
 from otpconv.access.directory import Directory
 from otpconv.access.keys import KeyStore
+from otpconv.access.saved_views import SavedViewStore
 from otpconv.access.sealing import Sealer
 from otpconv.access.sign_outs import SignOutStore
 
 
 class AccessStore(Protocol):
-    """Opens the stores of one storage: access keys, the directory, and ended sign-ins.
+    """Opens the stores of one storage: access keys, the directory, saved views, and ended sign-ins.
 
     All methods of the stores may block: they are called at the start, by the command line, and on threads
     beside the event loop. Requests read what `KeyRing` and `SignOuts` hold in memory.
@@ -23,6 +24,9 @@ class AccessStore(Protocol):
 
     def directory(self) -> Directory:
         """Open the users, roles and policies."""
+
+    def saved_views(self) -> SavedViewStore:
+        """Open the saved views of the dashboard."""
 
     def sign_outs(self) -> SignOutStore:
         """Open the ended sign-ins."""

@@ -2,18 +2,20 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from otpconv.errors import AnswerTooLarge
-from otpconv.rates.baseline import Baseline, GroupCount, GroupCounts, WatchedSpan
+from otpconv.rates.baseline import Baseline, GroupCount, GroupCounts, WatchedSpan, expectations
 from otpconv.rates.delays import quantile
 from otpconv.rates.history import date_signals, outages, step_of
 from otpconv.rates.maturity import Maturity
 from otpconv.rates.plan import cover, plan
 from otpconv.rates.question import RateQuery
 from otpconv.rates.signals import Assessment, Evidence, Signal, assess
+from otpconv.rates.silence import silent_slices
 from otpconv.rates.slices import Group, Slice
 from otpconv.storage.contract import (
     DAY_MS,
@@ -73,11 +75,28 @@ def find_evidence(
         with suppress(AnswerTooLarge):
             traffic = _Traffic(ledger, account, query.filters, by)
             spans = list(_spans(traffic, query.start, end))
-            found = assess(spans, now)
+            found = assess(
+                spans, now, partial(_is_silent, traffic=traffic, spans=spans, start=query.start, now=now)
+            )
             slices = [signal.slice for signal in (*found.silences[:_DATED], *found.drops[:_DATED])]
             found = date_signals(found, {which: _last_day(traffic, which, end) for which in slices}, end)
             return Evidence(found, _earlier(traffic, query.start, query.end, spans, found, now))
     raise AssertionError("without dimensions there is one group")
+
+
+def _is_silent(which: Slice, traffic: "_Traffic", spans: Sequence[WatchedSpan], start: int, now: int) -> bool:
+    """Return whether a slice of filtered traffic is silent, compared with the traffic outside of the filter.
+
+    All messages of one failing route look as if nobody reported them. Only the other messages show whether
+    their application still reports.
+    """
+    if which.values or not traffic.filters:
+        return True
+    everything = _spans(replace(traffic, filters={}), start, spans[-1].end)
+    silences = silent_slices([expectations(span, now) for span in everything])
+    groups = [dict(zip(DIMENSIONS, group, strict=True)) for span in spans for group in span.counts]
+    covered = [any(silence.slice.covers(group) for silence in silences) for group in groups]
+    return 2 * sum(covered) > len(covered)
 
 
 class _Traffic(Struct, frozen=True):

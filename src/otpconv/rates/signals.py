@@ -10,7 +10,7 @@ It reads counts and expectations, not the storage, so pages and alerts can use t
   other slices.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -106,12 +106,15 @@ _Key = tuple[int, SliceKind, Group]
 _Leaves = dict[Group, Leaf]
 
 
-def assess(spans: Sequence[WatchedSpan], now: int) -> Assessment:
+def assess(
+    spans: Sequence[WatchedSpan], now: int, is_silent: Callable[[Slice], bool] = lambda _: True
+) -> Assessment:
     """Return the current signals.
 
     Args:
         spans: spans of time that end now, the shortest first.
         now: the time now, ms.
+        is_silent: returns whether a slice that looks silent is; if not, it may be a drop.
     """
     by_span = [expectations(span, now) for span in spans]
     silences = [
@@ -126,6 +129,7 @@ def assess(spans: Sequence[WatchedSpan], now: int) -> Assessment:
             lost=0,
         )
         for silent in silent_slices(by_span)
+        if is_silent(silent.slice)
     ]
     reporting = [without(leaves, [silence.slice for silence in silences]) for leaves in by_span]
     return Assessment(

@@ -55,6 +55,7 @@ class Service:
         sessions: the temporary credentials of those who assumed a role.
         sign_outs: which sign-ins to the pages are over.
         annotations: texts at times, which charts show.
+        saved_views: views of the dashboard that users saved under names.
         nonces: the guard against replayed requests; what it admits is in `nonce_log`.
         number_hash: the keyed hash under which numbers are stored.
         region: whose national numbers are read; empty: of none.
@@ -87,6 +88,7 @@ class Service:
         self._sandbox = Sandbox(self._key_store, lambda: open_directory(settings, clock), data)
         self.sessions = Sessions(self.sealer, self.keys)
         self.sign_outs = SignOuts(access.sign_outs(), clock)
+        self.saved_views = access.saved_views()
         self.annotations = engine.annotations()
         self.number_hash, self.region = number_hash_of(self.sealer), settings.region
         self._journal = engine.journal()

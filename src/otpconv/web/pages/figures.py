@@ -1,8 +1,8 @@
 """How numbers and times are written on pages; the templates' filters."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Any, Final
+from datetime import UTC, datetime, tzinfo
+from typing import Final
 
 _NOTHING = "–"
 _MINUS = "\N{MINUS SIGN}"
@@ -29,14 +29,20 @@ def format_count(number: int) -> str:
     return f"{number:,}"
 
 
-def format_moment(time: int) -> str:
-    """Write a time, ms, to the minute, UTC."""
-    return datetime.fromtimestamp(time / 1000, UTC).strftime("%-d %b %H:%M")
+def format_moment(time: int, zone: tzinfo = UTC) -> str:
+    """Write a time, ms, to the minute, in a time zone that the page names."""
+    return datetime.fromtimestamp(time / 1000, zone).strftime("%-d %b %H:%M")
 
 
-def format_instant(time: int) -> str:
-    """Write a time, ms, to the millisecond, UTC."""
-    return datetime.fromtimestamp(time / 1000, UTC).isoformat(sep=" ", timespec="milliseconds")[:-6]
+def format_instant(time: int, zone: tzinfo = UTC) -> str:
+    """Write a time, ms, to the millisecond, in a time zone that the page names."""
+    moment = datetime.fromtimestamp(time / 1000, zone).replace(tzinfo=None)
+    return moment.isoformat(sep=" ", timespec="milliseconds")
+
+
+def format_exact(time: int, zone: tzinfo = UTC) -> str:
+    """Write a time, ms, to the minute, with the offset of a time zone, e.g. for the fields of forms."""
+    return datetime.fromtimestamp(time / 1000, zone).isoformat(timespec="minutes")
 
 
 def format_machine(time: int) -> str:
@@ -73,12 +79,13 @@ def format_group(values: tuple[str, ...]) -> str:
     return " · ".join(map(format_value, values))
 
 
-FILTERS: Final[dict[str, Callable[[Any], str]]] = {
+FILTERS: Final[dict[str, Callable[..., str]]] = {
     "percent": format_percent,
     "points": format_points,
     "count": format_count,
     "moment": format_moment,
     "instant": format_instant,
+    "exact": format_exact,
     "machine": format_machine,
     "duration": format_duration,
     "bytes": format_bytes,

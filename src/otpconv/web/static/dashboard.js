@@ -2,16 +2,6 @@
 'use strict';
 
 (() => {
-  // The server writes all times in UTC; say how that differs from the reader's clock.
-  const zone = document.getElementById('zone');
-  if (zone) {
-    const offset = -new Date().getTimezoneOffset();
-    const pad = (number) => String(Math.floor(number)).padStart(2, '0');
-    const hours = `${pad(Math.abs(offset) / 60)}:${pad(Math.abs(offset) % 60)}`;
-    const name = Intl.DateTimeFormat().resolvedOptions().timeZone || 'local time';
-    if (offset) zone.textContent = `All times are in UTC. Your time zone is ${name} (UTC${offset < 0 ? '−' : '+'}${hours}).`;
-  }
-
   const live = document.getElementById('live');
   if (!live || !live.dataset.refresh) return;
 

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -79,19 +79,22 @@ def rates_response(name: str, head: Rates, rows: Sequence[RateRow], query: RateQ
     return _response(name, body, head.lag)
 
 
-def csv_response(rows: Sequence[RateRow], query: RateQuery, lag: int) -> Response:
+def csv_response(
+    rows: Sequence[RateRow], query: RateQuery, lag: int, more: Mapping[str, str] | None = None
+) -> Response:
     """Return rates as CSV.
 
     Args:
         rows: the rows of the answer.
         query: the question, which determines the columns.
         lag: how many acknowledged reports the answer lacks.
+        more: further columns, with the same value in all rows.
 
     Raises:
         AnswerTooLarge: the answer is over `MAX_ANSWER_BYTES`.
         Unavailable: the time for the answer is over.
     """
-    return _response("csv", _joined(_csv(rows, query)), lag)
+    return _response("csv", _joined(_csv(rows, query, more or {})), lag)
 
 
 def _response(name: str, body: bytes, lag: int) -> Response:
@@ -131,15 +134,15 @@ def _json(head: Rates, rows: Sequence[RateRow], query: RateQuery) -> Iterator[by
     yield b"]}"
 
 
-def _csv(rows: Sequence[RateRow], query: RateQuery) -> Iterator[bytes]:
-    columns = _columns(query)
+def _csv(rows: Sequence[RateRow], query: RateQuery, more: Mapping[str, str]) -> Iterator[bytes]:
+    columns = [*_columns(query), *more]
     if query.interval:
         columns.insert(1, _local_start(query))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\r\n")
     writer.writeheader()
     for part in _parts(rows):
-        writer.writerows(_csv_cells(row, query) for row in part)
+        writer.writerows({**_csv_cells(row, query), **more} for row in part)
         yield text.getvalue().encode()
         text.seek(0)
         text.truncate()

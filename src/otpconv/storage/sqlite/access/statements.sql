@@ -147,3 +147,24 @@ DELETE FROM user_sign_outs WHERE until <= :now;
 DELETE FROM sign_outs WHERE access_key_id = :access_key_id;
 DELETE FROM user_sign_outs
 WHERE user_id IN (SELECT user_id FROM users WHERE 'user/' || account_id || '/' || name = :access_key_id);
+
+-- name: saved_views
+SELECT view_id, name, query, created_by, created_at FROM saved_views
+WHERE account_id = :account ORDER BY name;
+
+-- name: count_saved_views
+SELECT count(*) FROM saved_views WHERE account_id = :account;
+
+-- name: make_saved_view
+INSERT INTO saved_views (account_id, name, query, created_by, created_at)
+VALUES (:account, :name, :query, :created_by, :now) ON CONFLICT DO NOTHING
+RETURNING view_id;
+
+-- name: rename_saved_view
+UPDATE OR IGNORE saved_views SET name = :name WHERE account_id = :account AND view_id = :id;
+
+-- name: saved_view_id
+SELECT view_id FROM saved_views WHERE account_id = :account AND view_id = :id;
+
+-- name: delete_saved_view
+DELETE FROM saved_views WHERE account_id = :account AND view_id = :id;

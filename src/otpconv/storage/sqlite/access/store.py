@@ -6,6 +6,7 @@ from otpconv.access.sealing import Sealer
 from otpconv.clock import Clock
 from otpconv.storage.sqlite.access.directory import SqliteDirectory
 from otpconv.storage.sqlite.access.keys import SqliteKeyStore
+from otpconv.storage.sqlite.access.saved_views import SqliteSavedViews
 from otpconv.storage.sqlite.access.sign_outs import SqliteSignOuts
 
 
@@ -28,6 +29,10 @@ class SqliteAccessStore:
     def directory(self) -> SqliteDirectory:
         """See `AccessStore.directory`."""
         return SqliteDirectory(self._path, self._clock)
+
+    def saved_views(self) -> SqliteSavedViews:
+        """See `AccessStore.saved_views`."""
+        return SqliteSavedViews(self._path)
 
     def sign_outs(self) -> SqliteSignOuts:
         """See `AccessStore.sign_outs`."""

@@ -17,6 +17,7 @@ from otpconv.service.compose import Service
 from otpconv.storage.contract import DIMENSIONS
 from otpconv.web.front.body import Bodies
 from otpconv.web.front.gate import Gate
+from otpconv.web.pages.choices import read_choices, zone_of
 from otpconv.web.pages.forms import read_form, require_token
 from otpconv.web.pages.layout import HEADERS, Layout
 from otpconv.web.pages.visitors import Visitor, Visitors
@@ -117,6 +118,7 @@ class MessagePage:
             message_id=message_id,
             message=found,
             lag=lag,
+            zone=zone_of(read_choices(request)),
             fields=_fields(found) if found else [],
             events=message_events(found) if found else [],
         )

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from otpconv.charts.point import Point, point_of
 from otpconv.charts.sparkline import Sparklines, sparklines
-from otpconv.rates import INTERVALS, Maturity, RateAnswer, RateQuery, RateRow
+from otpconv.rates import INTERVALS, Maturity, RateQuery, RateRow
 from otpconv.rates.answer import compute_rates_at
 from otpconv.rates.evidence import find_evidence
 from otpconv.rates.fetch import learn_maturity, varied_dimensions
@@ -17,6 +17,7 @@ from otpconv.rates.plan import plan
 from otpconv.rates.signals import Evidence
 from otpconv.rates.slices import Group
 from otpconv.storage.contract import DAY_MS, HOUR_MS, LedgerReader
+from otpconv.web.pages.dashboard.tables import Table, make_table, mark_groups, search_rows, sort_rows
 from otpconv.web.pages.dashboard.view import View
 
 #: The longest windows, and the interval of each over time, ms.
@@ -43,20 +44,18 @@ class Overview(Struct, frozen=True):
         view: the view, with the dimensions that it is split by.
         total: one row for all messages of the view.
         evidence: the signals of the window.
-        groups: the rows by the view's dimensions, the surest drop first.
-        marks: which of the groups fell or rose.
+        table: the rows by the view's dimensions.
         history: the rates over time.
         step_ms: from one row of the history to the next.
         parts: one for each dimension with more than one value.
-        lines: the rates over time of the first groups.
+        lines: the rates over time of the first groups of the table.
         folded: how many messages of the window's days are counted as `model.OTHER` in a dimension.
     """
 
     view: View
     total: RateRow
     evidence: Evidence
-    groups: list[RateRow]
-    marks: Marks
+    table: Table
     history: list[RateRow]
     step_ms: int
     parts: list[Part]
@@ -87,17 +86,17 @@ def overview(ledger: LedgerReader, account: int, view: View, now: int) -> Overvi
         Part(name, rows, mark(rows, (name,), evidence)) for name, rows in rows_of.items() if len(rows) > 1
     ]
     view = view.split([part.name for part in parts])
-    groups = _worst_first(compute_rates_at(ledger, account, view.query, maturity, now).rows)
+    total = rows_by()[0]
+    table = make_table(view, rows_by(*view.query.by), total, evidence)
     return Overview(
         view=view,
-        total=rows_by()[0],
+        total=total,
         evidence=evidence,
-        groups=groups,
-        marks=mark(groups, view.query.by, evidence),
+        table=table,
         history=history.rows,
         step_ms=history.step_ms,
         parts=parts,
-        lines=_lines(ledger, account, view.query, groups=groups, maturity=maturity, now=now),
+        lines=_lines(ledger, account, view.query, groups=table.rows, maturity=maturity, now=now),
         folded=ledger.folded(account, query.start, query.end),
     )
 
@@ -119,15 +118,20 @@ def rates_over_time(ledger: LedgerReader, account: int, view: View, now: int) ->
     return _over_time(ledger, account, view.query, maturity, now)
 
 
-def worst_groups(ledger: LedgerReader, account: int, view: View, now: int) -> RateAnswer:
-    """Return the rates by the view's dimensions, the surest drop first; within a snapshot.
+def all_groups(ledger: LedgerReader, account: int, view: View, now: int) -> list[RateRow]:
+    """Return the rows of all groups that a view's search finds, small ones too; within a snapshot.
 
     Raises:
         Unavailable: the storage failed.
     """
-    maturity = learn_maturity(ledger, account, view.query.filters, end=view.query.end, now=now)
-    answer = compute_rates_at(ledger, account, view.query, maturity, now)
-    return replace(answer, rows=_worst_first(answer.rows))
+    query = replace(view.query, min_requested=0)
+    maturity = learn_maturity(ledger, account, query.filters, end=query.end, now=now)
+    rows = compute_rates_at(ledger, account, query, maturity, now).rows
+    # Only the order by lost verifications depends on the marks.
+    marks = Marks((), ())
+    if (view.sort or "").endswith("lost"):
+        marks = mark_groups(view, rows, find_evidence(ledger, account, query, maturity, now))
+    return sort_rows(search_rows(rows, query.by, view.search), view.sort, marks)
 
 
 def _over_time(
@@ -157,7 +161,7 @@ def _lines(
     interval = next((name for name, longest in _LINE_STEPS if length <= longest), "1d")
     if INTERVALS[interval] < HOUR_MS and query.start < ledger.minutes_from():
         interval = "1h"
-    wanted = [row.group for row in groups if not row.others][:MAX_LINES]
+    wanted = [row.group for row in groups][:MAX_LINES]
     # The question counts all combinations of the values: 20 groups may have 400.
     steps = length // INTERVALS[interval]
     while wanted and steps * prod(len(set(values)) for values in zip(*wanted, strict=True)) > MAX_LINE_STEPS:
@@ -173,17 +177,10 @@ def _lines(
         min_requested=0,
     )
     points: dict[Group, list[Point]] = {group: [] for group in wanted}
-    for row in compute_rates_at(ledger, account, asked, maturity, now).rows if wanted else ():
+    rows = compute_rates_at(ledger, account, asked, maturity, now).rows if wanted else []
+    for row in rows:
         if row.group in points:
             points[row.group].append(point_of(row, now - INTERVALS[interval]))
-    return sparklines(points, query.start - query.start % INTERVALS[interval], query.end)
-
-
-def _worst_first(rows: list[RateRow]) -> list[RateRow]:
-    """Sort rows by the high end of the interval of their change; the row of the others comes last."""
-
-    def key(row: RateRow) -> tuple[object, ...]:
-        interval = row.change_interval
-        return row.others, interval is None, interval[1] if interval else 0.0, -row.requested, row.group
-
-    return sorted(rows, key=key)
+    # A day of the query's time zone may begin before that of UTC.
+    start = min([query.start - query.start % INTERVALS[interval], *(row.start or 0 for row in rows)])
+    return sparklines(points, start, query.end)

@@ -5,30 +5,36 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
+from otpconv.access.saved_views import SavedView
 from otpconv.charts.drawing import Drawer
 from otpconv.charts.point import point_of
 from otpconv.charts.timeline import Chart, Note
 from otpconv.errors import InvalidRequest
-from otpconv.rates import COMPARISONS, LEVELS, RateAnswer, RateRow
-from otpconv.rates.marks import is_sure, lost
+from otpconv.rates import COMPARISONS, LEVELS, RateRow
+from otpconv.rates.marks import is_sure
 from otpconv.rates.slices import Slice
 from otpconv.rates.verdict import judge
 from otpconv.service.compose import Service
 from otpconv.storage.annotations import Annotation
 from otpconv.storage.contract import DAY_MS, DIMENSIONS, LedgerReader
 from otpconv.web.front.callers import caller_of
+from otpconv.web.pages.choices import read_choices
+from otpconv.web.pages.dashboard.columns import COLUMNS, DEFAULT_COLUMNS, next_order
 from otpconv.web.pages.dashboard.heat import heat_map
 from otpconv.web.pages.dashboard.overview import (
     Overview,
     RatesOverTime,
+    all_groups,
     overview,
     rates_over_time,
-    worst_groups,
 )
 from otpconv.web.pages.dashboard.view import DASHBOARD_PATH, View, parse_view
+from otpconv.web.pages.dashboard.views import LIST_ACTION, SAVE_ACTION
+from otpconv.web.pages.figures import format_exact
 from otpconv.web.pages.layout import HEADERS, Layout
 from otpconv.web.pages.visitors import Visitor, Visitors
 from otpconv.web.v1.rate_formats import LAG_HEADER, csv_response
@@ -39,6 +45,8 @@ _SHOWN, _MORE = 8, 200
 _NOTES, _MULTIPLES = 50, 12
 #: The most values of a dimension that are shown.
 _VALUES = 6
+#: The most saved views that are listed; a page of their own lists all.
+_SAVED = 20
 #: Parameters of the chart's picture.
 _LOOKS = frozenset({"dark", "narrow"})
 _COMPARED = {
@@ -53,6 +61,19 @@ _WINDOWS = {
     "7d": ("7 d", "the last 7 days"),
     "30d": ("30 d", "the last 30 days"),
 }
+
+#: What people may write for a time, and some time zones, as suggestions of fields.
+_SPOKEN_TIMES = (
+    *("now", "today", "yesterday", "this week", "last week", "this month", "last month"),
+    *("1h", "6h", "24h", "7d", "30d", "monday 9:30"),
+)
+_ZONES = (
+    *("UTC", "America/Los_Angeles", "America/Chicago", "America/New_York", "America/Mexico_City"),
+    *("America/Bogota", "America/Sao_Paulo", "Europe/London", "Europe/Berlin", "Europe/Istanbul"),
+    *("Africa/Lagos", "Africa/Cairo", "Africa/Nairobi", "Asia/Dubai", "Asia/Karachi", "Asia/Kolkata"),
+    *("Asia/Dhaka", "Asia/Bangkok", "Asia/Jakarta", "Asia/Shanghai", "Asia/Manila", "Asia/Tokyo"),
+    *("Australia/Sydney", "Pacific/Auckland"),
+)
 
 _F = TypeVar("_F")
 _A = TypeVar("_A")
@@ -80,35 +101,44 @@ class Dashboard:
         self._drawer.warm_up()
         now = self._service.clock()
         try:
-            view = parse_view(request.query_params.multi_items(), now)
+            view = parse_view(request.query_params.multi_items(), now, read_choices(request))
             notes = await self._annotations(request, visitor, view)
-            page = partial(self._page, visitor, now, notes)
+            saved = {
+                "saved": await self._saved_views(request, visitor),
+                "may_save": not self._visitors.refusal(request, visitor, SAVE_ACTION),
+            }
+            page = partial(self._page, visitor, now, notes, saved)
             return await self._ask(visitor, overview, view, now, page)
         except InvalidRequest as error:
             return self._layout.page(
                 "dashboard_problem.html", DASHBOARD_PATH, visitor, status=error.status, problem=error.text
             )
 
-    def _page(
-        self, visitor: Visitor, now: int, notes: Sequence[Annotation], seen: Overview, lag: int
+    def _page(  # noqa: PLR0917 - the last two come from the ledger
+        self,
+        visitor: Visitor,
+        now: int,
+        notes: Sequence[Annotation],
+        saved: dict[str, Any],
+        seen: Overview,
+        lag: int,
     ) -> Response:
-        return self._layout.page(
-            "dashboard.html", DASHBOARD_PATH, visitor, now=now, **_values(seen, lag, now, notes)
-        )
+        values = _values(seen, lag, now, notes)
+        return self._layout.page("dashboard.html", DASHBOARD_PATH, visitor, now=now, **saved, **values)
 
     async def chart(self, request: Request, visitor: Visitor) -> Response:
         """Answer with the chart of the rates over time, as SVG; `dark` and `narrow` say for which screen."""
         given = request.query_params.multi_items()
         looks = {name for name, _ in given} & _LOOKS
         now = self._service.clock()
-        view = parse_view([(name, value) for name, value in given if name not in _LOOKS], now)
-
+        own = [(name, value) for name, value in given if name not in _LOOKS]
+        view = parse_view(own, now, read_choices(request))
         notes = await self._annotations(request, visitor, view)
 
         def chart_and_lag(history: RatesOverTime, lag: int) -> tuple[Chart, int]:
             dark, narrow = "dark" in looks, "narrow" in looks
             drawn = _chart(history.rows, history.step_ms, now, notes, dark=dark, narrow=narrow)
-            return drawn, lag
+            return replace(drawn, zone=view.query.tz.key), lag
 
         chart, lag = await self._ask(visitor, rates_over_time, view, now, chart_and_lag)
         picture = await self._drawer.draw(chart, caller_of(visitor.key))
@@ -118,16 +148,27 @@ class Dashboard:
     async def csv(self, request: Request, visitor: Visitor) -> Response:
         """Answer with all groups as CSV, in the order of the page."""
         now = self._service.clock()
-        view = parse_view(request.query_params.multi_items(), now)
+        view = parse_view(request.query_params.multi_items(), now, read_choices(request))
+        query, zone = view.query, view.query.tz
+        window = {
+            f"{name} ({zone.key})": format_exact(time, zone)
+            for name, time in (("from", query.start), ("to", query.end))
+        }
 
-        def written(answer: RateAnswer, lag: int) -> Response:
-            return csv_response(answer.rows, view.query, lag)
+        def written(rows: list[RateRow], lag: int) -> Response:
+            return csv_response(rows, replace(query, min_requested=0), lag, window)
 
-        response = await self._ask(visitor, worst_groups, view, now, written)
-        name = f"rates-{'-'.join(view.query.by)}-{view.query.start}-{view.query.end}.csv"
+        response = await self._ask(visitor, all_groups, view, now, written)
+        name = f"rates-{'-'.join(query.by)}-{query.start}-{query.end}.csv"
         response.headers.update(HEADERS)
         response.headers["content-disposition"] = f'attachment; filename="{name}"'
         return response
+
+    async def _saved_views(self, request: Request, visitor: Visitor) -> list[SavedView] | None:
+        """Return the saved views of the account; None if the visitor may not list them."""
+        if self._visitors.refusal(request, visitor, LIST_ACTION):
+            return None
+        return await asyncio.to_thread(self._service.saved_views.list, visitor.key.account)
 
     async def _annotations(self, request: Request, visitor: Visitor, view: View) -> list[Annotation]:
         """Return the newest annotations near a view; none if the visitor may not list them."""
@@ -170,29 +211,36 @@ def _chart(
 
 def _values(seen: Overview, lag: int, now: int, notes: Sequence[Annotation]) -> dict[str, Any]:
     """Return the values for the template."""
-    groups = [row for row in seen.groups if not row.others]
+    rows, table = seen.table.rows, seen.table
     charts = [_chart(seen.history, seen.step_ms, now, notes, narrow=narrow) for narrow in (False, True)]
     within = [note for note in notes if charts[0].start <= note.at < charts[0].end]
     return {
         "view": seen.view,
+        "zone": seen.view.query.tz,
         "seen": seen,
         "verdict": judge(seen.evidence, seen.total, lag),
         "label": partial(_label, seen.view),
-        "shown": groups[:_SHOWN],
-        "more": groups[_SHOWN:_MORE],
-        "left_out": max(0, len(groups) - _MORE),
-        "others": next((row for row in seen.groups if row.others), None),
-        "heat": heat_map(groups, seen.marks),
+        "table": table,
+        "shown": rows[:_SHOWN],
+        "more": rows[_SHOWN:_MORE],
+        "left_out": max(0, len(rows) - _MORE),
+        "columns": [COLUMNS[name] for name in seen.view.columns],
+        "all_columns": COLUMNS,
+        "chosen_columns": seen.view.columns != DEFAULT_COLUMNS,
+        "next_order": next_order,
+        "heat": heat_map(table.groups, table.marks),
         "frames": [chart.frame for chart in charts],
         "notes": within,
-        "multiples": [row for row in groups if row.group in seen.lines.lines][:_MULTIPLES],
+        "multiples": [row for row in rows if row.group in seen.lines.lines][:_MULTIPLES],
         "values_shown": _VALUES,
+        "saved_shown": _SAVED,
         "windows": _WINDOWS,
         "comparisons": {name: _COMPARED[name] for name in COMPARISONS},
         "levels": LEVELS,
         "dimensions": DIMENSIONS,
+        "spoken_times": _SPOKEN_TIMES,
+        "zones": _ZONES,
         "is_sure": is_sure,
-        "lost": lost,
     }
 
 
