@@ -6,8 +6,9 @@ from msgspec import Struct
 
 #: The most saved views of an account.
 MAX_VIEWS = 100
-#: The most characters of a name, and of the query of a view's URL.
+#: The most characters of a view's name.
 MAX_NAME_CHARS = 60
+#: The most characters of the query of a view's URL.
 MAX_QUERY_CHARS = 4_000
 
 

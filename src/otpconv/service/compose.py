@@ -88,8 +88,7 @@ class Service:
         self._sandbox = Sandbox(self._key_store, lambda: open_directory(settings, clock), data)
         self.sessions = Sessions(self.sealer, self.keys)
         self.sign_outs = SignOuts(access.sign_outs(), clock)
-        self.saved_views = access.saved_views()
-        self.annotations = engine.annotations()
+        self.saved_views, self.annotations = access.saved_views(), engine.annotations()
         self.number_hash, self.region = number_hash_of(self.sealer), settings.region
         self._journal = engine.journal()
         self._writer = JournalWriter(self._journal, engine.journal)

@@ -19,7 +19,7 @@ _REMEMBERED_S = 365 * 24 * 60 * 60
 
 
 class Choices(Struct, frozen=True):
-    """The remembered choices, as parameters of a dashboard's URL; None for what was not chosen.
+    """The remembered choices, as parameters of a dashboard's URL; None where nothing is chosen.
 
     Attributes:
         tz: the name of a time zone; it may be unknown to this server.
@@ -48,7 +48,7 @@ def remember(response: Response, choices: Choices, *, secure: bool) -> None:
     """Let a response's cookie replace the remembered choices.
 
     Args:
-        response: the response of a form; a link never changes what is remembered.
+        response: the response of a form; a link never changes the remembered choices.
         choices: valid choices.
         secure: whether the request came over HTTPS.
     """

@@ -18,10 +18,7 @@ from otpconv.web.front.body import Bodies
 from otpconv.web.front.gate import Gate
 from otpconv.web.pages.administration.desk import Desk
 from otpconv.web.pages.administration.routes import administration_pages
-from otpconv.web.pages.dashboard.choosing import ChoosingForm
-from otpconv.web.pages.dashboard.message import MessagePage
-from otpconv.web.pages.dashboard.page import Dashboard
-from otpconv.web.pages.dashboard.views import LIST_ACTION, SAVE_ACTION, SavedViews
+from otpconv.web.pages.dashboard.routes import dashboard_pages
 from otpconv.web.pages.errors.page import ErrorCentre
 from otpconv.web.pages.explorer.diagnosis import DiagnosisPage
 from otpconv.web.pages.explorer.native_calls import NativeCall, native_calls
@@ -71,23 +68,10 @@ class Pages:
         )
         v1 = NativeExplorer(service, native, bodies, layout=self._layout, app=app, public_url=public_url)
         diagnosis = DiagnosisPage(service, bodies, self._layout)
-        dashboard = Dashboard(service, self._layout, self._drawer, self._visitors)
-        choosing = ChoosingForm(bodies, gate, service.clock)
-        views = SavedViews(service, bodies, gate, layout=self._layout, visitors=self._visitors)
-        message = MessagePage(service, bodies, gate, layout=self._layout, visitors=self._visitors)
         # A page of its own is added here and, if people go to it from anywhere, to NAVIGATION.
         self.pages = [
             Page("/sign-out", "POST", self._sign_in.sign_out),
-            Page("/dashboard", "GET", dashboard.show, "otpconv:QueryRates"),
-            Page("/dashboard/chart.svg", "GET", dashboard.chart, "otpconv:QueryRates"),
-            Page("/dashboard/rates.csv", "GET", dashboard.csv, "otpconv:QueryRates"),
-            Page("/dashboard/choices", "POST", choosing.post, "otpconv:QueryRates"),
-            Page("/dashboard/views", "GET", views.show, LIST_ACTION),
-            Page("/dashboard/views", "POST", views.save, SAVE_ACTION),
-            Page("/dashboard/views/{view_id}/rename", "POST", views.rename),
-            Page("/dashboard/views/{view_id}/delete", "POST", views.delete),
-            Page("/dashboard/message", "GET", message.show, "otpconv:GetMessage"),
-            Page("/dashboard/message", "POST", message.find),
+            *dashboard_pages(service, bodies, gate, layout=layout, visitors=visitors, drawer=self._drawer),
             Page("/explorer", "GET", explorer.index),
             Page("/explorer/diagnosis", "GET", diagnosis.show),
             Page("/explorer/diagnosis", "POST", diagnosis.run),

@@ -155,6 +155,7 @@ def test_a_choice_is_in_the_url_and_is_remembered(
     answer = mine.post("/dashboard/choices", tz="Asia/Kolkata", view="/dashboard?window=1h&tz=UTC")
     assert answer.headers["location"] == "/dashboard?window=1h&tz=Asia%2FKolkata#zone"
     assert "SameSite=lax" in answer.headers["set-cookie"]
+    assert "Max-Age=31536000" in answer.headers["set-cookie"]  # a year
     fields = {"column-rate": "1", "column-requested": "1", "view": "https://example.org/dashboard?window=1h"}
     answer = mine.post("/dashboard/choices", **fields)
     assert answer.headers["location"] == "/dashboard?window=1h&columns=rate%2Crequested#columns"

@@ -92,7 +92,7 @@ def test_two_clicks_on_a_header_reverse_the_order(name: str) -> None:
     assert next_order(name, second) == first
 
 
-# What is hidden.
+# Hidden groups.
 
 
 @settings(max_examples=rounds(400))

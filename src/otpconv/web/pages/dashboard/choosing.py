@@ -1,4 +1,4 @@
-"""The forms of a dashboard by which viewers choose what is remembered: the time zone, and the columns."""
+"""The forms of a dashboard that remember what viewers choose: the time zone, and the columns."""
 
 from http import HTTPStatus
 from urllib.parse import parse_qsl, urlsplit
