@@ -5,7 +5,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from benchmarks import applier, delivery, native, questions, signed
+from benchmarks import applier, dashboard, delivery, native, questions, signed
 from benchmarks.reporter import run as reporter
 
 _BENCHMARKS = {
@@ -15,6 +15,7 @@ _BENCHMARKS = {
     "applier": applier.run,
     "delivery": delivery.run,
     "reporter": reporter.run,
+    "dashboard": dashboard.run,
 }
 
 
