@@ -1,4 +1,4 @@
-"""Administration in a browser: what is read out, and how its pages look."""
+"""Administration in a browser: the texts that screen readers read out, and the looks of its pages."""
 
 from collections.abc import Callable
 
