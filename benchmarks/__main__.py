@@ -5,7 +5,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from benchmarks import applier, delivery, native, questions, signed
+from benchmarks import applier, dashboard, delivery, native, prune, questions, signed
 from benchmarks.reporter import run as reporter
 
 _BENCHMARKS = {
@@ -14,7 +14,9 @@ _BENCHMARKS = {
     "questions": questions.run,
     "applier": applier.run,
     "delivery": delivery.run,
+    "prune": prune.run,
     "reporter": reporter.run,
+    "dashboard": dashboard.run,
 }
 
 

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from browser.broken_route import HOUR_MS, Traffic
-from browser.test_pages import inspect
+from browser.photographs import inspect
 from campaigns import rounds
 from otpconv.cli.local_server import LocalServer
 from otpconv.times import parse_time

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from browser.broken_route import BROKEN, HOUR_MS, Traffic
-from browser.test_pages import inspect, looks
+from browser.photographs import DASHBOARD, inspect, looks
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
@@ -257,14 +257,7 @@ def test_it_can_be_read_by_all_in_light_and_dark_wide_and_narrow(
 ) -> None:
     page = open_page(at=broken[0], calls_fail=True)
     chart = page.locator("#chart img")
-    for name, path in {
-        "dashboard": "/dashboard",
-        "dashboard-route": "/dashboard?country=ID&provider=birdcall",
-        "dashboard-hour": "/dashboard?window=1h",
-        "dashboard-empty": "/dashboard?country=XX",
-        "dashboard-problem": "/dashboard?window=2y",
-        "message": "/dashboard/message?message_id=1008030300000003",
-    }.items():
+    for name, path in DASHBOARD.items():
         page.goto(path)
         for look in looks(page):
             if chart.count():

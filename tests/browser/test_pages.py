@@ -12,23 +12,23 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from browser.photographs import ADMINISTRATION, DASHBOARD, EXPLORER, OPEN, photograph, route_of
+from house.test_limits import routes
 from otpconv.access.keys import AccessKey
 from otpconv.config import environment
 
 Open = Callable[..., Page]
 
-SCREENSHOTS = Path(__file__).resolve().parents[2] / ".screenshots"
-#: Pages by the name of their pictures; the first ones are open to all.
-OPEN = {"sign-in": "/sign-in", "errors": "/errors", "error": "/errors/SignatureDoesNotMatch"}
-SIGNED_IN = {
-    "explorer": "/explorer",
-    "operation": "/explorer/SmsConversion",
-    "native": "/explorer/v1/recordMessages",
-    "diagnosis": "/explorer/diagnosis",
-    "not-found": "/explorer/Nonsense",
+#: They answer with a file, or lead to another page.
+NO_PAGES = {
+    "/",
+    "/static/{name}",
+    "/dashboard/chart.svg",
+    "/dashboard/rates.csv",
+    "/sign-in/provider",
+    "/sign-in/provider/callback",
 }
 
 
@@ -89,7 +89,7 @@ def test_the_link_of_the_terminal_signs_in_once(open_page: Open, tmp_path: Path)
         page = open_page()
         page.goto(link)
         page.wait_for_url("**/dashboard")
-        expect(page.get_by_text("admin")).to_be_visible()
+        expect(page.get_by_text("Signed in as admin")).to_be_visible()
         other = open_page(calls_fail=True)
         other.goto(link)
         expect(other.get_by_role("alert")).to_contain_text("used before")
@@ -156,31 +156,18 @@ def test_who_uses_the_keyboard_may_skip_to_the_content(open_page: Open) -> None:
 # How they look.
 
 
-@pytest.mark.long("eight pages, each in four looks")
+@pytest.mark.long("nine pages, each in three looks")
 def test_every_page_can_be_read_by_all_in_light_and_dark_wide_and_narrow(
     open_page: Open, key: AccessKey
 ) -> None:
-    for pages, signed_in in ((OPEN, None), (SIGNED_IN, key)):
+    for pages, signed_in in ((OPEN, None), (EXPLORER, key)):
         page = open_page(key=signed_in, calls_fail=True)
         for name, path in pages.items():
             page.goto(path)
-            for look in looks(page):
-                inspect(page, f"{name}-{look}")
+            photograph(page, name)
 
 
-def looks(page: Page) -> Iterator[str]:
-    """Show the page as it is in light and dark, wide and narrow; yield the name of each look."""
-    for scheme, width in (("light", 1280), ("dark", 1280), ("dark", 390), ("light", 390)):
-        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-        page.set_viewport_size({"width": width, "height": 844 if width < 600 else 800})
-        yield f"{scheme}-{width}"
-
-
-def inspect(page: Page, name: str) -> None:
-    """Take a picture, and check the present page."""
-    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
-    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"], name  # type: ignore[index]
-    if name.endswith(("dark-1280", "light-390")):  # the others have both colours and both orders
-        return
-    found = Axe().run(page).response["violations"]
-    assert [f"{each['id']}: {each['nodes'][0]['html']}" for each in found] == [], name
+def test_every_route_of_a_page_has_a_photograph() -> None:
+    paths = [each.removeprefix("GET ") for each in routes("web/pages") if each.startswith("GET ")]
+    addresses = {**OPEN, **EXPLORER, **ADMINISTRATION, **DASHBOARD}.values()
+    assert {*paths} - {route_of(address, paths) for address in addresses} == NO_PAGES

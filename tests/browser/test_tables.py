@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from browser.broken_route import Traffic
+from browser.photographs import inspect, looks
 from browser.test_dashboard import REFRESH
-from browser.test_pages import inspect, looks
 from otpconv.cli.local_server import LocalServer
 
 pytestmark = pytest.mark.long("uses a ledger with hundreds of thousands of messages")

@@ -10,15 +10,17 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+from constants import smaller, with_constants
 from otpconv import audit, folder
 from otpconv.cli.local_server import LocalServer
 from otpconv.cli.main import app
 from otpconv.config import load
 from otpconv.errors import InvalidNumber, Misconfigured
 from otpconv.model import Expiry, Requested
-from otpconv.service.retention import Retention
+from otpconv.service.retention import EVERY_S, Retention
 from otpconv.storage.contract import DAY_MS, Entry
 from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerReader, SqliteLedgerWriter
+from otpconv.storage.sqlite.journal.eraser import has_erasures
 
 OLD, NUMBER = 1_780_000_000_000, "+34600000001"
 
@@ -100,6 +102,47 @@ def test_a_deletion_works_without_a_server_and_stays_after_a_rebuild(served: Loc
     assert requested(served) == 3
 
 
+def test_a_forgotten_message_that_is_reported_again_is_a_new_message(
+    served: LocalServer, eventually: Callable[..., None]
+) -> None:
+    run(served.data, "forget", "--number", NUMBER)
+    eventually(lambda: known(served), ["old", "other"])
+    again = {"messages": [{"message_id": "theirs", "to": NUMBER}, {"message_id": "new", "to": NUMBER}]}
+    assert ask(served, "POST", "/v1/messages", json=again).json()["recorded"] == 2
+    assert requested(served) == 5  # 3, of which one was deleted, and 2
+    found = ask(served, "POST", "/v1/messages/search", json={"to": NUMBER}).json()["messages"]
+    assert sorted(message["message_id"] for message in found) == ["new", "theirs"]
+    # Another `forget` deletes these too.
+    assert run(served.data, "forget", "--number", NUMBER) == {"deleted": 2}
+    eventually(lambda: known(served), ["old", "other"])
+    assert requested(served) == 5
+
+
+def test_a_later_conversion_of_a_deleted_message_waits_for_its_message_or_is_refused(
+    served: LocalServer, eventually: Callable[..., None]
+) -> None:
+    run(served.data, "ledger", "prune", "--before", str(OLD + 1))
+    eventually(lambda: known(served), ["theirs", "other"])
+    late = {"conversions": [{"message_id": "old", "delivered": True, "conversion_time": OLD + 5_000}]}
+    assert ask(served, "POST", "/v1/conversions", json=late).json()["recorded"] == 1
+    assert ask(served, "GET", "/v1/messages/old").json()["status"] == "unmatched"
+    (row,) = ask(served, "GET", "/v1/rates?start=2026-01-01&end=2036-01-01").json()["rows"]
+    assert (row["requested"], row["verified"]) == (3, 0)
+
+
+def test_a_strict_server_refuses_conversions_of_deleted_messages(
+    make_server: Callable[..., LocalServer], eventually: Callable[..., None]
+) -> None:
+    with make_server(settings={"OTPCONV_STRICT": "true"}) as strict:
+        messages = {"messages": [{"message_id": "old", "requested_at": OLD}]}
+        assert ask(strict, "POST", "/v1/messages", json=messages).json()["recorded"] == 1
+        run(strict.data, "ledger", "prune", "--before", str(OLD + 1))
+        eventually(lambda: known(strict), [])
+        late = {"conversions": [{"message_id": "old", "delivered": True, "conversion_time": OLD + 5_000}]}
+        (refused,) = ask(strict, "POST", "/v1/conversions", json=late).json()["rejected"]
+        assert refused["code"] == "UnknownMessage"
+
+
 def test_one_deletion_runs_at_a_time(served: LocalServer) -> None:
     with (
         folder.lock_file(served.data / "deleting"),
@@ -117,6 +160,28 @@ def test_a_number_that_is_none_is_refused_and_audited(served: LocalServer) -> No
 def test_a_prune_of_the_future_is_refused(served: LocalServer) -> None:
     with pytest.raises(Misconfigured, match="is in the future"):
         run(served.data, "ledger", "prune", "--before", "2999-01-01")
+
+
+def test_a_server_deletes_old_messages_by_itself_and_rates_stay(
+    make_server: Callable[..., LocalServer], tmp_path: Path, eventually: Callable[..., None]
+) -> None:
+    constants = with_constants(
+        tmp_path,
+        {
+            "otpconv.service.retention.EVERY_S": smaller(EVERY_S, 0.1),
+            "otpconv.service.compose._FORGET_EVERY_S": smaller(5.0, 0.1),
+        },
+    )
+    with make_server(settings=constants | {"OTPCONV_RETENTION_DAYS": "30"}) as server:
+        messages = [{"message_id": "old", "requested_at": OLD}, {"message_id": "other"}]
+        ask(server, "POST", "/v1/messages", json={"messages": messages}).raise_for_status()
+        # The first expiry comes after the first report; it says that the clock is right.
+        eventually(lambda: known(server), ["other"])
+        assert requested(server) == len(messages)
+        again = ask(server, "POST", "/v1/messages", json={"messages": messages[:1]}).json()
+        assert again["rejected"][0]["code"] == "InvalidTime"
+        eventually(lambda: has_erasures(server.data / "journal.sqlite"), False)
+        assert b'"old"' not in (server.data / "journal.sqlite").read_bytes()
 
 
 def test_retention_deletes_what_is_older_by_the_newest_report(tmp_path: Path) -> None:

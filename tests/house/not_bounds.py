@@ -81,6 +81,7 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
         "storage.sqlite.ledger.writer.LEDGER_VERSION",
         "storage.sqlite.ledger.writer._ANY",
         "storage.sqlite.journal.journal.JOURNAL_VERSION",
+        "storage.sqlite.ledger.groups._DAY",
         "storage.sqlite.ledger.reader._DELAYS",
         "model.DELAY_BINS",
         "rates.baseline._COUNTRY",

@@ -116,9 +116,9 @@ def _tests(file: str) -> set[str]:
     }
 
 
-def routes() -> Iterator[str]:
-    """The methods and paths that the web application answers, from its `Route(…)` and `Page(…)`."""
-    for path in sorted((SOURCE / "web").rglob("*.py")):
+def routes(folder: str = "web") -> Iterator[str]:
+    """The methods and paths that a folder of the server answers, from its `Route(…)` and `Page(…)`."""
+    for path in sorted((SOURCE / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call) or not node.args or not isinstance(node.args[0], ast.Constant):
                 continue

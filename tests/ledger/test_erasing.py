@@ -7,10 +7,10 @@ from hypothesis import given, settings, strategies as st
 
 from campaigns import rounds
 from ledger.recount import contents, recount
-from ledger.reports import ACCOUNTS, World, entries, hashed, worlds
+from ledger.reports import ACCOUNTS, DAY, World, entries, hashed, worlds
 from otpconv.errors import Unavailable
 from otpconv.ledger.erasing import Eraser
-from otpconv.model import Conversion, Expiry, Report
+from otpconv.model import Conversion, Dimensions, Expiry, Report, Requested
 from otpconv.storage.erasure import Deletion, JournalEraser
 from storage.engines import Engine, Storage
 
@@ -112,6 +112,38 @@ def test_a_rebuild_is_exact_also_before_all_reports_are_erased(
         with engine.open(storage.name) as rebuilt:
             rebuilt.apply_all()
             assert contents(rebuilt.ledger, ACCOUNTS) == held
+
+
+def test_a_number_is_forgotten_with_reports_that_the_ledger_has_yet_to_apply(engine: Engine) -> None:
+    with engine.open() as storage:
+        storage.record(asked("first"))
+        storage.append(asked("second"))
+        deleting = Deleting(storage, [])
+        with closing(deleting.eraser):
+            assert deleting.eraser.forget(1, hashed(1, "5")) == 2
+        assert contents(storage.ledger, ACCOUNTS).messages == {}
+
+
+def test_an_interrupted_deletion_that_is_finished_later_keeps_what_was_reported_since(engine: Engine) -> None:
+    with engine.open() as storage:
+        storage.record(asked("a"))
+        journal = Halfway(storage.new_eraser(), 0)
+        eraser = Eraser(storage.ledger, journal, Deleting(storage, []).record, lambda _: None)
+        with closing(eraser), contextlib.suppress(Unavailable):
+            eraser.forget(1, hashed(1, "5"))
+        storage.record(asked("a"))
+        deleting = Deleting(storage, [])
+        with closing(deleting.eraser):
+            deleting.eraser.prune(DAY)  # finishes the other deletion too
+        held = contents(storage.ledger, ACCOUNTS)
+        assert [*held.messages] == [(1, "a")]
+        with engine.open(storage.name) as rebuilt:
+            rebuilt.apply_all()
+            assert contents(rebuilt.ledger, ACCOUNTS) == held
+
+
+def asked(message_id: str) -> Requested:
+    return Requested(1, message_id, DAY, Dimensions(), hashed(1, "5"))
 
 
 class Halfway:

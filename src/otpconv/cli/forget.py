@@ -10,7 +10,7 @@ from otpconv.cli.telling import tell
 
 
 def forget(
-    number: Annotated[str, typer.Option(metavar="NUMBER", help="The phone number, e.g. +34600000001.")],
+    number: Annotated[str, typer.Option(metavar="NUMBER", help="A phone number, e.g. +34600000001.")],
     account: Account = "default",
     data: Data = None,
     json: Json = False,

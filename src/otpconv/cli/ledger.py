@@ -12,10 +12,11 @@ from typing_extensions import Buffer
 
 from otpconv.cli.characters import as_json
 from otpconv.cli.manual import add
-from otpconv.cli.options import Data, Json
+from otpconv.cli.options import Data, Json, Tz
 from otpconv.cli.stores import Change, audited
 from otpconv.cli.telling import tell
 from otpconv.cli.terminal import note, progress
+from otpconv.cli.zone import zone_of
 from otpconv.errors import Misconfigured
 
 #: How much is written to the backup before it is brought to the disk.
@@ -122,6 +123,7 @@ def _publish(draft: Path, file: Path) -> None:
 
 def prune(
     before: Annotated[str, typer.Option(metavar="TIME", help="Delete messages requested before this.")],
+    tz: Tz = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
@@ -144,7 +146,7 @@ def prune(
     from otpconv.times import parse_time
 
     now = wall_clock()
-    time = parse_time(before, "--before", now=now)
+    time = parse_time(before, "--before", now=now, tz=zone_of(tz))
     if time > now:
         raise Misconfigured(f"--before {before} is in the future: use a time in the past, e.g. 90d")
     settings = load(data=data)

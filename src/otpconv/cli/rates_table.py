@@ -138,7 +138,7 @@ def _fitting(
 ) -> list[_Column]:
     """Return the columns of numbers that fit, in their usual order."""
     first = _SHOWN_AS.get(order, order)
-    rank = {name: place for place, name in enumerate(_IMPORTANCE)} | {first: 0}
+    rank = {name: place for place, name in enumerate(_IMPORTANCE)} | {first: 0, "rate": -1}
     kept: list[_Column] = []
     for column in sorted(numbers, key=lambda column: rank[column.name]):
         important = column.name in {"rate", "requested", first}

@@ -72,13 +72,16 @@ class Eraser:
             Unavailable: the storage failed, or `stop` was called. Some messages may be deleted.
         """
         count = 0
+        caught_up = False
         while True:
             self._check()
             erasure = self._ledger.erasure_of(account, number)
             self._record(erasure)
             count += len(erasure.messages)
-            if not erasure.messages:
+            # At first the ledger may lack acknowledged reports; since it has applied an erasure, it has them.
+            if caught_up and not erasure.messages:
                 break
+            caught_up = True
         self.finish()
         return count
 

@@ -1,6 +1,7 @@
 """From a question to an answer: question -> plan -> counts -> rows."""
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from otpconv.rates.fetch import fetch, learn_maturity
 from otpconv.rates.maturity import Maturity
@@ -48,15 +49,27 @@ def compute_rates(ledger: LedgerReader, account: int, query: RateQuery, now: int
 
 
 def compute_rates_at(
-    ledger: LedgerReader, account: int, query: RateQuery, maturity: Maturity | None, now: int
+    ledger: LedgerReader,
+    account: int,
+    query: RateQuery,
+    maturity: Maturity | None,
+    now: int,
+    *,
+    times: bool = True,
 ) -> RateAnswer:
     """Compute rates as `compute_rates` does, with a maturity that is already known.
 
-    Use it for several questions with the same filters and the same end, within a snapshot.
+    Use it for several questions with the same filters and the same end, within a snapshot. Without `times`,
+    the rows have no `times_ms`, and the answer takes a third of the time.
     """
     minutes_from = ledger.minutes_from()
     planned = plan(query, minutes_from, maturity, now)
     planned_before = plan(earlier(query), minutes_from, maturity, now) if query.compare else None
+    if not times:
+        planned = replace(planned, delays=False)
+    if planned_before is not None:
+        # Nobody asks how long the verifications of the window before took.
+        planned_before = replace(planned_before, delays=False)
     counted = fetch(ledger, account, planned, now)
     counted_before = fetch(ledger, account, planned_before, now) if planned_before else None
     return RateAnswer(

@@ -130,10 +130,10 @@ class _Traffic(Struct, frozen=True):
 
     def _group(self, values: Group) -> Group:
         """Return the values of all dimensions; those that it does not group by are empty."""
+        if len(self.by) == len(DIMENSIONS):
+            return values
         known = dict(zip(self.by, values, strict=True))
-        return (
-            values if len(known) == len(DIMENSIONS) else tuple([known.get(name, "") for name in DIMENSIONS])
-        )
+        return tuple([known.get(name, "") for name in DIMENSIONS])
 
 
 def _waiting_ms(maturity: Maturity | None) -> int:

@@ -32,6 +32,8 @@ _MOST: Final = 4
 #: At or below this share of the expected reports, it was silence.
 _QUIET: Final = 0.1
 _TINY: Final = 1e-6
+#: A slice: its kind and its values.
+_Key = tuple[SliceKind, Group]
 
 
 class _Run(Struct, frozen=True):
@@ -131,9 +133,11 @@ def outages(
         span = WatchedSpan("", start, start + step, counts, {}, {}, baseline)
         known = [signal.slice for signal in broken if start + step > signal.since]
         by_slot[start] = without(expectations(span, now, rates), known)
-    kinds = _kinds({group for leaves in by_slot.values() for group in leaves})
+    groups = {group for leaves in by_slot.values() for group in leaves}
+    kinds = _kinds(groups)
+    keys = {group: [(kind, values_of(kind, group)) for kind in kinds] for group in groups}
     found: list[Signal] = []
-    while len(found) < _MOST and (run := _worst(by_slot, kinds)) is not None:
+    while len(found) < _MOST and (run := _worst(by_slot, keys)) is not None:
         found.append(_signal(run, by_slot, step))
         ratio = min(1.0, run.loss.ratio)
         for start, leaves in by_slot.items():
@@ -153,14 +157,23 @@ def _kinds(groups: Iterable[Group]) -> list[SliceKind]:
     return [kind for kind in kinds if len(kind) < 2 or set(kind) == route]  # noqa: PLR2004
 
 
-def _worst(by_slot: Mapping[int, Mapping[Group, Leaf]], kinds: Sequence[SliceKind]) -> _Run | None:
-    """Return the most evident outage, if there is one that chance does not explain."""
-    series: dict[tuple[SliceKind, Group], dict[int, Loss]] = {}
+def _worst(by_slot: Mapping[int, Mapping[Group, Leaf]], keys: Mapping[Group, Sequence[_Key]]) -> _Run | None:
+    """Return the most evident outage, if there is one that chance does not explain.
+
+    Args:
+        by_slot: the groups by the slot's start, ms.
+        keys: the slices of each group.
+    """
+    series: dict[_Key, dict[int, Loss]] = {}
     for start in sorted(by_slot):
+        slot: dict[_Key, Loss] = {}
         for group, leaf in by_slot[start].items():
-            for kind in kinds:
-                by_start = series.setdefault((kind, values_of(kind, group)), {})
-                by_start.setdefault(start, Loss()).add(leaf)
+            for key in keys[group]:
+                loss = slot.get(key)
+                if loss is None:
+                    loss = slot[key] = Loss()
+                    series.setdefault(key, {})[start] = loss
+                loss.add(leaf)
     least = _CHANCE / max(1, len(series) * len(by_slot))
     runs = (_run(kind, values, by_start) for (kind, values), by_start in series.items())
     return max(

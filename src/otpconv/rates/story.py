@@ -70,15 +70,21 @@ def advise(message: MessageOut, around: Surroundings) -> str:
     if status == "waiting":
         until = (message.requested_at or 0) + around.maturity.horizon_ms
         return f"Wait until {iso_8601(until)}. Then ask the user to request a new code."
-    signal = next((signal for signal in around.signals if _explains(signal, message)), None)
-    if signal is not None:
-        return _advice_about(signal)
+    if (failure := failure_of(message, around)) is not None:
+        return _advice_about(failure)
     if message.delivered_false_last is not None:
         return "Ask the user to request a new code."
     return (
         "Ask the user to request a new code. If the user did type this one, check that your application"
         " reports verification."
     )
+
+
+def failure_of(message: MessageOut, around: Surroundings) -> Signal | None:
+    """Return the current failure that an advice names; None if none explains the message."""
+    if status_of(message, around) != "overdue" or _verified_after(message, around.others):
+        return None
+    return next((signal for signal in around.signals if _explains(signal, message)), None)
 
 
 def _advice_about(signal: Signal) -> str:

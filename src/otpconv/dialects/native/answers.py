@@ -70,6 +70,10 @@ class MessageOut(Struct):
         default_factory=list
     )
     advice: Annotated[str, Meta(description="What to do")] = ""
+    dashboard: Annotated[
+        str | None,
+        Meta(description="Path of the dashboard of the failure that the advice names; null if it names none"),
+    ] = None
 
 
 class FoundMessages(Struct):

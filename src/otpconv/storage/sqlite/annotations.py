@@ -74,4 +74,4 @@ class SqliteAnnotations:
             yield connection
 
     def _connect(self) -> OneThreadConnection:
-        return connect_writer(self._path, version=VERSION, durable=True, creation=_SQL["creation"])
+        return connect_writer(self._path, version=VERSION, durable=True, creation=_SQL["annotations_schema"])

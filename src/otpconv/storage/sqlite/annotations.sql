@@ -1,6 +1,6 @@
 -- Everything that is asked of annotations.sqlite, or changed in it. Times are ms since the Unix epoch, UTC.
 
--- name: creation
+-- name: annotations_schema
 CREATE TABLE annotations (
     annotation_id INTEGER PRIMARY KEY AUTOINCREMENT,
     account_id    INTEGER NOT NULL,

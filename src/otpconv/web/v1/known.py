@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Final
+from urllib.parse import urlencode
 
 from otpconv.access.keys import AccessKey
 from otpconv.dialects.native.answers import FoundMessages, MessageOut
@@ -12,11 +14,12 @@ from otpconv.rates.evidence import find_evidence
 from otpconv.rates.fetch import learn_maturity
 from otpconv.rates.maturity import maturity_of
 from otpconv.rates.signals import Signal
-from otpconv.rates.story import Surroundings, advise, status_of, tell_story
+from otpconv.rates.story import Surroundings, advise, failure_of, status_of, tell_story
 from otpconv.service.compose import Service
 from otpconv.storage.contract import DAY_MS, LedgerReader, Message
 from otpconv.web.front.callers import caller_of
 
+_DASHBOARD_PATH: Final = "/dashboard"
 #: Messages to the same number that are read to find those of the same session.
 _NEIGHBORS = 20
 
@@ -50,7 +53,7 @@ async def look_up(service: Service, key: AccessKey, message_id: str) -> tuple[Me
         if requested is not None and requested.session_id and requested.number:
             neighbors = _newest(ledger, key.account, requested.number, _NEIGHBORS)
             others = [other for other in neighbors if other.session_id == requested.session_id]
-        _add_stories(ledger, key.account, [message], others, now)
+        add_stories(ledger, key.account, [message], others, now)
         return message
 
     return await service.questions.ask(caller_of(key), question, lambda message, lag: (message, lag))
@@ -75,7 +78,7 @@ async def search(service: Service, key: AccessKey, number: str, limit: int) -> t
     def question(ledger: LedgerReader) -> FoundMessages:
         found = _newest(ledger, key.account, hashed, limit + 1)
         messages = found[:limit]
-        _add_stories(ledger, key.account, messages, found, now)
+        add_stories(ledger, key.account, messages, found, now)
         return FoundMessages(messages, more=len(found) > limit)
 
     return await service.questions.ask(caller_of(key), question, lambda found, lag: (found, lag))
@@ -86,9 +89,21 @@ def _newest(ledger: LedgerReader, account: int, number: str, limit: int) -> list
     return [message_out(message.message_id, None, message) for message in stored]
 
 
-def _add_stories(
+def add_stories(
     ledger: LedgerReader, account: int, messages: Sequence[MessageOut], others: Sequence[MessageOut], now: int
 ) -> None:
+    """Add to messages their status, story and advice, and the dashboard of the failure that explains them.
+
+    Args:
+        ledger: where current failures are looked up, if a message of the last day is overdue.
+        account: whose messages.
+        messages: get the additions.
+        others: other messages of the same user.
+        now: the time now, ms.
+
+    Raises:
+        Unavailable: the storage failed.
+    """
     maturity = learn_maturity(ledger, account, {}, end=now, now=now) or maturity_of((), None)
     around = Surroundings(now, maturity, (), others)
     statuses = [(status_of(message, around), message.requested_at or 0) for message in messages]
@@ -98,6 +113,15 @@ def _add_stories(
         message.status = status_of(message, around)
         message.story = tell_story(message, around)
         message.advice = advise(message, around)
+        failure = failure_of(message, around)
+        if failure is not None:
+            message.dashboard = _dashboard_of(failure)
+
+
+def _dashboard_of(failure: Signal) -> str:
+    """Return the path of the dashboard of a slice, for the last 24 hours."""
+    filters = urlencode(failure.slice.values)
+    return f"{_DASHBOARD_PATH}?{filters}" if filters else _DASHBOARD_PATH
 
 
 def _signals(ledger: LedgerReader, account: int, now: int) -> list[Signal]:

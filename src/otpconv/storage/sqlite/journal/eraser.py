@@ -125,15 +125,15 @@ class SqliteJournalEraser:
             (row,) = read_rows(connection, seq, seq)
             reports: list[Any] = REPORTS.decode(row.reports or b"[]")
             for place, what in places:
-                reports[place] = self._rest_of(reports[place], what)
+                reports[place] = self._rest_of(reports[place], what, seq)
             size += len(row.reports or b"")
             rows.append(_rewritten(row, _compact(reports)))
         self._write(rows, size)
 
-    def _rest_of(self, report: Any, what: int) -> Any:  # noqa: ANN401 - any kind of report
-        """Return what stays of a report."""
+    def _rest_of(self, report: Any, what: int, seq: int) -> Any:  # noqa: ANN401 - any kind of report
+        """Return what stays of a report in a row."""
         if isinstance(report, Erasure):
-            left = tuple(name for name in report.detached if not self._is_target(*name))
+            left = tuple(name for name in report.detached if not self._is_deleted_after(seq, *name))
             return msgspec.structs.replace(report, detached=left)
         if isinstance(report, Conversion) and what == 2:  # noqa: PLR2004 - as the statement says
             return msgspec.structs.replace(report, number="")
@@ -142,9 +142,9 @@ class SqliteJournalEraser:
             return ErasedRequest(report.account, "", day, report.dimensions)
         return Erased()
 
-    def _is_target(self, account: int, message_id: str) -> bool:
-        bindings = {"account": account, "message_id": message_id}
-        return bool(self._connection().execute(_SQL["is_target"], bindings).get)
+    def _is_deleted_after(self, seq: int, account: int, message_id: str) -> bool:
+        bindings = {"account": account, "message_id": message_id, "seq": seq}
+        return bool(self._connection().execute(_SQL["is_deleted_after"], bindings).get)
 
     def _scrub(self) -> bool:
         """Erase the names from some of the erasures themselves; return whether more are left."""
@@ -157,7 +157,7 @@ class SqliteJournalEraser:
         for seq in positions:
             (row,) = read_rows(connection, seq, seq)
             (erasure,) = REPORTS.decode(row.reports or b"")
-            left = msgspec.structs.replace(self._rest_of(erasure, 3), messages=(), places=(), numbers=())
+            left = msgspec.structs.replace(self._rest_of(erasure, 3, seq), messages=(), places=(), numbers=())
             size += len(row.reports or b"")
             rows.append(_rewritten(row, [left]))
         self._write(rows, size)

@@ -5,12 +5,16 @@ ATTACH ? AS ledger;
 
 -- name: targets_schema
 CREATE TEMP TABLE erasures (seq INTEGER PRIMARY KEY, before INTEGER, upto INTEGER);
-CREATE TEMP TABLE targets (account INTEGER, message_id TEXT, PRIMARY KEY (account, message_id)) WITHOUT ROWID;
+-- `seq` is the erasure's: reports after it are about a new message, and stay.
+CREATE TEMP TABLE targets (
+    account INTEGER, message_id TEXT, seq INTEGER, PRIMARY KEY (account, message_id)
+) WITHOUT ROWID;
 CREATE TEMP TABLE target_places (
-    account INTEGER, number TEXT, first INTEGER, last INTEGER, PRIMARY KEY (account, number, first, last)
+    account INTEGER, number TEXT, first INTEGER, last INTEGER, seq INTEGER,
+    PRIMARY KEY (account, number, first, last)
 ) WITHOUT ROWID;
 CREATE TEMP TABLE target_numbers (
-    account INTEGER, number TEXT, upto INTEGER, PRIMARY KEY (account, number)
+    account INTEGER, number TEXT, upto INTEGER, seq INTEGER, PRIMARY KEY (account, number)
 ) WITHOUT ROWID;
 
 -- name: forget_targets
@@ -26,16 +30,18 @@ WHERE minutes_from = 0 AND reports IS NOT NULL AND original IS NULL AND seq <= (
 ORDER BY seq LIMIT :most;
 
 -- name: find_targets
-INSERT OR IGNORE INTO targets
-SELECT t.value ->> 0, t.value ->> 1
-FROM erasures AS e CROSS JOIN batches AS b ON b.seq = e.seq CROSS JOIN json_each(b.reports, '$[0][3]') AS t;
-INSERT OR IGNORE INTO target_places
-SELECT t.value ->> 0, t.value ->> 1, t.value ->> 2, t.value ->> 3
-FROM erasures AS e CROSS JOIN batches AS b ON b.seq = e.seq CROSS JOIN json_each(b.reports, '$[0][4]') AS t;
+INSERT INTO targets
+SELECT t.value ->> 0, t.value ->> 1, e.seq
+FROM erasures AS e CROSS JOIN batches AS b ON b.seq = e.seq CROSS JOIN json_each(b.reports, '$[0][3]') AS t WHERE true
+ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq);
+INSERT INTO target_places
+SELECT t.value ->> 0, t.value ->> 1, t.value ->> 2, t.value ->> 3, e.seq
+FROM erasures AS e CROSS JOIN batches AS b ON b.seq = e.seq CROSS JOIN json_each(b.reports, '$[0][4]') AS t WHERE true
+ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq);
 INSERT INTO target_numbers
-SELECT t.value ->> 0, t.value ->> 1, e.upto
+SELECT t.value ->> 0, t.value ->> 1, e.upto, e.seq
 FROM erasures AS e CROSS JOIN batches AS b ON b.seq = e.seq CROSS JOIN json_each(b.reports, '$[0][5]') AS t WHERE true
-ON CONFLICT DO UPDATE SET upto = max(upto, excluded.upto);
+ON CONFLICT DO UPDATE SET upto = max(upto, excluded.upto), seq = max(seq, excluded.seq);
 
 -- name: horizon
 SELECT coalesce(max(before), 0), coalesce(max(seq), 0) FROM erasures;
@@ -49,7 +55,10 @@ SELECT seq FROM erasures WHERE seq > :after ORDER BY seq LIMIT :most;
 SELECT b.seq, r.key, CASE r.value ->> 0
     WHEN 1 THEN
         iif(
-            EXISTS (SELECT 1 FROM targets AS t WHERE t.account = r.value ->> 1 AND t.message_id = r.value ->> 2)
+            EXISTS (
+                SELECT 1 FROM targets AS t
+                WHERE t.account = r.value ->> 1 AND t.message_id = r.value ->> 2 AND b.seq < t.seq
+            )
             OR EXISTS (
                 SELECT 1 FROM target_numbers AS n
                 WHERE n.account = r.value ->> 1 AND n.number = r.value ->> 5 AND b.seq <= n.upto
@@ -60,19 +69,24 @@ SELECT b.seq, r.key, CASE r.value ->> 0
         WHEN r.value ->> 4 = '' THEN
             EXISTS (
                 SELECT 1 FROM target_places AS p
-                WHERE p.account = r.value ->> 1 AND p.number = r.value ->> 5 AND r.value ->> 3 BETWEEN p.first AND p.last
+                WHERE p.account = r.value ->> 1 AND p.number = r.value ->> 5 AND b.seq < p.seq
+                    AND r.value ->> 3 BETWEEN p.first AND p.last
             )
             OR r.value ->> 3 < :before AND NOT EXISTS (
                 SELECT 1 FROM ledger.number_conversions AS c
                 WHERE c.account = r.value ->> 1 AND c.number = unhex(r.value ->> 5) AND c.delivered = (r.value ->> 2)
                     AND c.conversion_time = r.value ->> 3
             )
-        WHEN EXISTS (SELECT 1 FROM targets AS t WHERE t.account = r.value ->> 1 AND t.message_id = r.value ->> 4) THEN 1
+        WHEN EXISTS (
+            SELECT 1 FROM targets AS t
+            WHERE t.account = r.value ->> 1 AND t.message_id = r.value ->> 4 AND b.seq < t.seq
+        ) THEN 1
         WHEN r.value ->> 3 < :before AND NOT EXISTS (
             SELECT 1 FROM ledger.messages AS m WHERE m.account = r.value ->> 1 AND m.message_id = r.value ->> 4
         ) THEN 1
         WHEN EXISTS (
-            SELECT 1 FROM target_numbers AS n WHERE n.account = r.value ->> 1 AND n.number = r.value ->> 5
+            SELECT 1 FROM target_numbers AS n
+            WHERE n.account = r.value ->> 1 AND n.number = r.value ->> 5 AND b.seq < n.seq
         ) THEN 2
         ELSE 0
     END
@@ -81,7 +95,7 @@ SELECT b.seq, r.key, CASE r.value ->> 0
             -- The last step erases them from erasures that are not finished.
             b.original IS NOT NULL AND EXISTS (
                 SELECT 1 FROM json_each(r.value, '$[6]') AS name CROSS JOIN targets AS t
-                    ON t.account = name.value ->> 0 AND t.message_id = name.value ->> 1
+                    ON t.account = name.value ->> 0 AND t.message_id = name.value ->> 1 AND b.seq < t.seq
             ),
             3, 0
         )
@@ -91,8 +105,8 @@ FROM batches AS b CROSS JOIN json_each(b.reports) AS r
 WHERE b.seq > :after AND b.seq <= :upto AND b.reports IS NOT NULL
     AND b.seq NOT IN (SELECT seq FROM set_aside WHERE kind = 'row') AND erase > 0;
 
--- name: is_target
-SELECT EXISTS (SELECT 1 FROM targets WHERE account = :account AND message_id = :message_id);
+-- name: is_deleted_after
+SELECT EXISTS (SELECT 1 FROM targets WHERE account = :account AND message_id = :message_id AND :seq < seq);
 
 -- name: rewrite
 UPDATE batches SET reports = CAST(:reports AS TEXT), original = coalesce(original, checksum), checksum = :checksum

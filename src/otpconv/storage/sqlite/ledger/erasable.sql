@@ -4,13 +4,18 @@
 SELECT messages_from FROM progress;
 
 -- name: old_messages
--- The last of the next :read messages in file order, and the first :most of those requested before :before.
+-- The end of the next part of the file, :read ids long, and the first :most messages in it that were requested before
+-- :before. It reads no further than these. Ids are nearly dense; where a prune has left a gap, the part begins after it.
 WITH part AS MATERIALIZED (
-    SELECT id, requested_at FROM messages WHERE id > :after ORDER BY id LIMIT :read
+    SELECT min(id) - 1 + :read AS last FROM messages WHERE id > :after
 ), old AS MATERIALIZED (
-    SELECT id FROM part WHERE requested_at < :before ORDER BY id LIMIT :most
+    SELECT id FROM messages
+    WHERE id > :after AND id <= (SELECT last FROM part) AND requested_at < :before ORDER BY id LIMIT :most
 )
-SELECT (SELECT max(id) FROM part), (SELECT json_group_array(id) FROM old), (SELECT max(id) FROM old);
+SELECT
+    (SELECT last FROM part WHERE last < (SELECT max(id) FROM messages)),
+    (SELECT json_group_array(id) FROM old),
+    (SELECT max(id) FROM old);
 
 -- name: days_of_number
 -- The days (UTC) on which a message was requested for the number, newest first. The recursion reads one day after

@@ -64,13 +64,14 @@ UPDATE messages SET session_id = '', session = NULL WHERE id IN (
 );
 
 -- name: find_kept
+-- Binary JSON: each of the many values of a row is found without parsing the row again.
 DELETE FROM kept;
 INSERT INTO kept
-SELECT d.account, k.value ->> 1, d.id,
-    {count: coalesce(k.value -> 3 ->> '$count', 0)},
-    k.value -> 4
-FROM journal.batches AS b CROSS JOIN json_each(b.reports, '$[0][7]') AS k CROSS JOIN dimensions AS d
-    ON d.account = k.value ->> 0 AND d.day = (k.value ->> 1) / 86400000
+SELECT d.account, k.value ->> '$[1]', d.id,
+    {count: coalesce(k.value ->> '$[3].$count', 0)},
+    k.value -> '$[4]'
+FROM journal.batches AS b CROSS JOIN jsonb_each(b.reports, '$[0][7]') AS k CROSS JOIN dimensions AS d
+    ON d.account = k.value ->> '$[0]' AND d.day = (k.value ->> '$[1]') / 86400000
     AND d.country = k.value ->> '$[2][0]' AND d.carrier = k.value ->> '$[2][1]' AND d.provider = k.value ->> '$[2][2]'
     AND d.template = k.value ->> '$[2][3]' AND d.sender = k.value ->> '$[2][4]' AND d.channel = k.value ->> '$[2][5]'
     AND d.access_key = k.value ->> '$[2][6]'
@@ -84,10 +85,16 @@ SELECT k.account, k.start, k.dimensions, {count: 0}, v.value ->> 0, v.value ->> 
 FROM kept AS k CROSS JOIN json_each(k.delays) AS v;
 
 -- name: note_kept
+-- The list of bins of a row is read once, and not once for each bin.
+WITH binned AS MATERIALIZED (
+    SELECT k.rowid AS id, v.value ->> 0 AS bin, v.value ->> 1 AS messages
+    FROM kept AS k LEFT JOIN json_each(k.delays) AS v
+)
 INSERT INTO kept_counts
-SELECT account, start, dimensions, {count: $count},
-    {bin: coalesce((SELECT v.value ->> 1 FROM json_each(delays) AS v WHERE v.value ->> 0 = $bin), 0)}
-FROM kept WHERE true
+SELECT k.account, k.start, k.dimensions, {count: k.$count},
+    {bin: coalesce(sum(v.messages) FILTER (WHERE v.bin = $bin), 0)}
+FROM binned AS v CROSS JOIN kept AS k ON k.rowid = v.id WHERE true
+GROUP BY v.id
 ON CONFLICT DO UPDATE SET
     {count: $count = $count + excluded.$count},
     {bin: d$bin = d$bin + excluded.d$bin};

@@ -46,7 +46,7 @@ WHERE account = :account AND number = unhex(:number) AND conversion_time = :conv
 
 -- name: dimensions
 -- The combinations of the days that the spans touch.
-SELECT id, country, carrier, provider, template, sender, channel, access_key FROM dimensions
+SELECT id, country, carrier, provider, template, sender, channel, access_key, day FROM dimensions
 WHERE account = :account AND day >= (SELECT min(value ->> 1) / 86400000 FROM json_each(:spans))
     AND day <= (SELECT max(value ->> 2) / 86400000 FROM json_each(:spans));
 

@@ -14,7 +14,6 @@ from otpconv.model import Conversion, MessageState, Requested, SelfReportedRate
 from otpconv.storage import deadline
 from otpconv.storage.contract import (
     DAY_MS,
-    DIMENSIONS,
     HOUR_MS,
     MAX_COUNTED,
     MAX_COUNTS,
@@ -24,6 +23,7 @@ from otpconv.storage.contract import (
     SNAPSHOT_S,
     Count,
     Message,
+    Span,
     Tally,
     Window,
 )
@@ -31,6 +31,7 @@ from otpconv.storage.erasure import Candidates, Erasure
 from otpconv.storage.lookup import Lookup, Stored
 from otpconv.storage.sqlite.connection import SqlValue, connect_reader, mapped, statements
 from otpconv.storage.sqlite.ledger import erasable
+from otpconv.storage.sqlite.ledger.groups import Combinations
 
 _SQL = statements("ledger/queries.sql")
 #: Steps of SQLite's machine from one look at the clock to the next: some 10 ms.
@@ -61,11 +62,13 @@ class SqliteLedgerReader:
             return
         with mapped(self._path):
             connection.execute("BEGIN")
+        self._threads.combinations = Combinations(self._combinations)
         try:
             with deadline.within(SNAPSHOT_S):
                 # The first statement decides which state it is.
                 yield self._cursor()
         finally:
+            del self._threads.combinations
             with mapped(self._path):
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
@@ -109,11 +112,12 @@ class SqliteLedgerReader:
         """Sum the rollups of a window by dimensions; `filters` holds the accepted values of a dimension."""
         with self.snapshot():
             spans = self._spans(window)
-            dimensions = self._rows("dimensions", {"account": account, "spans": spans})
-            first, numbers, values = _groups(dimensions, by, filters)
+            known: Combinations = self._threads.combinations
+            times = [(start, end) for _, start, end in spans]
+            first, numbers, values = known.groups(account, times, by, filters)
             bindings: dict[str, SqlValue] = {
                 "account": account,
-                "spans": spans,
+                "spans": _json(spans),
                 "first": first,
                 "groups": numbers,
                 "limit": limit + 1,
@@ -189,7 +193,11 @@ class SqliteLedgerReader:
             self._threads.connection.close()
             del self._threads.connection
 
-    def _spans(self, window: Window) -> str:
+    def _combinations(self, account: int, spans: Sequence[Span]) -> list[_Row]:
+        bindings: dict[str, SqlValue] = {"account": account, "spans": _json([(0, *span) for span in spans])}
+        return self._rows("dimensions", bindings)
+
+    def _spans(self, window: Window) -> list[tuple[int, int, int]]:
         """Return the grain, start and end of each span of rollups."""
         spans = [(DAY_MS, *span) for span in window.days]
         spans += [(HOUR_MS, *span) for span in window.hours]
@@ -197,7 +205,7 @@ class SqliteLedgerReader:
             edge = self.minutes_from()
             spans += [(QUARTER_MS, start, min(end, edge)) for start, end in window.quarters if start < edge]
             spans += [(MINUTE_MS, max(start, edge), end) for start, end in window.quarters if end > edge]
-        return _json(spans + [(MINUTE_MS, *span) for span in window.minutes])
+        return spans + [(MINUTE_MS, *span) for span in window.minutes]
 
     def _connection(self) -> apsw.Connection:
         if not hasattr(self._threads, "connection"):
@@ -241,23 +249,6 @@ class SqliteLedgerReader:
                 return connection.execute(statement, bindings).fetchall()
         deadline.check()
         raise Unavailable("The question was interrupted; ask again.")
-
-
-def _groups(
-    dimensions: Sequence[_Row], by: Sequence[str], filters: Mapping[str, Collection[str]]
-) -> tuple[int, bytes, list[tuple[str, ...]]]:
-    """Number the groups from 1 on; return the first id, each id's number by its place, the groups' values."""
-    places = [1 + DIMENSIONS.index(name) for name in by]
-    tests = [(1 + DIMENSIONS.index(name), set(accepted)) for name, accepted in filters.items()]
-    first = min((row[0] for row in dimensions), default=0)
-    of = bytearray(4 * (max((row[0] for row in dimensions), default=-1) + 1 - first))
-    numbers: dict[tuple[str, ...], int] = {}
-    for row in dimensions:
-        if all(row[place] in accepted for place, accepted in tests):
-            number = numbers.setdefault(tuple([row[place] for place in places]), len(numbers) + 1)
-            place = 4 * (row[0] - first)
-            of[place : place + 4] = number.to_bytes(4)
-    return first, bytes(of), list(numbers)
 
 
 def _message(row: _Row) -> Message:

@@ -144,7 +144,8 @@ def _over_time(
     if INTERVALS[interval] < HOUR_MS and query.start - back < ledger.minutes_from():
         interval = "1h"
     asked = replace(query, by=(), interval=interval, order=None, top=None, min_requested=0)
-    return RatesOverTime(compute_rates_at(ledger, account, asked, maturity, now).rows, INTERVALS[interval])
+    rows = compute_rates_at(ledger, account, asked, maturity, now, times=False).rows
+    return RatesOverTime(rows, INTERVALS[interval])
 
 
 def _lines(
@@ -177,7 +178,7 @@ def _lines(
         min_requested=0,
     )
     points: dict[Group, list[Point]] = {group: [] for group in wanted}
-    rows = compute_rates_at(ledger, account, asked, maturity, now).rows if wanted else []
+    rows = compute_rates_at(ledger, account, asked, maturity, now, times=False).rows if wanted else []
     for row in rows:
         if row.group in points:
             points[row.group].append(point_of(row, now - INTERVALS[interval]))

@@ -1,0 +1,97 @@
+"""Photographs of the pages: the pages, their looks, and the checks of each look."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from campaigns import SHARE
+
+FOLDER = Path(__file__).resolve().parents[2] / ".screenshots"
+#: Themes and widths: a phone, a small and a large screen. Others come in `make campaign`.
+_LOOKS = (
+    ("light", 1440),
+    ("dark", 390),
+    ("light", 1024),
+    ("dark", 1440),
+    ("light", 390),
+    ("dark", 1024),
+)
+_IN_SHORT = 3
+#: axe looks at both themes, and at both orders of the columns.
+_NOT_BY_AXE = "light-1024"
+_LONG_FORM = 100
+
+# The addresses of the pages, by the names of their photographs. Every route of a page must have one.
+OPEN = {
+    "sign-in": "/sign-in",
+    "errors": "/errors",
+    "errors-none": "/errors?q=nothing-of-the-kind",
+    "error": "/errors/SignatureDoesNotMatch",
+}
+EXPLORER = {
+    "explorer": "/explorer",
+    "operation": "/explorer/SmsConversion",
+    "native": "/explorer/v1/recordMessages",
+    "diagnosis": "/explorer/diagnosis",
+    "not-found": "/explorer/Nonsense",
+}
+#: Of an account with the user `{user}`.
+ADMINISTRATION = {
+    "administration-users": "/administration/users",
+    "administration-users-none": "/administration/users?q=nobody",
+    "administration-user": "/administration/users/{user}",
+    "administration-policies": "/administration/policies",
+    "administration-policy": "/administration/policies/OtpconvReadOnly",
+    "administration-new-policy": "/administration/new-policy",
+    "administration-permissions": "/administration/permissions?action=otpconv:QueryRates",
+    "administration-audit": "/administration/audit",
+    "administration-health": "/administration/health",
+}
+#: Of the traffic of `browser.broken_route`.
+DASHBOARD = {
+    "dashboard": "/dashboard",
+    "dashboard-route": "/dashboard?country=ID&provider=birdcall",
+    "dashboard-hour": "/dashboard?window=1h",
+    "dashboard-empty": "/dashboard?country=XX",
+    "dashboard-problem": "/dashboard?window=2y",
+    "saved-views": "/dashboard/views",
+    "message": "/dashboard/message?message_id=1008030300000003",
+    "message-unknown": "/dashboard/message?message_id=nobody-knows",
+}
+
+
+def looks(page: Page) -> Iterator[str]:
+    """Show the page in each look; yield the look's name."""
+    for scheme, width in _LOOKS if SHARE >= _LONG_FORM else _LOOKS[:_IN_SHORT]:
+        # A transition would be photographed halfway.
+        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
+        page.set_viewport_size({"width": width, "height": 844 if width < 600 else 900})
+        yield f"{scheme}-{width}"
+
+
+def photograph(page: Page, name: str) -> None:
+    """Inspect the page in each look."""
+    for look in looks(page):
+        inspect(page, f"{name}-{look}")
+
+
+def inspect(page: Page, name: str) -> None:
+    """Take a picture of the page; check that it fits into the screen, and that axe finds nothing."""
+    page.screenshot(path=FOLDER / f"{name}.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"], name  # type: ignore[index]
+    if name.endswith(_NOT_BY_AXE) and SHARE < _LONG_FORM:
+        return
+    found = Axe().run(page).response["violations"]
+    assert [f"{each['id']}: {each['nodes'][0]['html']}" for each in found] == [], name
+
+
+def route_of(address: str, routes: list[str]) -> str | None:
+    """Return the path of the route that answers an address: of several, the one with fewer parameters."""
+    path = address.partition("?")[0].format(user="olga")
+    for route in sorted(routes, key=lambda each: each.count("{")):
+        if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", route), path):
+            return route
+    return None
