@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -78,8 +79,9 @@ def open_page(browser: Browser, server: LocalServer) -> Iterator[Open]:
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
-    def complain(message: ConsoleMessage) -> None:
-        if message.type in {"error", "warning"}:
+    def complain(message: ConsoleMessage, *, calls_fail: bool) -> None:
+        expected = calls_fail and message.text.startswith("Failed to load resource")
+        if message.type in {"error", "warning"} and not expected:
             complaints.append(message.text)
 
     def new(
@@ -99,9 +101,8 @@ def open_page(browser: Browser, server: LocalServer) -> Iterator[Open]:
         )
         context.set_default_timeout(10_000)
         contexts.append(context)
-        if not calls_fail:
-            context.on("console", complain)
-            context.on("weberror", lambda error: complaints.append(str(error.error)))
+        context.on("console", partial(complain, calls_fail=calls_fail))
+        context.on("weberror", lambda error: complaints.append(str(error.error)))
         page = context.new_page()
         if key is not None:
             sign_in(page, key.access_key_id, key.secret)
