@@ -77,26 +77,34 @@ _one_at_a_time = threading.Lock()
 
 @cache
 def _origin() -> socket.socket:
-    """Start the process to fork from, and return the way to it; it ends when that is closed."""
+    """Start the process to fork from, and return the way to it; it and all forks end with this process."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    alive, our_end = os.pipe()
     process = subprocess.Popen(  # noqa: S603 - our own command
-        [sys.executable, __file__, str(theirs.fileno())],
-        pass_fds=[theirs.fileno()],
+        [sys.executable, __file__, str(theirs.fileno()), str(alive)],
+        pass_fds=[theirs.fileno(), alive],
         stdin=subprocess.DEVNULL,
         start_new_session=True,
     )
     theirs.close()
+    os.close(alive)
 
     def end() -> None:
         ours.close()
+        os.close(our_end)
         process.wait()
 
     atexit.register(end)
     return ours
 
 
-def _serve(way: socket.socket) -> None:
-    """Fork for every request, until nobody can make another; return in the fork."""
+def _serve(way: socket.socket, alive: int) -> None:
+    """Fork for every request, until nobody can make another; return in the fork.
+
+    Args:
+        way: where requests come from.
+        alive: a pipe that is at its end when the process that asks has ended, however it ended.
+    """
     for name in _MODULES:
         import_module(name)
     gc.freeze()
@@ -117,8 +125,12 @@ def _serve(way: socket.socket) -> None:
         os.write(status, f"{pid}\n".encode())
         for each in (0, 1, 2, output, errors):
             os.close(each)
+        ended = os.pidfd_open(pid)
+        if alive in select.select([alive, ended], [], [])[0]:
+            os.kill(pid, signal.SIGKILL)
         os.write(status, f"{os.waitpid(pid, 0)[1]}\n".encode())
         os._exit(0)
+    os.close(alive)
     os.setsid()
     os.dup2(output, 1)
     os.dup2(errors, 2)
@@ -139,7 +151,7 @@ def _become(process: dict[str, object]) -> None:
 
 
 if __name__ == "__main__":
-    _serve(socket.socket(fileno=int(sys.argv[1])))
+    _serve(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2]))
     from otpconv.cli.main import run
 
     run()

@@ -23,7 +23,7 @@ BEFORE = NOW - 5 * DAY_MS
 LONG_FORM = SHARE >= 100
 MESSAGES = 3_000 if LONG_FORM else 1_200
 NUMBER = "+34600000001"
-#: What is deleted, and after how many calls of which part the process is killed.
+#: The command that deletes, and after how many calls of which part its process is killed.
 KILLS = [
     (what, part, calls)
     for what in ("prune", "forget")
