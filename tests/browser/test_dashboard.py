@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -144,16 +145,22 @@ def test_times_are_chosen_by_links_and_by_a_form(open_page: Open, broken: Broken
     assert "provider" not in page.url
 
 
-def test_it_is_there_within_a_second_chart_and_all(open_page: Open, broken: Broken) -> None:
+def cpu_of(pid: int) -> float:
+    """The CPU time of a process and of those that it has started, s."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK") + sum(map(cpu_of, map(int, children)))
+
+
+def test_it_costs_the_server_less_than_a_second_chart_and_all(open_page: Open, broken: Broken) -> None:
+    # How long it takes is measured by `python -m benchmarks dashboard`: here, other tests run beside it.
     page = open_page(at=broken[0])
-    took: list[float] = []
-    # The machine that tests may have others to serve: two quick ones are enough.
-    for window in ("1h", "6h", "24h", "7d", "30d") * 6:
+    page.goto("/dashboard")  # the first page starts the process that draws
+    before = cpu_of(broken[0].pid)
+    windows = ("1h", "6h", "24h", "7d", "30d")
+    for window in windows:
         page.goto(f"/dashboard?window={window}")
-        took.append(page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd"))
-        if sum(each < 1000 for each in took) == 2:
-            return
-    pytest.fail(f"loads took {took} ms")
+    assert cpu_of(broken[0].pid) - before < len(windows)
 
 
 # Keeping up.

@@ -201,7 +201,7 @@ NATIVE = {
     "searchMessages": ({"to": "+4915112345678"}, "messages"),
     "createAnnotation": ({"text": "Release 2.4"}, "id"),
     "listAnnotations": ({}, "annotations"),
-    "deleteAnnotation": ({"annotation_id": "ID"}, "id"),
+    "deleteAnnotation": ({"annotation_id": "ID"}, "deleted"),
 }
 
 
