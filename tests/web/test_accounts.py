@@ -97,8 +97,13 @@ def all_of_the_owner(two: Two) -> object:
     account = two.owner.account_name
     rates = two.mine.get("/v1/rates").json()
     split = two.mine.get("/v1/rates?by=country,provider").json()["rows"]
+    names = ("secret", "number", "never-sent", "new")
+    messages = [two.mine.get(f"/v1/messages/{name}").json() for name in names]
+    for message in messages:
+        for changes_with_time in ("status", "story", "advice"):
+            message.pop(changes_with_time, None)
     return (
-        [two.mine.get(f"/v1/messages/{name}").json() for name in ("secret", "number", "never-sent", "new")],
+        messages,
         rates["rows"],
         split,
         rates["unmatched"],

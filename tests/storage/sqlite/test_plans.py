@@ -92,12 +92,10 @@ def site(
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         connection.execute("ATTACH ? AS journal", (str(root / "journal"),))
         connection.execute("ATTACH ':memory:' AS access")
-        access = SQL.joinpath("storage/sqlite/access/schema.sql").read_text()
-        list(
-            connection.execute(
-                re.sub("CREATE (TABLE|INDEX) ", r"CREATE \1 access.", access).split("PRAGMA")[0]
-            )
-        )
+        for name in ("schema", "saved_views"):
+            access = SQL.joinpath(f"storage/sqlite/access/{name}.sql").read_text()
+            created = re.sub("CREATE (TABLE|INDEX) (IF NOT EXISTS )?", r"CREATE \1 access.", access)
+            list(connection.execute(created.split("PRAGMA")[0]))
         for name, text in LEDGER.items():
             if name.endswith("_schema"):
                 list(connection.execute(text))

@@ -493,6 +493,7 @@ def test_a_message_is_told_in_full(own: httpx.Client, key: AccessKey) -> None:
             "It was reported both as typed back and as not typed back; one valid report is enough.",
         ],
         "advice": "Nothing to do: the user was verified.",
+        "dashboard": None,
     }
 
 
