@@ -8,7 +8,8 @@ unproven access key id is shown only if it looks like one, because people paste 
 import logging
 import os
 import re
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from otpconv.clock import Clock, wall_clock
+from otpconv.errors import OtpconvError
 
 FILE = "audit.ndjson"
 
@@ -179,6 +181,28 @@ def record(
     subject = subject[:_TEXT_CHARS]
     line = Line(_iso(clock()), who, what, outcome, user, account, subject, source_ip, request_id)
     _write(data / FILE, line, None)
+
+
+@contextmanager
+def outcome_recorded(write: Callable[[str], None]) -> Iterator[None]:
+    """Record the outcome of a change when the context ends, whether or not it succeeded.
+
+    Args:
+        write: records it: `done`, the code of the error, `interrupted`, or `InternalError`.
+    """
+    # What fails otherwise may have changed something, so it has a line too.
+    outcome = "InternalError"
+    try:
+        yield
+        outcome = "done"
+    except OtpconvError as error:
+        outcome = error.code
+        raise
+    except KeyboardInterrupt:
+        outcome = "interrupted"
+        raise
+    finally:
+        write(outcome)
 
 
 def _write(file: Path, line: Line, max_bytes: int | None) -> None:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from msgspec import Struct
 
-from otpconv.audit import record
-from otpconv.errors import OtpconvError
+from otpconv.audit import outcome_recorded, record
 
 if TYPE_CHECKING:
     from otpconv.access.directory import Directory
@@ -72,19 +71,12 @@ def _opened(opener: Callable[["Settings"], _S], data: Path | None, change: Chang
 @contextmanager
 def audited(data: Path, change: Change) -> Iterator[Change]:
     """Record a change in the audit trail of a data folder when the context ends, done or failed."""
-    # What fails otherwise may have changed something, so it has a line too.
-    outcome = "InternalError"
-    try:
-        yield change
-        outcome = "done"
-    except OtpconvError as error:
-        outcome = error.code
-        raise
-    except KeyboardInterrupt:
-        outcome = "interrupted"
-        raise
-    finally:
+
+    def write(outcome: str) -> None:
         record(data, who=_somebody(), what=change.what, subject=change.subject, outcome=outcome)
+
+    with outcome_recorded(write):
+        yield change
 
 
 def _somebody() -> str:

@@ -7,16 +7,17 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from functools import partial
 from typing import TypeVar
 
 from msgspec import Struct
 
 from otpconv.access.directory import Directory
 from otpconv.access.keys import AccessKey, KeyStore
-from otpconv.audit import record
+from otpconv.audit import outcome_recorded, record
 from otpconv.clock import Clock
 from otpconv.config import Settings
-from otpconv.errors import OtpconvError, Unavailable
+from otpconv.errors import Unavailable
 
 #: Calls that may wait for the thread, because administrators are few; further ones are refused.
 MAX_WAITING = 32
@@ -138,17 +139,8 @@ class Administration:
             return work(Stores(directory, keys))
 
     def _recorded(self, change: Change, work: Callable[[Stores], _T]) -> _T:
-        # Any other failure may have changed something, so it has a line too.
-        outcome = "InternalError"
-        try:
-            result = self._work(work)
-            outcome = "done"
-        except OtpconvError as error:
-            outcome = error.code
-            raise
-        finally:
-            self._record(change, outcome)
-        return result
+        with outcome_recorded(partial(self._record, change)):
+            return self._work(work)
 
     def _record(self, change: Change, outcome: str) -> None:
         record(

@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from otpconv.access.keys import AccessKey
-from otpconv.audit import record
+from otpconv.audit import outcome_recorded, record
 from otpconv.dialects.native.fields import LATEST_MS, in_words
-from otpconv.errors import InvalidRequest, NotFound, OtpconvError
+from otpconv.errors import InvalidRequest, NotFound
 from otpconv.service.compose import Service
 from otpconv.storage.annotations import MAX_TEXT_CHARS, Annotation
 from otpconv.times import parse_time
@@ -137,28 +137,28 @@ class AnnotationsApi:
         source_ip = self._peers.of(request.scope).source_ip
         request_id = request.scope.get("otpconv.request_id", "")
 
+        changed = subject
+
+        def write(outcome: str) -> None:
+            record(
+                self._service.settings.data,
+                who=key.access_key_id,
+                what=what,
+                subject=changed,
+                outcome=outcome,
+                user=key.display_name,
+                account=key.account,
+                source_ip=source_ip,
+                request_id=request_id,
+                clock=self._service.clock,
+            )
+
         def recorded() -> Annotation:
-            outcome, changed = "InternalError", subject
-            try:
+            nonlocal changed
+            with outcome_recorded(write):
                 annotation = work()
-                outcome, changed = "done", f"annotation {annotation.id}"
-            except OtpconvError as error:
-                outcome = error.code
-                raise
-            finally:
-                record(
-                    self._service.settings.data,
-                    who=key.access_key_id,
-                    what=what,
-                    subject=changed,
-                    outcome=outcome,
-                    user=key.display_name,
-                    account=key.account,
-                    source_ip=source_ip,
-                    request_id=request_id,
-                    clock=self._service.clock,
-                )
-            return annotation
+                changed = f"annotation {annotation.id}"
+                return annotation
 
         return await asyncio.to_thread(recorded)
 

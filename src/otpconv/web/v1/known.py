@@ -12,7 +12,7 @@ from otpconv.model import MESSAGE_ID_RULE, MessageState, is_message_id
 from otpconv.rates import parse_query
 from otpconv.rates.evidence import find_evidence
 from otpconv.rates.fetch import learn_maturity
-from otpconv.rates.maturity import maturity_of
+from otpconv.rates.maturity import Maturity, maturity_of
 from otpconv.rates.signals import Signal
 from otpconv.rates.story import Surroundings, advise, failure_of, status_of, tell_story
 from otpconv.service.compose import Service
@@ -104,11 +104,12 @@ def add_stories(
     Raises:
         Unavailable: the storage failed.
     """
-    maturity = learn_maturity(ledger, account, {}, end=now, now=now) or maturity_of((), None)
+    learned = learn_maturity(ledger, account, {}, end=now, now=now)
+    maturity = learned or maturity_of((), None)
     around = Surroundings(now, maturity, (), others)
     statuses = [(status_of(message, around), message.requested_at or 0) for message in messages]
     if any(status == "overdue" and requested_at > now - DAY_MS for status, requested_at in statuses):
-        around = Surroundings(now, maturity, _signals(ledger, account, now), others)
+        around = Surroundings(now, maturity, _signals(ledger, account, learned, now), others)
     for message in messages:
         message.status = status_of(message, around)
         message.story = tell_story(message, around)
@@ -124,10 +125,9 @@ def _dashboard_of(failure: Signal) -> str:
     return f"{_DASHBOARD_PATH}?{filters}" if filters else _DASHBOARD_PATH
 
 
-def _signals(ledger: LedgerReader, account: int, now: int) -> list[Signal]:
+def _signals(ledger: LedgerReader, account: int, maturity: Maturity | None, now: int) -> list[Signal]:
     """Return the current signals of an account; none if its traffic has too many combinations of values."""
     query = parse_query([("start", "24h")], now)
-    maturity = learn_maturity(ledger, account, {}, end=now, now=now)
     with suppress(AnswerTooLarge):
         current = find_evidence(ledger, account, query, maturity, now).now
         return [*current.silences, *current.drops]

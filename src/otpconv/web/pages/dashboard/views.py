@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from otpconv.access.saved_views import MAX_NAME_CHARS, MAX_QUERY_CHARS, SavedView
-from otpconv.audit import record
-from otpconv.errors import InvalidRequest, NotFound, OtpconvError
+from otpconv.audit import outcome_recorded, record
+from otpconv.errors import InvalidRequest, NotFound
 from otpconv.service.compose import Service
 from otpconv.web.front.body import Bodies
 from otpconv.web.front.gate import Gate
@@ -142,26 +142,22 @@ class SavedViews:
         """Let `work` make a change in a thread, and record it in the audit trail, done or refused."""
         key, source_ip = visitor.key, self._peers.of(request.scope).source_ip
 
+        def write(outcome: str) -> None:
+            record(
+                self._service.settings.data,
+                who=key.access_key_id,
+                what=what,
+                subject=subject,
+                outcome=outcome,
+                user=key.display_name,
+                account=key.account,
+                source_ip=source_ip,
+                clock=self._service.clock,
+            )
+
         def recorded() -> None:
-            outcome = "InternalError"
-            try:
+            with outcome_recorded(write):
                 work()
-                outcome = "done"
-            except OtpconvError as error:
-                outcome = error.code
-                raise
-            finally:
-                record(
-                    self._service.settings.data,
-                    who=key.access_key_id,
-                    what=what,
-                    subject=subject,
-                    outcome=outcome,
-                    user=key.display_name,
-                    account=key.account,
-                    source_ip=source_ip,
-                    clock=self._service.clock,
-                )
 
         await asyncio.to_thread(recorded)
 
