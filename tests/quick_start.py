@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from typing import IO, Any
@@ -58,7 +59,8 @@ class Fork:
     def send_signal(self, number: int) -> None:
         """Send it a signal, unless it has ended."""
         if self.returncode is None and not select.select([self._status], [], [], 0)[0]:
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):  # it ended, and its exit code is on its way
+                os.kill(self.pid, number)
 
     def kill(self) -> None:
         """Kill it."""

@@ -202,12 +202,12 @@ def test_a_certificate_that_cant_be_served_is_told_once_and_the_one_before_stays
         (None, None, "can't be read"),
     ]
     for cert, key, says in cases:
+        before = site.server.log.read_text().count("not renewed")
         for place, content in ((site.cert, cert), (site.key, key)):
             if content is None:
                 place.unlink()
             else:
                 place.write_bytes(content)
-        before = site.server.log.read_text().count("not renewed")
         deadline = time.monotonic() + 10
         while site.server.log.read_text().count("not renewed") == before and time.monotonic() < deadline:
             time.sleep(0.05)
