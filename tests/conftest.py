@@ -197,12 +197,14 @@ def _client(server: LocalServer, key: AccessKey) -> httpx.Client:
     return httpx.Client(base_url=server.url, auth=(key.access_key_id, key.secret), verify=NO_TLS)
 
 
-@pytest.fixture(scope="session", params=ENGINES)
+@pytest.fixture(scope="session", params=ENGINES, ids=lambda kind: kind.__name__)
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     kind: type[Engine] = request.param
     fast = MEMORY if os.access(MEMORY, os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="otpconv-", dir=fast) as root:
-        yield kind(Path(root))
+        opened = kind(Path(root))
+        yield opened
+        opened.close()
 
 
 @pytest.fixture

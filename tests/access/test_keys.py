@@ -7,14 +7,15 @@ from otpconv.access.keys import AccessKey, KeyRing
 from otpconv.access.names import new_id, new_secret
 from otpconv.access.sealing import Sealer
 from otpconv.errors import BadCredentials, InactiveAccessKey, UnknownAccessKey
-from otpconv.storage.sqlite.access import SqliteKeyStore
+from otpconv.storage.access.keys import TableKeyStore
+from otpconv.storage.sqlite.access import SqliteAccessStore
 
 SEALER = Sealer(bytes(range(32)))
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> SqliteKeyStore:
-    return SqliteKeyStore(tmp_path / "access.sqlite", SEALER, lambda: 1_700_000_000_000)
+def store(tmp_path: Path) -> TableKeyStore:
+    return SqliteAccessStore(tmp_path / "access.sqlite", lambda: 1_700_000_000_000).keys(SEALER)
 
 
 def test_ids_and_secrets_have_the_vendors_form() -> None:
@@ -24,7 +25,7 @@ def test_ids_and_secrets_have_the_vendors_form() -> None:
     assert len({new_secret() for _ in range(100)}) == 100
 
 
-def test_the_secret_does_not_show(store: SqliteKeyStore) -> None:
+def test_the_secret_does_not_show(store: TableKeyStore) -> None:
     key = store.create("default", "app", None)
     shown = f"{key} {key!r} {[key]} {key.__rich_repr__()}"
     assert key.secret not in shown
@@ -34,12 +35,12 @@ def test_the_secret_does_not_show(store: SqliteKeyStore) -> None:
     assert key.secret not in out.getvalue()
 
 
-def test_a_key_is_found_by_its_id(store: SqliteKeyStore) -> None:
+def test_a_key_is_found_by_its_id(store: TableKeyStore) -> None:
     key = store.create("default", "app", None)
     assert KeyRing(store).get(key.access_key_id) == key
 
 
-def test_an_unknown_and_a_disabled_key_are_told_apart(store: SqliteKeyStore) -> None:
+def test_an_unknown_and_a_disabled_key_are_told_apart(store: TableKeyStore) -> None:
     key = store.create("default", "app", None)
     store.set_active(key.access_key_id, active=False)
     ring = KeyRing(store)
@@ -49,7 +50,7 @@ def test_an_unknown_and_a_disabled_key_are_told_apart(store: SqliteKeyStore) -> 
         ring.get(key.access_key_id)
 
 
-def test_the_secrets_of_an_account_are_those_of_its_active_keys(store: SqliteKeyStore) -> None:
+def test_the_secrets_of_an_account_are_those_of_its_active_keys(store: TableKeyStore) -> None:
     one, off, other = (
         store.create(account, user, None)
         for account, user in (("default", "app"), ("default", "old"), ("x", "y"))
@@ -60,7 +61,7 @@ def test_the_secrets_of_an_account_are_those_of_its_active_keys(store: SqliteKey
     assert ring.secrets(other.account) == {other.access_key_id: other.secret}
 
 
-def test_changes_show_after_a_refresh_and_not_before(store: SqliteKeyStore) -> None:
+def test_changes_show_after_a_refresh_and_not_before(store: TableKeyStore) -> None:
     ring = KeyRing(store)
     key = store.create("default", "app", None)
     with pytest.raises(UnknownAccessKey):
@@ -76,7 +77,7 @@ def test_changes_show_after_a_refresh_and_not_before(store: SqliteKeyStore) -> N
 class Counted:
     """A store that counts how often it is read."""
 
-    def __init__(self, store: SqliteKeyStore) -> None:
+    def __init__(self, store: TableKeyStore) -> None:
         self.reads = 0
         self.create, self.delete, self.close = store.create, store.delete, store.close
         self.set_active, self.changed = store.set_active, store.changed
@@ -88,7 +89,7 @@ class Counted:
         return self._list()
 
 
-def test_a_refresh_reads_only_when_something_changed(store: SqliteKeyStore) -> None:
+def test_a_refresh_reads_only_when_something_changed(store: TableKeyStore) -> None:
     counted = Counted(store)
     ring = KeyRing(counted)
     ring.refresh()
@@ -100,12 +101,12 @@ def test_a_refresh_reads_only_when_something_changed(store: SqliteKeyStore) -> N
     assert counted.reads == 2
 
 
-def test_id_and_secret_together_authenticate(store: SqliteKeyStore) -> None:
+def test_id_and_secret_together_authenticate(store: TableKeyStore) -> None:
     key = store.create("default", "app", None)
     assert KeyRing(store).authenticate(key.access_key_id, key.secret) == key
 
 
-def test_a_wrong_secret_reads_as_an_unknown_id_does(store: SqliteKeyStore) -> None:
+def test_a_wrong_secret_reads_as_an_unknown_id_does(store: TableKeyStore) -> None:
     key = store.create("default", "app", None)
     ring = KeyRing(store)
     texts = set()
@@ -123,7 +124,7 @@ def test_a_wrong_secret_reads_as_an_unknown_id_does(store: SqliteKeyStore) -> No
     assert len(texts) == 1
 
 
-def test_only_who_knows_the_secret_hears_that_a_key_is_disabled(store: SqliteKeyStore) -> None:
+def test_only_who_knows_the_secret_hears_that_a_key_is_disabled(store: TableKeyStore) -> None:
     key = store.create("default", "app", None)
     store.set_active(key.access_key_id, active=False)
     ring = KeyRing(store)

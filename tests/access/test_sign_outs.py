@@ -11,7 +11,7 @@ from campaigns import rounds
 from otpconv.access.keys import AccessKey, KeyRing
 from otpconv.access.sealing import Sealer
 from otpconv.access.sign_outs import MOST_A_KEY, SignOuts
-from otpconv.storage.sqlite.access import SqliteDirectory, SqliteKeyStore, SqliteSignOuts
+from otpconv.storage.sqlite.access import SqliteAccessStore
 
 SEALER = Sealer(bytes(range(32)))
 NOW = 1_800_000_000_000
@@ -25,12 +25,12 @@ class Desk:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.time = NOW
-        self.store = SqliteKeyStore(path, SEALER, lambda: self.time)
+        self.store = SqliteAccessStore(path, lambda: self.time).keys(SEALER)
         self.restart()
 
     def restart(self) -> None:
         self.ring = KeyRing(self.store)
-        self.sign_outs = SignOuts(SqliteSignOuts(self.path), lambda: self.time)
+        self.sign_outs = SignOuts(SqliteAccessStore(self.path, lambda: NOW).sign_outs(), lambda: self.time)
 
     def key(self, key: AccessKey) -> AccessKey:
         self.ring.refresh()
@@ -40,7 +40,7 @@ class Desk:
         """Return a new access key, or a new user who signs in without one."""
         if kind == "key":
             return self.store.create("default", name, None)
-        with closing(SqliteDirectory(self.path, lambda: NOW - 1)) as directory:
+        with closing(SqliteAccessStore(self.path, lambda: NOW - 1).directory()) as directory:
             directory.create_user("default", name)
         self.ring.refresh()
         person = self.ring.person("default", name)
@@ -51,7 +51,7 @@ class Desk:
         if holder.signs:
             self.store.delete(holder.access_key_id)
         else:
-            with closing(SqliteDirectory(self.path, lambda: self.time)) as directory:
+            with closing(SqliteAccessStore(self.path, lambda: self.time).directory()) as directory:
                 directory.delete("user", "default", holder.user)
 
     def over(self, key: AccessKey, name: str, since: int = NOW) -> bool:

@@ -1,16 +1,27 @@
 """The storage engines behind one handle: what knows which engine it is, is here and nowhere else."""
 
+import os
 from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+import psycopg
+
+import postgresql
 from otpconv.model import Conversion, MessageState, Report, Requested
 from otpconv.storage.contract import BOUNDS, Bounds, Entry, LedgerReader, LedgerWriter
 from otpconv.storage.erasure import Deletion, JournalEraser
 from otpconv.storage.journal import Journal
 from otpconv.storage.lookup import Lookup
+from otpconv.storage.postgres.address import Address
+from otpconv.storage.postgres.database import Database
+from otpconv.storage.postgres.journal.eraser import PostgresJournalEraser
+from otpconv.storage.postgres.journal.journal import PostgresJournal
+from otpconv.storage.postgres.ledger.reader import PostgresLedgerReader
+from otpconv.storage.postgres.ledger.writer import PostgresLedgerWriter
+from otpconv.storage.postgres.migrations import LEDGER, STATE, create_schema
 from otpconv.storage.sqlite import (
     SqliteJournal,
     SqliteJournalEraser,
@@ -19,6 +30,8 @@ from otpconv.storage.sqlite import (
 )
 
 T = TypeVar("T")
+#: Files and sections of the SQL of an engine.
+Files = tuple[tuple[str, str], ...]
 
 #: Some instant, ms: the time of recording where it makes no difference.
 NOW = 1_800_000_000_000
@@ -124,6 +137,9 @@ class Engine(Protocol):
     def open(self, journal: str = "", bounds: Bounds = BOUNDS) -> AbstractContextManager[Storage]:
         """Open a new ledger of a new journal, or of the one named `journal`; closed on leaving."""
 
+    def close(self) -> None:
+        """Stop what the tests of this engine have shared."""
+
 
 class SqliteEngine:
     """Files below `root`."""
@@ -149,5 +165,78 @@ class SqliteEngine:
         finally:
             storage.close()
 
+    def close(self) -> None:
+        pass
 
-ENGINES: list[type[Engine]] = [SqliteEngine]
+
+class PostgresEngine:
+    """Schemas of one database, used again by the next test; the server is in `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self._server = postgresql.PostgresServer(
+            MEMORY if os.access(MEMORY, os.W_OK) else root, postgresql.FAST
+        )
+        self._server.start()
+        self._address = Address(self._server.socket_url)
+        self._admin = psycopg.connect(self._server.socket_url, autocommit=True)
+        self._admin.execute("SET session_replication_role = replica")  # what empties a table fires no trigger
+        self._made = count()
+        self._journals: list[str] = []
+        self._ledgers: list[str] = []
+
+    @contextmanager
+    def open(self, journal: str = "", bounds: Bounds = BOUNDS) -> Iterator[Storage]:
+        schema = journal or self._schema(self._journals, "journal", STATE)
+        ledger = self._schema(self._ledgers, "ledger", LEDGER, schema)
+        database = Database(self._address, schema=schema, ledger_schema=ledger)
+        storage = Storage(
+            schema,
+            lambda: PostgresJournal(database),
+            lambda: PostgresLedgerWriter(database, bounds=bounds),
+            lambda: PostgresLedgerReader(database),
+            lambda: PostgresJournalEraser(database),
+        )
+        try:
+            yield storage
+        finally:
+            storage.close()
+            self._ledgers.append(ledger)
+            if not journal:
+                self._journals.append(schema)
+
+    def close(self) -> None:
+        self._admin.close()
+        self._server.remove()
+
+    def _schema(self, free: list[str], name: str, files: Files, journal: str = "public") -> str:
+        """Return an empty schema."""
+        if not free:
+            new = f"{name}_{next(self._made)}"
+            database = Database(self._address, schema=journal, ledger_schema=new)
+            with self._admin.transaction():
+                create_schema(database, self._admin, new, files)
+            return new
+        schema = free.pop()
+        self._admin.execute(_EMPTY.format(schema=schema))  # type: ignore[arg-type] - our own name
+        return schema
+
+
+#: Empties the tables of a schema, and puts into them what they begin with.
+_EMPTY = """DO $$
+DECLARE name text;
+BEGIN
+    FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = '{schema}' LOOP
+        EXECUTE format('DELETE FROM {schema}.%I', name);
+    END LOOP;
+    IF '{schema}' LIKE 'journal%' THEN
+        INSERT INTO {schema}.writers VALUES (0, 1, 0);
+        INSERT INTO {schema}.about VALUES (0, false);
+        INSERT INTO {schema}.access_version VALUES (true, 1);
+        INSERT INTO {schema}.accounts (account_id, name) VALUES (1, 'default');
+    ELSE
+        INSERT INTO {schema}.cursors VALUES (0, 'ledger', 1, 0);
+        INSERT INTO {schema}.horizons VALUES (0, 0, 0);
+    END IF;
+END $$"""
+
+ENGINES: list[type[Engine]] = [SqliteEngine, PostgresEngine]

@@ -305,8 +305,9 @@ def test_a_value_beyond_the_bound_is_counted_as_other_and_its_message_keeps_it(e
         assert (
             storage.ledger.folded(1, DAY + DAY_MS, DAY + 2 * DAY_MS) == storage.ledger.folded(2, 0, DAY) == 0
         )
-        states = storage.states(1, [f"m{n}" for n in range(6)])
-        assert [each.requested and each.requested.dimensions for each in states.values()] == told
+        ids = [f"m{n}" for n in range(6)]
+        states = storage.states(1, ids)
+        assert [(each := states[name]).requested and each.requested.dimensions for name in ids] == told
 
 
 def test_beyond_the_combinations_country_provider_and_channel_are_kept_and_then_nothing(
@@ -573,7 +574,7 @@ def test_a_conversion_of_an_unknown_time_counts_in_the_rate_and_in_no_delay(stor
     assert found.tally == Tally(5, 4, 5, 4, 5, 4, 5)
     assert found.delays == tuple(int(k == delay_bin(30_000)) for k in range(DELAY_BINS))
     assert verified(storage) == {"a": None, "b": None, "c": DAY + 30_000, "d": None, "e": None}
-    assert [each.message_id for each in storage.ledger.messages(1) if each.verified] == ["a", "b", "c", "d"]
+    assert {each.message_id for each in storage.ledger.messages(1) if each.verified} == {*"abcd"}
     # A time that becomes known later counts, whatever came before it.
     storage.record(true("a", DAY + 5), by_number(DAY + 9))
     (found,) = storage.ledger.counts(1, Window(hours=((DAY, DAY + HOUR_MS),)), [], {})

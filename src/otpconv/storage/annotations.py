@@ -7,6 +7,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from otpconv.errors import InvalidRequest, NotFound
+
 #: The most annotations of an account.
 MAX_ANNOTATIONS = 1_000
 #: The most characters of an annotation.
@@ -63,3 +65,16 @@ class AnnotationStore(Protocol):
 
     def close(self) -> None:
         """Close the store; nothing may be called afterwards."""
+
+
+def too_many() -> InvalidRequest:
+    """Return the error that an account has all the annotations that it may have."""
+    return InvalidRequest(
+        f"The account already has {MAX_ANNOTATIONS:,} annotations, the maximum."
+        " Delete old ones first: otpconv annotations list, otpconv annotations delete ID."
+    )
+
+
+def unknown(annotation: int) -> NotFound:
+    """Return the error that there is no annotation with an id."""
+    return NotFound(f"There is no annotation {annotation}. GET /v1/annotations lists all of them.")

@@ -34,6 +34,11 @@ def is_over() -> bool:
     return _thread.at is not None and time.monotonic() > _thread.at
 
 
+def left_ms() -> int | None:
+    """Return how long the calling thread has left, ms, at least 1; None if it has no deadline."""
+    return None if _thread.at is None else max(1, int((_thread.at - time.monotonic()) * 1000))
+
+
 def check() -> None:
     """Raise if the deadline of the calling thread has passed.
 

@@ -12,7 +12,7 @@ from otpconv.access.sealing import Sealer
 from otpconv.access.sts.sessions import Sessions
 from otpconv.access.sts.tokens import TemporaryCredentials, issue
 from otpconv.errors import AccessDenied, ExpiredToken, MalformedToken
-from otpconv.storage.sqlite.access import SqliteDirectory, SqliteKeyStore
+from otpconv.storage.sqlite.access import SqliteAccessStore
 
 NOW = 1_700_000_000_000
 SEALER = Sealer(bytes(range(32)))
@@ -26,8 +26,8 @@ class Desk:
 
     def __init__(self, path: Path) -> None:
         self.time = NOW
-        self.store = SqliteKeyStore(path, SEALER, lambda: self.time)
-        self.directory = SqliteDirectory(path, lambda: self.time)
+        self.store = SqliteAccessStore(path, lambda: self.time).keys(SEALER)
+        self.directory = SqliteAccessStore(path, lambda: self.time).directory()
         self.admin = self.store.create("default", "admin", "AdministratorAccess")
         self.make_role()
         self.keys = KeyRing(self.store)

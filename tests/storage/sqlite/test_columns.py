@@ -1,8 +1,8 @@
 """Lists of columns in statements: written once, and all that SQLite reads is written out."""
 
 from otpconv.model import DELAY_BINS
-from otpconv.storage.sqlite.columns import write_out
 from otpconv.storage.sqlite.connection import statements
+from otpconv.storage.statements import write_out
 
 
 def test_a_list_has_an_item_for_each_count_and_for_each_bin() -> None:

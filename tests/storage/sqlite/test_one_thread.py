@@ -13,7 +13,7 @@ from otpconv.errors import Unavailable
 from otpconv.model import Expiry
 from otpconv.storage.contract import Entry
 from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerReader, SqliteLedgerWriter
-from otpconv.storage.sqlite.access import SqliteKeyStore
+from otpconv.storage.sqlite.access import SqliteAccessStore
 from otpconv.storage.sqlite.one_thread import OneThreadConnection, WrongThread
 
 #: How long a commit waits for a reader, s.
@@ -82,7 +82,7 @@ def test_the_ledger_and_the_access_keys_are_for_any_thread_each_with_a_connectio
     journal = SqliteJournal(tmp_path / "journal.sqlite")
     SqliteLedgerWriter(tmp_path / "ledger.sqlite", tmp_path / "journal.sqlite").close()
     ledger = SqliteLedgerReader(tmp_path / "ledger.sqlite")
-    store = SqliteKeyStore(tmp_path / "access.sqlite", Sealer(bytes(32)), lambda: 0)
+    store = SqliteAccessStore(tmp_path / "access.sqlite", lambda: 0).keys(Sealer(bytes(32)))
     key = store.create("default", "olga", "AdministratorAccess")
     for ask in (lambda: ledger.unmatched(1), lambda: [each.access_key_id for each in store.list()]):
         assert ask() == in_another_thread(ask) == ask()

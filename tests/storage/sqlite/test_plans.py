@@ -14,7 +14,7 @@ import apsw
 import pytest
 
 from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerReader, SqliteLedgerWriter
-from otpconv.storage.sqlite.columns import write_out
+from otpconv.storage.statements import write_out
 
 #: Tables that grow with reports; all others are bounded by a batch, or by the number of keys and routes.
 GROWING = {
@@ -72,7 +72,7 @@ def named(folder: str) -> dict[str, str]:
 
 
 LEDGER = named("storage/sqlite") | named("storage/sqlite/journal") | named("storage/sqlite/ledger")
-ACCESS = named("storage/sqlite/access")
+ACCESS = named("storage/sqlite/access") | named("storage/access")
 ASKED = {
     name: text.replace("ledger.", "main.")  # the eraser of the journal attaches the ledger
     for name, text in (LEDGER | ACCESS).items()

@@ -7,8 +7,7 @@ from typing import Final
 
 import msgspec
 
-from otpconv.errors import InvalidRequest, NotFound
-from otpconv.storage.annotations import MAX_ANNOTATIONS, Annotation
+from otpconv.storage.annotations import MAX_ANNOTATIONS, Annotation, too_many, unknown
 from otpconv.storage.sqlite.connection import connect_writer, mapped, reading, statements
 from otpconv.storage.sqlite.one_thread import OneThreadConnection
 
@@ -46,10 +45,7 @@ class SqliteAnnotations:
         with self._opened() as connection, connection.transaction("BEGIN IMMEDIATE"):
             count = connection.execute(_SQL["count"], {"account": account}).get
             if count >= MAX_ANNOTATIONS:
-                raise InvalidRequest(
-                    f"The account already has {MAX_ANNOTATIONS:,} annotations, the maximum."
-                    " Delete old ones first: otpconv annotations list, otpconv annotations delete ID."
-                )
+                raise too_many()
             connection.execute(_SQL["create"], values).fetchall()
             return Annotation(connection.last_insert_rowid(), at, text, created_by, now)
 
@@ -65,7 +61,7 @@ class SqliteAnnotations:
         with self._opened() as connection, connection.transaction("BEGIN IMMEDIATE"):
             rows = connection.execute(_SQL["delete"], {"account": account, "id": annotation}).fetchall()
         if not rows:
-            raise NotFound(f"There is no annotation {annotation}. GET /v1/annotations lists all of them.")
+            raise unknown(annotation)
         return msgspec.convert(rows[0], Annotation)
 
     @contextmanager

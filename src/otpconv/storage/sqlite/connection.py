@@ -4,19 +4,17 @@ import contextlib
 import errno
 import logging
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
 
 import apsw
 
 from otpconv.errors import Misconfigured, Unavailable
 from otpconv.folder import alone
-from otpconv.storage.sqlite.columns import write_out
+from otpconv.storage import statements as texts
 from otpconv.storage.sqlite.one_thread import OneThreadConnection
 
 _log = logging.getLogger(__name__)
@@ -32,23 +30,15 @@ _ROOM_BYTES = 512 * 1024
 #: System errors about a path that waiting does not fix.
 _NOT_OPENED = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
 
-#: What SQLite stores and returns.
-SqlValue = str | bytes | int | float | None
-
 
 def script(name: str) -> str:
     """Return the text of a `.sql` file of this package, e.g. `access/schema.sql`."""
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return texts.script(__package__, name)
 
 
 def statements(name: str) -> dict[str, str]:
-    """Return the statements of a `.sql` file of this package by their names.
-
-    A statement begins after a line `-- name: NAME` and ends before the next such line. `columns.write_out`
-    says how statements list columns.
-    """
-    parts = re.split(r"^-- name: (\w+)$", write_out(script(name)), flags=re.MULTILINE)
-    return {parts[i]: parts[i + 1].strip() for i in range(1, len(parts), 2)}
+    """Return the statements of a `.sql` file of this package by their names."""
+    return texts.statements(__package__, name)
 
 
 def open_on_a_full_disk(folder: Path) -> None:

@@ -1,18 +1,14 @@
 """Checks the files of a data folder without changing them, for `otpconv doctor`."""
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import apsw
 
-from otpconv.clock import difference
-from otpconv.errors import OtpconvError
-from otpconv.model import OTHER
 from otpconv.storage.check_result import CheckResult
-from otpconv.storage.contract import CLOCK_BEHIND_MS, DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS
+from otpconv.storage.findings import REBUILD, guarded, of_clock, of_lag, of_ledger
 from otpconv.storage.sqlite.connection import reading, statements, version_of
 from otpconv.storage.sqlite.journal.journal import JOURNAL_VERSION
 from otpconv.storage.sqlite.journal.rows import ADVICE, about, inspected
@@ -20,10 +16,6 @@ from otpconv.storage.sqlite.ledger.binding import misfit
 from otpconv.storage.sqlite.ledger.writer import LEDGER_VERSION
 
 _SQL = statements("journal/journal.sql") | statements("health.sql")
-#: How long a ledger that lags is watched for progress of the applier, s.
-_WATCH_S = 3.0
-_GRAINS = {"day": DAY_MS, "hour": HOUR_MS, "quarter": QUARTER_MS, "minute": MINUTE_MS}
-_REBUILD = "stop the server and run: otpconv doctor --rebuild"
 _RESTORE = "restore the data folder from a backup"
 
 
@@ -40,16 +32,12 @@ def findings(
         now: the time by the wall clock, ms.
     """
     yield CheckResult("sqlite", ok=True, text=apsw.sqlite_lib_version())
-    for path, advice in ((journal, _RESTORE), *((path, _RESTORE) for path in others), (ledger, _REBUILD)):
-        yield _guarded(path.name, advice, partial(_integrity, path, advice))
-    yield _guarded("journal rows", _RESTORE, lambda: _journal_rows(journal))
-    yield _guarded("clock", _RESTORE, lambda: _clock(journal, now))
-    yield _guarded("journal and ledger", _REBUILD, lambda: _lag(journal, ledger, served=served))
-    for grain in _GRAINS:
-        yield _guarded(f"rollups by {grain}", _REBUILD, partial(_rollups, ledger, grain))
-    yield _guarded("routes", _REBUILD, lambda: _compared(ledger, "routes", "wrong_routes"))
-    yield _guarded("unmatched", _REBUILD, lambda: _unmatched(ledger))
-    yield _guarded("dimensions", _REBUILD, lambda: _folded(ledger))
+    for path, advice in ((journal, _RESTORE), *((path, _RESTORE) for path in others), (ledger, REBUILD)):
+        yield guarded(path.name, advice, partial(_integrity, path, advice))
+    yield guarded("journal rows", _RESTORE, lambda: _journal_rows(journal))
+    yield guarded("clock", _RESTORE, lambda: of_clock(_newest(journal), now))
+    yield guarded("journal and ledger", REBUILD, lambda: _lag(journal, ledger, served=served))
+    yield from of_ledger(partial(_number, ledger))
 
 
 def lag(journal: Path, ledger: Path) -> int:
@@ -90,17 +78,6 @@ def _journal_rows(journal: Path) -> CheckResult:
     )
 
 
-def _clock(journal: Path, now: int) -> CheckResult:
-    newest = next((at for (at,) in _rows(journal, "newest_report_time")), None)
-    if not isinstance(newest, int):
-        return CheckResult("clock", ok=True, text="no report to compare it with")
-    text = f"the newest report is {difference(newest, now).replace('the server', 'this machine')}"
-    if now >= newest - CLOCK_BEHIND_MS:
-        return CheckResult("clock", ok=True, text=text)
-    advice = "set the clock if it is wrong; if it is right, it was wrong when that report was recorded"
-    return CheckResult("clock", ok=False, text=text, advice=advice)
-
-
 def _lag(journal: Path, ledger: Path, *, served: bool) -> CheckResult:
     check = "journal and ledger"
     if version_of(ledger) < LEDGER_VERSION or version_of(journal) < JOURNAL_VERSION:
@@ -109,52 +86,12 @@ def _lag(journal: Path, ledger: Path, *, served: bool) -> CheckResult:
         )
         return CheckResult(check, ok=True, text=text)
     if (why := misfit(ledger, journal)) is not None:
-        return CheckResult(check, ok=False, text=f"{why}: they are not of one moment", advice=_REBUILD)
-    behind = waiting = lag(journal, ledger)
-    deadline = time.monotonic() + _WATCH_S
-    while served and waiting >= behind > 0 and time.monotonic() < deadline:
-        time.sleep(0.1)
-        waiting = lag(journal, ledger)
-    if not behind or waiting < behind:
-        return CheckResult(
-            check, ok=True, text=f"{behind:,} acknowledged reports on their way into the ledger"
-        )
-    if not served:
-        return CheckResult(check, ok=True, text=f"{behind:,} reports are applied when the server starts")
-    text = f"{waiting:,} reports wait, but the server does not apply them"
-    return CheckResult(check, ok=False, text=text, advice="see the server's log, then restart the server")
+        return CheckResult(check, ok=False, text=f"{why}: they are not of one moment", advice=REBUILD)
+    return of_lag(partial(lag, journal, ledger), served=served)
 
 
-def _rollups(ledger: Path, grain: str) -> CheckResult:
-    return _compared(ledger, f"rollups by {grain}", "wrong_rollups", grain=_GRAINS[grain])
-
-
-def _compared(ledger: Path, check: str, name: str, **bindings: int) -> CheckResult:
-    """Return the finding of a statement that compares the ledger with a recount."""
-    if wrong := _number(ledger, name, **bindings):
-        text = f"{wrong:,} differ from a recount of the messages"
-        return CheckResult(check, ok=False, text=text, advice=_REBUILD)
-    return CheckResult(check, ok=True, text=f"equal to a recount of {_number(ledger, 'messages'):,} messages")
-
-
-def _unmatched(ledger: Path) -> CheckResult:
-    if wrong := _number(ledger, "wrong_unmatched"):
-        text = f"the counts of {wrong:,} accounts differ from a recount"
-        return CheckResult("unmatched", ok=False, text=text, advice=_REBUILD)
-    return CheckResult("unmatched", ok=True, text=f"{_number(ledger, 'unmatched'):,} messages and numbers")
-
-
-def _folded(ledger: Path) -> CheckResult:
-    text = f"{_number(ledger, 'folded'):,} messages are counted as {OTHER} in a dimension"
-    return CheckResult("dimensions", ok=True, text=text)
-
-
-def _guarded(check: str, advice: str, find: Callable[[], CheckResult]) -> CheckResult:
-    try:
-        return find()
-    except OtpconvError as error:
-        text = error.text.removesuffix(": run `otpconv doctor`")
-        return CheckResult(check, ok=False, text=text, advice=advice)
+def _newest(journal: Path) -> object:
+    return next((at for (at,) in _rows(journal, "newest_report_time")), None)
 
 
 def _number(path: Path, name: str, **bindings: int) -> int:

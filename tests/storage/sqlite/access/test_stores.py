@@ -10,14 +10,15 @@ import pytest
 from otpconv.access.keys import KeyRing, KeyStore
 from otpconv.access.sealing import Sealer
 from otpconv.errors import InvalidRequest, Misconfigured, NotFound, Unavailable
-from otpconv.storage.sqlite.access import SqliteKeyStore, SqliteSignOuts
+from otpconv.storage.access.keys import TableKeyStore
+from otpconv.storage.sqlite.access import SqliteAccessStore
 
 SEALER = Sealer(bytes(range(32)))
 NOW = 1_700_000_000_000
 
 
-def opened(path: Path) -> SqliteKeyStore:
-    return SqliteKeyStore(path, SEALER, lambda: NOW)
+def opened(path: Path) -> TableKeyStore:
+    return SqliteAccessStore(path, lambda: NOW).keys(SEALER)
 
 
 @pytest.fixture
@@ -185,8 +186,8 @@ def test_another_process_makes_a_key_while_the_store_is_open(path: Path) -> None
     assert store.list() == []
     program = (
         "import sys; from pathlib import Path; from otpconv.access.sealing import Sealer;"
-        "from otpconv.storage.sqlite.access import SqliteKeyStore;"
-        "print(SqliteKeyStore(Path(sys.argv[1]), Sealer(bytes(range(32))), lambda: 0)"
+        "from otpconv.storage.sqlite.access import SqliteAccessStore;"
+        "print(SqliteAccessStore(Path(sys.argv[1]), lambda: 0).keys(Sealer(bytes(range(32))))"
         ".create('default', sys.argv[2], None).access_key_id)"
     )
     makers = [
@@ -205,8 +206,8 @@ def open_at_once(path: Path, processes: int) -> None:
     """Let processes open the store at the same moment, each to make an access key."""
     program = (
         "import sys; from pathlib import Path; from otpconv.access.sealing import Sealer;"
-        "from otpconv.storage.sqlite.access import SqliteKeyStore; sys.stdin.read();"
-        "SqliteKeyStore(Path(sys.argv[1]), Sealer(bytes(range(32))), lambda: 0)"
+        "from otpconv.storage.sqlite.access import SqliteAccessStore; sys.stdin.read();"
+        "SqliteAccessStore(Path(sys.argv[1]), lambda: 0).keys(Sealer(bytes(range(32))))"
         ".create('default', sys.argv[2], None)"
     )
     makers = [
@@ -228,7 +229,7 @@ def test_processes_that_make_the_store_at_once_all_succeed(path: Path) -> None:
 def test_another_sealing_key_is_refused_before_anything_is_written(path: Path) -> None:
     opened(path).create("default", "app", None)
     with pytest.raises(Misconfigured, match="sealing key"):
-        SqliteKeyStore(path, Sealer(bytes(32)), lambda: NOW)
+        SqliteAccessStore(path, lambda: NOW).keys(Sealer(bytes(32)))
 
 
 def test_a_secret_moved_to_another_key_does_not_open(path: Path) -> None:
@@ -267,7 +268,7 @@ def test_a_path_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
 
 def test_a_lock_that_stays_is_temporary_and_leaves_the_store_usable(path: Path) -> None:
     store, other = opened(path), apsw.Connection(str(path))
-    store._file.connection.set_busy_timeout(10)  # noqa: SLF001 - the 5 s of production are long for a test
+    store._tables.connection.set_busy_timeout(10)  # noqa: SLF001 - the 5 s of production are long for a test
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(Unavailable, match="Try again"):
         store.create("default", "app", None)
@@ -327,7 +328,7 @@ def test_a_file_of_version_2_keeps_its_sign_outs_and_gets_those_of_people(path: 
         [key], [person] = store.list(), store.people()
     assert (key.access_key_id, key.sign_ins_after) == ("LTAIold", 4)
     assert (person.access_key_id, person.user, person.sign_ins_after) == ("user/1/olga", "olga", 5)
-    sign_outs = SqliteSignOuts(path)
+    sign_outs = SqliteAccessStore(path, lambda: NOW).sign_outs()
     sign_outs.add("user/1/olga", b"2", 99, 1)
     assert sign_outs.load() == {"LTAIold": {b"\x01": 99}, "user/1/olga": {b"2": 99}}
     new = tmp_path / "new.sqlite"

@@ -9,20 +9,14 @@ from typing import Final, TypeVar
 import apsw
 import msgspec
 
-from otpconv.storage.sqlite.connection import (
-    BUSY_TIMEOUT_MS,
-    SqlValue,
-    connect_writer,
-    mapped,
-    script,
-    statements,
-)
+from otpconv.storage.access.tables import STATEMENTS
+from otpconv.storage.sqlite.connection import BUSY_TIMEOUT_MS, connect_writer, mapped, script
 from otpconv.storage.sqlite.one_thread import OneThreadConnection
+from otpconv.storage.statements import SqlValue
 
 #: The version of the schema that this code reads and writes.
 VERSION: Final = 3
 
-_SQL = statements("access/statements.sql")
 #: What a checkpoint may fail with although the file is sound.
 _TEMPORARY = (apsw.BusyError, apsw.LockedError, apsw.FullError, apsw.IOError, apsw.NoMemError)
 
@@ -30,7 +24,7 @@ _Row = TypeVar("_Row")
 
 
 class AccessFile:
-    """The file, created with mode 0600 if it does not exist. Each thread has a connection of its own.
+    """`AccessTables` in a file, created with mode 0600 if needed. Each thread has a connection of its own.
 
     Args:
         path: the file, in a folder that exists.
@@ -62,18 +56,18 @@ class AccessFile:
 
     def run(self, name: str, /, **values: SqlValue) -> int:
         """Run a named statement in a transaction and return how many rows it changed."""
-        self.connection.execute(_SQL[name], values).fetchall()
+        self.connection.execute(STATEMENTS[name], values).fetchall()
         return self.connection.changes()
 
     def rows(self, name: str, kind: type[_Row], /, **values: SqlValue) -> list[_Row]:
         """Return the rows of a named statement as structs with its columns."""
-        cursor = self.connection.execute(_SQL[name], values)
+        cursor = self.connection.execute(STATEMENTS[name], values)
         rows = cursor.fetchall()
         return msgspec.convert(rows, list[kind])  # type: ignore[valid-type]
 
     def value(self, name: str, /, **values: SqlValue) -> object:
         """Return the first value of a named statement; None when there is no row."""
-        return self.connection.execute(_SQL[name], values).get
+        return self.connection.execute(STATEMENTS[name], values).get
 
     def number(self, name: str, /, **values: SqlValue) -> int | None:
         """Return the number that a named statement gives; None when there is no row."""

@@ -4,10 +4,11 @@ from pathlib import Path
 
 from otpconv.access.sealing import Sealer
 from otpconv.clock import Clock
-from otpconv.storage.sqlite.access.directory import SqliteDirectory
-from otpconv.storage.sqlite.access.keys import SqliteKeyStore
-from otpconv.storage.sqlite.access.saved_views import SqliteSavedViews
-from otpconv.storage.sqlite.access.sign_outs import SqliteSignOuts
+from otpconv.storage.access.directory import TableDirectory
+from otpconv.storage.access.keys import TableKeyStore
+from otpconv.storage.access.saved_views import TableSavedViews
+from otpconv.storage.access.sign_outs import TableSignOuts
+from otpconv.storage.sqlite.access.access_file import AccessFile
 
 
 class SqliteAccessStore:
@@ -22,18 +23,18 @@ class SqliteAccessStore:
         self._path = path
         self._clock = clock
 
-    def keys(self, sealer: Sealer) -> SqliteKeyStore:
+    def keys(self, sealer: Sealer) -> TableKeyStore:
         """See `AccessStore.keys`."""
-        return SqliteKeyStore(self._path, sealer, self._clock)
+        return TableKeyStore(AccessFile(self._path), sealer, self._clock)
 
-    def directory(self) -> SqliteDirectory:
+    def directory(self) -> TableDirectory:
         """See `AccessStore.directory`."""
-        return SqliteDirectory(self._path, self._clock)
+        return TableDirectory(AccessFile(self._path), self._clock)
 
-    def saved_views(self) -> SqliteSavedViews:
+    def saved_views(self) -> TableSavedViews:
         """See `AccessStore.saved_views`."""
-        return SqliteSavedViews(self._path)
+        return TableSavedViews(lambda: AccessFile(self._path))
 
-    def sign_outs(self) -> SqliteSignOuts:
+    def sign_outs(self) -> TableSignOuts:
         """See `AccessStore.sign_outs`."""
-        return SqliteSignOuts(self._path)
+        return TableSignOuts(lambda: AccessFile(self._path))

@@ -1,22 +1,18 @@
 """The journal in SQLite. Every commit waits for the disk."""
 
 import contextlib
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 import apsw
-import msgspec
 
 from otpconv.errors import Misconfigured
-from otpconv.model import Expiry
 from otpconv.storage.contract import Entry
-from otpconv.storage.erasure import Erasure
 from otpconv.storage.journal import JournalEntry
+from otpconv.storage.journal_rows import NewRow, new_rows, newest_nonces
 from otpconv.storage.sqlite.connection import connect_writer, mapped, statements
 from otpconv.storage.sqlite.journal.rows import (
     ADVICE,
-    Columns,
     Inspector,
     RowProblem,
     about,
@@ -36,17 +32,6 @@ JOURNAL_VERSION = 3
 _CHECKPOINT_ENTRIES = 20_000
 #: How large the write-ahead log is preallocated.
 _LOG_BYTES = 16 * 1024 * 1024
-
-#: After this many too old commits in a row, no newer ones are expected: the clock may have been wrong.
-_BLIP = 20_000
-
-_ENCODER = msgspec.json.Encoder()
-_NONCES = msgspec.json.Decoder(list[tuple[int, int]])
-
-#: The columns of a row to insert, with its number of entries instead of its position.
-_Row = Columns
-
-_log = logging.getLogger(__name__)
 
 
 class SqliteJournal:
@@ -77,7 +62,7 @@ class SqliteJournal:
 
     def append(self, entries: Sequence[Entry], recorded_at: int) -> int:
         """Make `entries` durable in one commit and return the position of the last one."""
-        rows = _rows(entries, recorded_at)
+        rows = new_rows(entries, recorded_at)
         with mapped(self._path):
             while not self._insert(rows):
                 self._last = self._read_last()
@@ -118,16 +103,8 @@ class SqliteJournal:
 
     def nonces(self, since: int, limit: int) -> list[tuple[int, int]]:
         """Return the newest `limit` (fingerprint, signed_at) of entries recorded at or after `since` (ms)."""
-        found: list[tuple[int, int]] = []
-        older = 0
         with mapped(self._path):
-            for recorded_at, nonces in self._connection.execute(_SQL["newest_nonces"]):
-                older = older + 1 if isinstance(recorded_at, int) and recorded_at < since else 0
-                if older > _BLIP or len(found) >= limit:
-                    break
-                if isinstance(nonces, bytes) and not older:
-                    found += reversed(_decoded(nonces))
-        return found[:limit]
+            return newest_nonces(self._connection.execute(_SQL["newest_nonces"]), since, limit)
 
     def newest_report_time(self) -> int | None:
         """Return when the newest report was recorded, ms; None when there is none."""
@@ -159,7 +136,7 @@ class SqliteJournal:
         """Close the file. All acknowledged entries are in it."""
         self._connection.close()
 
-    def _insert(self, rows: Sequence[_Row]) -> bool:
+    def _insert(self, rows: Sequence[NewRow]) -> bool:
         """Insert rows after the last known one. Return False if another process has appended meanwhile."""
         if len(rows) == 1:
             return self._insert_row(rows[0])
@@ -172,9 +149,9 @@ class SqliteJournal:
             raise
         return inserted
 
-    def _insert_row(self, row: _Row) -> bool:
+    def _insert_row(self, row: NewRow) -> bool:
         previous, chain = self._last
-        columns = previous + row[0], *row[1:]
+        columns = previous + row[0], *row[1:6]
         own = checksum(columns)
         chain = chained(chain, own)
         self._connection.execute(_APPEND, (*columns, own, chain, previous))
@@ -200,30 +177,3 @@ class SqliteJournal:
         with mapped(self._path):
             time = self._connection.execute(_SQL[name]).get
         return time if isinstance(time, int) else None
-
-
-def _rows(entries: Sequence[Entry], recorded_at: int) -> list[_Row]:
-    """Return one row for all reports, then one for each expiry or erasure."""
-    reports = [entry.report for entry in entries if not isinstance(entry.report, Expiry | Erasure)]
-    nonces = [(entry.nonce, entry.signed_at) for entry in entries if entry.nonce is not None]
-    encoded = _ENCODER.encode(nonces) if nonces else None
-    row: _Row = len(reports), recorded_at, None, None, _ENCODER.encode(reports), encoded
-    if len(reports) == len(entries):
-        return [row]
-    deletions: list[_Row] = []
-    for entry in entries:
-        if isinstance(entry.report, Expiry):
-            expiry = entry.report
-            deletions.append((1, recorded_at, expiry.unmatched_before, expiry.minutes_from, None, None))
-        elif isinstance(entry.report, Erasure):
-            deletions.append((1, recorded_at, 0, 0, _ENCODER.encode([entry.report]), None))
-    return [row, *deletions] if reports else deletions
-
-
-def _decoded(nonces: bytes) -> list[tuple[int, int]]:
-    """Return the nonces of a row; none if it is damaged, which the applier and the doctor report."""
-    try:
-        return _NONCES.decode(nonces)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        _log.warning("the nonces of a damaged row of the journal are not remembered")
-        return []

@@ -15,15 +15,11 @@ import apsw
 import msgspec
 
 from otpconv.errors import Misconfigured
-from otpconv.model import Expiry, Report
-from otpconv.storage.erasure import Erased, ErasedRequest, Erasure
 from otpconv.storage.journal import JournalEntry
+from otpconv.storage.journal_rows import NONCES, REPORTS, entries_in
 from otpconv.storage.sqlite.connection import statements
 
 _SQL = statements("journal/journal.sql")
-#: The reports of a row as they are in the file.
-REPORTS = msgspec.json.Decoder(list[Report | ErasedRequest | Erased | Erasure])
-_NONCES = msgspec.json.Decoder(list[tuple[int, int]])
 
 ADVICE = (
     "restore the journal from a backup, or go on without what is damaged: stop the server and run "
@@ -179,7 +175,7 @@ class Inspector:
             return "", None
         try:
             if row.nonces is not None:
-                _NONCES.decode(row.nonces)
+                NONCES.decode(row.nonces)
             return "", 1 if row.reports is None else len(REPORTS.decode(row.reports))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return f"it can't be decoded: {error}", None
@@ -230,12 +226,7 @@ def rows_from(connection: apsw.Connection, after: int) -> Iterator[JournalRow]:
 
 def entries_of(row: JournalRow) -> list[JournalEntry]:
     """Return the entries of an undamaged row, in their order."""
-    if row.reports is None:
-        expiry = Expiry(row.unmatched_before or 0, row.minutes_from or 0)
-        return [JournalEntry(row.seq, row.recorded_at, expiry)]
-    reports = REPORTS.decode(row.reports)
-    first = row.seq - len(reports) + 1
-    return [JournalEntry(position, row.recorded_at, report) for position, report in enumerate(reports, first)]
+    return entries_in(*row[:5])
 
 
 def _is_typed(row: JournalRow) -> bool:

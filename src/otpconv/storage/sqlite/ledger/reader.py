@@ -9,17 +9,13 @@ from typing import Any
 import apsw
 import msgspec
 
-from otpconv.errors import AnswerTooLarge, Unavailable
+from otpconv.errors import Unavailable
 from otpconv.model import Conversion, MessageState, Requested, SelfReportedRate
-from otpconv.storage import deadline
+from otpconv.storage import deadline, erasable, grains
 from otpconv.storage.contract import (
-    DAY_MS,
-    HOUR_MS,
     MAX_COUNTED,
     MAX_COUNTS,
     MAX_SELF_REPORTED,
-    MINUTE_MS,
-    QUARTER_MS,
     SNAPSHOT_S,
     Count,
     Message,
@@ -29,11 +25,11 @@ from otpconv.storage.contract import (
 )
 from otpconv.storage.erasure import Candidates, Erasure
 from otpconv.storage.lookup import Lookup, Stored
-from otpconv.storage.sqlite.connection import SqlValue, connect_reader, mapped, statements
-from otpconv.storage.sqlite.ledger import erasable
+from otpconv.storage.sqlite.connection import connect_reader, mapped, statements
 from otpconv.storage.sqlite.ledger.groups import Combinations
+from otpconv.storage.statements import SqlValue
 
-_SQL = statements("ledger/queries.sql")
+_SQL = statements("ledger/queries.sql") | statements("ledger/erasable.sql")
 #: Steps of SQLite's machine from one look at the clock to the next: some 10 ms.
 _STEPS = 1_000_000
 
@@ -111,7 +107,7 @@ class SqliteLedgerReader:
     ) -> list[Count]:
         """Sum the rollups of a window by dimensions; `filters` holds the accepted values of a dimension."""
         with self.snapshot():
-            spans = self._spans(window)
+            spans = grains.spans(window, self.minutes_from)
             known: Combinations = self._threads.combinations
             times = [(start, end) for _, start, end in spans]
             first, numbers, values = known.groups(account, times, by, filters)
@@ -126,11 +122,7 @@ class SqliteLedgerReader:
                 rows = self._rows("counts_of_one" if delays else "tallies_of_one", bindings)
             else:
                 rows = self._rows("counts" if delays else "tallies", bindings | {"step": window.step})
-        if len(rows) > limit:
-            raise AnswerTooLarge(
-                f"The answer has more than {limit:,} rows. Ask about less time, a longer interval or fewer"
-                " dimensions (by), or filter a dimension."
-            )
+        grains.require_room(len(rows), limit)
         return [
             Count(row[0], values[int.from_bytes(row[1]) - 1], Tally(*row[2:_DELAYS]), row[_DELAYS:])
             for row in rows
@@ -169,23 +161,23 @@ class SqliteLedgerReader:
 
     def messages_from(self) -> int:
         """See `LedgerLookup.messages_from`."""
-        messages_from: int = self._run(erasable.SQL["messages_from"], {})[0][0]
+        messages_from: int = self._rows("messages_from", {})[0][0]
         return messages_from
 
     def messages_of_number(self, account: int, number: str, limit: int) -> list[Message]:
         """Return the newest messages to a number, newest first."""
         with self.snapshot():
-            return [_message(row) for row in erasable.newest_of(self._run, account, number, limit)]
+            return [_message(row) for row in erasable.newest_of(self._rows, account, number, limit)]
 
     def old_messages(self, before: int, after: int) -> Candidates:
         """Return the erasure of the next messages requested before a time."""
         with self.snapshot() as cursor:
-            return erasable.old_messages(self._run, cursor, before, after)
+            return erasable.old_messages(self._rows, cursor, before, after)
 
     def erasure_of(self, account: int, number: str) -> Erasure:
         """Return the erasure of some messages to a number, and of everything else about it."""
         with self.snapshot() as cursor:
-            return erasable.messages_of(self._run, cursor, account, number)
+            return erasable.messages_of(self._rows, cursor, account, number)
 
     def close(self) -> None:
         """Close the calling thread's connection; the others close with their threads."""
@@ -196,16 +188,6 @@ class SqliteLedgerReader:
     def _combinations(self, account: int, spans: Sequence[Span]) -> list[_Row]:
         bindings: dict[str, SqlValue] = {"account": account, "spans": _json([(0, *span) for span in spans])}
         return self._rows("dimensions", bindings)
-
-    def _spans(self, window: Window) -> list[tuple[int, int, int]]:
-        """Return the grain, start and end of each span of rollups."""
-        spans = [(DAY_MS, *span) for span in window.days]
-        spans += [(HOUR_MS, *span) for span in window.hours]
-        if window.quarters:
-            edge = self.minutes_from()
-            spans += [(QUARTER_MS, start, min(end, edge)) for start, end in window.quarters if start < edge]
-            spans += [(MINUTE_MS, max(start, edge), end) for start, end in window.quarters if end > edge]
-        return spans + [(MINUTE_MS, *span) for span in window.minutes]
 
     def _connection(self) -> apsw.Connection:
         if not hasattr(self._threads, "connection"):
@@ -239,14 +221,11 @@ class SqliteLedgerReader:
         return _STATES.decode(row[0])
 
     def _rows(self, name: str, bindings: Mapping[str, SqlValue]) -> list[_Row]:
-        return self._run(_SQL[name], bindings)
-
-    def _run(self, statement: str, bindings: Mapping[str, SqlValue]) -> list[_Row]:
         with mapped(self._path):
             connection = self._connection()
             with suppress(apsw.InterruptError):
                 deadline.check()
-                return connection.execute(statement, bindings).fetchall()
+                return connection.execute(_SQL[name], bindings).fetchall()
         deadline.check()
         raise Unavailable("The question was interrupted; ask again.")
 

@@ -5,6 +5,7 @@ applying takes nothing from the event loop but a share of the processor.
 """
 
 import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ import apsw
 from otpconv.errors import Misconfigured
 from otpconv.storage.contract import BOUNDS, Bounds
 from otpconv.storage.erasure import MAX_ERASED
+from otpconv.storage.merging import Merging
 from otpconv.storage.sqlite.connection import connect_writer, mapped, statements
 from otpconv.storage.sqlite.journal import rows as journal_rows
 from otpconv.storage.sqlite.journal.journal import JOURNAL_VERSION
-from otpconv.storage.sqlite.ledger import binding, erasure
+from otpconv.storage.sqlite.ledger import binding
+from otpconv.storage.statements import SqlValue
 
 _SQL = (
     statements("journal/journal.sql")
@@ -25,39 +28,14 @@ _SQL = (
     | statements("ledger/dimensions.sql")
     | statements("ledger/unmatched.sql")
     | statements("ledger/changes.sql")
-    | erasure.SQL
+    | statements("ledger/erasure.sql")
 )
 LEDGER_VERSION = 8
-#: More combinations than there can be.
-_ANY = 1 << 40
 #: Pages of 4 KiB after which the write-ahead log is moved into the file: 16 MiB, well under 100 ms of work.
 _CHECKPOINT_PAGES = 4_000
 #: Journal entries after which its log is moved into its file, without waiting for anybody.
 _CHECKPOINT_ENTRIES = 20_000
 _CACHE_KIB = 64 * 1024
-#: What a batch does where there is any conversion known by number alone, once its messages are merged.
-_BY_NUMBER = (
-    "merge_number_conversions",
-    "touch_places",
-    "touch_messages",
-    "limit_messages",
-    "resolve_numbers",
-    "touch_hours",
-    "find_unexplained",
-    "note_matched",
-    "note_unmatched",
-    "forget_hours",
-)
-#: What an expiry does, in this order.
-_EXPIRY = (
-    "drop_unmatched",
-    "touch_old_hours",
-    "find_unexplained",
-    "drop_unmatched_numbers",
-    "note_matched",
-    "forget_hours",
-    "fold_minutes",
-)
 
 
 class SqliteLedgerWriter:
@@ -76,7 +54,7 @@ class SqliteLedgerWriter:
             Unavailable: the disk is full or fails.
         """
         self._path = ledger
-        self._bounds = bounds
+        self._merging = Merging(self, bounds)
         self._journal = journal
         schema = _SQL["schema"] + binding.SCHEMA
         self._connection = connect_writer(
@@ -114,7 +92,7 @@ class SqliteLedgerWriter:
                 stop = self._next_alone(cursor, upto, apart)
                 end = upto if stop is None else stop - 1
                 if end > cursor:
-                    self._merge(cursor, end)
+                    self._merging.merge(cursor, end)
                 if stop is not None:
                     if stop not in apart:
                         self._expire(stop)
@@ -157,81 +135,23 @@ class SqliteLedgerWriter:
         stops = [seq for seq in (expiry, *apart) if seq is not None and after < seq <= upto]
         return min(stops, default=None)
 
-    def _merge(self, after: int, upto: int) -> None:
-        self._connection.execute(_SQL["empty_batch"])
-        self._connection.execute(_SQL["unpack"], {"after": after, "upto": upto})
-        (by_number,) = self._row("any_number_conversion", {})
-        self._find_dimensions()
-        if by_number:
-            self._connection.execute(_SQL["forget_touched"])
-            self._connection.execute(_SQL["touch_places"])
-        for name in ("merge_requested", "merge_conversions", "merge_self_reported"):
-            self._connection.execute(_SQL[name])
-        if by_number:
-            for name in _BY_NUMBER:
-                self._connection.execute(_SQL[name])
-        self._settle()
-
-    def _find_dimensions(self) -> None:
-        """Decide by which dimensions the messages of the batch are counted."""
-        for name in ("forget_combinations", "gather_combinations", "find_combinations"):
-            self._connection.execute(_SQL[name])
-        (any_new,) = self._row("any_new_combination", {})
-        if not any_new:
-            return
-        self._connection.execute(_SQL["admit_values"], {"most": self._bounds.values})
-        self._connection.execute(_SQL["fold_values"])
-        self._admit(self._bounds.combinations)
-        for name, most in (
-            ("keep_routes", self._bounds.combinations + self._bounds.routes),
-            ("keep_nothing", _ANY),
-        ):
-            self._connection.execute(_SQL[name])
-            self._admit(most)
-        self._connection.execute(_SQL["keep_reported_values"])
-
-    def _admit(self, most: int) -> None:
-        """Make undecided values dimensions of their own, up to so many of an account and day."""
-        self._connection.execute(_SQL["admit_combinations"], {"most": most})
-        self._connection.execute(_SQL["find_folded"])
-
-    def _settle(self) -> None:
-        """Bring what the messages' triggers noted into the rollups."""
-        (by_session,) = self._row("any_touched_session", {})
-        if by_session:
-            for name in ("find_sessions", "resolve_sessions", "forget_sessions"):
-                self._connection.execute(_SQL[name])
-        for name in (
-            "sum_minutes",
-            "sum_quarters",
-            "sum_hours",
-            "sum_days",
-            "settle_routes",
-            "settle",
-            "drop_empty",
-            "forget_changes",
-        ):
-            self._connection.execute(_SQL[name])
-
     def _expire(self, seq: int) -> None:
-        if erasure.is_erasure(self._connection, seq):
-            before = erasure.erase(self._connection, seq)
+        if self.number("is_erasure", {"seq": seq}):
             self._checkpointed -= MAX_ERASED  # its entry is about as large as that many reports
-            for name in _EXPIRY:
-                self._connection.execute(_SQL[name], {"unmatched_before": before, "minutes_from": 0})
-            self._settle()
+            self._merging.erase(seq)
             return
         (believed,) = self._row("is_believed", {"seq": seq})
-        if not believed:
-            return
-        unmatched_before, minutes_from = self._row("expiry", {"seq": seq})
-        horizon = {"unmatched_before": unmatched_before, "minutes_from": minutes_from}
-        for name in _EXPIRY:
-            self._connection.execute(_SQL[name], horizon)
-        for name in ("settle", "forget_changes"):
-            self._connection.execute(_SQL[name])
-        for name in ("drop_minutes", "keep_minutes_from"):
-            self._connection.execute(_SQL[name], horizon)
+        if believed:
+            self._merging.expire(*self._row("expiry", {"seq": seq}))
 
-    def _row(self, name: str, bindings: dict[str, int]) -> tuple[Any, ...]:
+    def run(self, name: str, values: Mapping[str, SqlValue]) -> None:
+        """See `merging.Statements`."""
+        list(self._connection.execute(_SQL[name], values))
+
+    def number(self, name: str, values: Mapping[str, SqlValue]) -> int:
+        """See `merging.Statements`."""
+        (number,) = self._row(name, values)
+        return int(number)
+
+    def _row(self, name: str, bindings: Mapping[str, SqlValue]) -> tuple[Any, ...]:
         return self._connection.execute(_SQL[name], bindings).fetchall()[0]

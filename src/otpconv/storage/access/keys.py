@@ -1,8 +1,7 @@
-"""Access keys in a SQLite file. Their secrets are sealed."""
+"""Access keys in the tables of an engine. Their secrets are sealed."""
 
 import builtins
 from collections.abc import Mapping
-from pathlib import Path
 
 from msgspec import Struct
 
@@ -12,9 +11,9 @@ from otpconv.access.policies.grants import Grants
 from otpconv.access.sealing import Sealer
 from otpconv.clock import Clock, iso_8601
 from otpconv.errors import InvalidRequest, NotFound
-from otpconv.storage.sqlite.access.access_file import AccessFile
-from otpconv.storage.sqlite.access.grants import all_grants, attach_policy, grants
-from otpconv.storage.sqlite.access.roles import read_roles
+from otpconv.storage.access.grants import all_grants, attach_policy, grants
+from otpconv.storage.access.roles import read_roles
+from otpconv.storage.access.tables import AccessTables
 
 
 class _Row(Struct, array_like=True):
@@ -43,32 +42,31 @@ class _PersonRow(Struct, array_like=True):
     sign_ins_after: int
 
 
-class SqliteKeyStore:
-    """A `KeyStore` in one SQLite file, created with mode 0600 if it does not exist. Secrets are sealed.
+class TableKeyStore:
+    """A `KeyStore` in the tables of an engine.
 
     Args:
-        path: the file, in a folder that exists.
+        tables: the open tables; closed with the store.
         sealer: seals and opens the secrets.
         clock: gives the time of creation of new keys.
 
     Raises:
-        Misconfigured: the file is not otpconv's, is damaged, is of a newer otpconv, or was written with
-            another sealing key.
-        Unavailable: it is locked by another process for longer than 5 s.
+        Misconfigured: the tables can't be used, or their secrets were sealed with another sealing key.
+        Unavailable: the storage failed.
     """
 
-    def __init__(self, path: Path, sealer: Sealer, clock: Clock) -> None:
+    def __init__(self, tables: AccessTables, sealer: Sealer, clock: Clock) -> None:
         self._sealer = sealer
         self._clock = clock
         self._version_listed: object = None
-        self._file = AccessFile(path)
+        self._tables = tables
         try:
-            # Before anything is written: a file with secrets of two sealing keys could not be used.
-            with self._file.reading():
-                for row in self._file.rows("any_key", tuple[str, bytes]):
+            # Before anything is written: secrets of two sealing keys could not be used.
+            with self._tables.reading():
+                for row in self._tables.rows("any_key", tuple[str, bytes]):
                     self._secret(*row)
         except BaseException:
-            self._file.close()
+            self._tables.close()
             raise
 
     def create(
@@ -79,18 +77,18 @@ class SqliteKeyStore:
         require_name("user", user)
         access_key_id, secret, now = new_id(), new_secret(), self._clock()
         sealed = self._sealer.seal(secret.encode(), _context(access_key_id))
-        file = self._file
-        with file.changing():
-            file.run("make_account", name=account_name)
-            account = file.number("account", name=account_name) or 0
-            file.run("make_user", account=account, name=user, now=now)
-            user_id = file.number("user_id", account=account, name=user) or 0
+        tables = self._tables
+        with tables.changing():
+            tables.run("make_account", name=account_name)
+            account = tables.number("account", name=account_name) or 0
+            tables.run("make_user", account=account, name=user, now=now)
+            user_id = tables.number("user_id", account=account, name=user) or 0
             self._require_room(user_id, user)
-            wanted = policy or (otherwise if not grants(file, "user", user_id).policies else None)
+            wanted = policy or (otherwise if not grants(tables, "user", user_id).policies else None)
             if wanted is not None:
-                attach_policy(file, "user", user_id, account, wanted)
-            file.run("make_key", access_key_id=access_key_id, id=user_id, sealed_secret=sealed, now=now)
-            granted = grants(file, "user", user_id)
+                attach_policy(tables, "user", user_id, account, wanted)
+            tables.run("make_key", access_key_id=access_key_id, id=user_id, sealed_secret=sealed, now=now)
+            granted = grants(tables, "user", user_id)
         self._version_listed = None
         return AccessKey(
             access_key_id=access_key_id,
@@ -105,25 +103,25 @@ class SqliteKeyStore:
 
     def list(self) -> builtins.list[AccessKey]:
         """See `KeyStore.list`."""
-        with self._file.reading():
-            rows = self._file.rows("keys", _Row)
-            granted = all_grants(self._file, "user")
+        with self._tables.reading():
+            rows = self._tables.rows("keys", _Row)
+            granted = all_grants(self._tables, "user")
             # Within the transaction, so that it matches the rows read, and not a change right after.
-            version = self._file.version()
+            version = self._tables.version()
         keys = [self._key(row, granted.get(row.user_id) or Grants()) for row in rows]
         self._version_listed = version
         return keys
 
     def roles(self) -> builtins.list[Role]:
         """See `KeyStore.roles`."""
-        with self._file.reading():
-            return read_roles(self._file)
+        with self._tables.reading():
+            return read_roles(self._tables)
 
     def people(self) -> builtins.list[AccessKey]:
         """See `KeyStore.people`."""
-        with self._file.reading():
-            rows = self._file.rows("people", _PersonRow)
-            granted = all_grants(self._file, "user")
+        with self._tables.reading():
+            rows = self._tables.rows("people", _PersonRow)
+            granted = all_grants(self._tables, "user")
         return [
             AccessKey(
                 access_key_id=person_id(row.account, row.user),
@@ -149,8 +147,8 @@ class SqliteKeyStore:
 
     def account(self, name: str) -> int:
         """See `KeyStore.account`."""
-        with self._file.reading():
-            account = self._file.number("account", name=name)
+        with self._tables.reading():
+            account = self._tables.number("account", name=name)
         if account is None:
             raise NotFound(
                 f"There is no account {name!r}. To see the accounts with keys, run: otpconv keys list"
@@ -159,27 +157,27 @@ class SqliteKeyStore:
 
     def note_uses(self, uses: Mapping[str, int]) -> None:
         """See `KeyStore.note_uses`."""
-        with self._file.noting():
+        with self._tables.noting():
             for access_key_id, at in uses.items():
-                self._file.run("note_use", access_key_id=access_key_id, at=at)
+                self._tables.run("note_use", access_key_id=access_key_id, at=at)
 
     def changed(self) -> bool:
         """See `KeyStore.changed`."""
-        return self._version_listed is None or self._file.version() != self._version_listed
+        return self._version_listed is None or self._tables.version() != self._version_listed
 
     def close(self) -> None:
         """See `KeyStore.close`."""
-        self._file.close()
+        self._tables.close()
 
     def _change(self, statement: str, **values: str | int) -> None:
-        with self._file.changing():
-            if not self._file.run(statement, **values):
+        with self._tables.changing():
+            if not self._tables.run(statement, **values):
                 raise NotFound("There is no access key with this id. To see all keys, run: otpconv keys list")
         # The version shows only the changes of other connections.
         self._version_listed = None
 
     def _require_room(self, user_id: int, user: str) -> None:
-        keys = self._file.rows("keys_of_user", tuple[str, int | None], id=user_id)
+        keys = self._tables.rows("keys_of_user", tuple[str, int | None], id=user_id)
         if len(keys) >= KEYS_A_USER:
             older, used_at = keys[0]
             used = "has never been used" if used_at is None else f"was last used at {iso_8601(used_at)}"

@@ -1,4 +1,5 @@
--- Everything that is asked of access.sqlite, or changed in it.
+-- Everything that is asked of the tables of access, or changed in them, in SQL that every engine understands: no function
+-- but coalesce, count and lower. The names of roles and policies are case-insensitive.
 
 -- name: make_account
 INSERT INTO accounts (name) VALUES (:name) ON CONFLICT DO NOTHING;
@@ -13,11 +14,13 @@ INSERT INTO users (account_id, name, created_at) VALUES (:account, :name, :now) 
 SELECT user_id FROM users WHERE account_id = :account AND name = :name;
 
 -- name: users
-SELECT user_id AS id, users.name, account_id AS account, accounts.name AS account_name, created_at,
-    (SELECT json_group_array(access_key_id ORDER BY created_at, access_key_id)
-       FROM access_keys WHERE access_keys.user_id = users.user_id) AS access_key_ids
+SELECT user_id AS id, users.name, account_id AS account, accounts.name AS account_name, created_at
 FROM users JOIN accounts USING (account_id)
 WHERE account_id = :account ORDER BY users.name;
+
+-- name: key_ids
+SELECT user_id, access_key_id FROM access_keys JOIN users USING (user_id)
+WHERE account_id = :account ORDER BY access_keys.created_at, access_key_id;
 
 -- name: delete_user
 DELETE FROM users WHERE user_id = :id;
@@ -27,12 +30,12 @@ INSERT INTO roles (account_id, name, max_duration_s, created_at)
 VALUES (:account, :name, :max_duration_s, :now) ON CONFLICT DO NOTHING;
 
 -- name: role_id
-SELECT role_id FROM roles WHERE account_id = :account AND name = :name;
+SELECT role_id FROM roles WHERE account_id = :account AND lower(name) = lower(:name);
 
 -- name: roles
 SELECT role_id AS id, roles.name, account_id AS account, accounts.name AS account_name, created_at, max_duration_s
 FROM roles JOIN accounts USING (account_id)
-WHERE account_id = coalesce(:account, account_id) ORDER BY account_id, roles.name;
+WHERE account_id = coalesce(:account, account_id) ORDER BY account_id, lower(roles.name);
 
 -- name: delete_role
 DELETE FROM roles WHERE role_id = :id;
@@ -40,13 +43,13 @@ DELETE FROM roles WHERE role_id = :id;
 -- name: user_grants
 SELECT user_id AS id, policy, document
 FROM user_policies JOIN users USING (user_id)
-LEFT JOIN policies ON policies.account_id = users.account_id AND policies.name = policy
+LEFT JOIN policies ON policies.account_id = users.account_id AND lower(policies.name) = lower(policy)
 WHERE user_id = coalesce(:id, user_id) ORDER BY user_id, policy;
 
 -- name: role_grants
 SELECT role_id AS id, policy, document
 FROM role_policies JOIN roles USING (role_id)
-LEFT JOIN policies ON policies.account_id = roles.account_id AND policies.name = policy
+LEFT JOIN policies ON policies.account_id = roles.account_id AND lower(policies.name) = lower(policy)
 WHERE role_id = coalesce(:id, role_id) ORDER BY role_id, policy;
 
 -- name: attach_to_user
@@ -66,10 +69,10 @@ INSERT INTO policies (account_id, name, document, created_at)
 VALUES (:account, :name, :document, :now) ON CONFLICT DO NOTHING;
 
 -- name: replace_policy
-UPDATE policies SET document = :document WHERE account_id = :account AND name = :name;
+UPDATE policies SET document = :document WHERE account_id = :account AND lower(name) = lower(:name);
 
 -- name: policies
-SELECT name, document, created_at FROM policies WHERE account_id = :account ORDER BY name;
+SELECT name, document, created_at FROM policies WHERE account_id = :account ORDER BY lower(name);
 
 -- name: attachments
 SELECT policy, 'user ' || name AS holder FROM user_policies JOIN users USING (user_id) WHERE account_id = :account
@@ -78,10 +81,10 @@ SELECT policy, 'role ' || name FROM role_policies JOIN roles USING (role_id) WHE
 ORDER BY holder;
 
 -- name: policy_name
-SELECT name FROM policies WHERE account_id = :account AND name = :name;
+SELECT name FROM policies WHERE account_id = :account AND lower(name) = lower(:name);
 
 -- name: delete_policy
-DELETE FROM policies WHERE account_id = :account AND name = :name;
+DELETE FROM policies WHERE account_id = :account AND lower(name) = lower(:name);
 
 -- name: keys
 SELECT access_key_id, sealed_secret, user_id, users.name AS user, account_id AS account,
@@ -92,7 +95,7 @@ ORDER BY access_keys.created_at, access_key_id;
 -- name: people
 -- A user with the name of a deleted one does not take over its sign-ins.
 SELECT user_id, users.name, account_id AS account, accounts.name AS account_name, created_at,
-    max(sign_ins_after, created_at) AS sign_ins_after
+    CASE WHEN sign_ins_after > created_at THEN sign_ins_after ELSE created_at END AS sign_ins_after
 FROM users JOIN accounts USING (account_id);
 
 -- name: any_key
@@ -107,14 +110,15 @@ VALUES (:access_key_id, :id, :sealed_secret, :now);
 
 -- name: set_active
 UPDATE access_keys SET active = :active,
-    sign_ins_after = iif(:active, sign_ins_after, max(sign_ins_after, :now))
+    sign_ins_after = CASE WHEN :active = 0 AND sign_ins_after < :now THEN :now ELSE sign_ins_after END
 WHERE access_key_id = :access_key_id;
 
 -- name: delete_key
 DELETE FROM access_keys WHERE access_key_id = :access_key_id;
 
 -- name: note_use
-UPDATE access_keys SET last_used_at = max(coalesce(last_used_at, 0), :at) WHERE access_key_id = :access_key_id;
+UPDATE access_keys SET last_used_at = :at
+WHERE access_key_id = :access_key_id AND coalesce(last_used_at, 0) < :at;
 
 -- name: sign_outs
 SELECT access_key_id, sign_in, until FROM sign_outs
@@ -135,9 +139,9 @@ SELECT (SELECT count(*) FROM sign_outs WHERE access_key_id = :access_key_id)
        WHERE 'user/' || account_id || '/' || name = :access_key_id);
 
 -- name: end_sign_ins
-UPDATE access_keys SET sign_ins_after = max(sign_ins_after, :now) WHERE access_key_id = :access_key_id;
-UPDATE users SET sign_ins_after = max(sign_ins_after, :now)
-WHERE 'user/' || account_id || '/' || name = :access_key_id;
+UPDATE access_keys SET sign_ins_after = :now WHERE access_key_id = :access_key_id AND sign_ins_after < :now;
+UPDATE users SET sign_ins_after = :now
+WHERE sign_ins_after < :now AND 'user/' || account_id || '/' || name = :access_key_id;
 
 -- name: forget_sign_outs
 DELETE FROM sign_outs WHERE until <= :now;
@@ -161,7 +165,9 @@ VALUES (:account, :name, :query, :created_by, :now) ON CONFLICT DO NOTHING
 RETURNING view_id;
 
 -- name: rename_saved_view
-UPDATE OR IGNORE saved_views SET name = :name WHERE account_id = :account AND view_id = :id;
+UPDATE saved_views SET name = :name WHERE account_id = :account AND view_id = :id AND NOT EXISTS (
+    SELECT 1 FROM saved_views AS v WHERE v.account_id = :account AND v.name = :name AND v.view_id <> :id
+);
 
 -- name: saved_view_id
 SELECT view_id FROM saved_views WHERE account_id = :account AND view_id = :id;

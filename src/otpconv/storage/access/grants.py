@@ -11,7 +11,7 @@ from otpconv.access.policies.evaluation import AttachedPolicy
 from otpconv.access.policies.grants import Grants
 from otpconv.access.policies.managed import MANAGED
 from otpconv.errors import InvalidRequest
-from otpconv.storage.sqlite.access.access_file import AccessFile
+from otpconv.storage.access.tables import AccessTables
 
 #: The statement that attaches a policy to each kind of holder.
 _ATTACH: Final[dict[Holder, str]] = {"user": "attach_to_user", "role": "attach_to_role"}
@@ -33,26 +33,26 @@ class _Row(Struct, array_like=True):
     document: str | None
 
 
-def all_grants(file: AccessFile, kind: Holder) -> dict[int, Grants]:
+def all_grants(tables: AccessTables, kind: Holder) -> dict[int, Grants]:
     """Return the grants of all users or all roles by id; those without a policy are left out."""
-    return _read(file, kind, None)
+    return _read(tables, kind, None)
 
 
-def grants(file: AccessFile, kind: Holder, holder: int) -> Grants:
+def grants(tables: AccessTables, kind: Holder, holder: int) -> Grants:
     """Return the grants of one user or role."""
-    return _read(file, kind, holder).get(holder) or Grants()
+    return _read(tables, kind, holder).get(holder) or Grants()
 
 
-def attach_policy(file: AccessFile, kind: Holder, holder: int, account: int, policy: str) -> None:
+def attach_policy(tables: AccessTables, kind: Holder, holder: int, account: int, policy: str) -> None:
     """Attach a policy if it is not attached yet.
 
     Raises:
         InvalidRequest: the policy does not exist; the text lists those that do.
     """
-    file.run(_ATTACH[kind], id=holder, policy=known_name(file, account, policy))
+    tables.run(_ATTACH[kind], id=holder, policy=known_name(tables, account, policy))
 
 
-def known_name(file: AccessFile, account: int, policy: str) -> str:
+def known_name(tables: AccessTables, account: int, policy: str) -> str:
     """Return the name of a policy as it was written when the policy was created.
 
     Raises:
@@ -60,9 +60,9 @@ def known_name(file: AccessFile, account: int, policy: str) -> str:
     """
     if policy in MANAGED:
         return policy
-    name = file.value("policy_name", account=account, name=policy)
+    name = tables.value("policy_name", account=account, name=policy)
     if not isinstance(name, str):
-        own = [row[0] for row in file.rows("policies", tuple[str, str, int], account=account)]
+        own = [row[0] for row in tables.rows("policies", tuple[str, str, int], account=account)]
         raise InvalidRequest(
             f"There is no policy of this name; take one of: {', '.join([*MANAGED, *own])}; "
             "or make it, with: otpconv policies create"
@@ -70,9 +70,9 @@ def known_name(file: AccessFile, account: int, policy: str) -> str:
     return name
 
 
-def _read(file: AccessFile, kind: Holder, holder: int | None) -> dict[int, Grants]:
+def _read(tables: AccessTables, kind: Holder, holder: int | None) -> dict[int, Grants]:
     attached: dict[int, list[AttachedPolicy]] = {}
-    for row in file.rows(_GRANTS[kind], _Row, id=holder):
+    for row in tables.rows(_GRANTS[kind], _Row, id=holder):
         attached.setdefault(row.holder_id, []).append(AttachedPolicy(row.policy, _document(row)))
     return {holder_id: Grants(tuple(policies)) for holder_id, policies in attached.items()}
 

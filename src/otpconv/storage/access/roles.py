@@ -4,8 +4,8 @@ from msgspec import Struct
 
 from otpconv.access.keys import Role
 from otpconv.access.policies.grants import Grants
-from otpconv.storage.sqlite.access.access_file import AccessFile
-from otpconv.storage.sqlite.access.grants import all_grants
+from otpconv.storage.access.grants import all_grants
+from otpconv.storage.access.tables import AccessTables
 
 
 class _Row(Struct, array_like=True):
@@ -19,9 +19,9 @@ class _Row(Struct, array_like=True):
     max_duration_s: int
 
 
-def read_roles(file: AccessFile, account: int | None = None) -> list[Role]:
+def read_roles(tables: AccessTables, account: int | None = None) -> list[Role]:
     """Return the roles of an account, or of all, by account and name."""
-    granted = all_grants(file, "role")
+    granted = all_grants(tables, "role")
     return [
         Role(
             account=row.account,
@@ -31,5 +31,5 @@ def read_roles(file: AccessFile, account: int | None = None) -> list[Role]:
             max_duration_s=row.max_duration_s,
             created_at=row.created_at,
         )
-        for row in file.rows("roles", _Row, account=account)
+        for row in tables.rows("roles", _Row, account=account)
     ]

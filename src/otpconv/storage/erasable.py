@@ -8,9 +8,8 @@ import msgspec
 from otpconv.model import Dimensions
 from otpconv.storage.contract import DIMENSIONS, Tally
 from otpconv.storage.erasure import MAX_DETACHED, MAX_ERASED, Candidates, Erasure, KeptCounts
-from otpconv.storage.sqlite.connection import SqlValue, statements
+from otpconv.storage.statements import SqlValue
 
-SQL = statements("ledger/erasable.sql")
 #: Messages to look at in one step for those that are old.
 _LOOKED_AT = 20_000
 #: After the latest time that a report can have, ms.
@@ -19,18 +18,18 @@ _TALLY = Tally.__struct_fields__
 _FIRST_COUNT = 2 + len(DIMENSIONS)
 _FIRST_BIN = _FIRST_COUNT + len(_TALLY)
 
-#: Runs a statement and returns its rows.
+#: Runs a named statement and returns its rows. The names are those of the engine's `ledger/erasable.sql`.
 Run = Callable[[str, Mapping[str, SqlValue]], list[tuple[Any, ...]]]
 
 
 def newest_of(run: Run, account: int, number: str, limit: int) -> list[tuple[Any, ...]]:
     """Return the rows of the newest messages to a number (keyed hash), newest first, at most `limit`."""
     found: list[tuple[Any, ...]] = []
-    for (day,) in run(SQL["days_of_number"], {"number": number, "most": limit}):
+    for (day,) in run("days_of_number", {"number": number, "most": limit}):
         if len(found) < limit:
             most = limit - len(found)
             bindings = {"account": account, "number": number, "day": day, "most": most}
-            found += run(SQL["messages_of_number"], bindings)
+            found += run("messages_of_number", bindings)
     return found
 
 
@@ -38,13 +37,13 @@ def old_messages(run: Run, cursor: int, before: int, after: int) -> Candidates:
     """Return the next messages requested before a time, in the order of the file.
 
     Args:
-        run: runs a statement in a snapshot.
+        run: runs a named statement in a snapshot.
         cursor: the position of the last journal entry in the snapshot.
         before: the time, ms.
         after: where the look before ended; 0 for the first.
     """
     limits: dict[str, SqlValue] = {"after": after, "before": before, "read": _LOOKED_AT, "most": MAX_ERASED}
-    ((last, ids, last_old),) = run(SQL["old_messages"], limits)
+    ((last, ids, last_old),) = run("old_messages", limits)
     count = len(msgspec.json.decode(ids, type=list[int]))
     erasure = _erasure(run, ids, Erasure(before, cursor)) if count else None
     return Candidates(erasure, last_old if count == MAX_ERASED else last)
@@ -54,13 +53,13 @@ def messages_of(run: Run, cursor: int, account: int, number: str) -> Erasure:
     """Return the erasure of the newest messages to a number, and of everything else about it.
 
     Args:
-        run: runs a statement in a snapshot.
+        run: runs a named statement in a snapshot.
         cursor: the position of the last journal entry in the snapshot.
         account: whose messages.
         number: the keyed hash.
     """
     of = Erasure(0, cursor, places=((account, number, 0, _END),), numbers=((account, number),))
-    days = run(SQL["days_of_number"], {"number": number, "most": 1})
+    days = run("days_of_number", {"number": number, "most": 1})
     if not days:
         return of
     limits: dict[str, SqlValue] = {
@@ -69,19 +68,19 @@ def messages_of(run: Run, cursor: int, account: int, number: str) -> Erasure:
         "most": MAX_ERASED,
         "day": days[0][0],
     }
-    ((ids,),) = run(SQL["ids_of_number"], limits)
+    ((ids,),) = run("ids_of_number", limits)
     return _erasure(run, ids, of)
 
 
 def _erasure(run: Run, ids: str, of: Erasure) -> Erasure:
     """Return an erasure, completed with what it says about the messages."""
-    ((detached,),) = run(SQL["fellows"], {"ids": ids, "most": MAX_DETACHED})
-    kept = run(SQL["kept"], {"ids": ids, "detached": detached})
+    ((detached,),) = run("fellows", {"ids": ids, "most": MAX_DETACHED})
+    kept = run("kept", {"ids": ids, "detached": detached})
     return msgspec.structs.replace(
         of,
-        messages=tuple(run(SQL["names"], {"ids": ids})),
-        places=(*of.places, *run(SQL["places"], {"ids": ids})),
-        detached=tuple(run(SQL["names"], {"ids": detached})),
+        messages=tuple(run("names", {"ids": ids})),
+        places=(*of.places, *run("places", {"ids": ids})),
+        detached=tuple(run("names", {"ids": detached})),
         kept=tuple(_kept(row) for row in kept),
     )
 

@@ -1,0 +1,148 @@
+"""The steps by which a ledger takes in a batch: the same in every engine, which has its own statements."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from otpconv.storage.contract import Bounds
+from otpconv.storage.statements import SqlValue
+
+#: More combinations than there can be.
+_ANY = 1 << 40
+#: What a batch does where there is any conversion known by number alone, once its messages are merged.
+_BY_NUMBER = (
+    "merge_number_conversions",
+    "touch_places",
+    "touch_messages",
+    "limit_messages",
+    "resolve_numbers",
+    "touch_hours",
+    "find_unexplained",
+    "note_matched",
+    "note_unmatched",
+    "forget_hours",
+)
+#: What an expiry does, in this order.
+_EXPIRY = (
+    "drop_unmatched",
+    "touch_old_hours",
+    "find_unexplained",
+    "drop_unmatched_numbers",
+    "note_matched",
+    "forget_hours",
+    "fold_minutes",
+)
+#: What an erasure does: it finds the messages and all they touch, deletes them, and computes the rest again.
+_ERASURE = (
+    "empty_batch",
+    "forget_touched",
+    "find_erased",
+    "find_erased_conversions",
+    "touch_erased",
+    "touch_messages",
+    "erase_conversions",
+    "erase_messages",
+    "touch_messages",
+    "limit_messages",
+    "resolve_numbers",
+    "touch_hours",
+    "touch_left_hours",
+    "find_unexplained",
+    "note_matched",
+    "note_unmatched",
+    "forget_hours",
+    "detach",
+    "find_kept",
+    "note_kept",
+    "change_by_kept",
+    "note_messages_from",
+)
+#: What brings the noted changes into the rollups, the last step of all.
+_SETTLING = (
+    "sum_minutes",
+    "sum_quarters",
+    "sum_hours",
+    "sum_days",
+    "settle_routes",
+    "settle",
+    "drop_empty",
+    "forget_changes",
+)
+
+
+class Statements(Protocol):
+    """The named statements of an engine's writer, on its connection, in its transaction."""
+
+    def run(self, name: str, values: Mapping[str, SqlValue]) -> None:
+        """Run a statement; it may have several parts."""
+
+    def number(self, name: str, values: Mapping[str, SqlValue]) -> int:
+        """Return the number that a statement gives."""
+
+
+class Merging:
+    """Takes batches, expiries and erasures into a ledger.
+
+    Args:
+        statements: those of the engine.
+        bounds: how many dimensions are counted separately.
+    """
+
+    def __init__(self, statements: Statements, bounds: Bounds) -> None:
+        self._statements = statements
+        self._bounds = bounds
+
+    def merge(self, after: int, upto: int) -> None:
+        """Merge the reports at the positions from after `after` to `upto`."""
+        self._run("empty_batch")
+        self._statements.run("unpack", {"after": after, "upto": upto})
+        by_number = self._statements.number("any_number_conversion", {})
+        self._find_dimensions()
+        if by_number:
+            self._run("forget_touched", "touch_places")
+        self._run("merge_requested", "merge_conversions", "merge_self_reported")
+        if by_number:
+            self._run(*_BY_NUMBER)
+        self._settle()
+
+    def expire(self, unmatched_before: int, minutes_from: int) -> None:
+        """Forget unmatched conversions and rollups by minute before two times, ms."""
+        horizon = {"unmatched_before": unmatched_before, "minutes_from": minutes_from}
+        self._run(*_EXPIRY, **horizon)
+        self._run("settle", "forget_changes")
+        self._run("drop_minutes", "keep_minutes_from", **horizon)
+
+    def erase(self, seq: int) -> None:
+        """Apply the erasure at a position."""
+        self._run(*_ERASURE, seq=seq)
+        before = self._statements.number("before", {"seq": seq})
+        self._run(*_EXPIRY, unmatched_before=before, minutes_from=0)
+        self._settle()
+
+    def _find_dimensions(self) -> None:
+        """Decide by which dimensions the messages of the batch are counted."""
+        self._run("forget_combinations", "gather_combinations", "find_combinations")
+        if not self._statements.number("any_new_combination", {}):
+            return
+        self._run("admit_values", most=self._bounds.values)
+        self._run("fold_values")
+        self._admit(self._bounds.combinations)
+        self._run("keep_routes")
+        self._admit(self._bounds.combinations + self._bounds.routes)
+        self._run("keep_nothing")
+        self._admit(_ANY)
+        self._run("keep_reported_values")
+
+    def _admit(self, most: int) -> None:
+        """Make undecided values dimensions of their own, up to so many of an account and day."""
+        self._run("admit_combinations", most=most)
+        self._run("find_folded")
+
+    def _settle(self) -> None:
+        """Bring the noted changes of messages into the rollups."""
+        if self._statements.number("any_touched_session", {}):
+            self._run("find_sessions", "resolve_sessions", "forget_sessions")
+        self._run(*_SETTLING)
+
+    def _run(self, *names: str, **values: SqlValue) -> None:
+        for name in names:
+            self._statements.run(name, values)

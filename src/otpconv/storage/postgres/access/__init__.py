@@ -1,0 +1,1 @@
+"""Keys, users, roles and policies in PostgreSQL."""

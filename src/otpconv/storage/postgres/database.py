@@ -1,0 +1,215 @@
+"""The one connection layer: connects to a PostgreSQL, reads named statements, and maps its errors to ours."""
+
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final, LiteralString, TypeAlias
+
+import psycopg
+from psycopg import errors
+from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
+
+from otpconv.errors import Misconfigured, OtpconvError, Unavailable
+from otpconv.storage import deadline, statements as texts
+from otpconv.storage.postgres.address import Address, Limits
+
+Connection: TypeAlias = psycopg.Connection[TupleRow]
+#: A row as PostgreSQL gives it; the statement decides its columns.
+Row: TypeAlias = tuple[Any, ...]
+
+#: The schema of what can't be rebuilt, and the one of the ledger, which can.
+SCHEMA: Final = "otpconv"
+LEDGER_SCHEMA: Final = "otpconv_ledger"
+
+#: Runs of a statement after which the server keeps its plan.
+_PREPARED_AFTER: Final = 2
+#: What the server says, in English, when waiting does not help.
+_REFUSED = re.compile(
+    r"authentication failed|does not exist|no pg_hba.conf entry|certificate verify|root certificate"
+    r"|does not support SSL|permission denied|no password supplied"
+)
+_PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
+
+_SETTINGS: Final[LiteralString] = (
+    "SELECT set_config('search_path', %s, false), set_config('statement_timeout', %s, false),"
+    " set_config('lock_timeout', %s, false), set_config('jit', 'off', false),"
+    # An acknowledged report is durable: a database may have another default.
+    " set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on'"
+    " ELSE current_setting('synchronous_commit') END, false)"
+)
+
+_log = logging.getLogger(__name__)
+
+
+class Database:
+    """A PostgreSQL with the tables of otpconv.
+
+    Args:
+        address: where it is.
+        limits: the bounds of the work with it.
+        schema: the schema of journal, access and annotations.
+        ledger_schema: the schema of the ledger.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        limits: Limits = Limits(),  # noqa: B008 - it can't be changed
+        *,
+        schema: str = SCHEMA,
+        ledger_schema: str = LEDGER_SCHEMA,
+    ) -> None:
+        self.address = address
+        self.limits = limits
+        self.schema = schema
+        self.ledger_schema = ledger_schema
+
+    def with_ledger(self, ledger_schema: str) -> "Database":
+        """Return the same database with another schema for the ledger."""
+        return Database(self.address, self.limits, schema=self.schema, ledger_schema=ledger_schema)
+
+    def connect(self) -> Connection:
+        """Open a connection that commits each statement.
+
+        Raises:
+            Misconfigured: the server refuses the user, the database does not exist, or TLS fails.
+            Unavailable: the server can't be reached.
+        """
+        with self.mapped():
+            connection = psycopg.connect(self.address.conninfo, autocommit=True)
+            try:
+                self._configure(connection)
+            except BaseException:
+                connection.close()
+                raise
+        return connection
+
+    def pool(self) -> "ConnectionPool[Connection]":
+        """Open a pool of connections; it connects when the first one is needed."""
+        return ConnectionPool(
+            self.address.conninfo,
+            kwargs={"autocommit": True},
+            min_size=0,
+            max_size=self.limits.connections,
+            max_waiting=_MAX_WAITING,
+            timeout=self.limits.connect_s,
+            configure=self._configure,
+            check=ConnectionPool.check_connection,
+            num_workers=1,
+            open=True,
+        )
+
+    @contextmanager
+    def mapped(self) -> Iterator[None]:
+        """Turn the errors of psycopg into otpconv's; none leaves the engine any other way.
+
+        Raises:
+            Misconfigured: the database, its tables or its permissions must be fixed.
+            Unavailable: anything else; the transaction was rolled back, or its outcome is unknown.
+        """
+        try:
+            yield
+        except (psycopg.Error, PoolTimeout, TooManyRequests) as error:
+            raise self._ours(error) from error
+
+    def _configure(self, connection: Connection) -> None:
+        connection.prepare_threshold = _PREPARED_AFTER
+        path = f"{self.ledger_schema}, {self.schema}"
+        limits = self.limits
+        connection.execute(_SETTINGS, (path, f"{limits.statement_s}s", f"{limits.lock_s}s"))
+
+    def _ours(self, error: Exception) -> OtpconvError:
+        for kinds, ours, text in _TEXTS:
+            if isinstance(error, kinds) and (ours is Misconfigured or not deadline.is_over()):
+                return ours(self._filled(text, error))
+        if isinstance(error, psycopg.OperationalError) and _REFUSED.search(str(error)):
+            return Misconfigured(self._filled(_REFUSES, error))
+        deadline.check()
+        return Unavailable(self._filled(_FAILED, error))
+
+    def _filled(self, text: str, error: Exception) -> str:
+        limits = {name: getattr(self.limits, name) for name in self.limits.__struct_fields__}
+        return text.format(at=self.address, why=_line(error), **limits)
+
+
+#: Questions that may wait for a connection; the server has few threads that ask.
+_MAX_WAITING: Final = 64
+#: What an error of PostgreSQL means. Of a question whose time is over, the caller learns only that.
+_TEXTS: Final[tuple[tuple[tuple[type[Exception], ...], type[OtpconvError], str], ...]] = (
+    (
+        (PoolTimeout, TooManyRequests),
+        Unavailable,
+        (
+            "No connection to PostgreSQL ({at}) within {connect_s} s: the server can't be reached, or all"
+            " {connections} connections are busy. Try again."
+        ),
+    ),
+    (
+        (errors.UndefinedTable, errors.UndefinedColumn, errors.UndefinedFunction, errors.InvalidSchemaName),
+        Misconfigured,
+        (
+            "The tables of otpconv in PostgreSQL ({at}) are missing or changed ({why}): run"
+            " `otpconv ledger init` or `otpconv ledger migrate`"
+        ),
+    ),
+    (
+        (errors.InsufficientPrivilege,),
+        Misconfigured,
+        (
+            "PostgreSQL ({at}) denies it ({why}): give the user the permission, or run `otpconv ledger init`"
+            " as this user"
+        ),
+    ),
+    (
+        (errors.LockNotAvailable,),
+        Unavailable,
+        "PostgreSQL ({at}) is busy: a lock was not free within {lock_s} s; nothing was recorded. Try again.",
+    ),
+    (
+        (errors.QueryCanceled,),
+        Unavailable,
+        "A statement took longer than {statement_s} s in PostgreSQL ({at}); nothing was recorded. Try again.",
+    ),
+    (
+        (errors.DiskFull,),
+        Unavailable,
+        "The disk of PostgreSQL ({at}) is full; nothing was recorded. Free some space and try again.",
+    ),
+)
+_REFUSES: Final = "PostgreSQL ({at}) refuses the connection ({why}): check the setting `ledger`"
+_FAILED: Final = "PostgreSQL ({at}) failed ({why}). Try again."
+
+
+def statements(name: str) -> dict[str, list[str]]:
+    """Return the statements of a `.sql` file of this package by their names, each as its parts."""
+    return {key: parts_of(text) for key, text in texts.statements(__package__, name).items()}
+
+
+def parts_of(text: str) -> list[str]:
+    """Return the parts of a statement, with parameters as psycopg writes them: `%(name)s` for `:name`."""
+    bare = re.sub(r"--.*", "", text)
+    return [_PARAMETER.sub(r"%(\1)s", part.strip()) for part in bare.split(";") if part.strip()]
+
+
+def script(name: str, *, section: str) -> str:
+    """Return the text of one section of a `.sql` file of this package: statements without parameters."""
+    return texts.statements(__package__, name)[section]
+
+
+def execute(
+    connection: Connection,
+    parts: list[str],
+    values: "Any" = None,  # noqa: ANN401 - what psycopg takes
+) -> psycopg.Cursor[TupleRow]:
+    """Run the parts of a statement, and return the cursor of the last one."""
+    *first, last = parts
+    for part in first:
+        connection.execute(part, values)
+    return connection.execute(last, values)
+
+
+def _line(error: Exception) -> str:
+    """Return an error's first line; PostgreSQL's further lines are details, which may hold values."""
+    return next(iter(str(error).splitlines()), type(error).__name__).strip()

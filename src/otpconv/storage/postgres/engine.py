@@ -1,0 +1,143 @@
+"""The engine in PostgreSQL as a whole."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+from otpconv.clock import Clock
+from otpconv.errors import Misconfigured
+from otpconv.storage.check_result import CheckResult
+from otpconv.storage.postgres import migrations
+from otpconv.storage.postgres.access.store import PostgresAccessStore
+from otpconv.storage.postgres.annotations import PostgresAnnotations
+from otpconv.storage.postgres.database import Database
+from otpconv.storage.postgres.health import Doctor
+from otpconv.storage.postgres.journal.eraser import PostgresJournalEraser, has_erasures
+from otpconv.storage.postgres.journal.journal import PostgresJournal, try_commit, was_used
+from otpconv.storage.postgres.ledger.reader import PostgresLedgerReader
+from otpconv.storage.postgres.ledger.rebuild import rebuild
+from otpconv.storage.postgres.ledger.writer import PostgresLedgerWriter
+from otpconv.storage.postgres.on_thread import JournalOnThread, LookupOnThread
+
+_log = logging.getLogger(__name__)
+
+
+class PostgresEngine:
+    """An `Engine` in a PostgreSQL database.
+
+    Args:
+        database: where it is; `create` makes its tables.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def start(self) -> None:
+        """See `Engine.start`: checks that the tables are there and of this version."""
+        self._require_version()
+        _log.info("the ledger is in PostgreSQL (%s)", self._database.address)
+
+    def try_write(self) -> None:
+        """See `Engine.try_write`."""
+        try_commit(self._database)
+
+    def access(self, clock: Clock) -> PostgresAccessStore:
+        """See `Engine.access`."""
+        self._require_version()
+        return PostgresAccessStore(self._database, clock)
+
+    def annotations(self) -> PostgresAnnotations:
+        """See `Engine.annotations`."""
+        return PostgresAnnotations(self._database)
+
+    def has_journal(self) -> bool:
+        """See `Engine.has_journal`."""
+        self._require_version()
+        return was_used(self._database)
+
+    def journal(self) -> JournalOnThread:
+        """See `Engine.journal`."""
+        return JournalOnThread(PostgresJournal(self._database))
+
+    def journal_eraser(self) -> PostgresJournalEraser:
+        """See `Engine.journal_eraser`."""
+        return PostgresJournalEraser(self._database)
+
+    def has_erasures(self) -> bool:
+        """See `Engine.has_erasures`."""
+        return has_erasures(self._database)
+
+    def prepare_ledger(self) -> int:
+        """See `Engine.prepare_ledger`: a migration has prepared it."""
+        with closing(self.ledger_writer()) as writer:
+            return writer.cursor()
+
+    def ledger_writer(self) -> PostgresLedgerWriter:
+        """See `Engine.ledger_writer`."""
+        return PostgresLedgerWriter(self._database)
+
+    def ledger_reader(self) -> PostgresLedgerReader:
+        """See `Engine.ledger_reader`."""
+        return PostgresLedgerReader(self._database)
+
+    def ledger_lookup(self) -> LookupOnThread:
+        """See `Engine.ledger_lookup`."""
+        return LookupOnThread(PostgresLedgerReader(self._database))
+
+    def open_ledger(self) -> tuple[PostgresLedgerReader, int]:
+        """See `Engine.open_ledger`."""
+        self._require_version()
+        return self.ledger_reader(), Doctor(self._database).lag()
+
+    def findings(self, *, served: bool, now: int) -> Iterator[CheckResult]:
+        """See `Engine.findings`."""
+        return Doctor(self._database).findings(served=served, now=now)
+
+    def rebuild_ledger(self, done: Callable[[int, int], None]) -> int:
+        """See `Engine.rebuild_ledger`."""
+        return rebuild(self._database, done)
+
+    def set_damage_aside(self) -> list[str]:
+        """See `Engine.set_damage_aside`.
+
+        Raises:
+            Misconfigured: always, since PostgreSQL checks its pages itself and can't read damaged ones.
+        """
+        raise Misconfigured(
+            f"Damaged rows in PostgreSQL ({self._database.address}) can't be set aside: restore the database"
+            " from a backup"
+        )
+
+    def copy(self, target: Path, done: Callable[[int, int], None]) -> list[Path]:  # noqa: ARG002
+        """See `Engine.copy`.
+
+        Raises:
+            Misconfigured: always, since PostgreSQL has its own tools for backups.
+        """
+        raise Misconfigured(
+            f"The ledger is in PostgreSQL ({self._database.address}): back it up with pg_basebackup or"
+            " pgBackRest, and copy the sealing key"
+        )
+
+    def create(self) -> bool:
+        """Create the tables; return False if they were there already.
+
+        Raises:
+            Misconfigured: a newer otpconv made them, or the user may not create them.
+            Unavailable: the database fails.
+        """
+        return migrations.create(self._database)
+
+    def migrate(self) -> tuple[int, int]:
+        """Bring the tables up to date, and return their versions before and after.
+
+        Raises:
+            Misconfigured: there are no tables, or a newer otpconv made them.
+            Unavailable: the database fails.
+        """
+        return migrations.migrate(self._database)
+
+    def _require_version(self) -> None:
+        with closing(self._database.connect()) as connection:
+            migrations.require_version(self._database, connection)

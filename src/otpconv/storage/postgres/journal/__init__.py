@@ -1,0 +1,1 @@
+"""The journal in PostgreSQL, and the eraser of deleted messages."""

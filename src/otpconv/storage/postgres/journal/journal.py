@@ -1,0 +1,177 @@
+"""The journal in PostgreSQL. An append is acknowledged after the COMMIT of its transaction.
+
+A commit whose outcome is unknown, because the connection broke, is never reported as a success: the journal
+connects again, looks whether the rows are there, and appends them if they are not.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+
+from otpconv.storage.buckets import buckets_of
+from otpconv.storage.contract import Entry
+from otpconv.storage.journal import JournalEntry
+from otpconv.storage.journal_rows import NewRow, entries_in, new_rows, newest_nonces
+from otpconv.storage.postgres.database import Connection, Database, Row, execute, statements
+
+_SQL = statements("journal/journal.sql")
+#: Rows of the journal fetched at once.
+_FETCHED = 100
+
+
+class PostgresJournal:
+    """The record in one table; each append is one transaction. Every method waits for the server.
+
+    Args:
+        database: has the tables.
+
+    Raises:
+        Misconfigured: the database can't be used.
+        Unavailable: the database can't be reached.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection = database.connect()
+        self._last = 0
+
+    def append(self, entries: Sequence[Entry], recorded_at: int) -> int:
+        """Make `entries` durable in one commit and return the position of the last one."""
+        token = str(uuid4())
+        rows = [_columns(row, token) for row in new_rows(entries, recorded_at)]
+        with self._database.mapped():
+            connection = self._working()
+            try:
+                self._last = _inserted(connection, rows)
+            except psycopg.OperationalError:
+                if not connection.closed:
+                    raise  # the server has rolled the transaction back
+                self._last = self._repeated(rows, token)
+        return self._last
+
+    def newest_report_time(self) -> int | None:
+        """Return when the newest report was recorded, ms; None when there is none."""
+        return self._value("newest_report_time")
+
+    def oldest_time(self) -> int | None:
+        """Return when the first entry was recorded, ms; None when there is none."""
+        return self._value("oldest_time")
+
+    def read(self, after: int, limit: int) -> list[JournalEntry]:
+        """Return the entries after the position `after`, in their order; at most `limit`."""
+        entries: list[JournalEntry] = []
+        seen = after
+        while len(entries) < limit:
+            rows = self._rows("rows", {"after": seen, "most": min(limit, _FETCHED)})
+            if not rows:
+                break
+            for row in rows:
+                entries += [entry for entry in entries_in(*row) if entry.position > after]
+                seen = row[0]
+        return entries[:limit]
+
+    def head(self) -> int:
+        """Return the position of the newest entry; 0 when there is none."""
+        return self._value("head") or 0
+
+    def nonces(self, since: int, limit: int) -> list[tuple[int, int]]:
+        """Return the newest `limit` (fingerprint, signed_at) of entries recorded at or after `since` (ms)."""
+        connection = self._working()
+        with self._database.mapped(), connection.transaction(), connection.cursor("nonces") as cursor:
+            cursor.itersize = _FETCHED
+            (text,) = _SQL["newest_nonces"]
+            return newest_nonces(cursor.execute(text), since, limit)
+
+    def had_keys(self) -> bool:
+        """Return whether a server with access keys has used this database."""
+        return bool(self._value("had_keys"))
+
+    def note_keys(self) -> None:
+        """Record that a server with access keys uses this database."""
+        with self._database.mapped():
+            execute(self._working(), _SQL["note_keys"])
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def _repeated(self, rows: list[dict[str, Any]], token: str) -> int:
+        """Append again, unless the commit was made during which the connection broke; return the position.
+
+        Raises:
+            psycopg.Error: the outcome stays unknown; the caller must not acknowledge anything.
+        """
+        connection = self._working()
+        with connection.transaction():
+            # The old transaction may still be about to commit: it holds this row until then.
+            execute(connection, _SQL["lock_writer"])
+            values = {"after": self._last, "token": token}
+            ((position,),) = execute(connection, _SQL["appended"], values).fetchall()
+            return position if position is not None else _inserted(connection, rows)
+
+    def _working(self) -> Connection:
+        """Return the connection; open it again if it broke."""
+        if self._connection.closed:
+            self._connection = self._database.connect()
+        return self._connection
+
+    def _value(self, name: str) -> int | None:
+        rows = self._rows(name, {})
+        return rows[0][0] if rows else None
+
+    def _rows(self, name: str, values: dict[str, int]) -> list[Row]:
+        with self._database.mapped():
+            connection = self._working()
+            try:
+                return execute(connection, _SQL[name], values).fetchall()
+            except psycopg.OperationalError:
+                if not connection.closed:
+                    raise
+                return execute(self._working(), _SQL[name], values).fetchall()
+
+
+def try_commit(database: Database) -> None:
+    """Commit a small change as an append does.
+
+    Raises:
+        Misconfigured: the database can't be used.
+        Unavailable: the database fails, or takes no writes.
+    """
+    connection = database.connect()
+    with database.mapped(), connection:
+        execute(connection, _SQL["try_commit"])
+
+
+def was_used(database: Database) -> bool:
+    """Return whether a server has used this database: it has reports, or had access keys."""
+    connection = database.connect()
+    with database.mapped(), connection:
+        return bool(execute(connection, _SQL["was_used"]).fetchall()[0][0])
+
+
+def _inserted(connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
+    """Insert rows in one transaction, and return the position of the last one."""
+    if len(rows) == 1:
+        return _insert(connection, rows[0])
+    with connection.transaction():
+        return [_insert(connection, row) for row in rows][-1]
+
+
+def _insert(connection: Connection, row: dict[str, Any]) -> int:
+    ((position,),) = execute(connection, _SQL["append"], row).fetchall()
+    return int(position)
+
+
+def _columns(row: NewRow, token: str) -> dict[str, Any]:
+    return {
+        "count": row.length,
+        "recorded_at": row.recorded_at,
+        "unmatched_before": row.unmatched_before,
+        "minutes_from": row.minutes_from,
+        "reports": row.reports.decode() if row.reports is not None else None,
+        "buckets": buckets_of(row.facts),
+        "nonces": row.nonces.decode() if row.nonces is not None else None,
+        "token": token,
+    }

@@ -1,0 +1,120 @@
+-- What an erasure of some messages has to say about them. All times are milliseconds since the Unix epoch, UTC.
+
+-- name: old_messages
+-- The end of the next part of the ledger, :read ids long, and the first :most messages in it that were requested before
+-- :before. It reads no further than these. Where there is a gap in the ids, the part begins after it.
+WITH part AS MATERIALIZED (
+    SELECT min(id) - 1 + :read AS last FROM messages WHERE id > :after
+), old AS MATERIALIZED (
+    SELECT id FROM messages
+    WHERE id > :after AND id <= (SELECT last FROM part) AND requested_at < :before ORDER BY id LIMIT :most
+)
+SELECT
+    (SELECT last FROM part WHERE last < (SELECT max(id) FROM messages)),
+    (SELECT coalesce(json_agg(id), '[]')::text FROM old),
+    (SELECT max(id) FROM old);
+
+-- name: days_of_number
+-- The days (UTC) on which a message was requested for the number, newest first. The recursion reads one day after
+-- another from the index.
+WITH RECURSIVE days (day) AS (
+    SELECT max(requested_at / 86400000) FROM messages WHERE requested_at IS NOT NULL AND number IS NOT NULL
+    UNION ALL
+    SELECT (
+        SELECT max(m.requested_at / 86400000) FROM messages AS m
+        WHERE m.requested_at IS NOT NULL AND m.number IS NOT NULL AND m.requested_at / 86400000 < d.day
+    )
+    FROM days AS d WHERE d.day IS NOT NULL
+)
+SELECT day FROM days AS d WHERE EXISTS (
+    SELECT 1 FROM messages AS m
+    WHERE m.requested_at / 86400000 = d.day AND m.number = decode(:number, 'hex') AND m.requested_at IS NOT NULL
+)
+LIMIT :most;
+
+-- name: messages_of_number
+SELECT s.message_id, s.state::text, s.verified_at, s.reported
+FROM messages AS m JOIN message_states AS s ON s.id = m.id
+WHERE m.requested_at / 86400000 = :day AND m.number = decode(:number, 'hex') AND m.account = :account
+    AND m.requested_at IS NOT NULL
+ORDER BY m.requested_at DESC, m.message_id DESC LIMIT :most;
+
+-- name: ids_of_number
+SELECT coalesce(json_agg(id), '[]')::text FROM (
+    SELECT m.id FROM messages AS m
+    WHERE m.requested_at / 86400000 = :day AND m.number = decode(:number, 'hex') AND m.account = :account
+        AND m.requested_at IS NOT NULL
+    LIMIT :most
+) AS ids;
+
+-- name: names
+SELECT m.account, m.message_id FROM (SELECT value::bigint AS value FROM json_array_elements_text(CAST(:ids AS json)) AS value) AS e JOIN messages AS m ON m.id = e.value;
+
+-- name: places
+-- The conversions known by number alone that belong to the messages: each has those from its request until 24 hours later
+-- or the next message of its number.
+SELECT account, encode(number, 'hex'), requested_at, until FROM (
+    SELECT m.account, m.number, m.requested_at, least(m.requested_at + 86400000, coalesce(
+        (
+            SELECT later.requested_at - 1 FROM messages AS later
+            WHERE later.requested_at / 86400000 = m.requested_at / 86400000 AND later.number = m.number
+                AND later.requested_at IS NOT NULL
+                AND (later.requested_at, later.message_id) > (m.requested_at, m.message_id)
+            ORDER BY later.requested_at, later.message_id LIMIT 1
+        ), (
+            SELECT later.requested_at - 1 FROM messages AS later
+            WHERE later.requested_at / 86400000 = m.requested_at / 86400000 + 1 AND later.number = m.number
+                AND later.requested_at <= m.requested_at + 86400000
+            ORDER BY later.requested_at, later.message_id LIMIT 1
+        ), m.requested_at + 86400000
+    )) AS until
+    FROM (SELECT value::bigint AS value FROM json_array_elements_text(CAST(:ids AS json)) AS value) AS e JOIN messages AS m ON m.id = e.value
+    WHERE m.requested_at IS NOT NULL AND m.number IS NOT NULL
+) AS p
+WHERE EXISTS (
+    SELECT 1 FROM number_conversions AS c
+    WHERE c.bucket = number_bucket(p.number) AND c.account = p.account AND c.number = p.number
+        AND c.delivered IN (false, true) AND c.conversion_time BETWEEN p.requested_at AND p.until
+);
+
+-- name: fellows
+-- Other messages of the sessions of the messages.
+WITH ids AS MATERIALIZED (SELECT value::bigint AS value FROM json_array_elements_text(CAST(:ids AS json)) AS value)
+SELECT coalesce(json_agg(id), '[]')::text FROM (
+    SELECT f.id
+    FROM ids AS e JOIN messages AS m ON m.id = e.value
+        JOIN messages AS f ON f.account = m.account AND f.session_id = m.session_id AND f.session IS NOT NULL
+    WHERE m.session_id <> '' AND f.id NOT IN (SELECT value FROM ids)
+    UNION
+    SELECT f.id
+    FROM ids AS e JOIN messages AS m ON m.id = e.value
+        JOIN messages AS f ON f.account = m.account AND f.session_id = m.session_id AND f.session IS NULL
+    WHERE m.session_id <> '' AND f.session_id <> '' AND f.id NOT IN (SELECT value FROM ids)
+    LIMIT :most
+) AS fellows;
+
+-- name: kept
+-- What the messages contribute to the rollups, and the sessions of those that leave theirs.
+WITH contributions AS (
+    SELECT m.account, m.requested_at, m.dimensions, 1 AS requested, m.verified, (m.attempt = 1)::integer AS first_requested,
+        (m.attempt = 1 AND m.verified = 1)::integer AS first_verified, (m.session IS NOT NULL)::integer AS sessions,
+        (m.session IS NOT NULL AND (m.session > 0 OR m.verified = 1))::integer AS sessions_verified, m.reported,
+        m.delay_bin
+    FROM (SELECT value::bigint AS value FROM json_array_elements_text(CAST(:ids AS json)) AS value) AS e JOIN messages AS m ON m.id = e.value
+    WHERE m.requested_at IS NOT NULL
+    UNION ALL
+    SELECT m.account, m.requested_at, m.dimensions, 0, 0, 0, 0, 1, (m.session > 0 OR m.verified = 1)::integer, 0, NULL
+    FROM (SELECT value::bigint AS value FROM json_array_elements_text(CAST(:detached AS json)) AS value) AS e JOIN messages AS m ON m.id = e.value
+    WHERE m.session IS NOT NULL
+), rounded AS (
+    SELECT *, requested_at / grain * grain AS start FROM (
+        SELECT *, CASE WHEN requested_at < (SELECT minutes_from FROM horizons WHERE bucket = 0) THEN 900000 ELSE 60000 END
+            AS grain
+        FROM contributions
+    ) AS c
+)
+SELECT d.account, r.start, d.country, d.carrier, d.provider, d.template, d.sender, d.channel, d.access_key,
+    {count: sum(r.$count)},
+    {bin: count(*) FILTER (WHERE r.delay_bin = $bin)}
+FROM rounded AS r JOIN dimensions AS d ON d.id = r.dimensions
+GROUP BY r.start, d.id, d.account, d.country, d.carrier, d.provider, d.template, d.sender, d.channel, d.access_key;

@@ -1,0 +1,240 @@
+"""Reading the ledger in PostgreSQL: any thread, each snapshot on a connection from a bounded pool."""
+
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+
+from otpconv.model import Conversion, MessageState, Requested, SelfReportedRate
+from otpconv.storage import deadline, erasable, grains
+from otpconv.storage.buckets import bucket_of
+from otpconv.storage.contract import (
+    DAY_MS,
+    DIMENSIONS,
+    MAX_COUNTED,
+    MAX_COUNTS,
+    MAX_SELF_REPORTED,
+    SNAPSHOT_S,
+    Count,
+    Message,
+    Tally,
+    Window,
+)
+from otpconv.storage.erasure import Candidates, Erasure
+from otpconv.storage.lookup import Lookup, Stored
+from otpconv.storage.postgres.database import Connection, Database, Row, execute, statements
+
+_SQL = statements("ledger/queries.sql") | statements("ledger/erasable.sql")
+#: Messages fetched at once for an export.
+_FETCHED = 1_000
+
+#: Where the counts and the delays begin in a row of counts: after the slot, and after the group.
+_COUNTS = 1 + len(DIMENSIONS)
+_DELAYS = _COUNTS + len(Tally.__struct_fields__)
+_STATE = msgspec.json.Decoder(MessageState)
+_STATES = msgspec.json.Decoder(dict[str, MessageState])
+
+
+class PostgresLedgerReader:
+    """Answers questions from the ledger that a `PostgresLedgerWriter` writes.
+
+    Args:
+        database: has the tables.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._pool = database.pool()
+        self._threads = threading.local()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[int]:
+        """Show the calling thread one state of the ledger until the context ends; give its position."""
+        if getattr(self._threads, "connection", None) is not None:
+            yield self._cursor()
+            return
+        with deadline.within(SNAPSHOT_S), self._reading() as connection:
+            self._threads.connection = connection
+            try:
+                # The first statement decides which state it is.
+                yield self._cursor()
+            finally:
+                self._threads.connection = None
+
+    def look_up(self, lookup: Lookup) -> Stored:
+        """Return what the ledger holds about a batch of reports; see `LookupOnThread`."""
+        with self.snapshot():
+            owners, known = self._by_number(list(lookup.by_number))
+            return Stored(
+                states={of: self._states("states", of, ids) for of, ids in lookup.states.items()},
+                outlines={of: self._states("outlines", of, ids) for of, ids in lookup.outlines.items()},
+                owners=owners,
+                conversions=known,
+            )
+
+    def message(self, account: int, message_id: str) -> Message | None:
+        """Return one message."""
+        bucket = bucket_of(account, message_id)
+        rows = self._rows("message", {"bucket": bucket, "account": account, "message_id": message_id})
+        return _message(rows[0]) if rows else None
+
+    def messages(self, account: int) -> Iterator[Message]:
+        """Return all messages, those of a later `apply` after those of an earlier one; for exports."""
+        current: Connection | None = getattr(self._threads, "connection", None)
+        if current is not None:
+            yield from self._all(current, account)
+            return
+        with self._reading() as connection:
+            yield from self._all(connection, account)
+
+    def counts(
+        self,
+        account: int,
+        window: Window,
+        by: Sequence[str],
+        filters: Mapping[str, Collection[str]],
+        *,
+        delays: bool = True,
+        limit: int = MAX_COUNTS,
+    ) -> list[Count]:
+        """Sum the rollups of a window by dimensions; `filters` holds the accepted values of a dimension."""
+        with self.snapshot():
+            spans = grains.spans(window, self.minutes_from)
+            values: dict[str, Any] = {
+                "account": account,
+                "grains": [grain for grain, _, _ in spans],
+                "starts": [start for _, start, _ in spans],
+                "ends": [end for _, _, end in spans],
+                "first_day": min((start for _, start, _ in spans), default=0) // DAY_MS,
+                "last_day": max((end for _, _, end in spans), default=0) // DAY_MS,
+                "by": list(by),
+                "step": window.step,
+                "limit": limit + 1,
+            }
+            values |= {name: list(filters[name]) if name in filters else None for name in DIMENSIONS}
+            rows = self._rows("counts" if delays else "tallies", values)
+        grains.require_room(len(rows), limit)
+        places = [1 + DIMENSIONS.index(name) for name in by]
+        return [
+            Count(row[0], tuple(row[place] for place in places), Tally(*row[_COUNTS:_DELAYS]), row[_DELAYS:])
+            for row in rows
+        ]
+
+    def routes(self, account: int, most: int) -> list[Count]:
+        """Return all messages by provider and country, the `most` largest routes, then the others as one."""
+        rows = self._rows("routes", {"account": account, "most": most})
+        return [Count(0, row[1:3], Tally(*row[3:]), ()) for row in rows]
+
+    def folded(self, account: int, start: int, end: int) -> int:
+        """Return how many messages of the days that [start, end), ms, touches are counted as `OTHER`."""
+        return self._number("folded", account=account, start=start, end=end)
+
+    def minutes_from(self) -> int:
+        """Return from when on (ms, a whole minute) rollups by minute are kept."""
+        return self._number("minutes_from")
+
+    def messages_from(self) -> int:
+        """Return the time (ms) before which all messages were deleted; 0 if they never were."""
+        return self._number("messages_from")
+
+    def unmatched(self, account: int) -> int:
+        """Return how many messages and numbers have conversions that no known message explains."""
+        return self._number("unmatched", account=account)
+
+    def self_reported(self, account: int, start: int, end: int) -> list[SelfReportedRate]:
+        """Return the newest rates the account reported of itself in [start, end), ms, oldest first."""
+        window = {"account": account, "start": start, "end": end, "most": MAX_SELF_REPORTED}
+        return [SelfReportedRate(account, *row) for row in reversed(self._rows("self_reported", window))]
+
+    def count_self_reported(self, account: int, start: int, end: int) -> int:
+        """Return how many rates the account reported of itself in [start, end), ms; `MAX_COUNTED` if more."""
+        return self._number("count_self_reported", account=account, start=start, end=end, most=MAX_COUNTED)
+
+    def messages_of_number(self, account: int, number: str, limit: int) -> list[Message]:
+        """Return the newest messages to a number, newest first."""
+        with self.snapshot():
+            return [_message(row) for row in erasable.newest_of(self._rows, account, number, limit)]
+
+    def old_messages(self, before: int, after: int) -> Candidates:
+        """Return the erasure of the next messages requested before a time."""
+        with self.snapshot() as cursor:
+            return erasable.old_messages(self._rows, cursor, before, after)
+
+    def erasure_of(self, account: int, number: str) -> Erasure:
+        """Return the erasure of some messages to a number, and of everything else about it."""
+        with self.snapshot() as cursor:
+            return erasable.messages_of(self._rows, cursor, account, number)
+
+    def close(self) -> None:
+        """Close the pool; a snapshot in another thread goes on. The next question opens it again."""
+        self._pool.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        """Give a connection whose statements see one state of the database."""
+        with self._database.mapped():
+            if self._pool.closed:
+                self._pool = self._database.pool()
+            with self._pool.connection() as connection, connection.transaction():
+                connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                if (left_ms := deadline.left_ms()) is not None:
+                    connection.execute("SELECT set_config('statement_timeout', %s, true)", (str(left_ms),))
+                yield connection
+
+    def _all(self, connection: Connection, account: int) -> Iterator[Message]:
+        with self._database.mapped(), connection.cursor(f"messages{id(self)}") as cursor:
+            cursor.itersize = _FETCHED
+            (text,) = _SQL["all_messages"]
+            for row in cursor.execute(text, {"account": account}):
+                yield _message(row)
+
+    def _cursor(self) -> int:
+        return self._number("cursor")
+
+    def _by_number(
+        self, conversions: Sequence[Conversion]
+    ) -> tuple[dict[Conversion, Requested], set[Conversion]]:
+        """Return the messages that conversions by number alone are about, and which are in the ledger."""
+        if not conversions:
+            return {}, set()
+        values: dict[str, Any] = {
+            "accounts": [each.account for each in conversions],
+            "numbers": [bytes.fromhex(each.number) for each in conversions],
+            "times": [each.conversion_time for each in conversions],
+            "delivered": [each.delivered for each in conversions],
+        }
+        owners: dict[Conversion, Requested] = {}
+        known: set[Conversion] = set()
+        for place, state, is_known in self._rows("by_number", values):
+            conversion = conversions[place - 1]
+            message = _STATE.decode(state).requested if state is not None else None
+            if message is not None:
+                owners[conversion] = message
+            if is_known:
+                known.add(conversion)
+        return owners, known
+
+    def _states(self, name: str, account: int, message_ids: Collection[str]) -> dict[str, MessageState]:
+        ids = list(message_ids)
+        buckets = [bucket_of(account, each) for each in ids]
+        ((states,),) = self._rows(name, {"account": account, "buckets": buckets, "message_ids": ids})
+        return _STATES.decode(states)
+
+    def _number(self, name: str, **values: int) -> int:
+        ((number,),) = self._rows(name, values)
+        return int(number)
+
+    def _rows(self, name: str, values: Mapping[str, Any]) -> list[Row]:
+        deadline.check()
+        connection: Connection | None = getattr(self._threads, "connection", None)
+        if connection is None:
+            with self._reading() as own:
+                return execute(own, _SQL[name], values).fetchall()
+        with self._database.mapped():
+            return execute(connection, _SQL[name], values).fetchall()
+
+
+def _message(row: Row) -> Message:
+    return Message(row[0], _STATE.decode(row[1]), row[2], bool(row[3]))

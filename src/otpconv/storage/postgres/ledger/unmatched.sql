@@ -1,0 +1,80 @@
+-- Conversions without a known message, and the number of messages and numbers that they name. Triggers update the
+-- counts in the same transaction, so that no question has to count.
+--
+-- A message explains the conversions of its number from its request until 24 hours later. So within an hour of a number,
+-- the unexplained instants are one range. It starts where the 24 hours of the last message before the hour end, or at
+-- the start of the hour. It ends before the first message in the hour, or at the end of the hour. A few lookups tell
+-- whether the range has any conversion, however many there are.
+
+-- name: touch_hours
+-- The hours of the batch's conversions, the unmatched hours that its messages may explain now, and the 24 hours after
+-- each place that one of its messages has left.
+INSERT INTO touched_hours (account, number, start)
+SELECT account, number, at / 3600000 * 3600000 FROM batch WHERE kind = 2 AND message_id IS NULL
+UNION
+SELECT u.account, u.number, u.start
+FROM touched_places AS p JOIN unmatched_hours AS u
+    ON u.bucket = number_bucket(p.number) AND u.account = p.account AND u.number = p.number
+    AND u.start BETWEEN p.requested_at / 3600000 * 3600000 AND p.requested_at + 86400000
+UNION
+SELECT p.account, p.number, (p.requested_at / 3600000 + hour) * 3600000
+FROM touched_places AS p JOIN messages AS m ON m.id = p.id CROSS JOIN generate_series(0, 24) AS hour
+WHERE m.number IS DISTINCT FROM p.number OR m.requested_at <> p.requested_at
+ON CONFLICT DO NOTHING;
+
+-- name: find_unexplained
+UPDATE touched_hours AS t SET
+    first = greatest(start, coalesce(
+        (
+            SELECT m.requested_at + 86400001 FROM messages AS m
+            WHERE m.requested_at / 86400000 = t.start / 86400000 AND m.number = t.number AND m.requested_at < t.start
+            ORDER BY m.requested_at DESC LIMIT 1
+        ), (
+            SELECT m.requested_at + 86400001 FROM messages AS m
+            WHERE m.requested_at / 86400000 = t.start / 86400000 - 1 AND m.number = t.number
+                AND m.requested_at >= t.start - 86400000
+            ORDER BY m.requested_at DESC LIMIT 1
+        ), start
+    )),
+    last = coalesce(
+        (
+            SELECT m.requested_at - 1 FROM messages AS m
+            WHERE m.requested_at / 86400000 = t.start / 86400000 AND m.number = t.number
+                AND m.requested_at >= t.start AND m.requested_at < t.start + 3600000
+            ORDER BY m.requested_at LIMIT 1
+        ), start + 3599999
+    );
+
+-- name: note_matched
+DELETE FROM unmatched_hours WHERE (bucket, account, number, start) IN (
+    SELECT number_bucket(number), account, number, start FROM touched_hours AS t WHERE NOT EXISTS (
+        SELECT 1 FROM number_conversions AS c
+        WHERE c.bucket = number_bucket(t.number) AND c.account = t.account AND c.number = t.number
+            AND c.delivered IN (false, true)
+            AND c.conversion_time BETWEEN t.first AND t.last
+    )
+);
+
+-- name: note_unmatched
+INSERT INTO unmatched_hours
+SELECT number_bucket(number), account, number, start FROM touched_hours AS t
+WHERE EXISTS (
+    SELECT 1 FROM number_conversions AS c
+    WHERE c.bucket = number_bucket(t.number) AND c.account = t.account AND c.number = t.number
+        AND c.delivered IN (false, true)
+        AND c.conversion_time BETWEEN t.first AND t.last
+)
+ON CONFLICT DO NOTHING;
+
+-- name: forget_hours
+DELETE FROM touched_hours;
+
+-- name: touch_old_hours
+INSERT INTO touched_hours (account, number, start)
+SELECT account, number, start FROM unmatched_hours WHERE start < :unmatched_before;
+
+-- name: drop_unmatched_numbers
+DELETE FROM number_conversions AS c USING touched_hours AS t
+WHERE c.bucket = number_bucket(t.number) AND c.account = t.account AND c.number = t.number
+    AND c.delivered IN (false, true)
+    AND c.conversion_time >= t.first AND c.conversion_time <= least(t.last, :unmatched_before - 1);

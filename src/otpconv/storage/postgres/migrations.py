@@ -1,0 +1,111 @@
+"""The versions of the tables: `otpconv ledger init` creates them, `otpconv ledger migrate` updates them.
+
+A version only ever adds to what the one before it needs, so that nodes of the previous version go on while a
+migration runs.
+"""
+
+from typing import Final, cast
+
+from psycopg import sql
+
+from otpconv.errors import Misconfigured
+from otpconv.storage.postgres.database import Connection, Database, execute, script, statements
+
+#: The version of the tables that this code reads and writes.
+VERSION: Final = 1
+
+_SQL = statements("versions.sql")
+#: What a new database gets, as files and sections: first what can't be rebuilt, then the ledger.
+STATE: Final = (
+    ("versions.sql", "versions_schema"),
+    ("journal/journal.sql", "journal_schema"),
+    ("access/schema.sql", "access_schema"),
+    ("annotations.sql", "annotations_schema"),
+)
+LEDGER: Final = (("ledger/schema.sql", "ledger_schema"), ("ledger/triggers.sql", "triggers_schema"))
+
+
+def require_version(database: Database, connection: Connection) -> None:
+    """Check that the tables are those of this otpconv.
+
+    Raises:
+        Misconfigured: they are missing, older or newer.
+        Unavailable: the database fails.
+    """
+    with database.mapped():
+        found = _version(database, connection)
+    if found == 0:
+        raise Misconfigured(
+            f"PostgreSQL ({database.address}) has no tables of otpconv yet. Create them: otpconv ledger init"
+        )
+    if found < VERSION:
+        raise Misconfigured(
+            f"The tables in PostgreSQL ({database.address}) are of version {found}, and this otpconv needs"
+            f" version {VERSION}. Bring them up to date: otpconv ledger migrate"
+        )
+    _refuse_newer(database, found)
+
+
+def create(database: Database) -> bool:
+    """Create the tables; return False if they were there already.
+
+    Raises:
+        Misconfigured: a newer otpconv made them, or the user may not create them.
+        Unavailable: the database fails.
+    """
+    with database.mapped(), database.connect() as connection, connection.transaction():
+        execute(connection, _SQL["lock"])
+        if found := _version(database, connection):
+            _refuse_newer(database, found)
+            return False
+        for schema, files in ((database.schema, STATE), (database.ledger_schema, LEDGER)):
+            create_schema(database, connection, schema, files)
+        execute(connection, _SQL["note_version"], {"version": VERSION})
+    return True
+
+
+def migrate(database: Database) -> tuple[int, int]:
+    """Bring the tables up to date, and return their versions before and after.
+
+    Raises:
+        Misconfigured: there are no tables, or a newer otpconv made them.
+        Unavailable: the database fails.
+    """
+    with database.mapped(), database.connect() as connection, connection.transaction():
+        execute(connection, _SQL["lock"])
+        require_version(database, connection)
+    return VERSION, VERSION
+
+
+def create_ledger(database: Database, connection: Connection) -> None:
+    """Create an empty ledger in the schema of the database's ledger, which must not exist."""
+    create_schema(database, connection, database.ledger_schema, LEDGER)
+
+
+def create_schema(
+    database: Database, connection: Connection, schema: str, files: tuple[tuple[str, str], ...]
+) -> None:
+    """Create a schema and what some sections of `.sql` files create in it."""
+    connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+    path = f"{schema}, {database.schema}"
+    connection.execute("SELECT set_config('search_path', %s, true)", (path,))
+    for file, section in files:
+        connection.execute(script(file, section=section))
+
+
+def _version(database: Database, connection: Connection) -> int:
+    """Return the version of the tables; 0 if there are none."""
+    table = f"{database.schema}.versions"
+    ((exists,),) = execute(connection, _SQL["exists"], {"table": table}).fetchall()
+    if not exists:
+        return 0
+    ((version,),) = execute(connection, _SQL["version"]).fetchall()
+    return cast("int", version)
+
+
+def _refuse_newer(database: Database, found: int) -> None:
+    if found > VERSION:
+        raise Misconfigured(
+            f"The tables in PostgreSQL ({database.address}) are of version {found}, and this otpconv knows"
+            f" version {VERSION} at most: upgrade otpconv"
+        )

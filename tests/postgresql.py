@@ -1,0 +1,159 @@
+"""A PostgreSQL of our own for the tests: installed and started as an ordinary user when first needed."""
+
+import contextlib
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+
+from debian import program
+
+#: The user of the database, and its password for connections by TCP.
+USER, PASSWORD = "otpconv", "secret of the database"
+#: How long a server may take to start, s: other tests run at the same time.
+_STARTED_WITHIN_S = 60.0
+#: For tests of answers; nobody pulls the plug, and no test waits for a disk.
+FAST = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
+#: For tests of crashes.
+DURABLE: dict[str, str] = {}
+
+
+class PostgresServer:
+    """A server in a folder of its own, on a Unix socket in it and on a port of 127.0.0.1.
+
+    Args:
+        parent: where to make the folder.
+        settings: in addition to the defaults.
+    """
+
+    def __init__(self, parent: Path, settings: dict[str, str]) -> None:
+        programs = Path(_postgres()).parent
+        self.folder = Path(tempfile.mkdtemp(prefix="otpconv-postgres-", dir=parent))
+        # initdb refuses to run as root.
+        self._user = pwd.getpwnam("nobody" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name)
+        os.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
+        self.port = _free_port()
+        self._settings = settings
+        self._program = programs / "postgres"
+        self._process: subprocess.Popen[bytes] | None = None
+        secret = self.folder / "password"
+        secret.write_text(PASSWORD)
+        os.chown(secret, self._user.pw_uid, self._user.pw_gid)
+        options = {"D": self.folder / "data", "U": USER, "E": "UTF8"}
+        self._run(
+            str(programs / "initdb"),
+            *(part for name, value in options.items() for part in (f"-{name}", str(value))),
+            *("--no-sync", "--locale=C", "--auth-local=trust", "--auth-host=scram-sha-256"),
+            f"--pwfile={secret}",
+        )
+
+    @property
+    def socket_url(self) -> str:
+        """The URL by the socket, which needs no password."""
+        return f"postgresql://{USER}@/postgres?host={self.folder}&port={self.port}"
+
+    @property
+    def pid(self) -> int:
+        """The process that all others are children of."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": str(self.port),
+            "unix_socket_directories": str(self.folder),
+            "shared_buffers": "32MB",
+            "max_connections": "60",
+            "wal_level": "minimal",
+            "max_wal_senders": "0",
+            **self._settings,
+        }
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - our own command
+                [self._program, "-D", self.folder / "data"]
+                + [part for name, value in settings.items() for part in ("-c", f"{name}={value}")],
+                user=self._user.pw_uid if os.getuid() == 0 else None,
+                group=self._user.pw_gid if os.getuid() == 0 else None,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+            )
+        deadline = time.monotonic() + _STARTED_WITHIN_S
+        while True:
+            try:
+                psycopg.connect(self.socket_url).close()
+            except psycopg.OperationalError:
+                assert self._process.poll() is None, (self.folder / "log").read_text()
+                assert time.monotonic() < deadline, (self.folder / "log").read_text()
+                time.sleep(0.02)
+            else:
+                return
+
+    def kill(self) -> None:
+        """End all its processes as a power failure does."""
+        assert self._process is not None
+        children = _children(self._process.pid)
+        for pid in (self._process.pid, *children):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._process.wait()
+        deadline = time.monotonic() + _STARTED_WITHIN_S
+        while any(Path(f"/proc/{pid}").exists() for pid in children) and time.monotonic() < deadline:
+            time.sleep(0.005)
+
+    def stop(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(_STARTED_WITHIN_S)
+
+    def remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self.folder)
+
+    def _run(self, *command: str) -> None:
+        subprocess.run(  # noqa: S603 - our own command
+            command,
+            user=self._user.pw_uid if os.getuid() == 0 else None,
+            group=self._user.pw_gid if os.getuid() == 0 else None,
+            cwd=self.folder,
+            check=True,
+            capture_output=True,
+        )
+
+
+@contextlib.contextmanager
+def running(parent: Path, settings: dict[str, str]) -> Iterator[PostgresServer]:
+    """Run a server while the context lasts."""
+    server = PostgresServer(parent, settings)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+def _postgres() -> str:
+    """Return the program of the newest PostgreSQL of Debian; it is not in the path."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+    return str(found[-1]) if found else program("postgres", "postgresql")
+
+
+def _children(pid: int) -> list[int]:
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(child) for child in text.split()]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
