@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -21,6 +22,7 @@ from otpconv.service.compose import Service
 from otpconv.service.readiness import TRY_EVERY_S, ReadinessCheck
 from otpconv.storage.contract import LedgerReader
 from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerReader
+from otpconv.storage.sqlite.connection import try_write
 
 __all__ = ["disk"]
 
@@ -118,7 +120,8 @@ def test_what_is_tried_says_what_is_wrong_with_a_read_only_disk_and_a_ledger_tha
 
     def check(folder: Path, ledger: LedgerReader) -> ReadinessCheck:
         return ReadinessCheck(
-            folder,
+            f"the disk of {folder}",
+            partial(try_write, folder),
             writer=JournalWriter(
                 SqliteJournal(tmp_path / "other"), lambda: SqliteJournal(tmp_path / "other")
             ),

@@ -1,4 +1,4 @@
-"""`otpconv ledger`: back up the reports, and delete old messages."""
+"""`otpconv ledger`: create its tables in PostgreSQL, back up the reports, and delete old messages."""
 
 import io
 import os
@@ -12,7 +12,7 @@ from typing_extensions import Buffer
 
 from otpconv.cli.characters import as_json
 from otpconv.cli.manual import add
-from otpconv.cli.options import Data, Json, Tz
+from otpconv.cli.options import Data, Json, Ledger, Tz
 from otpconv.cli.stores import Change, audited
 from otpconv.cli.telling import tell
 from otpconv.cli.terminal import note, progress
@@ -22,7 +22,10 @@ from otpconv.errors import Misconfigured
 #: How much is written to the backup before it is brought to the disk.
 _PART_BYTES = 2 * 1024 * 1024
 
-app = typer.Typer(no_args_is_help=True, help="Back up the data folder, and delete old messages.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Create the tables in PostgreSQL, back up the data folder, and delete old messages.",
+)
 
 
 def backup(
@@ -170,5 +173,49 @@ def prune(
     tell(f"{count:,} messages before {iso_8601(time)} are deleted", {"deleted": count}, json=json)
 
 
+def init(ledger: Ledger = None, json: Json = False) -> None:
+    """Create the tables of otpconv in a PostgreSQL, in the schemas `otpconv` and `otpconv_ledger`.
+
+    Run it once before the first server starts. The user needs the permission to create schemas in the
+    database. If the tables are there already, nothing changes.
+
+    Examples:
+        OTPCONV_LEDGER=postgresql://otpconv:SECRET@db.internal/otpconv otpconv ledger init
+
+        otpconv ledger init --ledger postgresql://otpconv@db.internal/otpconv
+    """
+    from otpconv.config import load
+    from otpconv.service.engines import postgres_engine, without_password
+
+    created = postgres_engine(load(ledger=without_password(ledger))).create()
+    tell(
+        "the tables are created" if created else "the tables were there already",
+        {"created": created},
+        json=json,
+    )
+
+
+def migrate(ledger: Ledger = None, json: Json = False) -> None:
+    """Bring the tables in a PostgreSQL up to date with this otpconv.
+
+    Run it after an upgrade. Servers of the previous version may go on meanwhile.
+
+    Examples:
+        otpconv ledger migrate
+
+        otpconv ledger migrate --ledger postgresql://otpconv@db.internal/otpconv --json
+    """
+    from otpconv.config import load
+    from otpconv.service.engines import postgres_engine, without_password
+
+    before, after = postgres_engine(load(ledger=without_password(ledger))).migrate()
+    text = (
+        f"migrated from version {before} to {after}" if before < after else f"version {after} is up to date"
+    )
+    tell(text, {"before": before, "after": after}, json=json)
+
+
+add(app, "init", init)
+add(app, "migrate", migrate)
 add(app, "backup", backup)
 add(app, "prune", prune)

@@ -16,6 +16,16 @@ Data = Annotated[
         show_default=False,
     ),
 ]
+Ledger = Annotated[
+    str | None,
+    typer.Option(
+        "--ledger",
+        metavar="URL",
+        help="Keep everything in this PostgreSQL: postgresql://USER@HOST/DATABASE, without a password, which"
+        " other users could see. [env: OTPCONV_LEDGER; default: SQLite in the data folder]",
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Endpoint = Annotated[
     str, typer.Option("--endpoint", metavar="URL", envvar="OTPCONV_ENDPOINT", help="The URL of the server.")

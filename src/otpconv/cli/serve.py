@@ -10,7 +10,7 @@ import typer
 
 from otpconv import __version__
 from otpconv.cli.characters import as_json
-from otpconv.cli.options import Data, Json
+from otpconv.cli.options import Data, Json, Ledger
 
 if TYPE_CHECKING:
     from otpconv.config import Settings
@@ -36,6 +36,7 @@ def serve(
         ),
     ] = None,
     data: Data = None,
+    ledger: Ledger = None,
     tls_cert: Annotated[
         Path | None,
         typer.Option(
@@ -66,8 +67,10 @@ def serve(
     # The server's libraries are not there in a client's installation.
     from otpconv.cli.logs import log_to_stderr
     from otpconv.config import load
+    from otpconv.service.engines import without_password
 
-    settings = load(host=host, port=port, data=data, tls_cert=tls_cert, tls_key=tls_key)
+    given = {"host": host, "port": port, "data": data, "tls_cert": tls_cert, "tls_key": tls_key}
+    settings = load(**given, ledger=without_password(ledger))
     log_to_stderr(settings.log_level)
     _run(settings, json=json)
 

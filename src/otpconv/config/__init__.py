@@ -29,7 +29,7 @@ from otpconv.errors import Misconfigured
 from otpconv.spelling import did_you_mean, nearest
 
 #: Settings whose values no error shows.
-_SECRET = frozenset({"sealing_key", "oidc_client_secret"})
+_SECRET = frozenset({"ledger", "sealing_key", "oidc_client_secret"})
 _PREFIX = "OTPCONV_"
 _LIST = "; docs/reference/settings.md lists all settings"
 
@@ -56,7 +56,17 @@ class Settings(BaseSettings):
     Attributes:
         host: address to listen on.
         port: port to listen on; 0 chooses a free one.
-        data: folder that holds all state of the embedded engine.
+        data: folder that holds all state of the embedded engine; with `ledger`, only the sealing key and what
+            belongs to this node.
+        ledger: `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`: keep reports, rates, keys and annotations in this
+            PostgreSQL, which several servers can share. It may name several hosts, and have parameters of
+            libpq, e.g. `?sslmode=verify-full`. Default: SQLite files in `data`.
+        ledger_ca: PEM file with the certificates that the certificate of the PostgreSQL must come from. Default:
+            a connection to another machine is encrypted, but the server is not verified.
+        ledger_connections: how many questions are answered in PostgreSQL at the same time; further ones wait.
+        ledger_connect_timeout: how long connecting to a host of the PostgreSQL may take, in seconds.
+        ledger_statement_timeout: how long a statement may take in PostgreSQL, in seconds.
+        ledger_lock_timeout: how long a statement may wait for a lock in PostgreSQL, in seconds.
         public_url: URL under which people reach the server. Links in errors, the link that signs in, and
             the explorer's code begin with it. Default: the address that the server listens on.
         sealing_key: 32 bytes, in hex or base64, that encrypt the stored secrets. Default: the file
@@ -101,6 +111,12 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     data: Path = Path("otpconv-data")
+    ledger: Annotated[SecretStr | None, AfterValidator(values.ledger)] = None
+    ledger_ca: Path | None = None
+    ledger_connections: Annotated[int, Field(ge=1, le=100)] = 8
+    ledger_connect_timeout: Annotated[int, Field(ge=1, le=60)] = 5
+    ledger_statement_timeout: Annotated[int, Field(ge=1, le=3600)] = 30
+    ledger_lock_timeout: Annotated[int, Field(ge=1, le=3600)] = 5
     public_url: str | None = None
     sealing_key: SecretStr | None = None
     region: Annotated[str, AfterValidator(values.region)] = ""

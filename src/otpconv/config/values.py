@@ -3,7 +3,7 @@
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Final
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, SecretStr
 
 from otpconv.access.identities import is_private_url, parse_mapping
 from otpconv.access.limits import Limit, parse_limit
@@ -94,3 +94,10 @@ def zone(name: str) -> str:
         return parse_zone(name).key
     except InvalidRequest as error:
         raise ValueError(error.text) from None
+
+
+def ledger(url: SecretStr | None) -> SecretStr | None:
+    """Check the URL of the ledger's database; no error contains it."""
+    if url is not None and not url.get_secret_value().startswith(("postgresql://", "postgres://")):
+        raise ValueError("use a URL of PostgreSQL, e.g. postgresql://otpconv@db.internal/otpconv")
+    return url

@@ -27,7 +27,7 @@ from otpconv.metrics import Metrics
 from otpconv.phone import NumberHash
 from otpconv.service import data_folder
 from otpconv.service.administration import Administration
-from otpconv.service.engines import engine_of
+from otpconv.service.engines import engine_of, storage_of
 from otpconv.service.first_key import first_key_file
 from otpconv.service.health import DISK_S, Disk, Health, disk_of, versions
 from otpconv.service.housekeeping import Housekeeping, keep_keys
@@ -112,7 +112,8 @@ class Service:
         self._retention = Retention(settings, self._ledger, lambda: self._applier.applied)
         self.housekeeping = self._housekeeping()
         self.readiness = ReadinessCheck(
-            data,
+            storage_of(settings),
+            engine.try_write,
             writer=self._writer,
             intake=self.intake,
             applier=self._applier,

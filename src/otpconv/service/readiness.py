@@ -1,11 +1,9 @@
 """Whether a server can record reports and answer questions. It tries both, and does not guess."""
 
 import asyncio
-import os
-import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from msgspec import Struct
 
@@ -18,8 +16,6 @@ from otpconv.storage.contract import LedgerReader
 
 #: How often it is tried at most, s. A commit that succeeded within this time counts as a try.
 TRY_EVERY_S = 5.0
-#: What a try writes, bytes: as much as a small commit takes with its index.
-TRY_BYTES = 64 * 1024
 #: How long an answer waits for a check that has just begun, s; then it uses the result of the previous one.
 WAIT_S = 0.5
 #: A disk that has not answered for this time counts as failed, s.
@@ -45,7 +41,8 @@ class ReadinessCheck:
     """Tries now and then whether a server can do its work, while somebody asks.
 
     Args:
-        folder: of the journal.
+        storage: its name in the texts, e.g. `the disk of /data`.
+        try_write: writes as much as a small commit does.
         writer: whose commits count as tries.
         intake: takes the reports.
         applier: brings them into the ledger.
@@ -55,7 +52,8 @@ class ReadinessCheck:
 
     def __init__(
         self,
-        folder: Path,
+        storage: str,
+        try_write: Callable[[], None],
         *,
         writer: JournalWriter,
         intake: Intake,
@@ -63,7 +61,8 @@ class ReadinessCheck:
         ledger: LedgerReader,
         housekeeping: Housekeeping,
     ) -> None:
-        self._folder = folder
+        self._storage = storage
+        self._try_write = try_write
         self._writer = writer
         self._intake = intake
         self._applier = applier
@@ -98,9 +97,10 @@ class ReadinessCheck:
             writer.waiting_s(), time.monotonic() - self._began_at if self._trying is not None else 0.0
         )
         if waited_s > STUCK_S:
-            problems.append(f"The disk of {self._folder} has not answered for {waited_s:.0f} s.")
+            name = self._storage[0].upper() + self._storage[1:]
+            problems.append(f"{name} has not answered for {waited_s:.0f} s.")
         if self._intake.is_full:
-            problems.append("Reports can't be recorded: too many are waiting for the disk.")
+            problems.append(f"Reports can't be recorded: too many are waiting for {self._storage}.")
         if applier.failed is not None and applier.failing_s() > APPLYING_S:
             problems.append(f"Reports are not applied to the ledger: {applier.failed}")
         return problems
@@ -121,12 +121,9 @@ class ReadinessCheck:
         found = []
         if write:
             try:
-                with tempfile.TemporaryFile(dir=self._folder) as file:
-                    file.write(bytes(TRY_BYTES))
-                    file.flush()
-                    os.fsync(file.fileno())
-            except OSError as error:
-                found.append(f"The disk of {self._folder} can't be written: {error.strerror}.")
+                self._try_write()
+            except OtpconvError as error:
+                found.append(error.text)
         try:
             with self._ledger.snapshot():
                 pass

@@ -24,6 +24,9 @@ class Engine(Protocol):
     def start(self) -> None:
         """Prepare this process for a server. Called once, before a part is opened."""
 
+    def try_write(self) -> None:
+        """Write as much as a small commit does, as a test of the storage, and keep none of it."""
+
     def access(self, clock: Clock) -> AccessStore:
         """Return the access store; `clock` gives the time of changes."""
 

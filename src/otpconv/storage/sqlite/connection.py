@@ -23,6 +23,8 @@ _log = logging.getLogger(__name__)
 BUSY_TIMEOUT_MS = 5_000
 #: The write-ahead log is preallocated where the disk has this many times its size free.
 _FREE_TIMES = 64
+#: What a try writes, bytes: as much as a small commit takes with its index.
+TRY_BYTES = 64 * 1024
 #: Memory for sorting in a reader's question, KiB; larger sorts use a temporary file.
 _SORTED_KIB = 16 * 1024
 #: A disk with less free space counts as full: the indexes of three logs, and some growth.
@@ -59,6 +61,21 @@ def open_on_a_full_disk(folder: Path) -> None:
                 "command line can't open the data until the server is restarted then",
                 folder,
             )
+
+
+def try_write(folder: Path) -> None:
+    """Write and sync a file that nobody sees, as large as a small commit with its index.
+
+    Raises:
+        Unavailable: the disk can't be written.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(TRY_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise Unavailable(f"The disk of {folder} can't be written: {error.strerror}.") from error
 
 
 def connect_writer(

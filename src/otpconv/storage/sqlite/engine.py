@@ -10,7 +10,7 @@ from otpconv.storage.check_result import CheckResult
 from otpconv.storage.sqlite.access.store import SqliteAccessStore
 from otpconv.storage.sqlite.annotations import SqliteAnnotations
 from otpconv.storage.sqlite.backup import copy
-from otpconv.storage.sqlite.connection import open_on_a_full_disk
+from otpconv.storage.sqlite.connection import open_on_a_full_disk, try_write
 from otpconv.storage.sqlite.health import findings, lag
 from otpconv.storage.sqlite.journal.eraser import SqliteJournalEraser, has_erasures
 from otpconv.storage.sqlite.journal.journal import SqliteJournal
@@ -37,6 +37,10 @@ class SqliteEngine:
     def start(self) -> None:
         """See `Engine.start`."""
         open_on_a_full_disk(self._folder)
+
+    def try_write(self) -> None:
+        """See `Engine.try_write`."""
+        try_write(self._folder)
 
     def access(self, clock: Clock) -> SqliteAccessStore:
         """See `Engine.access`."""
