@@ -58,11 +58,11 @@ class Settings(BaseSettings):
         port: port to listen on; 0 chooses a free one.
         data: folder that holds all state of the embedded engine; with `ledger`, only the sealing key and what
             belongs to this node.
-        ledger: `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`: keep reports, rates, keys and annotations in this
-            PostgreSQL, which several servers can share. It may name several hosts, and have parameters of
+        ledger: URL of a PostgreSQL that keeps reports, rates, keys and annotations:
+            `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`. It may name several hosts, and have parameters of
             libpq, e.g. `?sslmode=verify-full`. Default: SQLite files in `data`.
-        ledger_ca: PEM file with the certificates that the certificate of the PostgreSQL must come from. Default:
-            a connection to another machine is encrypted, but the server is not verified.
+        ledger_ca: PEM file with the certificate authority of the PostgreSQL. Default: a connection to another
+            machine is encrypted, but the server is not verified.
         ledger_connections: how many questions are answered in PostgreSQL at the same time; further ones wait.
         ledger_connect_timeout: how long connecting to a host of the PostgreSQL may take, in seconds.
         ledger_statement_timeout: how long a statement may take in PostgreSQL, in seconds.

@@ -67,8 +67,8 @@ def without_password(url: str | None) -> str | None:
     """
     if url is not None and (urlsplit(url).password or "password=" in url):
         raise Misconfigured(
-            "The URL in --ledger has a password, and other users of this machine can see it. Set OTPCONV_LEDGER"
-            " instead, or put the password into the file ~/.pgpass"
+            "The URL in --ledger has a password, and other users of this machine can see it. Set"
+            " OTPCONV_LEDGER instead, or put the password into the file ~/.pgpass"
         )
     return url
 
