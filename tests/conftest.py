@@ -25,6 +25,7 @@ from otpconv.service.compose import open_key_store
 # importmode=importlib adds nothing to the path: `from web.wire import …` needs it.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import postgresql
 from campaigns import rounds
 from cli.commands import Run, client_of, otpconv
 from debian import one_at_a_time
@@ -52,6 +53,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start the files with long tests first: a file is the unit of work that a worker takes."""
     long = {item.path for item in items if item.get_closest_marker("long")}
     items.sort(key=lambda item: item.path not in long)
+
+
+def pytest_sessionfinish() -> None:
+    """Stop the PostgreSQL of this process."""
+    postgresql.remove_shared()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -10,7 +10,9 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 
@@ -157,3 +159,38 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+_shared: list[PostgresServer] = []
+
+
+def shared() -> PostgresServer:
+    """Return the server that all tests of this process share, with `FAST` settings."""
+    if not _shared:
+        memory = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
+        parent = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
+        server = PostgresServer(parent, FAST)
+        _shared.append(server)
+        server.start()
+    return _shared[0]
+
+
+def remove_shared() -> None:
+    """Stop the server that all tests of this process have shared, if there is one."""
+    while _shared:
+        _shared.pop().remove()
+
+
+@contextlib.contextmanager
+def new_database(server: PostgresServer) -> Iterator[str]:
+    """Create a database, and give its URL by TCP; dropped at the end."""
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(server.socket_url, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type] - our own name
+        try:
+            yield f"postgresql://{USER}:{quote(PASSWORD)}@127.0.0.1:{server.port}/{name}"
+        finally:
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type] - as above
+
+
+_numbers = count(1)

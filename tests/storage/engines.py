@@ -1,6 +1,5 @@
 """The storage engines behind one handle: what knows which engine it is, is here and nowhere else."""
 
-import os
 from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import count
@@ -170,13 +169,10 @@ class SqliteEngine:
 
 
 class PostgresEngine:
-    """Schemas of one database, used again by the next test; the server is in `root`."""
+    """Schemas of one database, used again by the next test."""
 
-    def __init__(self, root: Path) -> None:
-        self._server = postgresql.PostgresServer(
-            MEMORY if os.access(MEMORY, os.W_OK) else root, postgresql.FAST
-        )
-        self._server.start()
+    def __init__(self, root: Path) -> None:  # noqa: ARG002 - the server has a folder of its own
+        self._server = postgresql.shared()
         self._address = Address(self._server.socket_url)
         self._admin = psycopg.connect(self._server.socket_url, autocommit=True)
         self._admin.execute("SET session_replication_role = replica")  # what empties a table fires no trigger
@@ -206,7 +202,6 @@ class PostgresEngine:
 
     def close(self) -> None:
         self._admin.close()
-        self._server.remove()
 
     def _schema(self, free: list[str], name: str, files: Files, journal: str = "public") -> str:
         """Return an empty schema."""

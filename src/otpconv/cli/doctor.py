@@ -146,17 +146,18 @@ def _keys(settings: "Settings") -> CheckResult:
 
     data = settings.data
     # Opening creates missing files; this check must only look.
-    needed = ["access.sqlite"] if settings.sealing_key else ["access.sqlite", "sealing.key"]
+    needed = [] if settings.ledger else ["access.sqlite"]
+    needed += [] if settings.sealing_key else ["sealing.key"]
     missing = next((name for name in needed if not (data / name).is_file()), None)
     if missing is not None:
-        advice = f"restore {missing} and access.sqlite from one backup"
+        advice = f"restore {missing} and the access keys from one backup"
         return CheckResult("access keys", ok=False, text=f"{data / missing} is missing", advice=advice)
     try:
         store = open_key_store(settings)
         keys = store.list()
         store.close()
     except OtpconvError as error:
-        advice = "restore sealing.key and access.sqlite from one backup"
+        advice = "restore sealing.key and the access keys from one backup"
         return CheckResult("access keys", ok=False, text=error.text, advice=advice)
     active = sum(key.active for key in keys)
     advice = "" if active else f"otpconv keys create NAME --data {data}"

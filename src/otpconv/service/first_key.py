@@ -31,8 +31,8 @@ def first_key_file(store: KeyStore, data: Path, *, had_keys: bool, make: bool) -
     if not store.list():
         if had_keys or file.exists():
             raise Misconfigured(
-                f"{data} has no access key, although this folder had one: access.sqlite or the database was lost"
-                " or damaged. Restore it from a backup, with its sealing.key, or create a new key:"
+                f"{data} has no access key, although this folder had one: access.sqlite or the database"
+                " was lost or damaged. Restore it from a backup, with its sealing.key, or create a new key:"
                 f" otpconv keys create admin --policy AdministratorAccess --data {shlex.quote(str(data))}"
             )
         if make:

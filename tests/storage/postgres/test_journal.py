@@ -1,0 +1,120 @@
+"""The journal in PostgreSQL: a commit whose outcome is unknown, and writers beside one another."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+
+import psycopg
+import pytest
+
+from ledger.recount import contents, recount
+from ledger.reports import ACCOUNTS, DAY
+from otpconv.errors import Unavailable
+from otpconv.model import Conversion, Requested
+from otpconv.storage.contract import Entry
+from otpconv.storage.postgres.database import Database
+from otpconv.storage.postgres.journal import journal as module
+from otpconv.storage.postgres.journal.journal import PostgresJournal
+from otpconv.storage.postgres.ledger.reader import PostgresLedgerReader
+from otpconv.storage.postgres.ledger.writer import PostgresLedgerWriter
+from storage.engines import NOW
+
+
+def entries(first: int, last: int) -> list[Entry]:
+    return [Entry(Requested(1, f"{n}", DAY + n), nonce=n, signed_at=NOW) for n in range(first, last)]
+
+
+def cut(journal: PostgresJournal, when: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut the connection of the next append before or after its commit."""
+    insert: Callable[..., int] = module._insert  # noqa: SLF001
+    connection = journal._connection  # noqa: SLF001
+
+    def cut_once(used: psycopg.Connection[tuple[object, ...]], row: dict[str, object]) -> int:
+        monkeypatch.setattr(module, "_insert", insert)
+        if when == "after":
+            insert(used, row)
+        connection.close()
+        raise psycopg.OperationalError("the connection was cut")
+
+    monkeypatch.setattr(module, "_insert", cut_once)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_append_whose_connection_is_cut_is_in_the_journal_once(
+    database: Database, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(PostgresJournal(database)) as journal:
+        journal.append(entries(0, 3), NOW)
+        cut(journal, when, monkeypatch)
+        assert journal.append(entries(3, 5), NOW) == 5
+        assert journal.append(entries(5, 6), NOW) == 6
+        assert [entry.report for entry in journal.read(0, 100)] == [entry.report for entry in entries(0, 6)]
+        assert [nonce for nonce, _ in journal.nonces(0, 100)] == [5, 4, 3, 2, 1, 0]
+
+
+def test_an_append_whose_outcome_stays_unknown_is_no_success(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(PostgresJournal(database)) as journal:
+        cut(journal, "after", monkeypatch)
+
+        def unreachable(_: Database) -> None:
+            raise Unavailable("PostgreSQL can't be reached.")
+
+        with monkeypatch.context() as without:
+            without.setattr(Database, "connect", unreachable)
+            with pytest.raises(Unavailable):
+                journal.append(entries(0, 2), NOW)
+        assert journal.append(entries(0, 2), NOW) == 4  # a repeat does no harm
+
+
+def test_a_connection_that_the_server_has_ended_is_opened_again(database: Database) -> None:
+    reader, writer = PostgresLedgerReader(database), PostgresLedgerWriter(database)
+    admin = psycopg.connect(database.address.conninfo, autocommit=True)
+    with closing(PostgresJournal(database)) as journal, closing(reader), closing(writer), admin:
+        for n in range(3):
+            assert journal.append(entries(n, n + 1), NOW) == n + 1
+            with suppress(Unavailable):  # as the applier, which then tries again
+                writer.apply(100)
+            assert writer.apply(100) == n + 1
+            assert len(list(reader.messages(1))) == n + 1
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+
+def test_positions_have_no_gap_however_many_append_and_apply_at_once(database: Database) -> None:
+    together = threading.Barrier(4)
+
+    def append(number: int) -> list[int]:
+        with closing(PostgresJournal(database)) as journal:
+            together.wait()
+            return [
+                journal.append(
+                    [
+                        *entries(20 * number + n, 20 * number + n + 2),
+                        Entry(Conversion(1, True, DAY + 500, f"{20 * number + n}")),
+                    ],
+                    NOW,
+                )
+                for n in range(15)
+            ]
+
+    def apply(_: int) -> None:
+        with closing(PostgresLedgerWriter(database)) as writer:
+            together.wait()
+            while writer.cursor() < 2 * 15 * 3:
+                writer.apply(7)
+
+    with ThreadPoolExecutor(4) as threads:
+        appended = [threads.submit(append, number) for number in range(2)]
+        applied = [threads.submit(apply, number) for number in range(2)]
+        positions = sorted(position for each in appended for position in each.result())
+        for each in applied:
+            each.result()
+    assert positions == list(range(3, 2 * 15 * 3 + 1, 3))
+    with closing(PostgresJournal(database)) as journal, closing(PostgresLedgerReader(database)) as ledger:
+        facts = [entry.report for entry in journal.read(0, 1_000)]
+        assert contents(ledger, ACCOUNTS) == recount(facts, ACCOUNTS)
