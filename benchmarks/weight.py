@@ -35,6 +35,7 @@ PURPOSES: Final = {
     ),
     "authlib": ("authlib.oidc.core", "signing in through an OpenID Connect provider"),
     "joserfc": ("joserfc.jwt", "the signatures of its ID tokens"),
+    "psycopg": ("psycopg", "PostgreSQL as the storage"),
     "granian": ("granian", "the HTTP server"),
     "httpx": ("httpx", "calls of the command line to a server"),
     "jinja2": ("jinja2", "templates of the pages"),

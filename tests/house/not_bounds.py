@@ -345,10 +345,10 @@ NO_BOUND_NEEDED: dict[str, tuple[str, ...]] = {
     ),
     "a file of the package itself, or one that the operator wrote": (
         "cli.local_server.LocalServer.start",
-        "cli.serve._run.started",
+        "cli.serve._serve.started",
         "config._origin",
         "config._parsed",
-        "storage.sqlite.connection.script",
+        "storage.statements.script",
         "web.pages.countries.NAMES",
         "web.pages.static.StaticFiles.__init__",
         "web.pages.static.StaticFiles._files",

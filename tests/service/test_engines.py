@@ -15,7 +15,7 @@ from otpconv.config import Settings, load
 from otpconv.errors import Misconfigured
 from otpconv.ledger.turns import Caller
 from otpconv.model import Requested
-from otpconv.service.compose import Service
+from otpconv.service.compose import Service, open_key_store
 from otpconv.service.engines import ENGINES, postgres_engine, without_password
 from otpconv.storage.contract import Entry
 from otpconv.storage.lookup import Lookup, Stored
@@ -95,7 +95,7 @@ def test_a_server_runs_on_postgresql(tmp_path: Path) -> None:
     with postgresql.new_database(postgresql.shared()) as url:
         settings = load(data=tmp_path / "data", ledger=url)
         with pytest.raises(Misconfigured, match="otpconv ledger init"):
-            Service(settings)
+            open_key_store(settings)
         assert postgres_engine(settings).create()
         record_and_ask(settings)
         record_and_ask(settings)  # a restart
@@ -107,7 +107,7 @@ def test_a_server_runs_on_postgresql(tmp_path: Path) -> None:
         assert not list((tmp_path / "other").glob("*.sqlite"))
         # With another sealing key it would not understand the secrets.
         with pytest.raises(Misconfigured, match="sealing key"):
-            Service(load(data=tmp_path / "third", ledger=url, sealing_key="00" * 32))
+            open_key_store(load(data=tmp_path / "third", ledger=url, sealing_key="00" * 32))
 
 
 def test_a_default_server_loads_no_library_of_postgresql(tmp_path: Path) -> None:

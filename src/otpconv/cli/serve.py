@@ -3,6 +3,7 @@
 import logging
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -64,18 +65,23 @@ def serve(
 
         otpconv serve --host 0.0.0.0 --port 443 --tls-cert fullchain.pem --tls-key privkey.pem
     """
+    given = {"host": host, "port": port, "data": data, "tls_cert": tls_cert, "tls_key": tls_key}
+    _run(given, ledger, json=json)
+
+
+def _run(given: Mapping[str, object], ledger: str | None, *, json: bool) -> None:
+    """Load the settings, and run the server with them."""
     # The server's libraries are not there in a client's installation.
     from otpconv.cli.logs import log_to_stderr
     from otpconv.config import load
     from otpconv.service.engines import without_password
 
-    given = {"host": host, "port": port, "data": data, "tls_cert": tls_cert, "tls_key": tls_key}
     settings = load(**given, ledger=without_password(ledger))
     log_to_stderr(settings.log_level)
-    _run(settings, json=json)
+    _serve(settings, json=json)
 
 
-def _run(settings: "Settings", *, json: bool) -> None:
+def _serve(settings: "Settings", *, json: bool) -> None:
     from otpconv.access.sign_in_links import SignInLinks, url_of_link
     from otpconv.audit import AuditLog
     from otpconv.config import unknown_variables

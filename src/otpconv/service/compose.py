@@ -106,9 +106,8 @@ class Service:
             self._journal, self._lookup, clock, unmatched_ms=settings.unmatched_days * DAY_MS
         )
         self.recent = Recent(lambda: self._applier.applied)
-        self.intake = Intake(
-            self._writer, self._lookup, self.recent, clock, recorded=self._recorded, strict=settings.strict
-        )
+        parts = self._writer, self._lookup, self.recent
+        self.intake = Intake(*parts, clock, recorded=self._recorded, strict=settings.strict)
         self._retention = Retention(settings, self._ledger, lambda: self._applier.applied)
         self.housekeeping = self._housekeeping()
         self.readiness = ReadinessCheck(

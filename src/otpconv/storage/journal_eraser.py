@@ -28,7 +28,7 @@ class Rewritten(msgspec.Struct, frozen=True):
 
     Attributes:
         seq: its position.
-        reports: what is left.
+        reports: the rest of its reports.
         bytes: how large the reports were.
     """
 

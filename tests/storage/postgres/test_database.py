@@ -1,4 +1,4 @@
-"""PostgreSQL as a server: its address, its versions, and what is said when something is wrong with it."""
+"""PostgreSQL as a server: its address, its versions, and its faults in words."""
 
 import logging
 import socket
