@@ -30,7 +30,7 @@ from campaigns import rounds
 from cli.commands import Run, client_of, otpconv
 from debian import one_at_a_time
 from quick_start import run_otpconv_at_once
-from storage.engines import ENGINES, MEMORY, Engine, Storage
+from storage.engines import ENGINES, MEMORY, Access, Engine, Storage
 from web.wire import NO_TLS
 
 _T = TypeVar("_T")
@@ -216,4 +216,10 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
 @pytest.fixture
 def storage(engine: Engine) -> Iterator[Storage]:
     with engine.open() as opened:
+        yield opened
+
+
+@pytest.fixture
+def access(engine: Engine) -> Iterator[Access]:
+    with engine.access() as opened:
         yield opened

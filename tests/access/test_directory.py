@@ -1,18 +1,15 @@
 import json
 from collections.abc import Callable
-from pathlib import Path
 
-import apsw
 import pytest
 
 from otpconv.access.authorize import authorize
-from otpconv.access.keys import KeyRing
+from otpconv.access.directory import Directory
+from otpconv.access.keys import KeyRing, KeyStore
 from otpconv.access.policies.managed import MANAGED
 from otpconv.access.sealing import Sealer
 from otpconv.errors import AccessDenied, InvalidRequest, NotFound, OtpconvError
-from otpconv.storage.access.directory import TableDirectory
-from otpconv.storage.access.keys import TableKeyStore
-from otpconv.storage.sqlite.access import SqliteAccessStore
+from storage.engines import Access
 
 SEALER = Sealer(bytes(range(32)))
 NOW = 1_700_000_000_000
@@ -24,22 +21,17 @@ def text(effect: str, action: str = REPORT) -> str:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "access.sqlite"
+def directory(access: Access) -> Directory:
+    return access.open(lambda: NOW).directory()
 
 
 @pytest.fixture
-def directory(path: Path) -> TableDirectory:
-    return SqliteAccessStore(path, lambda: NOW).directory()
-
-
-@pytest.fixture
-def store(path: Path) -> TableKeyStore:
-    return SqliteAccessStore(path, lambda: NOW).keys(SEALER)
+def store(access: Access) -> KeyStore:
+    return access.open(lambda: NOW).keys(SEALER)
 
 
 def test_a_user_is_made_once_and_shown_with_its_policies_and_keys(
-    directory: TableDirectory, store: TableKeyStore
+    directory: Directory, store: KeyStore
 ) -> None:
     made = directory.create_user("shop", "app")
     assert (made.name, made.account_name, made.created_at, made.access_key_ids) == ("app", "shop", NOW, ())
@@ -55,7 +47,7 @@ def test_a_user_is_made_once_and_shown_with_its_policies_and_keys(
 
 
 def test_a_deleted_user_takes_keys_and_attachments_with_it_and_a_namesake_inherits_nothing(
-    directory: TableDirectory, store: TableKeyStore
+    directory: Directory, store: KeyStore
 ) -> None:
     key = store.create("default", "app", "AdministratorAccess")
     ring = KeyRing(store)
@@ -69,7 +61,7 @@ def test_a_deleted_user_takes_keys_and_attachments_with_it_and_a_namesake_inheri
 
 
 def test_a_policy_of_ones_own_decides_and_its_changes_show_after_a_refresh(
-    directory: TableDirectory, store: TableKeyStore
+    directory: Directory, store: KeyStore
 ) -> None:
     key = store.create("default", "app", "OtpconvReportOnly")
     directory.create_policy("default", "NoReports", text("Deny"))
@@ -84,20 +76,20 @@ def test_a_policy_of_ones_own_decides_and_its_changes_show_after_a_refresh(
     authorize(ring.get(key.access_key_id), REPORT, dict)
 
 
-def test_a_bad_document_is_refused_with_its_place_and_nothing_is_kept(directory: TableDirectory) -> None:
+def test_a_bad_document_is_refused_with_its_place_and_nothing_is_kept(directory: Directory) -> None:
     with pytest.raises(InvalidRequest, match=r"Statement\.Effect"):
         directory.create_policy("default", "Bad", text("Maybe"))
     assert len(directory.policies("default")) == len(MANAGED)
 
 
 @pytest.mark.parametrize("name", ["Own", "own", "administratoraccess"])
-def test_a_policys_name_is_taken_whatever_its_case(directory: TableDirectory, name: str) -> None:
+def test_a_policys_name_is_taken_whatever_its_case(directory: Directory, name: str) -> None:
     directory.create_policy("default", "Own", text("Allow"))
     with pytest.raises(InvalidRequest, match="already"):
         directory.create_policy("default", name, text("Allow"))
 
 
-def test_an_attached_policy_is_not_deleted_but_says_who_has_it(directory: TableDirectory) -> None:
+def test_an_attached_policy_is_not_deleted_but_says_who_has_it(directory: Directory) -> None:
     directory.create_policy("default", "Own", text("Allow"))
     directory.create_user("default", "app")
     directory.create_role("default", "reporter", 3_600)
@@ -114,7 +106,7 @@ def test_an_attached_policy_is_not_deleted_but_says_who_has_it(directory: TableD
         directory.delete_policy("default", "AdministratorAccess")
 
 
-def test_policies_that_exist_nowhere_are_not_attached_or_detached(directory: TableDirectory) -> None:
+def test_policies_that_exist_nowhere_are_not_attached_or_detached(directory: Directory) -> None:
     directory.create_user("default", "app")
     with pytest.raises(InvalidRequest, match="OtpconvReportOnly"):
         directory.attach("user", "default", "app", "Nonsense")
@@ -122,7 +114,7 @@ def test_policies_that_exist_nowhere_are_not_attached_or_detached(directory: Tab
         directory.detach("user", "default", "app", "OtpconvReportOnly")
 
 
-def test_no_account_reaches_into_another(directory: TableDirectory, store: TableKeyStore) -> None:
+def test_no_account_reaches_into_another(directory: Directory, store: KeyStore) -> None:
     directory.create_policy("one", "Own", text("Allow"))
     directory.create_user("one", "app")
     directory.create_role("one", "reporter", 3_600)
@@ -152,7 +144,7 @@ def test_no_account_reaches_into_another(directory: TableDirectory, store: Table
 
 
 def test_a_role_is_found_in_memory_in_any_case_and_within_its_account(
-    directory: TableDirectory, store: TableKeyStore
+    directory: Directory, store: KeyStore
 ) -> None:
     ring = KeyRing(store)
     made = directory.create_role("default", "Reporter", 7_200)
@@ -171,27 +163,27 @@ def test_a_role_is_found_in_memory_in_any_case_and_within_its_account(
 
 @pytest.mark.parametrize(("name", "longest"), [("a_b", 3_600), ("", 3_600), ("ok", 899), ("ok", 43_201)])
 def test_a_role_that_no_token_could_stand_for_is_refused(
-    directory: TableDirectory, name: str, longest: int
+    directory: Directory, name: str, longest: int
 ) -> None:
     with pytest.raises(InvalidRequest):
         directory.create_role("default", name, longest)
 
 
 def test_a_document_that_can_not_be_read_any_more_denies_everything(
-    directory: TableDirectory, store: TableKeyStore, path: Path
+    directory: Directory, store: KeyStore, access: Access
 ) -> None:
     directory.create_policy("default", "Own", text("Allow"))
     key = store.create("default", "app", "AdministratorAccess")
     directory.attach("user", "default", "app", "Own")
-    apsw.Connection(str(path)).execute("UPDATE policies SET document = '{}'")
+    access.run("UPDATE policies SET document = '{}'")
     ring = KeyRing(store)
     with pytest.raises(AccessDenied, match="policy Own"):
         authorize(ring.get(key.access_key_id), REPORT, dict)
 
 
-def test_a_managed_policy_of_a_newer_release_allows_nothing(store: TableKeyStore, path: Path) -> None:
+def test_a_managed_policy_of_a_newer_release_allows_nothing(store: KeyStore, access: Access) -> None:
     key = store.create("default", "app", "AdministratorAccess")
-    apsw.Connection(str(path)).execute("UPDATE user_policies SET policy = 'OfANewerRelease'")
+    access.run("UPDATE user_policies SET policy = 'OfANewerRelease'")
     ring = KeyRing(store)
     assert ring.get(key.access_key_id).policies == ("OfANewerRelease",)
     with pytest.raises(AccessDenied):

@@ -1,21 +1,19 @@
 import io
-from pathlib import Path
 
 import pytest
 
-from otpconv.access.keys import AccessKey, KeyRing
+from otpconv.access.keys import AccessKey, KeyRing, KeyStore
 from otpconv.access.names import new_id, new_secret
 from otpconv.access.sealing import Sealer
 from otpconv.errors import BadCredentials, InactiveAccessKey, UnknownAccessKey
-from otpconv.storage.access.keys import TableKeyStore
-from otpconv.storage.sqlite.access import SqliteAccessStore
+from storage.engines import Access
 
 SEALER = Sealer(bytes(range(32)))
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> TableKeyStore:
-    return SqliteAccessStore(tmp_path / "access.sqlite", lambda: 1_700_000_000_000).keys(SEALER)
+def store(access: Access) -> KeyStore:
+    return access.open(lambda: 1_700_000_000_000).keys(SEALER)
 
 
 def test_ids_and_secrets_have_the_vendors_form() -> None:
@@ -25,7 +23,7 @@ def test_ids_and_secrets_have_the_vendors_form() -> None:
     assert len({new_secret() for _ in range(100)}) == 100
 
 
-def test_the_secret_does_not_show(store: TableKeyStore) -> None:
+def test_the_secret_does_not_show(store: KeyStore) -> None:
     key = store.create("default", "app", None)
     shown = f"{key} {key!r} {[key]} {key.__rich_repr__()}"
     assert key.secret not in shown
@@ -35,12 +33,12 @@ def test_the_secret_does_not_show(store: TableKeyStore) -> None:
     assert key.secret not in out.getvalue()
 
 
-def test_a_key_is_found_by_its_id(store: TableKeyStore) -> None:
+def test_a_key_is_found_by_its_id(store: KeyStore) -> None:
     key = store.create("default", "app", None)
     assert KeyRing(store).get(key.access_key_id) == key
 
 
-def test_an_unknown_and_a_disabled_key_are_told_apart(store: TableKeyStore) -> None:
+def test_an_unknown_and_a_disabled_key_are_told_apart(store: KeyStore) -> None:
     key = store.create("default", "app", None)
     store.set_active(key.access_key_id, active=False)
     ring = KeyRing(store)
@@ -50,7 +48,7 @@ def test_an_unknown_and_a_disabled_key_are_told_apart(store: TableKeyStore) -> N
         ring.get(key.access_key_id)
 
 
-def test_the_secrets_of_an_account_are_those_of_its_active_keys(store: TableKeyStore) -> None:
+def test_the_secrets_of_an_account_are_those_of_its_active_keys(store: KeyStore) -> None:
     one, off, other = (
         store.create(account, user, None)
         for account, user in (("default", "app"), ("default", "old"), ("x", "y"))
@@ -61,7 +59,7 @@ def test_the_secrets_of_an_account_are_those_of_its_active_keys(store: TableKeyS
     assert ring.secrets(other.account) == {other.access_key_id: other.secret}
 
 
-def test_changes_show_after_a_refresh_and_not_before(store: TableKeyStore) -> None:
+def test_changes_show_after_a_refresh_and_not_before(store: KeyStore) -> None:
     ring = KeyRing(store)
     key = store.create("default", "app", None)
     with pytest.raises(UnknownAccessKey):
@@ -77,7 +75,7 @@ def test_changes_show_after_a_refresh_and_not_before(store: TableKeyStore) -> No
 class Counted:
     """A store that counts how often it is read."""
 
-    def __init__(self, store: TableKeyStore) -> None:
+    def __init__(self, store: KeyStore) -> None:
         self.reads = 0
         self.create, self.delete, self.close = store.create, store.delete, store.close
         self.set_active, self.changed = store.set_active, store.changed
@@ -89,7 +87,7 @@ class Counted:
         return self._list()
 
 
-def test_a_refresh_reads_only_when_something_changed(store: TableKeyStore) -> None:
+def test_a_refresh_reads_only_when_something_changed(store: KeyStore) -> None:
     counted = Counted(store)
     ring = KeyRing(counted)
     ring.refresh()
@@ -101,12 +99,12 @@ def test_a_refresh_reads_only_when_something_changed(store: TableKeyStore) -> No
     assert counted.reads == 2
 
 
-def test_id_and_secret_together_authenticate(store: TableKeyStore) -> None:
+def test_id_and_secret_together_authenticate(store: KeyStore) -> None:
     key = store.create("default", "app", None)
     assert KeyRing(store).authenticate(key.access_key_id, key.secret) == key
 
 
-def test_a_wrong_secret_reads_as_an_unknown_id_does(store: TableKeyStore) -> None:
+def test_a_wrong_secret_reads_as_an_unknown_id_does(store: KeyStore) -> None:
     key = store.create("default", "app", None)
     ring = KeyRing(store)
     texts = set()
@@ -124,7 +122,7 @@ def test_a_wrong_secret_reads_as_an_unknown_id_does(store: TableKeyStore) -> Non
     assert len(texts) == 1
 
 
-def test_only_who_knows_the_secret_hears_that_a_key_is_disabled(store: TableKeyStore) -> None:
+def test_only_who_knows_the_secret_hears_that_a_key_is_disabled(store: KeyStore) -> None:
     key = store.create("default", "app", None)
     store.set_active(key.access_key_id, active=False)
     ring = KeyRing(store)

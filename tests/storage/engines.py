@@ -1,19 +1,23 @@
 """The storage engines behind one handle: what knows which engine it is, is here and nowhere else."""
 
 from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
+import apsw
 import psycopg
 
 import postgresql
+from otpconv.access.store import AccessStore
+from otpconv.clock import Clock
 from otpconv.model import Conversion, MessageState, Report, Requested
 from otpconv.storage.contract import BOUNDS, Bounds, Entry, LedgerReader, LedgerWriter
 from otpconv.storage.erasure import Deletion, JournalEraser
 from otpconv.storage.journal import Journal
 from otpconv.storage.lookup import Lookup
+from otpconv.storage.postgres.access.store import PostgresAccessStore
 from otpconv.storage.postgres.address import Address
 from otpconv.storage.postgres.database import Database
 from otpconv.storage.postgres.journal.eraser import PostgresJournalEraser
@@ -27,6 +31,7 @@ from otpconv.storage.sqlite import (
     SqliteLedgerReader,
     SqliteLedgerWriter,
 )
+from otpconv.storage.sqlite.access import SqliteAccessStore
 
 T = TypeVar("T")
 #: Files and sections of the SQL of an engine.
@@ -128,6 +133,18 @@ def at_once(coroutine: Coroutine[None, None, T]) -> T:
     raise AssertionError("it waits")
 
 
+class Access(NamedTuple):
+    """An access store of a test's own.
+
+    Attributes:
+        open: opens it once more, as another process does.
+        run: runs a statement behind its back, and returns the number that it gives.
+    """
+
+    open: Callable[[Clock], AccessStore]
+    run: Callable[[str], int | None]
+
+
 class Engine(Protocol):
     """What a storage engine has to bring along to be tested."""
 
@@ -135,6 +152,9 @@ class Engine(Protocol):
 
     def open(self, journal: str = "", bounds: Bounds = BOUNDS) -> AbstractContextManager[Storage]:
         """Open a new ledger of a new journal, or of the one named `journal`; closed on leaving."""
+
+    def access(self) -> AbstractContextManager[Access]:
+        """Open a new access store."""
 
     def close(self) -> None:
         """Stop what the tests of this engine have shared."""
@@ -164,8 +184,30 @@ class SqliteEngine:
         finally:
             storage.close()
 
+    @contextmanager
+    def access(self) -> Iterator[Access]:
+        path = self._root / f"{next(self._names)}.access"
+
+        def run(statement: str) -> int | None:
+            with closing(apsw.Connection(str(path))) as connection:
+                found = connection.execute(statement).get
+            return found if isinstance(found, int) else None
+
+        yield Access(lambda clock: SqliteAccessStore(path, clock), run)
+
     def close(self) -> None:
         pass
+
+
+class TidyDatabase(Database):
+    """Closes the connections that a test has left open."""
+
+    opened: list[psycopg.Connection[tuple[Any, ...]]]
+
+    def connect(self) -> psycopg.Connection[tuple[Any, ...]]:
+        connection = super().connect()
+        self.opened.append(connection)
+        return connection
 
 
 class PostgresEngine:
@@ -199,6 +241,24 @@ class PostgresEngine:
             self._ledgers.append(ledger)
             if not journal:
                 self._journals.append(schema)
+
+    @contextmanager
+    def access(self) -> Iterator[Access]:
+        schema = self._schema(self._journals, "journal", STATE)
+        database = TidyDatabase(self._address, schema=schema)
+        database.opened = []
+
+        def run(statement: str) -> int | None:
+            with closing(database.connect()) as connection:
+                cursor = connection.execute(statement)  # type: ignore[arg-type] - of a test
+                return cursor.fetchall()[0][0] if cursor.description else None
+
+        try:
+            yield Access(lambda clock: PostgresAccessStore(database, clock), run)
+        finally:
+            for connection in database.opened:
+                connection.close()
+            self._journals.append(schema)
 
     def close(self) -> None:
         self._admin.close()

@@ -9,6 +9,7 @@ import pytest
 
 from otpconv.access.keys import KeyRing, KeyStore
 from otpconv.access.sealing import Sealer
+from otpconv.access.sign_outs import SignOuts
 from otpconv.errors import InvalidRequest, Misconfigured, NotFound, Unavailable
 from otpconv.storage.access.keys import TableKeyStore
 from otpconv.storage.sqlite.access import SqliteAccessStore
@@ -41,6 +42,14 @@ def test_no_secret_is_readable_in_the_files(path: Path) -> None:
     secret = store.create("default", "app", None).secret.encode()
     for file in path.parent.iterdir():
         assert secret not in file.read_bytes()
+
+
+def test_no_name_of_a_sign_in_is_readable_in_the_files(path: Path) -> None:
+    key = opened(path).create("default", "olga", None)
+    store = SqliteAccessStore(path, lambda: NOW).sign_outs()
+    SignOuts(store, lambda: NOW).add(key, "form-token-of-olga", NOW + 1_000)
+    for file in path.parent.iterdir():
+        assert b"form-token-of-olga" not in file.read_bytes()
 
 
 def test_the_files_are_for_their_owner_alone(path: Path) -> None:
