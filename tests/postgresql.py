@@ -63,6 +63,11 @@ class PostgresServer:
         return f"postgresql://{USER}@/postgres?host={self.folder}&port={self.port}"
 
     @property
+    def url(self) -> str:
+        """The URL by TCP, with its password."""
+        return f"postgresql://{USER}:{quote(PASSWORD)}@127.0.0.1:{self.port}/postgres"
+
+    @property
     def pid(self) -> int:
         """The process that all others are children of."""
         assert self._process is not None
@@ -188,7 +193,7 @@ def new_database(server: PostgresServer) -> Iterator[str]:
     with psycopg.connect(server.socket_url, autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type] - our own name
         try:
-            yield f"postgresql://{USER}:{quote(PASSWORD)}@127.0.0.1:{server.port}/{name}"
+            yield server.url.removesuffix("postgres") + name
         finally:
             admin.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type] - as above
 

@@ -37,7 +37,6 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
         "storage.postgres.ledger.reader._COUNTS",
         "storage.postgres.ledger.reader._DELAYS",
         "storage.postgres.migrations.VERSION",
-        "storage.postgres.shared._IDLE",
         "storage.sqlite.annotations.VERSION",
         "parquet._BINARY",
         "parquet._BOOLEAN",

@@ -9,7 +9,6 @@ from typing import Any, Final, LiteralString, TypeAlias
 import psycopg
 from psycopg import errors
 from psycopg.rows import TupleRow
-from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
 
 from otpconv.errors import Misconfigured, OtpconvError, Unavailable
 from otpconv.storage import deadline, statements as texts
@@ -86,21 +85,6 @@ class Database:
                 raise
         return connection
 
-    def pool(self) -> "ConnectionPool[Connection]":
-        """Open a pool of connections; it connects when the first one is needed."""
-        return ConnectionPool(
-            self.address.conninfo,
-            kwargs={"autocommit": True},
-            min_size=0,
-            max_size=self.limits.connections,
-            max_waiting=_MAX_WAITING,
-            timeout=self.limits.connect_s,
-            configure=self._configure,
-            check=ConnectionPool.check_connection,
-            num_workers=1,
-            open=True,
-        )
-
     @contextmanager
     def mapped(self) -> Iterator[None]:
         """Turn the errors of psycopg into otpconv's; none leaves the engine any other way.
@@ -111,7 +95,7 @@ class Database:
         """
         try:
             yield
-        except (psycopg.Error, PoolTimeout, TooManyRequests) as error:
+        except psycopg.Error as error:
             raise self._ours(error) from error
 
     def _configure(self, connection: Connection) -> None:
@@ -134,18 +118,8 @@ class Database:
         return text.format(at=self.address, why=_line(error), **limits)
 
 
-#: Questions that may wait for a connection; the server has few threads that ask.
-_MAX_WAITING: Final = 64
 #: What an error of PostgreSQL means. Of a question whose time is over, the caller learns only that.
 _TEXTS: Final[tuple[tuple[tuple[type[Exception], ...], type[OtpconvError], str], ...]] = (
-    (
-        (PoolTimeout, TooManyRequests),
-        Unavailable,
-        (
-            "No connection to PostgreSQL ({at}) within {connect_s} s: the server can't be reached, or all"
-            " {connections} connections are busy. Try again."
-        ),
-    ),
     (
         (errors.UndefinedTable, errors.UndefinedColumn, errors.UndefinedFunction, errors.InvalidSchemaName),
         Misconfigured,

@@ -4,9 +4,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import psycopg
+from psycopg.pq import TransactionStatus
 
 from otpconv.storage.postgres.database import Connection, Database
+from otpconv.storage.postgres.pool import is_alive
 
 
 class SharedConnection:
@@ -41,14 +42,9 @@ class SharedConnection:
 
     def _checked(self) -> Connection:
         """Return a connection that works: the server may have ended the last one meanwhile."""
-        if self._connection is not None and self._connection.info.transaction_status == _IDLE:
-            try:
-                self._connection.execute("")
-            except psycopg.OperationalError:
-                self._connection.close()
-        if self._connection is None or self._connection.closed:
-            self._connection = self._database.connect()
-        return self._connection
-
-
-_IDLE = psycopg.pq.TransactionStatus.IDLE
+        connection = self._connection
+        in_use = connection is not None and connection.info.transaction_status != TransactionStatus.IDLE
+        if connection is None or not (in_use or is_alive(connection)):
+            self.close()
+            connection = self._connection = self._database.connect()
+        return connection

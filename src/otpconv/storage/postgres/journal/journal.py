@@ -15,6 +15,7 @@ from otpconv.storage.contract import Entry
 from otpconv.storage.journal import JournalEntry
 from otpconv.storage.journal_rows import NewRow, entries_in, new_rows, newest_nonces
 from otpconv.storage.postgres.database import Connection, Database, Row, execute, statements
+from otpconv.storage.postgres.pool import is_alive
 
 _SQL = statements("journal/journal.sql")
 #: Rows of the journal fetched at once.
@@ -113,7 +114,8 @@ class PostgresJournal:
 
     def _working(self) -> Connection:
         """Return the connection; open it again if it broke."""
-        if self._connection.closed:
+        if not is_alive(self._connection):
+            self._connection.close()
             self._connection = self._database.connect()
         return self._connection
 

@@ -25,6 +25,7 @@ from otpconv.storage.contract import (
 from otpconv.storage.erasure import Candidates, Erasure
 from otpconv.storage.lookup import Lookup, Stored
 from otpconv.storage.postgres.database import Connection, Database, Row, execute, statements
+from otpconv.storage.postgres.pool import Pool
 
 _SQL = statements("ledger/queries.sql") | statements("ledger/erasable.sql")
 #: Messages fetched at once for an export.
@@ -46,7 +47,8 @@ class PostgresLedgerReader:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._pool = database.pool()
+        limits = database.limits
+        self._pool = Pool(database.connect, limits.connections, limits.connect_s)
         self._threads = threading.local()
 
     @contextmanager
@@ -168,20 +170,17 @@ class PostgresLedgerReader:
             return erasable.messages_of(self._rows, cursor, account, number)
 
     def close(self) -> None:
-        """Close the pool; a snapshot in another thread goes on. The next question opens it again."""
+        """Close the idle connections; a snapshot in another thread goes on."""
         self._pool.close()
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
         """Give a connection whose statements see one state of the database."""
-        with self._database.mapped():
-            if self._pool.closed:
-                self._pool = self._database.pool()
-            with self._pool.connection() as connection, connection.transaction():
-                connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                if (left_ms := deadline.left_ms()) is not None:
-                    connection.execute("SELECT set_config('statement_timeout', %s, true)", (str(left_ms),))
-                yield connection
+        with self._database.mapped(), self._pool.connection() as connection, connection.transaction():
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            if (left_ms := deadline.left_ms()) is not None:
+                connection.execute("SELECT set_config('statement_timeout', %s, true)", (str(left_ms),))
+            yield connection
 
     def _all(self, connection: Connection, account: int) -> Iterator[Message]:
         with self._database.mapped(), connection.cursor(f"messages{id(self)}") as cursor:

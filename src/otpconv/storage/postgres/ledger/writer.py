@@ -12,6 +12,7 @@ import psycopg
 from otpconv.storage.contract import BOUNDS, Bounds
 from otpconv.storage.merging import Merging
 from otpconv.storage.postgres.database import Connection, Database, execute, script, statements
+from otpconv.storage.postgres.pool import is_alive
 from otpconv.storage.statements import SqlValue
 
 _SQL = (
@@ -43,7 +44,8 @@ class PostgresLedgerWriter:
     def apply(self, limit: int) -> int:
         """Apply some `limit` further journal entries in one transaction and return the cursor after it."""
         with self._database.mapped():
-            if self._connection.closed:
+            if not is_alive(self._connection):
+                self._connection.close()
                 self._connection = self._connect()
             with self._connection.transaction():
                 # What a crash undoes is applied again: the cursor is in the same transaction.
