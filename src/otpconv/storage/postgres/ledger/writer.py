@@ -47,7 +47,8 @@ class PostgresLedgerWriter:
             if not is_alive(self._connection):
                 self._connection.close()
                 self._connection = self._connect()
-            with self._connection.transaction():
+            # A pipeline sends the statements without waiting for the answer of each.
+            with self._connection.pipeline(), self._connection.transaction():
                 # What a crash undoes is applied again: the cursor is in the same transaction.
                 self._connection.execute("SET LOCAL synchronous_commit = off")
                 cursor = self.number("lock_cursor", {})
