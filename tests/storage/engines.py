@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 import apsw
 import psycopg
+from psycopg.pq import TransactionStatus
 
 import postgresql
 from otpconv.access.store import AccessStore
@@ -210,6 +211,31 @@ class TidyDatabase(Database):
         return connection
 
 
+class ThriftyDatabase(Database):
+    """Keeps connections for the next example: their plans and temporary tables take most of its time.
+
+    `storage/postgres/` tests connections that are opened again.
+    """
+
+    idle: dict[tuple[str, str], list[psycopg.Connection[tuple[Any, ...]]]]
+
+    def connect(self) -> psycopg.Connection[tuple[Any, ...]]:
+        kept = self.idle.setdefault((self.schema, self.ledger_schema), [])
+        if kept:
+            return kept.pop()
+        connection = super().connect()
+        close = connection.close
+
+        def keep() -> None:
+            if connection.info.transaction_status == TransactionStatus.IDLE:
+                kept.append(connection)
+            else:
+                close()
+
+        connection.close = keep  # type: ignore[method-assign]
+        return connection
+
+
 class PostgresEngine:
     """Schemas of one database, used again by the next test."""
 
@@ -219,6 +245,7 @@ class PostgresEngine:
         self._admin = psycopg.connect(self._server.socket_url, autocommit=True)
         self._admin.execute("SET session_replication_role = replica")  # what empties a table fires no trigger
         self._made = count()
+        self._idle: dict[tuple[str, str], list[psycopg.Connection[tuple[Any, ...]]]] = {}
         self._journals: list[str] = []
         self._ledgers: list[str] = []
 
@@ -226,7 +253,8 @@ class PostgresEngine:
     def open(self, journal: str = "", bounds: Bounds = BOUNDS) -> Iterator[Storage]:
         schema = journal or self._schema(self._journals, "journal", STATE)
         ledger = self._schema(self._ledgers, "ledger", LEDGER, schema)
-        database = Database(self._address, schema=schema, ledger_schema=ledger)
+        database = ThriftyDatabase(self._address, schema=schema, ledger_schema=ledger)
+        database.idle = self._idle
         storage = Storage(
             schema,
             lambda: PostgresJournal(database),
@@ -261,6 +289,9 @@ class PostgresEngine:
             self._journals.append(schema)
 
     def close(self) -> None:
+        for kept in self._idle.values():
+            for connection in kept:
+                psycopg.Connection.close(connection)
         self._admin.close()
 
     def _schema(self, free: list[str], name: str, files: Files, journal: str = "public") -> str:

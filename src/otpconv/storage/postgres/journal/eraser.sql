@@ -1,14 +1,14 @@
 -- How the reports of deleted messages are erased from the journal. The ledger has applied the erasures.
 
 -- name: targets_schema
-CREATE TEMP TABLE erasures (seq bigint PRIMARY KEY, before bigint, upto bigint);
+CREATE TEMP TABLE IF NOT EXISTS erasures (seq bigint PRIMARY KEY, before bigint, upto bigint);
 -- `seq` is the erasure's: reports after it are about a new message, and stay.
-CREATE TEMP TABLE targets (account integer, message_id text COLLATE "C", seq bigint, PRIMARY KEY (account, message_id));
-CREATE TEMP TABLE target_places (
+CREATE TEMP TABLE IF NOT EXISTS targets (account integer, message_id text COLLATE "C", seq bigint, PRIMARY KEY (account, message_id));
+CREATE TEMP TABLE IF NOT EXISTS target_places (
     account integer, number text COLLATE "C", first bigint, last bigint, seq bigint,
     PRIMARY KEY (account, number, first, last)
 );
-CREATE TEMP TABLE target_numbers (
+CREATE TEMP TABLE IF NOT EXISTS target_numbers (
     account integer, number text COLLATE "C", upto bigint, seq bigint, PRIMARY KEY (account, number)
 );
 

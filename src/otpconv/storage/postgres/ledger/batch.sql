@@ -1,7 +1,7 @@
 -- The temporary tables of the applier. They are empty after each transaction.
 
 -- name: batch_schema
-CREATE TEMP TABLE batch (
+CREATE TEMP TABLE IF NOT EXISTS batch (
     position bigint,                -- in the journal
     bucket smallint, kind smallint, account integer, at bigint, message_id text COLLATE "C", number bytea,
     delivered boolean, rate double precision,
@@ -9,13 +9,13 @@ CREATE TEMP TABLE batch (
     sender text COLLATE "C", channel text COLLATE "C", access_key text COLLATE "C",
     number_range text, session_id text COLLATE "C", attempt integer, timing smallint
 ) ON COMMIT DELETE ROWS;
-CREATE TEMP TABLE touched_places (id bigint, account integer, number bytea, requested_at bigint, message_id text COLLATE "C")
+CREATE TEMP TABLE IF NOT EXISTS touched_places (id bigint, account integer, number bytea, requested_at bigint, message_id text COLLATE "C")
 ON COMMIT DELETE ROWS;
-CREATE TEMP TABLE touched_messages (
+CREATE TEMP TABLE IF NOT EXISTS touched_messages (
     id bigint PRIMARY KEY,
     until bigint                    -- the last instant at which a conversion of its number belongs to it
 ) ON COMMIT DELETE ROWS;
-CREATE TEMP TABLE combinations (
+CREATE TEMP TABLE IF NOT EXISTS combinations (
     account integer, day integer,
     country text COLLATE "C", carrier text COLLATE "C", provider text COLLATE "C", template text COLLATE "C",
     sender text COLLATE "C", channel text COLLATE "C", access_key text COLLATE "C",
@@ -26,29 +26,29 @@ CREATE TEMP TABLE combinations (
     dimensions integer,             -- the combination that counts it, once decided
     reported_values text[] COLLATE "C"      -- the values as reported, if one is counted as `(other)`
 ) ON COMMIT DELETE ROWS;
-CREATE TEMP TABLE touched_hours (
+CREATE TEMP TABLE IF NOT EXISTS touched_hours (
     account integer, number bytea, start bigint,
     first bigint, last bigint,      -- the range of instants that no message explains
     PRIMARY KEY (account, number, start)
 ) ON COMMIT DELETE ROWS;
-CREATE TEMP TABLE changes (
+CREATE TEMP TABLE IF NOT EXISTS changes (
     account integer, minute bigint, dimensions integer,
     {count: $count integer},
     delay_bin smallint, more integer        -- this bin counts so many more messages; NULL: no bin does
 ) ON COMMIT DELETE ROWS;
-CREATE TEMP TABLE deltas (
+CREATE TEMP TABLE IF NOT EXISTS deltas (
     grain integer, account integer, start bigint, dimensions integer,
     {count: $count integer},
     {bin: d$bin integer}
 ) ON COMMIT DELETE ROWS;
-CREATE TEMP TABLE touched_sessions (
+CREATE TEMP TABLE IF NOT EXISTS touched_sessions (
     account integer, session_id text COLLATE "C",
     more integer,                   -- how many more of its later messages are verified than messages.session says
     PRIMARY KEY (account, session_id)
 ) ON COMMIT DELETE ROWS;
-CREATE TEMP TABLE resolved_sessions (id bigint PRIMARY KEY, session integer) ON COMMIT DELETE ROWS;
-CREATE TEMP TABLE erased_messages (id bigint PRIMARY KEY) ON COMMIT DELETE ROWS;
-CREATE TEMP TABLE kept (
+CREATE TEMP TABLE IF NOT EXISTS resolved_sessions (id bigint PRIMARY KEY, session integer) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE IF NOT EXISTS erased_messages (id bigint PRIMARY KEY) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE IF NOT EXISTS kept (
     account integer, start bigint, dimensions integer,
     {count: $count integer},
     delays jsonb                    -- list of [bin, messages]
