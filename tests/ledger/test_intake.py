@@ -38,9 +38,9 @@ def by_number(time: int, number: str = NUMBER) -> Conversion:
 class RecordingJournal:
     """A real journal, and the entries appended to it."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, appends: list[list[Entry]] | None = None) -> None:
         self._journal = journal
-        self.appends: list[list[Entry]] = []
+        self.appends = [] if appends is None else appends
         self.before_append: Callable[[], None] = lambda: None
 
     def append(self, entries: Sequence[Entry], recorded_at: int) -> int:
@@ -132,7 +132,7 @@ def desk_of(
     recording = (LateJournal if late else RecordingJournal)(journal or storage.journal)
     recorded: list[int] = []
     intake = Intake(
-        JournalWriter(recording, storage.new_journal),
+        JournalWriter(recording, lambda: RecordingJournal(storage.new_journal(), recording.appends)),
         LateLedger(storage.ledger) if late else storage.ledger,
         Recent(storage.writer.cursor),
         lambda: NOW,

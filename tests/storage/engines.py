@@ -218,21 +218,22 @@ class ThriftyDatabase(Database):
     """
 
     idle: dict[tuple[str, str], list[psycopg.Connection[tuple[Any, ...]]]]
+    used: list[psycopg.Connection[tuple[Any, ...]]]
 
     def connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         kept = self.idle.setdefault((self.schema, self.ledger_schema), [])
-        if kept:
-            return kept.pop()
-        connection = super().connect()
-        close = connection.close
+        connection = kept.pop() if kept else super().connect()
 
         def keep() -> None:
-            if connection.info.transaction_status == TransactionStatus.IDLE:
-                kept.append(connection)
-            else:
-                close()
+            if connection in self.used:
+                self.used.remove(connection)
+                if connection.info.transaction_status == TransactionStatus.IDLE:
+                    kept.append(connection)
+                else:
+                    psycopg.Connection.close(connection)
 
         connection.close = keep  # type: ignore[method-assign]
+        self.used.append(connection)
         return connection
 
 
@@ -254,7 +255,7 @@ class PostgresEngine:
         schema = journal or self._schema(self._journals, "journal", STATE)
         ledger = self._schema(self._ledgers, "ledger", LEDGER, schema)
         database = ThriftyDatabase(self._address, schema=schema, ledger_schema=ledger)
-        database.idle = self._idle
+        database.idle, database.used = self._idle, []
         storage = Storage(
             schema,
             lambda: PostgresJournal(database),
@@ -266,6 +267,8 @@ class PostgresEngine:
             yield storage
         finally:
             storage.close()
+            for connection in [*database.used]:
+                connection.close()
             self._ledgers.append(ledger)
             if not journal:
                 self._journals.append(schema)
