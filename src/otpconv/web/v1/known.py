@@ -1,18 +1,16 @@
 """The state and the story of messages: from the ledger, and from the reports on their way there."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Final
 from urllib.parse import urlencode
 
 from otpconv.access.keys import AccessKey
 from otpconv.dialects.native.answers import FoundMessages, MessageOut
-from otpconv.errors import AnswerTooLarge, NotFound
+from otpconv.errors import NotFound
 from otpconv.model import MESSAGE_ID_RULE, MessageState, is_message_id
-from otpconv.rates import parse_query
-from otpconv.rates.evidence import find_evidence
+from otpconv.rates.current import CurrentSignals
 from otpconv.rates.fetch import learn_maturity
-from otpconv.rates.maturity import Maturity, maturity_of
+from otpconv.rates.maturity import maturity_of
 from otpconv.rates.signals import Signal
 from otpconv.rates.story import Surroundings, advise, failure_of, status_of, tell_story
 from otpconv.service.compose import Service
@@ -53,7 +51,7 @@ async def look_up(service: Service, key: AccessKey, message_id: str) -> tuple[Me
         if requested is not None and requested.session_id and requested.number:
             neighbors = _newest(ledger, key.account, requested.number, _NEIGHBORS)
             others = [other for other in neighbors if other.session_id == requested.session_id]
-        add_stories(ledger, key.account, [message], others, now)
+        add_stories(ledger, service.signals, key.account, [message], others, now)
         return message
 
     return await service.questions.ask(caller_of(key), question, lambda message, lag: (message, lag))
@@ -78,7 +76,7 @@ async def search(service: Service, key: AccessKey, number: str, limit: int) -> t
     def question(ledger: LedgerReader) -> FoundMessages:
         found = _newest(ledger, key.account, hashed, limit + 1)
         messages = found[:limit]
-        add_stories(ledger, key.account, messages, found, now)
+        add_stories(ledger, service.signals, key.account, messages, found, now)
         return FoundMessages(messages, more=len(found) > limit)
 
     return await service.questions.ask(caller_of(key), question, lambda found, lag: (found, lag))
@@ -89,13 +87,19 @@ def _newest(ledger: LedgerReader, account: int, number: str, limit: int) -> list
     return [message_out(message.message_id, None, message) for message in stored]
 
 
-def add_stories(
-    ledger: LedgerReader, account: int, messages: Sequence[MessageOut], others: Sequence[MessageOut], now: int
+def add_stories(  # noqa: PLR0917
+    ledger: LedgerReader,
+    signals: CurrentSignals,
+    account: int,
+    messages: Sequence[MessageOut],
+    others: Sequence[MessageOut],
+    now: int,
 ) -> None:
     """Add to messages their status, story and advice, and the dashboard of the failure that explains them.
 
     Args:
-        ledger: where current failures are looked up, if a message of the last day is overdue.
+        ledger: where the delays of the account are looked up.
+        signals: finds the current failures, if a message of the last day is overdue.
         account: whose messages.
         messages: get the additions.
         others: other messages of the same user.
@@ -109,7 +113,7 @@ def add_stories(
     around = Surroundings(now, maturity, (), others)
     statuses = [(status_of(message, around), message.requested_at or 0) for message in messages]
     if any(status == "overdue" and requested_at > now - DAY_MS for status, requested_at in statuses):
-        around = Surroundings(now, maturity, _signals(ledger, account, learned, now), others)
+        around = Surroundings(now, maturity, signals.of(ledger, account, learned, now), others)
     for message in messages:
         message.status = status_of(message, around)
         message.story = tell_story(message, around)
@@ -123,15 +127,6 @@ def _dashboard_of(failure: Signal) -> str:
     """Return the path of the dashboard of a slice, for the last 24 hours."""
     filters = urlencode(failure.slice.values)
     return f"{_DASHBOARD_PATH}?{filters}" if filters else _DASHBOARD_PATH
-
-
-def _signals(ledger: LedgerReader, account: int, maturity: Maturity | None, now: int) -> list[Signal]:
-    """Return the current signals of an account; none if its traffic has too many combinations of values."""
-    query = parse_query([("start", "24h")], now)
-    with suppress(AnswerTooLarge):
-        current = find_evidence(ledger, account, query, maturity, now).now
-        return [*current.silences, *current.drops]
-    return []
 
 
 def message_out(message_id: str, recent: MessageState | None, stored: Message | None) -> MessageOut:
