@@ -1,8 +1,11 @@
 """The state and the story of messages: from the ledger, and from the reports on their way there."""
 
 from collections.abc import Sequence
+from datetime import UTC, tzinfo
 from typing import Final
 from urllib.parse import urlencode
+
+from msgspec.structs import replace
 
 from otpconv.access.keys import AccessKey
 from otpconv.dialects.native.answers import FoundMessages, MessageOut
@@ -22,13 +25,16 @@ _DASHBOARD_PATH: Final = "/dashboard"
 _NEIGHBORS = 20
 
 
-async def look_up(service: Service, key: AccessKey, message_id: str) -> tuple[MessageOut | None, int]:
+async def look_up(
+    service: Service, key: AccessKey, message_id: str, zone: tzinfo = UTC
+) -> tuple[MessageOut | None, int]:
     """Return the state and the story of one message, None if it is unknown, and the lag of the ledger.
 
     Args:
         service: asks the ledger.
         key: the key of the caller; the message is of its account.
         message_id: the id of the message.
+        zone: the time zone of the story.
 
     Raises:
         NotFound: the text is not a message id.
@@ -51,13 +57,15 @@ async def look_up(service: Service, key: AccessKey, message_id: str) -> tuple[Me
         if requested is not None and requested.session_id and requested.number:
             neighbors = _newest(ledger, key.account, requested.number, _NEIGHBORS)
             others = [other for other in neighbors if other.session_id == requested.session_id]
-        add_stories(ledger, service.signals, key.account, [message], others, now)
+        add_stories(ledger, service.signals, key.account, [message], others, now, zone)
         return message
 
     return await service.questions.ask(caller_of(key), question, lambda message, lag: (message, lag))
 
 
-async def search(service: Service, key: AccessKey, number: str, limit: int) -> tuple[FoundMessages, int]:
+async def search(
+    service: Service, key: AccessKey, number: str, limit: int, zone: tzinfo = UTC
+) -> tuple[FoundMessages, int]:
     """Return the newest messages to a number with their stories, and the lag of the ledger.
 
     Args:
@@ -65,6 +73,7 @@ async def search(service: Service, key: AccessKey, number: str, limit: int) -> t
         key: the key of the caller; the messages are of its account.
         number: the number in E.164.
         limit: the most messages to return.
+        zone: the time zone of the stories.
 
     Raises:
         Throttled: too many questions of this caller wait.
@@ -76,7 +85,7 @@ async def search(service: Service, key: AccessKey, number: str, limit: int) -> t
     def question(ledger: LedgerReader) -> FoundMessages:
         found = _newest(ledger, key.account, hashed, limit + 1)
         messages = found[:limit]
-        add_stories(ledger, service.signals, key.account, messages, found, now)
+        add_stories(ledger, service.signals, key.account, messages, found, now, zone)
         return FoundMessages(messages, more=len(found) > limit)
 
     return await service.questions.ask(caller_of(key), question, lambda found, lag: (found, lag))
@@ -94,6 +103,7 @@ def add_stories(  # noqa: PLR0917
     messages: Sequence[MessageOut],
     others: Sequence[MessageOut],
     now: int,
+    zone: tzinfo = UTC,
 ) -> None:
     """Add to messages their status, story and advice, and the dashboard of the failure that explains them.
 
@@ -104,16 +114,17 @@ def add_stories(  # noqa: PLR0917
         messages: get the additions.
         others: other messages of the same user.
         now: the time now, ms.
+        zone: the time zone of the stories.
 
     Raises:
         Unavailable: the storage failed.
     """
     learned = learn_maturity(ledger, account, {}, end=now, now=now)
     maturity = learned or maturity_of((), None)
-    around = Surroundings(now, maturity, (), others)
+    around = Surroundings(now, maturity, (), others, zone)
     statuses = [(status_of(message, around), message.requested_at or 0) for message in messages]
     if any(status == "overdue" and requested_at > now - DAY_MS for status, requested_at in statuses):
-        around = Surroundings(now, maturity, signals.of(ledger, account, learned, now), others)
+        around = replace(around, signals=signals.of(ledger, account, learned, now))
     for message in messages:
         message.status = status_of(message, around)
         message.story = tell_story(message, around)
