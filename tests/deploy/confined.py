@@ -1,0 +1,48 @@
+"""Starts commands with the rights of a deployed server; see `confine.py`."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from debian import program
+
+_CONFINE = Path(__file__).with_name("confine.py")
+
+
+def confined(
+    command: list[str],
+    *,
+    writable: Path,
+    environment: Mapping[str, str],
+    log: IO[str],
+    calls: list[str] | None = None,
+    own_processes_only: bool = False,
+) -> "subprocess.Popen[str]":
+    """Start a command that may write to one folder only and has no capability; its output is a pipe.
+
+    Args:
+        command: with the path of its program.
+        writable: the folder.
+        environment: all variables of the command.
+        log: gets the errors.
+        calls: the system calls that it may make; None: all.
+        own_processes_only: whether /proc shows nothing but processes.
+    """
+    if os.geteuid() != 0:
+        pytest.skip("only root can start a command in a mount namespace of its own")
+    rights = {"writable": [str(writable)], "calls": calls, "own_processes_only": own_processes_only}
+    unshare = [program("unshare", "util-linux"), "--mount", "--propagation=private"]
+    return subprocess.Popen(  # noqa: S603 - the command of a test
+        [*unshare, sys.executable, str(_CONFINE), json.dumps(rights), *command],
+        cwd=writable,
+        env={**environment},
+        stdout=subprocess.PIPE,
+        stderr=log,
+        text=True,
+    )
