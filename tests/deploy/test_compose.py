@@ -150,6 +150,14 @@ def test_the_server_accepts_the_settings_of_a_node(
         assert settings.trusted_networks() == (ip_network(network["subnet"]),)
 
 
+def test_the_image_has_what_a_ledger_in_postgresql_needs() -> None:
+    lock = (DEPLOY.parent / "requirements/server.txt").read_text(encoding="utf-8")
+    if "ledger" in Settings.model_fields:
+        assert re.search(r"^psycopg==", lock, re.MULTILINE), (
+            "lock the extra postgres, for deploy/Containerfile"
+        )
+
+
 @pytest.mark.parametrize("file", NODES)
 def test_the_proxy_knows_each_node_and_waits_for_it(file: str) -> None:
     (caddy,) = services(file, "caddy")
