@@ -47,7 +47,7 @@ def confined(
 
 @cache
 def _unshare() -> list[str]:
-    """Return the command that gives another one a mount namespace of its own; skip where it is not allowed."""
+    """Return the command that gives another one its own mount namespace; skip where that is not allowed."""
     command = [program("unshare", "util-linux"), "--mount", "--propagation=private"]
     tried = subprocess.run(  # noqa: S603 - Debian's own program
         [*command, "true"], capture_output=True, text=True, check=False, timeout=30
