@@ -101,7 +101,7 @@ SELECT b.seq, r.key, CASE r.value ->> 0
         )
     ELSE 0
 END AS erase
-FROM batches AS b CROSS JOIN json_each(b.reports) AS r
+FROM batches AS b CROSS JOIN jsonb_each(b.reports) AS r
 WHERE b.seq > :after AND b.seq <= :upto AND b.reports IS NOT NULL
     AND b.seq NOT IN (SELECT seq FROM set_aside WHERE kind = 'row') AND erase > 0;
 
