@@ -21,7 +21,7 @@ from otpconv.storage.erasure import Erasure
 #: How long an erasure may wait for the ledger, s; the server applies earlier reports first.
 APPLIED_WITHIN_S = 120.0
 #: How often it is checked whether the ledger has it, s.
-_CHECK_S = 0.01
+_CHECK_S = 0.002
 #: Entries of one transaction, where no server applies the journal.
 _BATCH = 5_000
 _LOCK = "deleting"
