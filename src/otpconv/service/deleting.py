@@ -147,6 +147,18 @@ def _eraser(settings: Settings) -> Iterator[Eraser]:
         eraser = Eraser(ledger, engine.journal_eraser(), record)
         opened.callback(eraser.close)
         yield eraser
+        if not served:
+            _compact(engine)
+
+
+def _compact(engine: Engine) -> None:
+    try:
+        engine.compact()
+    except Unavailable as error:
+        raise Unavailable(
+            "The messages were deleted, but unused space of the files may still contain them, since the files"
+            f" could not be rewritten. {error.text}"
+        ) from error
 
 
 def _catching_up(writer: LedgerWriter) -> Callable[[], int]:
