@@ -16,7 +16,7 @@ PAUSE_S = 0.06
 #: applying takes at most a fifth of the time, however many questions wait.
 RESTS = 4
 #: How often the applier looks for entries that nobody announced, e.g. those of a command that deletes, s. For
-#: that long after such an entry it looks again more often: the command waits for each before it makes the next.
+#: that long after such an entry it looks more often: the command waits for each before it makes the next one.
 LOOK_S, LOOK_AGAIN_S = 0.1, 0.002
 #: Pause after a failure of the storage, s: short at first, since the storage may only have been busy. It
 #: doubles up to `RETRY_S`.
