@@ -103,12 +103,13 @@ def alone(data: Path) -> Iterator[None]:
     """Keep other deletions out, since two would write the same rows of the journal.
 
     Raises:
-        Misconfigured: another deletion runs, or the folder can't be written.
+        BlockingIOError: another deletion runs.
+        Misconfigured: the folder can't be written.
     """
     try:
         held = folder.lock_file(data / _LOCK)
     except BlockingIOError:
-        raise Misconfigured(f"another deletion runs on {data}: wait until it has finished") from None
+        raise
     except OSError as error:
         raise Misconfigured(
             f"the data folder {data} can't be written ({error.strerror}): check its permissions and its disk"
@@ -126,7 +127,12 @@ def _eraser(settings: Settings) -> Iterator[Eraser]:
             f"there is no journal in {settings.data}: give the server's folder with --data DIR"
         )
     with ExitStack() as opened:
-        opened.enter_context(alone(settings.data))
+        try:
+            opened.enter_context(alone(settings.data))
+        except BlockingIOError:
+            raise Misconfigured(
+                f"another deletion runs on {settings.data}: wait until it has finished"
+            ) from None
         served = data_folder.is_held(settings.data)
         if not served:
             opened.enter_context(data_folder.hold(settings.data))
