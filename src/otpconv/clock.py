@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 #: Returns the time now, in milliseconds since the Unix epoch, UTC.
 Clock = Callable[[], int]
@@ -16,9 +16,16 @@ def wall_clock() -> int:
     return time.time_ns() // 1_000_000
 
 
-def iso_8601(at: int) -> str:
-    """Return a time in ms UTC as text, e.g. `2012-11-11T23:59:59Z`, without fractions of a second."""
-    return (_EPOCH + timedelta(milliseconds=at)).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+def iso_8601(at: int, zone: tzinfo = UTC) -> str:
+    """Return a time as text, e.g. `2012-11-11T23:59:59Z`, without fractions of a second.
+
+    Args:
+        at: ms UTC.
+        zone: the time zone of the text, which ends with its offset; UTC ends with Z.
+    """
+    moment = _EPOCH + timedelta(milliseconds=at)
+    text = (moment if zone is UTC else moment.astimezone(zone)).isoformat(timespec="seconds")
+    return f"{text[:-6]}Z" if text.endswith("+00:00") else text
 
 
 def duration(length_ms: int) -> str:

@@ -94,3 +94,25 @@ def test_the_step_that_still_goes_on_is_drawn_as_unfinished() -> None:
     )
     assert [each["start"] for each in points if each["open"] is not None] == [2 * hour, 3 * hour]
     assert picture(timeline_specification(Chart(slots, hour)), "svg").startswith(b"<svg")
+
+
+def test_a_step_whose_messages_are_all_young_has_no_rate_yet_and_is_no_outage() -> None:
+    for verified, pending, rate in ((0, 10, None), (1, 9, 0.1), (0, 9, 0.0)):
+        side = Side(10, verified, pending, None)
+        row = RateRow(0, (), 0, side, 10, verified, (None, None, None), None)
+        point = point_of(row, unfinished_from=0)
+        (same,) = points_of(
+            [
+                ROW
+                | {
+                    "rate": verified / 10,
+                    "rate_expected": None,
+                    "pending": pending,
+                    "requested": 10,
+                    "verified": verified,
+                }
+            ],
+            [],
+        )
+        assert (point.rate, same.rate) == (rate, rate)
+        assert (point.low is None, same.low is None) == (rate is None, rate is None)

@@ -12,7 +12,8 @@ class Point(Struct, frozen=True):
 
     Attributes:
         start: of its step, ms; None without time.
-        rate: the expected rate, or else the rate so far, 0 to 1; None where nothing was requested.
+        rate: the expected rate, or else the rate so far, 0 to 1; None where nothing was requested, or all of
+            it may still be verified.
         low, high: the 95 % interval of the rate.
         before: the rate it is compared with.
         requested, verified, pending: messages.
@@ -39,19 +40,27 @@ def point_of(row: RateRow, unfinished_from: int) -> Point:
         row: the row.
         unfinished_from: the step of a row that starts later (ms) is still going on.
     """
-    expected, start = row.now.expected, row.start or 0
-    low, high = (expected.interval if expected else row.now.interval) or (None, None)
+    now, start = row.now, row.start or 0
+    rate, interval = (now.expected or now).rate, (now.expected or now).interval
+    if not now.expected and tells_nothing(now.verified, now.pending, now.requested):
+        rate = interval = None
+    low, high = interval or (None, None)
     return Point(
         start=start,
-        rate=expected.rate if expected else row.rate,
+        rate=rate,
         low=low,
         high=high,
         before=row.before.rate if row.before else None,
         requested=row.requested,
         verified=row.verified,
-        pending=row.now.pending,
+        pending=now.pending,
         unfinished=start > unfinished_from,
     )
+
+
+def tells_nothing(verified: int, pending: int, requested: int) -> bool:
+    """Return whether a rate of 0 says only that its messages are young, as in the first minute of a step."""
+    return not verified and pending >= requested
 
 
 def rate_range(points: Iterable[Point]) -> tuple[float, float]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from otpconv.charts.point import Point
+from otpconv.charts.point import Point, tells_nothing
 
 
 def points_of(rows: Sequence[Mapping[str, Any]], by: Sequence[str], until: int | None = None) -> list[Point]:
@@ -23,11 +23,12 @@ def points_of(rows: Sequence[Mapping[str, Any]], by: Sequence[str], until: int |
 
 def _point(row: Mapping[str, Any], by: Sequence[str], cut: int | None) -> Point:
     rate = "rate" if row["rate_expected"] is None else "rate_expected"
+    unknown = rate == "rate" and tells_nothing(row["verified"], row["pending"], row["requested"])
     return Point(
         start=row.get("start"),
-        rate=row[rate],
-        low=row[f"{rate}_low"],
-        high=row[f"{rate}_high"],
+        rate=None if unknown else row[rate],
+        low=None if unknown else row[f"{rate}_low"],
+        high=None if unknown else row[f"{rate}_high"],
         before=row.get("before_rate"),
         requested=row["requested"],
         verified=row["verified"],

@@ -1,6 +1,7 @@
 """Says in words what happened to a message, and what to do about it. Pure."""
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, tzinfo
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -35,12 +36,14 @@ class Surroundings(Struct, frozen=True):
         maturity: the known delays of the account.
         signals: the current signals of the account.
         others: other messages of the same user, in any order.
+        zone: the time zone of the story.
     """
 
     now: int
     maturity: Maturity
     signals: Sequence[Signal] = ()
     others: Sequence[MessageOut] = ()
+    zone: tzinfo = UTC
 
 
 def status_of(message: MessageOut, around: Surroundings) -> MessageStatus:
@@ -57,7 +60,7 @@ def status_of(message: MessageOut, around: Surroundings) -> MessageStatus:
 
 def tell_story(message: MessageOut, around: Surroundings) -> list[str]:
     """Return what happened to a message, in order, one sentence each."""
-    return [_request(message), *_conversions(message, around), *_others(message, around)]
+    return [_request(message, around), *_conversions(message, around), *_others(message, around)]
 
 
 def advise(message: MessageOut, around: Surroundings) -> str:
@@ -69,9 +72,9 @@ def advise(message: MessageOut, around: Surroundings) -> str:
         return f"Nothing to do: the user was verified with message {successor.message_id}."
     if status == "waiting":
         until = (message.requested_at or 0) + around.maturity.horizon_ms
-        return f"Wait until {iso_8601(until)}. Then ask the user to request a new code."
+        return f"Wait until {iso_8601(until, around.zone)}. Then ask the user to request a new code."
     if (failure := failure_of(message, around)) is not None:
-        return _advice_about(failure)
+        return _advice_about(failure, around.zone)
     if message.delivered_false_last is not None:
         return "Ask the user to request a new code."
     return (
@@ -87,8 +90,8 @@ def failure_of(message: MessageOut, around: Surroundings) -> Signal | None:
     return next((signal for signal in around.signals if _explains(signal, message)), None)
 
 
-def _advice_about(signal: Signal) -> str:
-    since = f"since about {iso_8601(signal.since)}"
+def _advice_about(signal: Signal, zone: tzinfo) -> str:
+    since = f"since about {iso_8601(signal.since, zone)}"
     if signal.kind == "silence":
         return (
             f"Check that your application reports verification: nothing is reported about"
@@ -106,10 +109,10 @@ def _explains(signal: Signal, message: MessageOut) -> bool:
     return signal.slice.covers(values) and (message.requested_at or 0) >= signal.since - QUARTER_MS
 
 
-def _request(message: MessageOut) -> str:
+def _request(message: MessageOut, around: Surroundings) -> str:
     if message.requested_at is None:
         return "No report says when this message was sent, or by which route."
-    words = [f"Sent {_instant(message.requested_at)}"]
+    words = [f"Sent {_instant(message.requested_at, around)}"]
     words += [f"by {message.channel}"] if message.channel else []
     words += [f"through {message.provider}"] if message.provider else []
     words += [f"to {message.country}"] if message.country else []
@@ -120,7 +123,7 @@ def _request(message: MessageOut) -> str:
 def _conversions(message: MessageOut, around: Surroundings) -> Iterator[str]:
     status = status_of(message, around)
     if status == "verified":
-        yield from _verification(message, around.maturity)
+        yield from _verification(message, around)
     elif status == "unmatched":
         yield "A conversion of it was reported."
     elif status == "invalid":
@@ -129,7 +132,7 @@ def _conversions(message: MessageOut, around: Surroundings) -> Iterator[str]:
             " count."
         )
     elif message.delivered_false_last is not None:
-        yield f"Reported as not typed back {_instant(message.delivered_false_last)}."
+        yield f"Reported as not typed back {_instant(message.delivered_false_last, around)}."
     elif message.delivered_without_time:
         yield "Reported as not typed back at an unknown time."
     else:
@@ -145,14 +148,14 @@ def _conversions(message: MessageOut, around: Surroundings) -> Iterator[str]:
         yield f"{verb}: it is {age} old, and {_usual(around.maturity)}."
 
 
-def _verification(message: MessageOut, maturity: Maturity) -> Iterator[str]:
+def _verification(message: MessageOut, around: Surroundings) -> Iterator[str]:
     if message.verified_at is None or message.requested_at is None:
         yield "Verified at an unknown time."
         return
     delay = message.verified_at - message.requested_at
-    yield f"Verified {_instant(message.verified_at)}, {duration(delay)} after it was sent."
-    if delay > maturity.horizon_ms:
-        yield f"That is late: {_usual(maturity)}."
+    yield f"Verified {_instant(message.verified_at, around)}, {duration(delay)} after it was sent."
+    if delay > around.maturity.horizon_ms:
+        yield f"That is late: {_usual(around.maturity)}."
 
 
 def _usual(maturity: Maturity) -> str:
@@ -188,5 +191,5 @@ def _verified_after(message: MessageOut, others: Sequence[MessageOut]) -> Messag
     return min(later, key=lambda pair: pair[0])[1] if later else None
 
 
-def _instant(time: int) -> str:
-    return f"at {iso_8601(time)}"
+def _instant(time: int, around: Surroundings) -> str:
+    return f"at {iso_8601(time, around.zone)}"

@@ -25,6 +25,7 @@ from otpconv.ledger.questions import Questions
 from otpconv.ledger.recent import Recent
 from otpconv.metrics import Metrics
 from otpconv.phone import NumberHash
+from otpconv.rates.current import CurrentSignals
 from otpconv.service import data_folder
 from otpconv.service.administration import Administration
 from otpconv.service.engines import engine_of, storage_of
@@ -61,6 +62,7 @@ class Service:
         region: whose national numbers are read; empty: of none.
         intake: takes reports.
         questions: answers questions about what the reports come to.
+        signals: finds what fails now, for the stories of messages.
         recent: acknowledged reports that are not yet in the ledger.
         metrics: the measurements for machines.
         housekeeping: the repeated tasks; others may add to them.
@@ -79,8 +81,7 @@ class Service:
         """
         self.clock, self.settings = clock, settings
         self._lock = data_folder.hold(data := settings.data)
-        engine = engine_of(settings)
-        engine.start()
+        (engine := engine_of(settings)).start()
         self.sealer = open_sealer(settings)
         access = engine.access(clock)
         self._key_store = access.keys(self.sealer)
@@ -101,7 +102,8 @@ class Service:
         self._applier = Applier(engine.ledger_writer, cursor, measured=self.metrics.applied)
         self._freshness = Freshness(self._applier)
         self._ledger, self._lookup = engine.ledger_reader(), engine.ledger_lookup()
-        self.questions = Questions(self._ledger, self._freshness, lambda: self._acknowledged)
+        questions = Questions(self._ledger, self._freshness, lambda: self._acknowledged)
+        self.questions, self.signals = questions, CurrentSignals()
         self._forgetting = Forgetting(
             self._journal, self._lookup, clock, unmatched_ms=settings.unmatched_days * DAY_MS
         )

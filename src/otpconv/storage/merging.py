@@ -56,9 +56,8 @@ _ERASURE = (
     "change_by_kept",
     "note_messages_from",
 )
-#: What brings the noted changes into the rollups, the last step of all.
+#: What brings the sums of the noted changes into the rollups, the last step of all.
 _SETTLING = (
-    "sum_minutes",
     "sum_quarters",
     "sum_hours",
     "sum_days",
@@ -116,7 +115,7 @@ class Merging:
         self._run(*_ERASURE, seq=seq)
         before = self._statements.number("before", {"seq": seq})
         self._run(*_EXPIRY, unmatched_before=before, minutes_from=0)
-        self._settle()
+        self._settle("sum_erased")
 
     def _find_dimensions(self) -> None:
         """Decide by which dimensions the messages of the batch are counted."""
@@ -137,11 +136,11 @@ class Merging:
         self._run("admit_combinations", most=most)
         self._run("find_folded")
 
-    def _settle(self) -> None:
+    def _settle(self, summing: str = "sum_minutes") -> None:
         """Bring the noted changes of messages into the rollups."""
         if self._statements.number("any_touched_session", {}):
             self._run("find_sessions", "resolve_sessions", "forget_sessions")
-        self._run(*_SETTLING)
+        self._run(summing, *_SETTLING)
 
     def _run(self, *names: str, **values: SqlValue) -> None:
         for name in names:

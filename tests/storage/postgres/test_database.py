@@ -191,3 +191,15 @@ def test_what_only_files_can_do_is_refused_with_what_to_do_instead(
         engine.copy(tmp_path, lambda *_: None)
     with pytest.raises(Misconfigured, match="restore the database"):
         engine.set_damage_aside()
+
+
+def test_compacting_leaves_no_deleted_row_in_the_files_of_the_tables(database: Database) -> None:
+    dead = "SELECT sum(pg_relation_size(relid)) FROM pg_stat_user_tables WHERE schemaname LIKE 'otpconv%'"
+    with psycopg.connect(database.address.conninfo, autocommit=True) as admin:
+        admin.execute(
+            "INSERT INTO otpconv.accounts (name) SELECT 'a' || n FROM generate_series(1, 5000) AS n"
+        )
+        admin.execute("DELETE FROM otpconv.accounts WHERE account_id > 1")
+        before = admin.execute(dead).fetchall()[0][0]
+        PostgresEngine(database).compact()
+        assert admin.execute(dead).fetchall()[0][0] < before / 10

@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.worlds import World
 from otpconv.dialects.native.answers import MessageOut
+from otpconv.rates.current import CurrentSignals
 from otpconv.rates.evidence import find_evidence
 from otpconv.rates.fetch import learn_maturity
 from otpconv.rates.question import RateQuery
@@ -47,7 +48,7 @@ def overdue(world: World, ledger: SqliteLedgerReader, *, failing: bool) -> list[
         in_time = world.outage[0] + 10 * MINUTE_MS <= sent < world.now - HOUR_MS
         if affected == failing and in_time and not message.verified:
             found.append(message)
-    add_stories(ledger, 1, found[:SOME], [], world.now)
+    add_stories(ledger, CurrentSignals(), 1, found[:SOME], [], world.now)
     assert {message.status for message in found[:SOME]} == {"overdue"}
     return found[:SOME]
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Final, LiteralString, TypeAlias
 
 import psycopg
-from psycopg import errors
+from psycopg import errors, sql
 from psycopg.rows import TupleRow
 
 from otpconv.errors import Misconfigured, OtpconvError, Unavailable
@@ -154,6 +154,22 @@ _TEXTS: Final[tuple[tuple[tuple[type[Exception], ...], type[OtpconvError], str],
 )
 _REFUSES: Final = "PostgreSQL ({at}) refuses the connection ({why}): check the setting `ledger`"
 _FAILED: Final = "PostgreSQL ({at}) failed ({why}). Try again."
+
+
+def compact(database: Database) -> None:
+    """Rewrite all tables without the rows that were deleted from them.
+
+    Raises:
+        Misconfigured: the database can't be used.
+        Unavailable: the disk is full, or others use a table.
+    """
+    connection = database.connect()
+    with database.mapped(), connection:
+        connection.execute("SET statement_timeout = 0")
+        schemas = [database.schema, database.ledger_schema]
+        tables = "SELECT schemaname, tablename FROM pg_tables WHERE schemaname = ANY (%s)"
+        for schema, table in connection.execute(tables, (schemas,)).fetchall():
+            connection.execute(sql.SQL("VACUUM (FULL) {}").format(sql.Identifier(schema, table)))
 
 
 def statements(name: str) -> dict[str, list[str]]:

@@ -11,7 +11,7 @@ from otpconv.storage.check_result import CheckResult
 from otpconv.storage.postgres import migrations
 from otpconv.storage.postgres.access.store import PostgresAccessStore
 from otpconv.storage.postgres.annotations import PostgresAnnotations
-from otpconv.storage.postgres.database import Database
+from otpconv.storage.postgres.database import Database, compact
 from otpconv.storage.postgres.health import Doctor
 from otpconv.storage.postgres.journal.eraser import PostgresJournalEraser, has_erasures
 from otpconv.storage.postgres.journal.journal import PostgresJournal, try_commit, was_used
@@ -67,6 +67,10 @@ class PostgresEngine:
     def has_erasures(self) -> bool:
         """See `Engine.has_erasures`."""
         return has_erasures(self._database)
+
+    def compact(self) -> None:
+        """See `Engine.compact`; tables that others use stay locked for the time."""
+        compact(self._database)
 
     def prepare_ledger(self) -> int:
         """See `Engine.prepare_ledger`: a migration has prepared it."""

@@ -40,6 +40,15 @@ def format_instant(time: int, zone: tzinfo = UTC) -> str:
     return moment.isoformat(sep=" ", timespec="milliseconds")
 
 
+def format_written_instant(text: str, zone: tzinfo = UTC) -> str:
+    """Write a time in ISO 8601 to the second, in a time zone that the page names; leave other texts alone."""
+    try:
+        moment = datetime.fromisoformat(text).astimezone(zone).replace(tzinfo=None)
+    except (ValueError, OverflowError):
+        return text
+    return moment.isoformat(sep=" ", timespec="seconds")
+
+
 def format_exact(time: int, zone: tzinfo = UTC) -> str:
     """Write a time, ms, to the minute, with the offset of a time zone, e.g. for the fields of forms."""
     return datetime.fromtimestamp(time / 1000, zone).isoformat(timespec="minutes")
@@ -85,6 +94,7 @@ FILTERS: Final[dict[str, Callable[..., str]]] = {
     "count": format_count,
     "moment": format_moment,
     "instant": format_instant,
+    "written_instant": format_written_instant,
     "exact": format_exact,
     "machine": format_machine,
     "duration": format_duration,

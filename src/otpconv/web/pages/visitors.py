@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 from starlette.requests import Request
@@ -12,6 +13,7 @@ from otpconv.errors import AccessDenied, BadCredentials, Misconfigured, Refused,
 from otpconv.service.compose import Service
 from otpconv.web.front.callers import Callers, caller_of
 from otpconv.web.front.gate import Gate
+from otpconv.web.pages.choices import read_choices, zone_of
 from otpconv.web.pages.sections import SECTIONS, Section
 from otpconv.web.pages.signed_in import LONGEST_MS, SignedIn, SignIns
 
@@ -25,11 +27,13 @@ class Visitor(Struct, frozen=True):
     Attributes:
         key: the access key of the sign-in, as it is now.
         signed_in: the sign-in.
+        zone: the time zone in which the visitor reads and writes times.
         sections: the pages of administration that the visitor may open.
     """
 
     key: AccessKey
     signed_in: SignedIn
+    zone: ZoneInfo
     sections: tuple[Section, ...] = ()
 
 
@@ -59,7 +63,7 @@ class Visitors:
         if over:
             return None
         sections = tuple(each for each in SECTIONS if self._may(request, key, each.action))
-        return Visitor(key, signed_in, sections)
+        return Visitor(key, signed_in, zone_of(read_choices(request)), sections)
 
     def admit(self, request: Request, action: str | None) -> Visitor:
         """Return who is signed in, if they may do `action`; None stands for what every user may.

@@ -1,18 +1,19 @@
 """The state and the story of messages: from the ledger, and from the reports on their way there."""
 
 from collections.abc import Sequence
-from contextlib import suppress
+from datetime import UTC, tzinfo
 from typing import Final
 from urllib.parse import urlencode
 
+from msgspec.structs import replace
+
 from otpconv.access.keys import AccessKey
 from otpconv.dialects.native.answers import FoundMessages, MessageOut
-from otpconv.errors import AnswerTooLarge, NotFound
+from otpconv.errors import NotFound
 from otpconv.model import MESSAGE_ID_RULE, MessageState, is_message_id
-from otpconv.rates import parse_query
-from otpconv.rates.evidence import find_evidence
+from otpconv.rates.current import CurrentSignals
 from otpconv.rates.fetch import learn_maturity
-from otpconv.rates.maturity import Maturity, maturity_of
+from otpconv.rates.maturity import maturity_of
 from otpconv.rates.signals import Signal
 from otpconv.rates.story import Surroundings, advise, failure_of, status_of, tell_story
 from otpconv.service.compose import Service
@@ -24,13 +25,16 @@ _DASHBOARD_PATH: Final = "/dashboard"
 _NEIGHBORS = 20
 
 
-async def look_up(service: Service, key: AccessKey, message_id: str) -> tuple[MessageOut | None, int]:
+async def look_up(
+    service: Service, key: AccessKey, message_id: str, zone: tzinfo = UTC
+) -> tuple[MessageOut | None, int]:
     """Return the state and the story of one message, None if it is unknown, and the lag of the ledger.
 
     Args:
         service: asks the ledger.
         key: the key of the caller; the message is of its account.
         message_id: the id of the message.
+        zone: the time zone of the story.
 
     Raises:
         NotFound: the text is not a message id.
@@ -53,13 +57,15 @@ async def look_up(service: Service, key: AccessKey, message_id: str) -> tuple[Me
         if requested is not None and requested.session_id and requested.number:
             neighbors = _newest(ledger, key.account, requested.number, _NEIGHBORS)
             others = [other for other in neighbors if other.session_id == requested.session_id]
-        add_stories(ledger, key.account, [message], others, now)
+        add_stories(ledger, service.signals, key.account, [message], others, now, zone)
         return message
 
     return await service.questions.ask(caller_of(key), question, lambda message, lag: (message, lag))
 
 
-async def search(service: Service, key: AccessKey, number: str, limit: int) -> tuple[FoundMessages, int]:
+async def search(
+    service: Service, key: AccessKey, number: str, limit: int, zone: tzinfo = UTC
+) -> tuple[FoundMessages, int]:
     """Return the newest messages to a number with their stories, and the lag of the ledger.
 
     Args:
@@ -67,6 +73,7 @@ async def search(service: Service, key: AccessKey, number: str, limit: int) -> t
         key: the key of the caller; the messages are of its account.
         number: the number in E.164.
         limit: the most messages to return.
+        zone: the time zone of the stories.
 
     Raises:
         Throttled: too many questions of this caller wait.
@@ -78,7 +85,7 @@ async def search(service: Service, key: AccessKey, number: str, limit: int) -> t
     def question(ledger: LedgerReader) -> FoundMessages:
         found = _newest(ledger, key.account, hashed, limit + 1)
         messages = found[:limit]
-        add_stories(ledger, key.account, messages, found, now)
+        add_stories(ledger, service.signals, key.account, messages, found, now, zone)
         return FoundMessages(messages, more=len(found) > limit)
 
     return await service.questions.ask(caller_of(key), question, lambda found, lag: (found, lag))
@@ -89,27 +96,35 @@ def _newest(ledger: LedgerReader, account: int, number: str, limit: int) -> list
     return [message_out(message.message_id, None, message) for message in stored]
 
 
-def add_stories(
-    ledger: LedgerReader, account: int, messages: Sequence[MessageOut], others: Sequence[MessageOut], now: int
+def add_stories(  # noqa: PLR0917
+    ledger: LedgerReader,
+    signals: CurrentSignals,
+    account: int,
+    messages: Sequence[MessageOut],
+    others: Sequence[MessageOut],
+    now: int,
+    zone: tzinfo = UTC,
 ) -> None:
     """Add to messages their status, story and advice, and the dashboard of the failure that explains them.
 
     Args:
-        ledger: where current failures are looked up, if a message of the last day is overdue.
+        ledger: where the delays of the account are looked up.
+        signals: finds the current failures, if a message of the last day is overdue.
         account: whose messages.
         messages: get the additions.
         others: other messages of the same user.
         now: the time now, ms.
+        zone: the time zone of the stories.
 
     Raises:
         Unavailable: the storage failed.
     """
     learned = learn_maturity(ledger, account, {}, end=now, now=now)
     maturity = learned or maturity_of((), None)
-    around = Surroundings(now, maturity, (), others)
+    around = Surroundings(now, maturity, (), others, zone)
     statuses = [(status_of(message, around), message.requested_at or 0) for message in messages]
     if any(status == "overdue" and requested_at > now - DAY_MS for status, requested_at in statuses):
-        around = Surroundings(now, maturity, _signals(ledger, account, learned, now), others)
+        around = replace(around, signals=signals.of(ledger, account, learned, now))
     for message in messages:
         message.status = status_of(message, around)
         message.story = tell_story(message, around)
@@ -123,15 +138,6 @@ def _dashboard_of(failure: Signal) -> str:
     """Return the path of the dashboard of a slice, for the last 24 hours."""
     filters = urlencode(failure.slice.values)
     return f"{_DASHBOARD_PATH}?{filters}" if filters else _DASHBOARD_PATH
-
-
-def _signals(ledger: LedgerReader, account: int, maturity: Maturity | None, now: int) -> list[Signal]:
-    """Return the current signals of an account; none if its traffic has too many combinations of values."""
-    query = parse_query([("start", "24h")], now)
-    with suppress(AnswerTooLarge):
-        current = find_evidence(ledger, account, query, maturity, now).now
-        return [*current.silences, *current.drops]
-    return []
 
 
 def message_out(message_id: str, recent: MessageState | None, stored: Message | None) -> MessageOut:

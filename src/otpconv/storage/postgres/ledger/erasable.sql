@@ -113,8 +113,11 @@ WITH contributions AS (
         FROM contributions
     ) AS c
 )
-SELECT d.account, r.start, d.country, d.carrier, d.provider, d.template, d.sender, d.channel, d.access_key,
-    {count: sum(r.$count)},
-    {bin: count(*) FILTER (WHERE r.delay_bin = $bin)}
-FROM rounded AS r JOIN dimensions AS d ON d.id = r.dimensions
-GROUP BY r.start, d.id, d.account, d.country, d.carrier, d.provider, d.template, d.sender, d.channel, d.access_key;
+SELECT d.account, k.start, d.country, d.carrier, d.provider, d.template, d.sender, d.channel, d.access_key,
+    {count: sum(k.$count)},
+    coalesce(json_agg(json_build_array(k.delay_bin, k.messages)) FILTER (WHERE k.delay_bin IS NOT NULL), '[]')::text
+FROM (
+    SELECT start, dimensions, delay_bin, count(*) AS messages, {count: sum($count) AS $count}
+    FROM rounded GROUP BY start, dimensions, delay_bin
+) AS k JOIN dimensions AS d ON d.id = k.dimensions
+GROUP BY k.start, d.id, d.account, d.country, d.carrier, d.provider, d.template, d.sender, d.channel, d.access_key;

@@ -77,6 +77,21 @@ INSERT INTO changes
 SELECT k.account, k.start, k.dimensions, {count: 0}, (v ->> 0)::smallint, (v ->> 1)::integer
 FROM kept AS k CROSS JOIN LATERAL jsonb_array_elements(k.delays) AS v;
 
+-- name: sum_erased
+-- As `sum_minutes`, without the sums that are 0: mostly the erasure keeps just what its messages contributed. Times before
+-- horizons.minutes_from are summed up by quarter of an hour at once, as `kept` has them.
+INSERT INTO deltas
+SELECT 60000, account, minute / grain * grain AS start, dimensions,
+    {count: coalesce(sum($count), 0)},
+    {bin: coalesce(sum(more) FILTER (WHERE delay_bin = $bin), 0)}
+FROM (
+    SELECT *, CASE WHEN minute < (SELECT minutes_from FROM horizons WHERE bucket = 0) THEN 900000 ELSE 60000 END AS grain
+    FROM changes
+) AS c
+GROUP BY account, start, dimensions
+HAVING ({count: coalesce(sum($count), 0)}, {bin: coalesce(sum(more) FILTER (WHERE delay_bin = $bin), 0)})
+    <> ({count: 0}, {bin: 0});
+
 -- name: note_kept
 INSERT INTO kept_counts AS c
 SELECT 0, k.account, k.start, k.dimensions, {count: k.$count},

@@ -45,7 +45,11 @@ class AuditPage:
         times = {}
         for name in ("start", "end"):
             try:
-                times[name] = _iso(parse_time(given[name], name, now=self._clock())) if given[name] else ""
+                times[name] = (
+                    _iso(parse_time(given[name], name, now=self._clock(), tz=visitor.zone))
+                    if given[name]
+                    else ""
+                )
             except InvalidRequest as error:
                 problem, field = error.text, name
         if not problem:

@@ -78,7 +78,7 @@ class PermissionsPage:
                 source_ip = _address(given["source_ip"] or "127.0.0.1")
                 field = "at"
                 now = self._clock()
-                at = parse_time(given["at"], now=now) if given["at"] else now
+                at = parse_time(given["at"], now=now, tz=visitor.zone) if given["at"] else now
                 field = "action"
                 asked = _asked(given, source_ip, at)
                 verdicts, count = await self._desk.read(

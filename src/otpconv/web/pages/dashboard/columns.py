@@ -8,6 +8,7 @@ from msgspec import Struct
 from otpconv.errors import InvalidRequest
 from otpconv.rates import RateRow
 from otpconv.rates.columns import column
+from otpconv.rates.intervals import ConfidenceInterval
 from otpconv.rates.marks import Marks, lost
 
 Value = float | None
@@ -23,6 +24,7 @@ class Column(Struct, frozen=True):
         value: returns the value that a row shows, given the marks of the table.
         worst: how to sort for the values that people look for first: "" smallest first, "-" largest first.
         narrow: whether a narrow screen shows it unless columns are chosen.
+        interval: returns the 95 % interval of the value, which a wide screen shows below it.
     """
 
     name: str
@@ -31,10 +33,15 @@ class Column(Struct, frozen=True):
     value: Callable[[RateRow, Marks], Value]
     worst: Literal["", "-"] = "-"
     narrow: bool = False
+    interval: Callable[[RateRow], ConfidenceInterval | None] = lambda _: None
 
 
 def _lost(row: RateRow, marks: Marks) -> Value:
     return lost(row) if marks.has_fallen(row) else None
+
+
+def _expected_interval(row: RateRow) -> ConfidenceInterval | None:
+    return row.now.expected.interval if row.now.expected else None
 
 
 def _of_api(
@@ -44,17 +51,18 @@ def _of_api(
     worst: Literal["", "-"] = "-",
     *,
     narrow: bool = False,
+    interval: Callable[[RateRow], ConfidenceInterval | None] = lambda _: None,
 ) -> Column:
     value_of = column(name)
-    return Column(name, title, kind, lambda row, _: value_of(row), worst, narrow)
+    return Column(name, title, kind, lambda row, _: value_of(row), worst, narrow, interval)
 
 
 COLUMNS: Final = {
     made.name: made
     for made in (
         _of_api("before_rate", "Before", "percent", "", narrow=True),
-        _of_api("rate", "Now", "percent", "", narrow=True),
-        _of_api("rate_expected", "Expected", "percent", ""),
+        _of_api("rate", "Now", "percent", "", narrow=True, interval=lambda row: row.now.interval),
+        _of_api("rate_expected", "Expected", "percent", "", interval=_expected_interval),
         _of_api("change", "Change, points", "change", "", narrow=True),
         Column("trend", "Over time", "trend", lambda _row, _marks: None),
         _of_api("requested", "Requested", "count"),

@@ -17,7 +17,6 @@ from otpconv.service.compose import Service
 from otpconv.storage.contract import DIMENSIONS
 from otpconv.web.front.body import Bodies
 from otpconv.web.front.gate import Gate
-from otpconv.web.pages.choices import read_choices, zone_of
 from otpconv.web.pages.forms import read_form, require_token
 from otpconv.web.pages.layout import HEADERS, Layout
 from otpconv.web.pages.visitors import Visitor, Visitors
@@ -85,7 +84,7 @@ class MessagePage:
         if is_message_id(wanted) and not wanted.startswith("+"):
             # An id may look like a number; a number must not get into the URL.
             self._visitors.require(request, visitor, "otpconv:GetMessage")
-            message, lag = await look_up(self._service, visitor.key, wanted)
+            message, lag = await look_up(self._service, visitor.key, wanted, visitor.zone)
             if message is None and phone is None:
                 return self._page(visitor, HTTPStatus.NOT_FOUND, message_id=wanted, lag=lag)
             if message is not None:
@@ -97,7 +96,7 @@ class MessagePage:
         if phone is None:
             return self._page(visitor, HTTPStatus.NOT_FOUND, unreadable=True)
         self._visitors.require(request, visitor, "otpconv:FindMessages")
-        found, lag = await search(self._service, visitor.key, phone.e164, MAX_FOUND)
+        found, lag = await search(self._service, visitor.key, phone.e164, MAX_FOUND, visitor.zone)
         subject = f"{len(found.messages)} messages"
         self._gate.answered(visitor.key, "otpconv:FindMessages", subject, request.scope)
         return self._page(visitor, HTTPStatus.OK, found=found, lag=lag)
@@ -108,7 +107,7 @@ class MessagePage:
         found, lag, problem = None, 0, ""
         if message_id:
             try:
-                found, lag = await look_up(self._service, visitor.key, message_id)
+                found, lag = await look_up(self._service, visitor.key, message_id, visitor.zone)
             except NotFound as error:
                 problem = error.text
         return self._page(
@@ -118,7 +117,6 @@ class MessagePage:
             message_id=message_id,
             message=found,
             lag=lag,
-            zone=zone_of(read_choices(request)),
             fields=_fields(found) if found else [],
             events=message_events(found) if found else [],
         )

@@ -19,7 +19,7 @@ from otpconv.errors import InvalidRequest, NotFound
 from otpconv.service.compose import Service
 from otpconv.web.front.body import Bodies
 from otpconv.web.front.gate import Gate
-from otpconv.web.pages.choices import read_choices, zone_of
+from otpconv.web.pages.choices import read_choices
 from otpconv.web.pages.dashboard.choosing import view_of
 from otpconv.web.pages.forms import read_form, require_token
 from otpconv.web.pages.layout import HEADERS, Layout
@@ -65,7 +65,6 @@ class SavedViews:
             visitor,
             views=views,
             changeable={view.id for view in views if may[_needed(visitor, view)]},
-            zone=zone_of(read_choices(request)),
             max_name=MAX_NAME_CHARS,
         )
 
