@@ -114,7 +114,7 @@ WITH contributions AS (
     ) AS c
 )
 SELECT d.account, k.start, d.country, d.carrier, d.provider, d.template, d.sender, d.channel, d.access_key,
-    {count: sum(k.$count)},
+    {count: sum(k.$count)::bigint},
     coalesce(json_agg(json_build_array(k.delay_bin, k.messages)) FILTER (WHERE k.delay_bin IS NOT NULL), '[]')::text
 FROM (
     SELECT start, dimensions, delay_bin, count(*) AS messages, {count: sum($count) AS $count}
