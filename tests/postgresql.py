@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
+import pytest
 
 from debian import program
 
@@ -149,9 +150,15 @@ def running(parent: Path, settings: dict[str, str]) -> Iterator[PostgresServer]:
 
 
 def _postgres() -> str:
-    """Return the program of the newest PostgreSQL of Debian; it is not in the path."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
-    return str(found[-1]) if found else program("postgres", "postgresql")
+    """Return the program of the newest PostgreSQL of Debian, which is not in the path."""
+    if not _installed():
+        program("pg_ctlcluster", "postgresql")  # in the path, and of the same package
+    found = _installed()
+    return str(found[-1]) if found else pytest.skip("no PostgreSQL is in /usr/lib/postgresql")
+
+
+def _installed() -> list[Path]:
+    return sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[4]))
 
 
 def _children(pid: int) -> list[int]:
