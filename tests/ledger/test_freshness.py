@@ -1,6 +1,7 @@
 """A question waits for reports that were acknowledged before it, never for ever, and at little cost."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Coroutine
 
@@ -23,12 +24,19 @@ class Failing:
 
     def __init__(self, writer: LedgerWriter) -> None:
         self._writer = writer
-        self.failing = False
+        self._failing = False
+        self._applying = threading.Lock()
+
+    def fail(self) -> None:
+        """Fail from now on, once a batch in progress is applied."""
+        with self._applying:
+            self._failing = True
 
     def apply(self, limit: int) -> int:
-        if self.failing:
-            raise Unavailable("The disk is on fire.")
-        return self._writer.apply(limit)
+        with self._applying:
+            if self._failing:
+                raise Unavailable("The disk is on fire.")
+            return self._writer.apply(limit)
 
     def cursor(self) -> int:
         return self._writer.cursor()
@@ -119,7 +127,7 @@ def test_while_applying_fails_nobody_waits(world: World, monkeypatch: pytest.Mon
 
     async def main() -> None:
         await world.freshness.wait(world.append())
-        world.failing[0].failing = True
+        world.failing[0].fail()
         position = world.append()
         assert await waited(world.freshness, position) < PATIENCE_S
         assert world.applier.applied < position

@@ -21,6 +21,15 @@ WHERE bucket = 0 AND writer = 1 AND seq > :after AND seq <= :upto AND unmatched_
 -- name: is_erasure
 SELECT CASE WHEN reports IS NULL THEN 0 ELSE 1 END FROM journal WHERE bucket = 0 AND writer = 1 AND seq = :seq;
 
+-- name: is_believed
+-- An expiry more than a day ahead of the newest report before it was written by a wrong clock, e.g. in a copied journal.
+SELECT CASE WHEN e.recorded_at - 86400000 <= coalesce(
+    (SELECT r.recorded_at FROM journal AS r
+     WHERE r.bucket = 0 AND r.writer = 1 AND r.seq < e.seq AND r.unmatched_before IS NULL ORDER BY r.seq DESC LIMIT 1),
+    e.recorded_at
+) THEN 1 ELSE 0 END
+FROM journal AS e WHERE e.bucket = 0 AND e.writer = 1 AND e.seq = :seq;
+
 -- name: expiry
 SELECT unmatched_before, minutes_from FROM journal WHERE bucket = 0 AND writer = 1 AND seq = :seq;
 

@@ -87,7 +87,7 @@ class PostgresLedgerWriter:
             return upto
         if self.number("is_erasure", {"seq": deletion}):
             self._merging.erase(deletion)
-        else:
+        elif self.number("is_believed", {"seq": deletion}):
             ((unmatched_before, minutes_from),) = execute(
                 self._connection, _SQL["expiry"], {"seq": deletion}
             ).fetchall()
