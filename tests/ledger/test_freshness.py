@@ -24,17 +24,17 @@ class Failing:
 
     def __init__(self, writer: LedgerWriter) -> None:
         self._writer = writer
-        self._failing = False
+        self.failing = False
         self._applying = threading.Lock()
 
     def fail(self) -> None:
         """Fail from now on, once a batch in progress is applied."""
         with self._applying:
-            self._failing = True
+            self.failing = True
 
     def apply(self, limit: int) -> int:
         with self._applying:
-            if self._failing:
+            if self.failing:
                 raise Unavailable("The disk is on fire.")
             return self._writer.apply(limit)
 
