@@ -100,15 +100,17 @@ class Recording:
 
 @contextmanager
 def alone(data: Path) -> Iterator[None]:
-    """Keep other deletions out, since two would write the same rows of the journal.
+    """Keep other deletions out, since two would write the same rows of the journal; verifications, too.
 
     Raises:
-        Misconfigured: another deletion runs, or the folder can't be written.
+        Misconfigured: another deletion or a verification runs, or the folder can't be written.
     """
     try:
         held = folder.lock_file(data / _LOCK)
     except BlockingIOError:
-        raise Misconfigured(f"another deletion runs on {data}: wait until it has finished") from None
+        raise Misconfigured(
+            f"another deletion or `otpconv ledger verify` runs on {data}: wait until it has finished"
+        ) from None
     except OSError as error:
         raise Misconfigured(
             f"the data folder {data} can't be written ({error.strerror}): check its permissions and its disk"
