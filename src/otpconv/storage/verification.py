@@ -32,23 +32,17 @@ class Table(Struct, frozen=True):
         source: the name that engines know the rows by.
         key: the columns that identify a row.
         values: the other columns.
-        grain: length of the time slot of rollups, ms; 0 for other rows.
     """
 
     name: str
     source: str
     key: tuple[str, ...]
     values: tuple[str, ...] = ()
-    grain: int = 0
 
 
 _COUNTS = (*Tally.__struct_fields__, *(f"d{bin_}" for bin_ in range(DELAY_BINS)))
 _SLOT = ("account", "start", *DIMENSIONS)
-
-
-def _rollups(name: str, grain: int) -> Table:
-    return Table(f"rollups by {name}", "rollups", _SLOT, _COUNTS, grain)
-
+_GRAINS = {MINUTE_MS: "minute", QUARTER_MS: "quarter", HOUR_MS: "hour", DAY_MS: "day"}
 
 #: All that a ledger holds. The dimensions are those that a message is counted by; `reported_values` are the
 #: reported ones, as a JSON list, if they differ. d0, d1, … are the bins of `model.delay_bin`.
@@ -72,10 +66,7 @@ TABLES = (
     Table("self-reported rates", "self_reported_rates", ("account", "report_time", "rate")),
     Table("combinations of dimensions", "dimensions", ("account", "day", *DIMENSIONS)),
     Table("values of dimensions", "dimension_values", ("account", "day", "dimension", "value")),
-    _rollups("day", DAY_MS),
-    _rollups("hour", HOUR_MS),
-    _rollups("quarter", QUARTER_MS),
-    _rollups("minute", MINUTE_MS),
+    Table("rollups", "rollups", ("grain", *_SLOT), _COUNTS),
     Table("counts of deleted messages", "kept_counts", _SLOT, _COUNTS),
     Table("routes", "routes", ("account", "provider", "country"), ("requested", "verified")),
     Table("unmatched hours", "unmatched_hours", ("account", "number", "start")),
@@ -158,6 +149,8 @@ def _text(name: str, value: object) -> str:
     if name == "start" and isinstance(value, int):
         with suppress(OverflowError):  # a damaged time may be in no year
             return iso_8601(value)
+    if name == "grain":
+        value = _GRAINS.get(value, value)  # type: ignore[call-overload]
     if value is None:
         return "unknown"
     return value.hex() if isinstance(value, bytes) else str(value)

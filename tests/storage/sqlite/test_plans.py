@@ -51,7 +51,6 @@ READ_ALL = {
     "contents/dimensions": "two ledgers are compared row by row",
     "contents/dimension_values": "two ledgers are compared row by row",
     "contents/rollups": "two ledgers are compared row by row",
-    "contents/kept_counts": "two ledgers are compared row by row",
     "contents/unmatched_hours": "two ledgers are compared row by row",
 }
 

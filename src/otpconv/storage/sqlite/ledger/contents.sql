@@ -23,14 +23,13 @@ SELECT account, day, country, carrier, provider, template, sender, channel, acce
 SELECT account, day, dimension, value FROM dimension_values;
 
 -- name: rollups
-SELECT r.account, r.start, coalesce(d.country, '(unknown dimensions ' || r.dimensions || ')'),
+SELECT r.grain, r.account, r.start, coalesce(d.country, '(unknown dimensions ' || r.dimensions || ')'),
     coalesce(d.carrier, ''), coalesce(d.provider, ''), coalesce(d.template, ''), coalesce(d.sender, ''),
     coalesce(d.channel, ''), coalesce(d.access_key, ''),
     {count: r.$count},
     {bin: r.d$bin}
 FROM rollups AS r LEFT JOIN dimensions AS d
-    ON d.id = r.dimensions AND d.account = r.account AND d.day = r.start / 86400000
-WHERE r.grain = :grain;
+    ON d.id = r.dimensions AND d.account = r.account AND d.day = r.start / 86400000;
 
 -- name: kept_counts
 SELECT k.account, k.start, coalesce(d.country, '(unknown dimensions ' || k.dimensions || ')'),

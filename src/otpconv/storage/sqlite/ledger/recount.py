@@ -15,7 +15,7 @@ class Recount(NamedTuple):
     """Counts that can be counted again.
 
     Attributes:
-        name: what they are; the name of their `verification.Table` too.
+        name: what they are.
         equal: what they should be equal to.
         statement: the name of the statement that compares them.
         bindings: its parameters.

@@ -39,9 +39,8 @@ class SqliteContents:
         """See `LedgerContents.rows`."""
         order = ", ".join(map(str, range(1, len(table.key) + 1)))
         statement = _SQL[table.source].removesuffix(";") + (f" ORDER BY {order}" if order else "")
-        bindings = {"grain": table.grain} if table.grain else None
         with mapped(self._path):
-            yield from self._connection.execute(statement, bindings)
+            yield from self._connection.execute(statement)
 
 
 def verify(ledger: Path, journal: Path, done: _Done, *, bounds: Bounds = BOUNDS) -> Iterator[CheckResult]:
@@ -144,5 +143,5 @@ def _position(bound: Bound, journal: Path) -> CheckResult:
         head: int = connection.execute(_HEAD).fetchall()[0][0]  # type: ignore[assignment]
     text = f"compared at position {bound.cursor:,} of the journal"
     if head > bound.cursor:
-        text += f"; {head - bound.cursor:,} later reports are not in the ledger yet"
+        text += f"; {head - bound.cursor:,} later entries are not in the ledger yet"
     return CheckResult("journal and ledger", ok=True, text=text)
