@@ -146,7 +146,7 @@ def test_a_strict_server_refuses_conversions_of_deleted_messages(
 def test_one_deletion_runs_at_a_time(served: LocalServer) -> None:
     with (
         folder.lock_file(served.data / "deleting"),
-        pytest.raises(Misconfigured, match="another deletion runs"),
+        pytest.raises(Misconfigured, match="another deletion or `otpconv ledger verify` runs"),
     ):
         run(served.data, "forget", "--number", NUMBER)
 

@@ -13,7 +13,7 @@ def verify(data: Data = None, json: Json = False) -> None:
     rollups with a recount of the messages. Changes nothing, and works while a server runs. Deletions are
     refused meanwhile.
 
-    Takes about a minute per million messages, and needs free space for a second ledger in the data folder.
+    Takes one to two minutes per million messages, and needs free space for a second ledger in the data folder.
     Exits with 1 if there are differences; `otpconv ledger rebuild` removes them.
 
     Examples:
