@@ -13,8 +13,8 @@ def verify(data: Data = None, json: Json = False) -> None:
     rollups with a recount of the messages. Changes nothing, and works while a server runs. Deletions are
     refused meanwhile.
 
-    Takes one to two minutes per million messages, and needs free space for a second ledger in the data folder.
-    Exits with 1 if there are differences; `otpconv ledger rebuild` removes them.
+    Takes one to two minutes per million messages, and needs free space for a second ledger in the data
+    folder. Exits with 1 if there are differences; `otpconv ledger rebuild` removes them.
 
     Examples:
         otpconv ledger verify --data /var/lib/otpconv

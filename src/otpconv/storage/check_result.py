@@ -11,7 +11,7 @@ class CheckResult(Struct, frozen=True):
         ok: whether it passed.
         text: details.
         advice: what to do; empty if nothing is needed.
-        examples: some of what is wrong, one text each.
+        examples: some of the wrong rows, one text each.
     """
 
     check: str

@@ -88,7 +88,7 @@ def test_what_the_server_applies_meanwhile_makes_no_difference(root: Path) -> No
         assert problems(results) == []
         assert next(more) > 60
         position = next(result.text for result in results if result.check == "journal and ledger")
-        # It caught up with what was applied while it built, and names what is not applied yet.
+        # It has caught up with the first report, and names the one that the ledger lacks.
         assert position == "compared at position 51 of the journal; 1 later entries are not in the ledger yet"
         assert not [*root.glob("*.verify*")]
 
