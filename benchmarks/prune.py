@@ -1,13 +1,13 @@
-"""A prune beside a server that records reports: how long both take, and a forgotten number.
+"""A prune beside an idle server, then one beside a server that records reports; and a forgotten number.
 
-The waits for an acknowledgement are compared with those before and after the prune, in the same run.
+The waits for an acknowledgement are compared with those before and after the second prune, in the same run.
 """
 
 import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from statistics import median
@@ -15,39 +15,42 @@ from threading import Thread
 
 import httpx
 
-from benchmarks.dataset import fill
+from benchmarks.dataset import fill, requested_at
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
 from otpconv.config import load
 from otpconv.service import deleting
 from otpconv.service.compose import open_key_store, open_number_hash
-from otpconv.storage.contract import MINUTE_MS
+from otpconv.storage.contract import HOUR_MS, MINUTE_MS
 
 #: Windows without a prune, before it and after it.
 _QUIET = 2
+#: The share of `--messages` in the ledger, and the share of these that is deleted beside an idle server.
+_FILLED, _IDLE = 5, 0.6
 #: Messages to the number that is forgotten.
 _TO_NUMBER, _NUMBER = 5, "+34600000001"
 _VERIFIED = 0.8
 
 
 def run(folder: Path, messages: int, seconds: int) -> Iterator[dict[str, object]]:
-    """Delete `messages` while a probe reports steadily, in windows of `seconds`; then forget a number."""
+    """Delete a fifth of `messages`, the last of them beside a probe that reports, in windows of `seconds`."""
     data = folder / "prune"
+    messages //= _FILLED
     with LocalServer(data):
         pass  # makes the folder and its first key
-    fill(data, messages, wall_clock(), verified=_VERIFIED)
+    fill(data, messages, now := wall_clock(), verified=_VERIFIED)
     with LocalServer(data) as server:
         _window(server, seconds)  # the first start also brings minutes into quarters of an hour
-        quiet = [_window(server, seconds) for _ in range(_QUIET)]
-        busy, took, deleted = _pruned(server, seconds)
-        quiet += [_window(server, seconds) for _ in range(_QUIET)]
         yield {
             "benchmark": "prune",
-            "messages": deleted,
-            "s": round(took, 1),
-            "messages a second": round(deleted / took),
-            **_compared(quiet, busy),
+            "server": "idle",
+            **_pruned(server, requested_at(int(_IDLE * messages), messages, now)),
         }
+        quiet = [_window(server, seconds) for _ in range(_QUIET)]
+        busy: list[dict[str, float]] = []
+        figures = _pruned(server, now - HOUR_MS, lambda: busy.append(_window(server, seconds)))
+        quiet += [_window(server, seconds) for _ in range(_QUIET)]
+        yield {"benchmark": "prune", "server": "records reports", **figures, **_compared(quiet, busy)}
         yield {
             "benchmark": "forget",
             "messages": _TO_NUMBER,
@@ -55,9 +58,11 @@ def run(folder: Path, messages: int, seconds: int) -> Iterator[dict[str, object]
         }
 
 
-def _pruned(server: LocalServer, seconds: int) -> tuple[list[dict[str, float]], float, int]:
-    """Prune everything older than an hour, and return the waits meanwhile, the time (s) and the messages."""
-    command = [sys.executable, "-m", "otpconv", "ledger", "prune", "--before", "1h", "--json"]
+def _pruned(
+    server: LocalServer, before: int, meanwhile: Callable[[], object] | None = None
+) -> dict[str, object]:
+    """Prune everything before a time (ms), and return how long that took. Call `meanwhile` until it ends."""
+    command = [sys.executable, "-m", "otpconv", "ledger", "prune", "--before", str(before), "--json"]
     times: list[float] = []
     began = time.perf_counter()
     with subprocess.Popen(
@@ -65,13 +70,12 @@ def _pruned(server: LocalServer, seconds: int) -> tuple[list[dict[str, float]], 
     ) as process:
         ended = Thread(target=lambda: (process.wait(), times.append(time.perf_counter())))
         ended.start()
-        # The last window may go on a little after the end.
-        windows = [_window(server, seconds)]
-        while process.poll() is None:
-            windows.append(_window(server, seconds))
+        while meanwhile is not None and process.poll() is None:
+            meanwhile()  # the last call may go on a little after the end
         ended.join()
         output = process.stdout.read() if process.stdout else ""
-    return windows, times[0] - began, json.loads(output)["deleted"]
+    took, deleted = times[0] - began, json.loads(output)["deleted"]
+    return {"messages": deleted, "s": round(took, 1), "messages a second": round(deleted / took)}
 
 
 def _window(server: LocalServer, seconds: int) -> dict[str, float]:

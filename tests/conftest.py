@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import httpx
 import pytest
+from httpx._config import DEFAULT_TIMEOUT_CONFIG
 from hypothesis import settings
 
 from otpconv.access.keys import AccessKey
@@ -42,7 +43,9 @@ PATIENCE_S = 30
 # The machine that tests may have others to serve: how long an example takes says nothing.
 settings.register_profile("tests", deadline=None, max_examples=rounds(100))
 settings.load_profile("tests")
-
+# Nor does it when a server answers late: a client would give up after 5 s.
+for part in ("connect", "read", "write", "pool"):
+    setattr(DEFAULT_TIMEOUT_CONFIG, part, float(PATIENCE_S))
 
 LocalServer.run = staticmethod(run_otpconv_at_once)
 

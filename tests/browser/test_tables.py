@@ -167,3 +167,5 @@ def test_everything_fits_a_phone_and_can_be_read_by_all(open_page: Open, broken:
     assert heat.evaluate("each => each.scrollWidth <= each.parentElement.clientWidth")
     assert page.get_by_role("columnheader", name="birdcall").count() == 1
     assert page.evaluate("document.documentElement.scrollWidth") == 390
+    page.set_viewport_size({"width": 320, "height": 700})
+    assert page.evaluate("document.documentElement.scrollWidth") == 320

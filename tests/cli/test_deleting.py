@@ -17,6 +17,7 @@ from otpconv.cli.main import app
 from otpconv.config import load
 from otpconv.errors import InvalidNumber, Misconfigured
 from otpconv.model import Expiry, Requested
+from otpconv.service.compose import open_number_hash
 from otpconv.service.retention import EVERY_S, Retention
 from otpconv.storage.contract import DAY_MS, Entry
 from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerReader, SqliteLedgerWriter
@@ -141,6 +142,46 @@ def test_a_strict_server_refuses_conversions_of_deleted_messages(
         late = {"conversions": [{"message_id": "old", "delivered": True, "conversion_time": OLD + 5_000}]}
         (refused,) = ask(strict, "POST", "/v1/conversions", json=late).json()["rejected"]
         assert refused["code"] == "UnknownMessage"
+
+
+def test_nothing_that_the_server_writes_names_a_forgotten_person(
+    make_server: Callable[..., LocalServer], eventually: Callable[..., None]
+) -> None:
+    with make_server() as server:
+        messages = [
+            {"message_id": f"their-{n}", "to": NUMBER, "session_id": f"their-session-{n}"} for n in range(3)
+        ]
+        ask(server, "POST", "/v1/messages", json={"messages": messages}).raise_for_status()
+        conversions = [
+            {"message_id": "their-1", "delivered": True},
+            {"to": NUMBER, "delivered": True},
+        ]
+        ask(server, "POST", "/v1/conversions", json={"conversions": conversions}).raise_for_status()
+        ask(server, "POST", "/v1/messages/search", json={"to": NUMBER}).raise_for_status()
+        assert ask(server, "GET", "/v1/messages/their-1").is_success
+        assert run(server.data, "forget", "--number", NUMBER) == {"deleted": 3}
+        eventually(lambda: ask(server, "GET", "/v1/messages/their-1").status_code, 404)
+    hashed = open_number_hash(load(data=server.data))(1, NUMBER)
+    written = {file: file.read_bytes() for file in [*server.data.rglob("*"), server.log] if file.is_file()}
+    assert {"journal.sqlite", "ledger.sqlite", "access.sqlite", audit.FILE} <= {file.name for file in written}
+    for name in (b"their-", NUMBER[1:].encode(), hashed.encode(), bytes.fromhex(hashed)):
+        assert [str(file) for file, content in written.items() if name in content] == []
+
+
+def test_retention_waits_for_another_deletion(tmp_path: Path) -> None:
+    now = 1_800_000_000_000
+    with closing(SqliteJournal(tmp_path / "journal.sqlite")) as journal:
+        journal.append([Entry(Requested(1, "old", now - 40 * DAY_MS)), Entry(Expiry(0, now))], now)
+        writer = SqliteLedgerWriter(tmp_path / "ledger.sqlite", tmp_path / "journal.sqlite")
+        ledger = SqliteLedgerReader(tmp_path / "ledger.sqlite")
+        with closing(writer), closing(ledger):
+            writer.apply(100)
+            retention = Retention(load(data=tmp_path, retention_days=10), ledger, lambda: writer.apply(100))
+            with folder.lock_file(tmp_path / "deleting"):
+                retention.run()
+                assert len([*ledger.messages(1)]) == 1
+            retention.run()
+            assert [*ledger.messages(1)] == []
 
 
 def test_one_deletion_runs_at_a_time(served: LocalServer) -> None:

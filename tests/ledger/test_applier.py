@@ -228,6 +228,18 @@ def test_it_begins_at_the_ledgers_own_position_and_measures_only_what_it_applies
     assert measured == [3]
 
 
+def test_entries_that_nobody_announces_one_after_the_other_are_applied_without_a_pause(
+    storage: Storage, applier: Applier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(applier_module, "PAUSE_S", 10 * PATIENCE_S)
+    monkeypatch.setattr(applier_module, "LOOK_S", 10 * PATIENCE_S)
+    storage.append(*messages(0, 1))
+    applier.start()
+    for n in range(1, 20):
+        assert soon(lambda n=n: applier.applied == n)  # type: ignore[misc]
+        storage.append(*messages(n, n + 1))
+
+
 def test_who_waits_shortens_the_pause(
     storage: Storage, applier: Applier, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -237,3 +237,27 @@ def test_a_filter_on_a_silent_application_still_shows_a_silence(tmp_path: Path) 
         assert len(filtered(tmp_path, filters).silences) == 1
     write(tmp_path / "whole", kinds, lambda _, ago: ago < 4 * HOUR_MS)
     assert len(filtered(tmp_path / "whole", {"provider": {"acme"}}).silences) == 1
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("seed", range(rounds(30, at_least=3)))
+def test_no_part_of_a_failing_route_is_called_silent_whatever_the_filter(tmp_path: Path, seed: int) -> None:
+    # A few codes of the route still arrive, so that by chance nothing is reported about one of its templates.
+    chance = random.Random(seed)
+    kinds = {
+        f"{template} {country} {provider}": Dimensions(country, "", provider, template)
+        for template in ("login", "signup", "payment")
+        for country in ("DE", "ID")
+        for provider in ("acme", "zeta")
+    }
+    write(
+        tmp_path,
+        kinds,
+        lambda name, ago: name.endswith("ID zeta") and ago < 4 * HOUR_MS and chance.random() < 0.97,
+    )
+    assert filtered(tmp_path, {}).silences == []
+    values = {"template": "signup", "country": "ID", "provider": "zeta"}
+    for names in (("provider",), ("country", "provider"), ("template", "country"), tuple(values)):
+        found = filtered(tmp_path, {name: {values[name]} for name in names})
+        assert found.silences == [], names
+        assert found.drops, names

@@ -53,7 +53,7 @@ def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
 
     Args:
         title: the name of the work in progress.
-        total: the number of steps in all; None if it is unknown.
+        total: the number of steps in all; None if it is unknown, so that only the steps done are shown.
 
     Yields:
         A function to call with how much is done.
@@ -61,7 +61,7 @@ def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
     with Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        TaskProgressColumn(),
+        TextColumn("{task.completed:,}") if total is None else TaskProgressColumn(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,

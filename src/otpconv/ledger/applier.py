@@ -15,8 +15,9 @@ PAUSE_S = 0.06
 #: While a question waits for an entry, the pause is this many times as long as the last transaction, so that
 #: applying takes at most a fifth of the time, however many questions wait.
 RESTS = 4
-#: How often the applier looks for entries that nobody announced, e.g. those of a command that deletes, s.
-LOOK_S = 0.1
+#: How often the applier looks for entries that nobody announced, e.g. those of a command that deletes, s. For
+#: that long after such an entry it looks more often: the command waits for each before it makes the next one.
+LOOK_S, LOOK_AGAIN_S = 0.1, 0.002
 #: Pause after a failure of the storage, s: short at first, since the storage may only have been busy. It
 #: doubles up to `RETRY_S`.
 FIRST_RETRY_S = 0.02
@@ -99,18 +100,23 @@ class Applier:
         writer = self._opened()
         if writer is None:
             return
+        expected_until = 0.0
         try:
             while True:
+                announced = self._wake.is_set()
                 self._wake.clear()
                 stopping = self._stopping.is_set()
                 began = time.perf_counter()
                 count = self._apply(writer)
+                now = time.perf_counter()
                 if stopping and not count:
                     return
-                if count is not None and count < BATCH // 2:
-                    self._pause(time.perf_counter() - began)
+                if count and not announced:
+                    expected_until = now + LOOK_S
+                elif count is not None and count < BATCH // 2 and announced:
+                    self._pause(now - began)
                 if count == 0:
-                    self._wake.wait(LOOK_S)
+                    self._wake.wait(LOOK_AGAIN_S if now < expected_until else LOOK_S)
         finally:
             writer.close()
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -15,7 +14,7 @@ from otpconv.rates.maturity import Maturity
 from otpconv.rates.plan import cover, plan
 from otpconv.rates.question import RateQuery
 from otpconv.rates.signals import Assessment, Evidence, Signal, assess
-from otpconv.rates.silence import silent_slices
+from otpconv.rates.silence import Silent, silent_slices
 from otpconv.rates.slices import Group, Slice
 from otpconv.storage.contract import (
     DAY_MS,
@@ -75,28 +74,40 @@ def find_evidence(
         with suppress(AnswerTooLarge):
             traffic = _Traffic(ledger, account, query.filters, by)
             spans = list(_spans(traffic, query.start, end))
-            found = assess(
-                spans, now, partial(_is_silent, traffic=traffic, spans=spans, start=query.start, now=now)
-            )
+            outside = _SilenceOutside(traffic, spans, query.start, now)
+            found = assess(spans, now, outside.confirms)
             slices = [signal.slice for signal in (*found.silences[:_DATED], *found.drops[:_DATED])]
             found = date_signals(found, {which: _last_day(traffic, which, end) for which in slices}, end)
             return Evidence(found, _earlier(traffic, query.start, query.end, spans, found, now))
     raise AssertionError("without dimensions there is one group")
 
 
-def _is_silent(which: Slice, traffic: "_Traffic", spans: Sequence[WatchedSpan], start: int, now: int) -> bool:
-    """Return whether a slice of filtered traffic is silent, compared with the traffic outside of the filter.
+class _SilenceOutside:
+    """Compares slices of filtered traffic that look silent with the traffic outside of the filter.
 
-    All messages of one failing route look as if nobody reported them. Only the other messages show whether
-    their application still reports.
+    All messages of one failing route, and each template among them, may look as if nobody reported them. Only
+    the other messages show whether their application still reports.
     """
-    if which.values or not traffic.filters:
-        return True
-    everything = _spans(replace(traffic, filters={}), start, spans[-1].end)
-    silences = silent_slices([expectations(span, now) for span in everything])
-    groups = [dict(zip(DIMENSIONS, group, strict=True)) for span in spans for group in span.counts]
-    covered = [any(silence.slice.covers(group) for silence in silences) for group in groups]
-    return 2 * sum(covered) > len(covered)
+
+    def __init__(self, traffic: "_Traffic", spans: Sequence[WatchedSpan], start: int, now: int) -> None:
+        self._traffic, self._spans = traffic, spans
+        self._start, self._now = start, now
+        self._silences: list[Silent] | None = None
+
+    def confirms(self, which: Slice) -> bool:
+        """Return whether a slice that looks silent within the filter is silent."""
+        if not self._traffic.filters:
+            return True
+        if self._silences is None:
+            everything = _spans(replace(self._traffic, filters={}), self._start, self._spans[-1].end)
+            self._silences = silent_slices([expectations(span, self._now) for span in everything])
+        groups = [dict(zip(DIMENSIONS, group, strict=True)) for span in self._spans for group in span.counts]
+        covered = [
+            any(silence.slice.covers(group) for silence in self._silences)
+            for group in groups
+            if which.covers(group)
+        ]
+        return 2 * sum(covered) > len(covered)
 
 
 class _Traffic(Struct, frozen=True):

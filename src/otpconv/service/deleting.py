@@ -21,7 +21,7 @@ from otpconv.storage.erasure import Erasure
 #: How long an erasure may wait for the ledger, s; the server applies earlier reports first.
 APPLIED_WITHIN_S = 120.0
 #: How often it is checked whether the ledger has it, s.
-_CHECK_S = 0.01
+_CHECK_S = 0.002
 #: Entries of one transaction, where no server applies the journal.
 _BATCH = 5_000
 _LOCK = "deleting"
@@ -103,14 +103,13 @@ def alone(data: Path) -> Iterator[None]:
     """Keep other deletions out, since two would write the same rows of the journal; verifications, too.
 
     Raises:
-        Misconfigured: another deletion or a verification runs, or the folder can't be written.
+        BlockingIOError: another deletion or a verification runs.
+        Misconfigured: the folder can't be written.
     """
     try:
         held = folder.lock_file(data / _LOCK)
     except BlockingIOError:
-        raise Misconfigured(
-            f"another deletion or `otpconv ledger verify` runs on {data}: wait until it has finished"
-        ) from None
+        raise
     except OSError as error:
         raise Misconfigured(
             f"the data folder {data} can't be written ({error.strerror}): check its permissions and its disk"
@@ -128,7 +127,13 @@ def _eraser(settings: Settings) -> Iterator[Eraser]:
             f"there is no journal in {settings.data}: give the server's folder with --data DIR"
         )
     with ExitStack() as opened:
-        opened.enter_context(alone(settings.data))
+        try:
+            opened.enter_context(alone(settings.data))
+        except BlockingIOError:
+            raise Misconfigured(
+                f"another deletion or `otpconv ledger verify` runs on {settings.data}: wait until it has"
+                " finished"
+            ) from None
         served = data_folder.is_held(settings.data)
         if not served:
             opened.enter_context(data_folder.hold(settings.data))
@@ -149,6 +154,18 @@ def _eraser(settings: Settings) -> Iterator[Eraser]:
         eraser = Eraser(ledger, engine.journal_eraser(), record)
         opened.callback(eraser.close)
         yield eraser
+        if not served:
+            _compact(engine)
+
+
+def _compact(engine: Engine) -> None:
+    try:
+        engine.compact()
+    except Unavailable as error:
+        raise Unavailable(
+            "The messages were deleted, but unused space of the files may still contain them, since the files"
+            f" could not be rewritten. {error.text}"
+        ) from error
 
 
 def _catching_up(writer: LedgerWriter) -> Callable[[], int]:

@@ -56,15 +56,20 @@ class Retention:
     def run(self) -> None:
         """Delete messages that are too old, and finish interrupted deletions. Call it from one thread.
 
+        Does nothing while another deletion runs, e.g. a command.
+
         Raises:
-            Misconfigured: another deletion runs, or a file is damaged.
+            Misconfigured: a file is damaged, or the folder can't be written.
             Unavailable: the storage failed.
         """
         before = self._before()
         if before <= self._deleted_before and not self._engine.has_erasures():
             return
         with ExitStack() as opened:
-            opened.enter_context(alone(self._data))
+            try:
+                opened.enter_context(alone(self._data))
+            except BlockingIOError:
+                return
             record = Recording(self._engine, self._applied)
             opened.callback(record.close)
             eraser = Eraser(self._ledger, self._engine.journal_eraser(), record)

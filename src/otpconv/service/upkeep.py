@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import IO
 
@@ -42,7 +42,13 @@ def verify_ledger(settings: Settings, done: Callable[[int, int], None]) -> Itera
         Unavailable: the disk fails or gets full.
     """
     engine = _used_engine(settings)
-    with deleting.alone(settings.data):
+    with ExitStack() as opened:
+        try:
+            opened.enter_context(deleting.alone(settings.data))
+        except BlockingIOError:
+            raise Misconfigured(
+                f"a deletion or another verification runs on {settings.data}: wait until it has finished"
+            ) from None
         yield from engine.verify_ledger(done)
 
 

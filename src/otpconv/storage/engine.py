@@ -42,6 +42,13 @@ class Engine(Protocol):
     def has_erasures(self) -> bool:
         """Return whether reports of deleted messages may still be in the journal."""
 
+    def compact(self) -> None:
+        """Rewrite the storage without unused space, which may still hold deleted messages; no server may run.
+
+        Raises:
+            Unavailable: the disk is full or fails; the storage stays as it was.
+        """
+
     def prepare_ledger(self) -> int:
         """Prepare the ledger for a server and return its cursor; the journal exists.
 

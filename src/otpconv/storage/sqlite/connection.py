@@ -29,6 +29,8 @@ _FREE_TIMES = 64
 _SORTED_KIB = 16 * 1024
 #: A disk with less free space counts as full: the indexes of three logs, and some growth.
 _ROOM_BYTES = 512 * 1024
+#: Steps of SQLite between two checks for Ctrl-C, some 10 ms.
+_STEPS = 100_000
 #: System errors about a path that waiting does not fix.
 _NOT_OPENED = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
 
@@ -157,6 +159,27 @@ def reading(path: Path) -> Iterator[apsw.Connection]:
             yield connection
     finally:
         connection.close()
+
+
+def compact(path: Path) -> None:
+    """Rewrite a file without unused space, and clear its write-ahead log; nothing else may use it.
+
+    SQLite overwrites what it deletes, but not the copies that it leaves in a page when it moves rows to
+    another one.
+
+    Raises:
+        Misconfigured: the file is damaged.
+        Unavailable: the disk is full or fails; the file stays as it was.
+    """
+    with mapped(path):
+        connection = OneThreadConnection(os.fspath(path), flags=apsw.SQLITE_OPEN_READWRITE)
+        try:
+            connection.pragma("secure_delete", value=True)
+            connection.set_progress_handler(lambda: False, _STEPS)  # so that Ctrl-C ends it
+            connection.execute("VACUUM")
+            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        finally:
+            connection.close()
 
 
 def version_of(path: Path) -> int:

@@ -10,7 +10,7 @@ from otpconv.storage.check_result import CheckResult
 from otpconv.storage.sqlite.access.store import SqliteAccessStore
 from otpconv.storage.sqlite.annotations import SqliteAnnotations
 from otpconv.storage.sqlite.backup import copy
-from otpconv.storage.sqlite.connection import open_on_a_full_disk
+from otpconv.storage.sqlite.connection import compact, open_on_a_full_disk
 from otpconv.storage.sqlite.health import findings, lag
 from otpconv.storage.sqlite.journal.eraser import SqliteJournalEraser, has_erasures
 from otpconv.storage.sqlite.journal.journal import SqliteJournal
@@ -62,6 +62,11 @@ class SqliteEngine:
     def has_erasures(self) -> bool:
         """See `Engine.has_erasures`."""
         return has_erasures(self._journal)
+
+    def compact(self) -> None:
+        """See `Engine.compact`."""
+        for file in (self._journal, self._ledger):
+            compact(file)
 
     def prepare_ledger(self) -> int:
         """See `Engine.prepare_ledger`."""

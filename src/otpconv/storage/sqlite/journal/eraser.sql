@@ -51,60 +51,63 @@ SELECT seq FROM erasures WHERE seq > :after ORDER BY seq LIMIT :most;
 
 -- name: affected
 -- The reports of some rows that must be erased, by the row and their place in it. 1: all of the report; 2: only its number;
--- 3: of an erasure, the names of deleted messages.
-SELECT b.seq, r.key, CASE r.value ->> 0
-    WHEN 1 THEN
-        iif(
-            EXISTS (
+-- 3: of an erasure, the names of deleted messages. The limit lets SQLite compute `erase` once per report, and not twice.
+SELECT * FROM (
+    SELECT b.seq, r.key, CASE r.value ->> 0
+        WHEN 1 THEN
+            iif(
+                EXISTS (
+                    SELECT 1 FROM targets AS t
+                    WHERE t.account = r.value ->> 1 AND t.message_id = r.value ->> 2 AND b.seq < t.seq
+                )
+                OR EXISTS (
+                    SELECT 1 FROM target_numbers AS n
+                    WHERE n.account = r.value ->> 1 AND n.number = r.value ->> 5 AND b.seq <= n.upto
+                ),
+                1, 0
+            )
+        WHEN 2 THEN CASE
+            WHEN r.value ->> 4 = '' THEN
+                EXISTS (
+                    SELECT 1 FROM target_places AS p
+                    WHERE p.account = r.value ->> 1 AND p.number = r.value ->> 5 AND b.seq < p.seq
+                        AND r.value ->> 3 BETWEEN p.first AND p.last
+                )
+                OR r.value ->> 3 < :before AND NOT EXISTS (
+                    SELECT 1 FROM ledger.number_conversions AS c
+                    WHERE c.account = r.value ->> 1 AND c.number = unhex(r.value ->> 5) AND c.delivered = (r.value ->> 2)
+                        AND c.conversion_time = r.value ->> 3
+                )
+            WHEN EXISTS (
                 SELECT 1 FROM targets AS t
-                WHERE t.account = r.value ->> 1 AND t.message_id = r.value ->> 2 AND b.seq < t.seq
-            )
-            OR EXISTS (
+                WHERE t.account = r.value ->> 1 AND t.message_id = r.value ->> 4 AND b.seq < t.seq
+            ) THEN 1
+            -- Its message was dropped while it was unmatched, with all of its conversions, later ones too.
+            WHEN :before > 0 AND NOT EXISTS (
+                SELECT 1 FROM ledger.messages AS m WHERE m.account = r.value ->> 1 AND m.message_id = r.value ->> 4
+            ) THEN 1
+            WHEN EXISTS (
                 SELECT 1 FROM target_numbers AS n
-                WHERE n.account = r.value ->> 1 AND n.number = r.value ->> 5 AND b.seq <= n.upto
-            ),
-            1, 0
-        )
-    WHEN 2 THEN CASE
-        WHEN r.value ->> 4 = '' THEN
-            EXISTS (
-                SELECT 1 FROM target_places AS p
-                WHERE p.account = r.value ->> 1 AND p.number = r.value ->> 5 AND b.seq < p.seq
-                    AND r.value ->> 3 BETWEEN p.first AND p.last
+                WHERE n.account = r.value ->> 1 AND n.number = r.value ->> 5 AND b.seq < n.seq
+            ) THEN 2
+            ELSE 0
+        END
+        WHEN 5 THEN
+            iif(
+                -- The last step erases them from erasures that are not finished.
+                b.original IS NOT NULL AND EXISTS (
+                    SELECT 1 FROM json_each(r.value, '$[6]') AS name CROSS JOIN targets AS t
+                        ON t.account = name.value ->> 0 AND t.message_id = name.value ->> 1 AND b.seq < t.seq
+                ),
+                3, 0
             )
-            OR r.value ->> 3 < :before AND NOT EXISTS (
-                SELECT 1 FROM ledger.number_conversions AS c
-                WHERE c.account = r.value ->> 1 AND c.number = unhex(r.value ->> 5) AND c.delivered = (r.value ->> 2)
-                    AND c.conversion_time = r.value ->> 3
-            )
-        WHEN EXISTS (
-            SELECT 1 FROM targets AS t
-            WHERE t.account = r.value ->> 1 AND t.message_id = r.value ->> 4 AND b.seq < t.seq
-        ) THEN 1
-        -- Its message was dropped while it was unmatched, with all of its conversions, later ones too.
-        WHEN :before > 0 AND NOT EXISTS (
-            SELECT 1 FROM ledger.messages AS m WHERE m.account = r.value ->> 1 AND m.message_id = r.value ->> 4
-        ) THEN 1
-        WHEN EXISTS (
-            SELECT 1 FROM target_numbers AS n
-            WHERE n.account = r.value ->> 1 AND n.number = r.value ->> 5 AND b.seq < n.seq
-        ) THEN 2
         ELSE 0
-    END
-    WHEN 5 THEN
-        iif(
-            -- The last step erases them from erasures that are not finished.
-            b.original IS NOT NULL AND EXISTS (
-                SELECT 1 FROM json_each(r.value, '$[6]') AS name CROSS JOIN targets AS t
-                    ON t.account = name.value ->> 0 AND t.message_id = name.value ->> 1 AND b.seq < t.seq
-            ),
-            3, 0
-        )
-    ELSE 0
-END AS erase
-FROM batches AS b CROSS JOIN json_each(b.reports) AS r
-WHERE b.seq > :after AND b.seq <= :upto AND b.reports IS NOT NULL
-    AND b.seq NOT IN (SELECT seq FROM set_aside WHERE kind = 'row') AND erase > 0;
+    END AS erase
+    FROM batches AS b CROSS JOIN jsonb_each(b.reports) AS r
+    WHERE b.seq > :after AND b.seq <= :upto AND b.reports IS NOT NULL
+        AND b.seq NOT IN (SELECT seq FROM set_aside WHERE kind = 'row')
+    LIMIT -1
+) WHERE erase > 0;
 
 -- name: is_deleted_after
 SELECT EXISTS (SELECT 1 FROM targets WHERE account = :account AND message_id = :message_id AND :seq < seq);

@@ -17,7 +17,8 @@ _LOOKED_AT = 20_000
 _END = 1 << 53
 _TALLY = Tally.__struct_fields__
 _FIRST_COUNT = 2 + len(DIMENSIONS)
-_FIRST_BIN = _FIRST_COUNT + len(_TALLY)
+_DELAYS_AT = _FIRST_COUNT + len(_TALLY)
+_DELAYS = msgspec.json.Decoder(tuple[tuple[int, int], ...])
 
 #: Runs a statement and returns its rows.
 Run = Callable[[str, Mapping[str, SqlValue]], list[tuple[Any, ...]]]
@@ -87,11 +88,11 @@ def _erasure(run: Run, ids: str, of: Erasure) -> Erasure:
 
 
 def _kept(row: tuple[Any, ...]) -> KeptCounts:
-    counts = zip(_TALLY, row[_FIRST_COUNT:_FIRST_BIN], strict=True)
+    counts = zip(_TALLY, row[_FIRST_COUNT:_DELAYS_AT], strict=True)
     return KeptCounts(
         row[0],
         row[1],
         Dimensions(*row[2:_FIRST_COUNT]),
         {name: count for name, count in counts if count},
-        tuple((number, count) for number, count in enumerate(row[_FIRST_BIN:]) if count),
+        _DELAYS.decode(row[_DELAYS_AT]),
     )

@@ -111,8 +111,11 @@ WITH contributions AS (
         SELECT *, iif(requested_at < (SELECT minutes_from FROM progress), 900000, 60000) AS grain FROM contributions
     )
 )
-SELECT d.account, r.start, d.country, d.carrier, d.provider, d.template, d.sender, d.channel, d.access_key,
-    {count: sum(r.$count)},
-    {bin: count(*) FILTER (WHERE r.delay_bin = $bin)}
-FROM rounded AS r CROSS JOIN dimensions AS d ON d.id = r.dimensions
-GROUP BY r.start, r.dimensions;
+SELECT d.account, k.start, d.country, d.carrier, d.provider, d.template, d.sender, d.channel, d.access_key,
+    {count: sum(k.$count)},
+    json_group_array(json_array(k.delay_bin, k.messages)) FILTER (WHERE k.delay_bin IS NOT NULL)
+FROM (
+    SELECT start, dimensions, delay_bin, count(*) AS messages, {count: sum($count) AS $count}
+    FROM rounded GROUP BY start, dimensions, delay_bin
+) AS k CROSS JOIN dimensions AS d ON d.id = k.dimensions
+GROUP BY k.start, k.dimensions;

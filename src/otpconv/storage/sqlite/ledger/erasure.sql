@@ -84,6 +84,17 @@ INSERT INTO changes
 SELECT k.account, k.start, k.dimensions, {count: 0}, v.value ->> 0, v.value ->> 1
 FROM kept AS k CROSS JOIN json_each(k.delays) AS v;
 
+-- name: sum_erased
+-- As `sum_minutes`, without the sums that are 0: mostly the erasure keeps just what its messages contributed. Times before
+-- progress.minutes_from are summed up by quarter of an hour at once, as `kept` has them.
+INSERT INTO deltas
+SELECT 60000, account, at / iif(at < (SELECT minutes_from FROM progress), 900000, 60000)
+    * iif(at < (SELECT minutes_from FROM progress), 900000, 60000) AS start, dimensions,
+    {count: sum($count)},
+    {bin: coalesce(sum(more) FILTER (WHERE delay_bin = $bin), 0)}
+FROM changes GROUP BY account, start, dimensions
+HAVING ({count: sum($count)}, {bin: coalesce(sum(more) FILTER (WHERE delay_bin = $bin), 0)}) <> ({count: 0}, {bin: 0});
+
 -- name: note_kept
 -- The list of bins of a row is read once, and not once for each bin.
 WITH binned AS MATERIALIZED (

@@ -195,14 +195,14 @@ class SqliteLedgerWriter:
         self._connection.execute(_SQL["admit_combinations"], {"most": most})
         self._connection.execute(_SQL["find_folded"])
 
-    def _settle(self) -> None:
+    def _settle(self, summing: str = "sum_minutes") -> None:
         """Bring what the messages' triggers noted into the rollups."""
         (by_session,) = self._row("any_touched_session", {})
         if by_session:
             for name in ("find_sessions", "resolve_sessions", "forget_sessions"):
                 self._connection.execute(_SQL[name])
         for name in (
-            "sum_minutes",
+            summing,
             "sum_quarters",
             "sum_hours",
             "sum_days",
@@ -219,7 +219,7 @@ class SqliteLedgerWriter:
             self._checkpointed -= MAX_ERASED  # its entry is about as large as that many reports
             for name in _EXPIRY:
                 self._connection.execute(_SQL[name], {"unmatched_before": before, "minutes_from": 0})
-            self._settle()
+            self._settle("sum_erased")
             return
         (believed,) = self._row("is_believed", {"seq": seq})
         if not believed:
