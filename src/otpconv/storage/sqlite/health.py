@@ -126,8 +126,14 @@ def _lag(journal: Path, ledger: Path, *, served: bool) -> CheckResult:
 def _compared(ledger: Path, recount: Recount) -> CheckResult:
     with reading(ledger) as connection:
         wrong = count_wrong(connection, recount)
-    text = f"{wrong:,} rows differ from {recount.equal}" if wrong else f"equal to {recount.equal}"
-    return CheckResult(recount.name, ok=not wrong, text=text, advice=REBUILD if wrong else "")
+    if wrong:
+        text = f"{wrong:,} rows differ from {recount.equal}"
+        return CheckResult(recount.name, ok=False, text=text, advice=REBUILD)
+    if recount.name == "unmatched":
+        return CheckResult(
+            recount.name, ok=True, text=f"{_number(ledger, 'unmatched'):,} messages and numbers"
+        )
+    return CheckResult(recount.name, ok=True, text=f"equal to {recount.equal}")
 
 
 def _folded(ledger: Path) -> CheckResult:

@@ -9,6 +9,9 @@ SELECT count(*) FROM batches;
 -- name: cursor
 SELECT cursor FROM progress;
 
+-- name: unmatched
+SELECT coalesce(sum(messages + numbers), 0) FROM unmatched;
+
 -- name: folded
 SELECT coalesce(sum(r.requested), 0)
 FROM dimensions AS d CROSS JOIN rollups AS r
