@@ -36,7 +36,7 @@ class Surroundings(Struct, frozen=True):
         maturity: the known delays of the account.
         signals: the current signals of the account.
         others: other messages of the same user, in any order.
-        zone: the time zone in which the story is told.
+        zone: the time zone of the story.
     """
 
     now: int
