@@ -1,4 +1,4 @@
-"""`otpconv ledger`: back up the reports, and delete old messages."""
+"""`otpconv ledger`: back up the reports, verify or rebuild the ledger, and delete old messages."""
 
 import io
 import os
@@ -11,6 +11,8 @@ import typer
 from typing_extensions import Buffer
 
 from otpconv.cli.characters import as_json
+from otpconv.cli.ledger_rebuild import rebuild
+from otpconv.cli.ledger_verify import verify
 from otpconv.cli.manual import add
 from otpconv.cli.options import Data, Json, Tz
 from otpconv.cli.stores import Change, audited
@@ -22,7 +24,7 @@ from otpconv.errors import Misconfigured
 #: How much is written to the backup before it is brought to the disk.
 _PART_BYTES = 2 * 1024 * 1024
 
-app = typer.Typer(no_args_is_help=True, help="Back up the data folder, and delete old messages.")
+app = typer.Typer(no_args_is_help=True, help="Back up, verify, rebuild and prune the data.")
 
 
 def backup(
@@ -172,4 +174,6 @@ def prune(
 
 
 add(app, "backup", backup)
+add(app, "verify", verify)
+add(app, "rebuild", rebuild)
 add(app, "prune", prune)

@@ -12,18 +12,18 @@ from otpconv.clock import difference
 from otpconv.errors import OtpconvError
 from otpconv.model import OTHER
 from otpconv.storage.check_result import CheckResult
-from otpconv.storage.contract import CLOCK_BEHIND_MS, DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS
+from otpconv.storage.contract import CLOCK_BEHIND_MS
 from otpconv.storage.sqlite.connection import reading, statements, version_of
 from otpconv.storage.sqlite.journal.journal import JOURNAL_VERSION
 from otpconv.storage.sqlite.journal.rows import ADVICE, about, inspected
 from otpconv.storage.sqlite.ledger.binding import misfit
+from otpconv.storage.sqlite.ledger.recount import RECOUNTS, Recount, count_wrong
 from otpconv.storage.sqlite.ledger.writer import LEDGER_VERSION
+from otpconv.storage.verification import REBUILD
 
 _SQL = statements("journal/journal.sql") | statements("health.sql")
 #: How long a ledger that lags is watched for progress of the applier, s.
 _WATCH_S = 3.0
-_GRAINS = {"day": DAY_MS, "hour": HOUR_MS, "quarter": QUARTER_MS, "minute": MINUTE_MS}
-_REBUILD = "stop the server and run: otpconv doctor --rebuild"
 _RESTORE = "restore the data folder from a backup"
 
 
@@ -40,16 +40,14 @@ def findings(
         now: the time by the wall clock, ms.
     """
     yield CheckResult("sqlite", ok=True, text=apsw.sqlite_lib_version())
-    for path, advice in ((journal, _RESTORE), *((path, _RESTORE) for path in others), (ledger, _REBUILD)):
+    for path, advice in ((journal, _RESTORE), *((path, _RESTORE) for path in others), (ledger, REBUILD)):
         yield _guarded(path.name, advice, partial(_integrity, path, advice))
     yield _guarded("journal rows", _RESTORE, lambda: _journal_rows(journal))
     yield _guarded("clock", _RESTORE, lambda: _clock(journal, now))
-    yield _guarded("journal and ledger", _REBUILD, lambda: _lag(journal, ledger, served=served))
-    for grain in _GRAINS:
-        yield _guarded(f"rollups by {grain}", _REBUILD, partial(_rollups, ledger, grain))
-    yield _guarded("routes", _REBUILD, lambda: _compared(ledger, "routes", "wrong_routes"))
-    yield _guarded("unmatched", _REBUILD, lambda: _unmatched(ledger))
-    yield _guarded("dimensions", _REBUILD, lambda: _folded(ledger))
+    yield _guarded("journal and ledger", REBUILD, lambda: _lag(journal, ledger, served=served))
+    for recount in RECOUNTS:
+        yield _guarded(recount.name, REBUILD, partial(_compared, ledger, recount))
+    yield _guarded("dimensions", REBUILD, lambda: _folded(ledger))
 
 
 def lag(journal: Path, ledger: Path) -> int:
@@ -109,7 +107,7 @@ def _lag(journal: Path, ledger: Path, *, served: bool) -> CheckResult:
         )
         return CheckResult(check, ok=True, text=text)
     if (why := misfit(ledger, journal)) is not None:
-        return CheckResult(check, ok=False, text=f"{why}: they are not of one moment", advice=_REBUILD)
+        return CheckResult(check, ok=False, text=f"{why}: they are not of one moment", advice=REBUILD)
     behind = waiting = lag(journal, ledger)
     deadline = time.monotonic() + _WATCH_S
     while served and waiting >= behind > 0 and time.monotonic() < deadline:
@@ -125,23 +123,17 @@ def _lag(journal: Path, ledger: Path, *, served: bool) -> CheckResult:
     return CheckResult(check, ok=False, text=text, advice="see the server's log, then restart the server")
 
 
-def _rollups(ledger: Path, grain: str) -> CheckResult:
-    return _compared(ledger, f"rollups by {grain}", "wrong_rollups", grain=_GRAINS[grain])
-
-
-def _compared(ledger: Path, check: str, name: str, **bindings: int) -> CheckResult:
-    """Return the finding of a statement that compares the ledger with a recount."""
-    if wrong := _number(ledger, name, **bindings):
-        text = f"{wrong:,} differ from a recount of the messages"
-        return CheckResult(check, ok=False, text=text, advice=_REBUILD)
-    return CheckResult(check, ok=True, text=f"equal to a recount of {_number(ledger, 'messages'):,} messages")
-
-
-def _unmatched(ledger: Path) -> CheckResult:
-    if wrong := _number(ledger, "wrong_unmatched"):
-        text = f"the counts of {wrong:,} accounts differ from a recount"
-        return CheckResult("unmatched", ok=False, text=text, advice=_REBUILD)
-    return CheckResult("unmatched", ok=True, text=f"{_number(ledger, 'unmatched'):,} messages and numbers")
+def _compared(ledger: Path, recount: Recount) -> CheckResult:
+    with reading(ledger) as connection:
+        wrong = count_wrong(connection, recount)
+    if wrong:
+        text = f"{wrong:,} rows differ from {recount.equal}"
+        return CheckResult(recount.name, ok=False, text=text, advice=REBUILD)
+    if recount.name == "unmatched":
+        return CheckResult(
+            recount.name, ok=True, text=f"{_number(ledger, 'unmatched'):,} messages and numbers"
+        )
+    return CheckResult(recount.name, ok=True, text=f"equal to {recount.equal}")
 
 
 def _folded(ledger: Path) -> CheckResult:
@@ -157,13 +149,11 @@ def _guarded(check: str, advice: str, find: Callable[[], CheckResult]) -> CheckR
         return CheckResult(check, ok=False, text=text, advice=advice)
 
 
-def _number(path: Path, name: str, **bindings: int) -> int:
-    found: int = _rows(path, name, **bindings)[0][0]
+def _number(path: Path, name: str) -> int:
+    found: int = _rows(path, name)[0][0]
     return found
 
 
-def _rows(path: Path, name: str, **bindings: int) -> list[tuple[Any, ...]]:
-    """Run a statement on a file. It sorts on disk, since the rows may not fit in memory."""
+def _rows(path: Path, name: str) -> list[tuple[Any, ...]]:
     with reading(path) as connection:
-        connection.pragma("temp_store", "file")
-        return connection.execute(_SQL[name], bindings).fetchall()
+        return connection.execute(_SQL[name]).fetchall()

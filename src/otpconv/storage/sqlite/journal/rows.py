@@ -27,7 +27,7 @@ _NONCES = msgspec.json.Decoder(list[tuple[int, int]])
 
 ADVICE = (
     "restore the journal from a backup, or go on without what is damaged: stop the server and run "
-    "`otpconv doctor --rebuild --set-aside`"
+    "`otpconv ledger rebuild --set-aside`"
 )
 
 #: The columns that a checksum covers: from `seq` to `nonces`.
