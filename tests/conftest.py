@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -45,6 +46,9 @@ settings.load_profile("tests")
 
 
 LocalServer.run = staticmethod(run_otpconv_at_once)
+
+# A shell ignores Ctrl-C for what it runs in the background, and the programs that tests start would too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(trylast=True)
