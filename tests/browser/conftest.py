@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from browser.broken_route import Traffic
-from campaigns import rounds
+from constants import smaller
 from debian import program
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
@@ -67,7 +67,7 @@ def called(log: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalServer, Traffic]]:
     """A server with messages of two days, and the true figures: one route broke 5 hours ago."""
-    traffic = Traffic(rounds(1_000_000), wall_clock())
+    traffic = Traffic(int(smaller(1_000_000, 50_000)), wall_clock())
     server = LocalServer(tmp_path_factory.mktemp("broken") / "data")
     with server:
         pass  # makes the keys
