@@ -48,7 +48,7 @@ settings.load_profile("tests")
 
 LocalServer.run = staticmethod(run_otpconv_at_once)
 
-# A shell ignores Ctrl-C for what it runs in the background, and the programs that tests start would too.
+# A shell ignores Ctrl-C for processes in the background, and the programs that tests start would too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -57,7 +57,7 @@ gc.disable()
 
 
 def pytest_collection_finish() -> None:
-    """Look for garbage from now on, but not among what was collected."""
+    """Look for garbage from now on, but not among the collected tests."""
     gc.collect()
     gc.freeze()
     gc.enable()

@@ -21,7 +21,7 @@ from otpconv.clock import wall_clock
 #: fixture, its administrator signed in), `calls_fail`.
 Open = Callable[..., Page]
 
-#: How long to wait for what is sure to come: other tests run at the same time, ms.
+#: How long to wait for an event that is sure to come: other tests run at the same time, ms.
 PATIENCE_MS = 30_000
 NOWHERE = "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 
@@ -100,7 +100,7 @@ class Tab:
             self.complaints.append(message.text)
 
     def clear(self) -> bool:
-        """Leave nothing of a test but what is cached; return whether another test can use the page."""
+        """Leave nothing of a test but the HTTP cache; return whether another test can use the page."""
         if self.page.is_closed():
             self._context.close()
             return False

@@ -18,7 +18,7 @@ from otpconv.contrib.celery import close_with_worker
 from otpconv.reporter import Reporter
 
 MESSAGES = 12
-#: How long to wait for what is sure to come: other tests run at the same time, s.
+#: How long to wait for an event that is sure to come: other tests run at the same time, s.
 PATIENCE_S = 60
 #: So few that processes come and go.
 TASKS_PER_CHILD = 2
