@@ -47,7 +47,9 @@ def used(stopped: LocalServer, make_server: Callable[..., LocalServer]) -> Local
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_under_load_keeps_what_was_answered_and_exits_with_0(
-    make_server: Callable[..., LocalServer], number: signal.Signals
+    make_server: Callable[..., LocalServer],
+    eventually: Callable[[Callable[[], bool], bool], None],
+    number: signal.Signals,
 ) -> None:
     server = make_server()
     server.start()
@@ -72,6 +74,7 @@ def test_a_stop_under_load_keeps_what_was_answered_and_exits_with_0(
     half = socket.create_connection((urlsplit(server.url).hostname, urlsplit(server.url).port))
     half.sendall(b"POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{")
     time.sleep(0.7)
+    eventually(lambda: bool(acknowledged), True)
     started = time.monotonic()
     assert server.signal(number) == 0
     assert time.monotonic() - started < 10
