@@ -1,8 +1,10 @@
 """Servers for the tests: real processes, started through the command line."""
 
+import gc
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -49,6 +51,20 @@ for part in ("connect", "read", "write", "pool"):
     setattr(DEFAULT_TIMEOUT_CONFIG, part, float(PATIENCE_S))
 
 LocalServer.run = staticmethod(run_otpconv_at_once)
+
+# A shell ignores Ctrl-C for processes in the background, and the programs that tests start would too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# Thousands of tests and their modules stay to the end: looking for garbage among them costs a worker 2 s.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage from now on, but not among the collected tests."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(trylast=True)

@@ -85,6 +85,12 @@ class Broker(ABC):
         assert self._process is not None
         os.killpg(self._process.pid, number)
 
+    def pause(self) -> None:
+        """Stop it until SIGCONT: a process may run on for a moment after the signal."""
+        assert self._process is not None
+        self.signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED)
+
     def kill(self) -> None:
         if self._process is not None:
             self.signal(signal.SIGKILL)

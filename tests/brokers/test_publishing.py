@@ -45,7 +45,7 @@ def test_what_is_delivered_is_there_each_as_it_was_and_in_its_order(
 def test_a_broker_that_hangs_is_a_failure_within_the_time_out(broker: Broker, url: str) -> None:
     transport = broker_transport(url, timeout_ms=500)
     until_delivered(transport, reports(1))
-    broker.signal(signal.SIGSTOP)
+    broker.pause()
     try:
         started = time.monotonic()
         fates = {(outcome.fate, outcome.code) for outcome in transport.send(reports(2, first=1))}

@@ -1,16 +1,17 @@
 """Debian's Chromium for the tests, watched: what it complains of, and where it calls."""
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from browser.broken_route import Traffic
-from campaigns import rounds
+from constants import smaller
 from debian import program
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
@@ -20,6 +21,8 @@ from otpconv.clock import wall_clock
 #: fixture, its administrator signed in), `calls_fail`.
 Open = Callable[..., Page]
 
+#: How long to wait for an event that is sure to come: other tests run at the same time, ms.
+PATIENCE_MS = 30_000
 NOWHERE = "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 
 
@@ -64,7 +67,7 @@ def called(log: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalServer, Traffic]]:
     """A server with messages of two days, and the true figures: one route broke 5 hours ago."""
-    traffic = Traffic(rounds(1_000_000), wall_clock())
+    traffic = Traffic(int(smaller(1_000_000, 50_000)), wall_clock())
     server = LocalServer(tmp_path_factory.mktemp("broken") / "data")
     with server:
         pass  # makes the keys
@@ -73,53 +76,91 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalServ
         yield server, traffic
 
 
-@pytest.fixture
-def open_page(browser: Browser, server: LocalServer) -> Iterator[Open]:
-    """Opens pages, and finds in the end that none complained of anything."""
-    contexts: list[BrowserContext] = []
-    complaints: list[str] = []
+class Tab:
+    """A page in a context of its own, which one test uses after the other: a new one takes 1 s of CPU.
 
-    def complain(message: ConsoleMessage, *, calls_fail: bool) -> None:
-        expected = calls_fail and message.text.startswith("Failed to load resource")
+    Attributes:
+        page: the page.
+        calls_fail: whether the test expects that calls of the page fail.
+        complaints: what the page complained of.
+    """
+
+    def __init__(self, browser: Browser, base_url: str, *, scripts: bool) -> None:
+        self._context = browser.new_context(base_url=base_url, java_script_enabled=scripts)
+        self._context.set_default_timeout(PATIENCE_MS)
+        self._context.on("console", self._complain)
+        self._context.on("weberror", lambda error: self.complaints.append(str(error.error)))
+        self.page = self._context.new_page()
+        self.calls_fail = False
+        self.complaints: list[str] = []
+
+    def _complain(self, message: ConsoleMessage) -> None:
+        expected = self.calls_fail and message.text.startswith("Failed to load resource")
         if message.type in {"error", "warning"} and not expected:
-            complaints.append(message.text)
+            self.complaints.append(message.text)
+
+    def clear(self) -> bool:
+        """Leave nothing of a test but the HTTP cache; return whether another test can use the page."""
+        if self.page.is_closed():
+            self._context.close()
+            return False
+        for other in self._context.pages:
+            if other is not self.page:
+                other.close()
+        self._context.set_offline(False)
+        self._context.clear_cookies()
+        self.page.goto("about:blank")
+        self.page.emulate_media(reduced_motion="null")
+        return True
+
+
+@pytest.fixture(scope="module")
+def idle_tabs(browser: Browser) -> dict[tuple[str, bool], list[Tab]]:
+    """The tabs that no test uses, by the address of their server and whether scripts run."""
+    del browser  # they end with it
+    return defaultdict(list)
+
+
+@pytest.fixture
+def open_page(
+    browser: Browser, server: LocalServer, idle_tabs: dict[tuple[str, bool], list[Tab]]
+) -> Iterator[Open]:
+    """Opens pages, and finds in the end that none complained of anything."""
+    used: list[tuple[tuple[str, bool], Tab]] = []
 
     def new(
         *,
-        scheme: str = "light",
+        scheme: Literal["light", "dark"] = "light",
         width: int = 1280,
         scripts: bool = True,
         key: AccessKey | None = None,
         at: LocalServer | None = None,
         calls_fail: bool = False,
     ) -> Page:
-        context = browser.new_context(
-            base_url=(at or server).url,
-            color_scheme="dark" if scheme == "dark" else "light",
-            viewport={"width": width, "height": 844 if width < 600 else 800},
-            java_script_enabled=scripts,
-        )
-        context.set_default_timeout(10_000)
-        contexts.append(context)
-        context.on("console", partial(complain, calls_fail=calls_fail))
-        context.on("weberror", lambda error: complaints.append(str(error.error)))
-        page = context.new_page()
+        kind = (at or server).url, scripts
+        idle = idle_tabs[kind]
+        tab = idle.pop() if idle else Tab(browser, kind[0], scripts=scripts)
+        used.append((kind, tab))
+        tab.calls_fail = calls_fail
+        tab.page.emulate_media(color_scheme=scheme)
+        tab.page.set_viewport_size({"width": width, "height": 844 if width < 600 else 800})
         if key is not None:
-            sign_in(page, key.access_key_id, key.secret)
+            sign_in(tab.page.context, key.access_key_id, key.secret)
         if at is not None:
-            sign_in(page, at.access_key_id, at.access_key_secret)
-        return page
+            sign_in(tab.page.context, at.access_key_id, at.access_key_secret)
+        return tab.page
 
     yield new
-    for context in contexts:
-        context.close()
+    for kind, tab in used:
+        if tab.clear():
+            idle_tabs[kind].append(tab)
+    complaints = [complaint for _, tab in used for complaint in tab.complaints]
+    for _, tab in used:
+        tab.complaints.clear()
     assert complaints == []
 
 
-def sign_in(page: Page, access_key_id: str, secret: str) -> None:
-    """Sign in by the form, as people do."""
-    page.goto("/sign-in")
-    page.get_by_label("AccessKeyId").fill(access_key_id)
-    page.get_by_label("AccessKeySecret").fill(secret)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url("**/dashboard")
+def sign_in(context: BrowserContext, access_key_id: str, secret: str) -> None:
+    """Sign in as the form does, but load no page."""
+    form = {"access_key_id": access_key_id, "access_key_secret": secret}
+    assert context.request.post("/sign-in", form=form, max_redirects=0).status == 303

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
@@ -11,7 +12,7 @@ from campaigns import SHARE
 
 FOLDER = Path(__file__).resolve().parents[2] / ".screenshots"
 #: Themes and widths: a phone, a small and a large screen. Others come in `make campaign`.
-_LOOKS = (
+_LOOKS: tuple[tuple[Literal["light", "dark"], int], ...] = (
     ("light", 1440),
     ("dark", 390),
     ("light", 1024),
@@ -65,11 +66,9 @@ DASHBOARD = {
 
 def looks(page: Page) -> Iterator[str]:
     """Show the page in each look; yield the look's name."""
-    for scheme, width in _LOOKS if SHARE >= _LONG_FORM else _LOOKS[:_IN_SHORT]:
-        # A transition would be photographed halfway.
-        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
-        page.set_viewport_size({"width": width, "height": 844 if width < 600 else 900})
-        yield f"{scheme}-{width}"
+    for look in _LOOKS if SHARE >= _LONG_FORM else _LOOKS[:_IN_SHORT]:
+        _show(page, *look)
+        yield _name(*look)
 
 
 def photograph(page: Page, name: str) -> None:
@@ -78,13 +77,36 @@ def photograph(page: Page, name: str) -> None:
         inspect(page, f"{name}-{look}")
 
 
+def photograph_one_of_many(page: Page, name: str, place: int) -> None:
+    """Inspect a page that is like others: in one look by its place, or in the long form in each."""
+    if SHARE >= _LONG_FORM:
+        photograph(page, name)
+    else:
+        look = _LOOKS[place % 2]  # those that axe looks at
+        _show(page, *look)
+        inspect(page, f"{name}-{_name(*look)}")
+
+
+def _show(page: Page, scheme: Literal["light", "dark"], width: int) -> None:
+    # A transition would be photographed halfway.
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    page.set_viewport_size({"width": width, "height": 844 if width < 600 else 900})
+
+
+def _name(scheme: str, width: int) -> str:
+    return f"{scheme}-{width}"
+
+
 def inspect(page: Page, name: str) -> None:
-    """Take a picture of the page; check that it fits into the screen, and that axe finds nothing."""
-    page.screenshot(path=FOLDER / f"{name}.png", full_page=True)
+    """Check that the page fits into the screen, and that axe finds nothing; take a picture in campaigns."""
+    if SHARE >= _LONG_FORM:
+        page.screenshot(path=FOLDER / f"{name}.png", full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"], name  # type: ignore[index]
     if name.endswith(_NOT_BY_AXE) and SHARE < _LONG_FORM:
         return
-    found = Axe().run(page).response["violations"]
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(Axe().axe_script)
+    found = page.evaluate("axe.run({resultTypes: ['violations']}).then(result => result.violations)")
     assert [f"{each['id']}: {each['nodes'][0]['html']}" for each in found] == [], name
 
 

@@ -15,7 +15,7 @@ from otpconv.cli.local_server import LocalServer
 from otpconv.times import parse_time
 from otpconv.web.pages.figures import format_count, format_moment, format_percent
 
-pytestmark = pytest.mark.long("fills a ledger with hundreds of thousands of messages")
+pytestmark = pytest.mark.long("fills a ledger with tens of thousands of messages")
 
 Open = Callable[..., Page]
 Broken = tuple[LocalServer, Traffic]

@@ -18,7 +18,7 @@ from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
 
-pytestmark = pytest.mark.long("fills a ledger with hundreds of thousands of messages")
+pytestmark = pytest.mark.long("fills a ledger with tens of thousands of messages")
 
 Open = Callable[..., Page]
 Broken = tuple[LocalServer, Traffic]

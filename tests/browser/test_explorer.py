@@ -12,7 +12,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser.photographs import inspect, photograph
+from browser.photographs import inspect, photograph, photograph_one_of_many
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import environment, load
@@ -211,7 +211,7 @@ def test_every_native_call_is_made_and_its_command_does_the_same(open_page: Open
     links = page.locator(".cards a[href^='/explorer/v1/']").all()
     assert {str(link.get_attribute("href")).rpartition("/")[2] for link in links} == set(NATIVE)
     annotation = ""
-    for name, (fields, member) in NATIVE.items():
+    for place, (name, (fields, member)) in enumerate(NATIVE.items()):
         page.goto(f"/explorer/v1/{name}")
         for field, value in fields.items():
             box = page.locator(f"#p-{field}")
@@ -232,7 +232,7 @@ def test_every_native_call_is_made_and_its_command_does_the_same(open_page: Open
         again = json.loads(output_of(["bash", "-c", f"{command.strip()} -s"], [], key)[0])
         assert set(again) == set(reply)
         assert key.secret not in page.content()
-        photograph(page, f"called-{name}")
+        photograph_one_of_many(page, f"called-{name}", place)
 
 
 def test_a_refused_native_call_is_shown(open_page: Open, key: AccessKey) -> None:

@@ -99,7 +99,8 @@ def test_the_link_of_the_terminal_signs_in_once(open_page: Open, tmp_path: Path)
 
 def test_a_form_on_another_page_does_nothing(open_page: Open, key: AccessKey) -> None:
     page = open_page(key=key, calls_fail=True)
-    target = page.url.replace("/dashboard", "/sign-out")
+    page.goto("/errors")
+    target = page.url.replace("/errors", "/sign-out")
     token = page.locator('input[name="form_token"]').first.get_attribute("value")
     other = page.context.new_page()
     field = f'<input name="form_token" value="{token}">'

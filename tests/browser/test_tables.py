@@ -11,7 +11,7 @@ from browser.photographs import inspect, looks
 from browser.test_dashboard import REFRESH
 from otpconv.cli.local_server import LocalServer
 
-pytestmark = pytest.mark.long("uses a ledger with hundreds of thousands of messages")
+pytestmark = pytest.mark.long("uses a ledger with tens of thousands of messages")
 
 Open = Callable[..., Page]
 Broken = tuple[LocalServer, Traffic]

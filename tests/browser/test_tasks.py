@@ -91,6 +91,7 @@ def test_sign_in(open_page: Open, key: AccessKey, scripts: bool) -> None:  # noq
 
 def test_find_the_failing_route_and_open_it(open_page: Open, traffic: AccessKey, scripts: bool) -> None:  # noqa: FBT001
     page = open_page(key=traffic, scripts=scripts)
+    page.goto("/dashboard")
     expect(page.locator("#broken")).to_contain_text("birdcall")
     press(page, page.locator("#broken a").first)
     page.wait_for_url("**provider=birdcall**")
@@ -99,6 +100,7 @@ def test_find_the_failing_route_and_open_it(open_page: Open, traffic: AccessKey,
 
 def test_change_the_window_and_the_split(open_page: Open, traffic: AccessKey, scripts: bool) -> None:  # noqa: FBT001
     page = open_page(key=traffic, scripts=scripts)
+    page.goto("/dashboard")
     press(page, page.get_by_role("link", name="the last 6 hours"))
     page.wait_for_url("**window=6h")
     press(page, page.locator("#custom > summary"))
@@ -110,6 +112,7 @@ def test_change_the_window_and_the_split(open_page: Open, traffic: AccessKey, sc
 
 def test_look_up_a_message_by_id_and_by_number(open_page: Open, traffic: AccessKey, scripts: bool) -> None:  # noqa: FBT001
     page = open_page(key=traffic, scripts=scripts)
+    page.goto("/dashboard")
     write(page, page.get_by_label("Message id or phone number"), "acme-1")
     page.wait_for_url("**message_id=acme-1")
     expect(page.get_by_role("heading", level=1)).to_have_text("acme-1")
@@ -122,6 +125,7 @@ def test_look_up_a_message_by_id_and_by_number(open_page: Open, traffic: AccessK
 
 def test_make_a_call_in_the_explorer(open_page: Open, key: AccessKey, scripts: bool) -> None:  # noqa: FBT001
     page = open_page(key=key, scripts=scripts)
+    page.goto("/dashboard")
     press(page, page.get_by_role("link", name="Explorer", exact=True))
     page.wait_for_url("**/explorer")
     press(page, page.get_by_role("link", name="SmsConversion", exact=True))
@@ -135,6 +139,7 @@ def test_make_a_call_in_the_explorer(open_page: Open, key: AccessKey, scripts: b
 
 def test_create_a_user_with_a_key_and_disable_it(open_page: Open, key: AccessKey, scripts: bool) -> None:  # noqa: FBT001
     page = open_page(key=key, scripts=scripts)
+    page.goto("/dashboard")
     press(page, page.get_by_role("link", name="Administration"))
     page.wait_for_url("**/administration/users")
     write(page, page.get_by_label("Name", exact=True), "olga")
@@ -160,6 +165,7 @@ def test_create_a_user_with_a_key_and_disable_it(open_page: Open, key: AccessKey
 def test_search_the_audit_trail(open_page: Open, key: AccessKey, own: httpx.Client, scripts: bool) -> None:  # noqa: FBT001
     own.get("/v1/messages/unknown", auth=(key.access_key_id, "wrong"))
     page = open_page(key=key, scripts=scripts)
+    page.goto("/dashboard")
     press(page, page.get_by_role("link", name="Administration"))
     page.wait_for_url("**/administration/users")
     press(page, page.get_by_role("link", name="Audit trail"))

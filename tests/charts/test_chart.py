@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from otpconv.charts.chart import groups_specification, picture
+from otpconv.charts.chart import altair, groups_specification, picture
 from otpconv.charts.point import point_of
 from otpconv.charts.timeline import Chart, timeline_specification
 from otpconv.cli.rates_points import points_of
@@ -57,7 +57,7 @@ def test_without_the_library_it_says_what_to_install() -> None:
     blocked = (
         "import sys\n"
         "sys.modules['altair'] = sys.modules['vl_convert'] = None\n"
-        "from otpconv.charts.chart import groups_specification, picture\n"
+        "from otpconv.charts.chart import altair, groups_specification, picture\n"
         "for draw in (lambda: groups_specification([], [], ''), lambda: picture({}, 'svg')):\n"
         "    try:\n"
         "        draw()\n"
@@ -76,6 +76,7 @@ def test_one_rate_over_time_is_drawn_as_the_dashboard_draws_it() -> None:
     drawn = timeline_specification(chart)
     assert '"before":0.6' in drawn.replace(" ", "")
     assert "a title" in drawn
+    altair().Chart.from_dict(json.loads(drawn))  # Vega-Lite's schema has all of it
     assert picture(drawn, "svg").startswith(b"<svg")
 
 

@@ -35,6 +35,8 @@ COMMANDS = (
     "doctor",
     "keys create",
     "ledger backup",
+    "ledger verify",
+    "ledger rebuild",
 )
 WITH_JSON = (
     "report",
@@ -47,6 +49,8 @@ WITH_JSON = (
     "keys create",
     "keys list",
     "ledger backup",
+    "ledger verify",
+    "ledger rebuild",
 )
 
 
@@ -276,21 +280,25 @@ def test_the_demo_equals_the_truth() -> None:
     assert json.loads(played.stdout)["equal"] is True
 
 
-def test_doctor_finds_a_rollup_that_was_changed_and_rebuilds_it(own_server: LocalServer) -> None:
+def test_doctor_finds_a_rollup_that_was_changed_and_a_rebuild_corrects_it(own_server: LocalServer) -> None:
     auth = (own_server.access_key_id, own_server.access_key_secret)
     messages = [{"message_id": f"m{n}"} for n in range(50)]
     httpx.post(f"{own_server.url}/v1/messages", json={"messages": messages}, auth=auth).raise_for_status()
     data = ("--data", own_server.data)
     assert otpconv("rates", **client_of(own_server)).returncode == 0
-    assert otpconv("doctor", "--rebuild", *data).returncode == 2  # a server runs
+    refused = otpconv("ledger", "rebuild", *data)
+    assert refused.returncode == 2
+    assert f"a server runs on {own_server.data}" in refused.stderr
     own_server.stop()
     assert otpconv("doctor", *data).returncode == 0
     with closing(sqlite3.connect(own_server.data / "ledger.sqlite")) as connection, connection:
         connection.execute("UPDATE rollups SET requested = requested + 1")
     sick = otpconv("doctor", *data)
     assert sick.returncode == 1
-    assert "rebuild" in sick.stdout + sick.stderr
-    assert otpconv("doctor", "--rebuild", *data).returncode == 0
+    assert "run `otpconv ledger rebuild`" in sick.stdout
+    assert (
+        otpconv("ledger", "rebuild", *data).stdout == "the ledger is rebuilt from 50 entries of the journal\n"
+    )
     assert otpconv("doctor", *data).returncode == 0
 
 
@@ -303,18 +311,19 @@ def test_doctor_names_a_damaged_row_of_the_journal_and_counts_without_it(own_ser
     data = ("--data", own_server.data)
     with closing(sqlite3.connect(own_server.data / "journal.sqlite")) as connection, connection:
         connection.execute("UPDATE batches SET reports = replace(reports, 'm2', 'm9')")
-    for arguments in ((), ("--rebuild",)):
-        sick = otpconv("doctor", *arguments, *data)
+    for command in ("doctor", "ledger rebuild", "ledger verify"):
+        sick = otpconv(*command.split(), *data)
         assert sick.returncode in {1, 2}
         assert re.search(
             r"the row at position \d+ is damaged \(its checksum differs\)", sick.stdout + sick.stderr
         )
-        assert "otpconv doctor --rebuild --set-aside" in sick.stdout + sick.stderr
-    assert otpconv("doctor", "--set-aside", *data).returncode == 2
-    done = otpconv("doctor", "--rebuild", "--set-aside", "--json", *data)
+        assert "otpconv ledger rebuild --set-aside" in sick.stdout + sick.stderr
+    done = otpconv("ledger", "rebuild", "--set-aside", "--json", *data)
     assert done.returncode == 0, done.stdout
     (problem,) = json.loads(done.stdout)["set_aside"]
     assert "its checksum differs" in problem
+    assert otpconv("doctor", *data).returncode == 0
+    assert otpconv("ledger", "verify", *data).returncode == 0
     own_server.start()
     assert json.loads(otpconv("rates", "--json", **client_of(own_server)).stdout)["rows"][0]["requested"] == 4
 
@@ -329,7 +338,7 @@ def test_a_server_makes_the_ledger_of_an_older_version_anew(own_server: LocalSer
         connection.execute("PRAGMA user_version = 1")
     export = otpconv("export", "--data", own_server.data)
     assert export.returncode == 2
-    assert "otpconv doctor --rebuild" in export.stderr
+    assert "otpconv ledger rebuild" in export.stderr
     own_server.start()
     assert (
         json.loads(otpconv("rates", "--json", **client_of(own_server)).stdout)["rows"][0]["requested"] == 50

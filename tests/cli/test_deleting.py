@@ -187,7 +187,7 @@ def test_retention_waits_for_another_deletion(tmp_path: Path) -> None:
 def test_one_deletion_runs_at_a_time(served: LocalServer) -> None:
     with (
         folder.lock_file(served.data / "deleting"),
-        pytest.raises(Misconfigured, match="another deletion runs"),
+        pytest.raises(Misconfigured, match="another deletion or `otpconv ledger verify` runs"),
     ):
         run(served.data, "forget", "--number", NUMBER)
 

@@ -23,22 +23,27 @@ class Counted:
     """The counts of messages, as a ledger would give them to `find_evidence`."""
 
     def __init__(self, messages: Sequence[Sent], now: int) -> None:
-        self._now = now
         self._slots: dict[int, dict[int, dict[Group, list[int]]]] = {
             length: {} for length in (DAY_MS, HOUR_MS, MINUTE_MS)
         }
         for sent in messages:
+            group, places = group_of(sent), self._places(sent, now)
             for length, slots in self._slots.items():
                 slot = slots.setdefault(sent.requested_at // length * length, {})
-                self._count(sent, slot.setdefault(group_of(sent), [0] * (3 + DELAY_BINS)))
+                sums = slot.get(group)
+                if sums is None:
+                    sums = slot[group] = [0] * (3 + DELAY_BINS)
+                for place in places:
+                    sums[place] += 1
 
-    def _count(self, sent: Sent, sums: list[int]) -> None:
-        sums[0] += 1
-        if sent.answered_at is not None and sent.answered_at <= self._now:
-            sums[2] += 1
-            if sent.verified:
-                sums[1] += 1
-                sums[3 + delay_bin(sent.answered_at - sent.requested_at)] += 1
+    @staticmethod
+    def _places(sent: Sent, now: int) -> tuple[int, ...]:
+        """The places of the sums that a message counts in: requested, verified, reported, and its delay."""
+        if sent.answered_at is None or sent.answered_at > now:
+            return (0,)
+        if not sent.verified:
+            return 0, 2
+        return 0, 1, 2, 3 + delay_bin(sent.answered_at - sent.requested_at)
 
     def counts(
         self,

@@ -113,7 +113,10 @@ def test_a_node_is_the_image_of_this_version_with_its_own_data_and_time_to_stop(
             "deploy/Containerfile",
         )
         assert [volume["target"] for volume in node["volumes"]] == values("VOLUME")
-        assert seconds(node["stop_grace_period"]) >= STOP_S + SPARE_S
+        drain = int(node["environment"].get("OTPCONV_DRAIN_SECONDS", "0"))
+        assert seconds(node["stop_grace_period"]) >= drain + STOP_S + SPARE_S
+        # One node has no other one to which requests could go.
+        assert (drain > 3) == (len(NODES[file]) > 1)
         assert node["init"] is True
         # The image's own command and health check.
         assert (node["command"], node["entrypoint"], "healthcheck" in node) == (None, None, False)

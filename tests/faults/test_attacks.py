@@ -140,7 +140,7 @@ def test_a_v3_body_changed_after_signing_is_refused_also_with_its_hash_put_right
     [
         {"x_acs_action": "ConversionData"},
         {"x_acs_action": "SmsConversionIntl", "x_acs_version": "2017-05-25"},
-        {"x_acs_date": timestamp(60_000)},
+        {"x_acs_date": "in a minute"},
         {"x_acs_signature_nonce": "another"},
         {"host": "elsewhere.example"},
         {"user_agent": "another"},
@@ -151,6 +151,8 @@ def test_a_v3_body_changed_after_signing_is_refused_also_with_its_hash_put_right
 def test_a_signed_header_changed_or_dropped_after_signing_is_refused(
     server: LocalServer, key: AccessKey, own: httpx.Client, changes: dict[str, str]
 ) -> None:
+    if "x_acs_date" in changes:
+        changes = {"x_acs_date": timestamp(60_000)}
     kind_changed = "content_type" in changes
     more = {"user-agent": "its own", "content-type": FORM}
     request = v3(key, {}, headers=more, body=form(about()))

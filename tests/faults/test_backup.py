@@ -75,7 +75,9 @@ def restored(file: Path, data: Path) -> None:
 
 @pytest.mark.campaign
 def test_a_backup_under_load_has_all_that_was_acknowledged_before_it_began(
-    make_server: Callable[..., LocalServer], tmp_path: Path
+    make_server: Callable[..., LocalServer],
+    eventually: Callable[[Callable[[], bool], bool], None],
+    tmp_path: Path,
 ) -> None:
     server = make_server()
     server.start()
@@ -87,7 +89,7 @@ def test_a_backup_under_load_has_all_that_was_acknowledged_before_it_began(
     server.start()
     file = tmp_path / "backup.tar"
     with loaded(server) as load:
-        time.sleep(1)
+        eventually(lambda: len(load.acknowledged) > 200, True)
         before = set(load.acknowledged)
         done = in_a_process("ledger", "backup", file, "--data", server.data, "--json")
         during = len(load.acknowledged) - len(before)

@@ -47,7 +47,9 @@ def used(stopped: LocalServer, make_server: Callable[..., LocalServer]) -> Local
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_under_load_keeps_what_was_answered_and_exits_with_0(
-    make_server: Callable[..., LocalServer], number: signal.Signals
+    make_server: Callable[..., LocalServer],
+    eventually: Callable[[Callable[[], bool], bool], None],
+    number: signal.Signals,
 ) -> None:
     server = make_server()
     server.start()
@@ -72,6 +74,7 @@ def test_a_stop_under_load_keeps_what_was_answered_and_exits_with_0(
     half = socket.create_connection((urlsplit(server.url).hostname, urlsplit(server.url).port))
     half.sendall(b"POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{")
     time.sleep(0.7)
+    eventually(lambda: bool(acknowledged), True)
     started = time.monotonic()
     assert server.signal(number) == 0
     assert time.monotonic() - started < 10
@@ -82,6 +85,74 @@ def test_a_stop_under_load_keeps_what_was_answered_and_exits_with_0(
     with closing(SqliteLedgerReader(server.data / "ledger.sqlite")) as ledger:
         assert acknowledged <= {message.message_id for message in ledger.messages(1)}
     assert acknowledged
+
+
+def test_a_server_that_drains_is_not_ready_and_no_request_of_a_load_balancer_fails(
+    make_server: Callable[..., LocalServer],
+) -> None:
+    server = make_server(settings={"OTPCONV_DRAIN_SECONDS": "2"})
+    server.start()
+    auth = (server.access_key_id, server.access_key_secret)
+    not_ready, over = threading.Event(), threading.Event()
+    acknowledged: list[str] = []
+    failed: list[str] = []
+    last_ones: list[str] = []
+
+    def report(number: int) -> None:
+        with httpx.Client(base_url=server.url, auth=auth) as client:
+            count = 0
+            while not over.is_set():
+                count += 1
+                id_ = f"{number}-{count}"
+                try:
+                    answer = client.post("/v1/messages", json={"messages": [{"message_id": id_}]})
+                except httpx.TransportError as error:
+                    failed.append(repr(error))
+                    return
+                acknowledged.append(id_)
+                assert answer.status_code == 200
+                if not_ready.is_set():
+                    last_ones.append(answer.headers.get("connection", ""))
+
+    def balance() -> None:
+        """Ask whether the server is ready, as a load balancer does; then send nothing more."""
+        while httpx.get(f"{server.url}/readyz").status_code == 200:
+            time.sleep(0.05)
+        not_ready.set()
+        time.sleep(0.5)  # it looks at each server now and then only
+        over.set()
+
+    threads = [threading.Thread(target=report, args=(n,)) for n in range(4)]
+    threads.append(threading.Thread(target=balance))
+    for thread in threads:
+        thread.start()
+    started = time.monotonic()
+    assert server.stop() == 0
+    assert time.monotonic() - started > 2
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert last_ones[-1] == "close"
+    with closing(SqliteLedgerReader(server.data / "ledger.sqlite")) as ledger:
+        assert {message.message_id for message in ledger.messages(1)} == set(acknowledged)
+
+
+@pytest.mark.parametrize("numbers", [[signal.SIGINT], [signal.SIGTERM, signal.SIGTERM]])
+def test_a_drain_is_skipped_by_ctrl_c_and_ended_by_another_signal(
+    make_server: Callable[..., LocalServer],
+    eventually: Callable[[Callable[[], int], int], None],
+    numbers: list[signal.Signals],
+) -> None:
+    server = make_server(settings={"OTPCONV_DRAIN_SECONDS": "300"})
+    server.start()
+    *first, last = numbers
+    for number in first:
+        os.kill(server.pid, number)
+        eventually(lambda: httpx.get(f"{server.url}/readyz").status_code, 503)
+        assert "The server is stopping" in httpx.get(f"{server.url}/readyz").text
+        assert httpx.get(f"{server.url}/healthz").status_code == 200
+    assert server.signal(last) == 0
+    assert ("draining for 300 s" in server.log.read_text()) == bool(first)
 
 
 def test_a_second_server_on_the_same_folder_is_refused(server: LocalServer) -> None:

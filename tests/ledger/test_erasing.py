@@ -10,7 +10,7 @@ from ledger.recount import contents, recount
 from ledger.reports import ACCOUNTS, DAY, World, entries, hashed, worlds
 from otpconv.errors import Unavailable
 from otpconv.ledger.erasing import Eraser
-from otpconv.model import Conversion, Dimensions, Expiry, Report, Requested
+from otpconv.model import Conversion, Dimensions, Expiry, Report, Requested, Timing
 from otpconv.storage.erasure import Deletion, JournalEraser
 from storage.engines import Engine, Storage
 
@@ -167,3 +167,22 @@ class Halfway:
 
     def close(self) -> None:
         self.journal.close()
+
+
+def test_a_rebuild_drops_an_unmatched_message_with_all_of_its_conversions(engine: Engine) -> None:
+    with engine.open() as storage:
+        storage.record(
+            *(
+                Conversion(
+                    1, delivered=False, conversion_time=DAY + time, message_id="a", timing=Timing.UNKNOWN
+                )
+                for time in (1, 5)
+            )
+        )
+        with closing(Deleting(storage, []).eraser) as eraser:
+            eraser.prune(DAY + 3)
+        held = contents(storage.ledger, ACCOUNTS)
+        assert not held.messages
+        with engine.open(storage.name) as rebuilt:
+            rebuilt.apply_all()
+            assert contents(rebuilt.ledger, ACCOUNTS) == held

@@ -8,10 +8,11 @@ from itertools import zip_longest
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from otpconv.charts.chart import FONT, altair
+from otpconv.charts.chart import FONT
 from otpconv.charts.colours import DARK, LIGHT, Colours
 from otpconv.charts.labels import labelled
 from otpconv.charts.point import Point, rate_range
@@ -31,6 +32,8 @@ _TIMES, _CHARACTER = 20, 7.6
 _LABEL_SIZE: Final = 12
 #: Room for the mark of annotations, and for the label of the steps in progress, px.
 _MARK, _IN_PROGRESS = 26, 75
+#: The names of the data: the points, the steps in progress, the annotations, and the end.
+_POINTS, _UNFINISHED, _NOTES, _END = "points", "unfinished", "notes", "end"
 
 
 class Note(Struct, frozen=True):
@@ -85,6 +88,11 @@ class Chart(Struct, frozen=True, tag=True):
         return _start(self.points[-1]) + self.step_ms
 
     @property
+    def unfinished_from(self) -> int:
+        """Where the steps in progress begin, ms; the end without any."""
+        return next((_start(point) for point in self.points if point.unfinished), self.end)
+
+    @property
     def rates(self) -> Axis:
         """The axis of the rates, which fits the rates, their intervals and the rates before."""
         return rate_axis(*rate_range(self.points))
@@ -124,44 +132,58 @@ def fitted(svg: str, frame: Frame) -> str:
 
 
 def timeline_specification(chart: Chart) -> str:
-    """Return the Vega-Lite specification of a chart, as JSON.
-
-    Raises:
-        Misconfigured: altair is not installed.
-    """
-    alt = altair()
+    """Return the Vega-Lite specification of a chart, as JSON: altair would take half a second for it."""
     colours = DARK if chart.dark else LIGHT
     width, above, below = _NARROW if chart.narrow else _WIDE
     ticks = time_ticks(
         chart.start, chart.end, _NARROW_TICKS if chart.narrow else _WIDE_TICKS, ZoneInfo(chart.zone)
     )
-    scale = alt.Scale(type="utc", domain=[chart.start, chart.end])
-    extent = {"minExtent": _TIMES, "maxExtent": _TIMES}
-    time = alt.X("start:T", scale=scale, axis=alt.Axis(title=None, grid=False, **labelled(ticks), **extent))
-    hidden = alt.Axis(title=None, grid=False, values=[], domain=True, minExtent=0, maxExtent=0)
-    base = alt.Chart(alt.InlineData(values=_rows(chart))).encode(x=time)
-    whole = alt.vconcat(
-        _rates(base.encode(x=time.axis(hidden)), chart, colours).properties(width=width, height=above),
-        _counts(base, chart, colours).properties(width=width, height=below),
-        spacing=_BETWEEN,
-        bounds="flush",
-    ).configure(
-        background=chart.ground,
-        font=FONT,
-        padding={"left": _LEFT, "right": _RIGHT, "top": _TOP, "bottom": _BOTTOM},
-        autosize=alt.AutoSizeParams(type="pad", contains="content"),
-        axis=alt.AxisConfig(
-            gridColor=colours.line,
-            domainColor=colours.line,
-            tickColor=colours.line,
-            labelColor=colours.ink,
-            labelFontSize=_LABEL_SIZE,
-        ),
-        view=alt.ViewConfig(stroke=None),
-    )
+    shown = {"title": None, "grid": False, **labelled(ticks), **_extents(_TIMES)}
+    hidden = {"title": None, "grid": False, "domain": True, "values": list[float](), **_extents(0)}
+    rates = [*_ground(colours), *_labels(chart, colours), *_rates(chart, colours)]
+    counts = [*_ground(colours), *_counts(chart, colours)]
+    specification: dict[str, Any] = {
+        "datasets": _datasets(chart),
+        "vconcat": [
+            {"width": width, "height": above, "encoding": {"x": _time(chart, hidden)}, "layer": rates},
+            {"width": width, "height": below, "encoding": {"x": _time(chart, shown)}, "layer": counts},
+        ],
+        "spacing": _BETWEEN,
+        "bounds": "flush",
+        "config": {
+            "background": chart.ground,
+            "font": FONT,
+            "padding": {"left": _LEFT, "right": _RIGHT, "top": _TOP, "bottom": _BOTTOM},
+            "autosize": {"type": "pad", "contains": "content"},
+            "axis": {
+                "gridColor": colours.line,
+                "domainColor": colours.line,
+                "tickColor": colours.line,
+                "labelColor": colours.ink,
+                "labelFontSize": _LABEL_SIZE,
+            },
+            "view": {"stroke": None},
+        },
+    }
     if chart.title:
-        whole = whole.properties(title=chart.title)
-    return str(whole.to_json(indent=None, validate=False))
+        specification["title"] = chart.title
+    return msgspec.json.encode(specification).decode()
+
+
+def _time(chart: Chart, axis: dict[str, Any]) -> dict[str, Any]:
+    scale = {"type": "utc", "domain": [chart.start, chart.end]}
+    return {"field": "start", "type": "temporal", "scale": scale, "axis": axis}
+
+
+def _datasets(chart: Chart) -> dict[str, list[dict[str, Any]]]:
+    """Return the data of the layers, by name."""
+    # Without rows, Vega-Lite would drop the layer's scale; a row without height draws nothing.
+    return {
+        _POINTS: _rows(chart),
+        _UNFINISHED: [{"start": chart.unfinished_from, "end": chart.end}],
+        _NOTES: _notes(chart) or [{"start": None, "mark": ""}],
+        _END: [{"start": chart.end}],
+    }
 
 
 def _rows(chart: Chart) -> list[dict[str, Any]]:
@@ -181,67 +203,73 @@ def _start(point: Point) -> int:
     return point.start or 0
 
 
-def _rates(base: Any, chart: Chart, colours: Colours) -> Any:  # noqa: ANN401 - altair is not loaded here
+def _rates(chart: Chart, colours: Colours) -> list[dict[str, Any]]:
     """Draw the band, the rate before, and the rate on top."""
-    step = {"interpolate": "step-after"}
-    rates, extent = chart.rates, _extent(chart)
-    rate = {
-        "field": "rate",
-        "type": "quantitative",
-        "axis": {"title": None, "minExtent": extent, "maxExtent": extent, **labelled(rates.ticks)},
+    rates = chart.rates
+    rate = _quantity("rate") | {
+        "axis": _labels_of(chart, rates),
         "scale": {"domain": [rates.low, rates.high], "nice": False, "zero": False},
     }
-    band = base.mark_area(color=colours.rate, opacity=0.22, **step).encode(y="low:Q", y2="high:Q")
-    before = base.mark_line(color=colours.before, strokeDash=[4, 3], strokeWidth=1.5, **step)
-    line = base.mark_line(color=colours.rate, strokeWidth=2.25, **step)
-    unfinished = base.mark_line(color=colours.rate, strokeWidth=2.25, strokeDash=[2, 3], opacity=0.7, **step)
-    return (
-        _ground(base, chart, colours, labels=True)
-        + band
-        + before.encode(y="before:Q")
-        + line.encode(y=rate)
-        + unfinished.encode(y="open:Q")
-    )
+    line, dotted = {"color": colours.rate, "strokeWidth": 2.25}, {"strokeDash": [2, 3], "opacity": 0.7}
+    before = {"color": colours.before, "strokeDash": [4, 3], "strokeWidth": 1.5}
+    return [
+        _steps("area", {"color": colours.rate, "opacity": 0.22}, y=_quantity("low"), y2={"field": "high"}),
+        _steps("line", before, y=_quantity("before")),
+        _steps("line", line, y=rate),
+        _steps("line", line | dotted, y=_quantity("open")),
+    ]
 
 
-def _counts(base: Any, chart: Chart, colours: Colours) -> Any:  # noqa: ANN401
+def _counts(chart: Chart, colours: Colours) -> list[dict[str, Any]]:
     """Draw the requested messages, and the verified ones in front of them."""
-    zero, extent = {"datum": 0}, _extent(chart)
-    count = {
-        "field": "requested",
-        "type": "quantitative",
-        "axis": {"title": None, "minExtent": extent, "maxExtent": extent, **labelled(chart.counts.ticks)},
+    count = _quantity("requested") | {
+        "axis": _labels_of(chart, chart.counts),
         "scale": {"domain": [0, chart.counts.high], "nice": False},
     }
-    faint = {"condition": {"test": "datum.unfinished", "value": 0.4}, "value": 1}
-    requested = base.mark_rect(color=colours.requested)
-    verified = base.mark_rect(color=colours.rate)
-    return (
-        _ground(base, chart, colours, labels=False)
-        + requested.encode(x2="end:T", y=count, y2=zero, opacity=faint)
-        + verified.encode(x2="end:T", y="verified:Q", y2=zero, opacity=faint)
-    )
+    faint: dict[str, Any] = {"condition": {"test": "datum.unfinished", "value": 0.4}, "value": 1}
+    bar: dict[str, dict[str, Any]] = {"x2": {"field": "end"}, "y2": {"datum": 0}, "opacity": faint}
+    return [
+        _layer(_POINTS, "rect", {"color": colours.requested}, y=count, **bar),
+        _layer(_POINTS, "rect", {"color": colours.rate}, y=_quantity("verified"), **bar),
+    ]
 
 
-def _ground(base: Any, chart: Chart, colours: Colours, *, labels: bool) -> Any:  # noqa: ANN401
+def _ground(colours: Colours) -> list[dict[str, Any]]:
     """Draw what lies behind a plot: the shade of the steps in progress, and a line for each annotation."""
-    alt = altair()
-    end = {"start": chart.end, "end": chart.end}
-    unfinished = next((_start(point) for point in chart.points if point.unfinished), None)
-    shades = [] if unfinished is None else [{"start": unfinished, "end": chart.end}]
-    notes = _notes(chart)
-    # Without rows, Vega-Lite would drop the layer's scale; a row without height draws nothing.
-    shaded = base.properties(data=alt.InlineData(values=shades or [end]))
-    ruled = base.properties(data=alt.InlineData(values=notes or [{"start": None, "mark": ""}]))
-    text = {"color": colours.ink, "fontSize": 11, "y": -4, "baseline": "bottom"}
-    ground = shaded.mark_rect(color=colours.line, opacity=0.6).encode(x2="end:T")
-    ground += ruled.mark_rule(color=colours.ink, strokeWidth=1.25, strokeDash=[5, 2])
-    if labels:
-        ground += ruled.mark_text(fontWeight="bold", **text).encode(text="mark:N")
-        if shades and _has_room(chart):
-            last = base.properties(data=alt.InlineData(values=[{"start": chart.end}]))
-            ground += last.mark_text(align="right", text="in progress", **text | {"y": 12}, dx=-4)
-    return ground
+    return [
+        _layer(_UNFINISHED, "rect", {"color": colours.line, "opacity": 0.6}, x2={"field": "end"}),
+        _layer(_NOTES, "rule", {"color": colours.ink, "strokeWidth": 1.25, "strokeDash": [5, 2]}),
+    ]
+
+
+def _labels(chart: Chart, colours: Colours) -> list[dict[str, Any]]:
+    """Draw the marks of the annotations, and the label of the steps in progress if there is room."""
+    text = {"color": colours.ink, "fontSize": 11, "baseline": "bottom"}
+    mark = text | {"fontWeight": "bold", "y": -4}
+    label = text | {"text": "in progress", "align": "right", "y": 12, "dx": -4}
+    marks = _layer(_NOTES, "text", mark, text={"field": "mark", "type": "nominal"})
+    return [marks, _layer(_END, "text", label)] if _has_room(chart) else [marks]
+
+
+def _steps(kind: str, look: dict[str, Any], **encoding: dict[str, Any]) -> dict[str, Any]:
+    """Return a layer that keeps the value of a point for its whole step."""
+    return _layer(_POINTS, kind, look | {"interpolate": "step-after"}, **encoding)
+
+
+def _layer(data: str, kind: str, look: dict[str, Any], **encoding: dict[str, Any]) -> dict[str, Any]:
+    return {"data": {"name": data}, "mark": {"type": kind, **look}, "encoding": encoding}
+
+
+def _quantity(field: str) -> dict[str, Any]:
+    return {"field": field, "type": "quantitative"}
+
+
+def _labels_of(chart: Chart, axis: Axis) -> dict[str, Any]:
+    return {"title": None, **_extents(_extent(chart)), **labelled(axis.ticks)}
+
+
+def _extents(size: int) -> dict[str, int]:
+    return {"minExtent": size, "maxExtent": size}
 
 
 def _notes(chart: Chart) -> list[dict[str, Any]]:
@@ -259,9 +287,10 @@ def _notes(chart: Chart) -> list[dict[str, Any]]:
 
 
 def _has_room(chart: Chart) -> bool:
-    """Return whether no annotation crosses the label of the steps in progress."""
+    """Return whether there are steps in progress, and no annotation crosses their label."""
     label = chart.end - _IN_PROGRESS * _px_ms(chart)
-    return not chart.narrow and all(note.at < label for note in chart.notes)
+    unfinished = chart.unfinished_from < chart.end
+    return unfinished and not chart.narrow and all(note.at < label for note in chart.notes)
 
 
 def _px_ms(chart: Chart) -> float:

@@ -5,15 +5,11 @@ import platform
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from otpconv import __version__
-from otpconv.cli.characters import as_json
+from otpconv.cli.check_results import print_results
 from otpconv.cli.options import Data, Json
-from otpconv.cli.terminal import note, output, progress
 from otpconv.errors import OtpconvError
 from otpconv.storage.check_result import CheckResult
 
@@ -28,77 +24,24 @@ _FOREIGN_RIGHTS, _FOREIGN_WRITING = 0o077, 0o022
 
 def doctor(
     data: Data = None,
-    rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="First rebuild the ledger from the journal.")
-    ] = False,
-    set_aside: Annotated[
-        bool, typer.Option("--set-aside", help="With --rebuild: skip damaged rows of the journal.")
-    ] = False,
     json: Json = False,
 ) -> None:
     """Check a data folder, and print each problem with its remedy.
 
     Checks permissions, keys, free space and the clock; that no file is damaged; that every row of the journal
     can be decoded and matches its checksum; that the ledger contains the whole journal; and that the rollups
-    equal a recount of the messages. Changes nothing, and works while a server runs.
-
-    `--rebuild` builds a new ledger from the journal, and replaces the old one when it is complete. Stop the
-    server first. It stops at a damaged row of the journal and names it: restore the journal from a backup, or
-    add `--set-aside`. Then damaged rows stay in the journal, listed in its table `set_aside`, but their
-    reports are not counted. Exits with 1 if there are problems.
+    equal a recount of the messages. Changes nothing, and works while a server runs. Exits with 1 if there are
+    problems.
 
     Examples:
         otpconv doctor --data /var/lib/otpconv
 
-        otpconv doctor --data /var/lib/otpconv --rebuild --json
-
-        otpconv doctor --data /var/lib/otpconv --rebuild --set-aside
+        otpconv doctor --data /var/lib/otpconv --json
     """
     # The server's libraries are not there in a client's installation.
     from otpconv.config import load
 
-    settings = load(data=data)
-    if set_aside and not rebuild:
-        raise typer.BadParameter("--set-aside works only together with --rebuild: add --rebuild")
-    aside = _set_aside(settings) if set_aside else []
-    rebuilt = _rebuild(settings) if rebuild else None
-    found = []
-    for finding in _findings(settings):
-        found.append(finding)
-        if not json:
-            _show(finding)
-    problems = sum(not finding.ok for finding in found)
-    if json:
-        answer = {"ok": not problems, "rebuilt": rebuilt, "set_aside": aside, "checks": found}
-        typer.echo(as_json(answer))
-    elif problems:
-        typer.echo(f"{problems} problem{'s' if problems > 1 else ''}")
-    if problems:
-        raise typer.Exit(1)
-
-
-def _set_aside(settings: "Settings") -> list[str]:
-    from otpconv.service.upkeep import set_damage_aside
-
-    problems = set_damage_aside(settings)
-    for problem in problems:
-        note(f"set aside: {problem}")
-    note(f"{len(problems):,} problems of the journal are set aside; see its table set_aside")
-    return problems
-
-
-def _rebuild(settings: "Settings") -> int:
-    from otpconv.service.upkeep import rebuild_ledger
-
-    try:
-        # In thousandths: how much there is, is only known once the journal is open.
-        with progress("rebuilding the ledger", 1000) as show:
-            count = rebuild_ledger(settings, lambda done, total: show(done * 1000 // total))
-    except KeyboardInterrupt:
-        note("interrupted; the ledger is as it was: run the same again to rebuild it")
-        raise
-    note(f"the ledger is made again from {count:,} entries of the journal")
-    return count
+    print_results(_findings(load(data=data)), json=json)
 
 
 def _findings(settings: "Settings") -> Iterator[CheckResult]:
@@ -162,12 +105,3 @@ def _keys(settings: "Settings") -> CheckResult:
     active = sum(key.active for key in keys)
     advice = "" if active else f"otpconv keys create NAME --data {data}"
     return CheckResult("access keys", ok=bool(active), text=f"{len(keys)}, {active} active", advice=advice)
-
-
-def _show(finding: CheckResult) -> None:
-    mark = Text("ok     ", "green") if finding.ok else Text("problem", "red")
-    console = output()
-    console.print(mark, f"{finding.check}:", end=" ")
-    console.print(finding.text, end="" if finding.advice else "\n", soft_wrap=True)
-    if finding.advice:
-        console.print(f"; to do: {finding.advice}", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`otpconv ledger`: create its tables in PostgreSQL, back up the reports, and delete old messages."""
+"""`otpconv ledger`: create tables in PostgreSQL; back up, verify, rebuild and prune the data."""
 
 import io
 import os
@@ -11,6 +11,8 @@ import typer
 from typing_extensions import Buffer
 
 from otpconv.cli.characters import as_json
+from otpconv.cli.ledger_rebuild import rebuild
+from otpconv.cli.ledger_verify import verify
 from otpconv.cli.manual import add
 from otpconv.cli.options import Data, Json, Ledger, Tz
 from otpconv.cli.stores import Change, audited
@@ -23,8 +25,7 @@ from otpconv.errors import Misconfigured
 _PART_BYTES = 2 * 1024 * 1024
 
 app = typer.Typer(
-    no_args_is_help=True,
-    help="Create the tables in PostgreSQL, back up the data folder, and delete old messages.",
+    no_args_is_help=True, help="Create tables in PostgreSQL; back up, verify, rebuild and prune the data."
 )
 
 
@@ -219,4 +220,6 @@ def migrate(ledger: Ledger = None, json: Json = False) -> None:
 add(app, "init", init)
 add(app, "migrate", migrate)
 add(app, "backup", backup)
+add(app, "verify", verify)
+add(app, "rebuild", rebuild)
 add(app, "prune", prune)

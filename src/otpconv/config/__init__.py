@@ -80,6 +80,8 @@ class Settings(BaseSettings):
         unmatched_days: how long a conversion waits for its message, in days.
         retention_days: how long messages are kept, in days. Every day, the server deletes older messages of
             all accounts; rates stay. Default: messages are kept for ever.
+        drain_seconds: how long a server that gets SIGTERM goes on before it stops, while `/readyz` says 503
+            and each connection ends with its next response, so that load balancers send requests elsewhere.
         log_level: `debug`, `info`, `warning` or `error`.
         tls_cert: PEM file with the server's certificate and its chain. Together with `tls_key`, the server
             speaks HTTPS. New connections get a renewed certificate within seconds, without a restart.
@@ -124,6 +126,7 @@ class Settings(BaseSettings):
     strict: bool = False
     unmatched_days: Annotated[int, Field(ge=1, le=3650)] = 7
     retention_days: Annotated[int | None, Field(ge=1, le=36500)] = None
+    drain_seconds: Annotated[int, Field(ge=0, le=300)] = 0
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
     tls_cert: Path | None = None
     tls_key: Path | None = None

@@ -100,10 +100,10 @@ class Recording:
 
 @contextmanager
 def alone(data: Path) -> Iterator[None]:
-    """Keep other deletions out, since two would write the same rows of the journal.
+    """Keep other deletions out, since two would write the same rows of the journal; verifications, too.
 
     Raises:
-        BlockingIOError: another deletion runs.
+        BlockingIOError: another deletion or a verification runs.
         Misconfigured: the folder can't be written.
     """
     try:
@@ -131,7 +131,8 @@ def _eraser(settings: Settings) -> Iterator[Eraser]:
             opened.enter_context(alone(settings.data))
         except BlockingIOError:
             raise Misconfigured(
-                f"another deletion runs on {settings.data}: wait until it has finished"
+                f"another deletion or `otpconv ledger verify` runs on {settings.data}: wait until it has"
+                " finished"
             ) from None
         served = data_folder.is_held(settings.data)
         if not served:

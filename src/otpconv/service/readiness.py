@@ -73,6 +73,11 @@ class ReadinessCheck:
         self._began_at = -TRY_EVERY_S
         self._written_at = -1.0
         self._found: list[str] = []
+        self._draining = False
+
+    def drain(self) -> None:
+        """Note that the server stops soon: from now on it is not ready, though it still does its work."""
+        self._draining = True
 
     async def check(self) -> Readiness:
         """Return whether the server can do its work now; never raises, and takes `WAIT_S` at most."""
@@ -88,6 +93,8 @@ class ReadinessCheck:
 
     def _problems(self) -> list[str]:
         problems = [*self._found]
+        if self._draining:
+            problems.append("The server is stopping: send requests to another one.")
         writer, applier = self._writer, self._applier
         failed_at = writer.failed_at
         # With a server that is taken out for its answer here nobody reports: a later try counts too.

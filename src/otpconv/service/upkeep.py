@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import IO
 
 from otpconv.clock import Clock, wall_clock
 from otpconv.config import Settings
 from otpconv.errors import Misconfigured
 from otpconv.model import Report
-from otpconv.service import data_folder
+from otpconv.service import data_folder, deleting
 from otpconv.service.engines import engine_of
 from otpconv.storage.awaitable import resolve
 from otpconv.storage.check_result import CheckResult
@@ -26,6 +27,31 @@ def inspect_storage(settings: Settings, clock: Clock = wall_clock) -> Iterator[C
     yield from engine_of(settings).findings(served=data_folder.is_held(settings.data), now=clock())
 
 
+def verify_ledger(settings: Settings, done: Callable[[int, int], None]) -> Iterator[CheckResult]:
+    """Verify the ledger against its journal, and the rollups against the messages, also while a server runs.
+
+    Deletions are refused meanwhile, since they change the journal.
+
+    Args:
+        settings: name the data folder.
+        done: called now and then with the work done so far, and all of it.
+
+    Raises:
+        Misconfigured: there is no journal or ledger, a file is damaged, a deletion runs, or the disk has no
+            room for a second ledger.
+        Unavailable: the disk fails or gets full.
+    """
+    engine = _used_engine(settings)
+    with ExitStack() as opened:
+        try:
+            opened.enter_context(deleting.alone(settings.data))
+        except BlockingIOError:
+            raise Misconfigured(
+                f"a deletion or another verification runs on {settings.data}: wait until it has finished"
+            ) from None
+        yield from engine.verify_ledger(done)
+
+
 def rebuild_ledger(settings: Settings, done: Callable[[int, int], None]) -> int:
     """Make the ledger again from the journal and return the number of journal entries in it.
 
@@ -38,7 +64,7 @@ def rebuild_ledger(settings: Settings, done: Callable[[int, int], None]) -> int:
         Unavailable: the disk is full or fails; the old ledger stays.
     """
     engine = _used_engine(settings)
-    with data_folder.hold(settings.data):
+    with _held(settings.data):
         return engine.rebuild_ledger(done)
 
 
@@ -52,7 +78,7 @@ def set_damage_aside(settings: Settings) -> list[str]:
         Unavailable: the disk is full or fails.
     """
     engine = _used_engine(settings)
-    with data_folder.hold(settings.data):
+    with _held(settings.data):
         return engine.set_damage_aside()
 
 
@@ -103,6 +129,15 @@ def copy_state(settings: Settings, target: Path, done: Callable[[int, int], None
         data_folder.write_private(target / SEALING_KEY, key.read_text(encoding="ascii"))
         copies.append(target / SEALING_KEY)
     return copies
+
+
+def _held(data: Path) -> IO[str]:
+    """Hold the folder, so that no server starts on it; see `data_folder.hold`."""
+    if data_folder.is_held(data):
+        raise Misconfigured(
+            f"a server runs on {data} and writes its ledger: stop it, then run the command again"
+        )
+    return data_folder.hold(data)
 
 
 def _used_engine(settings: Settings) -> Engine:

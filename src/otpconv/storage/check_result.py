@@ -11,9 +11,11 @@ class CheckResult(Struct, frozen=True):
         ok: whether it passed.
         text: details.
         advice: what to do; empty if nothing is needed.
+        examples: some of the wrong rows, one text each.
     """
 
     check: str
     ok: bool
     text: str
     advice: str = ""
+    examples: tuple[str, ...] = ()

@@ -82,6 +82,18 @@ class Engine(Protocol):
             now: the time by the wall clock, ms.
         """
 
+    def verify_ledger(self, done: Callable[[int, int], None]) -> Iterator[CheckResult]:
+        """Verify the ledger against its journal, and the rollups against the messages; change neither.
+
+        A server may run, but no deletion.
+
+        Args:
+            done: called now and then with the work done so far, and all of it.
+
+        Raises:
+            Misconfigured: there is no ledger, or no room to verify it; or it needs a rebuild.
+        """
+
     def rebuild_ledger(self, done: Callable[[int, int], None]) -> int:
         """Build the ledger again from the journal and return its cursor; no server may run.
 

@@ -3,15 +3,15 @@
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Final, Protocol
+from typing import Protocol
 
 from otpconv.clock import difference
 from otpconv.errors import OtpconvError
 from otpconv.model import OTHER
 from otpconv.storage.check_result import CheckResult
 from otpconv.storage.contract import CLOCK_BEHIND_MS, DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS
+from otpconv.storage.verification import REBUILD
 
-REBUILD: Final = "stop the server and run: otpconv doctor --rebuild"
 #: How long a ledger that lags is watched for progress of the applier, s.
 _WATCH_S = 3.0
 _GRAINS = {"day": DAY_MS, "hour": HOUR_MS, "quarter": QUARTER_MS, "minute": MINUTE_MS}
@@ -31,7 +31,7 @@ def of_ledger(number: Number) -> Iterator[CheckResult]:
         yield guarded(check, REBUILD, partial(_compared, number, check, "wrong_rollups", grain=length))
     yield guarded("routes", REBUILD, lambda: _compared(number, "routes", "wrong_routes"))
     yield guarded("unmatched", REBUILD, lambda: _unmatched(number))
-    yield guarded("dimensions", REBUILD, lambda: _folded(number))
+    yield guarded("dimensions", REBUILD, lambda: of_folded(number("folded")))
 
 
 def of_clock(newest: object, now: int) -> CheckResult:
@@ -73,6 +73,13 @@ def of_lag(lag: Callable[[], int], *, served: bool) -> CheckResult:
     return CheckResult(check, ok=False, text=text, advice="see the server's log, then restart the server")
 
 
+def of_folded(messages: int) -> CheckResult:
+    """Say how many messages are counted as `OTHER`."""
+    return CheckResult(
+        "dimensions", ok=True, text=f"{messages:,} messages are counted as {OTHER} in a dimension"
+    )
+
+
 def guarded(check: str, advice: str, find: Callable[[], CheckResult]) -> CheckResult:
     """Return a result, or that the check itself failed and why."""
     try:
@@ -95,8 +102,3 @@ def _unmatched(number: Number) -> CheckResult:
         text = f"the counts of {wrong:,} accounts differ from a recount"
         return CheckResult("unmatched", ok=False, text=text, advice=REBUILD)
     return CheckResult("unmatched", ok=True, text=f"{number('unmatched'):,} messages and numbers")
-
-
-def _folded(number: Number) -> CheckResult:
-    text = f"{number('folded'):,} messages are counted as {OTHER} in a dimension"
-    return CheckResult("dimensions", ok=True, text=text)

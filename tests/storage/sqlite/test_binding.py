@@ -57,7 +57,7 @@ class Folder:
     def start(self) -> None:
         """Start as the server does; where that is refused, as it says."""
         if self.exchanged and self.ledger.exists() and not self.fits():
-            with pytest.raises(Misconfigured, match="doctor --rebuild"):
+            with pytest.raises(Misconfigured, match="ledger rebuild"):
                 prepare(self.ledger, self.journal)
             rebuild(self.ledger, self.journal, lambda _done, _total: None)
         prepare(self.ledger, self.journal)

@@ -115,7 +115,7 @@ def test_a_ledger_of_an_older_version_is_not_written_to(journal_path: Path, ledg
     filled(journal_path, ledger_path)
     outdated(ledger_path)
     before = ledger_path.read_bytes()
-    with pytest.raises(Misconfigured, match="doctor --rebuild"):
+    with pytest.raises(Misconfigured, match="ledger rebuild"):
         SqliteLedgerWriter(ledger_path, journal_path)
     assert ledger_path.read_bytes() == before
 

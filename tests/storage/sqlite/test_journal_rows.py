@@ -63,7 +63,7 @@ def untyped(path: Path) -> None:
         path,
         "PRAGMA writable_schema = ON",
         "UPDATE sqlite_schema SET sql = replace(replace(sql, ' STRICT', ''), ' NOT NULL', '')"
-        " WHERE name = 'batches'",
+        " WHERE name IN ('about', 'batches')",
     )
 
 
@@ -220,6 +220,18 @@ def test_random_bytes_anywhere_in_the_file_are_noticed_or_harm_nothing(seed: int
         else:
             assert counted(ledger) <= every
             assert counted(ledger) == every or not good
+
+
+@pytest.mark.parametrize("change", ["identity = NULL", "identity = 'x'", "identity = 7", "unchecked = NULL"])
+def test_a_damaged_identity_is_named(tmp_path: Path, change: str) -> None:
+    journal, ledger = tmp_path / "journal", tmp_path / "ledger"
+    filled(journal)
+    untyped(journal)
+    sql(journal, f"UPDATE about SET {change}")  # noqa: S608 - our own words
+    damaged = [each for each in findings(journal, ledger, [], served=False, now=NOW) if not each.ok]
+    assert any("identity of the journal is damaged" in each.text for each in damaged)
+    with pytest.raises(Misconfigured, match="restore the journal from a backup"):
+        SqliteJournal(journal)
 
 
 @pytest.mark.parametrize("row", [0, 2, ROWS - 1])

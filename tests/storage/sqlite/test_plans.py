@@ -40,11 +40,18 @@ READ_ALL = {
     "journal/newest_report_time": "stops at the first row that is no expiry",
     "eraser/any_erasure": "stops at the first row",
     "health/rows": "the doctor counts",
-    "health/messages": "the doctor counts",
-    "health/wrong_rollups": "the doctor counts",
-    "health/wrong_routes": "the doctor counts",
-    "health/wrong_unmatched": "the doctor counts",
+    "recount/wrong_rollups": "the doctor counts",
+    "recount/wrong_routes": "the doctor counts",
+    "recount/wrong_unmatched": "the doctor counts",
+    "recount/wrong_sums": "the doctor counts",
     "health/folded": "the doctor counts",
+    "contents/messages": "two ledgers are compared row by row",
+    "contents/number_conversions": "two ledgers are compared row by row",
+    "contents/self_reported_rates": "two ledgers are compared row by row",
+    "contents/dimensions": "two ledgers are compared row by row",
+    "contents/dimension_values": "two ledgers are compared row by row",
+    "contents/rollups": "two ledgers are compared row by row",
+    "contents/unmatched_hours": "two ledgers are compared row by row",
 }
 
 #: By how much an account divides a million rows, and any column that is not coarse; None for no statistics.

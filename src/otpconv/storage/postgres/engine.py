@@ -98,6 +98,17 @@ class PostgresEngine:
         """See `Engine.findings`."""
         return Doctor(self._database).findings(served=served, now=now)
 
+    def verify_ledger(self, done: Callable[[int, int], None]) -> Iterator[CheckResult]:  # noqa: ARG002
+        """See `Engine.verify_ledger`.
+
+        Raises:
+            Misconfigured: always; `findings` compares the ledger with a recount of its messages.
+        """
+        raise Misconfigured(
+            f"The ledger in PostgreSQL ({self._database.address}) can't be verified against its journal yet."
+            " To compare it with a recount of its messages, run: otpconv doctor"
+        )
+
     def rebuild_ledger(self, done: Callable[[int, int], None]) -> int:
         """See `Engine.rebuild_ledger`."""
         return rebuild(self._database, done)

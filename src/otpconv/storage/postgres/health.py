@@ -6,11 +6,12 @@ from typing import Any
 import msgspec
 
 from otpconv.storage.check_result import CheckResult
-from otpconv.storage.findings import REBUILD, guarded, of_clock, of_lag, of_ledger
+from otpconv.storage.findings import guarded, of_clock, of_lag, of_ledger
 from otpconv.storage.journal_rows import REPORTS
 from otpconv.storage.postgres.database import Database, Row, execute, statements
 from otpconv.storage.postgres.migrations import require_version
 from otpconv.storage.postgres.shared import SharedConnection
+from otpconv.storage.verification import REBUILD
 
 _SQL = statements("journal/journal.sql") | statements("health.sql")
 _RESTORE = "restore the database from a backup"

@@ -229,7 +229,7 @@ def _known_version(connection: apsw.Connection, path: Path, *, oldest: int, newe
     if not isinstance(found, int) or found > newest:
         raise Misconfigured(f"{path} was written by a newer otpconv: upgrade otpconv to read it")
     if 0 < found < oldest:
-        raise Misconfigured(f"{path} was written by an older otpconv: run `otpconv doctor --rebuild`")
+        raise Misconfigured(f"{path} was written by an older otpconv: run `otpconv ledger rebuild`")
     if found == 0 and connection.execute("SELECT count(*) FROM sqlite_schema").get:
         raise Misconfigured(
             f"{path} is not otpconv's but another program's: move it away, or use another folder"

@@ -17,6 +17,7 @@ from otpconv.storage.sqlite.journal.journal import SqliteJournal
 from otpconv.storage.sqlite.ledger.binding import require_fit
 from otpconv.storage.sqlite.ledger.reader import SqliteLedgerReader
 from otpconv.storage.sqlite.ledger.rebuild import is_outdated, prepare, rebuild
+from otpconv.storage.sqlite.ledger.verify import verify
 from otpconv.storage.sqlite.ledger.writer import SqliteLedgerWriter
 
 
@@ -89,14 +90,7 @@ class SqliteEngine:
 
     def open_ledger(self) -> tuple[SqliteLedgerReader, int]:
         """See `Engine.open_ledger`."""
-        if not self._ledger.is_file():
-            raise Misconfigured(
-                f"there is no ledger in {self._folder}: give the server's folder with --data DIR"
-            )
-        if is_outdated(self._ledger):
-            raise Misconfigured(
-                f"{self._ledger} was written by an older otpconv: run `otpconv doctor --rebuild`"
-            )
+        self._require_ledger()
         require_fit(self._ledger, self._journal)
         return self.ledger_reader(), lag(self._journal, self._ledger)
 
@@ -104,6 +98,11 @@ class SqliteEngine:
         """See `Engine.findings`."""
         others = [self._access, *self._existing_annotations()]
         return findings(self._journal, self._ledger, others, served=served, now=now)
+
+    def verify_ledger(self, done: Callable[[int, int], None]) -> Iterator[CheckResult]:
+        """See `Engine.verify_ledger`."""
+        self._require_ledger()
+        return verify(self._ledger, self._journal, done)
 
     def rebuild_ledger(self, done: Callable[[int, int], None]) -> int:
         """See `Engine.rebuild_ledger`."""
@@ -125,6 +124,17 @@ class SqliteEngine:
             copy(file, target / file.name, done)
             copies.append(target / file.name)
         return copies
+
+    def _require_ledger(self) -> None:
+        """Refuse a ledger that is missing, or that an older otpconv wrote."""
+        if not self._ledger.is_file():
+            raise Misconfigured(
+                f"there is no ledger in {self._folder}: give the server's folder with --data DIR"
+            )
+        if is_outdated(self._ledger):
+            raise Misconfigured(
+                f"{self._ledger} was written by an older otpconv: run `otpconv ledger rebuild`"
+            )
 
     def _existing_annotations(self) -> list[Path]:
         """Return the file of the annotations, if there is one: older versions did not create it."""

@@ -8,12 +8,14 @@ from typing import Any
 import apsw
 
 from otpconv.storage.check_result import CheckResult
-from otpconv.storage.findings import REBUILD, guarded, of_clock, of_lag, of_ledger
+from otpconv.storage.findings import guarded, of_clock, of_folded, of_lag
 from otpconv.storage.sqlite.connection import reading, statements, version_of
 from otpconv.storage.sqlite.journal.journal import JOURNAL_VERSION
 from otpconv.storage.sqlite.journal.rows import ADVICE, about, inspected
 from otpconv.storage.sqlite.ledger.binding import misfit
+from otpconv.storage.sqlite.ledger.recount import RECOUNTS, Recount, count_wrong
 from otpconv.storage.sqlite.ledger.writer import LEDGER_VERSION
+from otpconv.storage.verification import REBUILD
 
 _SQL = statements("journal/journal.sql") | statements("health.sql")
 _RESTORE = "restore the data folder from a backup"
@@ -37,7 +39,9 @@ def findings(
     yield guarded("journal rows", _RESTORE, lambda: _journal_rows(journal))
     yield guarded("clock", _RESTORE, lambda: of_clock(_newest(journal), now))
     yield guarded("journal and ledger", REBUILD, lambda: _lag(journal, ledger, served=served))
-    yield from of_ledger(partial(_number, ledger))
+    for recount in RECOUNTS:
+        yield guarded(recount.name, REBUILD, partial(_compared, ledger, recount))
+    yield guarded("dimensions", REBUILD, lambda: of_folded(_number(ledger, "folded")))
 
 
 def lag(journal: Path, ledger: Path) -> int:
@@ -94,13 +98,24 @@ def _newest(journal: Path) -> object:
     return next((at for (at,) in _rows(journal, "newest_report_time")), None)
 
 
-def _number(path: Path, name: str, **bindings: int) -> int:
-    found: int = _rows(path, name, **bindings)[0][0]
+def _compared(ledger: Path, recount: Recount) -> CheckResult:
+    with reading(ledger) as connection:
+        wrong = count_wrong(connection, recount)
+    if wrong:
+        text = f"{wrong:,} rows differ from {recount.equal}"
+        return CheckResult(recount.name, ok=False, text=text, advice=REBUILD)
+    if recount.name == "unmatched":
+        return CheckResult(
+            recount.name, ok=True, text=f"{_number(ledger, 'unmatched'):,} messages and numbers"
+        )
+    return CheckResult(recount.name, ok=True, text=f"equal to {recount.equal}")
+
+
+def _number(path: Path, name: str) -> int:
+    found: int = _rows(path, name)[0][0]
     return found
 
 
-def _rows(path: Path, name: str, **bindings: int) -> list[tuple[Any, ...]]:
-    """Run a statement on a file. It sorts on disk, since the rows may not fit in memory."""
+def _rows(path: Path, name: str) -> list[tuple[Any, ...]]:
     with reading(path) as connection:
-        connection.pragma("temp_store", "file")
-        return connection.execute(_SQL[name], bindings).fetchall()
+        return connection.execute(_SQL[name]).fetchall()

@@ -100,9 +100,9 @@ async def _serve(
     started: Callable[[], None],
 ) -> None:
     loop = asyncio.get_running_loop()
-    signalled = asyncio.Event()
+    signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, signalled.set)
+        loop.add_signal_handler(number, signals.put_nowait, number)
     await service.start()
     # Objects that live as long as the process need no collector; the ones of a request go without it.
     gc.freeze()
@@ -124,7 +124,8 @@ async def _serve(
                 harm="a renewed certificate is not served until the server is restarted",
             )
         started()
-        await signalled.wait()
+        if await signals.get() is signal.SIGTERM:
+            await _drain(service, workers, signals)
         _log.info("stopping: finishing %d requests", app.in_progress)
         await _finish(app, loop.create_task(workers.stop()))
     finally:
@@ -154,6 +155,19 @@ def _listen(bound: socket.socket) -> None:
     except OSError as error:
         host, port = bound.getsockname()[:2]
         raise _not_listening(host, port, error) from error
+
+
+async def _drain(service: Service, workers: Workers, signals: asyncio.Queue[signal.Signals]) -> None:
+    """Serve on for a while, so that load balancers learn to send requests elsewhere; a signal ends it."""
+    length_s = service.settings.drain_seconds
+    if not length_s:
+        return
+    _log.info("draining for %d s before the stop; another signal stops at once", length_s)
+    service.readiness.drain()
+    workers.drain()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(length_s):
+            await signals.get()
 
 
 async def _finish(app: Application, serving: asyncio.Task[None]) -> None:

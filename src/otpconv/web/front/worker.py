@@ -85,6 +85,11 @@ class Workers:
             before.retire()
             self._retiring = asyncio.create_task(before.end_later())
 
+    def drain(self) -> None:
+        """Let each connection end with its next response; new ones are still accepted."""
+        if self._worker is not None:
+            self._worker.drain()
+
     async def stop(self) -> None:
         """Accept no more connections, and wait until the last one is finished."""
         ending = [self._worker.end()] if self._worker else []
@@ -138,9 +143,13 @@ class _Worker:
                 os.close(self._descriptor)
                 raise Misconfigured(f"the certificate can't be served: {error}") from None
 
+    def drain(self) -> None:
+        """Let each connection end with the response to its next request."""
+        self._arrivals.retired = True
+
     def retire(self) -> None:
         """Accept no more connections; each existing one ends with the response to its next request."""
-        self._arrivals.retired = True
+        self.drain()
         # A stopped worker drops handshakes in progress. So it continues, but listens on a socket that nobody
         # connects to.
         with _idle_listener() as idle:

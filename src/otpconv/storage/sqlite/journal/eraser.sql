@@ -82,7 +82,8 @@ SELECT * FROM (
                 SELECT 1 FROM targets AS t
                 WHERE t.account = r.value ->> 1 AND t.message_id = r.value ->> 4 AND b.seq < t.seq
             ) THEN 1
-            WHEN r.value ->> 3 < :before AND NOT EXISTS (
+            -- Its message was dropped while it was unmatched, with all of its conversions, later ones too.
+            WHEN :before > 0 AND NOT EXISTS (
                 SELECT 1 FROM ledger.messages AS m WHERE m.account = r.value ->> 1 AND m.message_id = r.value ->> 4
             ) THEN 1
             WHEN EXISTS (

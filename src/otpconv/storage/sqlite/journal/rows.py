@@ -23,7 +23,7 @@ _SQL = statements("journal/journal.sql")
 
 ADVICE = (
     "restore the journal from a backup, or go on without what is damaged: stop the server and run "
-    "`otpconv doctor --rebuild --set-aside`"
+    "`otpconv ledger rebuild --set-aside`"
 )
 
 #: The columns that a checksum covers: from `seq` to `nonces`.
@@ -114,12 +114,14 @@ def about(connection: apsw.Connection) -> About:
     """Read what a journal says about itself; it may be an attached database.
 
     Raises:
-        Misconfigured: the journal has no identity.
+        Misconfigured: the journal has no identity, or a damaged one.
     """
     row = connection.execute(_SQL["about"]).fetchone()
     if row is None:
         raise Misconfigured("the journal has no identity, so it may be damaged: restore it from a backup")
     identity, unchecked, had_keys = row
+    if not isinstance(identity, bytes) or not isinstance(unchecked, int):
+        raise Misconfigured("the identity of the journal is damaged: restore the journal from a backup")
     known = frozenset(connection.execute(_SQL["known_problems"]))
     return About(identity, unchecked, bool(had_keys), known)
 

@@ -1,6 +1,7 @@
 """Checks at every start, and for `otpconv doctor`, that a ledger was built from its journal."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import apsw
 
@@ -11,6 +12,20 @@ from otpconv.storage.sqlite.journal.rows import about
 _SQL = statements("ledger/binding.sql") | {"head": statements("journal/journal.sql")["head"]}
 
 SCHEMA = _SQL["schema"]
+
+
+class Bound(NamedTuple):
+    """Up to where a ledger contains which journal.
+
+    Attributes:
+        cursor: the position of the last journal entry that is in the ledger.
+        identity: of the journal; None if the ledger contains nothing yet.
+        chain: the chain value of the row at the cursor.
+    """
+
+    cursor: int
+    identity: bytes | None
+    chain: object
 
 
 def bind_to_journal(connection: apsw.Connection, identity: bytes, cursor: int) -> None:
@@ -35,7 +50,7 @@ def require_fit(ledger: Path, journal: Path) -> None:
     if (why := misfit(ledger, journal)) is not None:
         raise Misconfigured(
             f"{ledger} and {journal.name} are not of one moment: {why}. If the journal is the right one, run"
-            " `otpconv doctor --rebuild`, which counts again what is in it; otherwise restore the journal"
+            " `otpconv ledger rebuild`, which counts again what is in it; otherwise restore the journal"
         )
 
 
@@ -50,14 +65,28 @@ def misfit(ledger: Path, journal: Path) -> str | None:
     """
     # The ledger is read first: otherwise it would look ahead once the server applies more in between.
     with reading(ledger) as connection:
-        cursor, identity, chain = connection.execute(_SQL["bound"]).fetchall()[0]
-    if not isinstance(cursor, int) or cursor == 0:
+        bound = read_bound(connection)
+    return misfit_of(bound, journal)
+
+
+def read_bound(connection: apsw.Connection) -> Bound | None:
+    """Return up to which row of which journal a ledger was built; None if it does not say so."""
+    rows = [Bound(*row) for row in connection.execute(_SQL["bound"])]
+    return rows[0] if len(rows) == 1 else None
+
+
+def misfit_of(bound: Bound | None, journal: Path) -> str | None:
+    """Like `misfit`, for a ledger from which `bound` was read already."""
+    if bound is None:
+        return "the ledger does not say up to where it contains the journal"
+    cursor, identity, chain = bound
+    if cursor == 0 and identity is None:
         return None
     with reading(journal) as connection:
         of = about(connection)
-        (head,) = connection.execute(_SQL["head"]).fetchall()[0]
+        head: int = connection.execute(_SQL["head"]).fetchall()[0][0]  # type: ignore[assignment]
         rows = connection.execute(_SQL["row_at"], {"cursor": cursor}).fetchall()
-    if isinstance(head, int) and cursor > head:
+    if cursor > head:
         return f"the ledger is {cursor - head:,} reports ahead of the journal"
     if identity != of.identity:
         return "the ledger was made from another journal"

@@ -93,25 +93,40 @@ def rebuild(ledger: Path, journal: Path, done: Callable[[int, int], None]) -> in
         Unavailable: the disk is full or fails.
     """
     draft = ledger.with_name(f"{ledger.name}.new")
-    _remove(draft)
+    remove(draft)
     source = SqliteJournal(journal)
     try:
-        head = source.head()
         writer = SqliteLedgerWriter(draft, journal)
         try:
-            cursor = 0
-            while cursor < head:
-                cursor = writer.apply(_BATCH)
-                done(cursor, head)
+            cursor = apply_upto(writer, source.head(), done)
         finally:
             # The last connection that closes moves the write-ahead log into the file.
             writer.close()
         _swap(draft, ledger)
     except BaseException:
-        _remove(draft)
+        remove(draft)
         raise
     finally:
         source.close()
+    return cursor
+
+
+def apply_upto(writer: SqliteLedgerWriter, position: int, done: Callable[[int, int], None]) -> int:
+    """Apply the journal up to a position, which is the end of an append, and return the cursor.
+
+    Args:
+        writer: of a ledger that is not beyond the position.
+        position: of a journal entry.
+        done: called with the number of journal entries applied so far, and `position`.
+
+    Raises:
+        Misconfigured: the journal is damaged.
+        Unavailable: the disk is full or fails.
+    """
+    cursor = writer.cursor()
+    while cursor < position:
+        cursor = writer.apply(min(_BATCH, position - cursor))
+        done(cursor, position)
     return cursor
 
 
@@ -121,7 +136,7 @@ def _swap(draft: Path, ledger: Path) -> None:
     if ledger.with_name(f"{ledger.name}-wal").exists():
         # A process reads the old ledger, or it is damaged. SQLite must never apply its log to the new file,
         # so the old file is removed first, with its log.
-        _remove(ledger)
+        remove(ledger)
     draft.replace(ledger)
     descriptor = os.open(ledger.parent, os.O_RDONLY)
     try:
@@ -141,6 +156,7 @@ def _settle(ledger: Path) -> None:
             connection.close()
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove a SQLite file, if it is there, with its write-ahead log."""
     for suffix in ("", "-wal", "-shm"):
         path.with_name(f"{path.name}{suffix}").unlink(missing_ok=True)

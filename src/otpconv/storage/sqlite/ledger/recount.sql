@@ -1,0 +1,100 @@
+-- Counts of the ledger that differ from a recount. Each statement returns how many rows do.
+
+-- name: wrong_rollups
+-- Rollups by minute or by quarter of an hour, with the messages. A session is counted with its first message. It is
+-- verified if any of its messages is verified.
+WITH sessions AS (
+    SELECT id,
+        row_number() OVER (PARTITION BY account, session_id ORDER BY requested_at, message_id) = 1 AS first,
+        max(verified) OVER (PARTITION BY account, session_id) AS verified
+    FROM messages WHERE session_id <> ''
+), counted AS (
+    SELECT account, requested_at, dimensions, m.verified, attempt = 1 AS first, reported,
+        coalesce(s.first, 0) AS session, coalesce(s.first AND s.verified, 0) AS session_verified,
+        delay_bin
+    FROM messages AS m LEFT JOIN sessions AS s ON s.id = m.id
+    WHERE CASE :grain
+        WHEN 60000 THEN requested_at >= (SELECT minutes_from FROM progress)
+        ELSE requested_at < (SELECT minutes_from FROM progress)
+    END
+), known AS (
+    SELECT account, requested_at / :grain * :grain AS start, dimensions,
+        count(*) AS requested, sum(verified) AS verified, sum(first) AS first_requested,
+        sum(first AND verified) AS first_verified, sum(session) AS sessions, sum(session_verified) AS sessions_verified,
+        sum(reported) AS reported,
+        {bin: count(*) FILTER (WHERE delay_bin = $bin) AS d$bin}
+    FROM counted GROUP BY account, start, dimensions
+    UNION ALL
+    SELECT account, start / :grain * :grain, dimensions,
+        {count: $count},
+        {bin: d$bin}
+    FROM kept_counts
+    WHERE CASE :grain
+        WHEN 60000 THEN start >= (SELECT minutes_from FROM progress)
+        ELSE start < (SELECT minutes_from FROM progress)
+    END
+), recount AS (
+    SELECT :grain, account, start, dimensions,
+        {count: sum($count)},
+        {bin: sum(d$bin)}
+    FROM known GROUP BY account, start, dimensions
+), held AS (
+    SELECT * FROM rollups WHERE grain = :grain
+)
+SELECT
+    (SELECT count(*) FROM (SELECT * FROM recount EXCEPT SELECT * FROM held))
+    + (SELECT count(*) FROM (SELECT * FROM held EXCEPT SELECT * FROM recount));
+
+-- name: wrong_sums
+-- Rollups by hour, which are the sums of those by minute and by quarter of an hour; or rollups by day, which are the sums
+-- of those by hour.
+WITH recount AS (
+    SELECT :grain, account, start / :grain * :grain AS slot, dimensions,
+        {count: sum($count)},
+        {bin: sum(d$bin)}
+    FROM rollups WHERE grain IN (:finer, :finest) GROUP BY account, slot, dimensions
+), held AS (
+    SELECT * FROM rollups WHERE grain = :grain
+)
+SELECT
+    (SELECT count(*) FROM (SELECT * FROM recount EXCEPT SELECT * FROM held))
+    + (SELECT count(*) FROM (SELECT * FROM held EXCEPT SELECT * FROM recount));
+
+-- name: wrong_routes
+WITH recount AS (
+    SELECT k.account, d.provider, d.country, sum(k.requested), sum(k.verified)
+    FROM (
+        SELECT account, dimensions, 1 AS requested, verified FROM messages WHERE requested_at IS NOT NULL
+        UNION ALL
+        SELECT account, dimensions, requested, verified FROM kept_counts
+    ) AS k CROSS JOIN dimensions AS d ON d.id = k.dimensions
+    GROUP BY k.account, d.provider, d.country
+), held AS (
+    SELECT * FROM routes WHERE requested > 0
+)
+SELECT
+    (SELECT count(*) FROM (SELECT * FROM recount EXCEPT SELECT * FROM held))
+    + (SELECT count(*) FROM (SELECT * FROM held EXCEPT SELECT * FROM recount));
+
+-- name: wrong_unmatched
+WITH recount AS (
+    SELECT account, sum(messages), sum(numbers)
+    FROM (
+        SELECT account, count(*) AS messages, 0 AS numbers FROM messages WHERE requested_at IS NULL GROUP BY account
+        UNION ALL
+        SELECT account, 0, count(DISTINCT number) FROM number_conversions AS c
+        WHERE NOT EXISTS (
+            SELECT 1 FROM messages AS m INDEXED BY messages_by_number
+            WHERE m.requested_at / 86400000 IN (c.conversion_time / 86400000, c.conversion_time / 86400000 - 1)
+                AND m.number = c.number
+                AND m.requested_at BETWEEN c.conversion_time - 86400000 AND c.conversion_time
+        )
+        GROUP BY account
+    )
+    GROUP BY account
+), held AS (
+    SELECT * FROM unmatched WHERE messages <> 0 OR numbers <> 0
+)
+SELECT
+    (SELECT count(*) FROM (SELECT * FROM recount EXCEPT SELECT * FROM held))
+    + (SELECT count(*) FROM (SELECT * FROM held EXCEPT SELECT * FROM recount));
