@@ -75,7 +75,8 @@ SELECT * FROM (
                 SELECT 1 FROM targets AS t
                 WHERE t.account = (v ->> 1)::integer AND t.message_id = v ->> 4 AND b.seq < t.seq
             ) THEN 1
-            WHEN (v ->> 3)::bigint < :before AND NOT EXISTS (
+            -- Its message was dropped while it was unmatched, with all of its conversions, later ones too.
+            WHEN :before > 0 AND NOT EXISTS (
                 SELECT 1 FROM messages AS m
                 WHERE m.bucket = r.bucket AND m.account = (v ->> 1)::integer
                     AND m.message_id = v ->> 4
