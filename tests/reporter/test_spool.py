@@ -167,6 +167,33 @@ def test_reports_wait_in_memory_while_there_is_no_folder_and_go_there_later(
     assert drained(Backlog(spool, lost.add)) == ["m0", "m1", "m2", "m3"]
 
 
+@pytest.mark.parametrize("held", range(5))
+def test_reports_of_memory_come_to_the_folder_also_from_the_hands_of_a_delivery(
+    tmp_path: Path, lost: Lost, held: int
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    spool = Spool(blocked / "spool", LIMITS, lost.add)
+    backlog = Backlog(spool, lost.add)
+    assert fill(spool, 4) == 4
+    items = backlog.read(held)
+    assert ids(items) == [f"m{number}" for number in range(held)]
+    for item in items[:1]:
+        backlog.settle(item)
+    spool._again_at = 0.0  # noqa: SLF001 - instead of waiting a second
+    spool.heal(1)
+    assert len(spool.memory) == 4 - len(items[:1])
+    blocked.unlink()
+    spool._again_at = 0.0  # noqa: SLF001 - likewise
+    spool.heal(1)
+    assert (spool.problem, len(spool.memory), spool.reported) == ("", 0, 4)
+    assert all(item.withdrawn for item in items)
+    for item in items:  # a round that was on its way ends late
+        backlog.settle(item)
+    assert sorted(drained(backlog)) == [f"m{number}" for number in range(len(items[:1]), 4)]
+    assert lost == {}
+
+
 def test_memory_is_bounded_and_the_oldest_give_way(lost: Lost) -> None:
     spool = Spool(None, Limits(SMALLEST_BYTES, 3_600_000, "drop-oldest"), lost.add)
     assert fill(spool, 20_000) == 20_000

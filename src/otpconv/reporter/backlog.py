@@ -47,8 +47,8 @@ class SpooledParcel(Parcel, eq=False, kw_only=True):
 
     @property
     def withdrawn(self) -> bool:  # type: ignore[explicit-override]
-        """Whether another process delivers it."""
-        return self.source.left_alone
+        """Whether another process delivers it, or it has come from memory to the folder."""
+        return self.source.is_withdrawn(self.place)
 
 
 class Backlog:

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from threading import Lock
 
 from otpconv.delivery.reports import Report, read_line
@@ -14,19 +15,18 @@ _OVERHEAD_BYTES = 64
 class Memory:
     """Lines in order, at most so many bytes of them. Threads may append and read at once."""
 
-    #: As segments have it: memory is always its own process' to deliver.
-    left_alone = False
-
     def __init__(self, max_bytes: int) -> None:
         """Take the bound, bytes."""
         self.max_bytes = max_bytes
         self.bytes = 0
         self._lock = Lock()
         self._lines: deque[bytes] = deque()
-        self._in_hand = 0
+        #: Lines of reports that are being delivered, by their places.
+        self._in_hand: dict[int, bytes] = {}
+        self._handed_out = 0
 
     def __len__(self) -> int:
-        return len(self._lines) + self._in_hand
+        return len(self._lines) + len(self._in_hand)
 
     def room(self, line: bytes) -> bool:
         """Tell whether the line still fits."""
@@ -63,20 +63,31 @@ class Memory:
         while len(found) < most and (line := self.take()) is not None:
             report = read_line(line[:-1])
             assert report is not None, "memory holds what was encoded"  # noqa: S101 - for the type checker
-            found.append((0, report))
-        self._in_hand += len(found)
+            self._handed_out += 1
+            self._in_hand[self._handed_out] = line
+            found.append((self._handed_out, report))
         return found
+
+    def is_withdrawn(self, place: int) -> bool:
+        """Return whether a report that was handed out is no longer to be delivered from here."""
+        return place not in self._in_hand
 
     def done(self, place: int) -> None:
         """Forget a report that was handed out."""
-        del place
-        self._in_hand -= 1
+        self._in_hand.pop(place, None)
+
+    def withdraw(self) -> bytes | None:
+        """Take back the oldest line that was handed out; None when there is none."""
+        with suppress(StopIteration, KeyError):  # it is done, in another thread
+            return self._in_hand.pop(next(iter(self._in_hand)))
+        return None
 
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:
             self._lines.clear()
-            self.bytes = self._in_hand = 0
+            self._in_hand.clear()
+            self.bytes = 0
 
     def lines(self) -> list[bytes]:
         """Return the lines, oldest first, without the lock: in a child a thread of the parent may hold it."""

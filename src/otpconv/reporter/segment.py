@@ -190,6 +190,11 @@ class SegmentReader:
         self.at_end = finished and at == len(data) < _CHUNK
         return found
 
+    def is_withdrawn(self, place: int) -> bool:
+        """Return whether a report that was read is no longer to be delivered from here."""
+        del place
+        return self.left_alone
+
     def done(self, place: int) -> None:
         """Mark the report at `place` as delivered or set aside."""
         self._open.pop(place, None)

@@ -170,7 +170,8 @@ class Spool:
                 self._read_steady() >= self._rotate_at or self._writer.is_cut_off()
             ):
                 self._close_segment()
-            while (line := self.memory.take()) is not None:
+            # A delivery may hold lines of memory for hours; in the folder they outlive this process.
+            while (line := self.memory.take() or self.memory.withdraw()) is not None:
                 # It was counted when it came.
                 self.reported -= 1
                 if not self.append(line, now, has_number=True):
