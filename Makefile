@@ -60,7 +60,7 @@ reference: $(VENV)/.dev  ## write the pages of docs/reference that come from the
 	@$(BIN)/python docs/generate.py
 
 # Keeps what is locked; `make lock UPGRADE=--upgrade` takes the newest. dev.txt holds all that server.txt does.
-COMPILE := pip compile pyproject.toml requirements/build.in --extra server --universal --python-version 3.11 \
+COMPILE := pip compile pyproject.toml requirements/build.in --extra server --extra postgres --universal --python-version 3.11 \
   --generate-hashes --no-emit-index-url --no-sources --quiet --custom-compile-command 'make lock' $(UPGRADE)
 
 lock: $(VENV)/.venv  ## lock requirements/*.txt to pyproject.toml; UPGRADE=--upgrade renews them

@@ -23,8 +23,7 @@ from deploy.files import (
     values,
 )
 from otpconv import __version__
-from otpconv.config import _SECRET, Settings, load
-from otpconv.errors import Misconfigured
+from otpconv.config import _SECRET, load
 from otpconv.service.compose import open_sealer
 
 DOMAIN = "otp.example.com"
@@ -137,16 +136,10 @@ def test_the_server_accepts_the_settings_of_a_node(
             (secret,) = node["secrets"]
             assert environment["OTPCONV_CONFIG"] == f"/run/secrets/{secret['source']}"
             monkeypatch.setenv("OTPCONV_CONFIG", str(secrets / secret["source"]))
-            if "ledger" not in Settings.model_fields:
-                # As the file says, a server without PostgreSQL refuses to start: it must not use SQLite.
-                with pytest.raises(Misconfigured, match="there is no setting ledger"):
-                    load()
-                text = (secrets / secret["source"]).read_text(encoding="utf-8")
-                (tmp_path / "otpconv.toml").write_text(re.sub("(?m)^ledger = .*$", "", text))
-                monkeypatch.setenv("OTPCONV_CONFIG", str(tmp_path / "otpconv.toml"))
         settings = load(data=tmp_path / "data")
+        assert (settings.ledger is not None) == ("OTPCONV_CONFIG" in environment)
         assert (settings.sealing_key is not None) == ("OTPCONV_CONFIG" in environment)
-        open_sealer(settings)
+        open_sealer(settings.model_copy(update={"ledger": None}))
         assert settings.require_tls
         assert settings.public_url == f"https://{DOMAIN}"
         (network,) = composed(file)["networks"]["front"]["ipam"]["config"]
@@ -155,10 +148,7 @@ def test_the_server_accepts_the_settings_of_a_node(
 
 def test_the_image_has_what_a_ledger_in_postgresql_needs() -> None:
     lock = (DEPLOY.parent / "requirements/server.txt").read_text(encoding="utf-8")
-    if "ledger" in Settings.model_fields:
-        assert re.search(r"^psycopg==", lock, re.MULTILINE), (
-            "lock the extra postgres, for deploy/Containerfile"
-        )
+    assert re.search(r"^psycopg==", lock, re.MULTILINE)
 
 
 @pytest.mark.parametrize("file", NODES)
