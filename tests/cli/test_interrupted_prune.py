@@ -60,7 +60,7 @@ def shown_on(terminal: int) -> str:
 
 
 def test_ctrl_c_ends_a_prune_that_can_go_on(data: Path, tmp_path: Path) -> None:
-    small = with_constants(tmp_path, {"otpconv.storage.sqlite.ledger.erasable.MAX_ERASED": ERASED})
+    small = with_constants(tmp_path, {"otpconv.storage.erasable.MAX_ERASED": ERASED})
     words = ["ledger", "prune", "--before", str(SENT + MESSAGES), "--data", str(data)]
     terminal, its_end = os.openpty()
     process = subprocess.Popen(  # noqa: S603 - our own command

@@ -54,9 +54,16 @@ class Front(NamedTuple):
 
     def returns(self, node: LocalServer) -> int:
         """Return how often Caddy has seen that a node became healthy."""
+        return self._count(node, "host is up")
+
+    def failures(self, node: LocalServer) -> int:
+        """Return how often Caddy has seen that a node does not answer."""
+        return self._count(node, "HTTP request failed")
+
+    def _count(self, node: LocalServer, text: str) -> int:
         events = map(json.loads, self.log.read_text(encoding="utf-8").splitlines())
         host = urlsplit(node.url).netloc
-        return sum(event["msg"] == "host is up" and event["host"] == host for event in events)
+        return sum(event["msg"] == text and event["host"] == host for event in events)
 
 
 def free_ports(number: int) -> list[int]:
@@ -189,8 +196,9 @@ def test_no_request_fails_while_the_nodes_restart_one_after_the_other(
         thread.start()
     try:
         for node in front.nodes:
-            up = front.returns(node)
+            up, failures = front.returns(node), front.failures(node)
             assert node.stop() == 0
+            eventually(lambda node=node, failures=failures: front.failures(node) > failures, True)
             before = len(reported) + 20
             eventually(lambda before=before: len(reported) > before, True)
             node.start()

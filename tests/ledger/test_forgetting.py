@@ -130,7 +130,8 @@ def test_starts_with_a_wrong_clock_destroy_nothing_also_after_a_rebuild(
         st.tuples(st.sampled_from([0, *WRONG]), st.integers(0, 5), st.booleans()), min_size=1, max_size=6
     )
 )
-@settings(max_examples=rounds(25))
+@settings(max_examples=rounds(25, at_least=4))
+@pytest.mark.long("each hour of each example takes several transactions")
 def test_no_series_of_starts_with_clocks_that_go_astray_destroys_anything(
     engine: Engine, starts: list[tuple[int, int, bool]]
 ) -> None:

@@ -237,6 +237,10 @@ class ThriftyDatabase(Database):
         return connection
 
 
+#: Of schemas: pytest may make an engine several times, on the same server.
+_numbers = count()
+
+
 class PostgresEngine:
     """Schemas of one database, used again by the next test."""
 
@@ -245,7 +249,6 @@ class PostgresEngine:
         self._address = Address(self._server.socket_url)
         self._admin = psycopg.connect(self._server.socket_url, autocommit=True)
         self._admin.execute("SET session_replication_role = replica")  # what empties a table fires no trigger
-        self._made = count()
         self._idle: dict[tuple[str, str], list[psycopg.Connection[tuple[Any, ...]]]] = {}
         self._journals: list[str] = []
         self._ledgers: list[str] = []
@@ -300,7 +303,7 @@ class PostgresEngine:
     def _schema(self, free: list[str], name: str, files: Files, journal: str = "public") -> str:
         """Return an empty schema."""
         if not free:
-            new = f"{name}_{next(self._made)}"
+            new = f"{name}_{next(_numbers)}"
             database = Database(self._address, schema=journal, ledger_schema=new)
             with self._admin.transaction():
                 create_schema(database, self._admin, new, files)

@@ -109,6 +109,7 @@ class Applier:
                 began = time.perf_counter()
                 count = self._apply(writer)
                 now = time.perf_counter()
+                announced = announced or self._wake.is_set()  # a notice follows its entry
                 if stopping and not count:
                     return
                 if count and not announced:

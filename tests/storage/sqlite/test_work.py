@@ -13,7 +13,7 @@ import pytest
 from ledger.reports import DAY, hashed
 from otpconv.model import Conversion, Dimensions, Expiry, Report, Requested
 from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS
-from storage.engines import ALL, Engine
+from storage.engines import ALL, Engine, SqliteEngine
 
 #: How much of a shape there is at first; then twice as much.
 COUNT = 300
@@ -188,6 +188,12 @@ class Steps:
         self._before[statement] = steps
 
 
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """SQLite alone: another engine has no such steps to count."""
+    return SqliteEngine(tmp_path_factory.mktemp("work"))
+
+
 def work(engine: Engine, reports: Reports, limit: int) -> int:
     """Return the steps that it takes to apply the reports, `limit` entries at a time."""
     steps = Steps()
@@ -205,4 +211,4 @@ def test_twice_as_much_of_anything_is_about_twice_the_work(engine: Engine, shape
     nothing = work(engine, [requested(0, DAY)], limit)
     once = work(engine, shape(COUNT), limit) - nothing
     twice = work(engine, shape(2 * COUNT), limit) - nothing
-    assert twice <= 2 * TOLERANCE * once
+    assert 0 < twice <= 2 * TOLERANCE * once
