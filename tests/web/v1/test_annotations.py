@@ -10,7 +10,7 @@ import pytest
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.errors import InvalidRequest, NotFound
-from otpconv.storage import annotations, annotations as in_storage
+from otpconv.storage import annotations
 from otpconv.storage.sqlite import SqliteAnnotations, annotations as stored
 
 PATH = "/v1/annotations"
@@ -75,7 +75,7 @@ def test_an_unknown_id_is_not_found(api: httpx.Client, name: str) -> None:
 def test_an_account_sees_and_deletes_only_its_own_up_to_a_number(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (stored, in_storage):
+    for module in (stored, annotations):
         monkeypatch.setattr(module, "MAX_ANNOTATIONS", 3)
     store = SqliteAnnotations(tmp_path / "annotations.sqlite")
     ours = [store.create(1, at, "x", created_by="us", now=9) for at in (3, 1, 2)]
