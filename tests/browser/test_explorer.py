@@ -71,6 +71,7 @@ def shown(page: Page, language: str) -> str:
 
 
 @pytest.mark.parametrize("signature", ["V3", "V1"])
+@pytest.mark.long("each operation in each language")
 def test_every_operation_is_called_and_its_code_does_the_same(  # noqa: PLR0917 - fixtures
     open_page: Open,
     key: AccessKey,
@@ -205,6 +206,7 @@ NATIVE = {
 }
 
 
+@pytest.mark.long("each call, and then its command in a shell")
 def test_every_native_call_is_made_and_its_command_does_the_same(open_page: Open, key: AccessKey) -> None:
     page = open_page(key=key)
     page.goto("/explorer")

@@ -105,6 +105,7 @@ WRONG = [-30 * YEAR_MS, -400 * DAY_MS, -8 * HOUR_MS, 2 * DAY_MS, 400 * DAY_MS, 1
 
 @pytest.mark.parametrize("off", WRONG)
 @pytest.mark.parametrize("reports", [False, True])
+@pytest.mark.long("on PostgreSQL, each hour takes several transactions")
 def test_starts_with_a_wrong_clock_destroy_nothing_also_after_a_rebuild(
     engine: Engine,
     off: int,
@@ -145,6 +146,7 @@ def test_no_series_of_starts_with_clocks_that_go_astray_destroys_anything(
         our.lost_nothing()
 
 
+@pytest.mark.long("on PostgreSQL, each hour takes several transactions")
 def test_with_a_clock_that_is_right_old_minutes_and_unmatched_conversions_go(engine: Engine) -> None:
     with world(engine) as our:
         our.work(10 * 24)

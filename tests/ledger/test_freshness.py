@@ -85,6 +85,7 @@ async def waited(freshness: Freshness, position: int) -> float:
     return time.monotonic() - began
 
 
+@pytest.mark.long("on PostgreSQL, each example takes several transactions")
 def test_a_question_sees_each_report_that_was_acknowledged_before_it(world: World) -> None:
     async def main() -> None:
         for _ in range(200):
