@@ -7,17 +7,16 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from functools import partial
 from typing import TypeVar
 
 from msgspec import Struct
 
 from otpconv.access.directory import Directory
-from otpconv.access.keys import AccessKey, KeyStore
-from otpconv.audit import outcome_recorded, record
+from otpconv.access.keys import KeyStore
 from otpconv.clock import Clock
 from otpconv.config import Settings
 from otpconv.errors import Unavailable
+from otpconv.service.changes import Change, recorded
 
 #: Calls that may wait for the thread, because administrators are few; further ones are refused.
 MAX_WAITING = 32
@@ -35,24 +34,6 @@ class Stores(Struct, frozen=True):
 
     directory: Directory
     keys: KeyStore
-
-
-class Change(Struct):
-    """A change, for the audit trail.
-
-    Attributes:
-        key: the access key of whoever makes it.
-        what: e.g. `CreateUser`.
-        subject: the name of the changed object, never a secret; the work may complete it.
-        source_ip: the source address of the request.
-        request_id: the request id of the answer.
-    """
-
-    key: AccessKey
-    what: str
-    subject: str
-    source_ip: str
-    request_id: str
 
 
 class Administration:
@@ -95,7 +76,7 @@ class Administration:
             Unavailable: too many calls are waiting, or the disk fails.
             OtpconvError: whatever `work` raises.
         """
-        return await self._run(lambda: self._recorded(change, work))
+        return await self._run(lambda: self._recorded(change, lambda: self._work(work)))
 
     async def aside(self, work: Callable[[], _T]) -> _T:
         """Return what `work`, which needs no store, returns; it may wait for the disk.
@@ -111,7 +92,7 @@ class Administration:
         Raises:
             Unavailable: too many calls are waiting.
         """
-        await self._run(lambda: self._record(change, "done"))
+        await self._run(lambda: self._recorded(change, lambda: None))
 
     def close(self) -> None:
         """End the thread, once it has finished."""
@@ -138,20 +119,6 @@ class Administration:
             directory = stack.enter_context(closing(self._open_directory(self._settings, self._clock)))
             return work(Stores(directory, keys))
 
-    def _recorded(self, change: Change, work: Callable[[Stores], _T]) -> _T:
-        with outcome_recorded(partial(self._record, change)):
-            return self._work(work)
-
-    def _record(self, change: Change, outcome: str) -> None:
-        record(
-            self._settings.data,
-            who=change.key.access_key_id,
-            what=change.what,
-            subject=change.subject,
-            outcome=outcome,
-            user=change.key.display_name,
-            account=change.key.account,
-            source_ip=change.source_ip,
-            request_id=change.request_id,
-            clock=self._clock,
-        )
+    def _recorded(self, change: Change, work: Callable[[], _T]) -> _T:
+        with recorded(change, self._settings.data, self._clock):
+            return work()

@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from otpconv.access.keys import AccessKey
-from otpconv.audit import outcome_recorded, record
 from otpconv.dialects.native.fields import LATEST_MS, in_words
 from otpconv.errors import InvalidRequest, NotFound
+from otpconv.service.changes import Change, recorded
 from otpconv.service.compose import Service
 from otpconv.storage.annotations import MAX_TEXT_CHARS, Annotation
 from otpconv.times import parse_time
@@ -134,33 +134,21 @@ class AnnotationsApi:
             subject: the name of the changed annotation, as far as it is known.
             work: makes the change, and returns the changed annotation.
         """
-        source_ip = self._peers.of(request.scope).source_ip
-        request_id = request.scope.get("otpconv.request_id", "")
+        change = Change(
+            key=key,
+            what=what,
+            subject=subject,
+            source_ip=self._peers.of(request.scope).source_ip,
+            request_id=request.scope.get("otpconv.request_id", ""),
+        )
 
-        changed = subject
-
-        def write(outcome: str) -> None:
-            record(
-                self._service.settings.data,
-                who=key.access_key_id,
-                what=what,
-                subject=changed,
-                outcome=outcome,
-                user=key.display_name,
-                account=key.account,
-                source_ip=source_ip,
-                request_id=request_id,
-                clock=self._service.clock,
-            )
-
-        def recorded() -> Annotation:
-            nonlocal changed
-            with outcome_recorded(write):
+        def changed() -> Annotation:
+            with recorded(change, self._service.settings.data, self._service.clock):
                 annotation = work()
-                changed = f"annotation {annotation.id}"
+                change.subject = f"annotation {annotation.id}"
                 return annotation
 
-        return await asyncio.to_thread(recorded)
+        return await asyncio.to_thread(changed)
 
 
 def _read(body: bytes | memoryview) -> AnnotationIn:

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from otpconv.service.administration import Change, Stores
+from otpconv.service.administration import Stores
+from otpconv.service.changes import Change
 from otpconv.service.compose import Service
 from otpconv.web.front.body import Bodies
 from otpconv.web.front.gate import Gate

@@ -8,7 +8,8 @@ from starlette.responses import Response
 from otpconv.access.keys import AccessKey
 from otpconv.audit import shown_key_id
 from otpconv.errors import InvalidRequest, NotFound
-from otpconv.service.administration import Change, Stores
+from otpconv.service.administration import Stores
+from otpconv.service.changes import Change
 from otpconv.web.pages.administration.desk import Desk, done
 from otpconv.web.pages.administration.users import USERS_PATH, UsersPage, user_of
 from otpconv.web.pages.visitors import Visitor

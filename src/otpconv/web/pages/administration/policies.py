@@ -12,7 +12,8 @@ from otpconv.access.directory import Policy
 from otpconv.access.policies.cautions import cautions
 from otpconv.access.policies.document import MAX_BYTES, parse_document
 from otpconv.errors import InvalidRequest
-from otpconv.service.administration import Change, Stores
+from otpconv.service.administration import Stores
+from otpconv.service.changes import Change
 from otpconv.web.pages.administration.desk import MAX_ROWS, Desk, done, search_text
 from otpconv.web.pages.visitors import Visitor
 

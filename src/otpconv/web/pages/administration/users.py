@@ -12,7 +12,8 @@ from starlette.responses import Response
 from otpconv.access.directory import User
 from otpconv.access.keys import KEYS_A_USER, AccessKey
 from otpconv.errors import InvalidRequest, NotFound
-from otpconv.service.administration import Change, Stores
+from otpconv.service.administration import Stores
+from otpconv.service.changes import Change
 from otpconv.web.pages.administration.desk import MAX_ROWS, Desk, done, search_text
 from otpconv.web.pages.visitors import Visitor
 

@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from otpconv.access.saved_views import MAX_NAME_CHARS, MAX_QUERY_CHARS, SavedView
-from otpconv.audit import outcome_recorded, record
 from otpconv.errors import InvalidRequest, NotFound
+from otpconv.service.changes import Change, recorded
 from otpconv.service.compose import Service
 from otpconv.web.front.body import Bodies
 from otpconv.web.front.gate import Gate
@@ -139,26 +139,19 @@ class SavedViews:
         self, request: Request, visitor: Visitor, what: str, subject: str, work: Callable[[], None]
     ) -> None:
         """Let `work` make a change in a thread, and record it in the audit trail, done or refused."""
-        key, source_ip = visitor.key, self._peers.of(request.scope).source_ip
+        change = Change(
+            key=visitor.key,
+            what=what,
+            subject=subject,
+            source_ip=self._peers.of(request.scope).source_ip,
+            request_id=request.scope.get("otpconv.request_id", ""),
+        )
 
-        def write(outcome: str) -> None:
-            record(
-                self._service.settings.data,
-                who=key.access_key_id,
-                what=what,
-                subject=subject,
-                outcome=outcome,
-                user=key.display_name,
-                account=key.account,
-                source_ip=source_ip,
-                clock=self._service.clock,
-            )
-
-        def recorded() -> None:
-            with outcome_recorded(write):
+        def changed() -> None:
+            with recorded(change, self._service.settings.data, self._service.clock):
                 work()
 
-        await asyncio.to_thread(recorded)
+        await asyncio.to_thread(changed)
 
 
 def _needed(visitor: Visitor, view: SavedView) -> str:

@@ -25,7 +25,7 @@ from otpconv.errors import (
     Throttled,
     UnknownAccessKey,
 )
-from otpconv.service.administration import Change
+from otpconv.service.changes import Change
 from otpconv.service.compose import Service
 from otpconv.web.front.gate import Gate
 from otpconv.web.pages.layout import HEADERS
