@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from threading import Lock
 
 from otpconv.delivery.reports import Report, read_line
@@ -63,24 +62,26 @@ class Memory:
         while len(found) < most and (line := self.take()) is not None:
             report = read_line(line[:-1])
             assert report is not None, "memory holds what was encoded"  # noqa: S101 - for the type checker
-            self._handed_out += 1
-            self._in_hand[self._handed_out] = line
+            with self._lock:
+                self._handed_out += 1
+                self._in_hand[self._handed_out] = line
             found.append((self._handed_out, report))
         return found
 
     def is_withdrawn(self, place: int) -> bool:
-        """Return whether a report that was handed out is no longer to be delivered from here."""
+        """Return whether a report that was handed out belongs to the folder by now."""
         return place not in self._in_hand
 
     def done(self, place: int) -> None:
         """Forget a report that was handed out."""
-        self._in_hand.pop(place, None)
+        with self._lock:
+            self._in_hand.pop(place, None)
 
     def withdraw(self) -> bytes | None:
-        """Take back the oldest line that was handed out; None when there is none."""
-        with suppress(StopIteration, KeyError):  # it is done, in another thread
-            return self._in_hand.pop(next(iter(self._in_hand)))
-        return None
+        """Take back the oldest line that was handed out; None if all are settled."""
+        with self._lock:
+            place = next(iter(self._in_hand), None)
+            return None if place is None else self._in_hand.pop(place)
 
     def clear(self) -> None:
         """Forget everything."""

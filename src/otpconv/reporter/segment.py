@@ -191,7 +191,7 @@ class SegmentReader:
         return found
 
     def is_withdrawn(self, place: int) -> bool:
-        """Return whether a report that was read is no longer to be delivered from here."""
+        """Return whether another process delivers a report that was read, or it was given up."""
         del place
         return self.left_alone
 
