@@ -80,11 +80,3 @@ class Address:
 
     def _is_this_machine(self) -> bool:
         return all(host in _THIS_MACHINE or host.startswith("/") for host in self._hosts.split(","))
-
-
-def has_password(url: str) -> bool:
-    """Return whether a URL contains a password; True for a malformed one."""
-    try:
-        return bool(conninfo_to_dict(url).get("password"))
-    except ProgrammingError:
-        return True

@@ -92,7 +92,8 @@ class PostgresEngine:
     def open_ledger(self) -> tuple[PostgresLedgerReader, int]:
         """See `Engine.open_ledger`."""
         self._require_version()
-        return self.ledger_reader(), Doctor(self._database).lag()
+        with closing(Doctor(self._database)) as doctor:
+            return self.ledger_reader(), doctor.lag()
 
     def findings(self, *, served: bool, now: int) -> Iterator[CheckResult]:
         """See `Engine.findings`."""

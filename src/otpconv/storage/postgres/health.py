@@ -47,7 +47,11 @@ class Doctor:
             yield guarded("journal and ledger", REBUILD, lambda: of_lag(self.lag, served=served))
             yield from of_ledger(self._number)
         finally:
-            self._shared.close()
+            self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._shared.close()
 
     def lag(self) -> int:
         """Return how many acknowledged reports are not in the ledger yet."""
