@@ -5,7 +5,7 @@ from bisect import bisect_left
 from importlib.resources import files
 
 from otpconv.model import DELAY_BINS, delay_bin
-from otpconv.storage.contract import Tally
+from otpconv.storage.contract import DIMENSIONS, Tally
 
 #: What an engine stores and returns.
 SqlValue = str | bytes | int | float | None
@@ -18,6 +18,7 @@ _LISTS = {
     "count": Tally.__struct_fields__,
     "bin": tuple(map(str, range(DELAY_BINS))),
     "edge": tuple(map(str, _EDGES)),
+    "dimension": DIMENSIONS,
 }
 
 
@@ -42,8 +43,9 @@ def write_out(text: str) -> str:
     `{count: sum($count)}` becomes `sum(requested), sum(verified), …`, one item for each field of `Tally`.
     `{bin: sum(d$bin)}` becomes `sum(d0), sum(d1), …, sum(d34)`, one item for each bin of `model.delay_bin`.
     `{edge: $edge}` becomes the shortest delays of all bins but the first, ms.
+    `{dimension: d.$dimension}` becomes `d.country, d.carrier, …`, one item for each of `DIMENSIONS`.
     """
-    return re.sub(r"\{(count|bin|edge): ([^{}]+)\}", _items, text)
+    return re.sub(r"\{(count|bin|edge|dimension): ([^{}]+)\}", _items, text)
 
 
 def _items(found: re.Match[str]) -> str:

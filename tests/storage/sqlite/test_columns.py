@@ -1,11 +1,12 @@
 """Lists of columns in statements: written once, and all that SQLite reads is written out."""
 
 from otpconv.model import DELAY_BINS
+from otpconv.storage.contract import DIMENSIONS
 from otpconv.storage.sqlite.connection import statements
 from otpconv.storage.statements import write_out
 
 
-def test_a_list_has_an_item_for_each_count_and_for_each_bin() -> None:
+def test_a_list_has_an_item_for_each_count_bin_and_dimension() -> None:
     counts = write_out("SELECT {count: sum($count)} FROM rollups")
     assert counts == (
         "SELECT sum(requested), sum(verified), sum(first_requested), sum(first_verified), sum(sessions),"
@@ -13,6 +14,9 @@ def test_a_list_has_an_item_for_each_count_and_for_each_bin() -> None:
     )
     bins = write_out("{bin: d.d$bin + r.d$bin}")
     assert bins == ", ".join(f"d.d{number} + r.d{number}" for number in range(DELAY_BINS))
+
+    dimensions = write_out("{dimension: d.$dimension}")
+    assert dimensions == ", ".join(f"d.{name}" for name in DIMENSIONS)
 
 
 def test_text_without_a_list_stays_as_it_is() -> None:

@@ -62,13 +62,7 @@ WHERE d.account = :account AND d.folded AND d.day BETWEEN :start / 86400000 AND 
 -- name: counts
 -- The groups are numbered first, so that the many rollups are grouped by a number and not by texts.
 WITH combinations AS MATERIALIZED (
-    SELECT id, CASE WHEN 'country' = ANY (CAST(:by AS text[])) THEN country ELSE '' END AS country,
-        CASE WHEN 'carrier' = ANY (CAST(:by AS text[])) THEN carrier ELSE '' END AS carrier,
-        CASE WHEN 'provider' = ANY (CAST(:by AS text[])) THEN provider ELSE '' END AS provider,
-        CASE WHEN 'template' = ANY (CAST(:by AS text[])) THEN template ELSE '' END AS template,
-        CASE WHEN 'sender' = ANY (CAST(:by AS text[])) THEN sender ELSE '' END AS sender,
-        CASE WHEN 'channel' = ANY (CAST(:by AS text[])) THEN channel ELSE '' END AS channel,
-        CASE WHEN 'access_key' = ANY (CAST(:by AS text[])) THEN access_key ELSE '' END AS access_key
+    SELECT id, {dimension: CASE WHEN '$dimension' = ANY (CAST(:by AS text[])) THEN $dimension ELSE '' END AS $dimension}
     FROM dimensions
     WHERE bucket = 0 AND account = :account AND day BETWEEN :first_day AND :last_day
         AND (CAST(:country AS text[]) IS NULL OR country = ANY (CAST(:country AS text[])))
@@ -79,10 +73,10 @@ WITH combinations AS MATERIALIZED (
         AND (CAST(:channel AS text[]) IS NULL OR channel = ANY (CAST(:channel AS text[])))
         AND (CAST(:access_key AS text[]) IS NULL OR access_key = ANY (CAST(:access_key AS text[])))
 ), numbered AS MATERIALIZED (
-    SELECT *, dense_rank() OVER (ORDER BY country, carrier, provider, template, sender, channel, access_key) AS number
+    SELECT *, dense_rank() OVER (ORDER BY {dimension: $dimension}) AS number
     FROM combinations
 )
-SELECT s.slot, g.country, g.carrier, g.provider, g.template, g.sender, g.channel, g.access_key,
+SELECT s.slot, {dimension: g.$dimension},
     {count: s.$count},
     {bin: s.d$bin}
 FROM (
@@ -98,19 +92,13 @@ FROM (
     GROUP BY slot, n.number
     LIMIT :limit
 ) AS s JOIN (
-    SELECT DISTINCT number, country, carrier, provider, template, sender, channel, access_key FROM numbered
+    SELECT DISTINCT number, {dimension: $dimension} FROM numbered
 ) AS g USING (number);
 
 -- name: tallies
 -- Like counts, without the delays.
 WITH combinations AS MATERIALIZED (
-    SELECT id, CASE WHEN 'country' = ANY (CAST(:by AS text[])) THEN country ELSE '' END AS country,
-        CASE WHEN 'carrier' = ANY (CAST(:by AS text[])) THEN carrier ELSE '' END AS carrier,
-        CASE WHEN 'provider' = ANY (CAST(:by AS text[])) THEN provider ELSE '' END AS provider,
-        CASE WHEN 'template' = ANY (CAST(:by AS text[])) THEN template ELSE '' END AS template,
-        CASE WHEN 'sender' = ANY (CAST(:by AS text[])) THEN sender ELSE '' END AS sender,
-        CASE WHEN 'channel' = ANY (CAST(:by AS text[])) THEN channel ELSE '' END AS channel,
-        CASE WHEN 'access_key' = ANY (CAST(:by AS text[])) THEN access_key ELSE '' END AS access_key
+    SELECT id, {dimension: CASE WHEN '$dimension' = ANY (CAST(:by AS text[])) THEN $dimension ELSE '' END AS $dimension}
     FROM dimensions
     WHERE bucket = 0 AND account = :account AND day BETWEEN :first_day AND :last_day
         AND (CAST(:country AS text[]) IS NULL OR country = ANY (CAST(:country AS text[])))
@@ -121,10 +109,10 @@ WITH combinations AS MATERIALIZED (
         AND (CAST(:channel AS text[]) IS NULL OR channel = ANY (CAST(:channel AS text[])))
         AND (CAST(:access_key AS text[]) IS NULL OR access_key = ANY (CAST(:access_key AS text[])))
 ), numbered AS MATERIALIZED (
-    SELECT *, dense_rank() OVER (ORDER BY country, carrier, provider, template, sender, channel, access_key) AS number
+    SELECT *, dense_rank() OVER (ORDER BY {dimension: $dimension}) AS number
     FROM combinations
 )
-SELECT s.slot, g.country, g.carrier, g.provider, g.template, g.sender, g.channel, g.access_key,
+SELECT s.slot, {dimension: g.$dimension},
     {count: s.$count}
 FROM (
     SELECT CASE WHEN CAST(:step AS bigint) IS NULL THEN 0 ELSE r.start / CAST(:step AS bigint) * CAST(:step AS bigint)
@@ -138,7 +126,7 @@ FROM (
     GROUP BY slot, n.number
     LIMIT :limit
 ) AS s JOIN (
-    SELECT DISTINCT number, country, carrier, provider, template, sender, channel, access_key FROM numbered
+    SELECT DISTINCT number, {dimension: $dimension} FROM numbered
 ) AS g USING (number);
 
 -- name: routes
