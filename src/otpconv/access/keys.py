@@ -219,7 +219,7 @@ class KeyRing:
         return self._people.get(access_key_id) or self.get(access_key_id)
 
     def person(self, account_name: str, user: str) -> AccessKey | None:
-        """Return a user as `visitor` does, by name; None if there is no such user."""
+        """Return a user as `visitor` does, by name; None if the user does not exist."""
         return self._people.get(person_id(self._accounts.get(account_name, 0), user))
 
     def authenticate(self, access_key_id: str, secret: str) -> AccessKey:

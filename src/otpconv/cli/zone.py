@@ -17,7 +17,7 @@ def zone_of(tz: str | None) -> ZoneInfo:
         tz: the name given by `--tz`; None reads the setting: `OTPCONV_TZ`, or `tz` in `otpconv.toml`.
 
     Raises:
-        Misconfigured: there is no such time zone, or the file can't be read.
+        Misconfigured: the time zone is unknown, or the file can't be read.
     """
     name, origin = (tz, "--tz") if tz is not None else _setting()
     try:

@@ -34,7 +34,7 @@ def recorded(change: Change, data: Path, clock: Clock) -> Iterator[None]:
     """Record a change when the context ends, whether or not it succeeded; waits for the disk.
 
     Args:
-        change: what is changed, and by whom.
+        change: the change, and who makes it.
         data: the data folder, which has the audit trail.
         clock: the time now.
     """
