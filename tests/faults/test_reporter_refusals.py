@@ -276,7 +276,9 @@ def test_what_waits_in_memory_is_said_to_be_lost_with_the_process(
 ) -> None:
     server.answer = problem(401, "BadCredentials")
     with Reporter(server.url, "id", "secret", spool=MEMORY) as reporter:
+        reporter.degrade()  # so that all wait at the first refusal
         report(reporter, 3)
+        reporter.restore()
         eventually(lambda: refusals(caplog), bool)
         reporter.close(0)
     assert refusals(caplog)[0] == ("BadCredentials", "3", "in memory, until this process ends")
