@@ -17,6 +17,7 @@ from otpconv.storage.postgres.journal.eraser import PostgresJournalEraser, has_e
 from otpconv.storage.postgres.journal.journal import PostgresJournal, try_commit, was_used
 from otpconv.storage.postgres.ledger.reader import PostgresLedgerReader
 from otpconv.storage.postgres.ledger.rebuild import rebuild
+from otpconv.storage.postgres.ledger.verify import verify
 from otpconv.storage.postgres.ledger.writer import PostgresLedgerWriter
 from otpconv.storage.postgres.on_thread import JournalOnThread, LookupOnThread
 
@@ -99,16 +100,10 @@ class PostgresEngine:
         """See `Engine.findings`."""
         return Doctor(self._database).findings(served=served, now=now)
 
-    def verify_ledger(self, done: Callable[[int, int], None]) -> Iterator[CheckResult]:  # noqa: ARG002
-        """See `Engine.verify_ledger`.
-
-        Raises:
-            Misconfigured: always; `findings` compares the ledger with a recount of its messages.
-        """
-        raise Misconfigured(
-            f"The ledger in PostgreSQL ({self._database.address}) can't be verified against its journal yet."
-            " To compare it with a recount of its messages, run: otpconv doctor"
-        )
+    def verify_ledger(self, done: Callable[[int, int], None]) -> Iterator[CheckResult]:
+        """See `Engine.verify_ledger`."""
+        self._require_version()
+        return verify(self._database, done)
 
     def rebuild_ledger(self, done: Callable[[int, int], None]) -> int:
         """See `Engine.rebuild_ledger`."""

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import psycopg
 
+from otpconv.errors import Unavailable
 from otpconv.storage.contract import BOUNDS, Bounds
 from otpconv.storage.merging import Merging
 from otpconv.storage.postgres.database import Connection, Database, execute, script, statements
@@ -74,8 +75,10 @@ class PostgresLedgerWriter:
 
     def number(self, name: str, values: Mapping[str, SqlValue]) -> int:
         """See `merging.Statements`."""
-        ((number,),) = execute(self._connection, _SQL[name], values).fetchall()
-        return int(number)
+        rows = execute(self._connection, _SQL[name], values).fetchall()
+        if not rows:  # it has waited for the cursor of a ledger that is gone now
+            raise Unavailable("A rebuild has replaced the ledger. Try again.")
+        return int(rows[0][0])
 
     def _apply_part(self, cursor: int, upto: int) -> int:
         """Merge the reports before the next expiry or erasure, then apply that; return its position."""
