@@ -26,6 +26,7 @@ from otpconv.storage.postgres.journal.journal import PostgresJournal
 from otpconv.storage.postgres.ledger.reader import PostgresLedgerReader
 from otpconv.storage.postgres.ledger.writer import PostgresLedgerWriter
 from otpconv.storage.postgres.migrations import LEDGER, STATE, create_schema
+from otpconv.storage.postgres.transfer import PostgresTransfer
 from otpconv.storage.sqlite import (
     SqliteJournal,
     SqliteJournalEraser,
@@ -33,6 +34,8 @@ from otpconv.storage.sqlite import (
     SqliteLedgerWriter,
 )
 from otpconv.storage.sqlite.access import SqliteAccessStore
+from otpconv.storage.sqlite.transfer import SqliteTransfer
+from otpconv.storage.transfer import Transfer
 
 T = TypeVar("T")
 #: Files and sections of the SQL of an engine.
@@ -52,6 +55,7 @@ class Storage:
     Attributes:
         name: what the engine calls the journal.
         new_journal, new_ledger_writer, new_ledger: open one more, as another process or thread does.
+        new_eraser, new_transfer: likewise.
     """
 
     journal: Journal
@@ -65,12 +69,15 @@ class Storage:
         writer: Callable[[], LedgerWriter],
         ledger: Callable[[], LedgerReader],
         eraser: Callable[[], JournalEraser],
+        *,
+        transfer: Callable[[], Transfer],
     ) -> None:
         self.name = name
         self.new_journal = journal
         self.new_ledger_writer = writer
         self.new_ledger = ledger
         self.new_eraser = eraser
+        self.new_transfer = transfer
         self.open()
 
     def open(self) -> None:
@@ -173,12 +180,15 @@ class SqliteEngine:
         new = str(next(self._names))
         ledger_path = self._root / f"{new}.ledger"
         journal_path = self._root / f"{journal or new}.journal"
+        access_path = self._root / f"{journal or new}.access"
+        annotations_path = self._root / f"{journal or new}.annotations"
         storage = Storage(
             journal or new,
             lambda: SqliteJournal(journal_path),
             lambda: SqliteLedgerWriter(ledger_path, journal_path, bounds=bounds),
             lambda: SqliteLedgerReader(ledger_path),
             lambda: SqliteJournalEraser(journal_path, ledger_path),
+            transfer=lambda: SqliteTransfer(journal_path, ledger_path, access_path, annotations_path),
         )
         try:
             yield storage
@@ -265,6 +275,7 @@ class PostgresEngine:
             lambda: PostgresLedgerWriter(database, bounds=bounds),
             lambda: PostgresLedgerReader(database),
             lambda: PostgresJournalEraser(database),
+            transfer=lambda: PostgresTransfer(database),
         )
         try:
             yield storage

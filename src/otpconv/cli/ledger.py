@@ -1,4 +1,4 @@
-"""`otpconv ledger`: create tables in PostgreSQL; back up, verify, rebuild and prune the data."""
+"""`otpconv ledger`: create tables in PostgreSQL; back up, copy, verify, rebuild and prune the data."""
 
 import io
 import os
@@ -11,6 +11,7 @@ import typer
 from typing_extensions import Buffer
 
 from otpconv.cli.characters import as_json
+from otpconv.cli.ledger_copy import copy
 from otpconv.cli.ledger_rebuild import rebuild
 from otpconv.cli.ledger_verify import verify
 from otpconv.cli.manual import add
@@ -25,7 +26,8 @@ from otpconv.errors import Misconfigured
 _PART_BYTES = 2 * 1024 * 1024
 
 app = typer.Typer(
-    no_args_is_help=True, help="Create tables in PostgreSQL; back up, verify, rebuild and prune the data."
+    no_args_is_help=True,
+    help="Create tables in PostgreSQL; back up, copy, verify, rebuild and prune the data.",
 )
 
 
@@ -223,3 +225,4 @@ add(app, "backup", backup)
 add(app, "verify", verify)
 add(app, "rebuild", rebuild)
 add(app, "prune", prune)
+add(app, "copy", copy)

@@ -12,6 +12,7 @@ from otpconv.storage.contract import LedgerReader, LedgerWriter
 from otpconv.storage.erasure import JournalEraser
 from otpconv.storage.journal import Journal
 from otpconv.storage.lookup import LedgerLookup
+from otpconv.storage.transfer import Transfer
 
 
 class Engine(Protocol):
@@ -110,4 +111,13 @@ class Engine(Protocol):
         Args:
             target: an empty folder on a disk with room for the copies.
             done: called now and then with the bytes written, and about how many there will be.
+        """
+
+    def transfer(self) -> Transfer:
+        """Open the storage for a copy into another one, or for one of another; a new storage is created.
+
+        As the target of a copy, nothing else may use it.
+
+        Raises:
+            Misconfigured: another copy or a newer otpconv uses it.
         """

@@ -20,6 +20,7 @@ from otpconv.storage.postgres.ledger.rebuild import rebuild
 from otpconv.storage.postgres.ledger.verify import verify
 from otpconv.storage.postgres.ledger.writer import PostgresLedgerWriter
 from otpconv.storage.postgres.on_thread import JournalOnThread, LookupOnThread
+from otpconv.storage.postgres.transfer import PostgresTransfer
 
 _log = logging.getLogger(__name__)
 
@@ -130,6 +131,12 @@ class PostgresEngine:
             f"The ledger is in PostgreSQL ({self._database.address}): back it up with pg_basebackup or"
             " pgBackRest, and copy the sealing key"
         )
+
+    def transfer(self) -> PostgresTransfer:
+        """See `Engine.transfer`."""
+        self.create()
+        self._require_version()
+        return PostgresTransfer(self._database)
 
     def create(self) -> bool:
         """Create the tables; return False if they were there already.
