@@ -254,8 +254,10 @@ _numbers = count()
 class PostgresEngine:
     """Schemas of one database, used again by the next test."""
 
+    programs = staticmethod(postgresql.debians)
+
     def __init__(self, root: Path) -> None:  # noqa: ARG002 - the server has a folder of its own
-        self._server = postgresql.shared()
+        self._server = postgresql.shared(self.programs())
         self._address = Address(self._server.socket_url)
         self._admin = psycopg.connect(self._server.socket_url, autocommit=True)
         self._admin.execute("SET session_replication_role = replica")  # what empties a table fires no trigger
@@ -322,6 +324,12 @@ class PostgresEngine:
         schema = free.pop()
         self._admin.execute(_EMPTY.format(schema=schema))  # type: ignore[arg-type] - our own name
         return schema
+
+
+class Postgres18Engine(PostgresEngine):
+    """The same in PostgreSQL 18; the tests of the contract and the laws run on it too."""
+
+    programs = staticmethod(postgresql.newest)
 
 
 #: Empties the tables of a schema, and puts into them what they begin with.
