@@ -190,6 +190,7 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
         "cli.plot._ROWS",
         "cli.plot._SMALL_ROWS",
         "cli.export._SHOWN_EVERY",
+        "cli.ledger_archive._SHOWN_EVERY",
         "cli.rates_table._COMFORTABLE",
         "cli.rates_table._GAP",
         "cli.rates_table._LEAST",

@@ -27,13 +27,19 @@ _BATCH = 5_000
 _LOCK = "deleting"
 
 
-def prune(settings: Settings, before: int, deleted: Callable[[int], None]) -> int:
+def prune(
+    settings: Settings,
+    before: int,
+    deleted: Callable[[int], None],
+    check: Callable[[], None] | None = None,
+) -> int:
     """Delete the messages of all accounts requested before a time, also while a server runs on the folder.
 
     Args:
         settings: name the data folder.
         before: the time, ms.
         deleted: called now and then with the number of messages deleted so far.
+        check: see `Eraser.prune`.
 
     Returns:
         The number of deleted messages.
@@ -43,7 +49,7 @@ def prune(settings: Settings, before: int, deleted: Callable[[int], None]) -> in
         Unavailable: the disk is full or fails, or the server does not apply the journal. Run it again then.
     """
     with _eraser(settings) as eraser:
-        return eraser.prune(before, deleted)
+        return eraser.prune(before, deleted, check)
 
 
 def forget(settings: Settings, account: int, number: str) -> int:
