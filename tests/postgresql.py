@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -38,9 +38,16 @@ class PostgresServer:
         parent: where to make the folder.
         settings: in addition to the defaults.
         programs: the folder of the programs of this PostgreSQL.
+        restored: makes the folder of the data from a backup; by default, it is a new one.
     """
 
-    def __init__(self, parent: Path, settings: dict[str, str], programs: Path | None = None) -> None:
+    def __init__(
+        self,
+        parent: Path,
+        settings: dict[str, str],
+        programs: Path | None = None,
+        restored: Callable[["PostgresServer"], object] | None = None,
+    ) -> None:
         programs = programs or debians()
         self.programs = programs
         self.folder = Path(tempfile.mkdtemp(prefix="otpconv-postgres-", dir=parent))
@@ -51,11 +58,14 @@ class PostgresServer:
         self._settings = settings
         self._program = programs / "postgres"
         self._process: subprocess.Popen[bytes] | None = None
+        if restored is not None:
+            restored(self)
+            return
         secret = self.folder / "password"
         secret.write_text(PASSWORD)
         os.chown(secret, self._user.pw_uid, self._user.pw_gid)
         options = {"D": self.folder / "data", "U": USER, "E": "UTF8"}
-        self._run(
+        self.run(
             str(programs / "initdb"),
             *(part for name, value in options.items() for part in (f"-{name}", str(value))),
             *("--no-sync", "--locale=C", "--auth-local=trust", "--auth-host=scram-sha-256"),
@@ -131,7 +141,8 @@ class PostgresServer:
         self.stop()
         shutil.rmtree(self.folder)
 
-    def _run(self, *command: str) -> None:
+    def run(self, *command: str, **variables: str) -> None:
+        """Run a program as the user of the server, with variables in its environment."""
         subprocess.run(  # noqa: S603 - our own command
             command,
             user=self._user.pw_uid if os.getuid() == 0 else None,
@@ -139,6 +150,7 @@ class PostgresServer:
             cwd=self.folder,
             check=True,
             capture_output=True,
+            env={"PATH": f"{self.programs}:{os.defpath}", **variables},
         )
 
 
@@ -188,6 +200,12 @@ def _free_port() -> int:
         return port
 
 
+def memory() -> Path:
+    """Return a folder in memory, where there is one."""
+    found = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
+    return found if os.access(found, os.W_OK) else Path(tempfile.gettempdir())
+
+
 _shared: dict[Path, PostgresServer] = {}
 
 
@@ -195,9 +213,7 @@ def shared(programs: Path | None = None) -> PostgresServer:
     """Return the server that all tests of this process share, with `FAST` settings; by default Debian's."""
     programs = programs or debians()
     if programs not in _shared:
-        memory = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
-        parent = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
-        server = _shared[programs] = PostgresServer(parent, FAST, programs)
+        server = _shared[programs] = PostgresServer(memory(), FAST, programs)
         server.start()
     return _shared[programs]
 

@@ -76,6 +76,7 @@ class PostgresEngine:
 
     def prepare_ledger(self) -> int:
         """See `Engine.prepare_ledger`: a migration has prepared it."""
+        self._lag()
         with closing(self.ledger_writer()) as writer:
             return writer.cursor()
 
@@ -94,8 +95,7 @@ class PostgresEngine:
     def open_ledger(self) -> tuple[PostgresLedgerReader, int]:
         """See `Engine.open_ledger`."""
         self._require_version()
-        with closing(Doctor(self._database)) as doctor:
-            return self.ledger_reader(), doctor.lag()
+        return self.ledger_reader(), self._lag()
 
     def findings(self, *, served: bool, now: int) -> Iterator[CheckResult]:
         """See `Engine.findings`."""
@@ -155,6 +155,10 @@ class PostgresEngine:
             Unavailable: the database fails.
         """
         return migrations.migrate(self._database)
+
+    def _lag(self) -> int:
+        with closing(Doctor(self._database)) as doctor:
+            return doctor.lag()
 
     def _require_version(self) -> None:
         with closing(self._database.connect()) as connection:
