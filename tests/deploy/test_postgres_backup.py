@@ -63,7 +63,7 @@ def known(server: LocalServer, auth: tuple[str, str]) -> int:
 
 
 def goes_on(server: LocalServer, load: Load, before: set[str]) -> None:
-    """Check that a restored server has what was acknowledged before a backup, and counts new reports."""
+    """Check that a restored server has all that was acknowledged before a backup, and counts new reports."""
     server.start()
     auth = load.server.access_key_id, load.server.access_key_secret
     with httpx.Client(base_url=server.url, auth=auth, timeout=60) as client:

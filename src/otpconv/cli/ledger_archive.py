@@ -68,7 +68,7 @@ class Archive:
             raise Misconfigured(f"{file} can't be written ({error.strerror}): choose another file") from None
 
     def check(self) -> None:
-        """Check that the file has what is about to be deleted, now that no further old messages come.
+        """Check that the file has all messages that will be deleted, now that no more old ones come.
 
         Raises:
             Unavailable: reports about these messages have come since; no message is deleted yet.

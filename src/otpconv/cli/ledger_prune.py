@@ -1,7 +1,7 @@
 """`otpconv ledger prune`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from otpconv.cli.telling import tell
 from otpconv.cli.terminal import note, progress
 from otpconv.cli.zone import zone_of
 from otpconv.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from otpconv.config import Settings
 
 
 def prune(
@@ -51,7 +54,6 @@ def prune(
     """
     from otpconv.clock import iso_8601, wall_clock
     from otpconv.config import load
-    from otpconv.service import deleting
     from otpconv.times import parse_time
 
     now = wall_clock()
@@ -59,11 +61,23 @@ def prune(
     if time > now:
         raise Misconfigured(f"--before {before} is in the future: use a time in the past, e.g. 90d")
     settings = load(data=data)
-    subject = f"before {iso_8601(time)}"
-    count = 0
     archived = Archive(settings, archive, time) if archive is not None else None
+    count = _prune(settings, time, archived)
+    fields: dict[str, object] = {"deleted": count}
+    if archived is not None:
+        fields |= {"archive": str(archive), "archived": archived.messages}
+    tell(f"{count:,} messages before {iso_8601(time)} are deleted", fields, json=json)
+
+
+def _prune(settings: "Settings", time: int, archived: Archive | None) -> int:
+    """Write the archive, delete the messages, and return their number."""
+    from otpconv.clock import iso_8601
+    from otpconv.service import deleting
+
     if archived is not None:
         archived.write()
+    subject = f"before {iso_8601(time)}"
+    count = 0
     with audited(settings.data, Change("PruneMessages", subject)) as change:
         try:
             with progress("deleting", None) as show:
@@ -79,7 +93,4 @@ def prune(
             raise
         finally:
             change.subject = f"{subject}, {count:,} messages"
-    fields: dict[str, object] = {"deleted": count}
-    if archived is not None:
-        fields |= {"archive": str(archive), "archived": archived.messages}
-    tell(f"{count:,} messages before {iso_8601(time)} are deleted", fields, json=json)
+    return count

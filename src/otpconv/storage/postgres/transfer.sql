@@ -19,7 +19,7 @@ UPDATE writers SET last = :last WHERE bucket = 0 AND writer = 1;
 -- name: rows
 SELECT seq, recorded_at, unmatched_before, minutes_from, reports::text, nonces::text, erased FROM journal
 WHERE bucket = 0 AND writer = 1 AND seq > :after AND seq <= greatest(
-    CAST(:after AS bigint) + CAST(:entries AS bigint), (SELECT min(seq) FROM journal WHERE bucket = 0 AND writer = 1 AND seq > :after)
+    :after + :entries, (SELECT min(seq) FROM journal WHERE bucket = 0 AND writer = 1 AND seq > :after)
 )
 ORDER BY seq;
 

@@ -9,7 +9,7 @@ SELECT position FROM cursors WHERE bucket = 0 AND follower = 'ledger' AND writer
 
 -- name: batch_end
 SELECT coalesce(
-    (SELECT max(seq) FROM journal WHERE bucket = 0 AND writer = 1 AND seq > :cursor AND seq <= CAST(:cursor AS bigint) + :limit),
+    (SELECT max(seq) FROM journal WHERE bucket = 0 AND writer = 1 AND seq > :cursor AND seq <= :cursor + :limit),
     (SELECT min(seq) FROM journal WHERE bucket = 0 AND writer = 1 AND seq > :cursor),
     :cursor
 );
