@@ -1,5 +1,6 @@
 """A copy of a storage into another one is equal, whatever was reported, deleted or interrupted meanwhile."""
 
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
@@ -253,3 +254,21 @@ def test_access_and_annotations_are_replaced_as_a_whole(pair: Pair) -> None:
             there.replace_state(state(3))
         with pytest.raises(Misconfigured, match="access keys of its own"):
             copied(source, target)
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite", "postgres"])
+def test_every_table_that_can_not_be_rebuilt_is_copied(engine_name: str) -> None:
+    """A new table needs a place in `STATE`, or a reason here."""
+    folder = Path(copying.__file__).parent / engine_name
+    texts = [file.read_text() for file in (*folder.glob("access/*.sql"), folder / "annotations.sql")]
+    columns = {
+        table: {line.split()[0] for line in body.splitlines() if re.match(r"\s+[a-z_]+ +[a-zA-Z]+\b", line)}
+        for text in texts
+        for table, body in re.findall(
+            r"CREATE TABLE (?:IF NOT EXISTS )?(\w+) \((.*?)\)[ \w,]*;", text, re.DOTALL
+        )
+    }
+    columns.pop("access_version", None)  # each storage counts its own changes
+    assert columns.keys() == STATE.keys()
+    for table, names in STATE.items():
+        assert columns[table] == {*names}, table

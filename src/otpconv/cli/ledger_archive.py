@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 from zlib import crc32
 
 import msgspec
@@ -14,10 +14,12 @@ from otpconv.cli.export import rows
 from otpconv.cli.export_parquet import ParquetMessages
 from otpconv.cli.files import publish
 from otpconv.cli.terminal import progress
-from otpconv.config import Settings
 from otpconv.errors import Misconfigured, Unavailable
 from otpconv.parquet import TEXT
 from otpconv.storage.contract import Message
+
+if TYPE_CHECKING:
+    from otpconv.config import Settings
 
 _SHOWN_EVERY = 10_000
 
@@ -37,7 +39,7 @@ class Archive:
         Misconfigured: the name has another suffix, or something has it.
     """
 
-    def __init__(self, settings: Settings, file: Path, before: int) -> None:
+    def __init__(self, settings: "Settings", file: Path, before: int) -> None:
         if file.suffix.lower() not in {".ndjson", ".parquet"}:
             raise Misconfigured(f"--archive {file}: use a name that ends with .ndjson or .parquet")
         if os.path.lexists(file):
