@@ -22,6 +22,7 @@ from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
 from otpconv.config import load
 from otpconv.model import Conversion, Dimensions, Report, Requested
+from otpconv.service import data_folder
 from otpconv.service.compose import open_number_hash
 from otpconv.storage.contract import DAY_MS, Entry
 from otpconv.storage.sqlite import SqliteJournal
@@ -173,7 +174,7 @@ def test_a_copy_names_what_is_wrong(server: LocalServer, tmp_path: Path) -> None
     # With another sealing key, the secrets could not be read.
     other = tmp_path / "other"
     other.mkdir()
-    (other / "sealing.key").write_text("A" * 43 + "=")
+    data_folder.write_private(other / "sealing.key", "A" * 43 + "=")
     assert "another sealing key" in refused("--from", server.data, "--to", other)
 
 
