@@ -69,9 +69,9 @@ class Membership(Collector):
         if self._nodes is None:
             return
         began = time.monotonic()
-        gives_up = self.failing_s() > _FAILING_S
-        wanted = [lease for lease in LEASES if lease != LEDGER or not gives_up]
-        self._last = self._nodes.beat(self.name, self.lag(), wanted)
+        failing_s = self.failing_s()
+        wanted = [lease for lease in LEASES if lease != LEDGER or failing_s <= _FAILING_S]
+        self._last = self._nodes.beat(self.name, self.lag(), wanted, failing=failing_s > 0)
         self._until = began + LEASE_MS / 1000
 
     def leave(self) -> None:

@@ -69,13 +69,14 @@ class Nodes(Protocol):
     used.
     """
 
-    def beat(self, name: str, lag: int, wanted: Collection[str]) -> Beat:
+    def beat(self, name: str, lag: int, wanted: Collection[str], *, failing: bool = False) -> Beat:
         """Report that this node runs, and take or renew leases.
 
         Args:
             name: of the node: its host and port.
             lag: reports that it has acknowledged and that are not in the ledger.
             wanted: the leases to renew, or to take if no other node holds them; it loses its others.
+            failing: whether this node can't apply the journal; a process that hangs may be in its way.
         """
 
     def leave(self) -> None:

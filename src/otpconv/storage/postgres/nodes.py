@@ -10,12 +10,17 @@ import msgspec
 import psycopg
 
 from otpconv import __version__
-from otpconv.storage.nodes import KEPT_MS, LEASE_MS, MAX_NODES, RUNNING_MS, Beat, Node
+from otpconv.storage.nodes import KEPT_MS, LEASE_MS, LEDGER, MAX_NODES, RUNNING_MS, Beat, Node
 from otpconv.storage.postgres.database import Connection, Database, execute, statements
 from otpconv.storage.postgres.shared import SharedConnection
 
 #: How often the session that keeps other deletions out shows that its process runs, s.
 _PING_S: Final = 2.0
+#: How long a transaction of an applier may have been open, ms, when another node takes over: it is rolled
+#: back, and its entries are applied again.
+_STUCK_MS: Final = 1_000
+
+_KEPT: Final = {"kept_ms": KEPT_MS, "running_ms": RUNNING_MS, "most": MAX_NODES}
 
 _SQL = statements("nodes.sql")
 
@@ -33,20 +38,20 @@ class PostgresNodes:
         self._node = str(uuid4())
         self._held: dict[str, int] = {}
 
-    def beat(self, name: str, lag: int, wanted: Collection[str]) -> Beat:
+    def beat(self, name: str, lag: int, wanted: Collection[str], *, failing: bool = False) -> Beat:
         """See `Nodes.beat`."""
-        values: dict[str, Any] = {"node": self._node, "wanted": sorted(wanted), "lease_ms": LEASE_MS}
+        node = {"node": self._node, "name": name, "version": __version__, "lag": lag}
+        values: dict[str, Any] = node | {"wanted": sorted(wanted), "lease_ms": LEASE_MS}
         with self._shared.open() as connection, connection.transaction():
             # A crash of the database may undo it: the next beat comes in a second.
             connection.execute("SET LOCAL synchronous_commit = off")
             connection.execute("SET LOCAL idle_in_transaction_session_timeout = '2s'")
-            node = {"name": name, "version": __version__, "lag": lag}
-            execute(connection, _SQL["beat"], values | node)
-            execute(connection, _SQL["drop_dead_nodes"], {"kept_ms": KEPT_MS, "most": MAX_NODES})
+            execute(connection, _SQL["beat"], values)
+            execute(connection, _SQL["drop_dead_nodes"], values | _KEPT)
             execute(connection, _SQL["free"], values)
             held: dict[str, int] = dict(execute(connection, _SQL["take"], values).fetchall())
-            if held != self._held:
-                execute(connection, _SQL["end_stuck_appliers"], {"open_ms": LEASE_MS})
+            if LEDGER in held and (failing or held != self._held):
+                execute(connection, _SQL["end_stuck_appliers"], {"open_ms": _STUCK_MS})
             lags: dict[str, int] = dict(execute(connection, _SQL["lags"]).fetchall())
         self._held = held
         return Beat(frozenset(held), lags)

@@ -27,6 +27,7 @@ ON CONFLICT (node) DO UPDATE SET name = excluded.name, seen_at = excluded.seen_a
 
 -- name: drop_dead_nodes
 DELETE FROM nodes WHERE seen_at < now_ms() - :kept_ms
+    OR name = :name AND node <> CAST(:node AS text)::uuid AND seen_at < now_ms() - :running_ms  -- before it was started again
     OR node IN (SELECT node FROM nodes ORDER BY seen_at DESC, node OFFSET :most);
 
 -- name: take
@@ -43,7 +44,7 @@ UPDATE leases SET until = 0
 WHERE node = CAST(:node AS text)::uuid AND until > 0 AND name <> ALL (CAST(:wanted AS text[]));
 
 -- name: end_stuck_appliers
--- A node that hangs may leave a transaction open that has locked the cursor: nobody else could apply the journal.
+-- A process that hangs may leave a transaction open that has locked the cursor: nobody else could apply the journal.
 SELECT pg_terminate_backend(l.pid)
 FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
 WHERE l.relation = to_regclass('cursors') AND l.mode IN ('RowShareLock', 'RowExclusiveLock') AND l.granted
