@@ -94,9 +94,8 @@ class Service:
         self.nonces, self.once = guards(self._journal, access.once(), data, clock())
         cursor = engine.prepare_ledger()
         self._acknowledged, self.metrics = self._journal.head(), Metrics()
-        self.membership = Membership(engine.nodes())
-        measured, leases = self.metrics.applied, self.membership
-        self._applier = Applier(engine.ledger_writer, cursor, measured=measured, leases=leases)
+        self.membership = leases = Membership(engine.nodes())
+        self._applier = Applier(engine.ledger_writer, cursor, measured=self.metrics.applied, leases=leases)
         self._freshness = Freshness(self._applier)
         self._ledger, self._lookup = engine.ledger_reader(), engine.ledger_lookup()
         self.questions = Questions(self._ledger, self._freshness, lambda: self._acknowledged)

@@ -23,8 +23,9 @@ BEAT_S: Final = 1.0
 LEASE_MS: Final = 3_000
 #: A node that has not reported for this time does not run, ms.
 RUNNING_MS: Final = 5_000
-#: How long a node that crashed is listed, ms, and how many nodes are listed at most.
+#: How long a node that crashed is listed, ms.
 KEPT_MS: Final = 3_600_000
+#: How many nodes are listed at most.
 MAX_NODES: Final = 100
 
 
