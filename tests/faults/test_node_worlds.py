@@ -145,7 +145,7 @@ def knows(node: LocalServer, key: AccessKey) -> bool:
 
 
 def report_all(serving: list[LocalServer], worlds: list[World], hashed: NumberHash) -> list[Report]:
-    """Report all batches, by two callers of each node at once, and return what was accepted."""
+    """Report all batches, by two callers of each node at once, and return the accepted ones."""
     chance = random.Random(len(serving))
     placed = [(place, batch) for place, world in enumerate(worlds) for batch in world.batches()]
     # The batches of a world stay close to each other, so that they meet.

@@ -6,7 +6,7 @@ from otpconv.access.nonce_log import NonceLog
 
 
 class OnceGuard(Protocol):
-    """Remembers what was used. Any thread may call it, and it may block."""
+    """Remembers used links and calls. Any thread may call it, and it may block."""
 
     def use(self, account: int, name: str) -> bool:
         """Record durably that something is used now; return False if it was used before, at any node.
@@ -24,7 +24,7 @@ class OnceGuard(Protocol):
 
 
 class OneProcess:
-    """The guard where one process holds the storage, and remembers itself what was used.
+    """The guard where one process holds the storage, and remembers used links and calls itself.
 
     Args:
         log: the nonces of the process.

@@ -1,4 +1,4 @@
-"""What was used once among all nodes, in PostgreSQL."""
+"""The links and calls that were used once among all nodes, in PostgreSQL."""
 
 import hashlib
 from typing import Final
