@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 from otpconv.clock import Clock, wall_clock
 from otpconv.config import Settings
@@ -129,13 +130,14 @@ def _eraser(settings: Settings) -> Iterator[Eraser]:
         if shared or not served:
             writer = engine.ledger_writer()
             opened.callback(writer.close)
-            applied = _catching_up(writer)
+            applied = partial(writer.apply, _BATCH) if served else _catching_up(writer)
         record = Recording(engine, applied)
         opened.callback(record.close)
         eraser = Eraser(ledger, engine.journal_eraser(), record)
         opened.callback(eraser.close)
         yield eraser
-        if not served:
+        # A node may have been started meanwhile; a held data folder lets no server start.
+        if not served and not (shared and is_served(settings)):
             _compact(engine)
 
 

@@ -118,6 +118,7 @@ SELECT fingerprint FROM sealing;
 INSERT INTO sealing VALUES (true, :fingerprint) ON CONFLICT DO NOTHING;
 
 -- name: forget_used
+SET LOCAL idle_in_transaction_session_timeout = '5s';
 DELETE FROM used_once WHERE used_at < now_ms() - :kept_ms;
 
 -- name: use_once
