@@ -17,6 +17,7 @@ from otpconv.cli.local_server import LocalServer
 from otpconv.config import Settings, load
 from otpconv.service.compose import open_key_store
 from otpconv.service.engines import postgres_engine
+from otpconv.service.running import nodes_of
 from web.wire import NO_TLS
 
 #: How long to wait for an event that is sure to come, s: other tests run at the same time.
@@ -65,16 +66,22 @@ class Cluster:
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
-    def running(self) -> dict[str, list[str]]:
+    def running(self) -> dict[str, tuple[str, ...]]:
         """Return the leases of the nodes that run, by the port of the node."""
-        listed = self.command("nodes")
-        return {node["name"].rpartition(":")[2]: node["leases"] for node in listed if node["running"]}
+        listed = nodes_of(self.settings) or []
+        return {node.name.rpartition(":")[2]: node.leases for node in listed if node.running}
 
     def holder(self) -> LocalServer:
         """Return the node that applies the journal, once there is one."""
-        wait_until(lambda: any("ledger" in leases for leases in self.running().values()))
-        (port,) = [port for port, leases in self.running().items() if "ledger" in leases]
-        return next(node for node in self.nodes if port_of(node) == port)
+        found: list[LocalServer] = []
+
+        def is_there() -> bool:
+            ports = [port for port, leases in self.running().items() if "ledger" in leases]
+            found[:] = [node for node in self.nodes if port_of(node) in ports]
+            return bool(found)
+
+        wait_until(is_there)
+        return found[0]
 
     def close(self) -> None:
         self.keys.close()

@@ -1,9 +1,11 @@
 """Servers that take conflicting reports at the same time give the numbers of the pure model."""
 
 import random
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
+from itertools import cycle
 from pathlib import Path
 
 import httpx
@@ -43,7 +45,7 @@ Item = dict[str, object]
 class World:
     """Reports about few messages, numbers and sessions, from several callers of two accounts."""
 
-    def __init__(self, seed: int, keys: tuple[AccessKey, AccessKey]) -> None:
+    def __init__(self, seed: str, keys: tuple[AccessKey, AccessKey]) -> None:
         self.keys = keys
         self._chance = chance = random.Random(seed)
         self._ids = [f"m{number}" for number in range(chance.choice((2, 6, 15)))]
@@ -111,7 +113,7 @@ def clock_ahead(folder: Path, seconds: int) -> dict[str, str]:
 @pytest.mark.parametrize("servers", [2, 3])
 def test_the_numbers_are_those_of_the_model(nodes: Cluster, servers: int) -> None:
     """Several worlds at the same time, each with accounts of its own."""
-    worlds = new_worlds(nodes, servers)
+    worlds = new_worlds(nodes, f"{servers}")
     accounts = [key.account for world in worlds for key in world.keys]
     last = worlds[-1].keys
     serving = nodes.nodes[:servers]
@@ -130,12 +132,48 @@ def test_the_numbers_are_those_of_the_model(nodes: Cluster, servers: int) -> Non
         assert [answered(node, key) for node in serving] == [expected] * servers
 
 
-def new_worlds(nodes: Cluster, servers: int) -> list[World]:
+@pytest.mark.campaign
+@pytest.mark.long("a server starts after every kill")
+def test_kills_of_the_node_that_applies_lose_and_repeat_nothing(nodes: Cluster) -> None:
+    worlds = new_worlds(nodes, "killed")
+    accounts = [key.account for world in worlds for key in world.keys]
+    two = nodes.nodes[:2]
+    wait_until(lambda: all(knows(node, worlds[-1].keys[1]) for node in two))
+    over = threading.Event()
+
+    def kill() -> int:
+        kills = 0
+        while not over.is_set():
+            holder = nodes.holder()
+            holder.kill()
+            kills += 1
+            holder.start()
+        return kills
+
+    with ThreadPoolExecutor(1) as thread:
+        killing = thread.submit(kill)
+        try:
+            accepted = report_all(two, worlds, open_number_hash(nodes.settings))
+        finally:
+            over.set()
+        assert killing.result() > 0
+    wait_until(lambda: nodes.engine.open_ledger()[1] == 0)
+    with closing(nodes.engine.journal()) as journal, closing(nodes.engine.ledger_reader()) as ledger:
+        facts = [entry.report for entry in journal.read(0, 10_000_000)]
+        held = contents(ledger, accounts)
+        assert held == recount(
+            [each for each in facts if isinstance(each, Expiry) or each.account in accounts], accounts
+        )
+    # The outcome of a call that was cut is unknown, and it was sent again: both are the same to the model.
+    assert {(each.account, each.message_id) for each in accepted if each.message_id} <= held.messages.keys()
+
+
+def new_worlds(nodes: Cluster, name: str) -> list[World]:
     worlds = []
     for number in range(WORLDS):
-        names = (f"world-{servers}-{number}-{each}" for each in "ab")
-        first, second = (nodes.keys.create(name, "caller", "AdministratorAccess") for name in names)
-        worlds.append(World(servers * 10_000 + number, (first, second)))
+        names = (f"world-{name}-{number}-{each}" for each in "ab")
+        first, second = (nodes.keys.create(each, "caller", "AdministratorAccess") for each in names)
+        worlds.append(World(f"{name} {number}", (first, second)))
     return worlds
 
 
@@ -154,18 +192,31 @@ def report_all(serving: list[LocalServer], worlds: list[World], hashed: NumberHa
 
     def report(sender: int) -> list[Report]:
         accepted: list[Report] = []
-        with httpx.Client(base_url=serving[sender // 2].url, timeout=PATIENCE_S, verify=NO_TLS) as calling:
+        turned = serving[sender // 2 :] + serving[: sender // 2]
+        with httpx.Client(timeout=PATIENCE_S, verify=NO_TLS) as calling:
             for _, (key, kind, items) in placed[sender::senders]:
-                auth = (key.access_key_id, key.secret)
-                reply = calling.post(f"/v1/{kind}", json={kind: items}, auth=auth)
-                assert reply.status_code == 200, reply.text
-                rejected = {each["index"] for each in reply.json()["rejected"]}
+                reply = post(calling, turned, key, f"/v1/{kind}", {kind: items})
+                rejected = {each["index"] for each in reply["rejected"]}
                 kept = [item for index, item in enumerate(items) if index not in rejected]
                 accepted += [fact(kind, item, key, hashed) for item in kept]
         return accepted
 
     with ThreadPoolExecutor(senders) as threads:
         return [each for accepted in threads.map(report, range(senders)) for each in accepted]
+
+
+def post(
+    calling: httpx.Client, serving: list[LocalServer], key: AccessKey, path: str, body: object
+) -> dict[str, list[dict[str, int]]]:
+    """Send a batch to the first node, or to the next one if that was killed, until it is acknowledged."""
+    auth = (key.access_key_id, key.secret)
+    for node in cycle(serving):
+        with suppress(httpx.TransportError):
+            reply = calling.post(f"{node.url}{path}", json=body, auth=auth)
+            assert reply.status_code == 200, reply.text
+            answer: dict[str, list[dict[str, int]]] = reply.json()
+            return answer
+    raise AssertionError("There are no nodes.")
 
 
 def fact(kind: str, item: Item, key: AccessKey, hashed: NumberHash) -> Report:

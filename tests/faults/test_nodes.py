@@ -59,6 +59,16 @@ def test_the_nodes_are_listed_with_their_leases(nodes: Cluster) -> None:
         assert 'otpconv_follower_lag_reports{follower="ledger"} 0.0' in metrics
 
 
+def test_people_get_a_table_of_the_nodes_and_a_reason_where_there_are_none(nodes: Cluster) -> None:
+    table = otpconv("nodes", "--tz", "Europe/Berlin", ledger=nodes.environment["OTPCONV_LEDGER"])
+    assert "started (Europe/Berlin)" in " ".join(table.stdout.split())
+    for node in nodes.nodes:
+        assert f":{port_of(node)}" in table.stdout
+    refused = otpconv("nodes", "--data", nodes.folder / "sqlite")
+    assert refused.returncode == 2
+    assert "Several nodes need PostgreSQL" in refused.stderr
+
+
 def test_a_node_counts_its_own_reports_at_once_and_those_of_others_soon(nodes: Cluster) -> None:
     for number in range(20):
         reporting = nodes.nodes[number % 2]
@@ -215,18 +225,37 @@ def test_a_command_without_a_server_on_its_folder_asks_which_nodes_run(nodes: Cl
     with client(nodes.nodes[0], nodes.admin) as calling:
         body = {"messages": [{"message_id": "forgotten", "to": "+34600000009"}]}
         assert calling.post("/v1/messages", json=body).status_code == 200
-    with psycopg.connect(settings["ledger"]) as reading:
-        names = "('journal', 'messages')"
-        files = f"SELECT array_agg(pg_relation_filenode(oid)) FROM pg_class WHERE relname IN {names}"  # noqa: S608
-        before = reading.execute(files).fetchall()
-        assert nodes.command("forget", "--number", "+34600000009") == {"deleted": 1}
-        assert reading.execute(files).fetchall() == before  # no table was rewritten
-        reading.execute("SELECT pg_advisory_lock(7286474)")  # a deletion on another machine
+    before = files(nodes)
+    assert nodes.command("forget", "--number", "+34600000009") == {"deleted": 1}
+    assert files(nodes) == before  # no table was rewritten
+    with psycopg.connect(settings["ledger"]) as elsewhere:
+        elsewhere.execute("SELECT pg_advisory_lock(7286474)")  # a deletion on another machine
         refused = otpconv("forget", "--number", "+34600000009", *folder, **settings)
         assert refused.returncode == 2
         assert "another deletion" in refused.stderr
     with client(nodes.nodes[1], nodes.admin) as calling:
         wait_until(lambda: calling.get("/v1/messages/forgotten").status_code == 404)
+
+
+def test_without_nodes_a_deletion_rewrites_the_tables_and_the_ledger_can_be_rebuilt(nodes: Cluster) -> None:
+    with client(nodes.nodes[0], nodes.admin) as calling:
+        body = {"messages": [{"message_id": "rewritten", "to": "+34600000008"}]}
+        assert calling.post("/v1/messages", json=body).status_code == 200
+    for node in nodes.nodes:
+        assert node.stop() == 0
+    assert nodes.running() == {}
+    before = files(nodes)
+    assert nodes.command("forget", "--number", "+34600000008") == {"deleted": 1}
+    assert all(old != new for old, new in zip(before, files(nodes), strict=True))
+    assert nodes.command("ledger", "rebuild")["rebuilt"] > 0
+
+
+def files(nodes: Cluster) -> list[int]:
+    """Return the files of some tables; they change when a table is rewritten."""
+    names = ["otpconv.journal", "otpconv_ledger.messages"]
+    with psycopg.connect(nodes.environment["OTPCONV_LEDGER"]) as reading:
+        found = "SELECT pg_relation_filenode(name::regclass) FROM unnest(%s::text[]) AS t (name)"
+        return [file for (file,) in reading.execute(found, (names,)).fetchall()]
 
 
 def at_once(nodes: Cluster, request: Request) -> list[Reply]:
