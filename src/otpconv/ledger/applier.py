@@ -134,8 +134,9 @@ class Applier:
                 elif few and announced:
                     self._pause(now - began)
                 if count == 0:
-                    again_s = max(LOOK_AGAIN_S, RESTS * (now - began))
-                    self._wake.wait(again_s if now < expected_until else LOOK_S)
+                    # A look over a network takes longer, and must rest too.
+                    rest_s = RESTS * (now - began) if self._leases.shared else 0.0
+                    self._wake.wait(max(LOOK_AGAIN_S, rest_s) if now < expected_until else LOOK_S)
         finally:
             writer.close()
 
