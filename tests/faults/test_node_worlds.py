@@ -109,6 +109,7 @@ def clock_ahead(folder: Path, seconds: int) -> dict[str, str]:
     return {"PYTHONPATH": str(folder)}
 
 
+@pytest.mark.long("200 worlds in its long form")
 @pytest.mark.campaign
 @pytest.mark.parametrize("servers", [2, 3])
 def test_the_numbers_are_those_of_the_model(nodes: Cluster, servers: int) -> None:
