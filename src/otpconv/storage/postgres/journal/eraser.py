@@ -87,4 +87,6 @@ class PostgresJournalEraser:
         if self._connected is None or self._connected.closed:
             self._connected = self._database.connect()
             self._connected.execute(script("journal/eraser.sql", section="targets_schema"))
+            # A process that hangs must not keep rows locked that another one is to erase.
+            self._connected.execute("SET idle_in_transaction_session_timeout = '5s'")
         return self._connected
