@@ -237,6 +237,25 @@ def test_a_command_without_a_server_on_its_folder_asks_which_nodes_run(nodes: Cl
         wait_until(lambda: calling.get("/v1/messages/forgotten").status_code == 404)
 
 
+def test_connections_that_break_are_opened_again(nodes: Cluster) -> None:
+    key = nodes.keys.create("default", "follower", "AdministratorAccess")
+    with psycopg.connect(nodes.environment["OTPCONV_LEDGER"]) as admin:
+        others = "pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
+        for _ in range(5):  # also in the middle of what they do
+            admin.execute(f"SELECT pg_terminate_backend(pid, 1000) FROM {others}")  # noqa: S608 - our own
+    for number, node in enumerate(nodes.nodes):
+        with client(node, key) as calling:
+            body = {"messages": [{"message_id": f"broken-{number}"}]}
+            wait_until(lambda c=calling, b=body: c.post("/v1/messages", json=b).status_code == 200)  # type: ignore[misc]
+            path = f"/v1/messages/broken-{number}"
+            wait_until(lambda c=calling, p=path: c.get(p).status_code == 200)  # type: ignore[misc]
+    wait_until(lambda: sum(map(len, nodes.running().values())) == 3)
+    nodes.keys.set_active(key.access_key_id, active=False)
+    for node in nodes.nodes:
+        with client(node, key) as calling:
+            wait_until(lambda c=calling: c.get("/v1/rates").status_code == 401, FRESH_S)  # type: ignore[misc]
+
+
 def test_without_nodes_a_deletion_rewrites_the_tables_and_the_ledger_can_be_rebuilt(nodes: Cluster) -> None:
     with client(nodes.nodes[0], nodes.admin) as calling:
         body = {"messages": [{"message_id": "rewritten", "to": "+34600000008"}]}
