@@ -11,7 +11,8 @@ from otpconv.config import Settings
 from otpconv.errors import Misconfigured
 from otpconv.service import data_folder
 from otpconv.service.compose import open_key_store, open_sealer
-from otpconv.service.engines import engine_of
+from otpconv.service.engines import engine_of, postgres_engine
+from otpconv.service.running import is_served, stopped
 from otpconv.service.upkeep import SEALING_KEY
 from otpconv.storage.check_result import CheckResult
 from otpconv.storage.copying import Copy
@@ -24,7 +25,7 @@ class Copied(Struct, frozen=True):
         position: of the newest entry in the journal of the copy.
         copied: how many entries this run has added to it.
         lag: how many entries the source had more when the run ended.
-        served: whether a server runs on the data folder of the source.
+        served: whether a server runs on the source.
         checks: the results of the verification.
     """
 
@@ -54,8 +55,9 @@ def copy(source: Settings, target: Settings, show: Callable[[int, int], None]) -
     if not from_engine.has_journal():
         raise Misconfigured(f"there is no journal in {_name(source)}: no server has used it yet")
     with ExitStack() as opened:
-        if target.ledger is None:
-            opened.enter_context(data_folder.hold(target.data))
+        if target.ledger is not None:
+            postgres_engine(target).create()
+        opened.enter_context(stopped(target))
         here = opened.enter_context(closing(from_engine.transfer()))
         there = opened.enter_context(closing(to_engine.transfer()))
         copying = Copy(here, there, show)
@@ -68,8 +70,7 @@ def copy(source: Settings, target: Settings, show: Callable[[int, int], None]) -
                 copied.note_keys()
         open_key_store(target).close()  # checks that the sealing key opens the secrets
         position, end = there.head(), here.head()
-    served = data_folder.is_held(source.data)
-    return Copied(position, position - before, end - position, served, checks)
+    return Copied(position, position - before, end - position, is_served(source), checks)
 
 
 def _copy_key(source: Settings, target: Settings) -> None:

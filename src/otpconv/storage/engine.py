@@ -12,6 +12,7 @@ from otpconv.storage.contract import LedgerReader, LedgerWriter
 from otpconv.storage.erasure import JournalEraser
 from otpconv.storage.journal import Journal
 from otpconv.storage.lookup import LedgerLookup
+from otpconv.storage.nodes import Nodes
 from otpconv.storage.transfer import Transfer
 
 
@@ -24,6 +25,9 @@ class Engine(Protocol):
 
     def start(self) -> None:
         """Prepare this process for a server. Called once, before a part is opened."""
+
+    def nodes(self) -> Nodes | None:
+        """Return the nodes of the storage; None if one process holds all of it."""
 
     def try_write(self) -> None:
         """Write as much as a small commit does, as a test of the storage, and keep none of it."""
@@ -114,7 +118,7 @@ class Engine(Protocol):
         """
 
     def transfer(self) -> Transfer:
-        """Open the storage for a copy into another one, or for one of another; a new storage is created.
+        """Open the storage for a copy into another one, or for one of another; new files are created.
 
         As the target of a copy, nothing else may use it.
 

@@ -19,6 +19,7 @@ from otpconv.storage.postgres.ledger.reader import PostgresLedgerReader
 from otpconv.storage.postgres.ledger.rebuild import rebuild
 from otpconv.storage.postgres.ledger.verify import verify
 from otpconv.storage.postgres.ledger.writer import PostgresLedgerWriter
+from otpconv.storage.postgres.nodes import PostgresNodes
 from otpconv.storage.postgres.on_thread import JournalOnThread, LookupOnThread
 from otpconv.storage.postgres.transfer import PostgresTransfer
 
@@ -39,6 +40,11 @@ class PostgresEngine:
         """See `Engine.start`: checks that the tables are there and of this version."""
         self._require_version()
         _log.info("the ledger is in PostgreSQL (%s)", self._database.address)
+
+    def nodes(self) -> PostgresNodes:
+        """See `Engine.nodes`."""
+        self._require_version()
+        return PostgresNodes(self._database)
 
     def try_write(self) -> None:
         """See `Engine.try_write`."""
@@ -134,7 +140,6 @@ class PostgresEngine:
 
     def transfer(self) -> PostgresTransfer:
         """See `Engine.transfer`."""
-        self.create()
         self._require_version()
         return PostgresTransfer(self._database)
 

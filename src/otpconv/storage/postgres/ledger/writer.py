@@ -45,9 +45,7 @@ class PostgresLedgerWriter:
     def apply(self, limit: int) -> int:
         """Apply some `limit` further journal entries in one transaction and return the cursor after it."""
         with self._database.mapped():
-            if not is_alive(self._connection):
-                self._connection.close()
-                self._connection = self._connect()
+            self._revive()
             # A pipeline sends the statements without waiting for the answer of each.
             with self._connection.pipeline(), self._connection.transaction():
                 # What a crash undoes is applied again: the cursor is in the same transaction.
@@ -62,6 +60,7 @@ class PostgresLedgerWriter:
     def cursor(self) -> int:
         """Return the position of the last journal entry that is in the ledger."""
         with self._database.mapped():
+            self._revive()
             return self.number("cursor", {})
 
     def close(self) -> None:
@@ -96,6 +95,12 @@ class PostgresLedgerWriter:
             ).fetchall()
             self._merging.expire(unmatched_before, minutes_from)
         return deletion
+
+    def _revive(self) -> None:
+        """Connect again if the connection broke."""
+        if not is_alive(self._connection):
+            self._connection.close()
+            self._connection = self._connect()
 
     def _connect(self) -> Connection:
         connection = self._database.connect()
