@@ -47,15 +47,25 @@ WHERE c.bucket = number_bucket(r.number) AND c.account = r.account AND c.number 
     AND c.delivered = r.delivered AND c.conversion_time = r.at;
 
 -- name: erase_messages
-DELETE FROM messages WHERE id IN (SELECT id FROM erased_messages);
+WITH erased AS (
+    DELETE FROM messages AS m WHERE id IN (SELECT id FROM erased_messages) RETURNING contribution(m, -1) AS part
+)
+INSERT INTO contributions SELECT (part).* FROM erased;
 
 -- name: detach
-UPDATE messages AS m SET session_id = '', session = NULL
-FROM journal AS b CROSS JOIN LATERAL ROWS FROM (
-    jsonb_array_elements(b.reports -> 0 -> 6), unnest(b.buckets[jsonb_array_length(b.reports -> 0 -> 3) + 1 :])
-) AS e (v, bucket)
-WHERE b.bucket = 0 AND b.writer = 1 AND b.seq = :seq AND m.bucket = e.bucket
-    AND m.account = (e.v ->> 0)::integer AND m.message_id = e.v ->> 1 AND m.session_id <> '';
+WITH detached AS MATERIALIZED (
+    SELECT m.ctid AS place, contribution(m, -1) AS before
+    FROM journal AS b CROSS JOIN LATERAL ROWS FROM (
+        jsonb_array_elements(b.reports -> 0 -> 6), unnest(b.buckets[jsonb_array_length(b.reports -> 0 -> 3) + 1 :])
+    ) AS e (v, bucket) JOIN messages AS m ON m.bucket = e.bucket AND m.account = (e.v ->> 0)::integer
+        AND m.message_id = e.v ->> 1
+    WHERE b.bucket = 0 AND b.writer = 1 AND b.seq = :seq AND m.session_id <> ''
+), updated AS (
+    UPDATE messages AS m SET session_id = '', session = NULL FROM detached AS d WHERE m.ctid = d.place
+    RETURNING d.before, contribution(m, 1) AS after
+)
+INSERT INTO contributions
+SELECT (part).* FROM (SELECT before AS part FROM updated UNION ALL SELECT after FROM updated) AS parts;
 
 -- name: find_kept
 DELETE FROM kept;
@@ -76,21 +86,6 @@ SELECT account, start, dimensions, {count: $count}, NULL, NULL FROM kept;
 INSERT INTO changes
 SELECT k.account, k.start, k.dimensions, {count: 0}, (v ->> 0)::smallint, (v ->> 1)::integer
 FROM kept AS k CROSS JOIN LATERAL jsonb_array_elements(k.delays) AS v;
-
--- name: sum_erased
--- As `sum_minutes`, without the sums that are 0: mostly the erasure keeps just what its messages contributed. Times before
--- horizons.minutes_from are summed up by quarter of an hour at once, as `kept` has them.
-INSERT INTO deltas
-SELECT 60000, account, minute / grain * grain AS start, dimensions,
-    {count: coalesce(sum($count), 0)},
-    {bin: coalesce(sum(more) FILTER (WHERE delay_bin = $bin), 0)}
-FROM (
-    SELECT *, CASE WHEN minute < (SELECT minutes_from FROM horizons WHERE bucket = 0) THEN 900000 ELSE 60000 END AS grain
-    FROM changes
-) AS c
-GROUP BY account, start, dimensions
-HAVING ({count: coalesce(sum($count), 0)}, {bin: coalesce(sum(more) FILTER (WHERE delay_bin = $bin), 0)})
-    <> ({count: 0}, {bin: 0});
 
 -- name: note_kept
 INSERT INTO kept_counts AS c

@@ -122,6 +122,19 @@ CREATE INDEX messages_first_of_session ON messages (account, session_id) WHERE s
 CREATE INDEX messages_later_in_session ON messages (account, session_id, requested_at, message_id)
 WHERE session IS NULL AND session_id <> '';
 
+-- What a message contributes to the counts, once (sign 1) or taken away (sign -1). `requested_at` is NULL while it is
+-- unmatched.
+CREATE TYPE contribution AS (
+    sign integer, id bigint, account integer, session_id text, requested_at bigint, dimensions integer,
+    verified smallint, attempt integer, session integer, reported smallint, delay_bin smallint
+);
+CREATE FUNCTION contribution(m messages, sign integer) RETURNS contribution LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT ROW(
+        sign, m.id, m.account, m.session_id, m.requested_at, m.dimensions, m.verified, m.attempt, m.session, m.reported,
+        m.delay_bin
+    )::contribution
+$$;
+
 -- The state of each message, as JSON that model.py decodes.
 CREATE VIEW message_states AS
 SELECT m.bucket, m.id, m.account, m.message_id, m.requested_at, m.number, m.verified_at, m.reported,

@@ -10,18 +10,36 @@ from contextlib import suppress
 import psycopg
 
 from otpconv.storage.contract import BOUNDS, Bounds
-from otpconv.storage.merging import Merging
+from otpconv.storage.merging import BY_NUMBER, Merging, Statements
 from otpconv.storage.postgres.database import Connection, Database, execute, script, statements
 from otpconv.storage.postgres.pool import is_alive
 from otpconv.storage.statements import SqlValue
 
 _SQL = (
     statements("ledger/merge.sql")
-    | statements("ledger/dimensions.sql")
+    | statements("ledger/merging.sql")
     | statements("ledger/unmatched.sql")
     | statements("ledger/changes.sql")
     | statements("ledger/erasure.sql")
 )
+
+
+class _Merging(Merging):
+    """Merges a batch, and settles what it changes, by one call each."""
+
+    def __init__(self, statements: Statements, bounds: Bounds) -> None:
+        super().__init__(statements, bounds)
+        self._most = {name: getattr(bounds, name) for name in bounds.__struct_fields__}
+
+    def merge(self, after: int, upto: int) -> None:
+        """See `Merging`."""
+        if self._statements.number("merge_reports", {"after": after, "upto": upto, **self._most}):
+            self.run(*BY_NUMBER)
+            self.settle()
+
+    def settle(self, summing: str = "") -> None:  # noqa: ARG002
+        """See `Merging`."""
+        self.run("settle", "forget_changes")
 
 
 class PostgresLedgerWriter:
@@ -38,7 +56,7 @@ class PostgresLedgerWriter:
 
     def __init__(self, database: Database, *, bounds: Bounds = BOUNDS) -> None:
         self._database = database
-        self._merging = Merging(self, bounds)
+        self._merging = _Merging(self, bounds)
         self._connection = self._connect()
 
     def apply(self, limit: int) -> int:
