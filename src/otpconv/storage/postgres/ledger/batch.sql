@@ -10,9 +10,7 @@ CREATE TEMP TABLE IF NOT EXISTS batch (
     position bigint,                -- in the journal
     bucket smallint, kind smallint, account integer, at bigint, message_id text COLLATE "C", number bytea,
     delivered boolean, rate double precision,
-    country text COLLATE "C", carrier text COLLATE "C", provider text COLLATE "C", template text COLLATE "C",
-    sender text COLLATE "C", channel text COLLATE "C", access_key text COLLATE "C",
-    number_range text, session_id text COLLATE "C", attempt integer, timing smallint
+    dimensions text COLLATE "C", number_range text, session_id text COLLATE "C", attempt integer, timing smallint
 ) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS touched_places (id bigint, account integer, number bytea, requested_at bigint, message_id text COLLATE "C")
 ON COMMIT DELETE ROWS;
@@ -29,7 +27,7 @@ CREATE TEMP TABLE IF NOT EXISTS combinations (
     as_template text COLLATE "C", as_sender text COLLATE "C", as_channel text COLLATE "C",
     as_access_key text COLLATE "C", -- the values it is to be counted as, until that is decided
     dimensions integer,             -- the combination that counts it, once decided
-    reported_values text[] COLLATE "C"      -- the values as reported, if one is counted as `(other)`
+    reported text COLLATE "C"       -- the values as reported, as JSON
 ) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS touched_hours (
     account integer, number bytea, start bigint,

@@ -104,13 +104,15 @@ DECLARE
 BEGIN
     SELECT array_agg(ROW(
         c.account, c.day, c.country, c.carrier, c.provider, c.template, c.sender, c.channel, c.access_key, c.first, d.id,
-        NULL
+        NULL, c.reported
     )::combination) INTO known
     FROM (
-        SELECT account, at / 86400000 AS day, country, carrier, provider, template, sender, channel, access_key,
-            min(position) AS first
-        FROM unnest(requests)
-        GROUP BY account, day, country, carrier, provider, template, sender, channel, access_key
+        SELECT account, day, reported, first, v ->> 0 AS country, v ->> 1 AS carrier, v ->> 2 AS provider,
+            v ->> 3 AS template, v ->> 4 AS sender, v ->> 5 AS channel, coalesce(v ->> 6, '') AS access_key
+        FROM (
+            SELECT account, at / 86400000 AS day, dimensions AS reported, dimensions::jsonb AS v, min(position) AS first
+            FROM unnest(requests) GROUP BY account, day, dimensions
+        ) AS r
     ) AS c LEFT JOIN LATERAL (
         SELECT id FROM dimensions AS d
         WHERE d.bucket = 0 AND d.account = c.account AND d.day = c.day AND d.country = c.country
@@ -123,8 +125,9 @@ BEGIN
     END IF;
     DELETE FROM combinations;
     INSERT INTO combinations
-        (account, day, country, carrier, provider, template, sender, channel, access_key, first, dimensions)
-    SELECT account, day, country, carrier, provider, template, sender, channel, access_key, first, dimensions
+        (account, day, country, carrier, provider, template, sender, channel, access_key, first, dimensions,
+         reported)
+    SELECT account, day, country, carrier, provider, template, sender, channel, access_key, first, dimensions, reported
     FROM unnest(known);
     PERFORM admit_values(most_values);
     PERFORM admit_combinations(most_combinations);
@@ -142,7 +145,7 @@ BEGIN
         CASE WHEN (as_country, as_carrier, as_provider, as_template, as_sender, as_channel, as_access_key)
             <> (country, carrier, provider, template, sender, channel, access_key) THEN
             ARRAY[country, carrier, provider, template, sender, channel, access_key]
-        END
+        END, reported
     )::combination) INTO known FROM combinations;
     RETURN known;
 END $$;

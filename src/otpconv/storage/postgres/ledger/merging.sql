@@ -8,8 +8,7 @@ CREATE TYPE report AS (
     position bigint,                -- in the journal
     bucket smallint, kind smallint, account integer, at bigint, message_id text COLLATE "C", number bytea,
     delivered boolean, rate double precision,
-    country text COLLATE "C", carrier text COLLATE "C", provider text COLLATE "C", template text COLLATE "C",
-    sender text COLLATE "C", channel text COLLATE "C", access_key text COLLATE "C",
+    dimensions text COLLATE "C",    -- as JSON
     number_range text, session_id text COLLATE "C", attempt integer, timing smallint
 );
 CREATE TYPE combination AS (
@@ -18,7 +17,8 @@ CREATE TYPE combination AS (
     sender text COLLATE "C", channel text COLLATE "C", access_key text COLLATE "C",
     first bigint,                   -- the first position in the batch that has this combination
     dimensions integer,             -- the combination that counts it; NULL if it is new
-    reported_values text[] COLLATE "C"      -- the values as reported, if one is counted as `(other)`
+    reported_values text[] COLLATE "C",     -- the values as reported, if one is counted as `(other)`
+    reported text COLLATE "C"       -- the same, as JSON
 );
 
 -- A report is [1, account, message id, requested_at, [dimensions], number, number range, session id, attempt],
@@ -41,8 +41,7 @@ BEGIN
             CASE WHEN k.kind = 1 OR k.kind = 2 AND v ->> 4 = '' THEN decode(nullif(v ->> 5, ''), 'hex') END,
             CASE WHEN k.kind = 2 THEN (v ->> 2)::boolean END,
             CASE WHEN k.kind = 3 THEN (v ->> 3)::double precision END,
-            d ->> 0, d ->> 1, d ->> 2, d ->> 3, d ->> 4, d ->> 5, CASE WHEN d IS NOT NULL THEN coalesce(d ->> 6, '') END,
-            CASE WHEN k.kind = 1 THEN v ->> 6 END, CASE WHEN k.kind = 1 THEN v ->> 7 END,
+            CASE WHEN k.kind IN (1, 4) THEN v ->> 4 END, CASE WHEN k.kind = 1 THEN v ->> 6 END, CASE WHEN k.kind = 1 THEN v ->> 7 END,
             CASE WHEN k.kind = 1 THEN (v ->> 8)::integer END, CASE WHEN k.kind = 2 THEN (v ->> 6)::smallint END
         )::report AS r
         FROM (
@@ -52,7 +51,6 @@ BEGIN
             ) AS b CROSS JOIN LATERAL ROWS FROM (jsonb_array_elements(b.reports), unnest(b.buckets)) WITH ORDINALITY
                 AS e (v, bucket, n)
             CROSS JOIN LATERAL (SELECT (v ->> 0)::smallint AS kind OFFSET 0) AS k
-            CROSS JOIN LATERAL (SELECT CASE WHEN k.kind IN (1, 4) THEN v -> 4 END AS d OFFSET 0) AS m
         OFFSET 0
     ) AS unpacked;
 END $$;
@@ -71,13 +69,12 @@ BEGIN
         SELECT DISTINCT ON (r.bucket, r.account, r.message_id)
             r.bucket, r.account, r.message_id, r.at AS requested_at, c.dimensions, c.reported_values, r.number,
             r.number_range, r.session_id, r.attempt
-        FROM unnest(requests) AS r JOIN unnest(known) AS c
-            ON c.account = r.account AND c.day = r.at / 86400000 AND c.country = r.country AND c.carrier = r.carrier
-            AND c.provider = r.provider AND c.template = r.template AND c.sender = r.sender AND c.channel = r.channel
-            AND c.access_key = r.access_key
-        WHERE r.kind = 1
-        ORDER BY r.bucket, r.account, r.message_id, r.at, r.country, r.carrier, r.provider, r.template, r.sender,
-            r.channel, r.access_key, r.session_id, r.attempt, coalesce(r.number, '')
+        -- A full join, which can't be a nested loop: the planner takes all arrays for short.
+        FROM unnest(requests) AS r FULL JOIN unnest(known) AS c
+            ON c.account = r.account AND c.day = r.at / 86400000 AND c.reported = r.dimensions
+        WHERE coalesce(r.kind, 0) = 1
+        ORDER BY r.bucket, r.account, r.message_id, r.at, c.country, c.carrier, c.provider, c.template, c.sender,
+            c.channel, c.access_key, r.session_id, r.attempt, coalesce(r.number, '')
     ), converted AS (
         SELECT bucket, account, message_id,
             min(at) FILTER (WHERE delivered AND timing = 0) AS true_first,
