@@ -1,6 +1,8 @@
 -- The temporary tables of the applier. They are empty after each transaction.
 
 -- name: batch_schema
+-- What a crash undoes is applied again, since the cursor is in the same transaction.
+SET synchronous_commit = off;
 -- Nobody analyzes the sizes of batches. So one plan per statement is made for batches of any size: it reads the
 -- ledger by its indexes alone.
 SET plan_cache_mode = force_generic_plan;

@@ -1,18 +1,13 @@
 -- How the applier adds journal entries to the ledger. All times are milliseconds since the Unix epoch, UTC.
 
 -- name: lock_cursor
--- Another applier waits here, and then continues where this one has stopped.
 SELECT position FROM cursors WHERE bucket = 0 AND follower = 'ledger' AND writer = 1 FOR UPDATE;
 
 -- name: cursor
 SELECT position FROM cursors WHERE bucket = 0 AND follower = 'ledger' AND writer = 1;
 
 -- name: batch_end
-SELECT coalesce(
-    (SELECT max(seq) FROM journal WHERE bucket = 0 AND writer = 1 AND seq > :cursor AND seq <= :cursor + :limit),
-    (SELECT min(seq) FROM journal WHERE bucket = 0 AND writer = 1 AND seq > :cursor),
-    :cursor
-);
+SELECT batch_end(:cursor, :limit);
 
 -- name: first_deletion
 SELECT coalesce(min(seq), 0) FROM journal

@@ -21,18 +21,31 @@ CREATE TYPE combination AS (
     reported text COLLATE "C"       -- the same, as JSON
 );
 
+-- The position of the last entry of a batch: whole rows of the journal, as many as have up to `most` entries, or one.
+CREATE FUNCTION batch_end(cursor_at bigint, most bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN coalesce(
+        (SELECT max(seq) FROM journal WHERE bucket = 0 AND writer = 1 AND seq > cursor_at AND seq <= cursor_at + most),
+        (SELECT min(seq) FROM journal WHERE bucket = 0 AND writer = 1 AND seq > cursor_at),
+        cursor_at
+    );
+END $$;
+
+-- The reports of a batch by what the steps do with them; each list is NULL if it is empty.
+CREATE TYPE reports AS (
+    requests report[], conversions report[], number_conversions report[], rates report[]
+);
+
 -- A report is [1, account, message id, requested_at, [dimensions], number, number range, session id, attempt],
 -- [2, account, delivered, conversion time, message id, number, timing], or [3, account, report time, rate]. What is left
 -- of the reports of deleted messages is [4, account, '', day, [dimensions]] or [0].
-CREATE FUNCTION unpack(
-    after bigint, upto bigint,
-    OUT requests report[], OUT conversions report[], OUT number_conversions report[], OUT rates report[]
-) LANGUAGE plpgsql AS $$
-#variable_conflict use_column
+CREATE FUNCTION unpack(after bigint, upto bigint) RETURNS reports LANGUAGE plpgsql AS $$
+DECLARE
+    unpacked reports;
 BEGIN
     SELECT array_agg(r) FILTER (WHERE kind IN (1, 4)), array_agg(r) FILTER (WHERE kind = 2 AND (r).message_id IS NOT NULL),
         array_agg(r) FILTER (WHERE kind = 2 AND (r).message_id IS NULL), array_agg(r) FILTER (WHERE kind = 3)
-    INTO requests, conversions, number_conversions, rates
+    INTO unpacked
     FROM (
         SELECT k.kind, ROW(
             b.before + e.n, e.bucket, k.kind, (v ->> 1)::integer,
@@ -52,7 +65,8 @@ BEGIN
                 AS e (v, bucket, n)
             CROSS JOIN LATERAL (SELECT (v ->> 0)::smallint AS kind OFFSET 0) AS k
         OFFSET 0
-    ) AS unpacked;
+    ) AS each_report;
+    RETURN unpacked;
 END $$;
 
 -- Merges requests and conversions by message, and returns what the messages contributed before (sign -1) and contribute
@@ -179,43 +193,73 @@ BEGIN
     );
 END $$;
 
--- Merges the reports after one position up to another. Returns whether steps for conversions by number remain: then
--- `batch`, `touched_places` and `contributions` hold what they need, and `settle` ends the batch.
+-- Merges a batch. If `by_number`, the steps for conversions by number remain: then `batch`, `touched_places` and
+-- `contributions` hold what they need, and `settle` ends the batch.
 CREATE FUNCTION merge_reports(
-    after bigint, upto bigint, most_values bigint, most_combinations bigint, most_routes bigint
-) RETURNS boolean LANGUAGE plpgsql AS $$
+    batch_of reports, by_number boolean, most_values bigint, most_combinations bigint, most_routes bigint
+) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-    reports record;
     known combination[];
     moved contribution[];
-    by_number boolean;
 BEGIN
-    SELECT * INTO reports FROM unpack(after, upto);
-    by_number := reports.number_conversions IS NOT NULL OR EXISTS (SELECT FROM number_conversions);
-    IF reports.requests IS NOT NULL THEN
-        known := find_dimensions(reports.requests, most_values, most_combinations, most_routes);
+    IF batch_of.requests IS NOT NULL THEN
+        known := find_dimensions(batch_of.requests, most_values, most_combinations, most_routes);
     END IF;
     IF by_number THEN
-        DELETE FROM batch;
-        INSERT INTO batch SELECT * FROM unnest(reports.requests);
-        INSERT INTO batch SELECT * FROM unnest(reports.number_conversions);
-        DELETE FROM touched_places;
-        DELETE FROM touched_messages;
+        INSERT INTO batch SELECT * FROM unnest(batch_of.requests);
+        INSERT INTO batch SELECT * FROM unnest(batch_of.number_conversions);
         PERFORM touch_places();
     END IF;
-    IF reports.requests IS NOT NULL OR reports.conversions IS NOT NULL THEN
-        moved := merge_messages(reports.requests, reports.conversions, known);
+    IF batch_of.requests IS NOT NULL OR batch_of.conversions IS NOT NULL THEN
+        moved := merge_messages(batch_of.requests, batch_of.conversions, known);
     END IF;
-    IF reports.rates IS NOT NULL THEN
-        PERFORM merge_rates(reports.rates);
+    IF batch_of.rates IS NOT NULL THEN
+        PERFORM merge_rates(batch_of.rates);
     END IF;
     IF by_number THEN
         INSERT INTO contributions SELECT * FROM unnest(moved);
     ELSIF moved IS NOT NULL THEN
         PERFORM settle(moved, NULL);
     END IF;
-    RETURN by_number;
 END $$;
 
--- name: merge_reports
-SELECT merge_reports(:after, :upto, :values, :combinations, :routes)::integer;
+-- Applies the next entries of the journal, and returns the cursor after them. Returns NULL and does nothing if they begin
+-- with an expiry or erasure, or if conversions by number concern them: these take more steps.
+CREATE FUNCTION apply_reports(
+    most bigint, most_values bigint, most_combinations bigint, most_routes bigint
+) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    -- Another applier waits here, and then continues where this one has stopped.
+    cursor_at CONSTANT bigint := (
+        SELECT position FROM cursors WHERE bucket = 0 AND follower = 'ledger' AND writer = 1 FOR UPDATE
+    );
+    upto bigint;
+    batch_of reports;
+BEGIN
+    upto := batch_end(cursor_at, most);
+    IF upto = cursor_at THEN
+        RETURN cursor_at;
+    END IF;
+    upto := coalesce(
+        (
+            SELECT min(seq) - 1 FROM journal
+            WHERE bucket = 0 AND writer = 1 AND seq > cursor_at AND seq <= upto AND unmatched_before IS NOT NULL
+        ), upto
+    );
+    IF upto = cursor_at OR EXISTS (SELECT FROM number_conversions) THEN
+        RETURN NULL;
+    END IF;
+    batch_of := unpack(cursor_at, upto);
+    IF batch_of.number_conversions IS NOT NULL THEN
+        RETURN NULL;
+    END IF;
+    PERFORM merge_reports(batch_of, false, most_values, most_combinations, most_routes);
+    UPDATE cursors SET position = upto WHERE bucket = 0 AND follower = 'ledger' AND writer = 1;
+    RETURN upto;
+END $$;
+
+-- name: apply_reports
+SELECT apply_reports(:limit, :values, :combinations, :routes);
+
+-- name: merge_by_number
+SELECT merge_reports(unpack(:after, :upto), true, :values, :combinations, :routes);

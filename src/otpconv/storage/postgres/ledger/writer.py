@@ -1,6 +1,6 @@
-"""The ledger's writer in PostgreSQL: a chain of statements for each batch of the journal, in one transaction.
+"""The ledger's writer in PostgreSQL: one call for each batch of the journal, or a chain of steps in one transaction.
 
-The statements read the journal themselves, so no report passes through Python. A second writer waits for the
+The call and the steps read the journal themselves, so no report passes through Python. A second writer waits for the
 first one's transaction and then continues where it stopped, so several nodes may have one each.
 """
 
@@ -10,7 +10,7 @@ from contextlib import suppress
 import psycopg
 
 from otpconv.storage.contract import BOUNDS, Bounds
-from otpconv.storage.merging import BY_NUMBER, Merging, Statements
+from otpconv.storage.merging import BY_NUMBER, Merging
 from otpconv.storage.postgres.database import Connection, Database, execute, script, statements
 from otpconv.storage.postgres.pool import is_alive
 from otpconv.storage.statements import SqlValue
@@ -25,19 +25,17 @@ _SQL = (
 
 
 class _Merging(Merging):
-    """Merges a batch, and settles what it changes, by one call each."""
+    """Merges a batch that conversions by number may concern; settles by one call."""
 
-    def __init__(self, statements: Statements, bounds: Bounds) -> None:
-        super().__init__(statements, bounds)
-        self._most = {name: getattr(bounds, name) for name in bounds.__struct_fields__}
-
-    def merge(self, after: int, upto: int) -> None:
+    # typing.override is not in Python 3.11.
+    def merge(self, after: int, upto: int) -> None:  # type: ignore[explicit-override]
         """See `Merging`."""
-        if self._statements.number("merge_reports", {"after": after, "upto": upto, **self._most}):
-            self.run(*BY_NUMBER)
-            self.settle()
+        self.run("empty_batch", "forget_touched")
+        self.run("merge_by_number", after=after, upto=upto, **_most(self._bounds))
+        self.run(*BY_NUMBER)
+        self.settle()
 
-    def settle(self, summing: str = "") -> None:  # noqa: ARG002
+    def settle(self, summing: str = "") -> None:  # type: ignore[explicit-override]  # noqa: ARG002
         """See `Merging`."""
         self.run("settle", "forget_changes")
 
@@ -57,6 +55,7 @@ class PostgresLedgerWriter:
     def __init__(self, database: Database, *, bounds: Bounds = BOUNDS) -> None:
         self._database = database
         self._merging = _Merging(self, bounds)
+        self._most = _most(bounds)
         self._connection = self._connect()
 
     def apply(self, limit: int) -> int:
@@ -65,16 +64,8 @@ class PostgresLedgerWriter:
             if not is_alive(self._connection):
                 self._connection.close()
                 self._connection = self._connect()
-            # A pipeline sends the statements without waiting for the answer of each.
-            with self._connection.pipeline(), self._connection.transaction():
-                # What a crash undoes is applied again: the cursor is in the same transaction.
-                self._connection.execute("SET LOCAL synchronous_commit = off")
-                cursor = self.number("lock_cursor", {})
-                upto = self.number("batch_end", {"cursor": cursor, "limit": limit})
-                while cursor < upto:
-                    cursor = self._apply_part(cursor, upto)
-                    self.run("advance", {"cursor": cursor})
-        return cursor
+            ((cursor,),) = execute(self._connection, _SQL["apply_reports"], {"limit": limit} | self._most)
+            return self._apply_by_steps(limit) if cursor is None else int(cursor)
 
     def cursor(self) -> int:
         """Return the position of the last journal entry that is in the ledger."""
@@ -94,6 +85,17 @@ class PostgresLedgerWriter:
         """See `merging.Statements`."""
         ((number,),) = execute(self._connection, _SQL[name], values).fetchall()
         return int(number)
+
+    def _apply_by_steps(self, limit: int) -> int:
+        """Apply further entries among which there are deletions, or which conversions by number concern."""
+        # A pipeline sends the statements without waiting for the answer of each.
+        with self._connection.pipeline(), self._connection.transaction():
+            cursor = self.number("lock_cursor", {})
+            upto = self.number("batch_end", {"cursor": cursor, "limit": limit})
+            while cursor < upto:
+                cursor = self._apply_part(cursor, upto)
+                self.run("advance", {"cursor": cursor})
+        return cursor
 
     def _apply_part(self, cursor: int, upto: int) -> int:
         """Merge the reports before the next expiry or erasure, then apply that; return its position."""
@@ -117,3 +119,7 @@ class PostgresLedgerWriter:
         with self._database.mapped():
             connection.execute(script("ledger/batch.sql", section="batch_schema"))
         return connection
+
+
+def _most(bounds: Bounds) -> dict[str, int]:
+    return {name: getattr(bounds, name) for name in bounds.__struct_fields__}
