@@ -81,8 +81,8 @@ class Statements(Protocol):
 class Merging:
     """Takes batches, expiries and erasures into a ledger.
 
-    An engine may do the steps of a batch, or those that bring its changes into the rollups, in one call. They are
-    the same steps, in the same order.
+    An engine may do the steps of a batch, or those that bring its changes into the rollups, in one call. They
+    are the same steps, in the same order.
 
     Args:
         statements: those of the engine.

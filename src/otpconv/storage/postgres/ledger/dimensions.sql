@@ -3,6 +3,9 @@
 -- in the journal's order are counted separately; all others are counted as `(other)`. A decision about a day is final,
 -- so the size of batches, repeated reports and restarts make no difference.
 
+-- Look-ups are scalar subqueries: a join could become a nested loop without an index, since nothing is known about the
+-- sizes of batches.
+
 -- name: dimensions_schema
 -- Makes undecided values dimensions of their own, up to so many of an account and day.
 CREATE FUNCTION admit_combinations(most bigint) RETURNS void LANGUAGE plpgsql AS $$
@@ -10,12 +13,12 @@ BEGIN
     WITH new AS MATERIALIZED (
         SELECT account, day, as_country, as_carrier, as_provider, as_template, as_sender, as_channel, as_access_key,
             min(first) AS first
-        FROM combinations AS c WHERE dimensions IS NULL AND NOT EXISTS (
-            SELECT 1 FROM dimensions AS d
+        FROM combinations AS c WHERE dimensions IS NULL AND (
+            SELECT d.id FROM dimensions AS d
             WHERE d.bucket = 0 AND d.account = c.account AND d.day = c.day AND d.country = c.as_country
                 AND d.carrier = c.as_carrier AND d.provider = c.as_provider AND d.template = c.as_template
                 AND d.sender = c.as_sender AND d.channel = c.as_channel AND d.access_key = c.as_access_key
-        )
+        ) IS NULL
         GROUP BY account, day, as_country, as_carrier, as_provider, as_template, as_sender, as_channel, as_access_key
     ), room AS MATERIALIZED (
         SELECT account, day, most
@@ -27,10 +30,12 @@ BEGIN
     FROM (SELECT *, row_number() OVER (PARTITION BY account, day ORDER BY first) AS nth FROM new) AS n
         JOIN room USING (account, day)
     WHERE nth <= room OR most IS NULL ORDER BY first;
-    UPDATE combinations AS c SET dimensions = d.id FROM dimensions AS d
-    WHERE c.dimensions IS NULL AND d.bucket = 0 AND d.account = c.account AND d.day = c.day AND d.country = c.as_country
-        AND d.carrier = c.as_carrier AND d.provider = c.as_provider AND d.template = c.as_template
-        AND d.sender = c.as_sender AND d.channel = c.as_channel AND d.access_key = c.as_access_key;
+    UPDATE combinations AS c SET dimensions = (
+        SELECT d.id FROM dimensions AS d
+        WHERE d.bucket = 0 AND d.account = c.account AND d.day = c.day AND d.country = c.as_country
+            AND d.carrier = c.as_carrier AND d.provider = c.as_provider AND d.template = c.as_template
+            AND d.sender = c.as_sender AND d.channel = c.as_channel AND d.access_key = c.as_access_key
+    ) WHERE dimensions IS NULL;
 END $$;
 
 CREATE FUNCTION admit_values(most bigint) RETURNS void LANGUAGE plpgsql AS $$
@@ -42,11 +47,11 @@ BEGIN
             (0, c.country), (1, c.carrier), (2, c.provider), (3, c.template), (4, c.sender), (5, c.channel),
             (6, c.access_key)
         ) AS v (dimension, value)
-        WHERE c.dimensions IS NULL AND v.value <> '' AND NOT EXISTS (
-            SELECT 1 FROM dimension_values AS k
+        WHERE c.dimensions IS NULL AND v.value <> '' AND (
+            SELECT k.value FROM dimension_values AS k
             WHERE k.bucket = 0 AND k.account = c.account AND k.day = c.day AND k.dimension = v.dimension
                 AND k.value = v.value
-        )
+        ) IS NULL
         GROUP BY c.account, c.day, v.dimension, v.value
     ), room AS MATERIALIZED (
         SELECT account, day, dimension, most - (

@@ -1,7 +1,8 @@
-"""The ledger's writer in PostgreSQL: one call for each batch of the journal, or a chain of steps in one transaction.
+"""The ledger's writer in PostgreSQL: one call, in one transaction, for each batch of the journal.
 
-The call and the steps read the journal themselves, so no report passes through Python. A second writer waits for the
-first one's transaction and then continues where it stopped, so several nodes may have one each.
+The call reads the journal itself, so no report passes through Python. A batch with deletions, or one that
+conversions by number concern, takes a chain of steps. A second writer waits for the first one's transaction
+and then continues where it stopped, so several nodes may have one each.
 """
 
 from collections.abc import Mapping
