@@ -53,6 +53,7 @@ CREATE TABLE dimension_values (
 );
 
 -- Most updates add a conversion and change no index; room in each page lets PostgreSQL keep the new row beside the old.
+-- A batch updates many rows of a page, and their old versions stay until it commits.
 CREATE TABLE messages (
     bucket smallint NOT NULL,
     account integer NOT NULL,
@@ -107,7 +108,7 @@ CREATE TABLE messages (
         END
     ) STORED,
     PRIMARY KEY (bucket, account, message_id)
-) WITH (fillfactor = 85);
+) WITH (fillfactor = 70);
 CREATE INDEX messages_by_id ON messages (id);
 CREATE INDEX messages_unmatched ON messages (unmatched_at) WHERE unmatched_at IS NOT NULL;
 
@@ -218,7 +219,7 @@ CREATE TABLE rollups (
     CHECK (0 <= first_verified AND first_verified <= first_requested AND first_requested <= requested),
     -- During a rebuild, sessions can exceed requested for a while: see `settle` in changes.sql.
     CHECK (0 <= sessions_verified AND sessions_verified <= sessions)
-) WITH (fillfactor = 70);
+) WITH (fillfactor = 50);
 
 -- What deleted messages contribute to the rollups and routes for good, so that the doctor can compare these with a
 -- recount. Times at or after horizons.minutes_from are minutes; earlier ones are minutes or quarters of an hour.
