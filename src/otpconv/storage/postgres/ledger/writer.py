@@ -17,8 +17,8 @@ from otpconv.storage.postgres.pool import is_alive
 from otpconv.storage.statements import SqlValue
 
 _SQL = (
-    statements("ledger/merge.sql")
-    | statements("ledger/merging.sql")
+    statements("ledger/merging.sql")
+    | statements("ledger/steps.sql")
     | statements("ledger/unmatched.sql")
     | statements("ledger/changes.sql")
     | statements("ledger/erasure.sql")

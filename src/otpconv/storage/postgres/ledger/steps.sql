@@ -1,4 +1,5 @@
--- How the applier adds journal entries to the ledger. All times are milliseconds since the Unix epoch, UTC.
+-- What a batch takes besides the one call in merging.sql: expiries, erasures, and conversions that name only a number. All
+-- times are milliseconds since the Unix epoch, UTC.
 
 -- name: lock_cursor
 SELECT position FROM cursors WHERE bucket = 0 AND follower = 'ledger' AND writer = 1 FOR UPDATE;
