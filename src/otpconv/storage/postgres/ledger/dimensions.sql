@@ -3,9 +3,6 @@
 -- in the journal's order are counted separately; all others are counted as `(other)`. A decision about a day is final,
 -- so the size of batches, repeated reports and restarts make no difference.
 
--- Look-ups are scalar subqueries: a join could become a nested loop without an index, since nothing is known about the
--- sizes of batches.
-
 -- name: dimensions_schema
 -- Makes undecided values dimensions of their own, up to so many of an account and day.
 CREATE FUNCTION admit_combinations(most bigint) RETURNS void LANGUAGE plpgsql AS $$

@@ -2,6 +2,9 @@
 -- those of merging.py. The reports, and what each step hands to the next one, are arrays: a temporary table costs each
 -- transaction that touches it a millisecond. Only one transaction merges at a time, since each locks its cursor first;
 -- so a step may read a row, and write it by its place.
+--
+-- Plans are made once, when the tables may be small. So a step joins the ledger only by a lateral subquery with OFFSET or
+-- LIMIT, or by a scalar subquery: these use the index whatever the planner knows.
 
 -- name: merging_schema
 CREATE TYPE report AS (
@@ -184,13 +187,17 @@ CREATE FUNCTION touch_places() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO touched_places
     SELECT DISTINCT m.id, m.account, m.number, m.requested_at, m.message_id
-    FROM batch AS r JOIN messages AS m ON m.bucket = r.bucket AND m.account = r.account AND m.message_id = r.message_id
-    WHERE r.kind = 1 AND m.requested_at IS NOT NULL AND m.number IS NOT NULL AND EXISTS (
+    FROM batch AS r CROSS JOIN LATERAL (
+        SELECT * FROM messages AS m
+        WHERE m.bucket = r.bucket AND m.account = r.account AND m.message_id = r.message_id OFFSET 0
+    ) AS m
+    WHERE r.kind = 1 AND m.requested_at IS NOT NULL AND m.number IS NOT NULL AND (
         SELECT 1 FROM number_conversions AS c
         WHERE c.bucket = number_bucket(m.number) AND c.account = m.account AND c.number = m.number
             AND c.delivered IN (false, true)
             AND c.conversion_time BETWEEN m.requested_at AND m.requested_at + 86400000
-    );
+        LIMIT 1
+    ) IS NOT NULL;
 END $$;
 
 -- Merges a batch. If `by_number`, the steps for conversions by number remain: then `batch`, `touched_places` and

@@ -104,12 +104,12 @@ UPDATE touched_messages AS t SET until = least(m.requested_at + 86400000, coales
         ORDER BY later.requested_at, later.message_id LIMIT 1
     ), m.requested_at + 86400000
 ))
-FROM messages AS m WHERE m.id = t.id;
+FROM touched_messages AS o CROSS JOIN LATERAL (SELECT * FROM messages WHERE id = o.id OFFSET 0) AS m
+WHERE t.id = o.id;
 
 -- name: resolve_numbers
 WITH resolved AS MATERIALIZED (
-    SELECT m.ctid AS place, contribution(m, -1) AS before, m.number_true AS number_true_before,
-        coalesce(m.number_reported, false) AS number_reported_before,
+    SELECT m.*,
         (
             SELECT min(c.conversion_time) FROM number_conversions AS c
             WHERE c.bucket = number_bucket(m.number) AND c.account = m.account AND c.number = m.number AND c.delivered
@@ -120,7 +120,11 @@ WITH resolved AS MATERIALIZED (
             WHERE c.bucket = number_bucket(m.number) AND c.account = m.account AND c.number = m.number
                 AND c.delivered IN (false, true) AND c.conversion_time BETWEEN m.requested_at AND t.until
         ) AS number_reported
-    FROM touched_messages AS t JOIN messages AS m ON m.id = t.id
+    FROM touched_messages AS t CROSS JOIN LATERAL (
+        SELECT ctid AS place, contribution(m, -1) AS before, account, number, requested_at,
+            number_true AS number_true_before, coalesce(number_reported, false) AS number_reported_before
+        FROM messages AS m WHERE m.id = t.id OFFSET 0
+    ) AS m
 ), updated AS (
     UPDATE messages AS m SET number_true = r.number_true, number_reported = r.number_reported FROM resolved AS r
     WHERE m.ctid = r.place AND (r.number_true_before, r.number_reported_before)
