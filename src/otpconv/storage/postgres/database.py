@@ -195,12 +195,21 @@ def execute(
     connection: Connection,
     parts: list[str],
     values: "Any" = None,  # noqa: ANN401 - what psycopg takes
+    *,
+    prepare: bool | None = None,
 ) -> psycopg.Cursor[TupleRow]:
-    """Run the parts of a statement, and return the cursor of the last one."""
+    """Run the parts of a statement, and return the cursor of the last one.
+
+    Args:
+        connection: where to run it.
+        parts: of the statement.
+        values: its parameters by name.
+        prepare: False plans it for these values, and not once for all values.
+    """
     *first, last = parts
     for part in first:
-        connection.execute(part, values)
-    return connection.execute(last, values)
+        connection.execute(part, values, prepare=prepare)
+    return connection.execute(last, values, prepare=prepare)
 
 
 def _line(error: Exception) -> str:
