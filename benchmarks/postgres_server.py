@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psycopg
 
+from benchmarks.comparison.processes import cpu_s
 from otpconv.storage.postgres.address import Address
 from otpconv.storage.postgres.database import Database
 from otpconv.storage.postgres.engine import PostgresEngine
@@ -41,12 +42,9 @@ class PostgresServer:
 
     def cpu_s(self) -> float:
         """Return the CPU time of its processes, those that have ended included, s."""
-        process = Path(f"/proc/{self._process.pid}")
-        children = (process / f"task/{self._process.pid}/children").read_text().split()
-        # The fields after the name, which may contain spaces: the 14th and 15th are of ended children.
-        ended = sum(map(int, (process / "stat").read_text().rpartition(")")[2].split()[13:15]))
-        running = sum(_cpu_s(int(pid)) for pid in (self._process.pid, *children))
-        return ended / os.sysconf("SC_CLK_TCK") + running
+        main = self._process.pid
+        children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
+        return cpu_s(main) + sum(cpu_s(int(child)) for child in children)
 
 
 @contextlib.contextmanager
@@ -101,10 +99,3 @@ def _programs() -> Path:
     if program is None:
         raise SystemExit("There is no PostgreSQL: install it, e.g. apt-get install postgresql")
     return Path(program).resolve().parent
-
-
-def _cpu_s(pid: int) -> float:
-    try:
-        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
-    except FileNotFoundError:
-        return 0.0
