@@ -23,7 +23,6 @@ FROM journal AS b CROSS JOIN LATERAL jsonb_array_elements(b.reports -> 0 -> 4) A
     CROSS JOIN LATERAL (
         SELECT * FROM number_conversions AS c
         WHERE c.bucket = number_bucket(p.number) AND c.account = (v ->> 0)::integer AND c.number = p.number
-            AND c.delivered IN (false, true)
             AND c.conversion_time BETWEEN (v ->> 2)::bigint AND (v ->> 3)::bigint
         OFFSET 0
     ) AS c
@@ -37,7 +36,6 @@ FROM erased_messages AS e CROSS JOIN LATERAL (SELECT * FROM messages WHERE id = 
 WHERE m.requested_at IS NOT NULL AND m.number IS NOT NULL AND (
     SELECT 1 FROM number_conversions AS c
     WHERE c.bucket = number_bucket(m.number) AND c.account = m.account AND c.number = m.number
-        AND c.delivered IN (false, true)
         AND c.conversion_time BETWEEN m.requested_at AND m.requested_at + 86400000
     LIMIT 1
 ) IS NOT NULL;

@@ -194,7 +194,6 @@ BEGIN
     WHERE r.kind = 1 AND m.requested_at IS NOT NULL AND m.number IS NOT NULL AND (
         SELECT 1 FROM number_conversions AS c
         WHERE c.bucket = number_bucket(m.number) AND c.account = m.account AND c.number = m.number
-            AND c.delivered IN (false, true)
             AND c.conversion_time BETWEEN m.requested_at AND m.requested_at + 86400000
         LIMIT 1
     ) IS NOT NULL;

@@ -158,7 +158,7 @@ CREATE TABLE number_conversions (
     number bytea NOT NULL,
     delivered boolean NOT NULL,
     conversion_time bigint NOT NULL,
-    PRIMARY KEY (bucket, account, number, delivered, conversion_time)
+    PRIMARY KEY (bucket, account, number, conversion_time, delivered)
 );
 
 -- Counts of all messages, by provider and country. Adding up the days would take longer every year.

@@ -118,7 +118,7 @@ WITH resolved AS MATERIALIZED (
         EXISTS (
             SELECT 1 FROM number_conversions AS c
             WHERE c.bucket = number_bucket(m.number) AND c.account = m.account AND c.number = m.number
-                AND c.delivered IN (false, true) AND c.conversion_time BETWEEN m.requested_at AND t.until
+                AND c.conversion_time BETWEEN m.requested_at AND t.until
         ) AS number_reported
     FROM touched_messages AS t CROSS JOIN LATERAL (
         SELECT ctid AS place, contribution(m, -1) AS before, account, number, requested_at,

@@ -59,7 +59,6 @@ DELETE FROM unmatched_hours AS u USING (
     WHERE (
         SELECT 1 FROM number_conversions AS c
         WHERE c.bucket = number_bucket(t.number) AND c.account = t.account AND c.number = t.number
-            AND c.delivered IN (false, true)
             AND c.conversion_time BETWEEN t.first AND t.last
         LIMIT 1
     ) IS NULL
@@ -71,7 +70,6 @@ SELECT number_bucket(number), account, number, start FROM touched_hours AS t
 WHERE (
     SELECT 1 FROM number_conversions AS c
     WHERE c.bucket = number_bucket(t.number) AND c.account = t.account AND c.number = t.number
-        AND c.delivered IN (false, true)
         AND c.conversion_time BETWEEN t.first AND t.last
     LIMIT 1
 ) IS NOT NULL
@@ -89,7 +87,6 @@ DELETE FROM number_conversions AS c USING (
     SELECT c.place FROM touched_hours AS t CROSS JOIN LATERAL (
         SELECT ctid AS place FROM number_conversions AS c
         WHERE c.bucket = number_bucket(t.number) AND c.account = t.account AND c.number = t.number
-            AND c.delivered IN (false, true)
             AND c.conversion_time >= t.first AND c.conversion_time <= least(t.last, :unmatched_before - 1)
         OFFSET 0
     ) AS c
