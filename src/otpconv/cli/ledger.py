@@ -135,8 +135,8 @@ def prune(
 
     Also works while a server runs. The messages are gone from every answer and from the files, and a rebuild
     does not bring them back. Backups still have them. The server refuses reports about times before that from
-    then on, since it could not tell whether it has counted them. Without a server, the freed space is
-    returned to the disk.
+    then on, since it could not tell whether it has counted them. Where no server runs, with PostgreSQL no
+    node, the freed space is returned to the disk.
 
     Setting retention_days does the same every day.
 

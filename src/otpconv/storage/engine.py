@@ -12,6 +12,7 @@ from otpconv.storage.contract import LedgerReader, LedgerWriter
 from otpconv.storage.erasure import JournalEraser
 from otpconv.storage.journal import Journal
 from otpconv.storage.lookup import LedgerLookup
+from otpconv.storage.nodes import Nodes
 
 
 class Engine(Protocol):
@@ -23,6 +24,9 @@ class Engine(Protocol):
 
     def start(self) -> None:
         """Prepare this process for a server. Called once, before a part is opened."""
+
+    def nodes(self) -> Nodes | None:
+        """Return the nodes of the storage; None if one process holds all of it."""
 
     def try_write(self) -> None:
         """Write as much as a small commit does, as a test of the storage, and keep none of it."""

@@ -18,6 +18,7 @@ from otpconv.storage.postgres.journal.journal import PostgresJournal, try_commit
 from otpconv.storage.postgres.ledger.reader import PostgresLedgerReader
 from otpconv.storage.postgres.ledger.rebuild import rebuild
 from otpconv.storage.postgres.ledger.writer import PostgresLedgerWriter
+from otpconv.storage.postgres.nodes import PostgresNodes
 from otpconv.storage.postgres.on_thread import JournalOnThread, LookupOnThread
 
 _log = logging.getLogger(__name__)
@@ -37,6 +38,11 @@ class PostgresEngine:
         """See `Engine.start`: checks that the tables are there and of this version."""
         self._require_version()
         _log.info("the ledger is in PostgreSQL (%s)", self._database.address)
+
+    def nodes(self) -> PostgresNodes:
+        """See `Engine.nodes`."""
+        self._require_version()
+        return PostgresNodes(self._database)
 
     def try_write(self) -> None:
         """See `Engine.try_write`."""

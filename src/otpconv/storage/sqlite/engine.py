@@ -39,6 +39,9 @@ class SqliteEngine:
         """See `Engine.start`."""
         open_on_a_full_disk(self._folder)
 
+    def nodes(self) -> None:
+        """See `Engine.nodes`: the process that holds the data folder is the only one."""
+
     def try_write(self) -> None:
         """See `Engine.try_write`."""
         try_write(self._folder)

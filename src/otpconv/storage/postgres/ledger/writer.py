@@ -62,15 +62,14 @@ class PostgresLedgerWriter:
     def apply(self, limit: int) -> int:
         """Apply some `limit` further journal entries in one transaction and return the cursor after it."""
         with self._database.mapped():
-            if not is_alive(self._connection):
-                self._connection.close()
-                self._connection = self._connect()
+            self._revive()
             ((cursor,),) = execute(self._connection, _SQL["apply_reports"], {"limit": limit} | self._most)
             return self._apply_by_steps(limit) if cursor is None else int(cursor)
 
     def cursor(self) -> int:
         """Return the position of the last journal entry that is in the ledger."""
         with self._database.mapped():
+            self._revive()
             return self.number("cursor", {})
 
     def close(self) -> None:
@@ -114,6 +113,12 @@ class PostgresLedgerWriter:
             ).fetchall()
             self._merging.expire(unmatched_before, minutes_from)
         return deletion
+
+    def _revive(self) -> None:
+        """Connect again if the connection broke."""
+        if not is_alive(self._connection):
+            self._connection.close()
+            self._connection = self._connect()
 
     def _connect(self) -> Connection:
         connection = self._database.connect()
