@@ -23,7 +23,13 @@ STATE: Final = (
     ("access/schema.sql", "access_schema"),
     ("annotations.sql", "annotations_schema"),
 )
-LEDGER: Final = (("ledger/schema.sql", "ledger_schema"), ("ledger/triggers.sql", "triggers_schema"))
+LEDGER: Final = (
+    ("ledger/schema.sql", "ledger_schema"),
+    ("ledger/merging.sql", "merging_schema"),
+    ("ledger/dimensions.sql", "dimensions_schema"),
+    ("ledger/changes.sql", "changes_schema"),
+    ("ledger/triggers.sql", "triggers_schema"),
+)
 
 
 def require_version(database: Database, connection: Connection) -> None:
