@@ -9,7 +9,7 @@ from otpconv.storage.postgres.database import Connection, Database, execute, sta
 from otpconv.storage.postgres.ledger.writer import PostgresLedgerWriter
 from otpconv.storage.postgres.migrations import create_ledger
 
-_SQL = statements("ledger/merge.sql") | statements("ledger/contents.sql")
+_SQL = statements("ledger/steps.sql") | statements("ledger/contents.sql")
 #: Journal entries of one transaction.
 _BATCH = 5_000
 
