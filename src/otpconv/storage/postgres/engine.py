@@ -19,6 +19,7 @@ from otpconv.storage.postgres.ledger.reader import PostgresLedgerReader
 from otpconv.storage.postgres.ledger.rebuild import rebuild
 from otpconv.storage.postgres.ledger.writer import PostgresLedgerWriter
 from otpconv.storage.postgres.on_thread import JournalOnThread, LookupOnThread
+from otpconv.storage.postgres.patience import Patience
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ class PostgresEngine:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._patience = Patience(database.address, database.limits.report_s)
 
     def start(self) -> None:
         """See `Engine.start`: checks that the tables are there and of this version."""
@@ -58,7 +60,7 @@ class PostgresEngine:
 
     def journal(self) -> JournalOnThread:
         """See `Engine.journal`."""
-        return JournalOnThread(PostgresJournal(self._database))
+        return JournalOnThread(PostgresJournal(self._database), self._patience)
 
     def journal_eraser(self) -> PostgresJournalEraser:
         """See `Engine.journal_eraser`."""
@@ -87,7 +89,7 @@ class PostgresEngine:
 
     def ledger_lookup(self) -> LookupOnThread:
         """See `Engine.ledger_lookup`."""
-        return LookupOnThread(PostgresLedgerReader(self._database))
+        return LookupOnThread(PostgresLedgerReader(self._database), self._patience)
 
     def open_ledger(self) -> tuple[PostgresLedgerReader, int]:
         """See `Engine.open_ledger`."""
