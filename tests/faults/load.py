@@ -32,8 +32,14 @@ class Load:
         slowest_s: how long the slowest answer took, s.
     """
 
-    def __init__(self, *, signed: bool = False) -> None:
-        """Report by the native API in two threads; in a third one by signed calls."""
+    def __init__(self, name: str = "", *, signed: bool = False) -> None:
+        """Prepare the threads.
+
+        Args:
+            name: the message ids begin with it.
+            signed: report in a third thread, by signed calls; two report by the native API.
+        """
+        self._name = name
         self._server: LocalServer | None = None
         self.requested: set[str] = set()
         self.verified: set[str] = set()
@@ -78,9 +84,14 @@ class Load:
         batch = 0
         while not self._stopping.is_set():
             batch += 1
-            ids = [f"{number}-{batch}-{n}" for n in range(10)]
+            ids = [f"{self._name}{number}-{batch}-{n}" for n in range(10)]
             messages = [
-                {"message_id": id_, "requested_at": NOW + n * 977, "session_id": f"{batch}", "country": "DE"}
+                {
+                    "message_id": id_,
+                    "requested_at": NOW + n * 977,
+                    "session_id": f"{self._name}{batch}",
+                    "country": "DE",
+                }
                 for n, id_ in enumerate(ids)
             ]
             conversions = [

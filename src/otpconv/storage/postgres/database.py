@@ -35,6 +35,8 @@ _GRACE_S: Final = 5
 _SETTINGS: Final[LiteralString] = (
     "SELECT set_config('search_path', %s, false), set_config('statement_timeout', %s, false),"
     " set_config('lock_timeout', %s, false), set_config('jit', 'off', false),"
+    # Rows that others change are read again, where another default would make statements fail.
+    " set_config('default_transaction_isolation', 'read committed', false),"
     # A commit that no standby has confirmed is reported by a warning, which must be sent.
     " set_config('client_min_messages', 'warning', false),"
     # A client that is cut off must not keep its locks: the server notices it within 25 s.
