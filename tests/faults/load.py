@@ -129,7 +129,7 @@ class Load:
         url = f"{self._server.url}/v1/{kind}"
         reply = self._client.post(url, json={kind: items}, auth=auth)
         if reply.status_code == 200:
-            assert reply.json()["rejected"] == []
+            assert reply.json()["rejected"] == [], reply.text
             return True
         assert (reply.status_code, reply.json()["code"]) == (503, "Unavailable"), reply.text
         assert int(reply.headers["retry-after"]) >= 1

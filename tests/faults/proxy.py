@@ -74,11 +74,14 @@ class Proxy:
             return
         pair = (writer, other_writer)
         self._pairs.add(pair)
-        await asyncio.gather(self._forward(reader, other_writer), self._forward(other_reader, writer))
-        self._pairs.discard(pair)
+        try:
+            await asyncio.gather(self._forward(reader, other_writer), self._forward(other_reader, writer))
+        finally:
+            self._pairs.discard(pair)
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
+        # A writer that was half-closed takes no data.
+        with suppress(OSError, RuntimeError):
             while data := await reader.read(_CHUNK):
                 if self.delay_s:
                     await asyncio.sleep(self.delay_s)
