@@ -115,6 +115,15 @@ def test_a_commit_is_acknowledged_once_a_later_one_was_confirmed(primary: Primar
         assert ids_after(journal, before) == ["second"]
 
 
+def test_what_can_be_read_is_confirmed_by_a_commit_that_waits_for_a_standby(primary: Primary) -> None:
+    with closing(PostgresJournal(primary.database)) as journal:
+        with primary.without_standby():
+            journal._connection.answer_s = 0.3  # noqa: SLF001
+            with pytest.raises(Unavailable, match="not answered"):
+                journal.confirm()
+        journal.confirm()
+
+
 def test_an_unconfirmed_commit_closes_its_connection(primary: Primary) -> None:
     with closing(primary.database.connect()) as connection, primary.without_standby():
         thread = threading.Thread(target=primary.end_waits, args=("cancel", 1))

@@ -41,6 +41,10 @@ class JournalOnThread(_OnThread):
         """See `Journal.append`."""
         return await self._run(lambda: self._journal.append(entries, recorded_at))
 
+    async def confirm(self) -> None:
+        """See `Journal.confirm`."""
+        await self._run(self._journal.confirm)
+
     async def newest_report_time(self) -> int | None:
         """See `Journal.newest_report_time`."""
         return await self._run(self._journal.newest_report_time)

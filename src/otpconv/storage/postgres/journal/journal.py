@@ -55,6 +55,14 @@ class PostgresJournal:
                 self._last = self._repeated(rows, token)
         return self._last
 
+    def confirm(self) -> None:
+        """Make sure that everything that can be read is durable.
+
+        After a crash of the primary, or a cancelled wait, commits can be read that no standby has confirmed.
+        """
+        with self._database.mapped():
+            execute(self._working(), _SQL["touch_writer"])
+
     def newest_report_time(self) -> int | None:
         """Return when the newest report was recorded, ms; None when there is none."""
         return self._value("newest_report_time")
