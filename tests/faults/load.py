@@ -101,6 +101,7 @@ class Load:
                 self.requested |= set(ids)
             if self._repeat(lambda items=conversions: self._post("conversions", items)):  # type: ignore[misc]
                 self.verified |= set(ids[::2])
+            self._stopping.wait(0.01)
 
     def _report_signed(self) -> None:
         while not self._stopping.is_set():
@@ -146,18 +147,22 @@ class Load:
         assert int(reply.headers["x-acs-retry-after"]) >= 1
         return False
 
-    def assert_recorded(self, engine: PostgresEngine) -> None:
-        """Check that all that was acknowledged is there, and that the ledger equals a recount."""
-        with closing(engine.journal()) as journal, closing(engine.ledger_reader()) as ledger:
-            facts = [entry.report for entry in journal.read(0, 1_000_000)]
-            with closing(engine.ledger_writer()) as writer:
-                assert writer.apply(1_000_000) == len(facts)
-            held = contents(ledger, [1])
-        known = [id_ for _, id_ in held.messages]
-        assert len(known) == len(set(known))
-        assert self.requested <= set(known)
-        assert self.verified <= {id_ for (_, id_), each in held.messages.items() if each.verified}
-        assert held == recount(facts, [1])
+
+def assert_recorded(engine: PostgresEngine, *loads: Load) -> None:
+    """Check that all that was acknowledged is there once, and that the ledger equals a recount."""
+    with closing(engine.journal()) as journal, closing(engine.ledger_reader()) as ledger:
+        facts = [entry.report for entry in journal.read(0, 1_000_000)]
+        with closing(engine.ledger_writer()) as writer:
+            while writer.apply(1_000_000) < len(facts):
+                pass
+        held = contents(ledger, [1])
+    known = [id_ for _, id_ in held.messages]
+    assert len(known) == len(set(known))
+    verified = {id_ for (_, id_), each in held.messages.items() if each.verified}
+    for load in loads:
+        assert load.requested <= set(known)
+        assert load.verified <= verified
+    assert held == recount(facts, [1])
 
 
 def wait_until(happened: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:

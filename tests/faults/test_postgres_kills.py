@@ -10,7 +10,7 @@ import pytest
 
 import postgresql
 from campaigns import rounds
-from faults.load import Load
+from faults.load import Load, assert_recorded
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import load
 from otpconv.service.engines import postgres_engine
@@ -48,4 +48,4 @@ def test_kills_of_the_database_and_of_the_server_lose_nothing_acknowledged(
         node.start()
         node.stop()
         assert load_.refused
-        load_.assert_recorded(postgres_engine(settings))
+        assert_recorded(postgres_engine(settings), load_)
