@@ -26,7 +26,7 @@ MEMBERS = 3
 PATIENCE_S = 90.0
 
 _DOCUMENT = Path(__file__).parents[2] / "docs/how-to/failover.md"
-_PASSWORD = "secret of the cluster"  # noqa: S105 - for no other server
+PASSWORD = "secret of the cluster"  # noqa: S105 - for no other server
 #: The least that Patroni accepts: the documented times are for machines that are busier than a test.
 _TIMES = {"ttl": 20, "loop_wait": 1, "retry_timeout": 3}
 
@@ -50,7 +50,7 @@ class Cluster:
     def url(self) -> str:
         """The URL that a server of otpconv gets."""
         hosts = ",".join(f"127.0.0.1:{port}" for port in self.ports)
-        return f"postgresql://otpconv:{quote(_PASSWORD)}@{hosts}/otpconv?target_session_attrs=read-write"
+        return f"postgresql://otpconv:{quote(PASSWORD)}@{hosts}/otpconv?target_session_attrs=read-write"
 
     def start(self) -> None:
         client, peer = (f"http://127.0.0.1:{port}" for port in (self._etcd_port, self._peer_port))
@@ -68,10 +68,10 @@ class Cluster:
         wait_until(lambda: _answers(f"{client}/health"), self._logs)
         for number in range(MEMBERS):
             self.start_member(number)
-        primary = f"host=127.0.0.1 port={self.ports[self.primary()]} user=postgres password='{_PASSWORD}'"
+        primary = f"host=127.0.0.1 port={self.ports[self.primary()]} user=postgres password='{PASSWORD}'"
         with psycopg.connect(f"{primary} dbname=postgres", autocommit=True) as admin:
             admin.execute("SET synchronous_commit = local")
-            admin.execute(f"CREATE ROLE otpconv LOGIN PASSWORD '{_PASSWORD}'")  # type: ignore[arg-type]
+            admin.execute(f"CREATE ROLE otpconv LOGIN PASSWORD '{PASSWORD}'")  # type: ignore[arg-type]
             admin.execute("CREATE DATABASE otpconv OWNER otpconv")
 
     def start_member(self, number: int) -> None:
@@ -136,7 +136,7 @@ class Cluster:
             "pgpass": str(self.folder / f"pgpass{number}"),
         }
         for account in here["authentication"].values():
-            account["password"] = _PASSWORD
+            account["password"] = PASSWORD
         here["pg_hba"] = [line.replace("10.0.0.0/24", "127.0.0.1/32") for line in here["pg_hba"]]
         here["parameters"] = {"unix_socket_directories": str(self.folder), "shared_buffers": "16MB"}
         return made

@@ -1,4 +1,4 @@
-"""Reports messages and conversions while faults happen, and remembers what was acknowledged, and how late."""
+"""Reports messages and conversions while faults happen, and remembers the acknowledged ones."""
 
 import threading
 import time

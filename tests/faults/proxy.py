@@ -31,7 +31,7 @@ class Proxy:
         self._loop.call_soon_threadsafe(self._open.clear)
 
     def heal(self) -> None:
-        """Forward again, with what was held back."""
+        """Forward again, and first the data that was held back."""
         self.delay_s = 0.0
         self._loop.call_soon_threadsafe(self._open.set)
 
