@@ -18,8 +18,10 @@ from web.wire import NO_TLS, administrator, send, v3
 NOW = wall_clock() - HOUR_MS
 #: How long reports may be refused after a fault was healed, s: other tests run at the same time.
 PATIENCE_S = 40.0
-#: Between two attempts, s.
+#: Between two batches, and between two attempts, s. The recount of many messages takes long.
 PAUSE_S = 0.05
+#: Messages of a batch.
+BATCH = 4
 
 
 class Load:
@@ -70,7 +72,7 @@ class Load:
         """Wait until a batch that is reported from now on is acknowledged; return how long it took, s."""
         began, before = time.monotonic(), len(self.requested)
         # Two threads report: one of three further batches began after this call.
-        wait_until(lambda: len(self.requested) > before + 20 or bool(self._failures), patience_s)
+        wait_until(lambda: len(self.requested) > before + 2 * BATCH or bool(self._failures), patience_s)
         assert not self._failures, self._failures[0]
         return time.monotonic() - began
 
@@ -84,7 +86,7 @@ class Load:
         batch = 0
         while not self._stopping.is_set():
             batch += 1
-            ids = [f"{self._name}{number}-{batch}-{n}" for n in range(10)]
+            ids = [f"{self._name}{number}-{batch}-{n}" for n in range(BATCH)]
             messages = [
                 {
                     "message_id": id_,
@@ -101,7 +103,7 @@ class Load:
                 self.requested |= set(ids)
             if self._repeat(lambda items=conversions: self._post("conversions", items)):  # type: ignore[misc]
                 self.verified |= set(ids[::2])
-            self._stopping.wait(0.01)
+            self._stopping.wait(PAUSE_S)
 
     def _report_signed(self) -> None:
         while not self._stopping.is_set():
