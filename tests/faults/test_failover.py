@@ -10,7 +10,7 @@ import pytest
 
 from campaigns import SHARE, SHARE_OF_TESTS, rounds
 from faults import cluster
-from faults.load import Load, assert_recorded
+from faults.load import Load, assert_recorded, wait_until
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import load
 from otpconv.service.engines import postgres_engine
@@ -54,8 +54,12 @@ def test_a_killed_primary_is_replaced_and_every_acknowledged_report_is_there_onc
         load_.wait_for_more()
         load_.stop()
         assert load_.slowest_s < ANSWERED_WITHIN_S
-        rows = httpx.get(f"{node.url}/v1/rates", auth=auth).raise_for_status().json()["rows"]
-        assert sum(row["requested"] for row in rows) >= len(load_.requested)
+
+        def counted() -> int:
+            answer = httpx.get(f"{node.url}/v1/rates", auth=auth).raise_for_status().json()
+            return sum(row["requested"] for row in answer["rows"])
+
+        wait_until(lambda: counted() >= len(load_.requested))
         assert httpx.get(f"{node.url}/readyz").status_code == 200
         assert not any(text in node.log.read_text() for text in (cluster.PASSWORD, quote(cluster.PASSWORD)))
         assert node.stop() == 0
