@@ -5,7 +5,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from benchmarks import applier, dashboard, delivery, native, prune, questions, signed
+from benchmarks import acknowledging, applier, dashboard, delivery, native, prune, questions, signed
 from benchmarks.reporter import run as reporter
 
 _BENCHMARKS = {
@@ -13,6 +13,7 @@ _BENCHMARKS = {
     "native": native.run,
     "questions": questions.run,
     "applier": applier.run,
+    "acknowledging": acknowledging.run,
     "delivery": delivery.run,
     "prune": prune.run,
     "reporter": reporter.run,

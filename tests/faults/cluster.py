@@ -37,7 +37,7 @@ class Cluster:
     def __init__(self) -> None:
         memory = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
         parent = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
-        self._bin = postgresql.programs()
+        self._bin = postgresql.debians()
         self._etcd_program = program("etcd", "etcd-server")
         self.folder = Path(tempfile.mkdtemp(prefix="otpconv-cluster-", dir=parent))
         os.chown(self.folder, postgresql.user().pw_uid, postgresql.user().pw_gid)

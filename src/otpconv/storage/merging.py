@@ -9,7 +9,7 @@ from otpconv.storage.statements import SqlValue
 #: More combinations than there can be.
 _ANY = 1 << 40
 #: What a batch does where there is any conversion known by number alone, once its messages are merged.
-_BY_NUMBER = (
+BY_NUMBER = (
     "merge_number_conversions",
     "touch_places",
     "touch_messages",
@@ -81,6 +81,9 @@ class Statements(Protocol):
 class Merging:
     """Takes batches, expiries and erasures into a ledger.
 
+    An engine may do the steps of a batch, or those that bring its changes into the rollups, in one call. They
+    are the same steps, in the same order.
+
     Args:
         statements: those of the engine.
         bounds: how many dimensions are counted separately.
@@ -92,56 +95,57 @@ class Merging:
 
     def merge(self, after: int, upto: int) -> None:
         """Merge the reports at the positions from after `after` to `upto`."""
-        self._run("empty_batch")
+        self.run("empty_batch")
         self._statements.run("unpack", {"after": after, "upto": upto})
         by_number = self._statements.number("any_number_conversion", {})
         self._find_dimensions()
         if by_number:
-            self._run("forget_touched", "touch_places")
-        self._run("merge_requested", "merge_conversions", "merge_self_reported")
+            self.run("forget_touched", "touch_places")
+        self.run("merge_requested", "merge_conversions", "merge_self_reported")
         if by_number:
-            self._run(*_BY_NUMBER)
-        self._settle()
+            self.run(*BY_NUMBER)
+        self.settle()
 
     def expire(self, unmatched_before: int, minutes_from: int) -> None:
         """Forget unmatched conversions and rollups by minute before two times, ms."""
         horizon = {"unmatched_before": unmatched_before, "minutes_from": minutes_from}
-        self._run(*_EXPIRY, **horizon)
-        self._run("settle", "forget_changes")
-        self._run("drop_minutes", "keep_minutes_from", **horizon)
+        self.run(*_EXPIRY, **horizon)
+        self.run("settle", "forget_changes")
+        self.run("drop_minutes", "keep_minutes_from", **horizon)
 
     def erase(self, seq: int) -> None:
         """Apply the erasure at a position."""
-        self._run(*_ERASURE, seq=seq)
+        self.run(*_ERASURE, seq=seq)
         before = self._statements.number("before", {"seq": seq})
-        self._run(*_EXPIRY, unmatched_before=before, minutes_from=0)
-        self._settle("sum_erased")
+        self.run(*_EXPIRY, unmatched_before=before, minutes_from=0)
+        self.settle("sum_erased")
 
     def _find_dimensions(self) -> None:
         """Decide by which dimensions the messages of the batch are counted."""
-        self._run("forget_combinations", "gather_combinations", "find_combinations")
+        self.run("forget_combinations", "gather_combinations", "find_combinations")
         if not self._statements.number("any_new_combination", {}):
             return
-        self._run("admit_values", most=self._bounds.values)
-        self._run("fold_values")
+        self.run("admit_values", most=self._bounds.values)
+        self.run("fold_values")
         self._admit(self._bounds.combinations)
-        self._run("keep_routes")
+        self.run("keep_routes")
         self._admit(self._bounds.combinations + self._bounds.routes)
-        self._run("keep_nothing")
+        self.run("keep_nothing")
         self._admit(_ANY)
-        self._run("keep_reported_values")
+        self.run("keep_reported_values")
 
     def _admit(self, most: int) -> None:
         """Make undecided values dimensions of their own, up to so many of an account and day."""
-        self._run("admit_combinations", most=most)
-        self._run("find_folded")
+        self.run("admit_combinations", most=most)
+        self.run("find_folded")
 
-    def _settle(self, summing: str = "sum_minutes") -> None:
+    def settle(self, summing: str = "sum_minutes") -> None:
         """Bring the noted changes of messages into the rollups."""
         if self._statements.number("any_touched_session", {}):
-            self._run("find_sessions", "resolve_sessions", "forget_sessions")
-        self._run(summing, *_SETTLING)
+            self.run("find_sessions", "resolve_sessions", "forget_sessions")
+        self.run(summing, *_SETTLING)
 
-    def _run(self, *names: str, **values: SqlValue) -> None:
+    def run(self, *names: str, **values: SqlValue) -> None:
+        """Run steps one after another, each with the same values."""
         for name in names:
             self._statements.run(name, values)

@@ -19,10 +19,17 @@ _SQL = statements("versions.sql")
 STATE: Final = (
     ("versions.sql", "versions_schema"),
     ("journal/journal.sql", "journal_schema"),
+    ("nodes.sql", "nodes_schema"),
     ("access/schema.sql", "access_schema"),
     ("annotations.sql", "annotations_schema"),
 )
-LEDGER: Final = (("ledger/schema.sql", "ledger_schema"), ("ledger/triggers.sql", "triggers_schema"))
+LEDGER: Final = (
+    ("ledger/schema.sql", "ledger_schema"),
+    ("ledger/merging.sql", "merging_schema"),
+    ("ledger/dimensions.sql", "dimensions_schema"),
+    ("ledger/changes.sql", "changes_schema"),
+    ("ledger/triggers.sql", "triggers_schema"),
+)
 
 
 def require_version(database: Database, connection: Connection) -> None:

@@ -7,7 +7,7 @@ own COMMIT waits until a standby has confirmed everything before it.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 import psycopg
@@ -23,6 +23,8 @@ from otpconv.storage.postgres.pool import is_alive
 _SQL = statements("journal/journal.sql")
 #: Rows of the journal fetched at once.
 _FETCHED = 100
+#: The server ends a transaction whose process has sent nothing for this time, ms.
+_HANGS_MS: Final = 5_000
 
 
 class PostgresJournal:
@@ -118,6 +120,8 @@ class PostgresJournal:
         connection = self._working()
         deadline.check()
         with connection.transaction():
+            # A process that hangs must not keep the row locked: no other node could append.
+            connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = {_HANGS_MS}")
             # Waits for the old transaction, which holds this row until it has committed.
             execute(connection, _SQL["touch_writer"])
             values = {"after": self._last, "token": token}

@@ -1,125 +1,177 @@
--- How the rollups follow the messages: sums what triggers.sql noted, and adds it to the rollups.
+-- How the rollups follow the messages: what the messages contribute after a batch, minus what they contributed before it,
+-- is added to the rollups in the same transaction.
 
--- name: any_touched_session
-SELECT CASE WHEN EXISTS (SELECT 1 FROM touched_sessions) THEN 1 ELSE 0 END;
+-- name: changes_schema
+-- Counts to add to the minute (or quarter of an hour) of a combination.
+CREATE TYPE change AS (
+    account integer, start bigint, dimensions integer,
+    {count: $count integer},
+    delay_bin smallint, more integer        -- this bin counts so many more messages; NULL: no bin does
+);
 
--- name: find_sessions
--- A new message of a session is marked as its first, and mostly that is right. If the session has several messages,
--- its first is either one of those marked, or the first of the later ones. No other message has to be read.
-INSERT INTO resolved_sessions
-WITH shared AS MATERIALIZED (
-    SELECT t.account, t.session_id, t.more FROM touched_sessions AS t
-    WHERE t.more <> 0
-        OR EXISTS (
-            SELECT 1 FROM messages AS m
-            WHERE m.account = t.account AND m.session_id = t.session_id AND m.session IS NULL AND m.session_id <> ''
-        )
-        OR 1 < (
+-- Decides again which message is the first of each session that changes concern; returns what that changes.
+CREATE FUNCTION resolve_sessions(moved contribution[]) RETURNS contribution[] LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    resolved contribution[];
+BEGIN
+    -- `more` is how many more of its later messages are verified than messages.session says. Most sessions need nothing:
+    -- a message was verified that is its only or first one, or the only message is new.
+    WITH touched AS (
+        SELECT account, session_id, sum(sign * CASE WHEN session IS NULL THEN verified ELSE -session END) AS more,
+            count(*) = 1 AND sum(sign) = 1 AS is_one_new
+        FROM unnest(moved) WHERE session_id <> '' GROUP BY account, session_id
+        HAVING sum(sign) <> 0 OR min(id) <> max(id) OR min(requested_at) <> max(requested_at)
+            OR sum(sign * CASE WHEN session IS NULL THEN verified ELSE -session END) <> 0
+    ), shared AS MATERIALIZED (
+        -- A new message is marked as the first, and mostly that is right.
+        SELECT account, session_id, more FROM touched AS t
+        WHERE NOT is_one_new OR 1 < (
             SELECT count(*) FROM messages AS m
             WHERE m.account = t.account AND m.session_id = t.session_id AND m.session IS NOT NULL
         )
-), candidates AS MATERIALIZED (
-    SELECT m.id, m.account, m.session_id, m.requested_at, m.message_id, m.verified, m.session, t.more
-    FROM shared AS t JOIN messages AS m
-        ON m.account = t.account AND m.session_id = t.session_id AND m.session IS NOT NULL
-    UNION ALL
-    SELECT m.id, m.account, m.session_id, m.requested_at, m.message_id, m.verified, m.session, t.more
-    FROM shared AS t JOIN messages AS m ON m.id = (
-        SELECT l.id FROM messages AS l
-        WHERE l.account = t.account AND l.session_id = t.session_id AND l.session IS NULL AND l.session_id <> ''
-        ORDER BY l.requested_at, l.message_id LIMIT 1
+    ), candidates AS MATERIALIZED (
+        -- The first is either one of those marked, or the first of the later ones. No other message has to be read.
+        SELECT c.*, t.more FROM shared AS t CROSS JOIN LATERAL (
+            SELECT m.ctid AS place, contribution(m, -1) AS before, m.message_id FROM messages AS m
+            WHERE m.account = t.account AND m.session_id = t.session_id AND m.session IS NOT NULL
+            OFFSET 0
+        ) AS c
+        UNION ALL
+        SELECT c.*, t.more FROM shared AS t CROSS JOIN LATERAL (
+            SELECT m.ctid AS place, contribution(m, -1) AS before, m.message_id FROM messages AS m
+            WHERE m.account = t.account AND m.session_id = t.session_id AND m.session IS NULL AND m.session_id <> ''
+            ORDER BY m.requested_at, m.message_id LIMIT 1
+        ) AS c
+    ), decided AS MATERIALIZED (
+        SELECT place, before,
+            CASE WHEN row_number() OVER (
+                PARTITION BY (before).account, (before).session_id ORDER BY (before).requested_at, message_id
+            ) = 1 THEN
+                more - (before).verified + sum(coalesce((before).session + (before).verified, 0))
+                    OVER (PARTITION BY (before).account, (before).session_id)
+            END AS session
+        FROM candidates
+    ), updated AS (
+        UPDATE messages AS m SET session = d.session FROM decided AS d
+        WHERE m.ctid = d.place AND (d.before).session IS DISTINCT FROM d.session
+        RETURNING d.before, contribution(m, 1) AS after
     )
-)
-SELECT id, session FROM (
-    SELECT id, session AS before,
-        CASE WHEN row_number() OVER (PARTITION BY account, session_id ORDER BY requested_at, message_id) = 1 THEN
-            more - verified
-            + sum(coalesce(session + verified, 0)) OVER (PARTITION BY account, session_id)
-        END AS session
-    FROM candidates
-) AS s WHERE before IS DISTINCT FROM session;
+    SELECT array_agg(part) INTO resolved
+    FROM (SELECT before AS part FROM updated UNION ALL SELECT after FROM updated) AS parts;
+    RETURN resolved;
+END $$;
 
--- name: resolve_sessions
-UPDATE messages AS m SET session = r.session FROM resolved_sessions AS r WHERE m.id = r.id;
+-- Adds what the messages contribute to the counts of messages without a request.
+CREATE FUNCTION settle_unmatched(moved contribution[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    WITH changed AS MATERIALIZED (
+        SELECT account, sum(sign) AS messages FROM unnest(moved) WHERE requested_at IS NULL
+        GROUP BY account HAVING sum(sign) <> 0
+    ), updated AS (
+        UPDATE unmatched AS u SET messages = u.messages + c.messages FROM changed AS c
+        WHERE u.bucket = 0 AND u.account = c.account RETURNING u.account
+    )
+    INSERT INTO unmatched SELECT 0, account, messages, 0 FROM changed WHERE account NOT IN (SELECT account FROM updated);
+END $$;
 
--- name: forget_sessions
-DELETE FROM touched_sessions;
-DELETE FROM resolved_sessions;
+-- Brings what messages contribute, and the counts that erasures keep, into the rollups and routes. Before
+-- horizons.minutes_from there are rollups by quarter of an hour instead of rollups by minute. A row is updated or
+-- inserted, but not both in one command (ON CONFLICT): a difference alone would break the rules of the table.
+CREATE FUNCTION settle(moved contribution[], kept change[]) RETURNS void LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    edge CONSTANT bigint := (SELECT minutes_from FROM horizons WHERE bucket = 0);
+    resolved CONSTANT contribution[] := resolve_sessions(moved);
+BEGIN
+    IF EXISTS (SELECT FROM unnest(moved) WHERE requested_at IS NULL) THEN
+        PERFORM settle_unmatched(moved);
+    END IF;
+    WITH changes AS (
+        SELECT account, requested_at / 60000 * 60000 AS start, dimensions,
+            sign AS requested, sign * verified AS verified,
+            CASE WHEN attempt = 1 THEN sign ELSE 0 END AS first_requested,
+            CASE WHEN attempt = 1 THEN sign * verified ELSE 0 END AS first_verified,
+            CASE WHEN session IS NULL THEN 0 ELSE sign END AS sessions,
+            CASE WHEN session > 0 OR session = 0 AND verified = 1 THEN sign ELSE 0 END AS sessions_verified,
+            sign * reported AS reported, delay_bin, sign AS more
+        FROM unnest(moved || resolved) WHERE requested_at IS NOT NULL
+        UNION ALL
+        SELECT account, start, dimensions, {count: $count}, delay_bin, more FROM unnest(kept)
+    ), slots AS MATERIALIZED (
+        SELECT grain, account, start / grain * grain AS start, dimensions,
+            {count: sum($count)::integer AS $count},
+            {bin: coalesce(sum(more) FILTER (WHERE delay_bin = $bin), 0)::integer AS d$bin}
+        FROM (SELECT *, CASE WHEN start < edge THEN 900000 ELSE 60000 END AS grain FROM changes) AS c
+        GROUP BY grain, account, c.start / grain * grain, dimensions
+        HAVING ({count: sum($count)}, {bin: coalesce(sum(more) FILTER (WHERE delay_bin = $bin), 0)}) <> ({count: 0}, {bin: 0})
+    ), hours AS MATERIALIZED (
+        SELECT 3600000 AS grain, account, start / 3600000 * 3600000 AS start, dimensions,
+            {count: sum($count)::integer AS $count},
+            {bin: sum(d$bin)::integer AS d$bin}
+        FROM slots GROUP BY account, slots.start / 3600000 * 3600000, dimensions
+    ), days AS MATERIALIZED (
+        SELECT 86400000 AS grain, account, start / 86400000 * 86400000 AS start, dimensions,
+            {count: sum($count)::integer AS $count},
+            {bin: sum(d$bin)::integer AS d$bin}
+        FROM hours GROUP BY account, hours.start / 86400000 * 86400000, dimensions
+    ), deltas AS MATERIALIZED (
+        SELECT d.*, r.place, d.requested < 0 AND r.requested + d.requested = 0 AND r.sessions + d.sessions = 0 AS is_empty
+        FROM (SELECT * FROM slots UNION ALL SELECT * FROM hours UNION ALL SELECT * FROM days) AS d
+            LEFT JOIN LATERAL (
+                SELECT ctid AS place, requested, sessions FROM rollups AS r
+                WHERE r.bucket = 0 AND r.writer = 1 AND r.grain = d.grain AND r.account = d.account
+                    AND r.start = d.start AND r.dimensions = d.dimensions
+                OFFSET 0
+            ) AS r ON true
+    ), updated AS (
+        UPDATE rollups AS r SET {count: $count = r.$count + d.$count}, {bin: d$bin = r.d$bin + d.d$bin}
+        FROM deltas AS d WHERE r.ctid = d.place AND NOT d.is_empty
+    ), emptied AS (
+        DELETE FROM rollups AS r USING deltas AS d WHERE r.ctid = d.place AND d.is_empty
+    ), inserted AS (
+        -- A session without messages is one that an erasure keeps, of a message that a later erasure deletes: during a
+        -- rebuild, its request comes with that one.
+        INSERT INTO rollups
+        SELECT 0, 1, grain, account, start, dimensions, {count: $count}, {bin: d$bin} FROM deltas
+        WHERE place IS NULL AND (requested <> 0 OR sessions <> 0)
+    ), routed AS MATERIALIZED (
+        SELECT c.*, r.place FROM (
+            SELECT d.account, d.provider, d.country, sum(days.requested) AS requested, sum(days.verified) AS verified
+            FROM days JOIN dimensions AS d ON d.id = days.dimensions
+            GROUP BY d.account, d.provider, d.country
+        ) AS c LEFT JOIN LATERAL (
+            SELECT ctid AS place FROM routes AS r
+            WHERE r.bucket = 0 AND r.account = c.account AND r.provider = c.provider AND r.country = c.country
+            OFFSET 0
+        ) AS r ON true
+    ), rerouted AS (
+        UPDATE routes AS r SET requested = r.requested + c.requested, verified = r.verified + c.verified
+        FROM routed AS c WHERE r.ctid = c.place AND (c.requested, c.verified) <> (0, 0)
+    )
+    INSERT INTO routes SELECT 0, account, provider, country, requested, verified FROM routed WHERE place IS NULL;
+END $$;
 
--- name: sum_minutes
-INSERT INTO deltas
-SELECT 60000, account, minute, dimensions,
-    {count: coalesce(sum($count), 0)},
-    {bin: coalesce(sum(more) FILTER (WHERE delay_bin = $bin), 0)}
-FROM changes GROUP BY account, minute, dimensions;
+-- name: settle
+SELECT settle(
+    ARRAY(SELECT ROW(c.*)::contribution FROM contributions AS c),
+    ARRAY(SELECT ROW(c.*)::change FROM changes AS c)
+);
 
--- name: sum_quarters
--- Before horizons.minutes_from there are rollups by quarter of an hour instead of rollups by minute.
-INSERT INTO deltas
-SELECT 900000, account, start / 900000 * 900000 AS quarter, dimensions,
-    {count: sum($count)},
-    {bin: sum(d$bin)}
-FROM deltas WHERE grain = 60000 AND start < (SELECT minutes_from FROM horizons)
-GROUP BY account, quarter, dimensions;
+-- name: forget_changes
+DELETE FROM contributions;
+DELETE FROM changes;
 
 -- name: fold_minutes
 -- An expiry adds the rollups by minute that it drops to the rollups by quarter of an hour.
-INSERT INTO deltas
-SELECT 900000, account, start / 900000 * 900000 AS quarter, dimensions,
+INSERT INTO rollups AS r
+SELECT 0, 1, 900000, account, start / 900000 * 900000 AS quarter, dimensions,
     {count: sum($count)},
     {bin: sum(d$bin)}
-FROM rollups WHERE bucket = 0 AND writer = 1 AND grain = 60000 AND account IN (SELECT DISTINCT account FROM routes) AND start < :minutes_from
-GROUP BY account, quarter, dimensions;
-
--- name: sum_hours
-INSERT INTO deltas
-SELECT 3600000, account, start / 3600000 * 3600000 AS hour, dimensions,
-    {count: sum($count)},
-    {bin: sum(d$bin)}
-FROM deltas WHERE grain = 60000 GROUP BY account, hour, dimensions;
-
--- name: sum_days
-INSERT INTO deltas
-SELECT 86400000, account, start / 86400000 * 86400000 AS day, dimensions,
-    {count: sum($count)},
-    {bin: sum(d$bin)}
-FROM deltas WHERE grain = 3600000 GROUP BY account, day, dimensions;
-
--- name: settle_routes
-INSERT INTO routes
-SELECT 0, account, provider, country, s.requested + coalesce(r.requested, 0), s.verified + coalesce(r.verified, 0)
-FROM (
-    SELECT d.account, d.provider, d.country, sum(deltas.requested) AS requested, sum(deltas.verified) AS verified
-    FROM deltas JOIN dimensions AS d ON d.id = deltas.dimensions
-    WHERE deltas.grain = 86400000 GROUP BY d.account, d.provider, d.country
-) AS s LEFT JOIN (SELECT * FROM routes WHERE bucket = 0) AS r USING (account, provider, country)
-ORDER BY account, provider, country
-ON CONFLICT (bucket, account, provider, country) DO UPDATE
-SET requested = excluded.requested, verified = excluded.verified;
-
--- name: settle
--- The whole counts, and not the differences, since a difference alone would break the rules of the table.
-INSERT INTO rollups
-SELECT 0, 1, d.grain, d.account, d.start, d.dimensions,
-    {count: d.$count + coalesce(r.$count, 0)},
-    {bin: d.d$bin + coalesce(r.d$bin, 0)}
-FROM deltas AS d LEFT JOIN rollups AS r
-    ON r.bucket = 0 AND r.writer = 1 AND r.grain = d.grain AND r.account = d.account AND r.start = d.start
-    AND r.dimensions = d.dimensions
-WHERE (d.grain > 60000 OR d.start >= (SELECT minutes_from FROM horizons WHERE bucket = 0))
-    -- All 0 and no row: the batch added and removed the messages. A session without messages is one that an erasure
-    -- keeps, of a message that a later erasure deletes: during a rebuild, its request comes with that one.
-    AND (d.requested <> 0 OR d.sessions <> 0 OR r.requested IS NOT NULL)
-ORDER BY d.grain, d.account, d.start, d.dimensions
+FROM rollups
+WHERE bucket = 0 AND writer = 1 AND grain = 60000 AND account IN (SELECT DISTINCT account FROM routes)
+    AND start < :minutes_from
+GROUP BY account, quarter, dimensions
 ON CONFLICT (bucket, writer, grain, account, start, dimensions) DO UPDATE SET
-    {count: $count = excluded.$count},
-    {bin: d$bin = excluded.d$bin};
-
--- name: drop_empty
-DELETE FROM rollups AS r USING deltas AS d
-WHERE d.requested < 0 AND r.bucket = 0 AND r.writer = 1 AND r.grain = d.grain AND r.account = d.account
-    AND r.start = d.start AND r.dimensions = d.dimensions AND r.requested = 0 AND r.sessions = 0;
-
--- name: forget_changes
-DELETE FROM changes;
-DELETE FROM deltas;
+    {count: $count = r.$count + excluded.$count},
+    {bin: d$bin = r.d$bin + excluded.d$bin};

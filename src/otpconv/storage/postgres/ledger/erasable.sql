@@ -74,7 +74,7 @@ SELECT account, encode(number, 'hex'), requested_at, until FROM (
 WHERE EXISTS (
     SELECT 1 FROM number_conversions AS c
     WHERE c.bucket = number_bucket(p.number) AND c.account = p.account AND c.number = p.number
-        AND c.delivered IN (false, true) AND c.conversion_time BETWEEN p.requested_at AND p.until
+        AND c.conversion_time BETWEEN p.requested_at AND p.until
 );
 
 -- name: fellows

@@ -8,8 +8,10 @@ INSERT INTO erased_messages
 SELECT DISTINCT m.id
 FROM journal AS b
     CROSS JOIN LATERAL ROWS FROM (jsonb_array_elements(b.reports -> 0 -> 3), unnest(b.buckets)) AS e (v, bucket)
-    JOIN messages AS m ON m.bucket = e.bucket AND m.account = (e.v ->> 0)::integer
-    AND m.message_id = e.v ->> 1
+    CROSS JOIN LATERAL (
+        SELECT id FROM messages AS m
+        WHERE m.bucket = e.bucket AND m.account = (e.v ->> 0)::integer AND m.message_id = e.v ->> 1 OFFSET 0
+    ) AS m
 WHERE b.bucket = 0 AND b.writer = 1 AND b.seq = :seq;
 
 -- name: find_erased_conversions
@@ -18,22 +20,25 @@ INSERT INTO batch (kind, account, at, number, delivered)
 SELECT 2, c.account, c.conversion_time, c.number, c.delivered
 FROM journal AS b CROSS JOIN LATERAL jsonb_array_elements(b.reports -> 0 -> 4) AS v
     CROSS JOIN LATERAL (SELECT decode(v ->> 1, 'hex') AS number) AS p
-    JOIN number_conversions AS c ON c.bucket = number_bucket(p.number) AND c.account = (v ->> 0)::integer
-    AND c.number = p.number AND c.delivered IN (false, true)
-    AND c.conversion_time BETWEEN (v ->> 2)::bigint AND (v ->> 3)::bigint
+    CROSS JOIN LATERAL (
+        SELECT * FROM number_conversions AS c
+        WHERE c.bucket = number_bucket(p.number) AND c.account = (v ->> 0)::integer AND c.number = p.number
+            AND c.conversion_time BETWEEN (v ->> 2)::bigint AND (v ->> 3)::bigint
+        OFFSET 0
+    ) AS c
 WHERE b.bucket = 0 AND b.writer = 1 AND b.seq = :seq;
 
 -- name: touch_erased
 -- The places of the messages, if a conversion that stays can belong to them.
 INSERT INTO touched_places
 SELECT m.id, m.account, m.number, m.requested_at, m.message_id
-FROM erased_messages AS e JOIN messages AS m ON m.id = e.id
-WHERE m.requested_at IS NOT NULL AND m.number IS NOT NULL AND EXISTS (
+FROM erased_messages AS e CROSS JOIN LATERAL (SELECT * FROM messages WHERE id = e.id OFFSET 0) AS m
+WHERE m.requested_at IS NOT NULL AND m.number IS NOT NULL AND (
     SELECT 1 FROM number_conversions AS c
     WHERE c.bucket = number_bucket(m.number) AND c.account = m.account AND c.number = m.number
-        AND c.delivered IN (false, true)
         AND c.conversion_time BETWEEN m.requested_at AND m.requested_at + 86400000
-);
+    LIMIT 1
+) IS NOT NULL;
 
 -- name: touch_left_hours
 INSERT INTO touched_hours (account, number, start)
@@ -42,20 +47,43 @@ FROM touched_places AS p CROSS JOIN generate_series(0, 24) AS hour
 ON CONFLICT DO NOTHING;
 
 -- name: erase_conversions
-DELETE FROM number_conversions AS c USING batch AS r
-WHERE c.bucket = number_bucket(r.number) AND c.account = r.account AND c.number = r.number
-    AND c.delivered = r.delivered AND c.conversion_time = r.at;
+DELETE FROM number_conversions AS c USING (
+    SELECT c.place FROM batch AS r CROSS JOIN LATERAL (
+        SELECT ctid AS place FROM number_conversions AS c
+        WHERE c.bucket = number_bucket(r.number) AND c.account = r.account AND c.number = r.number
+            AND c.delivered = r.delivered AND c.conversion_time = r.at
+        OFFSET 0
+    ) AS c
+) AS erased WHERE c.ctid = erased.place;
 
 -- name: erase_messages
-DELETE FROM messages WHERE id IN (SELECT id FROM erased_messages);
+WITH erased AS (
+    DELETE FROM messages AS m USING (
+        SELECT m.place FROM erased_messages AS e
+            CROSS JOIN LATERAL (SELECT ctid AS place FROM messages WHERE id = e.id OFFSET 0) AS m
+    ) AS e WHERE m.ctid = e.place
+    RETURNING contribution(m, -1) AS part
+)
+INSERT INTO contributions SELECT (part).* FROM erased;
 
 -- name: detach
-UPDATE messages AS m SET session_id = '', session = NULL
-FROM journal AS b CROSS JOIN LATERAL ROWS FROM (
-    jsonb_array_elements(b.reports -> 0 -> 6), unnest(b.buckets[jsonb_array_length(b.reports -> 0 -> 3) + 1 :])
-) AS e (v, bucket)
-WHERE b.bucket = 0 AND b.writer = 1 AND b.seq = :seq AND m.bucket = e.bucket
-    AND m.account = (e.v ->> 0)::integer AND m.message_id = e.v ->> 1 AND m.session_id <> '';
+WITH detached AS MATERIALIZED (
+    SELECT m.*
+    FROM journal AS b CROSS JOIN LATERAL ROWS FROM (
+        jsonb_array_elements(b.reports -> 0 -> 6), unnest(b.buckets[jsonb_array_length(b.reports -> 0 -> 3) + 1 :])
+    ) AS e (v, bucket) CROSS JOIN LATERAL (
+        SELECT ctid AS place, contribution(m, -1) AS before FROM messages AS m
+        WHERE m.bucket = e.bucket AND m.account = (e.v ->> 0)::integer AND m.message_id = e.v ->> 1
+            AND m.session_id <> ''
+        OFFSET 0
+    ) AS m
+    WHERE b.bucket = 0 AND b.writer = 1 AND b.seq = :seq
+), updated AS (
+    UPDATE messages AS m SET session_id = '', session = NULL FROM detached AS d WHERE m.ctid = d.place
+    RETURNING d.before, contribution(m, 1) AS after
+)
+INSERT INTO contributions
+SELECT (part).* FROM (SELECT before AS part FROM updated UNION ALL SELECT after FROM updated) AS parts;
 
 -- name: find_kept
 DELETE FROM kept;
@@ -76,21 +104,6 @@ SELECT account, start, dimensions, {count: $count}, NULL, NULL FROM kept;
 INSERT INTO changes
 SELECT k.account, k.start, k.dimensions, {count: 0}, (v ->> 0)::smallint, (v ->> 1)::integer
 FROM kept AS k CROSS JOIN LATERAL jsonb_array_elements(k.delays) AS v;
-
--- name: sum_erased
--- As `sum_minutes`, without the sums that are 0: mostly the erasure keeps just what its messages contributed. Times before
--- horizons.minutes_from are summed up by quarter of an hour at once, as `kept` has them.
-INSERT INTO deltas
-SELECT 60000, account, minute / grain * grain AS start, dimensions,
-    {count: coalesce(sum($count), 0)},
-    {bin: coalesce(sum(more) FILTER (WHERE delay_bin = $bin), 0)}
-FROM (
-    SELECT *, CASE WHEN minute < (SELECT minutes_from FROM horizons WHERE bucket = 0) THEN 900000 ELSE 60000 END AS grain
-    FROM changes
-) AS c
-GROUP BY account, start, dimensions
-HAVING ({count: coalesce(sum($count), 0)}, {bin: coalesce(sum(more) FILTER (WHERE delay_bin = $bin), 0)})
-    <> ({count: 0}, {bin: 0});
 
 -- name: note_kept
 INSERT INTO kept_counts AS c

@@ -53,6 +53,7 @@ CREATE TABLE dimension_values (
 );
 
 -- Most updates add a conversion and change no index; room in each page lets PostgreSQL keep the new row beside the old.
+-- A batch updates many rows of a page, and their old versions stay until it commits.
 CREATE TABLE messages (
     bucket smallint NOT NULL,
     account integer NOT NULL,
@@ -107,7 +108,7 @@ CREATE TABLE messages (
         END
     ) STORED,
     PRIMARY KEY (bucket, account, message_id)
-) WITH (fillfactor = 85);
+) WITH (fillfactor = 70);
 CREATE INDEX messages_by_id ON messages (id);
 CREATE INDEX messages_unmatched ON messages (unmatched_at) WHERE unmatched_at IS NOT NULL;
 
@@ -121,6 +122,19 @@ WHERE requested_at IS NOT NULL AND number IS NOT NULL;
 CREATE INDEX messages_first_of_session ON messages (account, session_id) WHERE session IS NOT NULL;
 CREATE INDEX messages_later_in_session ON messages (account, session_id, requested_at, message_id)
 WHERE session IS NULL AND session_id <> '';
+
+-- What a message contributes to the counts, once (sign 1) or taken away (sign -1). `requested_at` is NULL while it is
+-- unmatched.
+CREATE TYPE contribution AS (
+    sign integer, id bigint, account integer, session_id text, requested_at bigint, dimensions integer,
+    verified smallint, attempt integer, session integer, reported smallint, delay_bin smallint
+);
+CREATE FUNCTION contribution(m messages, sign integer) RETURNS contribution LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT ROW(
+        sign, m.id, m.account, m.session_id, m.requested_at, m.dimensions, m.verified, m.attempt, m.session, m.reported,
+        m.delay_bin
+    )::contribution
+$$;
 
 -- The state of each message, as JSON that model.py decodes.
 CREATE VIEW message_states AS
@@ -144,7 +158,7 @@ CREATE TABLE number_conversions (
     number bytea NOT NULL,
     delivered boolean NOT NULL,
     conversion_time bigint NOT NULL,
-    PRIMARY KEY (bucket, account, number, delivered, conversion_time)
+    PRIMARY KEY (bucket, account, number, conversion_time, delivered)
 );
 
 -- Counts of all messages, by provider and country. Adding up the days would take longer every year.
@@ -205,7 +219,7 @@ CREATE TABLE rollups (
     CHECK (0 <= first_verified AND first_verified <= first_requested AND first_requested <= requested),
     -- During a rebuild, sessions can exceed requested for a while: see `settle` in changes.sql.
     CHECK (0 <= sessions_verified AND sessions_verified <= sessions)
-) WITH (fillfactor = 70);
+) WITH (fillfactor = 50);
 
 -- What deleted messages contribute to the rollups and routes for good, so that the doctor can compare these with a
 -- recount. Times at or after horizons.minutes_from are minutes; earlier ones are minutes or quarters of an hour.

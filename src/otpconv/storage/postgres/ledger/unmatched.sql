@@ -13,12 +13,16 @@ INSERT INTO touched_hours (account, number, start)
 SELECT account, number, at / 3600000 * 3600000 FROM batch WHERE kind = 2 AND message_id IS NULL
 UNION
 SELECT u.account, u.number, u.start
-FROM touched_places AS p JOIN unmatched_hours AS u
-    ON u.bucket = number_bucket(p.number) AND u.account = p.account AND u.number = p.number
-    AND u.start BETWEEN p.requested_at / 3600000 * 3600000 AND p.requested_at + 86400000
+FROM touched_places AS p CROSS JOIN LATERAL (
+    SELECT * FROM unmatched_hours AS u
+    WHERE u.bucket = number_bucket(p.number) AND u.account = p.account AND u.number = p.number
+        AND u.start BETWEEN p.requested_at / 3600000 * 3600000 AND p.requested_at + 86400000
+    OFFSET 0
+) AS u
 UNION
 SELECT p.account, p.number, (p.requested_at / 3600000 + hour) * 3600000
-FROM touched_places AS p JOIN messages AS m ON m.id = p.id CROSS JOIN generate_series(0, 24) AS hour
+FROM touched_places AS p CROSS JOIN LATERAL (SELECT * FROM messages WHERE id = p.id OFFSET 0) AS m
+    CROSS JOIN generate_series(0, 24) AS hour
 WHERE m.number IS DISTINCT FROM p.number OR m.requested_at <> p.requested_at
 ON CONFLICT DO NOTHING;
 
@@ -46,24 +50,29 @@ UPDATE touched_hours AS t SET
     );
 
 -- name: note_matched
-DELETE FROM unmatched_hours WHERE (bucket, account, number, start) IN (
-    SELECT number_bucket(number), account, number, start FROM touched_hours AS t WHERE NOT EXISTS (
+DELETE FROM unmatched_hours AS u USING (
+    SELECT u.place FROM touched_hours AS t CROSS JOIN LATERAL (
+        SELECT ctid AS place FROM unmatched_hours AS u
+        WHERE u.bucket = number_bucket(t.number) AND u.account = t.account AND u.number = t.number AND u.start = t.start
+        OFFSET 0
+    ) AS u
+    WHERE (
         SELECT 1 FROM number_conversions AS c
         WHERE c.bucket = number_bucket(t.number) AND c.account = t.account AND c.number = t.number
-            AND c.delivered IN (false, true)
             AND c.conversion_time BETWEEN t.first AND t.last
-    )
-);
+        LIMIT 1
+    ) IS NULL
+) AS matched WHERE u.ctid = matched.place;
 
 -- name: note_unmatched
 INSERT INTO unmatched_hours
 SELECT number_bucket(number), account, number, start FROM touched_hours AS t
-WHERE EXISTS (
+WHERE (
     SELECT 1 FROM number_conversions AS c
     WHERE c.bucket = number_bucket(t.number) AND c.account = t.account AND c.number = t.number
-        AND c.delivered IN (false, true)
         AND c.conversion_time BETWEEN t.first AND t.last
-)
+    LIMIT 1
+) IS NOT NULL
 ON CONFLICT DO NOTHING;
 
 -- name: forget_hours
@@ -74,7 +83,11 @@ INSERT INTO touched_hours (account, number, start)
 SELECT account, number, start FROM unmatched_hours WHERE start < :unmatched_before;
 
 -- name: drop_unmatched_numbers
-DELETE FROM number_conversions AS c USING touched_hours AS t
-WHERE c.bucket = number_bucket(t.number) AND c.account = t.account AND c.number = t.number
-    AND c.delivered IN (false, true)
-    AND c.conversion_time >= t.first AND c.conversion_time <= least(t.last, :unmatched_before - 1);
+DELETE FROM number_conversions AS c USING (
+    SELECT c.place FROM touched_hours AS t CROSS JOIN LATERAL (
+        SELECT ctid AS place FROM number_conversions AS c
+        WHERE c.bucket = number_bucket(t.number) AND c.account = t.account AND c.number = t.number
+            AND c.conversion_time >= t.first AND c.conversion_time <= least(t.last, :unmatched_before - 1)
+        OFFSET 0
+    ) AS c
+) AS dropped WHERE c.ctid = dropped.place;

@@ -1,7 +1,8 @@
-"""The ledger's writer in PostgreSQL: a chain of statements for each batch of the journal, in one transaction.
+"""The ledger's writer in PostgreSQL: one call, in one transaction, for each batch of the journal.
 
-The statements read the journal themselves, so no report passes through Python. A second writer waits for the
-first one's transaction and then continues where it stopped, so several nodes may have one each.
+The call reads the journal itself, so no report passes through Python. A batch with deletions, or one that
+conversions by number concern, takes a chain of steps. A second writer waits for the first one's transaction
+and then continues where it stopped, so several nodes may have one each.
 """
 
 from collections.abc import Mapping
@@ -9,19 +10,36 @@ from contextlib import suppress
 
 import psycopg
 
+from otpconv.errors import Unavailable
 from otpconv.storage.contract import BOUNDS, Bounds
-from otpconv.storage.merging import Merging
+from otpconv.storage.merging import BY_NUMBER, Merging
 from otpconv.storage.postgres.database import Connection, Database, execute, script, statements
 from otpconv.storage.postgres.pool import is_alive
 from otpconv.storage.statements import SqlValue
 
 _SQL = (
-    statements("ledger/merge.sql")
-    | statements("ledger/dimensions.sql")
+    statements("ledger/merging.sql")
+    | statements("ledger/steps.sql")
     | statements("ledger/unmatched.sql")
     | statements("ledger/changes.sql")
     | statements("ledger/erasure.sql")
 )
+
+
+class _Merging(Merging):
+    """Merges a batch that conversions by number may concern; settles by one call."""
+
+    # typing.override is not in Python 3.11.
+    def merge(self, after: int, upto: int) -> None:  # type: ignore[explicit-override]
+        """See `Merging`."""
+        self.run("empty_batch", "forget_touched")
+        self.run("merge_by_number", after=after, upto=upto, **_most(self._bounds))
+        self.run(*BY_NUMBER)
+        self.settle()
+
+    def settle(self, summing: str = "") -> None:  # type: ignore[explicit-override]  # noqa: ARG002
+        """See `Merging`."""
+        self.run("settle", "forget_changes")
 
 
 class PostgresLedgerWriter:
@@ -38,29 +56,21 @@ class PostgresLedgerWriter:
 
     def __init__(self, database: Database, *, bounds: Bounds = BOUNDS) -> None:
         self._database = database
-        self._merging = Merging(self, bounds)
+        self._merging = _Merging(self, bounds)
+        self._most = _most(bounds)
         self._connection = self._connect()
 
     def apply(self, limit: int) -> int:
         """Apply some `limit` further journal entries in one transaction and return the cursor after it."""
         with self._database.mapped():
-            if not is_alive(self._connection):
-                self._connection.close()
-                self._connection = self._connect()
-            # A pipeline sends the statements without waiting for the answer of each.
-            with self._connection.pipeline(), self._connection.transaction():
-                # What a crash undoes is applied again: the cursor is in the same transaction.
-                self._connection.execute("SET LOCAL synchronous_commit = off")
-                cursor = self.number("lock_cursor", {})
-                upto = self.number("batch_end", {"cursor": cursor, "limit": limit})
-                while cursor < upto:
-                    cursor = self._apply_part(cursor, upto)
-                    self.run("advance", {"cursor": cursor})
-        return cursor
+            self._revive()
+            ((cursor,),) = execute(self._connection, _SQL["apply_reports"], {"limit": limit} | self._most)
+            return self._apply_by_steps(limit) if cursor is None else int(cursor)
 
     def cursor(self) -> int:
         """Return the position of the last journal entry that is in the ledger."""
         with self._database.mapped():
+            self._revive()
             return self.number("cursor", {})
 
     def close(self) -> None:
@@ -74,8 +84,21 @@ class PostgresLedgerWriter:
 
     def number(self, name: str, values: Mapping[str, SqlValue]) -> int:
         """See `merging.Statements`."""
-        ((number,),) = execute(self._connection, _SQL[name], values).fetchall()
-        return int(number)
+        rows = execute(self._connection, _SQL[name], values).fetchall()
+        if not rows:  # it has waited for the cursor of a ledger that is gone now
+            raise Unavailable("A rebuild has replaced the ledger. Try again.")
+        return int(rows[0][0])
+
+    def _apply_by_steps(self, limit: int) -> int:
+        """Apply further entries among which there are deletions, or which conversions by number concern."""
+        # A pipeline sends the statements without waiting for the answer of each.
+        with self._connection.pipeline(), self._connection.transaction():
+            cursor = self.number("lock_cursor", {})
+            upto = self.number("batch_end", {"cursor": cursor, "limit": limit})
+            while cursor < upto:
+                cursor = self._apply_part(cursor, upto)
+                self.run("advance", {"cursor": cursor})
+        return cursor
 
     def _apply_part(self, cursor: int, upto: int) -> int:
         """Merge the reports before the next expiry or erasure, then apply that; return its position."""
@@ -94,8 +117,18 @@ class PostgresLedgerWriter:
             self._merging.expire(unmatched_before, minutes_from)
         return deletion
 
+    def _revive(self) -> None:
+        """Connect again if the connection broke."""
+        if not is_alive(self._connection):
+            self._connection.close()
+            self._connection = self._connect()
+
     def _connect(self) -> Connection:
         connection = self._database.connect()
         with self._database.mapped():
             connection.execute(script("ledger/batch.sql", section="batch_schema"))
         return connection
+
+
+def _most(bounds: Bounds) -> dict[str, int]:
+    return {name: getattr(bounds, name) for name in bounds.__struct_fields__}
