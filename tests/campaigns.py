@@ -5,10 +5,8 @@
 
 import os
 
-#: Percent of the rounds of the long form that `make test` runs.
-SHARE_OF_TESTS = 10
-#: The same for this run.
-SHARE = int(os.environ.get("CAMPAIGN", f"{SHARE_OF_TESTS}"))  # noqa: TID251 - no setting of the server
+#: Percent of the rounds of the long form.
+SHARE = int(os.environ.get("CAMPAIGN", "10"))  # noqa: TID251 - no setting of the server
 
 
 def rounds(long_form: int, *, at_least: int = 10) -> int:

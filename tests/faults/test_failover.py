@@ -8,7 +8,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from campaigns import SHARE, SHARE_OF_TESTS, rounds
+from campaigns import rounds
 from faults import cluster
 from faults.load import Load, assert_recorded, wait_until
 from otpconv.cli.local_server import LocalServer
@@ -22,7 +22,6 @@ ANSWERED_WITHIN_S = 3.0
 RECOVERED_WITHIN_S = 60.0
 
 
-@pytest.mark.skipif(SHARE <= SHARE_OF_TESTS, reason="takes over 40 s, so only `make campaign` runs it")
 @pytest.mark.long("Patroni takes 20 s at least to replace a primary")
 @pytest.mark.campaign
 def test_a_killed_primary_is_replaced_and_every_acknowledged_report_is_there_once(
