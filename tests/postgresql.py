@@ -51,10 +51,9 @@ class PostgresServer:
         programs = programs or debians()
         self.programs = programs
         self.folder = Path(tempfile.mkdtemp(prefix="otpconv-postgres-", dir=parent))
-        # initdb refuses to run as root.
-        self._user = pwd.getpwnam("nobody" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name)
+        self._user = user()
         os.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
-        self.port = _free_port()
+        self.port = free_port()
         self._settings = settings
         self._program = programs / "postgres"
         self._process: subprocess.Popen[bytes] | None = None
@@ -123,13 +122,13 @@ class PostgresServer:
     def kill(self) -> None:
         """End all its processes as a power failure does."""
         assert self._process is not None
-        children = _children(self._process.pid)
-        for pid in (self._process.pid, *children):
+        workers = children(self._process.pid)
+        for pid in (self._process.pid, *workers):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self._process.wait()
         deadline = time.monotonic() + _STARTED_WITHIN_S
-        while any(Path(f"/proc/{pid}").exists() for pid in children) and time.monotonic() < deadline:
+        while any(Path(f"/proc/{pid}").exists() for pid in workers) and time.monotonic() < deadline:
             time.sleep(0.005)
 
     def stop(self) -> None:
@@ -165,6 +164,11 @@ def running(parent: Path, settings: dict[str, str], programs: Path | None = None
         server.remove()
 
 
+def user() -> pwd.struct_passwd:
+    """Return who runs the servers: initdb refuses to run as root."""
+    return pwd.getpwnam("nobody" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name)
+
+
 def debians() -> Path:
     """Return the folder of the programs of Debian's newest PostgreSQL, which is not in the path."""
     if not _installed():
@@ -188,12 +192,12 @@ def _installed() -> list[Path]:
     return sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[4]))
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
     text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
     return [int(child) for child in text.split()]
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -20,6 +20,7 @@ from otpconv.ledger.journal_writer import JournalWriter
 from otpconv.ledger.judge import EARLIEST_MS, Judgement
 from otpconv.ledger.recent import Recent
 from otpconv.model import CLOCK_SKEW_MS, Conversion, Expiry, Report, Requested, SelfReportedRate, Timing
+from otpconv.storage.awaitable import AwaitableOrValue
 from otpconv.storage.contract import Entry
 from otpconv.storage.journal import Journal
 from otpconv.storage.lookup import LedgerLookup, Lookup, Stored
@@ -43,12 +44,17 @@ class RecordingJournal:
     def __init__(self, journal: Journal, appends: list[list[Entry]] | None = None) -> None:
         self._journal = journal
         self.appends = [] if appends is None else appends
+        self.confirmed = 0
         self.before_append: Callable[[], None] = lambda: None
 
     def append(self, entries: Sequence[Entry], recorded_at: int) -> int:
         self.before_append()
         self.appends.append(list(entries))
         return self._journal.append(entries, recorded_at)
+
+    def confirm(self) -> AwaitableOrValue[None]:
+        self.confirmed += 1
+        return self._journal.confirm()
 
     def head(self) -> int:
         return self._journal.head()
@@ -95,6 +101,9 @@ class MemoryJournal:
             raise Unavailable("The disk is on fire.")
         self.entries += entries
         return len(self.entries)
+
+    def confirm(self) -> None:
+        pass
 
     def head(self) -> int:
         return len(self.entries)
@@ -170,6 +179,13 @@ def strict_desk(storage: Storage, *, late: bool) -> Desk:
 
 def run(main: Callable[[], Coroutine[None, None, None]]) -> None:
     asyncio.run(main())
+
+
+def test_what_was_there_already_is_acknowledged_once_it_is_surely_durable(desk: Desk) -> None:
+    assert desk.report(A) == ["recorded"]
+    assert desk.journal.confirmed == 0
+    assert desk.report(A) != ["recorded"]
+    assert (desk.journal.confirmed, len(desk.journal.appends)) == (1, 1)
 
 
 def test_an_acknowledged_report_is_in_the_journal(desk: Desk) -> None:

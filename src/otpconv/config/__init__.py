@@ -64,9 +64,12 @@ class Settings(BaseSettings):
         ledger_ca: PEM file with the certificate authority of the PostgreSQL. Default: a connection to another
             machine is encrypted, but the server is not verified.
         ledger_connections: how many questions are answered in PostgreSQL at the same time; further ones wait.
-        ledger_connect_timeout: how long connecting to a host of the PostgreSQL may take, in seconds.
+        ledger_connect_timeout: how long connecting to the PostgreSQL may take, in seconds, to all its hosts
+            together.
         ledger_statement_timeout: how long a statement may take in PostgreSQL, in seconds.
         ledger_lock_timeout: how long a statement may wait for a lock in PostgreSQL, in seconds.
+        ledger_report_timeout: how long PostgreSQL may take to look up the messages of reports, and again to
+            commit the reports, in seconds. While it does not answer, reports get 503 within twice this time.
         public_url: URL under which people reach the server. Links in errors, the link that signs in, and
             the explorer's code begin with it. Default: the address that the server listens on.
         sealing_key: 32 bytes, in hex or base64, that encrypt the stored secrets; the same for all nodes of a
@@ -119,6 +122,7 @@ class Settings(BaseSettings):
     ledger_connect_timeout: Annotated[int, Field(ge=1, le=60)] = 5
     ledger_statement_timeout: Annotated[int, Field(ge=1, le=3600)] = 30
     ledger_lock_timeout: Annotated[int, Field(ge=1, le=3600)] = 5
+    ledger_report_timeout: Annotated[float, Field(ge=0.1, le=60)] = 1.4
     public_url: str | None = None
     sealing_key: SecretStr | None = None
     region: Annotated[str, AfterValidator(values.region)] = ""

@@ -189,7 +189,7 @@ class Intake:
         """Judge a batch against the ledger, and make new reports durable."""
         judgements, new = judge.judge(stored)
         if not new:
-            return judgements
+            return then(self._writer.confirm(), lambda _: judgements)
         began = time.perf_counter()
 
         def written(upto: int) -> list[Judgement]:

@@ -77,6 +77,14 @@ class JournalWriter:
         self._note_success()
         return position
 
+    def confirm(self) -> AwaitableOrValue[None]:
+        """Make sure that everything that can be read is durable; see `Journal.confirm`.
+
+        Raises:
+            Unavailable: the storage failed.
+        """
+        return self._journal.confirm()
+
     async def _wait(self, position: Awaitable[int], began: float) -> int:
         """Wait for a commit that the event loop does not make itself."""
         self._waiting.append(began)

@@ -32,6 +32,7 @@ def postgres_engine(settings: Settings) -> "PostgresEngine":
         connect_s=settings.ledger_connect_timeout,
         statement_s=settings.ledger_statement_timeout,
         lock_s=settings.ledger_lock_timeout,
+        report_s=settings.ledger_report_timeout,
     )
     at = address.Address(settings.ledger.get_secret_value(), settings.ledger_ca, limits.connect_s)
     return PostgresEngine(database.Database(at, limits))

@@ -28,11 +28,14 @@ class JournalEntry(Struct, frozen=True, gc=False):
 class Journal(Protocol):
     """The append-only, durable record of accepted reports.
 
-    The event loop calls `append` and the two times, one call after the other.
+    The event loop calls `append`, `confirm` and the two times, one call after the other.
     """
 
     def append(self, entries: Sequence[Entry], recorded_at: int) -> AwaitableOrValue[int]:
         """Make `entries` durable in one commit and return the position of the last one."""
+
+    def confirm(self) -> AwaitableOrValue[None]:
+        """Make sure that everything that can be read is durable, e.g. a report that was found there."""
 
     def newest_report_time(self) -> AwaitableOrValue[int | None]:
         """Return when the newest report was recorded, ms; None when there is none."""

@@ -25,15 +25,19 @@ class Limits(Struct, frozen=True):
 
     Attributes:
         connections: how many questions are answered at the same time; further ones wait.
-        connect_s: how long connecting to a host may take, and how long a question waits for a connection, s.
+        connect_s: how long connecting may take, to all hosts together, and how long a question waits for a
+            connection, s.
         statement_s: how long a statement may take, s.
         lock_s: how long a statement may wait for a lock, s.
+        report_s: how long the lookup and how long the commit of reports may take, s. Callers get an answer
+            within twice this time.
     """
 
     connections: int = 8
     connect_s: int = 5
     statement_s: int = 30
-    lock_s: int = 5
+    lock_s: float = 5
+    report_s: float = 1.4
 
 
 class Address:
@@ -42,7 +46,11 @@ class Address:
     Args:
         url: `postgresql://…`, as libpq reads it; it may name several hosts.
         ca: PEM file with the certificates that the server's certificate must come from.
-        connect_s: how long connecting to a host may take, s.
+        connect_s: how long connecting may take, s.
+
+    Attributes:
+        conninfo: what libpq needs, with all hosts.
+        attempts: the same for each host.
 
     Raises:
         Misconfigured: the URL is malformed. The text does not contain it.
@@ -69,6 +77,7 @@ class Address:
             defaults["target_session_attrs"] = "read-write"
         given: dict[str, str | int] = {name: value for name, value in parts.items() if value is not None}
         self.conninfo: Final = make_conninfo("", **(defaults | given))
+        self.attempts: Final = _split(defaults | given)
 
     # typing.override is not in Python 3.11.
     def __repr__(self) -> str:  # type: ignore[explicit-override]
@@ -80,3 +89,19 @@ class Address:
 
     def _is_this_machine(self) -> bool:
         return all(host in _THIS_MACHINE or host.startswith("/") for host in self._hosts.split(","))
+
+
+def _split(parts: dict[str, str | int]) -> list[str]:
+    """Return the connection string of each host."""
+    names = ("host", "hostaddr", "port")
+    lists = {name: str(parts[name]).split(",") for name in names if name in parts}
+    count = max((len(values) for values in lists.values()), default=1)
+    if any(len(values) not in {1, count} for values in lists.values()):
+        raise Misconfigured(
+            "The URL of the ledger does not have as many ports as hosts. Give each host its port, or one port"
+            " for all: HOST1:PORT1,HOST2:PORT2."
+        )
+    return [
+        make_conninfo("", **(parts | {name: values[n % len(values)] for name, values in lists.items()}))
+        for n in range(count)
+    ]

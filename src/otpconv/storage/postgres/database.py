@@ -7,15 +7,17 @@ from contextlib import contextmanager
 from typing import Any, Final, LiteralString, TypeAlias
 
 import psycopg
+from msgspec import structs
 from psycopg import errors, sql
 from psycopg.rows import TupleRow
 from psycopg.types.numeric import Int8Dumper
 
 from otpconv.errors import Misconfigured, OtpconvError, Unavailable
 from otpconv.storage import deadline, statements as texts
+from otpconv.storage.postgres import connection as connections, hosts
 from otpconv.storage.postgres.address import Address, Limits
 
-Connection: TypeAlias = psycopg.Connection[TupleRow]
+Connection: TypeAlias = connections.Connection
 #: A row as PostgreSQL gives it; the statement decides its columns.
 Row: TypeAlias = tuple[Any, ...]
 
@@ -25,16 +27,21 @@ LEDGER_SCHEMA: Final = "otpconv_ledger"
 
 #: Runs of a statement after which the server keeps its plan.
 _PREPARED_AFTER: Final = 2
-#: What the server says, in English, when waiting does not help.
-_REFUSED = re.compile(
-    r"authentication failed|does not exist|no pg_hba.conf entry|certificate verify|root certificate"
-    r"|does not support SSL|permission denied|no password supplied"
-)
 _PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
+
+#: How much longer than the server a client waits for the end of a statement, s; a COMMIT has no other bound.
+_GRACE_S: Final = 5
 
 _SETTINGS: Final[LiteralString] = (
     "SELECT set_config('search_path', %s, false), set_config('statement_timeout', %s, false),"
     " set_config('lock_timeout', %s, false), set_config('jit', 'off', false),"
+    # Rows that others change are read again, where another default would make statements fail.
+    " set_config('default_transaction_isolation', 'read committed', false),"
+    # A commit that no standby has confirmed is reported by a warning, which must be sent.
+    " set_config('client_min_messages', 'warning', false),"
+    # A client that is cut off must not keep its locks: the server notices it within 25 s.
+    " set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '5', false),"
+    " set_config('tcp_keepalives_count', '3', false), set_config('tcp_user_timeout', '15s', false),"
     # An acknowledged report is durable: a database may have another default.
     " set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on'"
     " ELSE current_setting('synchronous_commit') END, false)"
@@ -70,17 +77,23 @@ class Database:
         """Return the same database with another schema for the ledger."""
         return Database(self.address, self.limits, schema=self.schema, ledger_schema=ledger_schema)
 
+    def for_reports(self) -> "Database":
+        """Return the same database where no statement waits for a lock longer than a report may wait."""
+        limits = structs.replace(self.limits, lock_s=min(self.limits.lock_s, self.limits.report_s))
+        return Database(self.address, limits, schema=self.schema, ledger_schema=self.ledger_schema)
+
     def connect(self) -> Connection:
-        """Open a connection that commits each statement.
+        """Open a connection that commits each statement, to the first host that takes writes.
 
         Raises:
             Misconfigured: the server refuses the user, the database does not exist, or TLS fails.
             Unavailable: the server can't be reached.
         """
         with self.mapped():
-            connection = psycopg.connect(self.address.conninfo, autocommit=True)
+            connection = hosts.connect(self.address.attempts, self.limits.connect_s)
             try:
                 self._configure(connection)
+                connection.answer_s = self.limits.statement_s + _GRACE_S
             except BaseException:
                 connection.close()
                 raise
@@ -101,6 +114,7 @@ class Database:
 
     def _configure(self, connection: Connection) -> None:
         connection.prepare_threshold = _PREPARED_AFTER
+        connection.answer_s = self.limits.connect_s
         # By default a small number is a smallint, and `:cursor + :limit` overflows at 32,768.
         connection.adapters.register_dumper(int, Int8Dumper)
         path = f"{self.ledger_schema}, {self.schema}"
@@ -108,10 +122,12 @@ class Database:
         connection.execute(_SETTINGS, (path, f"{limits.statement_s}s", f"{limits.lock_s}s"))
 
     def _ours(self, error: Exception) -> OtpconvError:
+        if isinstance(error, connections.Unanswered):
+            return Unavailable(self._filled(_FAILED, error))
         for kinds, ours, text in _TEXTS:
             if isinstance(error, kinds) and (ours is Misconfigured or not deadline.is_over()):
                 return ours(self._filled(text, error))
-        if isinstance(error, psycopg.OperationalError) and _REFUSED.search(str(error)):
+        if hosts.is_refusal(error):
             return Misconfigured(self._filled(_REFUSES, error))
         deadline.check()
         return Unavailable(self._filled(_FAILED, error))
@@ -137,6 +153,14 @@ _TEXTS: Final[tuple[tuple[tuple[type[Exception], ...], type[OtpconvError], str],
         (
             "PostgreSQL ({at}) denies it ({why}): give the user the permission, or run `otpconv ledger init`"
             " as this user"
+        ),
+    ),
+    (
+        (connections.Unconfirmed,),
+        Unavailable,
+        (
+            "No standby has confirmed a commit in PostgreSQL ({at}) ({why}), so a failover may lose it. Try"
+            " again."
         ),
     ),
     (
@@ -169,6 +193,7 @@ def compact(database: Database) -> None:
     connection = database.connect()
     with database.mapped(), connection:
         connection.execute("SET statement_timeout = 0")
+        connection.answer_s = None
         schemas = [database.schema, database.ledger_schema]
         tables = "SELECT schemaname, tablename FROM pg_tables WHERE schemaname = ANY (%s)"
         for schema, table in connection.execute(tables, (schemas,)).fetchall():

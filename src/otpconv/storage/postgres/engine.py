@@ -21,6 +21,7 @@ from otpconv.storage.postgres.ledger.verify import verify
 from otpconv.storage.postgres.ledger.writer import PostgresLedgerWriter
 from otpconv.storage.postgres.nodes import PostgresNodes
 from otpconv.storage.postgres.on_thread import JournalOnThread, LookupOnThread
+from otpconv.storage.postgres.patience import Patience
 from otpconv.storage.postgres.transfer import PostgresTransfer
 
 _log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ class PostgresEngine:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._patience = Patience(database.address, database.limits.report_s)
 
     def start(self) -> None:
         """See `Engine.start`: checks that the tables are there and of this version."""
@@ -66,7 +68,7 @@ class PostgresEngine:
 
     def journal(self) -> JournalOnThread:
         """See `Engine.journal`."""
-        return JournalOnThread(PostgresJournal(self._database))
+        return JournalOnThread(PostgresJournal(self._database), self._patience)
 
     def journal_eraser(self) -> PostgresJournalEraser:
         """See `Engine.journal_eraser`."""
@@ -96,7 +98,7 @@ class PostgresEngine:
 
     def ledger_lookup(self) -> LookupOnThread:
         """See `Engine.ledger_lookup`."""
-        return LookupOnThread(PostgresLedgerReader(self._database))
+        return LookupOnThread(PostgresLedgerReader(self._database), self._patience)
 
     def open_ledger(self) -> tuple[PostgresLedgerReader, int]:
         """See `Engine.open_ledger`."""

@@ -101,6 +101,7 @@ class Doctor:
         # A recount of a large ledger takes longer than a statement of a server may.
         with self._shared.open() as connection, connection.transaction():
             connection.execute("SET LOCAL statement_timeout = 0")
+            connection.answer_s = None
             return execute(connection, _SQL[name], values).fetchall()
 
 

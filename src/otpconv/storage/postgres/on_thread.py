@@ -1,6 +1,5 @@
 """What the event loop calls, on threads of its own, since PostgreSQL answers over a network."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -10,6 +9,7 @@ from otpconv.storage.journal import JournalEntry
 from otpconv.storage.lookup import Lookup, Stored
 from otpconv.storage.postgres.journal.journal import PostgresJournal
 from otpconv.storage.postgres.ledger.reader import PostgresLedgerReader
+from otpconv.storage.postgres.patience import Patience
 
 _T = TypeVar("_T")
 
@@ -17,12 +17,12 @@ _T = TypeVar("_T")
 class _OnThread:
     """Runs work on one thread, in the order of the calls."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, patience: Patience) -> None:
         self._thread = ThreadPoolExecutor(1, name)
+        self._patience = patience
 
     async def _run(self, work: Callable[[], _T]) -> _T:
-        # Shielded: a commit goes on when its request ends, and the next one comes after it.
-        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, work))
+        return await self._patience.run(self._thread, work)
 
 
 class JournalOnThread(_OnThread):
@@ -30,15 +30,20 @@ class JournalOnThread(_OnThread):
 
     Args:
         journal: closed with this one.
+        patience: how long the event loop waits.
     """
 
-    def __init__(self, journal: PostgresJournal) -> None:
-        super().__init__("journal")
+    def __init__(self, journal: PostgresJournal, patience: Patience) -> None:
+        super().__init__("journal", patience)
         self._journal = journal
 
     async def append(self, entries: Sequence[Entry], recorded_at: int) -> int:
         """See `Journal.append`."""
         return await self._run(lambda: self._journal.append(entries, recorded_at))
+
+    async def confirm(self) -> None:
+        """See `Journal.confirm`."""
+        await self._run(self._journal.confirm)
 
     async def newest_report_time(self) -> int | None:
         """See `Journal.newest_report_time`."""
@@ -79,10 +84,11 @@ class LookupOnThread(_OnThread):
 
     Args:
         reader: closed with this one.
+        patience: how long the event loop waits.
     """
 
-    def __init__(self, reader: PostgresLedgerReader) -> None:
-        super().__init__("lookup")
+    def __init__(self, reader: PostgresLedgerReader, patience: Patience) -> None:
+        super().__init__("lookup", patience)
         self._reader = reader
 
     async def look_up(self, lookup: Lookup) -> Stored:

@@ -71,7 +71,10 @@ class Pool:
             connection.close()
 
     def _give_back(self, connection: Connection) -> None:
-        if connection.closed or connection.info.transaction_status != TransactionStatus.IDLE:
+        if connection.closed:
+            self.close()  # the others probably go to the same server
+            return
+        if connection.info.transaction_status != TransactionStatus.IDLE:
             connection.close()
             return
         with self._lock:

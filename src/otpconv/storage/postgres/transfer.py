@@ -34,6 +34,7 @@ class PostgresTransfer:
         self._connection = database.connect()
         with database.mapped():
             self._connection.execute("SET statement_timeout = 0")
+            self._connection.answer_s = None
             ((free,),) = execute(self._connection, _SQL["try_copy"]).fetchall()
         if not free:
             self._connection.close()

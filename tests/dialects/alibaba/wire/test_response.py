@@ -202,9 +202,11 @@ def test_every_error_of_ours_has_a_row_here() -> None:
 
 
 @pytest.mark.parametrize("xml", [False, True])
-def test_a_throttled_call_says_in_a_header_how_long_to_wait(*, xml: bool) -> None:
+def test_a_call_to_be_repeated_says_in_a_header_how_long_to_wait(*, xml: bool) -> None:
     throttled = answer(made(errors.Throttled), call_of(xml=xml))
     assert dict(throttled.headers)[b"x-acs-retry-after"] == b"1500"
+    unavailable = answer(made(errors.Unavailable), call_of(xml=xml))
+    assert dict(unavailable.headers)[b"x-acs-retry-after"] == b"1000"
     assert b"x-acs-retry-after" not in dict(answer(made(errors.NotFound)).headers)
 
 

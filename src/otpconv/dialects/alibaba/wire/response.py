@@ -37,6 +37,9 @@ _PREFLIGHT_HEADERS = (
     (b"access-control-max-age", b"172800"),
 )
 
+#: When a client may try again while the storage fails, ms.
+_UNAVAILABLE_MS = 1_000
+
 # Characters that "Extensible Markup Language (XML) 1.0", section 2.2, does not allow, e.g. lone surrogates.
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -123,8 +126,9 @@ def failure(
         body = json.encode(members)
     response = _response(status, body, request_id, xml=xml)
     response.code = code
-    if isinstance(error, errors.Throttled):
-        response.headers.append((b"x-acs-retry-after", b"%d" % error.wait_ms))
+    if isinstance(error, (errors.Throttled, errors.Unavailable)):
+        wait_ms = error.wait_ms if isinstance(error, errors.Throttled) else _UNAVAILABLE_MS
+        response.headers.append((b"x-acs-retry-after", b"%d" % wait_ms))
     return response
 
 

@@ -1,7 +1,9 @@
 """The journal in PostgreSQL. An append is acknowledged after the COMMIT of its transaction.
 
-A commit whose outcome is unknown, because the connection broke, is never reported as a success: the journal
-connects again, looks whether the rows are there, and appends them if they are not.
+A commit whose outcome is unknown is never reported as a success: the connection broke, or no standby has
+confirmed the commit. The journal connects again, looks whether the rows are there, and appends them if they
+are not. Rows that are there may still lack the confirmation. So that transaction writes something, too: its
+own COMMIT waits until a standby has confirmed everything before it.
 """
 
 from collections.abc import Sequence
@@ -10,6 +12,7 @@ from uuid import uuid4
 
 import psycopg
 
+from otpconv.storage import deadline
 from otpconv.storage.buckets import buckets_of
 from otpconv.storage.contract import Entry
 from otpconv.storage.journal import JournalEntry
@@ -36,8 +39,8 @@ class PostgresJournal:
     """
 
     def __init__(self, database: Database) -> None:
-        self._database = database
-        self._connection = database.connect()
+        self._database = database.for_reports()
+        self._connection = self._database.connect()
         self._last = 0
 
     def append(self, entries: Sequence[Entry], recorded_at: int) -> int:
@@ -53,6 +56,14 @@ class PostgresJournal:
                     raise  # the server has rolled the transaction back
                 self._last = self._repeated(rows, token)
         return self._last
+
+    def confirm(self) -> None:
+        """Make sure that everything that can be read is durable.
+
+        After a crash of the primary, or a cancelled wait, commits can be read that no standby has confirmed.
+        """
+        with self._database.mapped():
+            execute(self._working(), _SQL["touch_writer"])
 
     def newest_report_time(self) -> int | None:
         """Return when the newest report was recorded, ms; None when there is none."""
@@ -107,11 +118,12 @@ class PostgresJournal:
             psycopg.Error: the outcome stays unknown; the caller must not acknowledge anything.
         """
         connection = self._working()
+        deadline.check()
         with connection.transaction():
             # A process that hangs must not keep the row locked: no other node could append.
             connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = {_HANGS_MS}")
-            # The old transaction may still be about to commit: it holds this row until then.
-            execute(connection, _SQL["lock_writer"])
+            # Waits for the old transaction, which holds this row until it has committed.
+            execute(connection, _SQL["touch_writer"])
             values = {"after": self._last, "token": token}
             ((position,),) = execute(connection, _SQL["appended"], values).fetchall()
             return position if position is not None else _inserted(connection, rows)
@@ -145,9 +157,9 @@ def try_commit(database: Database) -> None:
         Misconfigured: the database can't be used.
         Unavailable: the database fails, or takes no writes.
     """
-    connection = database.connect()
-    with database.mapped(), connection:
-        execute(connection, _SQL["try_commit"])
+    hurried = database.for_reports()
+    with hurried.mapped(), deadline.within(database.limits.report_s), hurried.connect() as connection:
+        execute(connection, _SQL["touch_writer"])
 
 
 def was_used(database: Database) -> bool:

@@ -51,8 +51,9 @@ SELECT 0, 1, slot.last, :recorded_at, CAST(:unmatched_before AS bigint), CAST(:m
 FROM slot
 RETURNING seq;
 
--- name: lock_writer
-SELECT last FROM writers WHERE bucket = 0 AND writer = 1 FOR UPDATE;
+-- name: touch_writer
+-- A write that changes nothing: its COMMIT waits for standbys, as that of an append does.
+UPDATE writers SET last = last WHERE bucket = 0 AND writer = 1;
 
 -- name: appended
 SELECT max(seq) FROM journal WHERE bucket = 0 AND writer = 1 AND seq > :after AND token = CAST(CAST(:token AS text) AS uuid);
@@ -82,9 +83,6 @@ SELECT had_keys FROM about WHERE bucket = 0;
 
 -- name: note_keys
 UPDATE about SET had_keys = true WHERE bucket = 0 AND NOT had_keys;
-
--- name: try_commit
-UPDATE writers SET last = last WHERE bucket = 0 AND writer = 1;
 
 -- name: was_used
 SELECT (SELECT had_keys FROM about) OR (SELECT max(last) > 0 FROM writers) OR EXISTS (SELECT 1 FROM access_keys);

@@ -50,6 +50,7 @@ def one_state(database: Database) -> Iterator[PostgresContents]:
     """
     with database.mapped(), closing(database.connect()) as connection:
         connection.execute("SET statement_timeout = 0")
+        connection.answer_s = None
         connection.execute("SET idle_in_transaction_session_timeout = 0")
         with connection.transaction():
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")

@@ -71,6 +71,9 @@ class SqliteJournal:
                 self._restart_log(upto)
         return upto
 
+    def confirm(self) -> None:
+        """See `Journal.confirm`: nobody can read a commit before it is durable."""
+
     def read(self, after: int, limit: int) -> list[JournalEntry]:
         """Return the entries after the position `after`, in their order; at most `limit`.
 

@@ -49,7 +49,7 @@ REQUESTS = [
         "ServiceUnavailable",
         503,
         "The request has failed due to a temporary failure of the server.",
-        "The server could not make the report durable; nothing was recorded.",
+        "The server could not make the report durable, or does not know whether it is.",
         "Send the same report again later: repeating a report changes nothing.",
     ),
 ]
