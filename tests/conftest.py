@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 import pytest
 from httpx._config import DEFAULT_TIMEOUT_CONFIG
 from hypothesis import settings
+from typing_extensions import override
 
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
@@ -42,6 +43,8 @@ _T = TypeVar("_T")
 LONG_S = 10
 #: How long to wait for an event that is sure to come: other tests run at the same time, s.
 PATIENCE_S = 30
+#: What the folders of all tests take at most, with a lot to spare.
+ROOM_BYTES = 4 << 30
 
 # The machine that tests may have others to serve: how long an example takes says nothing.
 settings.register_profile("tests", deadline=None, max_examples=rounds(100))
@@ -56,6 +59,11 @@ LocalServer.run = staticmethod(run_otpconv_at_once)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# Folders of tests lie in memory if there is room: thousands of commits wait for a disk otherwise, and nobody
+# pulls the plug.
+if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM_BYTES:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))  # noqa: TID251 - of pytest
+
 # Thousands of tests and their modules stay to the end: looking for garbage among them costs a worker 2 s.
 gc.disable()
 
@@ -65,6 +73,32 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.enable()
+
+
+#: Files that one worker runs one after the other, since they share what takes seconds to make: a browser with
+#: pages that are already open, and a server with thousands of messages.
+TOGETHER = {
+    f"tests/browser/test_{name}.py": unit
+    for unit, names in {
+        "browser: the dashboard": ("dashboard", "chart", "tables", "newcomer"),
+        "browser: other pages": ("administration", "explorer", "pages", "tasks"),
+    }.items()
+    for name in names
+}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:  # noqa: ANN401 - of py
+    """Give each worker whole files, or several that belong together."""
+    from xdist.scheduler import LoadFileScheduling  # noqa: PLC0415 - the workers do without
+
+    class Scheduling(LoadFileScheduling):
+        @override
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return TOGETHER.get(file, file)
+
+    return Scheduling(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.hookimpl(trylast=True)
