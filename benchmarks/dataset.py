@@ -46,10 +46,11 @@ def record(data: Path, batches: Iterable[list[Entry]], now: int) -> None:
 
 def fill(data: Path, messages: int, now: int, *, days: int = DAYS, verified: float = 0.0) -> None:
     """Write messages, a share of them `verified`, into the journal of a data folder, and apply them."""
-    record(data, _batches(messages, now, days, verified), now)
+    record(data, batches(messages, now, days, verified), now)
 
 
-def _batches(messages: int, now: int, days: int, verified: float) -> Iterator[list[Entry]]:
+def batches(messages: int, now: int, days: int, verified: float) -> Iterator[list[Entry]]:
+    """Yield messages, and the conversions of those that are `verified`, oldest first."""
     chance = random.Random(7)
     for first in range(0, messages, _BATCH):
         numbers = range(first, min(first + _BATCH, messages))

@@ -15,9 +15,9 @@ from otpconv.rates import compute_rates, parse_query
 from otpconv.storage.contract import DAY_MS
 from otpconv.storage.sqlite import SqliteLedgerReader
 
-_TIMES = 30
+TIMES = 30
 _DAYS = 90
-_QUESTIONS: list[list[tuple[str, str]]] = [
+QUESTIONS: list[list[tuple[str, str]]] = [
     [],
     [("by", "country")],
     [("by", "country,carrier,provider"), ("top", "10"), ("min_requested", "100")],
@@ -39,7 +39,7 @@ def run(folder: Path, messages: int, seconds: int) -> Iterator[dict[str, object]
         with closing(SqliteLedgerReader(data / "ledger.sqlite")) as ledger:
             for days in (1, _DAYS):
                 window = [("start", str(now - days * DAY_MS)), ("end", str(now))]
-                for question in _QUESTIONS:
+                for question in QUESTIONS:
                     yield {"messages": count, "days": days, **_measured(ledger, window, question, now)}
         shutil.rmtree(data)
 
@@ -49,7 +49,7 @@ def _measured(
 ) -> dict[str, object]:
     took = []
     answered = 0
-    for _ in range(_TIMES):
+    for _ in range(TIMES):
         started = time.perf_counter()
         answered = len(compute_rates(ledger, 1, parse_query(window + question, now), now).rows)
         took.append((time.perf_counter() - started) * 1000)

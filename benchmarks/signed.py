@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Thread
+from typing import Protocol
 from urllib.parse import urlencode
 
 import httpx
@@ -34,6 +35,14 @@ _LOOK_S = 0.01
 _A_SECOND = 40_000
 _LUA = str(Path(__file__).with_name("wrk.lua"))
 _USER_AGENT = "AlibabaCloud (Linux; x86_64) Python/3.11.7 Core/0.4.3 TeaDSL/2"
+
+
+class Signer(Protocol):
+    """A server, and the key that calls it."""
+
+    url: str
+    access_key_id: str
+    access_key_secret: str
 
 
 @dataclass
@@ -75,15 +84,15 @@ def _measure(data: Path, order: str, connections: int, messages: int, seconds: f
     with LocalServer(data) as server, _hello() as hello_url:
         for round_ in range(_ROUNDS + _PROBED_ROUNDS):
             requests = data / "requests.tsv"
-            _sign(requests, server, numbers[round_ * count : (round_ + 1) * count], messages, now)
+            sign(requests, server, numbers[round_ * count : (round_ + 1) * count], messages, now)
             if round_ < _ROUNDS:
-                hello = _wrk(hello_url, connections, seconds, requests)
-                signed = _wrk(server.url, connections, seconds, requests)
+                hello = wrk(hello_url, connections, seconds, requests)
+                signed = wrk(server.url, connections, seconds, requests)
                 rounds.append((hello, signed))
             else:
                 # Asking for rates all the time is a load of its own, so it has rounds of its own.
                 probe = _Probe(server)
-                signed = _wrk(server.url, connections, seconds, requests)
+                signed = wrk(server.url, connections, seconds, requests)
                 visible += probe.stop()
             if signed.errors:
                 raise SystemExit(f"errors under load: {signed}")
@@ -124,7 +133,8 @@ def _hello() -> Iterator[str]:
             process.terminate()
 
 
-def _wrk(url: str, connections: int, seconds: int, requests: Path) -> Load:
+def wrk(url: str, connections: int, seconds: int, requests: Path) -> Load:
+    """Send the requests of a file for some seconds."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", _LUA, url, "--"]
     arguments = [str(requests), url.removeprefix("http://")]
     done = subprocess.run([*command, *arguments], check=True, capture_output=True, text=True)
@@ -138,7 +148,8 @@ def _wrk(url: str, connections: int, seconds: int, requests: Path) -> Load:
     )
 
 
-def _sign(file: Path, server: LocalServer, numbers: Sequence[int], messages: int, now: int) -> None:
+def sign(file: Path, server: Signer, numbers: Sequence[int], messages: int, now: int) -> None:
+    """Write signed requests to a file, each a conversion of another message of the dataset."""
     date = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")  # noqa: TID251 - what a client signs with
     host = server.url.removeprefix("http://")
     with file.open("w") as lines:

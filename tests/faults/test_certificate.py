@@ -194,9 +194,13 @@ def test_a_certificate_that_cant_be_served_is_told_once_and_the_one_before_stays
     right = site.key.read_bytes()
     expired, its_key = expiring(site.folder, "expired", days=-1)
     cases: list[tuple[bytes | None, bytes | None, str]] = [
-        (site.cert.read_bytes(), stranger.read_bytes(), "are no certificate and its private key"),
-        (b"no certificate\n", right, "unencrypted PEM both"),
-        (b"", b"", "unencrypted PEM both"),
+        (
+            site.cert.read_bytes(),
+            stranger.read_bytes(),
+            "must be a PEM certificate and its matching, unencrypted private key",
+        ),
+        (b"no certificate\n", right, "matching, unencrypted private key"),
+        (b"", b"", "matching, unencrypted private key"),
         (expired.read_bytes(), its_key.read_bytes(), "expired at"),
         (b"x" * 300_000, right, "not a certificate or key"),
         (None, None, "can't be read"),

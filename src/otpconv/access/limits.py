@@ -72,10 +72,10 @@ def parse_limit(text: str) -> Limit:
         try:
             return Limit(count / _UNIT_S[unit], max(1.0, count) if burst is None else float(burst))
         except ValueError as error:
-            raise Misconfigured(f"{text!r} is no limit: {error}") from None
+            raise Misconfigured(f"Invalid rate limit {text!r}: {error}.") from None
     raise Misconfigured(
-        f"{text!r} is no limit; write a number per s, m, h or d, as 500/s or 30000/m, and where another "
-        "number may come at once, that one, as 500/s burst 1000."
+        f"Invalid rate limit {text!r}. Use a number per s, m, h or d, e.g. 500/s, optionally with a burst: "
+        "500/s burst 1000."
     )
 
 

@@ -111,7 +111,7 @@ def number_in(value: str) -> str | None:
     """
     if not isinstance(value, str):
         # The number stays out of the message: an error text ends in logs.
-        raise TypeError("to is a text, the number with its country code, as '+4915112345678'")
+        raise TypeError("to must be a string: the number with its country code, e.g. '+4915112345678'")
     if _is_number(value):
         return value
     # Full-width digits become digits.

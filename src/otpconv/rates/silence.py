@@ -2,7 +2,7 @@
 
 When nothing is reported about a slice, either its messages fail or its application does not report. Two facts
 distinguish these cases:
-- Applications report failures too, as `delivered=false`. Where such reports stop, reporting has stopped.
+- Applications report failures too, by `delivered=false`. Where such reports stop, reporting has stopped.
 - Siblings: when other applications still report on the same routes, the routes work. When one application
   is silent on several routes at once, the routes are not the cause either.
 """

@@ -40,7 +40,7 @@ class BaseReporter:
             environment if that holds no other key.
         security_token: of temporary credentials (STS); default: `OTPCONV_SECURITY_TOKEN`.
         credentials: in place of the three: asked before each round for credentials that change.
-        region: in place of an endpoint: the vendor's own in this region, as `ap-southeast-1`.
+        region: in place of an endpoint: the vendor's own in this region, e.g. `ap-southeast-1`.
         dialect: `native` for otpconv's batches, `alibaba` for signed SmsConversion calls; default: by the
             endpoint, `alibaba` for the vendor's hosts.
         spool: the folder that keeps reports until they are delivered, or `:memory:`; default:

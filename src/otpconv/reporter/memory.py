@@ -61,7 +61,7 @@ class Memory:
         found: list[tuple[int, Report]] = []
         while len(found) < most and (line := self.take()) is not None:
             report = read_line(line[:-1])
-            assert report is not None, "memory holds what was encoded"  # noqa: S101 - for the type checker
+            assert report is not None, "memory holds encoded reports"  # noqa: S101 - for the type checker
             with self._lock:
                 self._handed_out += 1
                 self._in_hand[self._handed_out] = line

@@ -11,6 +11,7 @@ import pytest
 from ledger.recount import contents, recount
 from ledger.reports import ACCOUNTS, DAY
 from otpconv.errors import Unavailable
+from otpconv.ledger.applier import BATCH
 from otpconv.model import Conversion, Requested
 from otpconv.storage.contract import Entry
 from otpconv.storage.postgres.database import Database
@@ -18,7 +19,7 @@ from otpconv.storage.postgres.journal import journal as module
 from otpconv.storage.postgres.journal.journal import PostgresJournal
 from otpconv.storage.postgres.ledger.reader import PostgresLedgerReader
 from otpconv.storage.postgres.ledger.writer import PostgresLedgerWriter
-from storage.engines import NOW
+from storage.engines import ALL, NOW
 
 
 def entries(first: int, last: int) -> list[Entry]:
@@ -51,6 +52,23 @@ def test_an_append_whose_connection_is_cut_is_in_the_journal_once(
         assert journal.append(entries(5, 6), NOW) == 6
         assert [entry.report for entry in journal.read(0, 100)] == [entry.report for entry in entries(0, 6)]
         assert [nonce for nonce, _ in journal.nonces(0, 100)] == [5, 4, 3, 2, 1, 0]
+
+
+@pytest.mark.parametrize("position", [2**15, 2**31])
+def test_positions_pass_every_size_of_an_integer(database: Database, position: int) -> None:
+    with closing(database.connect()) as connection:
+        connection.execute("UPDATE writers SET last = %s", (position - 3,))
+        connection.execute("UPDATE cursors SET position = %s", (position - 3,))
+    with (
+        closing(PostgresJournal(database)) as journal,
+        closing(PostgresLedgerWriter(database)) as writer,
+        closing(PostgresLedgerReader(database)) as reader,
+    ):
+        for number in range(6):
+            assert journal.append(entries(number, number + 1), NOW) == position - 2 + number
+            assert len(list(journal.read(position - 3, ALL))) == number + 1
+            assert writer.apply(BATCH) == position - 2 + number
+        assert len(list(reader.messages(1))) == 6
 
 
 def test_an_append_whose_outcome_stays_unknown_is_no_success(

@@ -164,7 +164,7 @@ def test_no_credentials_are_no_failed_log_in(make_server: MakeServer) -> None:
         ("limit_account", "many", "500/s burst 1000. To set no limit, use off."),
         ("limit_key", "0/s", "more than 0"),
         ("limit_action", "", "OTPCONV_LIMIT_ACTION"),
-        ("limit_failed_logins", "20", "'20' is no limit"),
+        ("limit_failed_logins", "20", "Invalid rate limit '20'"),
         ("trusted_proxies", "10.0.0.1/8", "has host bits set; use comma-separated networks"),
         ("trusted_proxies", "proxy.example", "use comma-separated networks"),
     ],

@@ -204,11 +204,14 @@ def _within(given: tuple[int, int], wanted: tuple[Network, ...]) -> bool:
 
 _TEXT = _Kind("String", "a text", str, str)
 _ANY_CASE = _Kind("String", "a text", str.casefold, str.casefold)
-_AMOUNT = _Kind("Numeric", "a number, as 42 or 0.5", _number, _number, Decimal)
-_TIME = _Kind("Date", "a date in ISO 8601, as 2012-11-11T23:59:59Z", parse_instant, parse_instant)
+_AMOUNT = _Kind("Numeric", "a number, e.g. 42 or 0.5", _number, _number, Decimal)
+_TIME = _Kind("Date", "a date in ISO 8601, e.g. 2012-11-11T23:59:59Z", parse_instant, parse_instant)
 _SWITCH = _Kind("Bool", "true or false", _truth, _truth, bool)
 _PLACE = _Kind(
-    "IpAddress", "an IP address, or a range that begins at its first one, as 10.0.0.0/8", _network, _address
+    "IpAddress",
+    "an IP address, or a range from its first address, e.g. 10.0.0.0/8",
+    _network,
+    _address,
 )
 
 #: The operators by name: all that RAM documents.

@@ -116,9 +116,11 @@ def _decode(text: str | bytes) -> object:
             parse_constant=_refuse_constant,
         )
     except json.JSONDecodeError as error:
-        raise _refused("", f"is no JSON at line {error.lineno}, column {error.colno}: {error.msg}") from None
+        raise _refused(
+            "", f"is not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}"
+        ) from None
     except (ValueError, ArithmeticError):
-        raise _refused("", "is no JSON in UTF-8, or has a number that is out of all range") from None
+        raise _refused("", "is not valid JSON in UTF-8, or has a number that is out of range") from None
     except RecursionError:
         raise _refused("", "is nested too deep; no policy needs more than six levels") from None
 

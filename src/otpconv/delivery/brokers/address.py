@@ -78,7 +78,7 @@ class Address(Struct, frozen=True):
 
 
 def parse_address(url: str) -> Address:
-    """Return the parts of a broker's URL, as `amqp://user:password@host:5672/vhost?stream=otpconv.reports`.
+    """Return the parts of a broker's URL, e.g. `amqp://user:password@host:5672/vhost?stream=otpconv.reports`.
 
     Raises:
         Misconfigured: it is of no broker that is known, or malformed. The text repeats nothing of it.

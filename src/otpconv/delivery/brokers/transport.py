@@ -23,7 +23,7 @@ def broker_transport(url: str, *, timeout_ms: int) -> Transport:
     """Return the transport that publishes to a broker; it connects when it first sends.
 
     Args:
-        url: amqp, amqps, nats, tls, redis, rediss, kafka or kafkas, as `nats://host:4222?stream=otpconv.reports`.
+        url: amqp, amqps, nats, tls, redis, rediss, kafka or kafkas, e.g. `nats://host:4222?stream=otpconv.reports`.
         timeout_ms: how long connecting and publishing may take.
 
     Raises:

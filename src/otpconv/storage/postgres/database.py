@@ -9,6 +9,7 @@ from typing import Any, Final, LiteralString, TypeAlias
 import psycopg
 from psycopg import errors, sql
 from psycopg.rows import TupleRow
+from psycopg.types.numeric import Int8Dumper
 
 from otpconv.errors import Misconfigured, OtpconvError, Unavailable
 from otpconv.storage import deadline, statements as texts
@@ -100,6 +101,8 @@ class Database:
 
     def _configure(self, connection: Connection) -> None:
         connection.prepare_threshold = _PREPARED_AFTER
+        # By default a small number is a smallint, and `:cursor + :limit` overflows at 32,768.
+        connection.adapters.register_dumper(int, Int8Dumper)
         path = f"{self.ledger_schema}, {self.schema}"
         limits = self.limits
         connection.execute(_SETTINGS, (path, f"{limits.statement_s}s", f"{limits.lock_s}s"))
@@ -192,12 +195,21 @@ def execute(
     connection: Connection,
     parts: list[str],
     values: "Any" = None,  # noqa: ANN401 - what psycopg takes
+    *,
+    prepare: bool | None = None,
 ) -> psycopg.Cursor[TupleRow]:
-    """Run the parts of a statement, and return the cursor of the last one."""
+    """Run the parts of a statement, and return the cursor of the last one.
+
+    Args:
+        connection: where to run it.
+        parts: of the statement.
+        values: its parameters by name.
+        prepare: False plans it for these values, and not once for all values.
+    """
     *first, last = parts
     for part in first:
-        connection.execute(part, values)
-    return connection.execute(last, values)
+        connection.execute(part, values, prepare=prepare)
+    return connection.execute(last, values, prepare=prepare)
 
 
 def _line(error: Exception) -> str:

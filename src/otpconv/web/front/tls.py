@@ -188,7 +188,7 @@ def _pair(cert: Path, key: Path, chain: bytes, secret: bytes) -> Pair:
     except (ssl.SSLError, ValueError) as error:
         reason = getattr(error, "reason", None) or "not PEM"
         raise Misconfigured(
-            f"{cert} and {key} are no certificate and its private key, unencrypted PEM both ({reason})"
+            f"{cert} and {key} must be a PEM certificate and its matching, unencrypted private key ({reason})"
         ) from None
     begins_at, expires_at = leaf.not_valid_before_utc.timestamp(), leaf.not_valid_after_utc.timestamp()
     return Pair(chain, secret, int(begins_at) * 1000, int(expires_at) * 1000)

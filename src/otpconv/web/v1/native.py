@@ -198,4 +198,6 @@ def _basic(header: str) -> tuple[str, str]:
         user, colon, secret = text.partition(":")
         if colon:
             return user, secret
-    raise BadCredentials("Send an AccessKeyId and its AccessKeySecret by HTTP Basic, as `curl -u ID:SECRET`.")
+    raise BadCredentials(
+        "Send an AccessKeyId and its AccessKeySecret by HTTP Basic, e.g. `curl -u ID:SECRET`."
+    )

@@ -483,7 +483,7 @@ def test_no_query_and_no_body_raise_anything_but_a_gateway_error(
 @pytest.mark.parametrize("name", ["MessageId", "To"])
 @pytest.mark.parametrize("value", ["1008030300.0", "1.00803e9", '["5"]', '{"a":1}', "true", "-5"])
 def test_an_identity_in_json_is_a_text_or_whole(name: str, value: str) -> None:
-    with pytest.raises(GatewayError, match="It must be a text"):
+    with pytest.raises(GatewayError, match="It must be a JSON string"):
         from_json(f'{{"{name}": {value}}}'.encode())
     assert from_json(f'{{"{name}": 1008030300}}'.encode()) == {name: "1008030300"}
     assert from_json(f'{{"{name}": null}}'.encode()) == {}

@@ -167,8 +167,8 @@ def _signature(call: Call, pasted: Pasted, secret: str, others: Mapping[str, str
                 "bad",
                 "It is not the one of this request and this secret, and no usual mistake explains it.",
                 "Compare the AccessKeySecret character by character. If it is right, something was changed "
-                f"after the signature was made, by a proxy for example: {names}. Compare what was signed "
-                "with what is below.",
+                f"after the signature was made, e.g. by a proxy: {names}. Compare the text that was signed "
+                "with the one below.",
             )
         ]
     if not found:

@@ -66,7 +66,7 @@ def parse_pasted(text: str) -> Pasted:
     for line in filter(str.strip, lines):
         header = _HEADER.fullmatch(line.strip())
         if header is None:
-            raise InvalidRequest(f"This line is no header, as Name: value: {line.strip()[:80]}")
+            raise InvalidRequest(f"This line is not a header (Name: value): {line.strip()[:80]}")
         headers.append((header[1], header[2]))
     return _pasted(found[1] or "GET", found[2], headers, body)
 

@@ -99,7 +99,7 @@ def walk(
 
 
 def timestamp(now: int) -> str:
-    """Return a time (ms) as requests carry it, as `2024-04-19T12:46:24Z`."""
+    """Return a time (ms) as requests carry it, e.g. `2024-04-19T12:46:24Z`."""
     return datetime.fromtimestamp(now // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

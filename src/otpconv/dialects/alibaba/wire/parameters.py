@@ -128,7 +128,7 @@ def from_json(raw: bytes) -> dict[str, str]:
     for name in _IDENTITIES & members.keys():
         raw_value = bytes(members[name])
         if not raw_value.startswith(b'"') and not raw_value.isdigit() and raw_value != b"null":
-            raise invalid(name, "It must be a text: as another JSON value it may not be what was meant.")
+            raise invalid(name, "It must be a JSON string, since other JSON values may change on the way.")
     return parameters
 
 

@@ -22,7 +22,7 @@ from otpconv.storage.sqlite.connection import statements
 _SQL = statements("journal/journal.sql")
 
 ADVICE = (
-    "restore the journal from a backup, or go on without what is damaged: stop the server and run "
+    "restore the journal from a backup, or go on without the damaged rows: stop the server and run "
     "`otpconv ledger rebuild --set-aside`"
 )
 

@@ -50,7 +50,7 @@ def require_fit(ledger: Path, journal: Path) -> None:
     if (why := misfit(ledger, journal)) is not None:
         raise Misconfigured(
             f"{ledger} and {journal.name} are not of one moment: {why}. If the journal is the right one, run"
-            " `otpconv ledger rebuild`, which counts again what is in it; otherwise restore the journal"
+            " `otpconv ledger rebuild`, which counts its reports again; otherwise restore the journal"
         )
 
 

@@ -1,0 +1,1 @@
+"""otpconv compared with an endpoint of the same semantics that is written by hand."""
