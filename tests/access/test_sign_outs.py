@@ -8,7 +8,8 @@ from hypothesis import given, settings, strategies as st
 from campaigns import rounds
 from otpconv.access.keys import AccessKey, KeyRing
 from otpconv.access.sealing import Sealer
-from otpconv.access.sign_outs import MOST_A_KEY, SignOuts
+from otpconv.access.sign_outs import MOST_A_KEY, SignOuts, SignOutStore
+from otpconv.errors import Unavailable
 from storage.engines import Access, Engine
 
 SEALER = Sealer(bytes(range(32)))
@@ -116,6 +117,42 @@ def test_the_sign_outs_of_a_deleted_key_go_with_it(desk: Desk, kind: str) -> Non
     assert desk.stored() == 0
     desk.sign_outs.add(key, "two", NOW + WEEK_MS)
     assert desk.stored() == 0
+
+
+@BOTH
+def test_the_sign_outs_of_another_node_are_seen_after_a_refresh(desk: Desk, kind: str) -> None:
+    key = desk.holder(kind, "olga")
+    other = SignOuts(desk.access.open(lambda: NOW).sign_outs(), lambda: desk.time)
+    other.refresh(1)
+    desk.sign_outs.add(key, "one", NOW + WEEK_MS)
+    other.refresh(1)  # nothing has changed, as far as it is known
+    assert not other.holds(key, "one", NOW)
+    other.refresh(2)
+    assert other.holds(key, "one", NOW)
+    assert not other.holds(key, "two", NOW)
+
+
+def test_a_sign_out_that_was_not_stored_outlives_a_refresh(desk: Desk) -> None:
+    key = desk.holder("key", "olga")
+    store = Refusing(desk.access.open(lambda: NOW).sign_outs())
+    sign_outs = SignOuts(store, lambda: desk.time)
+    with pytest.raises(Unavailable):
+        sign_outs.add(key, "one", NOW + WEEK_MS)
+    desk.sign_outs.add(key, "two", NOW + WEEK_MS)
+    sign_outs.refresh(1)
+    assert sign_outs.holds(key, "one", NOW)
+    assert sign_outs.holds(key, "two", NOW)
+
+
+class Refusing:
+    """A store whose disk is full."""
+
+    def __init__(self, store: SignOutStore) -> None:
+        self.load = store.load
+
+    def add(self, access_key_id: str, sign_in: bytes, until: int, now: int) -> bool:
+        del access_key_id, sign_in, until, now
+        raise Unavailable("The disk is full.")
 
 
 @BOTH

@@ -31,8 +31,9 @@ PARTS = rounds(200, at_least=40)
 class Load:
     """A client that reports without a pause, and notes the acknowledged reports and how long each took."""
 
-    def __init__(self, server: LocalServer) -> None:
+    def __init__(self, server: LocalServer, name: str) -> None:
         self.server = server
+        self.name = name
         self.acknowledged: list[str] = []
         self.took_s: list[float] = []
         self.errors: list[str] = []
@@ -44,7 +45,7 @@ class Load:
             for number in itertools.count():
                 if self.stopping.is_set():
                     return
-                ids = [f"{number}-{n}" for n in range(20)]
+                ids = [f"{self.name}{number}-{n}" for n in range(20)]
                 began = time.perf_counter()
                 answer = client.post("/v1/messages", json={"messages": [{"message_id": id_} for id_ in ids]})
                 self.took_s.append(time.perf_counter() - began)
@@ -55,8 +56,8 @@ class Load:
 
 
 @contextmanager
-def loaded(server: LocalServer) -> Iterator[Load]:
-    load = Load(server)
+def loaded(server: LocalServer, name: str = "") -> Iterator[Load]:
+    load = Load(server, name)
     thread = threading.Thread(target=load.run)
     thread.start()
     try:

@@ -190,6 +190,7 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
         "cli.plot._ROWS",
         "cli.plot._SMALL_ROWS",
         "cli.export._SHOWN_EVERY",
+        "cli.ledger_archive._SHOWN_EVERY",
         "cli.rates_table._COMFORTABLE",
         "cli.rates_table._GAP",
         "cli.rates_table._LEAST",
@@ -263,6 +264,11 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
         "consume.source.REST_S",
         "ledger.applier.LOOK_AGAIN_S",
         "ledger.applier.LOOK_S",
+        "ledger.applier.WATCH_S",
+        "service.membership._FAILING_S",
+        "service.membership._LATE_S",
+        "storage.nodes.BEAT_S",
+        "storage.postgres.nodes._PING_S",
         "ledger.erasing.RESTS",
         "ledger.erasing.RETRY_S",
         "service.retention._NOTED_EVERY_S",
@@ -373,6 +379,7 @@ NO_BOUND_NEEDED: dict[str, tuple[str, ...]] = {
     "one entry for each of the few calling codes there are": ("phone._national_prefix",),
     "the rows of one step, and no more than `_SEARCHED` positions have": (
         "storage.journal_eraser.StepwiseEraser._to_rewrite",
+        "storage.postgres.journal.eraser.PostgresJournalEraser._read",
     ),
     "of one question, and no more than its rows": (
         "rates.baseline.Baseline._delays",

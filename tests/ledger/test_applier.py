@@ -287,6 +287,60 @@ def test_however_many_wait_applying_takes_a_bounded_share_of_the_time(
     assert len(calls) < 1.5 / least_s
 
 
+class Lease:
+    """The lease of the ledger, which another node may hold."""
+
+    shared = True
+
+    def __init__(self, *, held: bool) -> None:
+        self.held = held
+
+    def holds(self, name: str) -> bool:
+        assert name == "ledger"
+        return self.held
+
+
+def test_without_the_lease_it_watches_how_far_another_node_is(
+    storage: Storage, troubled: Troubled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(applier_module, "LOOK_S", 10 * PATIENCE_S)
+    lease = Lease(held=False)
+    applier = Applier(troubled.open, 0, measured=lambda *_: None, leases=lease)
+    moves: list[int] = []
+    applier.moved = lambda: moves.append(applier.applied)
+    applier.start()
+    for n in range(1, 5):
+        position = storage.append(*messages(n, n + 1))
+        applier.notify()
+        applier.hurry(position)  # a question waits, and so it looks often
+        assert applier.applied < position
+        storage.writer.apply(10)  # the other node
+        assert soon(lambda n=n: applier.applied == n)  # type: ignore[misc]
+    assert moves == [1, 2, 3, 4]
+    storage.append(*messages(9, 10))
+    applier.stop(PATIENCE_S)
+    assert storage.writer.cursor() == 4  # it leaves the rest to the other node
+
+
+def test_it_applies_once_it_has_the_lease_and_stops_when_it_has_lost_it(
+    storage: Storage, troubled: Troubled
+) -> None:
+    lease = Lease(held=False)
+    applier = Applier(troubled.open, 0, measured=lambda *_: None, leases=lease)
+    storage.append(*messages(0, 3))
+    applier.start()
+    lease.held = True
+    assert soon(lambda: applier.applied == 3)
+    storage.append(*messages(3, 5))  # of another node, which announces nothing here
+    assert soon(lambda: applier.applied == 5)
+    lease.held = False
+    storage.append(*messages(5, 6))
+    applier.notify()
+    storage.writer.apply(10)
+    assert soon(lambda: applier.applied == 6)
+    applier.stop(PATIENCE_S)
+
+
 def test_a_fault_of_ours_is_told_once_and_applying_goes_on_as_soon_as_it_is_over(
     storage: Storage,
     applier: Applier,

@@ -26,6 +26,7 @@ from otpconv.storage.postgres.journal.journal import PostgresJournal
 from otpconv.storage.postgres.ledger.reader import PostgresLedgerReader
 from otpconv.storage.postgres.ledger.writer import PostgresLedgerWriter
 from otpconv.storage.postgres.migrations import LEDGER, STATE, create_schema
+from otpconv.storage.postgres.transfer import PostgresTransfer
 from otpconv.storage.sqlite import (
     SqliteJournal,
     SqliteJournalEraser,
@@ -33,6 +34,8 @@ from otpconv.storage.sqlite import (
     SqliteLedgerWriter,
 )
 from otpconv.storage.sqlite.access import SqliteAccessStore
+from otpconv.storage.sqlite.transfer import SqliteTransfer
+from otpconv.storage.transfer import Transfer
 
 T = TypeVar("T")
 #: Files and sections of the SQL of an engine.
@@ -52,6 +55,7 @@ class Storage:
     Attributes:
         name: what the engine calls the journal.
         new_journal, new_ledger_writer, new_ledger: open one more, as another process or thread does.
+        new_eraser, new_transfer: likewise.
     """
 
     journal: Journal
@@ -65,12 +69,15 @@ class Storage:
         writer: Callable[[], LedgerWriter],
         ledger: Callable[[], LedgerReader],
         eraser: Callable[[], JournalEraser],
+        *,
+        transfer: Callable[[], Transfer],
     ) -> None:
         self.name = name
         self.new_journal = journal
         self.new_ledger_writer = writer
         self.new_ledger = ledger
         self.new_eraser = eraser
+        self.new_transfer = transfer
         self.open()
 
     def open(self) -> None:
@@ -173,12 +180,15 @@ class SqliteEngine:
         new = str(next(self._names))
         ledger_path = self._root / f"{new}.ledger"
         journal_path = self._root / f"{journal or new}.journal"
+        access_path = self._root / f"{journal or new}.access"
+        annotations_path = self._root / f"{journal or new}.annotations"
         storage = Storage(
             journal or new,
             lambda: SqliteJournal(journal_path),
             lambda: SqliteLedgerWriter(ledger_path, journal_path, bounds=bounds),
             lambda: SqliteLedgerReader(ledger_path),
             lambda: SqliteJournalEraser(journal_path, ledger_path),
+            transfer=lambda: SqliteTransfer(journal_path, ledger_path, access_path, annotations_path),
         )
         try:
             yield storage
@@ -244,8 +254,10 @@ _numbers = count()
 class PostgresEngine:
     """Schemas of one database, used again by the next test."""
 
+    programs = staticmethod(postgresql.debians)
+
     def __init__(self, root: Path) -> None:  # noqa: ARG002 - the server has a folder of its own
-        self._server = postgresql.shared()
+        self._server = postgresql.shared(self.programs())
         self._address = Address(self._server.socket_url)
         self._admin = psycopg.connect(self._server.socket_url, autocommit=True)
         self._admin.execute("SET session_replication_role = replica")  # what empties a table fires no trigger
@@ -265,6 +277,7 @@ class PostgresEngine:
             lambda: PostgresLedgerWriter(database, bounds=bounds),
             lambda: PostgresLedgerReader(database),
             lambda: PostgresJournalEraser(database),
+            transfer=lambda: PostgresTransfer(database),
         )
         try:
             yield storage
@@ -311,6 +324,12 @@ class PostgresEngine:
         schema = free.pop()
         self._admin.execute(_EMPTY.format(schema=schema))  # type: ignore[arg-type] - our own name
         return schema
+
+
+class Postgres18Engine(PostgresEngine):
+    """The same in PostgreSQL 18; the tests of the contract and the laws run on it too."""
+
+    programs = staticmethod(postgresql.newest)
 
 
 #: Empties the tables of a schema, and puts into them what they begin with.

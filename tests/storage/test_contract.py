@@ -111,6 +111,13 @@ def test_apply_takes_whole_appends_up_to_its_limit_and_stops_at_the_end(storage:
     assert [storage.writer.apply(2) for _ in range(3)] == [8, 9, 9]
 
 
+def test_a_follower_passes_the_largest_number_of_16_bits(storage: Storage) -> None:
+    storage.append(*(SelfReportedRate(1, 1, 0.5) for _ in range(30_000)))
+    storage.append(Requested(1, "a", DAY))
+    assert [storage.writer.apply(5_000) for _ in range(2)] == [30_000, 30_001]
+    assert storage.ledger.message(1, "a") is not None
+
+
 def test_a_follower_goes_on_where_the_last_one_stopped(storage: Storage) -> None:
     for _ in range(5):
         storage.append(FULL)

@@ -69,6 +69,9 @@ class Directory(Protocol):
             InvalidRequest: the name is malformed or taken.
         """
 
+    def accounts(self) -> dict[int, str]:
+        """Return the names of all accounts by their numbers."""
+
     def users(self, account_name: str) -> list[User]:
         """Return the users of an account by name."""
 

@@ -178,6 +178,9 @@ class KeyRing:
 
     Args:
         store: the source of the keys, read by the constructor and by `refresh`.
+
+    Attributes:
+        version: grows whenever the store was read.
     """
 
     def __init__(self, store: KeyStore) -> None:
@@ -189,6 +192,7 @@ class KeyRing:
         self._accounts: dict[str, int] = {}
         self._uses: dict[str, int] = {}
         self._decoy = new_secret()
+        self.version = 0
         self._read()
 
     def get(self, access_key_id: str) -> AccessKey:
@@ -289,6 +293,7 @@ class KeyRing:
         self._roles = {(role.account, role.name.lower()): role for role in roles}
         self._people = {person.access_key_id: person for person in people}
         self._accounts = {person.account_name: person.account for person in people}
+        self.version += 1
 
 
 def _inactive() -> InactiveAccessKey:

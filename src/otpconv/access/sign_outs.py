@@ -49,8 +49,30 @@ class SignOuts:
         self._store = store
         self._clock = clock
         self._ended = store.load()
+        #: Those that could not be stored.
+        self._unstored: dict[str, dict[bytes, int]] = {}
         self._all_ended: dict[str, int] = {}
         self._one_at_a_time = threading.Lock()
+        self._version = -1
+
+    def refresh(self, version: int) -> None:
+        """Read the sign-outs of other nodes, if there may be any. Call it outside of the event loop.
+
+        Args:
+            version: differs from the last one once the store may have changed.
+
+        Raises:
+            Unavailable: the storage failed; the known sign-outs stay.
+            Misconfigured: the storage can't be used.
+        """
+        if version == self._version:
+            return
+        with self._one_at_a_time:
+            ended = self._store.load()
+            for key_id, sign_ins in self._unstored.items():
+                ended[key_id] = ended.get(key_id, {}) | sign_ins
+            self._ended = ended
+        self._version = version
 
     def holds(self, key: AccessKey, name: str, since: int) -> bool:
         """Return whether a sign-in has ended, by itself or together with all others of its key.
@@ -82,14 +104,25 @@ class SignOuts:
         """
         key_id, now, sign_in = key.access_key_id, self._clock(), _hash(name)
         with self._one_at_a_time:
-            known = self._ended.get(key_id, {})
-            if sign_in in known:
+            if sign_in in self._ended.get(key_id, {}):
                 return False
-            self._ended[key_id] = {one: end for one, end in known.items() if end > now} | {sign_in: until}
-            if self._store.add(key_id, sign_in, until, now):
+            self._ended[key_id] = _with(self._ended, key_id, sign_in, until, now)
+            try:
+                crowded = self._store.add(key_id, sign_in, until, now)
+            except BaseException:
+                self._unstored[key_id] = _with(self._unstored, key_id, sign_in, until, now)
+                raise
+            if crowded:
                 self._all_ended[key_id] = now
                 del self._ended[key_id]
             return True
+
+
+def _with(
+    ended: dict[str, dict[bytes, int]], key_id: str, sign_in: bytes, until: int, now: int
+) -> dict[bytes, int]:
+    """Return the ended sign-ins of a key with one more, without those that are over by themselves."""
+    return {one: end for one, end in ended.get(key_id, {}).items() if end > now} | {sign_in: until}
 
 
 def _hash(name: str) -> bytes:

@@ -4,6 +4,7 @@ from typing import Protocol
 
 from otpconv.access.directory import Directory
 from otpconv.access.keys import KeyStore
+from otpconv.access.once import OnceGuard
 from otpconv.access.saved_views import SavedViewStore
 from otpconv.access.sealing import Sealer
 from otpconv.access.sign_outs import SignOutStore
@@ -18,6 +19,16 @@ class AccessStore(Protocol):
     Each method raises `errors.Misconfigured` if the storage can't be used, and `errors.Unavailable` if it
     fails.
     """
+
+    def adopt(self, sealer: Sealer) -> None:
+        """Record which sealing key a server uses with this storage, if it is the first one.
+
+        Raises:
+            Misconfigured: the storage was first used with another sealing key.
+        """
+
+    def once(self) -> OnceGuard | None:
+        """Return the guard of what may be used once among all nodes; None if there is one process only."""
 
     def keys(self, sealer: Sealer) -> KeyStore:
         """Open the access keys; their secrets are sealed with `sealer`."""

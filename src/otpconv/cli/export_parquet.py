@@ -1,5 +1,6 @@
 """Messages as a Parquet file for analysis: one row for each message."""
 
+from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 import msgspec
@@ -26,14 +27,19 @@ COLUMNS: dict[str, Kind] = {
 class ParquetMessages:
     """Writes messages to a Parquet file."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        """Begin a file on a stream, which stays open."""
-        self._writer = ParquetWriter(stream, COLUMNS)
+    def __init__(self, stream: BinaryIO, more: Mapping[str, Kind] | None = None) -> None:
+        """Begin a file on a stream, which stays open.
+
+        Args:
+            stream: where to write.
+            more: further columns, which come first.
+        """
+        self._writer = ParquetWriter(stream, {**(more or {}), **COLUMNS})
         self._waiting: list[dict[str, Any]] = []
 
-    def write(self, message: Message) -> int:
-        """Write a message, and return how many rows it has."""
-        self._waiting.append(row(message))
+    def write(self, message: Message, **more: object) -> int:
+        """Write a message with values of further columns, and return how many rows it has."""
+        self._waiting.append(row(message) | more)
         if len(self._waiting) == GROUP_ROWS:
             self._flush()
         return 1

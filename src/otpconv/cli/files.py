@@ -31,3 +31,23 @@ def new_file(path: Path, option: str) -> Iterator[BinaryIO]:
         ) from None
     finally:
         draft.unlink(missing_ok=True)
+
+
+def publish(draft: Path, file: Path) -> None:
+    """Give a complete file its name in one step, durably, unless something has that name by now.
+
+    Raises:
+        FileExistsError: something has it.
+        OSError: the folder can't be written.
+    """
+    try:
+        os.link(draft, file)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        draft.rename(file)
+    descriptor = os.open(file.parent, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,4 +1,4 @@
-"""`otpconv ledger`: create tables in PostgreSQL; back up, verify, rebuild and prune the data."""
+"""`otpconv ledger`: create tables in PostgreSQL; back up, copy, verify, rebuild and prune the data."""
 
 import io
 import os
@@ -11,21 +11,23 @@ import typer
 from typing_extensions import Buffer
 
 from otpconv.cli.characters import as_json
+from otpconv.cli.files import publish
+from otpconv.cli.ledger_copy import copy
+from otpconv.cli.ledger_prune import prune
 from otpconv.cli.ledger_rebuild import rebuild
 from otpconv.cli.ledger_verify import verify
 from otpconv.cli.manual import add
-from otpconv.cli.options import Data, Json, Ledger, Tz
-from otpconv.cli.stores import Change, audited
+from otpconv.cli.options import Data, Json, Ledger
 from otpconv.cli.telling import tell
-from otpconv.cli.terminal import note, progress
-from otpconv.cli.zone import zone_of
+from otpconv.cli.terminal import progress
 from otpconv.errors import Misconfigured
 
 #: How much is written to the backup before it is brought to the disk.
 _PART_BYTES = 2 * 1024 * 1024
 
 app = typer.Typer(
-    no_args_is_help=True, help="Create tables in PostgreSQL; back up, verify, rebuild and prune the data."
+    no_args_is_help=True,
+    help="Create tables in PostgreSQL; back up, copy, verify, rebuild and prune the data.",
 )
 
 
@@ -69,7 +71,7 @@ def backup(
             draft = Path(folder) / file.name
             _pack(copies, draft)
             size = draft.stat().st_size
-            _publish(draft, file)
+            publish(draft, file)
     except OSError as error:
         raise Misconfigured(f"{file} can't be written ({error.strerror}): choose another file") from None
     names = [copy.name for copy in copies]
@@ -108,71 +110,6 @@ def _pack(copies: list[Path], archive: Path) -> None:
             for copy in copies:
                 tar.add(copy, copy.name)
         file.sync()
-
-
-def _publish(draft: Path, file: Path) -> None:
-    """Give a complete backup its name in one step, unless something has that name by now."""
-    try:
-        os.link(draft, file)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without links
-        draft.rename(file)
-    descriptor = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def prune(
-    before: Annotated[str, typer.Option(metavar="TIME", help="Delete messages requested before this.")],
-    tz: Tz = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Delete the messages of all accounts before a time, with their conversions. Rates stay.
-
-    Also works while a server runs. The messages are gone from every answer and from the files, and a rebuild
-    does not bring them back. Backups still have them. The server refuses reports about times before that from
-    then on, since it could not tell whether it has counted them. Without a server, the freed space is
-    returned to the disk.
-
-    Setting retention_days does the same every day.
-
-    Examples:
-        otpconv ledger prune --before 2026-01-01
-
-        otpconv ledger prune --before 90d --data /var/lib/otpconv --json
-    """
-    from otpconv.clock import iso_8601, wall_clock
-    from otpconv.config import load
-    from otpconv.service import deleting
-    from otpconv.times import parse_time
-
-    now = wall_clock()
-    time = parse_time(before, "--before", now=now, tz=zone_of(tz))
-    if time > now:
-        raise Misconfigured(f"--before {before} is in the future: use a time in the past, e.g. 90d")
-    settings = load(data=data)
-    subject = f"before {iso_8601(time)}"
-    count = 0
-    with audited(settings.data, Change("PruneMessages", subject)) as change:
-        try:
-            with progress("deleting", None) as show:
-
-                def deleted(so_far: int) -> None:
-                    nonlocal count
-                    count = so_far
-                    show(so_far)
-
-                count = deleting.prune(settings, time, deleted)
-        except KeyboardInterrupt:
-            note(f"interrupted after {count:,} messages: run the command again to delete the rest")
-            raise
-        finally:
-            change.subject = f"{subject}, {count:,} messages"
-    tell(f"{count:,} messages before {iso_8601(time)} are deleted", {"deleted": count}, json=json)
 
 
 def init(ledger: Ledger = None, json: Json = False) -> None:
@@ -223,3 +160,4 @@ add(app, "backup", backup)
 add(app, "verify", verify)
 add(app, "rebuild", rebuild)
 add(app, "prune", prune)
+add(app, "copy", copy)

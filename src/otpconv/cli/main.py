@@ -46,6 +46,7 @@ _DEFINED_IN: Final = {
     "export": "otpconv.cli.export:export",
     "forget": "otpconv.cli.forget:forget",
     "ledger": "otpconv.cli.ledger:app",
+    "nodes": "otpconv.cli.nodes:nodes",
     "demo": "otpconv.cli.demo.command:demo",
     "bench": "otpconv.cli.bench:bench",
     "doctor": "otpconv.cli.doctor:doctor",

@@ -95,7 +95,8 @@ def _serve(settings: "Settings", *, json: bool) -> None:
     bound = listening_socket(settings.host, settings.port)
     service = Service(settings)
     key_file = service.first_key_file()
-    url = listening_url(settings.host, bound.getsockname()[1], secure=tls is not None)
+    port = bound.getsockname()[1]
+    url = listening_url(settings.host, port, secure=tls is not None)
     log = logging.getLogger(__name__)
     if is_exposed(settings):
         log.warning(_IN_CLEAR)
@@ -103,7 +104,7 @@ def _serve(settings: "Settings", *, json: bool) -> None:
         log.warning("the variable %s is not a setting of otpconv: ignored", variable)
 
     public_url = settings.public_url or url
-    service.announce(public_url)
+    service.announce(public_url, port)
 
     def started() -> None:
         if json:

@@ -69,8 +69,8 @@ class Settings(BaseSettings):
         ledger_lock_timeout: how long a statement may wait for a lock in PostgreSQL, in seconds.
         public_url: URL under which people reach the server. Links in errors, the link that signs in, and
             the explorer's code begin with it. Default: the address that the server listens on.
-        sealing_key: 32 bytes, in hex or base64, that encrypt the stored secrets. Default: the file
-            `sealing.key` in `data`.
+        sealing_key: 32 bytes, in hex or base64, that encrypt the stored secrets; the same for all nodes of a
+            PostgreSQL. Default: the file `sealing.key` in `data`.
         region: country (ISO 3166, e.g. `CN`) of phone numbers that have no country code. Default: numbers
             without a country code are not read.
         tz: time zone in which the commands read and show times, e.g. `Europe/Berlin`; `--tz` overrides it.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from otpconv.errors import OtpconvError
 from otpconv.storage.contract import LedgerWriter
+from otpconv.storage.nodes import ALL_LEASES, LEDGER, Leases
 
 #: Entries of one transaction: about 30 ms of work.
 BATCH = 5_000
@@ -18,6 +19,8 @@ RESTS = 4
 #: How often the applier looks for entries that nobody announced, e.g. those of a command that deletes, s. For
 #: that long after such an entry it looks more often: the command waits for each before it makes the next one.
 LOOK_S, LOOK_AGAIN_S = 0.1, 0.002
+#: How often it looks whether another node has applied the entry that a question waits for, s.
+WATCH_S = 0.005
 #: Pause after a failure of the storage, s: short at first, since the storage may only have been busy. It
 #: doubles up to `RETRY_S`.
 FIRST_RETRY_S = 0.02
@@ -28,6 +31,8 @@ _log = logging.getLogger(__name__)
 
 class Applier:
     """Runs a ledger writer in a thread of its own, from `start` to `stop`.
+
+    While another node holds the lease of the ledger, it only watches how far the other one is.
 
     Attributes:
         applied: position of the last journal entry in the ledger.
@@ -41,6 +46,7 @@ class Applier:
         cursor: int,
         *,
         measured: Callable[[int, float], None],
+        leases: Leases = ALL_LEASES,
     ) -> None:
         """Prepare the thread.
 
@@ -48,8 +54,10 @@ class Applier:
             writer: opens the ledger writer; the thread opens, uses and closes it.
             cursor: position of the last journal entry that is already in the ledger.
             measured: called after each transaction with its entries and the time it took, s.
+            leases: knows whether this process is the one that applies.
         """
         self._open = writer
+        self._leases = leases
         self._measured = measured
         self._wake = threading.Event()
         self._hurry = threading.Event()
@@ -103,31 +111,56 @@ class Applier:
         expected_until = 0.0
         try:
             while True:
+                stopping = self._stopping.is_set()
+                if not self._leases.holds(LEDGER):
+                    if stopping:
+                        return
+                    self._watch(writer)
+                    continue
                 announced = self._wake.is_set()
                 self._wake.clear()
-                stopping = self._stopping.is_set()
                 began = time.perf_counter()
                 count = self._apply(writer)
                 now = time.perf_counter()
                 announced = announced or self._wake.is_set()  # a notice follows its entry
-                if stopping and not count:
+                few = count is not None and count < BATCH // 2
+                # Other nodes may report without an end.
+                if stopping and (not count or (few and self._leases.shared)):
                     return
                 if count and not announced:
                     expected_until = now + LOOK_S
-                elif count is not None and count < BATCH // 2 and announced:
+                    if few and self._leases.shared:  # the reports of another node, with more to come
+                        self._rest(now - began)
+                elif few and announced:
                     self._pause(now - began)
                 if count == 0:
-                    self._wake.wait(LOOK_AGAIN_S if now < expected_until else LOOK_S)
+                    # A look over a network takes longer, and must rest too.
+                    rest_s = RESTS * (now - began) if self._leases.shared else 0.0
+                    self._wake.wait(max(LOOK_AGAIN_S, rest_s) if now < expected_until else LOOK_S)
         finally:
             writer.close()
 
     def _pause(self, took_s: float) -> None:
         """Let entries gather for the next transaction; for less time while a question waits for one."""
-        rest_s = min(PAUSE_S, RESTS * took_s)
-        self._stopping.wait(rest_s)
+        rest_s = self._rest(took_s)
         self._hurry.clear()
         if self._wanted <= self.applied and not self._stopping.is_set():
             self._hurry.wait(PAUSE_S - rest_s)
+
+    def _rest(self, took_s: float) -> float:
+        """Wait for as long as applying must rest after a transaction, and return how long, s."""
+        rest_s = min(PAUSE_S, RESTS * took_s)
+        self._stopping.wait(rest_s)
+        return rest_s
+
+    def _watch(self, writer: LedgerWriter) -> None:
+        """Look how far another node has applied the journal, and wait a moment."""
+        self._hurry.clear()
+        self._attempt(writer.cursor)
+        if self._wanted > self.applied:
+            self._stopping.wait(WATCH_S)
+        else:
+            self._hurry.wait(LOOK_S)
 
     def _opened(self) -> LedgerWriter | None:
         """Open the writer, with retries; None if `stop` comes before it succeeds."""
@@ -141,9 +174,17 @@ class Applier:
 
     def _apply(self, writer: LedgerWriter) -> int | None:
         """Apply one batch and return its number of entries; None after a failure and a pause."""
-        before, began = self.applied, time.perf_counter()
+        began = time.perf_counter()
+        count = self._attempt(lambda: writer.apply(BATCH))
+        if count:
+            self._measured(count, time.perf_counter() - began)
+        return count
+
+    def _attempt(self, move: Callable[[], int]) -> int | None:
+        """Set `applied` to what `move` returns, and return by how much it grew; None after a failure."""
+        before = self.applied
         try:
-            self.applied = writer.apply(BATCH)
+            self.applied = move()
         except Exception as error:  # noqa: BLE001 - as above; the transaction was rolled back
             self._fail(error)
             return None
@@ -152,7 +193,6 @@ class Applier:
             self.failed = None
             self._retry_s = FIRST_RETRY_S
         if self.applied > before:
-            self._measured(self.applied - before, time.perf_counter() - began)
             self.moved()
         return self.applied - before
 

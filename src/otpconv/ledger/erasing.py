@@ -41,17 +41,26 @@ class Eraser:
         self._rest = rest
         self._stopping = False
 
-    def prune(self, before: int, deleted: Callable[[int], None] = lambda _: None) -> int:
+    def prune(
+        self,
+        before: int,
+        deleted: Callable[[int], None] = lambda _: None,
+        check: Callable[[], None] | None = None,
+    ) -> int:
         """Delete the messages of all accounts that were requested before a time, and return their number.
 
         Args:
             before: the time, ms. Unmatched conversions before it are deleted too.
             deleted: called now and then with the number of messages deleted so far.
+            check: called once no report about times before that is accepted any more, and before a message is
+                deleted; what it raises ends the deletion.
 
         Raises:
             Unavailable: the storage failed, or `stop` was called. Some messages may be deleted.
         """
         self._record(Erasure(before, 0))
+        if check is not None:
+            check()
         count = 0
         after: int | None = 0
         while after is not None:

@@ -2,13 +2,10 @@
 
 import asyncio
 from contextlib import suppress
-from itertools import chain
 from pathlib import Path
 
 from otpconv.access.directory import Directory
 from otpconv.access.keys import AccessKey, KeyRing, KeyStore
-from otpconv.access.nonce_log import NonceLog
-from otpconv.access.nonces import WINDOW_MS, NonceGuard
 from otpconv.access.sealing import Sealer, load_key
 from otpconv.access.sign_outs import SignOuts
 from otpconv.access.sts.sessions import Sessions
@@ -32,19 +29,17 @@ from otpconv.service.engines import engine_of, storage_of
 from otpconv.service.first_key import first_key_file
 from otpconv.service.health import DISK_S, Disk, Health, disk_of, versions
 from otpconv.service.housekeeping import Housekeeping, keep_keys
+from otpconv.service.membership import BEAT, Membership
 from otpconv.service.readiness import ReadinessCheck
+from otpconv.service.replays import guards
 from otpconv.service.retention import Retention
 from otpconv.service.sandbox import Sandbox
 from otpconv.storage.awaitable import resolve
-from otpconv.storage.contract import DAY_MS, MINUTE_MS, LedgerReader
+from otpconv.storage.contract import DAY_MS, LedgerReader
+from otpconv.storage.nodes import EXPIRY
 
 #: How often it is looked whether something is old enough to be forgotten, s.
 _FORGET_EVERY_S = 5.0
-#: A start reads the nonces of the time window in both directions, and of one minute more for the clock.
-_NONCES_MS = 2 * WINDOW_MS + MINUTE_MS
-
-#: Nonces in memory: 15 minutes of 2,200 requests per second, in about 300 MB.
-_NONCES = 2_000_000
 
 
 class Service:
@@ -57,7 +52,9 @@ class Service:
         sign_outs: which sign-ins to the pages are over.
         annotations: texts at times, which charts show.
         saved_views: views of the dashboard that users saved under names.
-        nonces: the guard against replayed requests; what it admits is in `nonce_log`.
+        nonces: the guard against replayed requests.
+        once: the guard of what may be used once among all nodes of the storage.
+        membership: this server among the nodes of its storage.
         number_hash: the keyed hash under which numbers are stored.
         region: whose national numbers are read; empty: of none.
         intake: takes reports.
@@ -84,6 +81,7 @@ class Service:
         (engine := engine_of(settings)).start()
         self.sealer = open_sealer(settings)
         access = engine.access(clock)
+        access.adopt(self.sealer)
         self._key_store = access.keys(self.sealer)
         self.keys = KeyRing(self._key_store)
         self._sandbox = Sandbox(self._key_store, lambda: open_directory(settings, clock), data)
@@ -93,24 +91,23 @@ class Service:
         self.number_hash, self.region = number_hash_of(self.sealer), settings.region
         self._journal = engine.journal()
         self._writer = JournalWriter(self._journal, engine.journal)
-        self.nonce_log = NonceLog(data / "nonces")
-        self.nonces = NonceGuard(_NONCES, self.nonce_log.append)
-        journaled = self._journal.nonces(clock() - _NONCES_MS, _NONCES)
-        self.nonces.restore(chain(self.nonce_log.remembered(), journaled), self.nonce_log.floor)
+        self.nonces, self.once = guards(self._journal, access.once(), data, clock())
         cursor = engine.prepare_ledger()
         self._acknowledged, self.metrics = self._journal.head(), Metrics()
-        self._applier = Applier(engine.ledger_writer, cursor, measured=self.metrics.applied)
+        self.membership = leases = Membership(engine.nodes())
+        self._applier = Applier(engine.ledger_writer, cursor, measured=self.metrics.applied, leases=leases)
         self._freshness = Freshness(self._applier)
         self._ledger, self._lookup = engine.ledger_reader(), engine.ledger_lookup()
-        questions = Questions(self._ledger, self._freshness, lambda: self._acknowledged)
-        self.questions, self.signals = questions, CurrentSignals()
+        self.questions = Questions(self._ledger, self._freshness, lambda: self._acknowledged)
+        self.signals = CurrentSignals()
         self._forgetting = Forgetting(
             self._journal, self._lookup, clock, unmatched_ms=settings.unmatched_days * DAY_MS
         )
         self.recent = Recent(lambda: self._applier.applied)
         parts = self._writer, self._lookup, self.recent
         self.intake = Intake(*parts, clock, recorded=self._recorded, strict=settings.strict)
-        self._retention = Retention(settings, self._ledger, lambda: self._applier.applied)
+        self._retention = Retention(settings, self._ledger, lambda: self._applier.applied, leases)
+        self.membership.lag, self.membership.failing_s = self.lag, self._applier.failing_s
         self.housekeeping = self._housekeeping()
         self.readiness = ReadinessCheck(
             storage_of(settings),
@@ -140,9 +137,10 @@ class Service:
             self._journal.note_keys()
         return file
 
-    def announce(self, public_url: str) -> None:
-        """Make the URL of this server known to commands that run beside it, e.g. `otpconv sign-in-link`."""
+    def announce(self, public_url: str, port: int) -> None:
+        """Make this server known to commands, e.g. `otpconv sign-in-link` and `otpconv nodes`."""
         data_folder.note_url(self._lock, public_url)
+        self.membership.announce(port)
 
     async def sandbox_key(self) -> AccessKey:
         """Return the access key of the sandbox, an account whose messages count in no other account.
@@ -159,6 +157,7 @@ class Service:
         """Start the applier and the housekeeping; reports may come from now on."""
         self._started_at = self.clock()
         await self._note_deletions()
+        await self.housekeeping.run(BEAT)
         await self.housekeeping.run("expiry")  # if it fails, questions can be answered all the same
         self._applier.start()
         self.housekeeping.start()
@@ -177,7 +176,8 @@ class Service:
         self._ledger.close()
         self._lookup.close()
         self._writer.close()
-        self.nonce_log.close()
+        await asyncio.to_thread(self.membership.leave)
+        self.once.close()
         self._key_store.close()
         self.annotations.close()
         self._lock.close()
@@ -214,7 +214,8 @@ class Service:
 
     def _housekeeping(self) -> Housekeeping:
         tasks = Housekeeping()
-        keep_keys(tasks, self.keys.refresh, self.keys.keep_uses)
+        keep_keys(tasks, self.keys, self.sign_outs)
+        self.membership.keep(tasks, self.metrics.registry)
         tasks.every(
             _FORGET_EVERY_S,
             "expiry",
@@ -234,7 +235,7 @@ class Service:
         self.intake.earliest = max(EARLIEST_MS, messages_from)
 
     async def _forget(self) -> None:
-        if due := await self._forgetting.due():
+        if self.membership.holds(EXPIRY) and (due := await self._forgetting.due()):
             expiry, recorded_at = due
             # No report, so nobody waits for it: `_acknowledged` stays.
             await resolve(self._writer.append([expiry], recorded_at))

@@ -4,15 +4,15 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from functools import partial
 
-from otpconv import folder
 from otpconv.clock import Clock, wall_clock
 from otpconv.config import Settings
 from otpconv.errors import Misconfigured, Unavailable
 from otpconv.ledger.erasing import Eraser
 from otpconv.service import data_folder
-from otpconv.service.engines import engine_of
+from otpconv.service.engines import engine_of, storage_of
+from otpconv.service.running import alone, is_served, nodes_of
 from otpconv.storage.awaitable import resolve
 from otpconv.storage.contract import Entry, LedgerWriter
 from otpconv.storage.engine import Engine
@@ -24,16 +24,21 @@ APPLIED_WITHIN_S = 120.0
 _CHECK_S = 0.002
 #: Entries of one transaction, where no server applies the journal.
 _BATCH = 5_000
-_LOCK = "deleting"
 
 
-def prune(settings: Settings, before: int, deleted: Callable[[int], None]) -> int:
+def prune(
+    settings: Settings,
+    before: int,
+    deleted: Callable[[int], None],
+    check: Callable[[], None] | None = None,
+) -> int:
     """Delete the messages of all accounts requested before a time, also while a server runs on the folder.
 
     Args:
         settings: name the data folder.
         before: the time, ms.
         deleted: called now and then with the number of messages deleted so far.
+        check: see `Eraser.prune`.
 
     Returns:
         The number of deleted messages.
@@ -43,7 +48,7 @@ def prune(settings: Settings, before: int, deleted: Callable[[int], None]) -> in
         Unavailable: the disk is full or fails, or the server does not apply the journal. Run it again then.
     """
     with _eraser(settings) as eraser:
-        return eraser.prune(before, deleted)
+        return eraser.prune(before, deleted, check)
 
 
 def forget(settings: Settings, account: int, number: str) -> int:
@@ -99,28 +104,8 @@ class Recording:
 
 
 @contextmanager
-def alone(data: Path) -> Iterator[None]:
-    """Keep other deletions out, since two would write the same rows of the journal; verifications, too.
-
-    Raises:
-        BlockingIOError: another deletion or a verification runs.
-        Misconfigured: the folder can't be written.
-    """
-    try:
-        held = folder.lock_file(data / _LOCK)
-    except BlockingIOError:
-        raise
-    except OSError as error:
-        raise Misconfigured(
-            f"the data folder {data} can't be written ({error.strerror}): check its permissions and its disk"
-        ) from None
-    with held:
-        yield
-
-
-@contextmanager
 def _eraser(settings: Settings) -> Iterator[Eraser]:
-    """Open the storage beside a running server, or without one, and apply the journal in its place."""
+    """Open the storage beside running servers, or without one, and apply the journal in their place."""
     engine = engine_of(settings)
     if not engine.has_journal():
         raise Misconfigured(
@@ -128,15 +113,17 @@ def _eraser(settings: Settings) -> Iterator[Eraser]:
         )
     with ExitStack() as opened:
         try:
-            opened.enter_context(alone(settings.data))
+            opened.enter_context(alone(settings))
         except BlockingIOError:
             raise Misconfigured(
-                f"another deletion or `otpconv ledger verify` runs on {settings.data}: wait until it has"
-                " finished"
+                f"another deletion or `otpconv ledger verify` runs on {storage_of(settings)}: wait until it"
+                " has finished"
             ) from None
-        served = data_folder.is_held(settings.data)
+        served = is_served(settings)
+        shared = nodes_of(settings) is not None
         if not served:
-            opened.enter_context(data_folder.hold(settings.data))
+            if not shared:
+                opened.enter_context(data_folder.hold(settings.data))
             engine.prepare_ledger()
         ledger = engine.ledger_reader()
         opened.callback(ledger.close)
@@ -145,16 +132,18 @@ def _eraser(settings: Settings) -> Iterator[Eraser]:
             with ledger.snapshot() as cursor:
                 return cursor
 
-        if not served:
+        # Appliers of a shared storage take turns, so there is no need to wait for that of a server.
+        if shared or not served:
             writer = engine.ledger_writer()
             opened.callback(writer.close)
-            applied = _catching_up(writer)
+            applied = partial(writer.apply, _BATCH) if served else _catching_up(writer)
         record = Recording(engine, applied)
         opened.callback(record.close)
         eraser = Eraser(ledger, engine.journal_eraser(), record)
         opened.callback(eraser.close)
         yield eraser
-        if not served:
+        # A node may have been started meanwhile; a held data folder lets no server start.
+        if not served and not (shared and is_served(settings)):
             _compact(engine)
 
 

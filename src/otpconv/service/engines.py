@@ -59,16 +59,21 @@ def storage_of(settings: Settings) -> str:
     return f"the disk of {settings.data}" if settings.ledger is None else "PostgreSQL"
 
 
-def without_password(url: str | None) -> str | None:
+def without_password(url: str | None, option: str = "--ledger") -> str | None:
     """Return a URL from the command line, if it has no password: other users can read it there.
+
+    Args:
+        url: the URL; None if the option was not given.
+        option: its name.
 
     Raises:
         Misconfigured: it has a password.
     """
     if url is not None and (urlsplit(url).password or "password=" in url):
+        instead = "Set OTPCONV_LEDGER instead, or put" if option == "--ledger" else "Put"
         raise Misconfigured(
-            "The URL in --ledger has a password, and other users of this machine can see it. Set"
-            " OTPCONV_LEDGER instead, or put the password into the file ~/.pgpass"
+            f"The URL in {option} has a password, and other users of this machine can see it."
+            f" {instead} the password into the file ~/.pgpass"
         )
     return url
 

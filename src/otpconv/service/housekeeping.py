@@ -11,6 +11,8 @@ from msgspec import Struct
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from otpconv.access.keys import KeyRing
+from otpconv.access.sign_outs import SignOuts
 from otpconv.errors import OtpconvError
 
 #: How often it is checked whether a task is late, s.
@@ -129,14 +131,19 @@ class Housekeeping(Collector):
                 task.remind()
 
 
-def keep_keys(tasks: Housekeeping, refresh: Callable[[], None], keep_uses: Callable[[], None]) -> None:
+def keep_keys(tasks: Housekeeping, keys: KeyRing, sign_outs: SignOuts) -> None:
     """Add the tasks of the access keys, each in a thread of its own: they read and write a disk.
 
     Args:
         tasks: where to add them.
-        refresh: reads the keys again if they were changed.
-        keep_uses: writes when they were last used.
+        keys: read again when another process has changed access, and written when they were last used.
+        sign_outs: read again likewise.
     """
+
+    def refresh() -> None:
+        keys.refresh()
+        sign_outs.refresh(keys.version)
+
     tasks.every(
         KEYS_EVERY_S,
         "access keys",
@@ -148,7 +155,7 @@ def keep_keys(tasks: Housekeeping, refresh: Callable[[], None], keep_uses: Calla
     tasks.every(
         USES_EVERY_S,
         "key uses",
-        keep_uses,
+        keys.keep_uses,
         late_s=USES_LATE_S,
         harm="`otpconv keys list` shows old times of last use",
         aside=True,

@@ -6,10 +6,12 @@ from contextlib import ExitStack
 from otpconv.config import Settings
 from otpconv.ledger.erasing import Eraser
 from otpconv.ledger.forgetting import MINUTES_KEPT_MS
-from otpconv.service.deleting import Recording, alone
+from otpconv.service.deleting import Recording
 from otpconv.service.engines import engine_of
 from otpconv.service.housekeeping import Housekeeping
+from otpconv.service.running import alone
 from otpconv.storage.contract import DAY_MS, LedgerReader
+from otpconv.storage.nodes import ALL_LEASES, RETENTION, Leases
 
 #: How often the server looks for messages that are too old, and how late a deletion may be, s.
 EVERY_S, LATE_S = 60.0, 6 * 3600.0
@@ -24,10 +26,18 @@ class Retention:
         settings: name the data folder, and how long messages are kept.
         ledger: the ledger, for any thread.
         applied: returns the position of the last journal entry in the ledger.
+        leases: knows whether this process is the one that deletes.
     """
 
-    def __init__(self, settings: Settings, ledger: LedgerReader, applied: Callable[[], int]) -> None:
-        self._data = settings.data
+    def __init__(
+        self,
+        settings: Settings,
+        ledger: LedgerReader,
+        applied: Callable[[], int],
+        leases: Leases = ALL_LEASES,
+    ) -> None:
+        self._settings = settings
+        self._leases = leases
         self._days = settings.retention_days
         self._engine = engine_of(settings)
         self._ledger = ledger
@@ -56,18 +66,20 @@ class Retention:
     def run(self) -> None:
         """Delete messages that are too old, and finish interrupted deletions. Call it from one thread.
 
-        Does nothing while another deletion runs, e.g. a command.
+        Does nothing while another deletion runs, e.g. a command, or while another node does it.
 
         Raises:
             Misconfigured: a file is damaged, or the folder can't be written.
             Unavailable: the storage failed.
         """
+        if not self._leases.holds(RETENTION):
+            return
         before = self._before()
         if before <= self._deleted_before and not self._engine.has_erasures():
             return
         with ExitStack() as opened:
             try:
-                opened.enter_context(alone(self._data))
+                opened.enter_context(alone(self._settings))
             except BlockingIOError:
                 return
             record = Recording(self._engine, self._applied)

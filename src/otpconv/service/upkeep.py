@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import IO
 
 from otpconv.clock import Clock, wall_clock
 from otpconv.config import Settings
-from otpconv.errors import Misconfigured
+from otpconv.errors import Misconfigured, OtpconvError
 from otpconv.model import Report
-from otpconv.service import data_folder, deleting
-from otpconv.service.engines import engine_of
+from otpconv.service import data_folder
+from otpconv.service.engines import engine_of, storage_of
+from otpconv.service.running import alone, is_served, stopped
 from otpconv.storage.awaitable import resolve
 from otpconv.storage.check_result import CheckResult
 from otpconv.storage.contract import Entry
@@ -23,8 +23,13 @@ _APPLIED_AT_ONCE = 20_000
 
 
 def inspect_storage(settings: Settings, clock: Clock = wall_clock) -> Iterator[CheckResult]:
-    """Check the files of a data folder, changing none; a server may run on them meanwhile."""
-    yield from engine_of(settings).findings(served=data_folder.is_held(settings.data), now=clock())
+    """Check a storage, changing nothing; servers may run on it meanwhile."""
+    engine = engine_of(settings)
+    try:
+        served = is_served(settings)
+    except OtpconvError:
+        served = False  # the findings say why
+    yield from engine.findings(served=served, now=clock())
 
 
 def verify_ledger(settings: Settings, done: Callable[[int, int], None]) -> Iterator[CheckResult]:
@@ -44,10 +49,11 @@ def verify_ledger(settings: Settings, done: Callable[[int, int], None]) -> Itera
     engine = _used_engine(settings)
     with ExitStack() as opened:
         try:
-            opened.enter_context(deleting.alone(settings.data))
+            opened.enter_context(alone(settings))
         except BlockingIOError:
             raise Misconfigured(
-                f"a deletion or another verification runs on {settings.data}: wait until it has finished"
+                f"a deletion or another verification runs on {storage_of(settings)}: wait until it has"
+                " finished"
             ) from None
         yield from engine.verify_ledger(done)
 
@@ -60,11 +66,11 @@ def rebuild_ledger(settings: Settings, done: Callable[[int, int], None]) -> int:
         done: called now and then with the entries applied, and how many there are.
 
     Raises:
-        Misconfigured: there is no journal, it is damaged, or a server runs on the folder.
+        Misconfigured: there is no journal, it is damaged, or a server runs on the storage.
         Unavailable: the disk is full or fails; the old ledger stays.
     """
     engine = _used_engine(settings)
-    with _held(settings.data):
+    with stopped(settings):
         return engine.rebuild_ledger(done)
 
 
@@ -78,7 +84,7 @@ def set_damage_aside(settings: Settings) -> list[str]:
         Unavailable: the disk is full or fails.
     """
     engine = _used_engine(settings)
-    with _held(settings.data):
+    with stopped(settings):
         return engine.set_damage_aside()
 
 
@@ -129,15 +135,6 @@ def copy_state(settings: Settings, target: Path, done: Callable[[int, int], None
         data_folder.write_private(target / SEALING_KEY, key.read_text(encoding="ascii"))
         copies.append(target / SEALING_KEY)
     return copies
-
-
-def _held(data: Path) -> IO[str]:
-    """Hold the folder, so that no server starts on it; see `data_folder.hold`."""
-    if data_folder.is_held(data):
-        raise Misconfigured(
-            f"a server runs on {data} and writes its ledger: stop it, then run the command again"
-        )
-    return data_folder.hold(data)
 
 
 def _used_engine(settings: Settings) -> Engine:

@@ -12,6 +12,8 @@ from otpconv.storage.contract import LedgerReader, LedgerWriter
 from otpconv.storage.erasure import JournalEraser
 from otpconv.storage.journal import Journal
 from otpconv.storage.lookup import LedgerLookup
+from otpconv.storage.nodes import Nodes
+from otpconv.storage.transfer import Transfer
 
 
 class Engine(Protocol):
@@ -23,6 +25,9 @@ class Engine(Protocol):
 
     def start(self) -> None:
         """Prepare this process for a server. Called once, before a part is opened."""
+
+    def nodes(self) -> Nodes | None:
+        """Return the nodes of the storage; None if one process holds all of it."""
 
     def try_write(self) -> None:
         """Write as much as a small commit does, as a test of the storage, and keep none of it."""
@@ -110,4 +115,13 @@ class Engine(Protocol):
         Args:
             target: an empty folder on a disk with room for the copies.
             done: called now and then with the bytes written, and about how many there will be.
+        """
+
+    def transfer(self) -> Transfer:
+        """Open the storage for a copy into another one, or for one of another; new files are created.
+
+        As the target of a copy, nothing else may use it.
+
+        Raises:
+            Misconfigured: another copy or a newer otpconv uses it.
         """

@@ -5,7 +5,7 @@ import socket
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from threading import Barrier
 from urllib.parse import quote
@@ -20,6 +20,7 @@ from otpconv.storage.postgres import PostgresEngine, migrations
 from otpconv.storage.postgres.address import Address, Limits
 from otpconv.storage.postgres.database import Database
 from otpconv.storage.postgres.ledger.reader import PostgresLedgerReader
+from otpconv.storage.postgres.shared import SharedConnection
 
 
 def parts(url: str, ca: Path | None = None) -> dict[str, object]:
@@ -203,3 +204,24 @@ def test_compacting_leaves_no_deleted_row_in_the_files_of_the_tables(database: D
         before = admin.execute(dead).fetchall()[0][0]
         PostgresEngine(database).compact()
         assert admin.execute(dead).fetchall()[0][0] < before / 2
+
+
+@pytest.mark.parametrize("in_transaction", [False, True])
+def test_a_shared_connection_that_broke_in_use_is_opened_again(
+    database: Database, *, in_transaction: bool
+) -> None:
+    shared = SharedConnection(database)
+    with closing(database.connect()) as admin, closing(shared):
+        with suppress(Unavailable), shared.open() as connection, ExitStack() as stack:
+            if in_transaction:
+                stack.enter_context(connection.transaction())
+            connection.execute("SELECT 1")
+            admin.execute("SELECT pg_terminate_backend(%s::integer)", (connection.info.backend_pid,))
+            with suppress(Unavailable), shared.open() as same:
+                same.execute("SELECT 1")
+            # A statement of a transaction must not be run outside of it.
+            with shared.open() as same:
+                assert same is connection
+                assert same.closed
+        with shared.open() as connection:
+            assert connection.execute("SELECT 1").fetchall() == [(1,)]

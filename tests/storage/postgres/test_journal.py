@@ -71,6 +71,27 @@ def test_positions_pass_every_size_of_an_integer(database: Database, position: i
         assert len(list(reader.messages(1))) == 6
 
 
+def test_a_process_that_hangs_while_it_appends_again_does_not_keep_others_from_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_HANGS_MS", 100)
+    insert = module._inserted  # noqa: SLF001
+    with closing(PostgresJournal(database)) as hanging, closing(PostgresJournal(database)) as other:
+
+        def hang(*given: object) -> int:
+            if given[0] is not hanging._connection or hanging._connection is first:  # noqa: SLF001
+                return insert(*given)  # type: ignore[arg-type]
+            assert other.append(entries(0, 3), NOW) == 3  # waits until the lock is free
+            return insert(*given)  # type: ignore[arg-type]
+
+        first = hanging._connection  # noqa: SLF001
+        monkeypatch.setattr(module, "_inserted", hang)
+        cut(hanging, "before", monkeypatch)
+        with pytest.raises(Unavailable):
+            hanging.append(entries(3, 5), NOW)
+        assert other.head() == 3
+
+
 def test_an_append_whose_outcome_stays_unknown_is_no_success(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,6 +23,13 @@ _DELETE: Final[dict[Holder, str]] = {"user": "delete_user", "role": "delete_role
 _DETACH: Final[dict[Holder, str]] = {"user": "detach_from_user", "role": "detach_from_role"}
 
 
+class _AccountRow(Struct, array_like=True):
+    """A row of `accounts`."""
+
+    account: int
+    name: str
+
+
 class _UserRow(Struct, array_like=True):
     """A row of `users`."""
 
@@ -53,6 +60,11 @@ class TableDirectory:
             if not self._tables.run("make_user", account=account, name=name, now=self._clock()):
                 raise _taken("user", name)
             return self._user(account, name)
+
+    def accounts(self) -> dict[int, str]:
+        """See `Directory.accounts`."""
+        with self._tables.reading():
+            return {row.account: row.name for row in self._tables.rows("accounts", _AccountRow)}
 
     def users(self, account_name: str) -> list[User]:
         """See `Directory.users`."""

@@ -7,6 +7,9 @@ INSERT INTO accounts (name) VALUES (:name) ON CONFLICT DO NOTHING;
 -- name: account
 SELECT account_id FROM accounts WHERE name = :name;
 
+-- name: accounts
+SELECT account_id AS id, name FROM accounts ORDER BY account_id;
+
 -- name: make_user
 INSERT INTO users (account_id, name, created_at) VALUES (:account, :name, :now) ON CONFLICT DO NOTHING;
 

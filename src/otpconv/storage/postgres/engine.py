@@ -17,8 +17,11 @@ from otpconv.storage.postgres.journal.eraser import PostgresJournalEraser, has_e
 from otpconv.storage.postgres.journal.journal import PostgresJournal, try_commit, was_used
 from otpconv.storage.postgres.ledger.reader import PostgresLedgerReader
 from otpconv.storage.postgres.ledger.rebuild import rebuild
+from otpconv.storage.postgres.ledger.verify import verify
 from otpconv.storage.postgres.ledger.writer import PostgresLedgerWriter
+from otpconv.storage.postgres.nodes import PostgresNodes
 from otpconv.storage.postgres.on_thread import JournalOnThread, LookupOnThread
+from otpconv.storage.postgres.transfer import PostgresTransfer
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +40,11 @@ class PostgresEngine:
         """See `Engine.start`: checks that the tables are there and of this version."""
         self._require_version()
         _log.info("the ledger is in PostgreSQL (%s)", self._database.address)
+
+    def nodes(self) -> PostgresNodes:
+        """See `Engine.nodes`."""
+        self._require_version()
+        return PostgresNodes(self._database)
 
     def try_write(self) -> None:
         """See `Engine.try_write`."""
@@ -74,6 +82,7 @@ class PostgresEngine:
 
     def prepare_ledger(self) -> int:
         """See `Engine.prepare_ledger`: a migration has prepared it."""
+        self._lag()
         with closing(self.ledger_writer()) as writer:
             return writer.cursor()
 
@@ -92,23 +101,16 @@ class PostgresEngine:
     def open_ledger(self) -> tuple[PostgresLedgerReader, int]:
         """See `Engine.open_ledger`."""
         self._require_version()
-        with closing(Doctor(self._database)) as doctor:
-            return self.ledger_reader(), doctor.lag()
+        return self.ledger_reader(), self._lag()
 
     def findings(self, *, served: bool, now: int) -> Iterator[CheckResult]:
         """See `Engine.findings`."""
         return Doctor(self._database).findings(served=served, now=now)
 
-    def verify_ledger(self, done: Callable[[int, int], None]) -> Iterator[CheckResult]:  # noqa: ARG002
-        """See `Engine.verify_ledger`.
-
-        Raises:
-            Misconfigured: always; `findings` compares the ledger with a recount of its messages.
-        """
-        raise Misconfigured(
-            f"The ledger in PostgreSQL ({self._database.address}) can't be verified against its journal yet."
-            " To compare it with a recount of its messages, run: otpconv doctor"
-        )
+    def verify_ledger(self, done: Callable[[int, int], None]) -> Iterator[CheckResult]:
+        """See `Engine.verify_ledger`."""
+        self._require_version()
+        return verify(self._database, done)
 
     def rebuild_ledger(self, done: Callable[[int, int], None]) -> int:
         """See `Engine.rebuild_ledger`."""
@@ -136,6 +138,11 @@ class PostgresEngine:
             " pgBackRest, and copy the sealing key"
         )
 
+    def transfer(self) -> PostgresTransfer:
+        """See `Engine.transfer`."""
+        self._require_version()
+        return PostgresTransfer(self._database)
+
     def create(self) -> bool:
         """Create the tables; return False if they were there already.
 
@@ -153,6 +160,10 @@ class PostgresEngine:
             Unavailable: the database fails.
         """
         return migrations.migrate(self._database)
+
+    def _lag(self) -> int:
+        with closing(Doctor(self._database)) as doctor:
+            return doctor.lag()
 
     def _require_version(self) -> None:
         with closing(self._database.connect()) as connection:

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from otpconv.errors import Misconfigured
 from otpconv.storage.check_result import CheckResult
 from otpconv.storage.findings import guarded, of_clock, of_lag, of_ledger
 from otpconv.storage.journal_rows import REPORTS
@@ -54,8 +55,19 @@ class Doctor:
         self._shared.close()
 
     def lag(self) -> int:
-        """Return how many acknowledged reports are not in the ledger yet."""
-        return self._number("lag")
+        """Return how many acknowledged reports are not in the ledger yet.
+
+        Raises:
+            Misconfigured: it has more than the journal, so it would pass over new reports.
+        """
+        lag = self._number("lag")
+        if lag < 0:
+            raise Misconfigured(
+                f"The ledger in PostgreSQL ({self._database.address}) is {-lag:,} entries ahead of the"
+                " journal, as after a restore of older reports: it would pass over new ones. Run `otpconv"
+                " ledger rebuild`, which counts again the reports that are there"
+            )
+        return lag
 
     def _server(self) -> CheckResult:
         with self._shared.open() as connection:

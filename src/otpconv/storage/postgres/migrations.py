@@ -19,6 +19,7 @@ _SQL = statements("versions.sql")
 STATE: Final = (
     ("versions.sql", "versions_schema"),
     ("journal/journal.sql", "journal_schema"),
+    ("nodes.sql", "nodes_schema"),
     ("access/schema.sql", "access_schema"),
     ("annotations.sql", "annotations_schema"),
 )

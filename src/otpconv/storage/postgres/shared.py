@@ -21,6 +21,7 @@ class SharedConnection:
         self._database = database
         self._lock = threading.RLock()
         self._connection: Connection | None = None
+        self._opened = 0
 
     @contextmanager
     def open(self) -> Iterator[Connection]:
@@ -31,7 +32,13 @@ class SharedConnection:
             Unavailable: the database fails; a connection that broke is opened again the next time.
         """
         with self._lock, self._database.mapped():
-            yield self._checked()
+            # Within another context the same connection, even if it broke: it may be in a transaction.
+            connection = self._connection if self._opened and self._connection else self._checked()
+            self._opened += 1
+            try:
+                yield connection
+            finally:
+                self._opened -= 1
 
     def close(self) -> None:
         """Close the connection."""
@@ -43,8 +50,8 @@ class SharedConnection:
     def _checked(self) -> Connection:
         """Return a connection that works: the server may have ended the last one meanwhile."""
         connection = self._connection
-        in_use = connection is not None and connection.info.transaction_status != TransactionStatus.IDLE
-        if connection is None or not (in_use or is_alive(connection)):
+        idle = connection is not None and connection.info.transaction_status == TransactionStatus.IDLE
+        if connection is None or not (idle and is_alive(connection)):
             self.close()
             connection = self._connection = self._database.connect()
         return connection

@@ -70,4 +70,14 @@ class SqliteAnnotations:
             yield connection
 
     def _connect(self) -> OneThreadConnection:
-        return connect_writer(self._path, version=VERSION, durable=True, creation=_SQL["annotations_schema"])
+        return open_file(self._path)
+
+
+def open_file(path: Path) -> OneThreadConnection:
+    """Open the file of the annotations; create it if it does not exist.
+
+    Raises:
+        Misconfigured: the file is not otpconv's, is damaged, or is of a newer otpconv.
+        Unavailable: the disk is full or fails.
+    """
+    return connect_writer(path, version=VERSION, durable=True, creation=_SQL["annotations_schema"])

@@ -19,6 +19,7 @@ from otpconv.storage.sqlite.ledger.reader import SqliteLedgerReader
 from otpconv.storage.sqlite.ledger.rebuild import is_outdated, prepare, rebuild
 from otpconv.storage.sqlite.ledger.verify import verify
 from otpconv.storage.sqlite.ledger.writer import SqliteLedgerWriter
+from otpconv.storage.sqlite.transfer import SqliteTransfer
 
 
 class SqliteEngine:
@@ -38,6 +39,9 @@ class SqliteEngine:
     def start(self) -> None:
         """See `Engine.start`."""
         open_on_a_full_disk(self._folder)
+
+    def nodes(self) -> None:
+        """See `Engine.nodes`: the process that holds the data folder is the only one."""
 
     def try_write(self) -> None:
         """See `Engine.try_write`."""
@@ -124,6 +128,10 @@ class SqliteEngine:
             copy(file, target / file.name, done)
             copies.append(target / file.name)
         return copies
+
+    def transfer(self) -> SqliteTransfer:
+        """See `Engine.transfer`."""
+        return SqliteTransfer(self._journal, self._ledger, self._access, self._annotations)
 
     def _require_ledger(self) -> None:
         """Refuse a ledger that is missing, or that an older otpconv wrote."""

@@ -23,7 +23,7 @@ def assume_role(
 ) -> HttpResponse:
     """Return the response to a verified call of AssumeRole.
 
-    It must not be sent before the nonce of the call is on the disk: see `NonceLog.sync`.
+    It must not be sent before it is durable that the call was made: see `OnceGuard`.
 
     Raises:
         GatewayError: a parameter is missing or malformed, or there is no such role.

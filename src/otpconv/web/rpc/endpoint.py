@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from otpconv.access.keys import AccessKey
 from otpconv.dialects.dialect import Dialect, HttpRequest, HttpResponse, SignedCall, by_name
-from otpconv.errors import OtpconvError, Refused, SignatureMismatch, UnknownAccessKey
+from otpconv.errors import OtpconvError, Refused, ReplayedNonce, SignatureMismatch, UnknownAccessKey
 from otpconv.ledger.judge import Judgement
 from otpconv.service.compose import Service
 from otpconv.storage.contract import Entry
@@ -104,7 +104,9 @@ class RpcEndpoint:
             operation = self._operations.get(permission)
             if operation is not None:
                 response = operation(call, key, scope=scope, request_id=request_id, now=now)
-                self._when_synced(
+                self._use_once(
+                    key,
+                    f"{permission} {call.access_key_id} {call.nonce}",
                     lambda: self._succeed(permission, response, respond),
                     lambda error: respond(self._failure(dialect, error, request_id, request, call)),
                 )
@@ -128,18 +130,24 @@ class RpcEndpoint:
             entries = [Entry(report, nonce, call.signed_at) for report in reports]
             self._service.intake.hand_in_all(entries, lambda outcomes: done(_of_all(outcomes)))
 
-    def _when_synced(self, succeed: Callable[[], None], fail: Callable[[Exception], None]) -> None:
-        """Succeed once the nonce of the call is on the disk, so that a replay can't get another response."""
+    def _use_once(
+        self, key: AccessKey, name: str, succeed: Callable[[], None], fail: Callable[[Exception], None]
+    ) -> None:
+        """Succeed once it is durable that the call was made, so that a replay fails at each node."""
 
-        def done(synced: Future[None]) -> None:
+        def done(used: Future[bool]) -> None:
             try:
-                synced.result()
+                first = used.result()
             except Exception as error:  # noqa: BLE001 - the dialect answers every failure
                 fail(error)
-            else:
+                return
+            if first:
                 succeed()
+            else:
+                fail(ReplayedNonce("The nonce of this request was used at another node. Sign it again."))
 
-        get_running_loop().run_in_executor(None, self._service.nonce_log.sync).add_done_callback(done)
+        use = self._service.once.use
+        get_running_loop().run_in_executor(None, use, key.account, name).add_done_callback(done)
 
     def _succeed(self, permission: str, response: HttpResponse, respond: Respond) -> None:
         self._count(permission, "OK")

@@ -91,8 +91,44 @@ CREATE TABLE saved_views (
     UNIQUE (account_id, name)
 );
 
+-- The sealing key that the database was first used with.
+CREATE TABLE sealing (one boolean PRIMARY KEY CHECK (one), fingerprint text NOT NULL);
+
+-- Sign-in links and signed requests of AssumeRole that were used.
+CREATE TABLE used_once (
+    account integer NOT NULL,
+    name bytea NOT NULL,            -- a hash
+    used_at bigint NOT NULL,
+    PRIMARY KEY (account, name)
+);
+CREATE INDEX used_once_by_time ON used_once (used_at);
+
 -- name: access_version
 SELECT version FROM access_version;
 
 -- name: begin_change
+-- A node that hangs in a change must not keep the others from theirs.
+SET LOCAL idle_in_transaction_session_timeout = '5s';
 UPDATE access_version SET version = version + 1;
+
+-- name: sealing_fingerprint
+SELECT fingerprint FROM sealing;
+
+-- name: adopt
+INSERT INTO sealing VALUES (true, :fingerprint) ON CONFLICT DO NOTHING;
+
+-- name: forget_used
+SET LOCAL idle_in_transaction_session_timeout = '5s';
+DELETE FROM used_once WHERE used_at < now_ms() - :kept_ms;
+
+-- name: use_once
+-- Nothing if it was used before, or if the account has used the most that it may. A use at another node at the same moment waits
+-- for the commit of this one.
+INSERT INTO used_once
+SELECT :account, :name, now_ms()
+WHERE (SELECT count(*) FROM (SELECT 1 FROM used_once WHERE account = :account LIMIT :most) AS c) < :most
+ON CONFLICT DO NOTHING
+RETURNING account;
+
+-- name: was_used
+SELECT EXISTS (SELECT 1 FROM used_once WHERE account = :account AND name = :name);

@@ -7,6 +7,7 @@ write-ahead log until that is recycled.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from otpconv.errors import Unavailable
 from otpconv.storage.buckets import buckets_of
 from otpconv.storage.journal_eraser import Rewritten, StepwiseEraser
 from otpconv.storage.journal_rows import ENCODER
@@ -30,6 +31,7 @@ class PostgresJournalEraser:
         self._database = database
         self._connected: Connection | None = None
         self._eraser = StepwiseEraser(self)
+        self._read: dict[int, str] = {}
 
     def begin(self) -> bool:
         """See `JournalEraser`."""
@@ -59,10 +61,15 @@ class PostgresJournalEraser:
     def reports(self, seq: int) -> bytes | str:
         """See `JournalFile`."""
         ((reports,),) = self.run("row", {"seq": seq})
-        return str(reports)
+        self._read[seq] = str(reports)
+        return self._read[seq]
 
     def rewrite(self, rows: Sequence[Rewritten]) -> None:
-        """See `JournalFile`."""
+        """See `JournalFile`.
+
+        Raises:
+            Unavailable: a row is not as it was read, since another process has rewritten it.
+        """
         connection = self._connection()
         with connection.transaction():
             for row in rows:
@@ -70,11 +77,16 @@ class PostgresJournalEraser:
                     "seq": row.seq,
                     "reports": ENCODER.encode(row.reports).decode(),
                     "buckets": buckets_of(row.reports),
+                    "before": self._read.pop(row.seq),
                 }
-                execute(connection, _SQL["rewrite"], values)
+                if not execute(connection, _SQL["rewrite"], values).rowcount:
+                    # This process was stopped for so long that another one took over.
+                    raise Unavailable("Another deletion changes the journal. Run the command again.")
 
     def _connection(self) -> Connection:
         if self._connected is None or self._connected.closed:
             self._connected = self._database.connect()
             self._connected.execute(script("journal/eraser.sql", section="targets_schema"))
+            # A process that hangs must not keep rows locked that another one is to erase.
+            self._connected.execute("SET idle_in_transaction_session_timeout = '5s'")
         return self._connected

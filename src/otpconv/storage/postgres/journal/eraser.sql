@@ -105,7 +105,7 @@ SELECT EXISTS (SELECT 1 FROM targets WHERE account = :account AND message_id = :
 
 -- name: rewrite
 UPDATE journal SET reports = CAST(CAST(:reports AS text) AS jsonb), buckets = CAST(:buckets AS smallint[]), erased = true
-WHERE bucket = 0 AND writer = 1 AND seq = :seq;
+WHERE bucket = 0 AND writer = 1 AND seq = :seq AND reports::text = :before;
 
 -- name: any_erasure
 SELECT EXISTS (

@@ -5,7 +5,7 @@ connects again, looks whether the rows are there, and appends them if they are n
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 import psycopg
@@ -20,6 +20,8 @@ from otpconv.storage.postgres.pool import is_alive
 _SQL = statements("journal/journal.sql")
 #: Rows of the journal fetched at once.
 _FETCHED = 100
+#: The server ends a transaction whose process has sent nothing for this time, ms.
+_HANGS_MS: Final = 5_000
 
 
 class PostgresJournal:
@@ -106,6 +108,8 @@ class PostgresJournal:
         """
         connection = self._working()
         with connection.transaction():
+            # A process that hangs must not keep the row locked: no other node could append.
+            connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = {_HANGS_MS}")
             # The old transaction may still be about to commit: it holds this row until then.
             execute(connection, _SQL["lock_writer"])
             values = {"after": self._last, "token": token}

@@ -5,10 +5,11 @@ from contextlib import closing
 
 from psycopg import sql
 
-from otpconv.storage.postgres.database import Database
+from otpconv.storage.postgres.database import Connection, Database, execute, statements
 from otpconv.storage.postgres.ledger.writer import PostgresLedgerWriter
 from otpconv.storage.postgres.migrations import create_ledger
 
+_SQL = statements("ledger/merge.sql") | statements("ledger/contents.sql")
 #: Journal entries of one transaction.
 _BATCH = 5_000
 
@@ -16,7 +17,8 @@ _BATCH = 5_000
 def rebuild(database: Database, done: Callable[[int, int], None]) -> int:
     """Build a new ledger from the whole journal, replace the old one with it, and return its cursor.
 
-    No server may run. If this is interrupted, the old ledger stays.
+    If this is interrupted, the old ledger stays. A server of another data folder may run: its applier waits
+    for the swap, and then goes on in the new ledger.
 
     Args:
         database: has the tables.
@@ -27,18 +29,74 @@ def rebuild(database: Database, done: Callable[[int, int], None]) -> int:
         Unavailable: the database fails; the old ledger stays.
     """
     draft = database.with_ledger(f"{database.ledger_schema}_new")
-    new, old = sql.Identifier(draft.ledger_schema), sql.Identifier(database.ledger_schema)
+    new, old, gone = (sql.Identifier(f"{database.ledger_schema}{suffix}") for suffix in ("_new", "", "_old"))
+    remove = sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE")
     with database.mapped(), closing(database.connect()) as connection:
         with connection.transaction():
-            connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(new))
+            connection.execute(remove.format(new))
+            connection.execute(remove.format(gone))
             create_ledger(draft, connection)
         with closing(PostgresLedgerWriter(draft)) as writer:
-            ((head,),) = connection.execute("SELECT max(last) FROM writers").fetchall()
-            cursor = 0
-            while cursor < head:
-                cursor = writer.apply(_BATCH)
-                done(cursor, head)
-        with connection.transaction():
-            connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(old))
-            connection.execute(sql.SQL("ALTER SCHEMA {} RENAME TO {}").format(new, old))
+            cursor = apply_upto(writer, _head(connection), done)
+            with connection.transaction():
+                _stop_appliers(database, connection)
+                cursor = apply_upto(writer, _head(connection), done)
+                # To rename takes no lock on a table, so it does not wait for questions.
+                rename = "ALTER SCHEMA {} RENAME TO {}"
+                if _exists(connection, database.ledger_schema):
+                    connection.execute(sql.SQL(rename).format(old, gone))
+                connection.execute(sql.SQL(rename).format(new, old))
+        connection.execute(remove.format(gone))
     return cursor
+
+
+def apply_upto(writer: PostgresLedgerWriter, position: int, done: Callable[[int, int], None]) -> int:
+    """Apply the journal up to a position, which is the end of an append, and return the cursor.
+
+    Args:
+        writer: of a ledger that is not beyond the position.
+        position: of a journal entry.
+        done: called with the number of journal entries applied so far, and `position`.
+
+    Raises:
+        Misconfigured: the database can't be used.
+        Unavailable: the database fails.
+    """
+    cursor = writer.cursor()
+    while cursor < position:
+        cursor = writer.apply(min(_BATCH, position - cursor))
+        done(cursor, position)
+    return cursor
+
+
+def empty(database: Database) -> None:
+    """Replace the ledger by an empty one; nothing else may use it.
+
+    Raises:
+        Misconfigured: the database can't be used.
+        Unavailable: the database fails.
+    """
+    schema = sql.Identifier(database.ledger_schema)
+    with database.mapped(), closing(database.connect()) as connection, connection.transaction():
+        connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(schema))
+        create_ledger(database, connection)
+
+
+def _exists(connection: Connection, schema: str) -> bool:
+    found = connection.execute("SELECT to_regnamespace(%s) IS NOT NULL", (schema,)).fetchall()
+    return bool(found[0][0])
+
+
+def _head(connection: Connection) -> int:
+    ((head,),) = execute(connection, _SQL["head"]).fetchall()
+    return int(head)
+
+
+def _stop_appliers(database: Database, connection: Connection) -> None:
+    """Keep other appliers out until the swap: one that waits finds no cursor, and begins again after it."""
+    if not _exists(connection, database.ledger_schema):
+        return
+    path = f"{database.ledger_schema}, {database.schema}"
+    connection.execute("SELECT set_config('search_path', %s, true)", (path,))
+    if execute(connection, _SQL["lock_cursor"]).fetchall():
+        connection.execute("DELETE FROM cursors")

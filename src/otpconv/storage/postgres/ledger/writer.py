@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import psycopg
 
+from otpconv.errors import Unavailable
 from otpconv.storage.contract import BOUNDS, Bounds
 from otpconv.storage.merging import Merging
 from otpconv.storage.postgres.database import Connection, Database, execute, script, statements
@@ -44,9 +45,7 @@ class PostgresLedgerWriter:
     def apply(self, limit: int) -> int:
         """Apply some `limit` further journal entries in one transaction and return the cursor after it."""
         with self._database.mapped():
-            if not is_alive(self._connection):
-                self._connection.close()
-                self._connection = self._connect()
+            self._revive()
             # A pipeline sends the statements without waiting for the answer of each.
             with self._connection.pipeline(), self._connection.transaction():
                 # What a crash undoes is applied again: the cursor is in the same transaction.
@@ -61,6 +60,7 @@ class PostgresLedgerWriter:
     def cursor(self) -> int:
         """Return the position of the last journal entry that is in the ledger."""
         with self._database.mapped():
+            self._revive()
             return self.number("cursor", {})
 
     def close(self) -> None:
@@ -74,8 +74,10 @@ class PostgresLedgerWriter:
 
     def number(self, name: str, values: Mapping[str, SqlValue]) -> int:
         """See `merging.Statements`."""
-        ((number,),) = execute(self._connection, _SQL[name], values).fetchall()
-        return int(number)
+        rows = execute(self._connection, _SQL[name], values).fetchall()
+        if not rows:  # it has waited for the cursor of a ledger that is gone now
+            raise Unavailable("A rebuild has replaced the ledger. Try again.")
+        return int(rows[0][0])
 
     def _apply_part(self, cursor: int, upto: int) -> int:
         """Merge the reports before the next expiry or erasure, then apply that; return its position."""
@@ -93,6 +95,12 @@ class PostgresLedgerWriter:
             ).fetchall()
             self._merging.expire(unmatched_before, minutes_from)
         return deletion
+
+    def _revive(self) -> None:
+        """Connect again if the connection broke."""
+        if not is_alive(self._connection):
+            self._connection.close()
+            self._connection = self._connect()
 
     def _connect(self) -> Connection:
         connection = self._database.connect()

@@ -23,6 +23,12 @@ class SqliteAccessStore:
         self._path = path
         self._clock = clock
 
+    def adopt(self, sealer: Sealer) -> None:
+        """See `AccessStore.adopt`: the secrets in the file show whether it is the right key."""
+
+    def once(self) -> None:
+        """See `AccessStore.once`: one process holds the file."""
+
     def keys(self, sealer: Sealer) -> TableKeyStore:
         """See `AccessStore.keys`."""
         return TableKeyStore(AccessFile(self._path), sealer, self._clock)

@@ -51,6 +51,10 @@ SELECT :seq, :recorded_at, :unmatched_before, :minutes_from, CAST(:reports AS TE
     :chain, NULL
 WHERE (SELECT coalesce(max(seq), 0) FROM batches) = :previous;
 
+-- name: add
+-- A row of a copy, whose position is that of the original.
+INSERT INTO batches VALUES (?, ?, ?, ?, CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?);
+
 -- name: head
 SELECT coalesce(max(seq), 0) FROM batches;
 

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import apsw
@@ -35,12 +35,31 @@ class SqliteContents:
         self._path = path
         self._connection = connection
 
+    def position(self) -> int:
+        """See `OneState.position`."""
+        with mapped(self._path):
+            bound = read_bound(self._connection)
+        return 0 if bound is None else bound.cursor
+
     def rows(self, table: Table) -> Iterator[Row]:
         """See `LedgerContents.rows`."""
         order = ", ".join(map(str, range(1, len(table.key) + 1)))
         statement = _SQL[table.source].removesuffix(";") + (f" ORDER BY {order}" if order else "")
         with mapped(self._path):
             yield from self._connection.execute(statement)
+
+
+@contextmanager
+def one_state(ledger: Path) -> Iterator[SqliteContents]:
+    """Show one state of a ledger until the context ends; its write-ahead log grows meanwhile.
+
+    Raises:
+        Misconfigured: the file is missing or damaged.
+        Unavailable: the disk fails.
+    """
+    with reading(ledger) as connection:
+        connection.execute("BEGIN")
+        yield SqliteContents(ledger, connection)
 
 
 def verify(ledger: Path, journal: Path, done: _Done, *, bounds: Bounds = BOUNDS) -> Iterator[CheckResult]:

@@ -8,7 +8,8 @@ from http import HTTPStatus
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from otpconv.access.sign_in_links import SignInLinks, unusable
+from otpconv.access.keys import AccessKey
+from otpconv.access.sign_in_links import SignInLink, SignInLinks, unusable
 from otpconv.audit import shown_key_id
 from otpconv.clock import Clock
 from otpconv.errors import BadCredentials, InactiveAccessKey, OtpconvError, Refused, Throttled
@@ -46,6 +47,7 @@ class SignInPage:
         self._visitors = visitors
         self._links = SignInLinks(service.sealer)
         self._sign_outs = service.sign_outs
+        self._once = service.once
 
     async def show(self, request: Request) -> Response:
         """Answer the form; follow a one-time link."""
@@ -88,7 +90,7 @@ class SignInPage:
             if link.issued_at <= key.sign_ins_after:
                 raise InactiveAccessKey("The access key was disabled after this link was made.")
             used = self._sign_outs.holds(key, link.name, link.issued_at)
-            if used or not await asyncio.to_thread(self._sign_outs.add, key, link.name, link.until):
+            if used or not await asyncio.to_thread(self._use, key, link):
                 raise unusable(now)
         except BadCredentials as error:
             self._gate.failed(request.scope, now)
@@ -98,6 +100,11 @@ class SignInPage:
         response = _to(HOME)
         self._visitors.sign_in(request, response, key)
         return response
+
+    def _use(self, key: AccessKey, link: SignInLink) -> bool:
+        """Record that a link is used; return False if it was used before, at this node or another one."""
+        first = self._sign_outs.add(key, link.name, link.until)
+        return first and self._once.use(key.account, f"sign-in link {link.name}")
 
     def refused(self, error: OtpconvError, after: str) -> Response:
         """Return the form with the reason why somebody was not signed in in another way."""

@@ -1,0 +1,66 @@
+-- The rows of a ledger by their values, for a comparison with another one: `verification.TABLES` lists the columns. A row
+-- that refers to dimensions which are not there, or are of another account or day, gets a name that no other row has.
+
+-- name: messages
+SELECT m.account, m.message_id, m.requested_at,
+    coalesce(d.country, '(unknown dimensions ' || m.dimensions || ')'), d.carrier, d.provider, d.template, d.sender,
+    d.channel, d.access_key, to_json(m.reported_values)::text, m.number, m.number_range, m.session_id, m.attempt,
+    m.true_first, m.true_last, m.false_last, m.true_arrival, m.true_unknown, m.false_unknown, m.number_true,
+    (m.number_reported IS TRUE)::integer, m.session
+FROM messages AS m LEFT JOIN dimensions AS d
+    ON d.id = m.dimensions AND d.account = m.account AND d.day = m.requested_at / 86400000;
+
+-- name: number_conversions
+SELECT account, number, delivered::integer, conversion_time FROM number_conversions;
+
+-- name: self_reported_rates
+SELECT account, report_time, rate FROM self_reported_rates;
+
+-- name: dimensions
+SELECT account, day, {dimension: $dimension} FROM dimensions;
+
+-- name: dimension_values
+SELECT account, day, dimension, value FROM dimension_values;
+
+-- name: rollups
+SELECT r.grain, r.account, r.start, coalesce(d.country, '(unknown dimensions ' || r.dimensions || ')'),
+    coalesce(d.carrier, ''), coalesce(d.provider, ''), coalesce(d.template, ''), coalesce(d.sender, ''),
+    coalesce(d.channel, ''), coalesce(d.access_key, ''),
+    {count: r.$count},
+    {bin: r.d$bin}
+FROM rollups AS r LEFT JOIN dimensions AS d
+    ON d.id = r.dimensions AND d.account = r.account AND d.day = r.start / 86400000;
+
+-- name: kept_counts
+SELECT k.account, k.start, coalesce(d.country, '(unknown dimensions ' || k.dimensions || ')'),
+    coalesce(d.carrier, ''), coalesce(d.provider, ''), coalesce(d.template, ''), coalesce(d.sender, ''),
+    coalesce(d.channel, ''), coalesce(d.access_key, ''),
+    {count: k.$count},
+    {bin: k.d$bin}
+FROM kept_counts AS k LEFT JOIN dimensions AS d
+    ON d.id = k.dimensions AND d.account = k.account AND d.day = k.start / 86400000;
+
+-- name: routes
+SELECT account, provider, country, requested, verified FROM routes WHERE requested <> 0 OR verified <> 0;
+
+-- name: unmatched_hours
+SELECT account, number, start FROM unmatched_hours;
+
+-- name: unmatched
+SELECT account, messages, numbers FROM unmatched WHERE messages <> 0 OR numbers <> 0;
+
+-- name: progress
+SELECT minutes_from, messages_from FROM horizons;
+
+-- name: position
+SELECT position FROM cursors WHERE bucket = 0 AND follower = 'ledger' AND writer = 1;
+
+-- name: head
+SELECT last FROM writers WHERE bucket = 0 AND writer = 1;
+
+-- name: try_verify
+-- Two verifications would use the same schema.
+SELECT pg_try_advisory_lock(hashtext('otpconv ledger verify, ' || current_schemas(false)::text));
+
+-- name: end_verify
+SELECT pg_advisory_unlock(hashtext('otpconv ledger verify, ' || current_schemas(false)::text));
