@@ -51,9 +51,9 @@ def agrees(world: World, found: Evidence) -> bool:
     return bool(named) and world.is_named_by(dict(named[0].slice.values)) and not others
 
 
-def try_world(seed: int, fault: str) -> dict[str, bool]:
-    """Return in which windows the verdict on a world agrees with it."""
-    world = World(seed, _NOW - random.Random(seed).randrange(7 * DAY_MS), fault)
+def try_world(seed: int, fault: str, messages: int = 50_000) -> dict[str, bool]:
+    """Return in which windows the verdict on a world of so many messages agrees with it."""
+    world = World(seed, _NOW - random.Random(seed).randrange(7 * DAY_MS), fault, messages=messages)
     with tempfile.TemporaryDirectory(prefix="otpconv-verdicts-") as folder:
         world.fill(Path(folder))
         ledger = SqliteLedgerReader(Path(folder) / "ledger.sqlite")

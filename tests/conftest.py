@@ -5,20 +5,23 @@ import hashlib
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from itertools import count
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 import pytest
 from httpx._config import DEFAULT_TIMEOUT_CONFIG
+from httpx._transports import default as default_transport
 from hypothesis import settings
+from typing_extensions import override
 
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
@@ -44,6 +47,8 @@ ON_EACH_VERSION = ("test_contract.py", "test_laws.py")
 LONG_S = 10
 #: How long to wait for an event that is sure to come: other tests run at the same time, s.
 PATIENCE_S = 30
+#: What the folders of all tests take at most, with a lot to spare.
+ROOM_BYTES = 4 << 30
 
 # The machine that tests may have others to serve: how long an example takes says nothing.
 settings.register_profile("tests", deadline=None, max_examples=rounds(100))
@@ -52,11 +57,31 @@ settings.load_profile("tests")
 for part in ("connect", "read", "write", "pool"):
     setattr(DEFAULT_TIMEOUT_CONFIG, part, float(PATIENCE_S))
 
+
+@cache
+def usual_context() -> ssl.SSLContext:
+    """Return what httpx makes for each client: to load the authorities takes 20 ms of CPU."""
+    return httpx.create_ssl_context()
+
+
+def shared_context(**given: Any) -> ssl.SSLContext:  # noqa: ANN401 - as httpx has it
+    """Return the context that clients share, unless they or the environment ask for another."""
+    usual = given["verify"] is True and not given["cert"]
+    if usual and not os.environ.keys() & {"SSL_CERT_FILE", "SSL_CERT_DIR"}:  # noqa: TID251
+        return usual_context()
+    return httpx.create_ssl_context(**given)
+
+
+default_transport.create_ssl_context = shared_context
 LocalServer.run = staticmethod(run_otpconv_at_once)
 
 # A shell ignores Ctrl-C for processes in the background, and the programs that tests start would too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Folders of tests lie in memory if there is room: thousands of commits wait for a disk otherwise, and nobody
+# pulls the plug.
+if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM_BYTES:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))  # noqa: TID251 - of pytest
 
 # Thousands of tests and their modules stay to the end: looking for garbage among them costs a worker 2 s.
 gc.disable()
@@ -67,6 +92,30 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.enable()
+
+
+#: Files of `tests/browser/` about a ledger of thousands of messages, and one that balances the other files.
+DASHBOARD = {f"tests/browser/test_{name}.py" for name in ("dashboard", "chart", "tables", "newcomer")}
+
+
+def unit_of_work(file: str) -> str:
+    """Return what a worker runs as a whole: a file, or files that share a browser and a large ledger."""
+    if not file.startswith("tests/browser/"):
+        return file
+    return "the dashboard in a browser" if file in DASHBOARD else "other pages in a browser"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:  # noqa: ANN401 - of py
+    """Give each worker one unit of work after the other."""
+    from xdist.scheduler import LoadFileScheduling  # noqa: PLC0415 - the workers do without
+
+    class Scheduling(LoadFileScheduling):
+        @override
+        def _split_scope(self, nodeid: str) -> str:
+            return unit_of_work(super()._split_scope(nodeid))
+
+    return Scheduling(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.hookimpl(trylast=True)

@@ -9,15 +9,15 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, TypeVar
-
-import aiormq
-import nats
-from nats.js.api import DiscardPolicy
-from redis.asyncio import Redis
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from debian import program
 from otpconv.delivery.brokers.jetstream import stream_name
+
+if TYPE_CHECKING:
+    # The libraries are imported where they are used: every worker collects this module, and one needs them.
+    import nats
+    from redis.asyncio import Redis
 
 _T = TypeVar("_T")
 _START_S = 60
@@ -157,6 +157,8 @@ class RabbitMq(Broker):
             self._epmd = None
 
     async def waiting(self, stream: str) -> Waiting:
+        import aiormq  # noqa: PLC0415
+
         got: Waiting = []
         async with aiormq.connect(self.url(stream).partition("?")[0]) as connection:
             channel = await connection.channel()
@@ -169,6 +171,8 @@ class RabbitMq(Broker):
         return got
 
     async def limit(self, stream: str, most: int) -> None:
+        import aiormq  # noqa: PLC0415
+
         if most:
             arguments: Any = {"x-max-length": most, "x-overflow": "reject-publish"}
             async with aiormq.connect(self.url(stream).partition("?")[0]) as connection:
@@ -187,7 +191,9 @@ class Nats(Broker):
         where = ["-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", str(self.folder / "store")]
         return [found(self), *where, "--user", USER, "--pass", PASSWORD]
 
-    async def _client(self) -> nats.NATS:
+    async def _client(self) -> "nats.NATS":
+        import nats  # noqa: PLC0415
+
         return await nats.connect(
             self.url("").partition("?")[0],
             allow_reconnect=False,
@@ -213,6 +219,8 @@ class Nats(Broker):
             await client.close()
 
     async def limit(self, stream: str, most: int) -> None:
+        from nats.js.api import DiscardPolicy  # noqa: PLC0415
+
         if most:
             client = await self._client()
             await client.jetstream().add_stream(
@@ -241,7 +249,9 @@ class RedisServer(Broker):
             "always",
         ]
 
-    def _client(self) -> Redis:
+    def _client(self) -> "Redis":
+        from redis.asyncio import Redis  # noqa: PLC0415
+
         return Redis.from_url(self.url("").partition("?")[0])
 
     async def waiting(self, stream: str) -> Waiting:

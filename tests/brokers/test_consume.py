@@ -27,7 +27,7 @@ Eventually = Callable[[Callable[[], object], object], None]
 Said = tuple[dict[str, int], str]
 
 #: Messages, each with its conversion; and how many consumers are killed while they read them.
-MESSAGES, KILLS = rounds(4000, at_least=1500), rounds(2, at_least=1)
+MESSAGES, KILLS = rounds(4000, at_least=1000), rounds(2, at_least=1)
 
 
 def counted(client: httpx.Client) -> Callable[[], tuple[int, int]]:

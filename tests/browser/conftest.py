@@ -32,8 +32,8 @@ def chromium() -> str:
     return program("chromium", "chromium", "fonts-dejavu-core")
 
 
-# Of a module: while playwright runs, no other test of this process could use asyncio.
-@pytest.fixture(scope="module")
+# Of this folder: while playwright runs, no other test of this process could use asyncio.
+@pytest.fixture(scope="package")
 def browser(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """A browser; in the end its own log says that nothing was called but this machine."""
     log = tmp_path_factory.mktemp("chromium") / "net.json"
@@ -114,7 +114,7 @@ class Tab:
         return True
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def idle_tabs(browser: Browser) -> dict[tuple[str, bool], list[Tab]]:
     """The tabs that no test uses, by the address of their server and whether scripts run."""
     del browser  # they end with it

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from browser.broken_route import HOUR_MS, Traffic
 from browser.photographs import inspect
-from campaigns import rounds
+from campaigns import parameters, rounds
 from otpconv.cli.local_server import LocalServer
 from otpconv.times import parse_time
 from otpconv.web.pages.figures import format_count, format_moment, format_percent
@@ -60,8 +60,14 @@ def spaced(texts: list[str]) -> list[str]:
     return [text.replace("\xa0", " ") for text in texts]
 
 
-@pytest.mark.parametrize(("hours", "interval"), [(2, "5m"), (7, "15m"), (24, "1h")])
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.campaign
+@pytest.mark.parametrize(
+    ("hours", "interval", "width"),
+    parameters(
+        [(*each, width) for width in (1280, 390) for each in ((2, "5m"), (7, "15m"), (24, "1h"))],
+        [(2, "5m", 1280), (7, "15m", 390), (24, "1h", 1280)],
+    ),
+)
 def test_the_values_under_the_pointer_are_those_of_the_api(
     open_page: Open, broken: Broken, hours: int, interval: str, width: int
 ) -> None:
@@ -76,7 +82,7 @@ def test_the_values_under_the_pointer_are_those_of_the_api(
         area.scroll_into_view_if_needed()
         box = area.bounding_box()
         assert box is not None
-        for _ in range(rounds(8)):
+        for _ in range(rounds(8, at_least=4)):
             place = chance.randrange(len(rows))
             x = box["x"] + box["width"] * (place + chance.uniform(0.2, 0.8)) / len(rows)
             page.mouse.move(x, box["y"] + box["height"] * chance.uniform(0.1, 0.9))

@@ -63,16 +63,22 @@ def write(page: Page, target: Locator, text: str) -> None:
     page.keyboard.press("Enter")
 
 
+#: Whether a place lies before the focus, or in the second half of a page that has no focus yet.
+IS_BACKWARD = """place => {
+    const places = [...document.querySelectorAll('a, input, select, textarea, button, summary')];
+    const shown = places.filter(each => each.checkVisibility());
+    const from = shown.indexOf(document.activeElement), to = shown.indexOf(place);
+    return from < 0 ? to > shown.length / 2 : to < from;
+}"""
+
+
 def reach(page: Page, target: Locator) -> None:
-    """Go to a place with the Tab key, backward from the top of a page if the place is near its end."""
-    near_the_end = target.evaluate(
-        "each => [...document.querySelectorAll('a, input, button, summary')].indexOf(each) >"
-        " document.querySelectorAll('a, input, button, summary').length * 2 / 3"
-    )
+    """Go to a place with the Tab key, backward if that is the shorter way."""
+    key = "Shift+Tab" if target.evaluate(IS_BACKWARD) else "Tab"
     for _ in range(MOST_TABS):
         if target.evaluate("each => each === document.activeElement"):
             return
-        page.keyboard.press("Shift+Tab" if near_the_end else "Tab")
+        page.keyboard.press(key)
     pytest.fail(f"The Tab key does not reach {target}.")
 
 

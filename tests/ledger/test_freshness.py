@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 
 import pytest
 
+from campaigns import rounds
 from ledger.reports import DAY
 from otpconv.errors import Unavailable
 from otpconv.ledger import applier as applier_module, freshness as freshness_module
@@ -85,10 +86,11 @@ async def waited(freshness: Freshness, position: int) -> float:
     return time.monotonic() - began
 
 
-@pytest.mark.long("on PostgreSQL, each example takes several transactions")
+@pytest.mark.campaign
+@pytest.mark.long("on PostgreSQL, each round takes several transactions")
 def test_a_question_sees_each_report_that_was_acknowledged_before_it(world: World) -> None:
     async def main() -> None:
-        for _ in range(200):
+        for _ in range(rounds(200, at_least=50)):
             position = world.append()
             await world.freshness.wait(position)
             assert world.applier.applied >= position

@@ -19,6 +19,8 @@ from storage.engines import ALL, Engine, SqliteEngine
 COUNT = 300
 #: More than twice the work by so much at most: the lookups themselves get a little deeper.
 TOLERANCE = 1.05
+#: How many reports are appended at once: as many as the fewest that are applied at once.
+TOGETHER = 5
 
 NUMBER, OTHER_NUMBER = hashed(1, "5"), hashed(1, "6")
 
@@ -198,14 +200,14 @@ def work(engine: Engine, reports: Reports, limit: int) -> int:
     """Return the steps that it takes to apply the reports, `limit` entries at a time."""
     steps = Steps()
     with steps.hooked(), engine.open() as storage:
-        for report in reports:
-            storage.append(report)
+        for first in range(0, len(reports), TOGETHER):
+            storage.append(*reports[first : first + TOGETHER])
         before = steps.total
         storage.apply_all([limit])
         return steps.total - before
 
 
-@pytest.mark.parametrize("limit", [5, ALL])
+@pytest.mark.parametrize("limit", [TOGETHER, ALL])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_twice_as_much_of_anything_is_about_twice_the_work(engine: Engine, shape: Shape, limit: int) -> None:
     nothing = work(engine, [requested(0, DAY)], limit)

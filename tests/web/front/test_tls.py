@@ -160,12 +160,12 @@ def test_https_to_a_trusted_proxy_is_https(make_server: MakeServer) -> None:
         ("nowhere.pem", "a.key", "tls_cert: "),
         ("a.pem", "nowhere.key", "tls_key: "),
         ("a.pem", ".", "tls_key: "),
-        ("a.pem", "b.key", "no certificate and its private key"),
-        ("a.pem", "a.pem", "no certificate and its private key"),
-        ("a.key", "a.key", "no certificate and its private key"),
-        ("a.pem", "text", "no certificate and its private key"),
-        ("a.pem", "sealed.key", "no certificate and its private key"),
-        ("sealed.pem", "sealed.key", "no certificate and its private key"),
+        ("a.pem", "b.key", "must be a PEM certificate and its matching, unencrypted private key"),
+        ("a.pem", "a.pem", "must be a PEM certificate and its matching, unencrypted private key"),
+        ("a.key", "a.key", "must be a PEM certificate and its matching, unencrypted private key"),
+        ("a.pem", "text", "must be a PEM certificate and its matching, unencrypted private key"),
+        ("a.pem", "sealed.key", "must be a PEM certificate and its matching, unencrypted private key"),
+        ("sealed.pem", "sealed.key", "must be a PEM certificate and its matching, unencrypted private key"),
         ("a.pem", None, "tls_cert is set and tls_key is not"),
         (None, "a.key", "tls_key is set and tls_cert is not"),
     ],
@@ -188,7 +188,9 @@ def test_a_server_with_a_wrong_key_does_not_start(make_server: MakeServer, tmp_p
     cert, _ = certificate(tmp_path, "a")
     _, key = certificate(tmp_path, "b")
     server = make_server(settings={"OTPCONV_TLS_CERT": str(cert), "OTPCONV_TLS_KEY": str(key)})
-    with pytest.raises(Misconfigured, match="no certificate and its private key"):
+    with pytest.raises(
+        Misconfigured, match="must be a PEM certificate and its matching, unencrypted private key"
+    ):
         server.start()
     assert not server.data.exists()
 

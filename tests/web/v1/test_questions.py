@@ -26,7 +26,7 @@ from web.wire import administrator
 
 GROUPS = 800
 #: The bounds of this server.
-WAITING_EACH = int(smaller(MAX_WAITING_EACH, 6))
+WAITING_EACH = int(smaller(MAX_WAITING_EACH, 3))
 HELD_BYTES_EACH = int(smaller(MAX_HELD_BYTES_EACH, 8 << 20))
 #: An answer of some megabytes, and one that takes its time.
 LARGE = "/v1/rates?by=country,provider&interval=1h"

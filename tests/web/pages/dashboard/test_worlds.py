@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from html import unescape
+from itertools import cycle, product
 from pathlib import Path
 
 import httpx
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from benchmarks.worlds import World
-from campaigns import rounds
+from campaigns import parameters, rounds
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
@@ -201,9 +202,15 @@ SMALL = list(small_worlds(0))
 LARGE = [f"{fault} {seed}" for seed, fault in enumerate(FAULTS * rounds(2, at_least=1))]
 
 
+#: Each small world in two windows, by turns.
+IN_SHORT = list(zip([name for name in SMALL for _ in range(2)], cycle(WINDOWS), strict=False))
+
+
 @pytest.mark.campaign
-@pytest.mark.parametrize("window", WINDOWS)
-@pytest.mark.parametrize("name", SMALL + LARGE)
+@pytest.mark.parametrize(
+    ("name", "window"),
+    parameters(list(product(SMALL + LARGE, WINDOWS)), [*IN_SHORT, *product(LARGE, WINDOWS)]),
+)
 def test_every_world_is_answered_in_every_window(read_page: ReadPage, name: str, window: str) -> None:
     page = read_page(name, window)
     assert len(states(page) - {"earlier"}) == 1 or {"broken", "silence"} <= states(page)
