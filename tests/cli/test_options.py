@@ -16,6 +16,7 @@ SAME_IN_OTHER_WORDS = {
     "--format": "`import` finds it out, `export` takes it from the name of the file",
     "--port": "`demo` has its own default, and needs it with --serve only",
     "--output": "what is written differs",
+    "--to": "`report` takes a recipient, `ledger copy` the storage to copy to",
     "--start": "`rates` has a window by default, `annotations list` has none",
     "--end": "likewise",
 }

@@ -1,6 +1,7 @@
 """A segment: lines are read in order, once; damaged ones are set aside and harm no other."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -214,3 +215,24 @@ def test_a_file_that_is_no_segment_is_set_aside_as_a_whole(tmp_path: Path) -> No
     assert sum(map(len, reader.damaged)) >= 190_000
     assert reader.exhausted()
     reader.close()
+
+
+class Interrupted(bytes):
+    """A line whose length a signal handler's report interrupts."""
+
+    handler: Callable[[], None]
+
+    def __len__(self) -> int:
+        self.handler()
+        return super().__len__()
+
+
+def test_a_signal_handler_that_appends_meanwhile_loses_nothing(tmp_path: Path) -> None:
+    writer = Writer(tmp_path, SIZE, 1)
+    interrupted = Interrupted(line(1))
+    interrupted.handler = lambda: writer.append(line(2))
+    writer.append(interrupted)
+    writer.append(line(3))
+    reader = SegmentReader(writer.path)
+    assert ids(reader.read(10)) == ["m2", "m1", "m3"]
+    writer.close()

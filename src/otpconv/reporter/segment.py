@@ -70,8 +70,11 @@ class Writer:
 
     def append(self, line: bytes) -> None:
         """Append a line for which there is room."""
-        end = self.end + len(line)
-        self.map[self.end : end] = line
+        size = len(line)
+        # Nothing is called below, so no signal handler reports in the middle of it.
+        start = self.end
+        end = start + size
+        self.map[start:end] = line
         self.end = end
 
     def delivered(self) -> bool:
