@@ -275,7 +275,8 @@ def _client(server: LocalServer, key: AccessKey) -> httpx.Client:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run the tests of engines on each of them; those of the contract and the laws on PostgreSQL 18 too."""
-    if "engine" in metafunc.fixturenames:
+    own = any("engine" in marker.args[0] for marker in metafunc.definition.iter_markers("parametrize"))
+    if "engine" in metafunc.fixturenames and not own:
         more = [Postgres18Engine] if Path(metafunc.module.__file__).name in ON_EACH_VERSION else []
         kinds: list[type[Engine]] = [*ENGINES, *more]
         ids = [kind.__name__ for kind in kinds]

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 import postgresql
-from campaigns import SHARE, rounds
+from campaigns import LONG_FORM, rounds
 from cli.commands import otpconv
 from faults.test_backup import Load, loaded
 from otpconv.cli.local_server import LocalServer
@@ -28,7 +28,7 @@ from otpconv.storage.contract import DAY_MS, Entry
 from otpconv.storage.sqlite import SqliteJournal
 
 #: Messages that are there before the copy begins.
-MESSAGES = 1_000_000 if SHARE >= 100 else 3_000
+MESSAGES = 1_000_000 if LONG_FORM else 1_000
 PART = 500
 KILLS = rounds(20, at_least=1)
 FORGOTTEN = "+34600000001"
@@ -40,7 +40,7 @@ def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("PGPASSWORD", postgresql.PASSWORD)
     with ExitStack() as opened:
         server = postgresql.shared()
-        if SHARE >= 100:  # a million messages need the room of a disk
+        if LONG_FORM:  # a million messages need the room of a disk
             server = opened.enter_context(postgresql.running(Path(tempfile.gettempdir()), postgresql.FAST))
         name = opened.enter_context(postgresql.new_database(server)).rpartition("/")[2]
         yield f"postgresql://{postgresql.USER}@127.0.0.1:{server.port}/{name}"
