@@ -77,6 +77,7 @@ def goes_on(server: LocalServer, load: Load, before: set[str]) -> None:
     assert server.stop() == 0
 
 
+@pytest.mark.long("takes a backup under load, and starts two servers on it")
 def test_a_physical_backup_under_load_is_whole(
     primary: postgresql.PostgresServer, make_server: Callable[..., LocalServer], eventually: Wait
 ) -> None:

@@ -131,6 +131,7 @@ def objects(text: str) -> list[Any]:
     return found
 
 
+@pytest.mark.long("plays a reader who starts the server and waits for its answers")
 def test_every_block_of_the_readme_does_what_it_says(reader: Reader) -> None:
     make, demo, first_calls, install, call = blocks("README.md")
     # Two commands, each with a comment; the fixture runs that of `make serve`.
@@ -162,7 +163,7 @@ def test_every_block_of_the_tutorial_does_what_it_says(reader: Reader) -> None:
     assert demo.text == ".venv/bin/otpconv demo --check\n"  # below
 
 
-# The demo plays a day of traffic, about 10 s of CPU.
+@pytest.mark.long("the demo plays a day of traffic, about 10 s of CPU")
 @pytest.mark.parametrize("command", dict.fromkeys(command for page in PAGES for command in inline(page)))
 def test_every_command_in_the_text_works(command: str, tmp_path: Path) -> None:
     if command.startswith("make "):

@@ -3,6 +3,7 @@
 import contextlib
 from contextlib import closing
 
+import pytest
 from hypothesis import given, settings, strategies as st
 
 from campaigns import rounds
@@ -52,6 +53,7 @@ class Deleting:
 
 @settings(deadline=None, max_examples=rounds(200))
 @given(histories(), st.data())
+@pytest.mark.long("rebuilds a ledger for each of many histories")
 def test_deletions_keep_the_rates_and_a_rebuild_comes_to_the_same(
     engine: Engine, history: tuple[World, list[Report | Expiry | int | str]], data: st.DataObject
 ) -> None:

@@ -98,6 +98,7 @@ def finish_deletions(storage: Storage) -> None:
 
 @settings(deadline=None, max_examples=rounds(100))
 @given(histories(), st.data())
+@pytest.mark.long("makes and compares several ledgers for each history")
 def test_a_copy_is_equal_after_any_history_and_interruption(
     pair: Pair, history: tuple[World, list[Report | Expiry | int | str]], data: st.DataObject
 ) -> None:
