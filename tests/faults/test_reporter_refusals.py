@@ -206,7 +206,9 @@ def test_a_standing_refusal_is_logged_again_and_again_with_the_time_left_and_its
     server.answer = problem(401, "BadCredentials")
     began = time.monotonic()
     with make(server, spool, "native") as reporter:
+        reporter.degrade()  # so that all wait at the first refusal
         report(reporter, 20)
+        reporter.restore()
         eventually(lambda: len(refusals(caplog)), lambda count: count >= 3)
         took = time.monotonic() - began
         assert took >= 0.6
