@@ -1,6 +1,7 @@
 """The CPU time of a process on this machine, and of a local PostgreSQL with all its processes."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -18,8 +19,11 @@ def postgres_cpu_s(url: str) -> float:
     """Return the CPU time so far of all processes of the PostgreSQL on this machine that a URL names, s."""
     with psycopg.connect(url) as connection:
         main = int(_stat(connection.info.backend_pid)[1])
-    children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
-    return cpu_s(main) + sum(cpu_s(int(child)) for child in children)
+    total = 0.0
+    for child in Path(f"/proc/{main}/task/{main}/children").read_text().split():
+        with suppress(FileNotFoundError):  # it has just ended, and counts for the main process
+            total += cpu_s(int(child))
+    return cpu_s(main) + total
 
 
 def _stat(pid: int) -> list[str]:
