@@ -37,12 +37,14 @@ class Troubled:
         self.failing_to_open = False
         self.failing_to_apply = False
         self.failures = 0
+        self.opened = threading.Event()
         self.threads: set[str] = set()
         self.closed = 0
 
     def open(self) -> LedgerWriter:
         self._note(self.failing_to_open)
         self._writer = self._open()
+        self.opened.set()
         return self
 
     def apply(self, limit: int) -> int:
@@ -309,6 +311,7 @@ def test_without_the_lease_it_watches_how_far_another_node_is(
     moves: list[int] = []
     applier.moved = lambda: moves.append(applier.applied)
     applier.start()
+    assert troubled.opened.wait(PATIENCE_S)  # to open a ledger takes its lock
     for n in range(1, 5):
         position = storage.append(*messages(n, n + 1))
         applier.notify()
