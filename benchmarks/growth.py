@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from statistics import median
 from urllib.parse import urlsplit
 
 import apsw
@@ -23,11 +22,10 @@ from psycopg import sql
 from pydantic import SecretStr
 
 from benchmarks.dataset import DAYS, batches, message_id, requested_at
-from benchmarks.questions import QUESTIONS, TIMES
+from benchmarks.questions import QUESTIONS, measured
 from otpconv.clock import wall_clock
 from otpconv.config import Settings
 from otpconv.model import Conversion, Report
-from otpconv.rates import compute_rates, parse_query
 from otpconv.service import upkeep
 from otpconv.service.engines import engine_of, postgres_engine
 from otpconv.storage.contract import DAY_MS, LedgerReader
@@ -126,18 +124,15 @@ def _conversions(numbers: Sequence[int], messages: int, now: int) -> Iterator[li
         ]
 
 
-def _questions(ledger: LedgerReader, days: int, now: int) -> dict[str, float]:
+def _questions(ledger: LedgerReader, days: int, now: int) -> dict[str, object]:
     """Return the median time of each question, ms."""
     window = [("start", str(now - days * DAY_MS)), ("end", str(now))]
-    found = {}
-    for question in QUESTIONS:
-        query, took = parse_query(window + question, now), []
-        for _ in range(TIMES):
-            began = time.perf_counter()
-            compute_rates(ledger, 1, query, now)
-            took.append((time.perf_counter() - began) * 1000)
-        found[" ".join(f"{name}={value}" for name, value in question) or "one row"] = round(median(took), 1)
-    return found
+    return {
+        " ".join(f"{name}={value}" for name, value in question) or "one row": measured(
+            ledger, window, question, now
+        )["p50 ms"]
+        for question in QUESTIONS
+    }
 
 
 def _sizes(settings: Settings, messages: int) -> dict[str, float]:

@@ -12,10 +12,10 @@ from pathlib import Path
 from benchmarks.dataset import fill
 from otpconv.clock import wall_clock
 from otpconv.rates import compute_rates, parse_query
-from otpconv.storage.contract import DAY_MS
+from otpconv.storage.contract import DAY_MS, LedgerReader
 from otpconv.storage.sqlite import SqliteLedgerReader
 
-TIMES = 30
+_TIMES = 30
 _DAYS = 90
 QUESTIONS: list[list[tuple[str, str]]] = [
     [],
@@ -40,16 +40,17 @@ def run(folder: Path, messages: int, seconds: int) -> Iterator[dict[str, object]
             for days in (1, _DAYS):
                 window = [("start", str(now - days * DAY_MS)), ("end", str(now))]
                 for question in QUESTIONS:
-                    yield {"messages": count, "days": days, **_measured(ledger, window, question, now)}
+                    yield {"messages": count, "days": days, **measured(ledger, window, question, now)}
         shutil.rmtree(data)
 
 
-def _measured(
-    ledger: SqliteLedgerReader, window: list[tuple[str, str]], question: list[tuple[str, str]], now: int
+def measured(
+    ledger: LedgerReader, window: list[tuple[str, str]], question: list[tuple[str, str]], now: int
 ) -> dict[str, object]:
+    """Ask a question several times, and return the rows of its answer and its times, ms."""
     took = []
     answered = 0
-    for _ in range(TIMES):
+    for _ in range(_TIMES):
         started = time.perf_counter()
         answered = len(compute_rates(ledger, 1, parse_query(window + question, now), now).rows)
         took.append((time.perf_counter() - started) * 1000)
