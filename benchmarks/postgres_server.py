@@ -97,5 +97,5 @@ def _programs() -> Path:
         return found[-1]
     program = shutil.which("postgres")
     if program is None:
-        raise SystemExit("There is no PostgreSQL: install it, e.g. apt-get install postgresql")
+        raise SystemExit("PostgreSQL is not installed. Run `apt-get install postgresql`.")
     return Path(program).resolve().parent

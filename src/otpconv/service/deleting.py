@@ -11,7 +11,7 @@ from otpconv.config import Settings
 from otpconv.errors import Misconfigured, Unavailable
 from otpconv.ledger.erasing import Eraser
 from otpconv.service import data_folder
-from otpconv.service.engines import engine_of, storage_of
+from otpconv.service.engines import storage_of, used_engine
 from otpconv.service.running import alone, is_served, nodes_of
 from otpconv.storage.awaitable import resolve
 from otpconv.storage.contract import Entry, LedgerWriter
@@ -106,11 +106,7 @@ class Recording:
 @contextmanager
 def _eraser(settings: Settings) -> Iterator[Eraser]:
     """Open the storage beside running servers, or without one, and apply the journal in their place."""
-    engine = engine_of(settings)
-    if not engine.has_journal():
-        raise Misconfigured(
-            f"there is no journal in {settings.data}: give the server's folder with --data DIR"
-        )
+    engine = used_engine(settings)
     with ExitStack() as opened:
         try:
             opened.enter_context(alone(settings))
@@ -132,7 +128,7 @@ def _eraser(settings: Settings) -> Iterator[Eraser]:
             with ledger.snapshot() as cursor:
                 return cursor
 
-        # Appliers of a shared storage take turns, so there is no need to wait for that of a server.
+        # Appliers of a shared storage take turns, so this one need not wait for that of a server.
         if shared or not served:
             writer = engine.ledger_writer()
             opened.callback(writer.close)

@@ -55,6 +55,20 @@ def engine_of(settings: Settings) -> Engine:
     return ENGINES[_scheme(settings)](settings)
 
 
+def used_engine(settings: Settings) -> Engine:
+    """Return the engine of a storage that a server has used.
+
+    Raises:
+        Misconfigured: as `engine_of`, or the storage has no journal.
+    """
+    engine = engine_of(settings)
+    if not engine.has_journal():
+        raise Misconfigured(
+            f"there is no journal in {settings.data}: give the server's folder with --data DIR"
+        )
+    return engine
+
+
 def storage_of(settings: Settings) -> str:
     """Return the name of a server's storage for texts, without secrets."""
     return f"the disk of {settings.data}" if settings.ledger is None else "PostgreSQL"

@@ -10,12 +10,11 @@ from otpconv.config import Settings
 from otpconv.errors import Misconfigured, OtpconvError
 from otpconv.model import Report
 from otpconv.service import data_folder
-from otpconv.service.engines import engine_of, storage_of
+from otpconv.service.engines import engine_of, storage_of, used_engine
 from otpconv.service.running import alone, is_served, stopped
 from otpconv.storage.awaitable import resolve
 from otpconv.storage.check_result import CheckResult
 from otpconv.storage.contract import Entry
-from otpconv.storage.engine import Engine
 
 SEALING_KEY = "sealing.key"
 #: Journal entries that `fill` applies in one transaction.
@@ -46,7 +45,7 @@ def verify_ledger(settings: Settings, done: Callable[[int, int], None]) -> Itera
             room for a second ledger.
         Unavailable: the disk fails or gets full.
     """
-    engine = _used_engine(settings)
+    engine = used_engine(settings)
     with ExitStack() as opened:
         try:
             opened.enter_context(alone(settings))
@@ -69,7 +68,7 @@ def rebuild_ledger(settings: Settings, done: Callable[[int, int], None]) -> int:
         Misconfigured: there is no journal, it is damaged, or a server runs on the storage.
         Unavailable: the disk is full or fails; the old ledger stays.
     """
-    engine = _used_engine(settings)
+    engine = used_engine(settings)
     with stopped(settings):
         return engine.rebuild_ledger(done)
 
@@ -83,7 +82,7 @@ def set_damage_aside(settings: Settings) -> list[str]:
         Misconfigured: there is no journal, its rows can't even be listed, or a server runs on the folder.
         Unavailable: the disk is full or fails.
     """
-    engine = _used_engine(settings)
+    engine = used_engine(settings)
     with stopped(settings):
         return engine.set_damage_aside()
 
@@ -129,18 +128,9 @@ def copy_state(settings: Settings, target: Path, done: Callable[[int, int], None
         Misconfigured: there is no journal, or a file is damaged.
         Unavailable: the disk is full or fails.
     """
-    copies = _used_engine(settings).copy(target, done)
+    copies = used_engine(settings).copy(target, done)
     key = settings.data / SEALING_KEY
     if settings.sealing_key is None:
         data_folder.write_private(target / SEALING_KEY, key.read_text(encoding="ascii"))
         copies.append(target / SEALING_KEY)
     return copies
-
-
-def _used_engine(settings: Settings) -> Engine:
-    engine = engine_of(settings)
-    if not engine.has_journal():
-        raise Misconfigured(
-            f"there is no journal in {settings.data}: give the server's folder with --data DIR"
-        )
-    return engine
