@@ -1,16 +1,21 @@
-"""How many rounds a campaign has: a test that repeats one thing with many seeds, kills, worlds or examples.
+"""What `make test` leaves to `make campaign`: further cases of a claim, and further rounds of a test.
 
-`make test` runs a short form of each campaign, `make campaign` the long form. Both make the same assertions.
+`make test` shows each claim once. `make campaign` runs the tests that are marked `campaign`, and all rounds
+of those that are marked `rounds` or use hypothesis. `.ci/run` runs both, but the campaign with fewer rounds.
 """
 
 import os
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any
 
-_T = TypeVar("_T")
+import pytest
+
+_SHARE_OF_TESTS = 10
+#: Whether `make campaign` runs, with any share of the rounds.
+CAMPAIGN = "CAMPAIGN" in os.environ  # noqa: TID251 - no setting of the server
 #: Percent of the rounds of the long form.
-SHARE = int(os.environ.get("CAMPAIGN", "10"))  # noqa: TID251 - no setting of the server
-#: Whether every round, parameter and real value counts.
+SHARE = int(os.environ.get("CAMPAIGN", _SHARE_OF_TESTS))  # noqa: TID251 - likewise
+#: Whether every round and real value counts.
 LONG_FORM = SHARE >= 100
 
 
@@ -24,16 +29,25 @@ def rounds(long_form: int, *, at_least: int = 10) -> int:
     return max(at_least, long_form * SHARE // 100)
 
 
-def parameters(long_form: Sequence[_T], in_short: Sequence[_T]) -> Sequence[_T]:
-    """Return the parameters of a test: those of `make campaign`, or fewer of the same claim.
+def parameters(cases: Sequence[Any], in_short: Sequence[Any], reason: str) -> list[Any]:
+    """Return the parameters of a test: `make test` runs those `in_short`, `make campaign` the others.
 
     Args:
-        long_form: all parameters.
-        in_short: those that `make test` runs.
+        cases: all parameters.
+        in_short: enough of them to show the claim.
+        reason: what the others repeat.
 
     Raises:
-        ValueError: one of `in_short` is not in `long_form`, so the campaign would lack it.
+        ValueError: one of `in_short` is not in `cases`, or nothing is left for the campaign.
     """
-    if missing := [each for each in in_short if each not in long_form]:
-        raise ValueError(f"The long form lacks {missing}.")
-    return long_form if LONG_FORM else in_short
+    if missing := [case for case in in_short if case not in cases]:
+        raise ValueError(f"The cases lack {missing}.")
+    others = [case for case in cases if case not in in_short]
+    if not others:
+        raise ValueError(f"No case is left to the campaign: {reason}.")
+    mark = pytest.mark.campaign(reason)
+    return [*in_short, *(pytest.param(*_values(case), marks=mark) for case in others)]
+
+
+def _values(case: object) -> tuple[object, ...]:
+    return case if isinstance(case, tuple) else (case,)

@@ -32,7 +32,7 @@ from otpconv.service.compose import open_key_store
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import postgresql
-from campaigns import rounds
+from campaigns import parameters, rounds
 from cli.commands import Run, client_of, otpconv
 from debian import one_at_a_time
 from quick_start import run_otpconv_at_once
@@ -277,10 +277,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run the tests of engines on each of them; those of the contract and the laws on PostgreSQL 18 too."""
     own = any("engine" in marker.args[0] for marker in metafunc.definition.iter_markers("parametrize"))
     if "engine" in metafunc.fixturenames and not own:
-        more = [Postgres18Engine] if Path(metafunc.module.__file__).name in ON_EACH_VERSION else []
-        kinds: list[type[Engine]] = [*ENGINES, *more]
-        ids = [kind.__name__ for kind in kinds]
-        metafunc.parametrize("engine", kinds, ids=ids, indirect=True, scope="session")
+        kinds: list[Any] = [*ENGINES]
+        if Path(metafunc.module.__file__).name in ON_EACH_VERSION:
+            kinds = parameters([*ENGINES, Postgres18Engine], ENGINES, "the same on PostgreSQL 18")
+        metafunc.parametrize("engine", kinds, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")

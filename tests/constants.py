@@ -6,15 +6,12 @@ In `make campaign` they keep their real values.
 from pathlib import Path
 from pkgutil import resolve_name
 
-from campaigns import SHARE
-
-#: Percent of the rounds from which on the real values count.
-_LONG_FORM = 100
+from campaigns import LONG_FORM
 
 
 def smaller(real: float, in_short: float) -> float:
     """Return the value that a constant has in a test: the real one in `make campaign`."""
-    return real if SHARE >= _LONG_FORM else in_short
+    return real if LONG_FORM else in_short
 
 
 def with_constants(folder: Path, values: dict[str, float]) -> dict[str, str]:

@@ -27,7 +27,7 @@ def bytes_of(value: object) -> int:
     return size
 
 
-@pytest.mark.campaign
+@pytest.mark.rounds
 def test_a_million_random_nonces_take_no_more_memory_than_the_capacity_gives_them() -> None:
     guard = NonceGuard(CAPACITY)
     for number in range(NONCES):

@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from brokers.conftest import Consume
-from brokers.processes import Broker, free_port
+from brokers.processes import BROKERS, Broker, free_port
 from brokers.test_publishing import reports, until_delivered
-from campaigns import rounds
+from campaigns import parameters, rounds
 from cli.commands import Run
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import load
@@ -28,6 +28,12 @@ Said = tuple[dict[str, int], str]
 
 #: Messages, each with its conversion; and how many consumers are killed while they read them.
 MESSAGES, KILLS = rounds(4000, at_least=1000), rounds(2, at_least=1)
+
+
+#: Faults are the same whatever the broker is; what each broker keeps is tested with each.
+faults = pytest.mark.parametrize(
+    "broker", parameters([*BROKERS], ["nats-server"], "the fault on other brokers"), indirect=True
+)
 
 
 def counted(client: httpx.Client) -> Callable[[], tuple[int, int]]:
@@ -88,8 +94,9 @@ def test_what_is_published_twice_is_in_the_ledger_once(
     eventually(counted(own), (310, 310))
 
 
+@faults
 @pytest.mark.long("thousands of reports, and consumers that start")
-@pytest.mark.campaign
+@pytest.mark.rounds
 def test_consumers_that_are_killed_lose_nothing_and_nothing_counts_twice(
     transport: Transport, url: str, start_consumer: Consume, own: httpx.Client, eventually: Eventually
 ) -> None:
@@ -109,6 +116,7 @@ def test_consumers_that_are_killed_lose_nothing_and_nothing_counts_twice(
         assert stopped(consumer)[0]["rejected"] == 0
 
 
+@faults
 @pytest.mark.long("a server starts twice, and a consumer waits for it")
 def test_messages_wait_while_the_server_is_away_and_it_is_said_once(
     transport: Transport, url: str, start_consumer: Consume, tmp_path: Path
@@ -164,6 +172,7 @@ def test_a_message_whose_number_can_not_be_read_is_recorded_without_it_and_count
     assert own.get("/v1/messages/262900001111222233%5E0").json()["provider"] == "acme"
 
 
+@faults
 @pytest.mark.long("the broker starts a second time")
 def test_a_broker_that_is_killed_loses_nothing_and_both_sides_find_it_again(
     broker: Broker, url: str, start_consumer: Consume, own: httpx.Client, eventually: Eventually

@@ -8,10 +8,10 @@ from typing import Literal
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-from campaigns import LONG_FORM
+from campaigns import CAMPAIGN, LONG_FORM
 
 FOLDER = Path(__file__).resolve().parents[2] / ".screenshots"
-#: Themes and widths: a phone, a small and a large screen. Others come in `make campaign`.
+#: Themes and widths: a phone, a small and a large screen.
 _LOOKS: tuple[tuple[Literal["light", "dark"], int], ...] = (
     ("light", 1440),
     ("dark", 390),
@@ -20,9 +20,8 @@ _LOOKS: tuple[tuple[Literal["light", "dark"], int], ...] = (
     ("light", 390),
     ("dark", 1024),
 )
-_IN_SHORT = 3
-#: axe looks at both themes, and at both orders of the columns.
-_NOT_BY_AXE = "light-1024"
+#: The looks that pages have by turns in `make test`: both themes, and both orders of the columns.
+_BY_TURNS = _LOOKS[:2]
 #: The rules that depend on colors and sizes: in its other looks a document has the same elements.
 _RULES_OF_LOOKS = ["color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size"]
 
@@ -65,27 +64,17 @@ DASHBOARD = {
 }
 
 
-def looks(page: Page) -> Iterator[str]:
-    """Show the page in each look; yield the look's name."""
-    for look in _LOOKS if LONG_FORM else _LOOKS[:_IN_SHORT]:
+def looks(page: Page, place: int) -> Iterator[str]:
+    """Show a page in one look by its place among others, or in a campaign in each; yield the look's name."""
+    for look in _LOOKS if CAMPAIGN else [_BY_TURNS[place % len(_BY_TURNS)]]:
         _show(page, *look)
         yield _name(*look)
 
 
-def photograph(page: Page, name: str) -> None:
-    """Inspect the page in each look."""
-    for look in looks(page):
+def photograph(page: Page, name: str, place: int) -> None:
+    """Inspect a page in its looks."""
+    for look in looks(page, place):
         inspect(page, f"{name}-{look}")
-
-
-def photograph_one_of_many(page: Page, name: str, place: int) -> None:
-    """Inspect a page that is like others: in one look by its place, or in the long form in each."""
-    if LONG_FORM:
-        photograph(page, name)
-    else:
-        look = _LOOKS[place % 2]  # those that axe looks at
-        _show(page, *look)
-        inspect(page, f"{name}-{_name(*look)}")
 
 
 def _show(page: Page, scheme: Literal["light", "dark"], width: int) -> None:
@@ -99,12 +88,10 @@ def _name(scheme: str, width: int) -> str:
 
 
 def inspect(page: Page, name: str) -> None:
-    """Check that the page fits into the screen, and that axe finds nothing; take a picture in campaigns."""
+    """Check that the page fits into the screen, and that axe finds nothing; the long form takes a picture."""
     if LONG_FORM:
         page.screenshot(path=FOLDER / f"{name}.png", full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"], name  # type: ignore[index]
-    if name.endswith(_NOT_BY_AXE) and not LONG_FORM:
-        return
     options: dict[str, object] = {"resultTypes": ["violations"]}
     if not page.evaluate("'axe' in window"):
         page.evaluate(Axe().axe_script)

@@ -11,16 +11,17 @@ from otpconv.access.keys import AccessKey
 Open = Callable[..., Page]
 
 
-@pytest.mark.long("ten pages, each in three looks")
+@pytest.mark.long("ten pages, in a campaign each in six looks")
+@pytest.mark.rounds
 def test_every_page_can_be_read_in_light_and_dark_wide_and_narrow(open_page: Open, key: AccessKey) -> None:
     page = open_page(key=key, calls_fail=True)
-    for name, path in ADMINISTRATION.items():
+    for place, (name, path) in enumerate(ADMINISTRATION.items()):
         page.goto(path.format(user=key.user))
-        photograph(page, name)
+        photograph(page, name, place)
     page.goto(f"/administration/users/{key.user}")
     page.get_by_role("button", name="Rotate").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("New access key")
-    photograph(page, "administration-secret")
+    photograph(page, "administration-secret", len(ADMINISTRATION))
 
 
 def test_a_wrong_policy_is_read_out_at_its_field(open_page: Open, key: AccessKey) -> None:

@@ -60,12 +60,13 @@ def spaced(texts: list[str]) -> list[str]:
     return [text.replace("\xa0", " ") for text in texts]
 
 
-@pytest.mark.campaign
+@pytest.mark.rounds
 @pytest.mark.parametrize(
     ("hours", "interval", "width"),
     parameters(
         [(*each, width) for width in (1280, 390) for each in ((2, "5m"), (7, "15m"), (24, "1h"))],
         [(2, "5m", 1280), (7, "15m", 390), (24, "1h", 1280)],
+        "each interval on the other screen",
     ),
 )
 def test_the_values_under_the_pointer_are_those_of_the_api(

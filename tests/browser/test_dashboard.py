@@ -261,14 +261,15 @@ def test_one_message_is_looked_up_with_its_history(open_page: Open, broken: Brok
 # How it looks.
 
 
+@pytest.mark.rounds
 def test_it_can_be_read_by_all_in_light_and_dark_wide_and_narrow(
     open_page: Open, broken: Broken, eventually: Callable[[Callable[[], list[str]], list[str]], None]
 ) -> None:
     page = open_page(at=broken[0], calls_fail=True)
     chart = page.locator("#chart img")
-    for name, path in DASHBOARD.items():
+    for place, (name, path) in enumerate(DASHBOARD.items()):
         page.goto(path)
-        for look in looks(page):
+        for look in looks(page, place):
             if chart.count():
                 drawn = ["dark"] * ("dark" in look) + ["narrow"] * ("390" in look)
                 eventually(

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser.photographs import inspect, photograph, photograph_one_of_many
+from browser.photographs import inspect, photograph
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import environment, load
@@ -180,13 +180,14 @@ def test_languages_are_chosen_by_the_arrow_keys(open_page: Open, key: AccessKey)
     expect(page.locator("#code-python")).to_be_hidden()
 
 
+@pytest.mark.rounds
 def test_a_called_operation_can_be_read_by_all(open_page: Open, key: AccessKey) -> None:
     page = open_page(key=key)
-    for signature in ("V3", "V1"):
+    for place, signature in enumerate(("V3", "V1")):
         fill(page, "SmsConversion", signature, "")
         page.get_by_role("button", name="Send").click()
         expect(page.locator("#reply")).to_be_visible()
-        photograph(page, f"called-{signature}")
+        photograph(page, f"called-{signature}", place)
 
 
 # The native API.
@@ -207,6 +208,7 @@ NATIVE = {
 
 
 @pytest.mark.long("each call, and then its command in a shell")
+@pytest.mark.rounds
 def test_every_native_call_is_made_and_its_command_does_the_same(open_page: Open, key: AccessKey) -> None:
     page = open_page(key=key)
     page.goto("/explorer")
@@ -234,7 +236,7 @@ def test_every_native_call_is_made_and_its_command_does_the_same(open_page: Open
         again = json.loads(output_of(["bash", "-c", f"{command.strip()} -s"], [], key)[0])
         assert set(again) == set(reply)
         assert key.secret not in page.content()
-        photograph_one_of_many(page, f"called-{name}", place)
+        photograph(page, f"called-{name}", place)
 
 
 def test_a_refused_native_call_is_shown(open_page: Open, key: AccessKey) -> None:
@@ -274,6 +276,7 @@ def test_a_pasted_request_is_diagnosed_and_its_nonce_found_once_it_is_used(
     expect(page.locator(".findings li.bad h3")).to_have_text("Nonce wrong")
 
 
+@pytest.mark.rounds
 def test_a_mistake_is_named_and_no_secret_told(server: LocalServer, open_page: Open, key: AccessKey) -> None:
     page = open_page(key=key)
     wrong = v1(key, {"MessageId": "1", "Delivered": "true"}, secret=key.secret + "\n")
@@ -281,7 +284,7 @@ def test_a_mistake_is_named_and_no_secret_told(server: LocalServer, open_page: O
     expect(page.locator(".findings li.bad")).to_contain_text("a line feed behind it")
     expect(page.locator("#signed + p + h3")).to_have_text("String to sign")
     assert key.secret not in page.content()
-    photograph(page, "diagnosed")
+    photograph(page, "diagnosed", 0)
 
 
 def test_keys_of_other_accounts_are_unknown_to_the_diagnosis(

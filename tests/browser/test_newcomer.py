@@ -31,6 +31,7 @@ def cpu_of_children() -> float:
 
 
 @pytest.mark.long("makes up two weeks of traffic")
+@pytest.mark.campaign("the traffic is in tests/cli/test_demo_weeks.py, the command in test_demo_serve.py")
 def test_make_demo_leads_to_a_dashboard_that_names_the_failing_route(open_page: Open, tmp_path: Path) -> None:
     began, used = time.monotonic(), cpu_of_children()
     command = subprocess.run(

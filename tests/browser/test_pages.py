@@ -157,15 +157,16 @@ def test_who_uses_the_keyboard_may_skip_to_the_content(open_page: Open) -> None:
 # How they look.
 
 
-@pytest.mark.long("nine pages, each in three looks")
+@pytest.mark.long("nine pages, in a campaign each in six looks")
+@pytest.mark.rounds
 def test_every_page_can_be_read_by_all_in_light_and_dark_wide_and_narrow(
     open_page: Open, key: AccessKey
 ) -> None:
     for pages, signed_in in ((OPEN, None), (EXPLORER, key)):
         page = open_page(key=signed_in, calls_fail=True)
-        for name, path in pages.items():
+        for place, (name, path) in enumerate(pages.items()):
             page.goto(path)
-            photograph(page, name)
+            photograph(page, name, place)
 
 
 def test_every_route_of_a_page_has_a_photograph() -> None:

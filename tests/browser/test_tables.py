@@ -149,15 +149,17 @@ def test_a_view_is_saved_opened_renamed_and_deleted(open_page: Open, broken: Bro
     expect(page.get_by_text("No views are saved yet")).to_be_visible()
 
 
+@pytest.mark.rounds
 def test_everything_fits_a_phone_and_can_be_read_by_all(open_page: Open, broken: Broken) -> None:
     page = open_page(at=broken[0])
     chosen = "before_rate,rate,rate_expected,change,requested,verified,pending,p50_ms,lost"
-    for name, path in {
+    pages = {
         "tables": f"/dashboard?sort=-requested&columns={chosen}&tz=America/Argentina/Buenos_Aires&q=a",
         "saved-views": "/dashboard/views",
-    }.items():
+    }
+    for place, (name, path) in enumerate(pages.items()):
         page.goto(path)
-        for look in looks(page):
+        for look in looks(page, place):
             for details in page.locator("details").all():
                 details.evaluate("each => { each.open = true; }")
             inspect(page, f"{name}-{look}")

@@ -74,7 +74,7 @@ def restored(file: Path, data: Path) -> None:
     subprocess.run([tar, "-xf", file, "-C", data], check=True)  # noqa: S603 - as the manual says
 
 
-@pytest.mark.campaign
+@pytest.mark.rounds
 def test_a_backup_under_load_has_all_that_was_acknowledged_before_it_began(
     make_server: Callable[..., LocalServer],
     eventually: Callable[[Callable[[], bool], bool], None],

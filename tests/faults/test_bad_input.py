@@ -130,7 +130,7 @@ def recorded(status: int, body: bytes) -> int:
 
 
 @pytest.mark.long("thousands of requests, and 1 s for each that looks unfinished")
-@pytest.mark.campaign
+@pytest.mark.rounds
 def test_ten_thousand_damaged_requests_never_break_the_server_nor_get_in_unanswered(
     make_server: Callable[..., LocalServer],
 ) -> None:

@@ -110,8 +110,8 @@ def rates(server: LocalServer, auth: tuple[str, str]) -> object:
     ]
 
 
-@pytest.mark.campaign
 @pytest.mark.long("starts servers, and fills and copies storages under load")
+@pytest.mark.campaign("copies after any interruption are in tests/storage/test_copying.py")
 def test_from_sqlite_to_postgresql_and_back_under_load(
     make_server: Callable[..., LocalServer], tmp_path: Path, url: str
 ) -> None:

@@ -80,7 +80,7 @@ class Load:
 
 
 @pytest.mark.long("a server starts in every round")
-@pytest.mark.campaign
+@pytest.mark.rounds
 def test_twenty_kills_lose_nothing_acknowledged_and_count_nothing_twice(
     make_server: Callable[..., LocalServer], tmp_path: Path
 ) -> None:

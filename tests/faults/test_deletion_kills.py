@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from campaigns import SHARE
+from campaigns import LONG_FORM, parameters
 from ledger.recount import Recount, contents
 from otpconv.config import load
 from otpconv.model import Conversion, Dimensions, Requested
@@ -20,7 +20,6 @@ from otpconv.storage.sqlite import SqliteEngine, SqliteJournalEraser
 
 NOW = 1_800_000_000_000
 BEFORE = NOW - 5 * DAY_MS
-LONG_FORM = SHARE >= 100
 MESSAGES = 3_000 if LONG_FORM else 1_200
 NUMBER = "+34600000001"
 #: The command that deletes, and after how many calls of which part its process is killed.
@@ -94,7 +93,8 @@ def rebuilt(data: Path) -> Recount:
 
 
 @pytest.mark.parametrize(
-    ("what", "part", "calls"), KILLS if LONG_FORM else [("prune", "__call__", 2), ("forget", "step", 1)]
+    ("what", "part", "calls"),
+    parameters(KILLS, [("prune", "__call__", 2), ("forget", "step", 1)], "kills at other moments"),
 )
 def test_a_killed_deletion_is_consistent_and_can_be_finished(
     data: Path, what: str, part: str, calls: int

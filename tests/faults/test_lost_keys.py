@@ -126,7 +126,7 @@ def test_keys_that_were_restored_are_served_again(used: LocalServer, tmp_path: P
     assert httpx.get(f"{used.url}/v1/rates", auth=auth).status_code == 200
 
 
-@pytest.mark.campaign
+@pytest.mark.rounds
 @pytest.mark.parametrize("seed", range(rounds(6, at_least=2)))
 def test_a_damaged_write_ahead_log_takes_no_key_with_it(used: LocalServer, seed: int) -> None:
     chance = random.Random(seed)

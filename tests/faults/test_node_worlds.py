@@ -110,7 +110,7 @@ def clock_ahead(folder: Path, seconds: int) -> dict[str, str]:
 
 
 @pytest.mark.long("200 worlds in its long form")
-@pytest.mark.campaign
+@pytest.mark.campaign("the law is in tests/ledger/test_laws.py, and nodes are in test_nodes.py")
 @pytest.mark.parametrize("servers", [2, 3])
 def test_the_numbers_are_those_of_the_model(nodes: Cluster, servers: int) -> None:
     """Several worlds at the same time, each with accounts of its own."""
@@ -134,8 +134,8 @@ def test_the_numbers_are_those_of_the_model(nodes: Cluster, servers: int) -> Non
         assert [answered(node, key) for node in serving] == [expected] * servers
 
 
-@pytest.mark.campaign
 @pytest.mark.long("a server starts after every kill")
+@pytest.mark.campaign("a node that is killed once is in test_nodes.py")
 def test_kills_of_the_node_that_applies_lose_and_repeat_nothing(nodes: Cluster) -> None:
     worlds = new_worlds(nodes, "killed")
     accounts = [key.account for world in worlds for key in world.keys]

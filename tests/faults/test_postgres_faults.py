@@ -87,7 +87,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         assert_recorded(engine, *made.loads)
 
 
-@pytest.mark.campaign
+@pytest.mark.rounds
 @pytest.mark.parametrize("fault", ["cut", "half_close", "block"])
 def test_connections_that_break_or_hang_cost_no_report(world: World, fault: str) -> None:
     chance = random.Random(fault)
@@ -102,7 +102,7 @@ def test_connections_that_break_or_hang_cost_no_report(world: World, fault: str)
             load_.wait_for_more()
 
 
-@pytest.mark.campaign
+@pytest.mark.rounds
 def test_a_slow_network_delays_reports_or_refuses_them(world: World) -> None:
     with world.load("slow") as load_:
         world.proxy.delay_s = 0.02
@@ -114,7 +114,7 @@ def test_a_slow_network_delays_reports_or_refuses_them(world: World) -> None:
         world.proxy.heal()
 
 
-@pytest.mark.campaign
+@pytest.mark.rounds
 def test_reports_are_acknowledged_while_questions_use_up_all_connections(world: World) -> None:
     auth = (world.node.access_key_id, world.node.access_key_secret)
 
@@ -138,7 +138,7 @@ def test_reports_are_acknowledged_while_questions_use_up_all_connections(world: 
         wait_until(lambda: ask(0) == 200)
 
 
-@pytest.mark.campaign
+@pytest.mark.rounds
 def test_reports_are_refused_while_another_client_holds_their_lock(world: World) -> None:
     with world.load("locks") as load_:
         for _ in range(ROUNDS):
@@ -149,7 +149,7 @@ def test_reports_are_refused_while_another_client_holds_their_lock(world: World)
             load_.wait_for_more()
 
 
-@pytest.mark.campaign
+@pytest.mark.rounds
 def test_deadlocks_with_another_client_are_repeated(world: World) -> None:
     query = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
     with (
@@ -168,7 +168,7 @@ def test_deadlocks_with_another_client_are_repeated(world: World) -> None:
         assert load_.refused == 0
 
 
-@pytest.mark.campaign
+@pytest.mark.rounds
 def test_a_database_that_is_serializable_by_default_refuses_nothing(world: World) -> None:
     change = "ALTER DATABASE postgres {} default_transaction_isolation"
     with psycopg.connect(world.server.socket_url, autocommit=True) as admin:
@@ -185,7 +185,7 @@ def test_a_database_that_is_serializable_by_default_refuses_nothing(world: World
             admin.execute(change.format("RESET"))  # type: ignore[arg-type]
 
 
-@pytest.mark.campaign
+@pytest.mark.rounds
 def test_creating_and_migrating_tables_does_not_disturb_reports(world: World) -> None:
     with world.load("init") as load_:
         for _ in range(10 * ROUNDS):
@@ -196,6 +196,7 @@ def test_creating_and_migrating_tables_does_not_disturb_reports(world: World) ->
 
 
 @pytest.mark.long("a PostgreSQL and a server of its own start")
+@pytest.mark.campaign("full disks are in test_full_disk.py, a database that refuses to write is above")
 def test_a_full_disk_of_the_database_refuses_reports_until_there_is_room(
     make_server: Callable[..., LocalServer],
 ) -> None:
@@ -230,8 +231,8 @@ def test_a_full_disk_of_the_database_refuses_reports_until_there_is_room(
         disk.rmdir()
 
 
-@pytest.mark.long("the network is cut for 3 s, and for 30 s in the campaign")
-@pytest.mark.campaign
+@pytest.mark.long("the network is cut for 3 s, and for 30 s in the long form")
+@pytest.mark.campaign("connections that break or hang are above")
 def test_a_node_that_is_cut_off_from_the_database_goes_on_when_the_network_is_back(
     make_server: Callable[..., LocalServer],
 ) -> None:

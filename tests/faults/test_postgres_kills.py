@@ -20,7 +20,7 @@ KILLS = rounds(60, at_least=4)
 
 
 @pytest.mark.long("two servers start in every round")
-@pytest.mark.campaign
+@pytest.mark.campaign("kills on SQLite are in test_crashes.py, broken connections in test_postgres_faults.py")
 def test_kills_of_the_database_and_of_the_server_lose_nothing_acknowledged(
     make_server: Callable[..., LocalServer],
 ) -> None:

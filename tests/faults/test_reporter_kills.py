@@ -18,7 +18,7 @@ KILLS = rounds(50, at_least=6)
 
 
 @pytest.mark.long("a process starts in every round")
-@pytest.mark.campaign
+@pytest.mark.rounds
 def test_fifty_kills_lose_no_report_that_returned_and_count_none_twice(
     make_server: Callable[..., LocalServer], tmp_path: Path
 ) -> None:

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
+from itertools import product
 from pathlib import Path
 
 import pytest
 
-from campaigns import rounds
+from campaigns import parameters, rounds
 from faults.bad_server import BadServer
 from faults.reporting import PATIENCE_S, drain, eventually
 
@@ -114,7 +115,9 @@ class Forking:
             self.process.wait()
 
 
-@pytest.mark.parametrize("name", SERVERS)
+@pytest.mark.parametrize(
+    "name", parameters([*SERVERS], ["uwsgi", "gunicorn sync", "gunicorn gevent"], "their other settings")
+)
 def test_reports_before_the_fork_and_in_each_worker_are_all_delivered_or_in_the_spool(
     name: str, other_side: BadServer, tmp_path: Path
 ) -> None:
@@ -132,7 +135,12 @@ def test_reports_before_the_fork_and_in_each_worker_are_all_delivered_or_in_the_
     assert not (tmp_path / "spool" / "damaged").exists()
 
 
-@pytest.mark.parametrize("name", ["uwsgi", "uwsgi threads", "gunicorn sync", "gunicorn gevent"])
+@pytest.mark.parametrize(
+    "name",
+    parameters(
+        ["uwsgi", "uwsgi threads", "gunicorn sync", "gunicorn gevent"], ["gunicorn sync"], "other servers"
+    ),
+)
 def test_while_the_other_side_is_dead_all_reports_of_all_processes_are_in_the_spool(
     name: str, other_side: BadServer, tmp_path: Path
 ) -> None:
@@ -148,7 +156,9 @@ def test_while_the_other_side_is_dead_all_reports_of_all_processes_are_in_the_sp
     assert (reporter.stats().damaged, reporter.stats().lost) == (0, {})
 
 
-@pytest.mark.parametrize("name", ["uwsgi", "uwsgi no master", "gunicorn sync"])
+@pytest.mark.parametrize(
+    "name", parameters(["uwsgi", "uwsgi no master", "gunicorn sync"], ["gunicorn sync"], "other servers")
+)
 def test_reports_kept_in_memory_before_the_fork_are_delivered_too(
     name: str, other_side: BadServer, tmp_path: Path
 ) -> None:
@@ -160,7 +170,7 @@ def test_reports_kept_in_memory_before_the_fork_are_delivered_too(
         server.stop()
 
 
-@pytest.mark.campaign
+@pytest.mark.campaign("one start is tested above")
 def test_workers_of_uwsgi_never_hang_although_its_master_has_reported(
     other_side: BadServer, tmp_path: Path
 ) -> None:
@@ -232,8 +242,10 @@ assert (stats.lost, stats.damaged) == ({}, 0), stats
 """
 
 
-@pytest.mark.parametrize("delivered", [True, False])
-@pytest.mark.parametrize("library", PATCHES)
+@pytest.mark.parametrize(
+    ("library", "delivered"),
+    parameters([*product(PATCHES, [True, False])], [("gevent", False)], "other green threads"),
+)
 def test_green_threads_and_the_children_that_they_fork_lose_no_report(
     library: str,
     delivered: bool,  # noqa: FBT001

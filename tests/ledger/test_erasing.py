@@ -13,7 +13,7 @@ from otpconv.errors import Unavailable
 from otpconv.ledger.erasing import Eraser
 from otpconv.model import Conversion, Dimensions, Expiry, Report, Requested, Timing
 from otpconv.storage.erasure import Deletion, JournalEraser
-from storage.engines import Engine, Storage
+from storage.engines import Engine, Storage, sqlite_first
 
 
 def exact(entry: Report | Expiry, *, numbers: bool) -> Report | Expiry:
@@ -54,6 +54,7 @@ class Deleting:
 @settings(deadline=None, max_examples=rounds(200))
 @given(histories(), st.data())
 @pytest.mark.long("rebuilds a ledger for each of many histories")
+@sqlite_first
 def test_deletions_keep_the_rates_and_a_rebuild_comes_to_the_same(
     engine: Engine, history: tuple[World, list[Report | Expiry | int | str]], data: st.DataObject
 ) -> None:

@@ -86,7 +86,7 @@ async def waited(freshness: Freshness, position: int) -> float:
     return time.monotonic() - began
 
 
-@pytest.mark.campaign
+@pytest.mark.rounds
 @pytest.mark.long("on PostgreSQL, each round takes several transactions")
 def test_a_question_sees_each_report_that_was_acknowledged_before_it(world: World) -> None:
     async def main() -> None:

@@ -139,7 +139,7 @@ def reports(account: int, times: Sequence[int], chance: random.Random) -> Iterat
             yield Conversion(account, True, time + 1, f"{number}")
 
 
-@pytest.mark.campaign
+@pytest.mark.rounds
 @pytest.mark.parametrize(
     ("zones", "worlds"), [(ODD, 8), (ZONES, rounds(2, at_least=1))], ids=["the oddest zones", "all zones"]
 )

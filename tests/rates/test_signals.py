@@ -143,7 +143,7 @@ def test_an_application_that_never_reported_is_not_called_silent() -> None:
     assert (found.silences, named(found)) == ([], [])
 
 
-@pytest.mark.campaign
+@pytest.mark.rounds
 @pytest.mark.parametrize("most", [200, 5_000])
 def test_chance_alone_is_hardly_ever_named(most: int) -> None:
     chance = random.Random(11)
@@ -161,7 +161,7 @@ def test_chance_alone_is_hardly_ever_named(most: int) -> None:
 
 
 @pytest.mark.long("fills a ledger with tens of thousands of messages for every world")
-@pytest.mark.campaign
+@pytest.mark.rounds
 @pytest.mark.parametrize("fault", FAULTS)
 def test_verdicts_agree_with_seeded_worlds_in_every_window(fault: str) -> None:
     seeds, messages = range(50, 50 + rounds(4, at_least=1)), int(smaller(50_000, 20_000))
@@ -240,7 +240,7 @@ def test_a_filter_on_a_silent_application_still_shows_a_silence(tmp_path: Path) 
     assert len(filtered(tmp_path / "whole", {"provider": {"acme"}}).silences) == 1
 
 
-@pytest.mark.campaign
+@pytest.mark.rounds
 @pytest.mark.parametrize("seed", range(rounds(30, at_least=3)))
 def test_no_part_of_a_failing_route_is_called_silent_whatever_the_filter(tmp_path: Path, seed: int) -> None:
     # A few codes of the route still arrive, so that by chance nothing is reported about one of its templates.

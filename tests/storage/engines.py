@@ -8,9 +8,11 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 import apsw
 import psycopg
+import pytest
 from psycopg.pq import TransactionStatus
 
 import postgresql
+from campaigns import parameters
 from otpconv.access.store import AccessStore
 from otpconv.clock import Clock
 from otpconv.model import Conversion, MessageState, Report, Requested
@@ -351,3 +353,10 @@ BEGIN
 END $$"""
 
 ENGINES: list[type[Engine]] = [SqliteEngine, PostgresEngine]
+#: For a law that the engines share, where another test of its file stays on PostgreSQL.
+sqlite_first = pytest.mark.parametrize(
+    "engine",
+    parameters(ENGINES, [SqliteEngine], "the same law on PostgreSQL"),
+    indirect=True,
+    scope="session",
+)

@@ -49,7 +49,7 @@ def metric(browser: httpx.Client, name: str) -> float:
     return next(each.value for family in families for each in family.samples if each.name == name)
 
 
-@pytest.mark.campaign
+@pytest.mark.rounds
 def test_the_first_calls_pasted_together_show_the_conversion_every_time(make_server: MakeServer) -> None:
     server = make_server()
     server.start()
@@ -226,7 +226,7 @@ def test_after_a_restart_metrics_tell_what_was_done_since(used: LocalServer, app
         assert metric(browser, "otpconv_commit_reports_sum") == 0
 
 
-@pytest.mark.campaign
+@pytest.mark.rounds
 def test_while_a_large_journal_is_read_every_answer_comes_in_time_and_says_how_far_it_is(
     used: LocalServer,
 ) -> None:

@@ -3,6 +3,7 @@
 import random
 import re
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import cache
 from html import unescape
 from itertools import cycle, product
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from benchmarks.worlds import World
-from campaigns import parameters, rounds
+from campaigns import CAMPAIGN, parameters, rounds
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
@@ -110,33 +111,41 @@ def small_worlds(now: int) -> dict[str, Callable[[int], list[Entry]]]:
 
 
 class Worlds:
-    """A server with one account for each world."""
+    """A server with one account for each small or each large world.
 
-    def __init__(self, data: Path) -> None:
+    Attributes:
+        server: the server, which runs.
+        keys: who may read, by the name of the world.
+        large: the large worlds by name.
+    """
+
+    def __init__(self, data: Path, *, large: bool) -> None:
         self.server = LocalServer(data)
-        self.now = wall_clock()
-        self.large: dict[str, World] = {}
-        data.mkdir(mode=0o700)
-        store = open_key_store(load(data=data))
         self.keys: dict[str, AccessKey] = {}
-        for name, make in small_worlds(self.now).items():
-            number = len(self.keys)
-            self.keys[name] = store.create(f"account-{number}", f"user-{number}", "OtpconvReadOnly")
-            self._write(data, make(self.keys[name].account))
-        for seed, fault in enumerate(FAULTS * rounds(2, at_least=1)):
-            name = f"{fault} {seed}"
-            self.keys[name] = store.create(
-                f"large-{seed}", f"user-{name.replace(' ', '-')}", "OtpconvReadOnly"
-            )
-            world = World(seed, self.now, fault, messages=20_000, account=self.keys[name].account)
+        self.large: dict[str, World] = {}
+        self._now = wall_clock()
+        data.mkdir(mode=0o700)
+        with closing(open_key_store(load(data=data))) as store:
+            for number, name in enumerate(LARGE if large else SMALL):
+                self.keys[name] = store.create(f"account-{number}", f"user-{number}", "OtpconvReadOnly")
+        if large:
+            self._fill_large(data)
+        else:
+            for name, make in small_worlds(self._now).items():
+                self._write(data, make(self.keys[name].account))
+        self.server.start()
+
+    def _fill_large(self, data: Path) -> None:
+        for seed, name in enumerate(LARGE):
+            fault = name.partition(" ")[0]
+            world = World(seed, self._now, fault, messages=20_000, account=self.keys[name].account)
             world.fill(data)
             self.large[name] = world
-        store.close()
 
     def _write(self, data: Path, made: list[Entry]) -> None:
         journal = SqliteJournal(data / "journal.sqlite")
         if made:
-            journal.append(made, self.now)
+            journal.append(made, self._now)
         writer = SqliteLedgerWriter(data / "ledger.sqlite", data / "journal.sqlite")
         while writer.apply(20_000) < journal.head():
             pass
@@ -145,19 +154,29 @@ class Worlds:
 
 
 @pytest.fixture(scope="module")
-def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worlds]:
-    made = Worlds(tmp_path_factory.mktemp("worlds") / "data")
-    with made.server:
-        yield made
+def open_worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Worlds]]:
+    """Gives the worlds of the size of a named one."""
+    made: dict[bool, Worlds] = {}
+
+    def worlds(name: str) -> Worlds:
+        large = name in LARGE
+        if large not in made:
+            made[large] = Worlds(tmp_path_factory.mktemp("worlds") / "data", large=large)
+        return made[large]
+
+    yield worlds
+    for each in made.values():
+        each.server.stop()
 
 
 @pytest.fixture(scope="module")
-def visit(worlds: Worlds) -> Iterator[Visit]:
+def visit(open_worlds: Callable[[str], Worlds]) -> Iterator[Visit]:
     """Signs in to the account of a world."""
     browsers: dict[str, httpx.Client] = {}
 
     def signed_in(name: str) -> httpx.Client:
         if name not in browsers:
+            worlds = open_worlds(name)
             key = worlds.keys[name]
             browser = httpx.Client(
                 base_url=worlds.server.url,
@@ -206,23 +225,28 @@ LARGE = [f"{fault} {seed}" for seed, fault in enumerate(FAULTS * rounds(2, at_le
 IN_SHORT = list(zip([name for name in SMALL for _ in range(2)], cycle(WINDOWS), strict=False))
 
 
-@pytest.mark.campaign
 @pytest.mark.parametrize(
     ("name", "window"),
-    parameters(list(product(SMALL + LARGE, WINDOWS)), [*IN_SHORT, *product(LARGE, WINDOWS)]),
+    parameters(
+        list(product(SMALL + LARGE, WINDOWS)),
+        IN_SHORT,
+        "large worlds, and each small world in the other windows",
+    ),
 )
 def test_every_world_is_answered_in_every_window(read_page: ReadPage, name: str, window: str) -> None:
     page = read_page(name, window)
     assert len(states(page) - {"earlier"}) == 1 or {"broken", "silence"} <= states(page)
 
 
-@pytest.mark.campaign
+@pytest.mark.campaign(
+    "the verdict over worlds is in tests/rates/test_signals.py, and pages that show it are here"
+)
 @pytest.mark.parametrize("window", WINDOWS)
 @pytest.mark.parametrize("name", LARGE)
 def test_the_verdict_agrees_with_the_world(
-    worlds: Worlds, read_page: ReadPage, name: str, window: str
+    open_worlds: Callable[[str], Worlds], read_page: ReadPage, name: str, window: str
 ) -> None:
-    world = worlds.large[name]
+    world = open_worlds(name).large[name]
     page = read_page(name, window)
     if world.fault is None:
         assert states(page) - {"earlier"} <= NOTHING_BROKEN
@@ -231,14 +255,17 @@ def test_the_verdict_agrees_with_the_world(
     assert {"silence"} if world.is_silence else {"broken"} <= states(page)
 
 
-@pytest.mark.campaign
+@pytest.mark.campaign(
+    "the verdict over worlds is in tests/rates/test_signals.py, and the page in test_page.py"
+)
 @pytest.mark.parametrize("window", WINDOWS)
 def test_the_fault_is_named_first_in_nine_worlds_of_ten(
-    worlds: Worlds, read_page: ReadPage, window: str
+    open_worlds: Callable[[str], Worlds], read_page: ReadPage, window: str
 ) -> None:
-    broken = [name for name in LARGE if worlds.large[name].fault is not None]
+    worlds = open_worlds(LARGE[0]).large
+    broken = [name for name in LARGE if worlds[name].fault is not None]
     named = {name: first_named(read_page(name, window)) for name in broken}
-    wrong = [name for name in broken if named[name] not in names_of(worlds.large[name])]
+    wrong = [name for name in broken if named[name] not in names_of(worlds[name])]
     assert len(wrong) <= max(1, len(broken) // 10), wrong
 
 
@@ -281,7 +308,7 @@ def test_where_nothing_can_be_said_nothing_is_called_fine(visit: Visit, name: st
 
 
 @given(
-    name=st.sampled_from(SMALL + LARGE),
+    name=st.sampled_from(SMALL + LARGE if CAMPAIGN else SMALL),
     window=st.sampled_from([*WINDOWS, "fixed"]),
     by=st.lists(
         st.sampled_from(["country", "provider", "template", "sender", "access_key"]), unique=True, max_size=3
@@ -299,7 +326,6 @@ def test_where_nothing_can_be_said_nothing_is_called_fine(visit: Visit, name: st
 )
 @settings(max_examples=rounds(60), deadline=None)
 def test_every_view_is_answered(  # noqa: PLR0917
-    worlds: Worlds,
     visit: Visit,
     name: str,
     window: str,
@@ -319,7 +345,7 @@ def test_every_view_is_answered(  # noqa: PLR0917
         **filters,
     }
     if window == "fixed":
-        end = worlds.now - back_ms
+        end = wall_clock() - back_ms
         given_by_form |= {"start": str(end - length_ms), "end": str(end)}
     else:
         given_by_form["window"] = window
