@@ -89,7 +89,6 @@ gc.disable()
 
 def pytest_collection_finish() -> None:
     """Look for garbage from now on, but not among the collected tests."""
-    gc.collect()
     gc.freeze()
     gc.enable()
 

@@ -7,6 +7,7 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from campaigns import parameters
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
@@ -14,7 +15,11 @@ from otpconv.clock import wall_clock
 Open = Callable[..., Page]
 
 pytestmark = [
-    pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"]),
+    pytest.mark.parametrize(
+        "scripts",
+        parameters([False, True], [False], "with scripts, which other tests of this folder have"),
+        ids=["no-scripts", "scripts"],
+    ),
     pytest.mark.long("presses the Tab key hundreds of times"),
 ]
 

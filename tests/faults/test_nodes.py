@@ -13,6 +13,7 @@ from contextlib import closing
 import psycopg
 import pytest
 
+from campaigns import parameters
 from cli.commands import otpconv
 from cluster import Cluster, client, cluster, port_of, wait_until
 from otpconv.access.sealing import Sealer
@@ -28,6 +29,7 @@ FRESH_S, TAKEOVER_S = 1.0, 5.0
 #: As a load balancer in front of the nodes sends it.
 BALANCED = {"host": "otp.example"}
 FORM = {"content-type": "application/x-www-form-urlencoded"}
+ENDS = [signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM]
 STS = {"x-acs-action": "AssumeRole", "x-acs-version": "2015-04-01"}
 
 
@@ -83,7 +85,7 @@ def test_a_node_counts_its_own_reports_at_once_and_those_of_others_soon(nodes: C
             wait_until(known, FRESH_S)
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", parameters(range(2), [0], "another seed"))
 def test_a_change_at_one_node_is_in_force_at_the_other_within_a_second(nodes: Cluster, seed: int) -> None:
     chance = random.Random(seed)
     key = nodes.keys.create("fresh", f"user-{seed}", None)
@@ -164,7 +166,7 @@ def test_a_signed_assume_role_is_answered_once_among_all_nodes(nodes: Cluster) -
     assert [reply.json["Code"] for reply in at_once(nodes, request)] == ["SignatureNonceUsed"] * 4
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM])
+@pytest.mark.parametrize("how", parameters(ENDS, [signal.SIGKILL], "a node that hangs or stops"))
 def test_another_node_takes_over(nodes: Cluster, how: signal.Signals) -> None:
     wait_until(lambda: len(nodes.running()) == 2)
     holder = nodes.holder()

@@ -14,7 +14,7 @@ from otpconv.cli.local_server import LocalServer
 from otpconv.storage.sqlite import SqliteLedgerReader
 
 PROCESSES = 4
-KILLS = rounds(50, at_least=6)
+KILLS = rounds(50, at_least=4)
 
 
 @pytest.mark.long("a process starts in every round")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
+from campaigns import parameters
 from otpconv.errors import AnswerTooLarge, InvalidRequest, Unavailable
 from otpconv.rates import LEVELS, RateAnswer, compute_rates, evidence, fetch, parse_query, question
 from otpconv.storage import deadline
@@ -49,8 +50,8 @@ def usual(folder: Path) -> Overview:
         return overview(opened, 1, dashboard(), NOW)
 
 
-def ask(ledger: SqliteLedgerReader, *parameters: tuple[str, str]) -> RateAnswer:
-    return compute_rates(ledger, 1, parse_query(parameters, NOW), NOW)
+def ask(ledger: SqliteLedgerReader, *asked: tuple[str, str]) -> RateAnswer:
+    return compute_rates(ledger, 1, parse_query(asked, NOW), NOW)
 
 
 def dashboard(**given: str) -> view.View:
@@ -182,7 +183,7 @@ def test_an_inner_deadline_never_outlasts_an_outer_one() -> None:
 # Coarser answers.
 
 
-@pytest.mark.parametrize("most", [1, 5, 50, 700, 10_000])
+@pytest.mark.parametrize("most", parameters([1, 5, 50, 700, 10_000], [50], "other bounds"))
 def test_a_verdict_on_too_many_groups_tells_fewer_dimensions_apart(
     ledger: SqliteLedgerReader, usual: Overview, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import apsw
 import pytest
 
+from campaigns import parameters
 from ledger.reports import DAY, hashed
 from otpconv.model import Conversion, Dimensions, Expiry, Report, Requested
 from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS
@@ -191,15 +192,15 @@ class Steps:
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    """SQLite alone: another engine has no such steps to count."""
+def sqlite(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """SQLite alone: another engine has no such steps to count. A fixture `engine` would be each engine."""
     return SqliteEngine(tmp_path_factory.mktemp("work"))
 
 
-def work(engine: Engine, reports: Reports, limit: int) -> int:
+def work(sqlite: Engine, reports: Reports, limit: int) -> int:
     """Return the steps that it takes to apply the reports, `limit` entries at a time."""
     steps = Steps()
-    with steps.hooked(), engine.open() as storage:
+    with steps.hooked(), sqlite.open() as storage:
         for first in range(0, len(reports), TOGETHER):
             storage.append(*reports[first : first + TOGETHER])
         before = steps.total
@@ -207,10 +208,10 @@ def work(engine: Engine, reports: Reports, limit: int) -> int:
         return steps.total - before
 
 
-@pytest.mark.parametrize("limit", [TOGETHER, ALL])
+@pytest.mark.parametrize("limit", parameters([TOGETHER, ALL], [TOGETHER], "all reports in one transaction"))
 @pytest.mark.parametrize("shape", SHAPES)
-def test_twice_as_much_of_anything_is_about_twice_the_work(engine: Engine, shape: Shape, limit: int) -> None:
-    nothing = work(engine, [requested(0, DAY)], limit)
-    once = work(engine, shape(COUNT), limit) - nothing
-    twice = work(engine, shape(2 * COUNT), limit) - nothing
+def test_twice_as_much_of_anything_is_about_twice_the_work(sqlite: Engine, shape: Shape, limit: int) -> None:
+    nothing = work(sqlite, [requested(0, DAY)], limit)
+    once = work(sqlite, shape(COUNT), limit) - nothing
+    twice = work(sqlite, shape(2 * COUNT), limit) - nothing
     assert 0 < twice <= 2 * TOLERANCE * once

@@ -24,7 +24,8 @@ from otpconv.web.front.outgoing import MAX_HELD_BYTES_EACH
 from web.large import fill
 from web.wire import administrator
 
-GROUPS = 800
+#: Enough that a question by quarters of an hour has more rows than an answer may have.
+GROUPS = int(smaller(800, 550))
 #: The bounds of this server.
 WAITING_EACH = int(smaller(MAX_WAITING_EACH, 3))
 HELD_BYTES_EACH = int(smaller(MAX_HELD_BYTES_EACH, 8 << 20))
