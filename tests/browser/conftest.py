@@ -70,7 +70,7 @@ def called(log: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalServer, Traffic]]:
     """A server with messages of two days, and the true figures: one route broke 5 hours ago."""
-    traffic = Traffic(int(smaller(1_000_000, 50_000)), wall_clock())
+    traffic = Traffic(int(smaller(1_000_000, 25_000)), wall_clock())
     server = LocalServer(tmp_path_factory.mktemp("broken") / "data")
     with server:
         pass  # makes the keys

@@ -111,7 +111,7 @@ def rates(server: LocalServer, auth: tuple[str, str]) -> object:
 
 
 @pytest.mark.long("starts servers, and fills and copies storages under load")
-@pytest.mark.campaign("copies after any interruption are in tests/storage/test_copying.py")
+@pytest.mark.campaign("the command is below, interruptions are in tests/storage/test_copying.py")
 def test_from_sqlite_to_postgresql_and_back_under_load(
     make_server: Callable[..., LocalServer], tmp_path: Path, url: str
 ) -> None:
@@ -158,6 +158,24 @@ def assert_complete(*loads: Load) -> None:
     for each in loads:
         assert each.errors == []
         assert each.acknowledged
+
+
+def test_a_copy_to_postgresql_and_back_has_everything(
+    make_server: Callable[..., LocalServer], tmp_path: Path, url: str
+) -> None:
+    server = make_server()
+    with server:
+        auth = (server.access_key_id, server.access_key_secret)
+        messages = [{"message_id": f"m{n}", "to": f"+3461100000{n}", "country": "ES"} for n in range(9)]
+        body = {"messages": messages}
+        assert httpx.post(f"{server.url}/v1/messages", json=body, auth=auth).json()["recorded"] == 9
+    before = exported(data=server.data)
+    assert len(before) == 9
+    for source, target in ((server.data, url), (url, tmp_path / "back")):
+        words = ("--from", source, "--to", target, "--data", server.data, "--json")
+        result = json.loads(otpconv("ledger", "copy", *words).stdout)
+        assert (result["ok"], result["lag"]) == (True, 0)
+    assert exported(data=tmp_path / "back") == before
 
 
 def test_a_copy_names_what_is_wrong(server: LocalServer, tmp_path: Path) -> None:

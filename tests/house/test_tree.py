@@ -113,23 +113,38 @@ def test_no_test_pretends_with_mocks() -> None:
     ] == []
 
 
-def test_every_long_test_gives_its_reason() -> None:
-    nodes = [(path, node) for path, syntax in files_of_tests("long").items() for node in ast.walk(syntax)]
+@pytest.mark.parametrize("mark", ["long", "campaign"])
+def test_every_test_that_is_long_or_left_to_the_campaign_gives_its_reason(mark: str) -> None:
+    whole = f"pytest.mark.{mark}"
+    nodes = [(path, node) for path, syntax in files_of_tests(whole).items() for node in ast.walk(syntax)]
     marks = {
         node: path
         for path, node in nodes
-        if isinstance(node, ast.Attribute) and node.attr == "long" and ast.unparse(node) == "pytest.mark.long"
+        if isinstance(node, ast.Attribute) and node.attr == mark and ast.unparse(node) == whole
     }
     explained = {
         node.func
         for _, node in nodes
         if isinstance(node, ast.Call)
         and node.args
-        and isinstance(node.args[0], ast.Constant)
-        and node.args[0].value
+        and not (isinstance(node.args[0], ast.Constant) and not node.args[0].value)
     }
     assert marks
-    assert [f"{path}:{mark.lineno}" for mark, path in marks.items() if mark not in explained] == []
+    assert [f"{path}:{node.lineno}" for node, path in marks.items() if node not in explained] == []
+
+
+def test_every_test_is_in_make_test_or_in_make_campaign_and_ci_runs_both() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert re.findall(r"\$\(PYTEST\) -m '([^']+)' \$\(ARGS\)$", makefile, re.MULTILINE) == [
+        "not campaign",
+        "campaign or rounds or hypothesis",
+    ]
+    commands = (ROOT / ".ci/run").read_text(encoding="utf-8").splitlines()
+    assert [line.split("#")[0].strip() for line in commands if line.startswith("make ")] == [
+        "make lint",
+        "make test",
+        "make campaign CAMPAIGN=20",
+    ]
 
 
 def test_no_tracked_file_holds_a_path_of_somebodys_machine() -> None:

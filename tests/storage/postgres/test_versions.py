@@ -3,10 +3,12 @@
 from contextlib import closing
 
 import psycopg
+import pytest
 
 import postgresql
 
 
+@pytest.mark.campaign("nothing else starts PostgreSQL 18 in make test")
 def test_there_are_servers_of_two_major_versions() -> None:
     def version(server: postgresql.PostgresServer) -> int:
         with closing(psycopg.connect(server.socket_url)) as connection:
