@@ -10,7 +10,7 @@ from otpconv.access.keys import AccessKey, KeyRing
 from otpconv.access.sealing import Sealer
 from otpconv.access.sign_outs import MOST_A_KEY, SignOuts, SignOutStore
 from otpconv.errors import Unavailable
-from storage.engines import Access, Engine
+from storage.engines import Access, Engine, sqlite_first
 
 SEALER = Sealer(bytes(range(32)))
 NOW = 1_800_000_000_000
@@ -156,6 +156,7 @@ class Refusing:
 
 
 @BOTH
+@sqlite_first
 def test_more_sign_outs_than_are_kept_end_every_sign_in_of_the_key(desk: Desk, kind: str) -> None:
     key, other = (desk.holder(kind, name) for name in ("olga", "ivan"))
     desk.sign_outs.add(other, "theirs", NOW + WEEK_MS)

@@ -23,6 +23,8 @@ pytestmark = [
     pytest.mark.long("presses the Tab key hundreds of times"),
 ]
 
+#: Three tasks stay in `make test`; test_tables.py has more by keyboard, test_dashboard.py by mouse.
+further = pytest.mark.campaign("the same keys do other tasks above")
 MINUTE_MS = 60_000
 NUMBER = "+4915112345678"
 #: The number of presses after which a place counts as out of reach.
@@ -109,6 +111,7 @@ def test_find_the_failing_route_and_open_it(open_page: Open, traffic: AccessKey,
     expect(page.locator(".chips")).to_contain_text("birdcall")
 
 
+@further
 def test_change_the_window_and_the_split(open_page: Open, traffic: AccessKey, scripts: bool) -> None:  # noqa: FBT001
     page = open_page(key=traffic, scripts=scripts)
     page.goto("/dashboard")
@@ -121,6 +124,7 @@ def test_change_the_window_and_the_split(open_page: Open, traffic: AccessKey, sc
     assert parse_qs(urlsplit(page.url).query)["by"] == ["template"]
 
 
+@further
 def test_look_up_a_message_by_id_and_by_number(open_page: Open, traffic: AccessKey, scripts: bool) -> None:  # noqa: FBT001
     page = open_page(key=traffic, scripts=scripts)
     page.goto("/dashboard")
@@ -148,6 +152,7 @@ def test_make_a_call_in_the_explorer(open_page: Open, key: AccessKey, scripts: b
     expect(page.locator(".badge")).to_have_text("HTTP 200")
 
 
+@further
 def test_create_a_user_with_a_key_and_disable_it(open_page: Open, key: AccessKey, scripts: bool) -> None:  # noqa: FBT001
     page = open_page(key=key, scripts=scripts)
     page.goto("/dashboard")
@@ -173,6 +178,7 @@ def test_create_a_user_with_a_key_and_disable_it(open_page: Open, key: AccessKey
     expect(page.get_by_role("status")).to_contain_text("The user is deleted")
 
 
+@further
 def test_search_the_audit_trail(open_page: Open, key: AccessKey, own: httpx.Client, scripts: bool) -> None:  # noqa: FBT001
     own.get("/v1/messages/unknown", auth=(key.access_key_id, "wrong"))
     page = open_page(key=key, scripts=scripts)

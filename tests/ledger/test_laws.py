@@ -32,7 +32,7 @@ from otpconv.storage.contract import (
 from otpconv.storage.journal import JournalEntry
 from storage.engines import ENGINES, NOW, Engine, Postgres18Engine, SqliteEngine
 
-#: Two laws, of any arrangement and of expiries, stay on PostgreSQL; the others use the same statements.
+#: The first law, of any arrangement, stays on PostgreSQL; expiries on it are in test_forgetting.py.
 sqlite_first = pytest.mark.parametrize(
     "engine",
     parameters([*ENGINES, Postgres18Engine], [SqliteEngine], "the same law on PostgreSQL"),
@@ -79,6 +79,7 @@ def test_at_every_moment_the_rollups_are_a_recount_of_the_messages(
             assert all(sum(delays) <= each.verified for each, delays in held.minutes.values())
 
 
+@sqlite_first
 @settings(deadline=None, max_examples=rounds(150))
 @given(some_entries, st.data())
 def test_an_expiry_forgets_and_a_rebuild_forgets_the_same(

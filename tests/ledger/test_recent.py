@@ -21,7 +21,7 @@ from otpconv.model import (
     state_of,
 )
 from otpconv.storage.contract import DAY_MS, Entry
-from storage.engines import NOW, Storage
+from storage.engines import NOW, Storage, sqlite_first
 
 NUMBER = hashed(1, "5")
 #: The bound for these tests, and the entries of one batch.
@@ -93,6 +93,7 @@ def held(value: object, seen: set[int]) -> int:
     return 0
 
 
+@sqlite_first
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("kind", KINDS)
 def test_while_the_applier_stands_still_what_is_held_is_bounded_whatever_is_reported(
@@ -186,6 +187,7 @@ def test_requests_are_the_same_from_whenever_somebody_asks(
         assert late.requests().is_any_before(NUMBER, time)
 
 
+@sqlite_first
 @pytest.mark.parametrize("batches", [1, 5])
 def test_judging_a_busy_number_is_the_same_work_however_many_messages_are_on_their_way(
     storage: Storage, batches: int
