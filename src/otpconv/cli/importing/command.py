@@ -98,12 +98,12 @@ def import_file(
         return
     known = load(from_) if from_ else Profile("")
     means = meaning(known, from_ or "", map_, set_, only, true, false, region)
-    tz, time_format = name_of_zone(tz or known.tz), time_format or known.time_format
     table = Table(format_, encoding, _one_character(delimiter), means.renamed, known.encoding)
-    reader = Reader(Times(tz, time_format, _survey(file, table)), means)
+    times = Times(name_of_zone(tz or known.tz), time_format or known.time_format, _survey(file, table))
     run = _Run(file, table, rejects or _beside(file, ".rejects.ndjson"))
+    options = (run, means, known, tz, time_format)
     client = Client(endpoint, access_key_id, access_key_secret, key_file)
-    _import(run, reader, client, (run, means, tz, time_format), restart=restart, json=json)
+    _import(run, Reader(times, means), client, options, restart=restart, json=json)
 
 
 def _list_profiles(*, wanted: bool, json: bool) -> None:
