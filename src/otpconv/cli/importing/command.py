@@ -80,9 +80,9 @@ def import_file(
 
     A row has any of message_id, requested_at, to, country, carrier, provider, template, sender, channel,
     session_id, attempt, delivered, conversion_time, under these names, usual ones of vendors, or those of
-    `--map` or `--from`. With `delivered` (true or false) it is a conversion, with requested_at or any field of
-    a message it is a message; it may be both. A conversion without conversion_time counts in rates and in no
-    time to verify. Rejected rows go to FILE.rejects.ndjson **with the phone numbers in them.** After an
+    `--map` or `--from`. With `delivered` (true or false) it is a conversion, with requested_at or any field
+    of a message it is a message; it may be both. A conversion without conversion_time counts in rates, not in
+    times to verify. Rejected rows go to FILE.rejects.ndjson **with the phone numbers in them.** After an
     interruption, the same command continues where it was (FILE.progress); repeats are harmless.
 
     Examples:
