@@ -20,7 +20,7 @@ from otpconv.dialects.twilio.calls import Call
 from otpconv.errors import InvalidRequest, NotFound
 from otpconv.model import is_message_id
 
-#: Attempts of a page at most, and without PageSize. A page is under 64 KiB, so it is sent at once.
+#: Attempts of a page at most, and without PageSize: some 30 KiB, as dialects send their answers at once.
 MAX_PAGE: Final = 50
 #: The window of a question that gives no DateCreatedAfter, days before its end.
 WINDOW_DAYS: Final = 30

@@ -38,7 +38,7 @@ PREFIXES: Final = (
     "/v2/Services",
     "/v2/Templates",
 )
-#: Parameters of a query or a form at most; the operations have a tenth of it.
+#: Parameters of a query or a form at most; no operation has more than 13.
 MAX_PARAMETERS: Final = 100
 
 
