@@ -5,12 +5,13 @@ from typing import Any, Final
 
 from otpconv.dialects.alibaba.dialect import AlibabaDialect
 from otpconv.dialects.dialect import Dialect, HttpRequest
+from otpconv.dialects.twilio.dialect import TwilioDialect
 
 #: The dialects of the path `/`, which several vendors use. A dialect that recognizes its requests by a header
 #: or a parameter, e.g. `X-Amz-Target` or `X-TC-Action`, comes before the last one, which takes all others.
 AT_ROOT: Final[tuple[Dialect[Any], ...]] = (AlibabaDialect(),)
 #: The dialects of all other paths; no two of them claim the same request.
-BY_PATH: Final[tuple[Dialect[Any], ...]] = ()
+BY_PATH: Final[tuple[Dialect[Any], ...]] = (TwilioDialect(),)
 #: Every dialect.
 DIALECTS: Final = (*BY_PATH, *AT_ROOT)
 

@@ -165,6 +165,18 @@ class Message(Struct, frozen=True):
         return self.verified_at is not None or self.state.verified
 
 
+class RecordedPart(Struct, frozen=True):
+    """Some messages of a window, the last recorded first.
+
+    Attributes:
+        messages: their places, and the messages. A part that begins with a place begins after its message.
+        before: where the next part begins; None if there is none.
+    """
+
+    messages: list[tuple[int, Message]]
+    before: int | None
+
+
 class LedgerWriter(Protocol):
     """Writes the ledger: the only writer, on one thread, which it may block."""
 
@@ -199,6 +211,13 @@ class LedgerReader(Protocol):
 
     def messages_of_number(self, account: int, number: str, limit: int) -> list[Message]:
         """Return the newest messages to a number (keyed hash), newest first; at most `limit`."""
+
+    def recorded(self, account: int, window: Span, before: int, most: int) -> RecordedPart:
+        """Return messages that were requested in a window, the last recorded first; at most `most`.
+
+        Looks at a bounded part of the ledger, so a part may have no messages although there are more. Begin
+        with `before` 0, then go on with the one of the answer. It is valid until the ledger is rebuilt.
+        """
 
     def old_messages(self, before: int, after: int) -> Candidates:
         """Return an erasure of the next messages of all accounts that were requested before a time, ms.

@@ -35,6 +35,7 @@ from otpconv.web.front.outgoing import Outgoing
 from otpconv.web.front.pace import Pace
 from otpconv.web.pages import Pages
 from otpconv.web.rpc.assuming import ASSUME_ROLE, assume_role
+from otpconv.web.rpc.attempts import Attempts
 from otpconv.web.rpc.endpoint import RpcEndpoint, new_request_id, request_of
 from otpconv.web.v1.annotations import ANNOTATIONS_PATH, AnnotationsApi
 from otpconv.web.v1.metrics import MetricsEndpoint
@@ -72,7 +73,7 @@ class App:
             self._bodies,
             gate,
             operations={ASSUME_ROLE: partial(assume_role, service, gate)},
-            questions={},
+            questions=Attempts(service, gate, public_url).questions,
             failures=self.failures,
             public_url=public_url,
         )

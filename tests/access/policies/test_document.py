@@ -361,9 +361,9 @@ def test_a_letter_wrong_anywhere_in_an_action_is_found_and_the_action_suggested(
         ("otpconv:Q*ryRate", "did you mean otpconv:QueryRates?"),
         ("*:QeryRates", "did you mean otpconv:QueryRates?"),
         ("dysms:SmsConverion", "did you mean dysms:SmsConversion?"),
-        ("ecs:RunInstances", "begin with dysms:, otpconv:, ram:, sts:."),
-        ("ecs:*", "begin with dysms:, otpconv:, ram:, sts:."),
-        ("otpconv:Zzz*", "begin with dysms:, otpconv:, ram:, sts:."),
+        ("ecs:RunInstances", "begin with dysms:, otpconv:, ram:, sts:, twilio:."),
+        ("ecs:*", "begin with dysms:, otpconv:, ram:, sts:, twilio:."),
+        ("otpconv:Zzz*", "begin with dysms:, otpconv:, ram:, sts:, twilio:."),
     ],
 )
 def test_a_pattern_that_matches_no_action_is_warned_of(pattern: str, hint: str) -> None:

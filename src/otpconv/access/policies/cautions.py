@@ -46,6 +46,11 @@ ACTIONS: Final = (
     "ram:UpdateAccessKey",
     "ram:UpdatePolicy",
     "sts:AssumeRole",
+    "twilio:CreateMessageFeedback",
+    "twilio:FetchVerificationAttempt",
+    "twilio:FetchVerificationAttemptsSummary",
+    "twilio:ListVerificationAttempts",
+    "twilio:UpdateVerification",
 )
 #: Patterns of the vendor's managed policies that match nothing here; they cause no warning.
 READ_DYSMS: Final = ("dysms:Query*", "dysms:Get*", "dysms:List*")

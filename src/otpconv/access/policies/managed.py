@@ -24,8 +24,13 @@ DOCUMENTS: Final[dict[str, str]] = {
         "dysms:ConversionDataIntl",
         "otpconv:RecordMessages",
         "otpconv:RecordConversions",
+        "twilio:CreateMessageFeedback",
+        "twilio:UpdateVerification",
     ),
-    "OtpconvReadOnly": _allow("otpconv:Get*", "otpconv:List*", "otpconv:Query*", *READ_DYSMS),
+    "OtpconvReadOnly": _allow(
+        *("otpconv:Get*", "otpconv:List*", "otpconv:Query*", "twilio:Fetch*", "twilio:List*"),
+        *READ_DYSMS,
+    ),
 }
 
 #: The parsed policies.

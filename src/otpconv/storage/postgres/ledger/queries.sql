@@ -26,6 +26,16 @@ WHERE bucket = :bucket AND account = :account AND message_id = :message_id;
 -- name: all_messages
 SELECT message_id, state::text, verified_at, reported FROM message_states WHERE account = :account ORDER BY id;
 
+-- name: part_before
+-- Where the next part of the ledger before :before begins, :read ids long. Where there is a gap in the ids, the part ends
+-- before it.
+SELECT max(id) + 1 - :read FROM messages WHERE id < :before;
+
+-- name: recorded
+SELECT id, message_id, state::text, verified_at, reported FROM message_states
+WHERE id >= :first AND id < :before AND account = :account AND requested_at >= :start AND requested_at < :end
+ORDER BY id DESC LIMIT :most;
+
 -- name: by_number
 -- For each conversion known by number alone: the message that it is about, and whether the ledger has it already.
 SELECT c.n::integer,

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from otpconv.model import Conversion, MessageState, Requested, SelfReportedRate
-from otpconv.storage import deadline, erasable, grains
+from otpconv.storage import deadline, erasable, grains, recorded
 from otpconv.storage.buckets import bucket_of
 from otpconv.storage.contract import (
     DAY_MS,
@@ -19,6 +19,8 @@ from otpconv.storage.contract import (
     SNAPSHOT_S,
     Count,
     Message,
+    RecordedPart,
+    Span,
     Tally,
     Window,
 )
@@ -160,6 +162,12 @@ class PostgresLedgerReader:
         """Return the newest messages to a number, newest first."""
         with self.snapshot():
             return [_message(row) for row in erasable.newest_of(self._rows, account, number, limit)]
+
+    def recorded(self, account: int, window: Span, before: int, most: int) -> RecordedPart:
+        """Return messages that were requested in a window, the last recorded first."""
+        with self.snapshot():
+            part = recorded.part(self._rows, account, window, before, most)
+        return RecordedPart([(row[0], _message(row[1:])) for row in part.rows], part.before)
 
     def old_messages(self, before: int, after: int) -> Candidates:
         """Return the erasure of the next messages requested before a time."""

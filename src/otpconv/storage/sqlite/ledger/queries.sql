@@ -25,6 +25,16 @@ WHERE account = :account AND message_id = :message_id;
 -- `+` keeps SQLite from using the index by account: it would sort all messages in memory. So it reads in file order.
 SELECT message_id, state, verified_at, reported FROM message_states WHERE +account = :account ORDER BY id;
 
+-- name: part_before
+-- Where the next part of the ledger before :before begins, :read ids long. Where there is a gap in the ids, the part ends
+-- before it.
+SELECT max(id) + 1 - :read FROM messages WHERE id < :before;
+
+-- name: recorded
+SELECT id, message_id, state, verified_at, reported FROM message_states
+WHERE id >= :first AND id < :before AND +account = :account AND requested_at >= :start AND requested_at < :end
+ORDER BY id DESC LIMIT :most;
+
 -- name: newest
 SELECT state FROM message_states
 WHERE account = :account AND id = coalesce(

@@ -11,7 +11,7 @@ import msgspec
 
 from otpconv.errors import Unavailable
 from otpconv.model import Conversion, MessageState, Requested, SelfReportedRate
-from otpconv.storage import deadline, erasable, grains
+from otpconv.storage import deadline, erasable, grains, recorded
 from otpconv.storage.contract import (
     MAX_COUNTED,
     MAX_COUNTS,
@@ -19,6 +19,7 @@ from otpconv.storage.contract import (
     SNAPSHOT_S,
     Count,
     Message,
+    RecordedPart,
     Span,
     Tally,
     Window,
@@ -168,6 +169,12 @@ class SqliteLedgerReader:
         """Return the newest messages to a number, newest first."""
         with self.snapshot():
             return [_message(row) for row in erasable.newest_of(self._rows, account, number, limit)]
+
+    def recorded(self, account: int, window: Span, before: int, most: int) -> RecordedPart:
+        """Return messages that were requested in a window, the last recorded first."""
+        with self.snapshot():
+            part = recorded.part(self._rows, account, window, before, most)
+        return RecordedPart([(row[0], _message(row[1:])) for row in part.rows], part.before)
 
     def old_messages(self, before: int, after: int) -> Candidates:
         """Return the erasure of the next messages requested before a time."""
