@@ -72,11 +72,6 @@ class Scheme(Struct, frozen=True):
         return f"{self.algorithm} Credential={credential}, SignedHeaders={names}, Signature={signature}"
 
 
-def algorithm_of(authorization: bytes) -> bytes:
-    """Return the first word of the header `Authorization`; empty without one."""
-    return authorization.partition(b" ")[0]
-
-
 def canonical_request(method: str, query: str, headers: Mapping[str, str], body: bytes) -> bytes:
     """Return the canonical request.
 

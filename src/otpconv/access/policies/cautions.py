@@ -33,6 +33,7 @@ ACTIONS: Final = (
     "otpconv:RecordConversions",
     "otpconv:RecordMessages",
     "otpconv:SaveView",
+    "pinpoint-sms-voice-v2:PutMessageFeedback",
     "ram:AttachPolicyToUser",
     "ram:CreateAccessKey",
     "ram:CreatePolicy",
@@ -46,6 +47,8 @@ ACTIONS: Final = (
     "ram:UpdateAccessKey",
     "ram:UpdatePolicy",
     "sts:AssumeRole",
+    "tencent:ReportConversion",
+    "volcengine:Conversion",
 )
 #: Patterns of the vendor's managed policies that match nothing here; they cause no warning.
 READ_DYSMS: Final = ("dysms:Query*", "dysms:Get*", "dysms:List*")
