@@ -57,7 +57,7 @@ def failure(
 
 
 def altered(request: HttpRequest, signed: Iterable[str]) -> Iterator[HttpRequest]:
-    """Return the request with one byte of what is signed or of the signature changed, or without a header."""
+    """Return the request with one byte of the signed text or the signature changed, or without a header."""
     for name in (*(name.encode() for name in signed), b"authorization"):
         if name in request.fields:
             for value in _altered(request.fields[name]):

@@ -22,15 +22,15 @@ class Scheme(Struct, frozen=True):
     """One vendor's form of the signature.
 
     Attributes:
-        algorithm: its name, the first word of `Authorization` and of what is signed.
-        key_prefix: what the secret is prefixed with before the key is derived.
+        algorithm: its name, the first word of `Authorization` and of the string to sign.
+        key_prefix: stands before the secret when the key is derived.
     """
 
     algorithm: str
     key_prefix: str
 
     def string_to_sign(self, request: bytes, time: str, scope: Sequence[str]) -> str:
-        """Return what is signed.
+        """Return the string to sign.
 
         Args:
             request: the canonical request.
