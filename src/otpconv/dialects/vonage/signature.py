@@ -41,6 +41,11 @@ def string_to_sign(parameters: Mapping[str, str]) -> str:
     )
 
 
+def is_ambiguous(text: str) -> bool:
+    """Return whether a text has characters that another text can stand for in what is signed."""
+    return "&" in text or "=" in text
+
+
 def sign(parameters: Mapping[str, str], secret: str, method: str = "sha256") -> str:
     """Return the value of `sig`, lower-case hexadecimal.
 
@@ -65,7 +70,7 @@ def verify(parameters: Mapping[str, str], secret: str) -> bool:
 
     A name with `&` or `=` could stand for several parameters in the signed text, so it never verifies.
     """
-    if any("&" in name or "=" in name for name in parameters):
+    if any(map(is_ambiguous, parameters)):
         return False
     signature = parameters.get(SIGNATURE, "").lower().encode()
     methods = _METHODS.get(len(signature), ())
