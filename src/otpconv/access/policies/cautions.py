@@ -19,6 +19,8 @@ ACTIONS: Final = (
     "dysms:ConversionData",
     "dysms:SmsConversionIntl",
     "dysms:ConversionDataIntl",
+    "didit:SendMessageFeedback",
+    "infobip:LogEndTag",
     "otpconv:CreateAnnotation",
     "otpconv:DeleteAnnotation",
     "otpconv:FindMessages",
@@ -33,6 +35,7 @@ ACTIONS: Final = (
     "otpconv:RecordConversions",
     "otpconv:RecordMessages",
     "otpconv:SaveView",
+    "prelude:SendFeedbacks",
     "ram:AttachPolicyToUser",
     "ram:CreateAccessKey",
     "ram:CreatePolicy",
@@ -45,7 +48,11 @@ ACTIONS: Final = (
     "ram:ListUsers",
     "ram:UpdateAccessKey",
     "ram:UpdatePolicy",
+    "sinch:SendDeliveryFeedback",
     "sts:AssumeRole",
+    "telesign:Completion",
+    "vonage:SmsConversion",
+    "vonage:VoiceConversion",
 )
 #: Patterns of the vendor's managed policies that match nothing here; they cause no warning.
 READ_DYSMS: Final = ("dysms:Query*", "dysms:Get*", "dysms:List*")
