@@ -56,7 +56,7 @@ def test_a_feedback_is_a_conversion_that_happened_on_arrival(status: str, *, del
     assert reports(DIALECT, asked) == [Conversion(ACCOUNT, delivered, NOW, "a_b:/-9", timing=Timing.ARRIVAL)]
     call = DIALECT.read(asked)
     assert (call.access_key_id, call.signed_at, call.nonce) == (KEY, 1_795_729_895_000, "")
-    response = DIALECT.success(call, "ID", ("recorded",))
+    response = DIALECT.success(call, "ID", ("recorded",), NOW)
     assert json.loads(response.body) == {"MessageId": "a_b:/-9", "MessageFeedbackStatus": status}
     assert (b"x-amzn-requestid", b"ID") in response.headers
 

@@ -110,7 +110,7 @@ def test_a_report_is_a_conversion_at_its_time(asked: HttpRequest) -> None:
     assert reports(DIALECT, asked) == [Conversion(ACCOUNT, True, NOW - 60_000, "5000:10457")]
     call = DIALECT.read(asked)
     assert (call.access_key_id, call.signed_at, call.security_token) == (KEY, NOW, "")
-    response = DIALECT.success(call, "ID", ("recorded",))
+    response = DIALECT.success(call, "ID", ("recorded",), NOW)
     assert json.loads(response.body) == {
         "Response": {"ReportConversionStatus": {"Code": "ok", "Message": "success"}, "RequestId": "ID"}
     }

@@ -63,7 +63,7 @@ def test_a_call_is_a_conversion_for_each_message() -> None:
     assert reports(DIALECT, asked) == conversions("m1", "m2")
     call = DIALECT.read(asked)
     assert (call.access_key_id, call.signed_at, call.nonce) == (KEY, 1_795_729_895_000, "")
-    response = DIALECT.success(call, "ID", ("recorded", "unchanged"))
+    response = DIALECT.success(call, "ID", ("recorded", "unchanged"), NOW)
     assert json.loads(response.body) == {"ResponseMetadata": METADATA, "Result": ""}
 
 
@@ -90,7 +90,7 @@ def test_messages_that_are_unknown_in_strict_mode_are_named_as_a_business_error(
     with pytest.raises(
         errors.InvalidRequest, match=r"^1 of 2 messages are not recorded, the others are\. no$"
     ):
-        DIALECT.success(call, "ID", ("recorded", errors.UnknownMessage("no")))
+        DIALECT.success(call, "ID", ("recorded", errors.UnknownMessage("no")), NOW)
 
 
 @pytest.mark.parametrize("token", [{}, {"x_security_token": "CAIS/tok+en=="}])

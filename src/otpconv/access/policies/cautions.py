@@ -19,6 +19,8 @@ ACTIONS: Final = (
     "dysms:ConversionData",
     "dysms:SmsConversionIntl",
     "dysms:ConversionDataIntl",
+    "didit:SendMessageFeedback",
+    "infobip:LogEndTag",
     "otpconv:CreateAnnotation",
     "otpconv:DeleteAnnotation",
     "otpconv:FindMessages",
@@ -34,6 +36,7 @@ ACTIONS: Final = (
     "otpconv:RecordMessages",
     "otpconv:SaveView",
     "pinpoint-sms-voice-v2:PutMessageFeedback",
+    "prelude:SendFeedbacks",
     "ram:AttachPolicyToUser",
     "ram:CreateAccessKey",
     "ram:CreatePolicy",
@@ -46,9 +49,13 @@ ACTIONS: Final = (
     "ram:ListUsers",
     "ram:UpdateAccessKey",
     "ram:UpdatePolicy",
+    "sinch:SendDeliveryFeedback",
     "sts:AssumeRole",
+    "telesign:Completion",
     "tencent:ReportConversion",
     "volcengine:Conversion",
+    "vonage:SmsConversion",
+    "vonage:VoiceConversion",
 )
 #: Patterns of the vendor's managed policies that match nothing here; they cause no warning.
 READ_DYSMS: Final = ("dysms:Query*", "dysms:Get*", "dysms:List*")

@@ -27,6 +27,13 @@ DOCUMENTS: Final[dict[str, str]] = {
         "volcengine:Conversion",
         "otpconv:RecordMessages",
         "otpconv:RecordConversions",
+        "didit:SendMessageFeedback",
+        "infobip:LogEndTag",
+        "prelude:SendFeedbacks",
+        "sinch:SendDeliveryFeedback",
+        "telesign:Completion",
+        "vonage:SmsConversion",
+        "vonage:VoiceConversion",
     ),
     "OtpconvReadOnly": _allow("otpconv:Get*", "otpconv:List*", "otpconv:Query*", *READ_DYSMS),
 }

@@ -110,7 +110,13 @@ class AwsDialect:
             raise response.InvalidField("MessageFeedbackStatus", text, missing=not status)
         return (Conversion(account, delivered, now, known_id, timing=Timing.ARRIVAL),)
 
-    def success(self, call: ScopedCall, request_id: str, outcomes: Sequence[Outcome]) -> HttpResponse:  # noqa: ARG002 - a repeat gets the same response
+    def success(
+        self,
+        call: ScopedCall,
+        request_id: str,
+        outcomes: Sequence[Outcome],  # noqa: ARG002 - a repeat gets the same response
+        now: int,  # noqa: ARG002
+    ) -> HttpResponse:
         """Return the response: the two parameters."""
         return response.success(_feedback(call), request_id)
 

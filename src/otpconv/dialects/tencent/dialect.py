@@ -140,7 +140,7 @@ class TencentDialect:
         time = past_time(seconds * 1_000, now, "ConversionTime, which is in seconds,")
         return (Conversion(account, delivered=True, conversion_time=time, message_id=known_id),)
 
-    def success(self, call: Call, request_id: str, outcomes: Sequence[Outcome]) -> HttpResponse:  # noqa: ARG002 - a repeat gets the same response
+    def success(self, call: Call, request_id: str, outcomes: Sequence[Outcome], now: int) -> HttpResponse:  # noqa: ARG002 - a repeat gets the same response
         """Return the response to a call whose report is durable."""
         status = {"Code": "ok", "Message": "success"}
         return json_response(200, {"Response": {"ReportConversionStatus": status, "RequestId": request_id}})

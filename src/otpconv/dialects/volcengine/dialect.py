@@ -145,7 +145,13 @@ class VolcengineDialect:
             for text in dict.fromkeys(ids)
         ]
 
-    def success(self, call: ScopedCall, request_id: str, outcomes: Sequence[Outcome]) -> HttpResponse:
+    def success(
+        self,
+        call: ScopedCall,
+        request_id: str,
+        outcomes: Sequence[Outcome],
+        now: int,  # noqa: ARG002 - the response has no time
+    ) -> HttpResponse:
         """Return the response to a call whose reports are durable.
 
         Raises:
