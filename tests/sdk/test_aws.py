@@ -1,6 +1,5 @@
 """AWS's official SDKs for Python and Node, unmodified, redirected by a variable alone."""
 
-import json
 import re
 import subprocess
 from collections.abc import Callable, Iterator
@@ -17,11 +16,11 @@ from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import environment, load
 from otpconv.service.compose import open_directory
+from sdk.node_scripts import run_node
 from sdk.test_sts import assume
 from sdk.vendor_pages import code_of, rates, request_messages, run_python
 
 Eventually = Callable[[Callable[[], object], object], None]
-NODE = Path(__file__).parent / "node"
 VARIABLE = "AWS_ENDPOINT_URL_PINPOINT_SMS_VOICE_V2"
 ONCE = Config(retries={"total_max_attempts": 1})
 
@@ -188,21 +187,3 @@ def test_the_node_sdk_reports_and_raises_its_own_exceptions(
     # A clock that is wrong by an hour: the SDK corrects it by the time of the response, and tries again.
     assert (answers[5]["body"], answers[5]["attempts"]) == (received, 2)
     eventually(lambda: rates(own), (2, 1))
-
-
-def run_node(
-    script: str, node_modules: Path, calls: list[dict[str, Any]], variables: dict[str, str]
-) -> list[dict[str, Any]]:
-    """Run a script with calls, and return what the SDK made of each."""
-    done = subprocess.run(  # noqa: S603 - our own script
-        ["node", NODE / script],  # noqa: S607 - the one on the path
-        input=json.dumps(calls),
-        env=environment() | {"NODE_PATH": str(node_modules)} | variables,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    answers: list[dict[str, Any]] = json.loads(done.stdout)
-    assert len(answers) == len(calls)
-    return answers

@@ -17,7 +17,7 @@ from tencentcloud.sms.v20210111.sms_client import SmsClient
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import environment
-from sdk.test_aws import run_node
+from sdk.node_scripts import run_node
 from sdk.vendor_pages import SENT, code_of, rates, request_messages
 
 Eventually = Callable[[Callable[[], object], object], None]
