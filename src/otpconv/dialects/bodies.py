@@ -9,8 +9,10 @@ import msgspec
 from otpconv.dialects.native.fields import in_words
 from otpconv.errors import BodyTooLarge, InvalidRequest
 
-#: Bytes of a query or a body at most: `MAX_REPORTS` reports with some 600 bytes each.
+#: Bytes of a JSON body at most: `MAX_REPORTS` reports with some 600 bytes each.
 MAX_BYTES: Final = 64 * 1024
+#: Bytes of a query or a form at most: it is decoded before it is known who calls.
+MAX_FORM_BYTES: Final = 16 * 1024
 #: Parameters of a form at most.
 MAX_FIELDS: Final = 50
 
@@ -22,11 +24,11 @@ def from_form(*parts: bytes) -> dict[str, str]:
 
     Raises:
         InvalidRequest: a part is not UTF-8, a name is given twice, or there are more than `MAX_FIELDS`.
-        BodyTooLarge: a part has more than `MAX_BYTES`.
+        BodyTooLarge: a part has more than `MAX_FORM_BYTES`.
     """
     parameters: dict[str, str] = {}
     for part in parts:
-        _limit(part)
+        _limit(part, MAX_FORM_BYTES)
         try:
             pairs = parse_qsl(
                 part.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict"
@@ -49,7 +51,7 @@ def from_json(decoder: msgspec.json.Decoder[_T], body: bytes) -> _T:
         InvalidRequest: the body is not JSON, or has another type.
         BodyTooLarge: it has more than `MAX_BYTES`.
     """
-    _limit(body)
+    _limit(body, MAX_BYTES)
     try:
         return decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -70,6 +72,6 @@ def required(parameters: Mapping[str, str], name: str) -> str:
     return value
 
 
-def _limit(raw: bytes) -> None:
-    if len(raw) > MAX_BYTES:
-        raise BodyTooLarge(f"The parameters have {len(raw)} bytes. Send at most {MAX_BYTES}.")
+def _limit(raw: bytes, most: int) -> None:
+    if len(raw) > most:
+        raise BodyTooLarge(f"The parameters have {len(raw)} bytes. Send at most {most}.")

@@ -7,6 +7,7 @@ import pytest
 
 from dialects.reading import ACCOUNT, KEY, NOW, SECRET, failure, read, refused, reports, request
 from otpconv.dialects.didit.dialect import DiditDialect, FeedbackExists
+from otpconv.errors import NotFound, Throttled, Unavailable
 from otpconv.model import Conversion, Timing
 
 DIDIT = DiditDialect()
@@ -86,3 +87,21 @@ def test_a_refused_call_gets_an_error(sent: Any, status: int, error: str, says: 
     found, body = refused(DIDIT, sent)
     assert (found, body["error"]) == (status, error)
     assert says in body["detail"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "wait"),
+    [
+        (Throttled("Too many.", wait_ms=1), 429, b"1"),
+        (Throttled("Too many.", wait_ms=2_001), 429, b"3"),
+        (Unavailable("The storage failed."), 503, b"1"),
+        (NotFound("Nothing."), 404, None),
+    ],
+)
+def test_when_to_try_again_is_said_in_seconds(error: Exception, status: int, wait: bytes | None) -> None:
+    answer = failure(DIDIT, error, asked())
+    assert (answer.status, dict(answer.headers).get(b"retry-after")) == (status, wait)
+
+
+def test_an_error_that_is_not_ours_keeps_its_text() -> None:
+    assert b"secret" not in failure(DIDIT, ValueError("secret"), asked()).body

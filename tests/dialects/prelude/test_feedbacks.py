@@ -121,6 +121,7 @@ def test_a_wrong_feedback_is_named(sent: list[Any], status: int, code: str, says
             "bad_request",
             "bad_request",
         ),
+        (request(PATH, b" " * 65_537, authorization=TOKEN), 413, "bad_request", "bad_request"),
         (request("/v2/verification", {}, authorization=TOKEN), 404, "not_found", "not_found"),
         (request("/v2/watch/predict", {}, authorization=TOKEN), 404, "not_found", "not_found"),
     ],

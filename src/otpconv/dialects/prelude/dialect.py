@@ -105,7 +105,7 @@ class PreludeDialect:
         """Return the response to feedbacks that are durable.
 
         Raises:
-            Refused: one of them contradicts what is known of its message; the others are durable.
+            Refused: one of them contradicts earlier reports about its message; the others are durable.
         """
         for index, outcome in enumerate(outcomes):
             if isinstance(outcome, errors.Refused):

@@ -97,7 +97,7 @@ class SignedCompletion(Struct, frozen=True):
     Attributes:
         access_key_id: the customer id.
         reference_id: the id of the message.
-        signed: what was signed.
+        signed: the string to sign.
         signature: the signature as it was sent.
         nonce: a text that the caller uses once.
         signed_at: the header Date, ms UTC.

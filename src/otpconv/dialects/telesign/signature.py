@@ -23,7 +23,7 @@ def api_key(secret: str) -> str:
 def string_to_sign(
     method: str, path: str, *, content_type: str, date: str, nonce: str, body: bytes = b""
 ) -> bytes:
-    """Return what is signed.
+    """Return the string to sign.
 
     Args:
         method: the HTTP method, upper case.

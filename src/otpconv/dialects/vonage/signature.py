@@ -35,14 +35,14 @@ _REPLACED = str.maketrans("&=", "__")
 
 
 def string_to_sign(parameters: Mapping[str, str]) -> str:
-    """Return what is signed: all parameters but `sig`, decoded, sorted by name."""
+    """Return the text to sign: all parameters but `sig`, decoded, sorted by name."""
     return "".join(
         f"&{name}={parameters[name].translate(_REPLACED)}" for name in sorted(parameters) if name != SIGNATURE
     )
 
 
 def is_ambiguous(text: str) -> bool:
-    """Return whether a text has characters that another text can stand for in what is signed."""
+    """Return whether a text has characters that another text can stand for in the text to sign."""
     return "&" in text or "=" in text
 
 
