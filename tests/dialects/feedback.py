@@ -96,7 +96,7 @@ class FeedbackDialect:
             for message_id in call.message_ids
         ]
 
-    def success(self, call: Any, request_id: str, outcomes: Sequence[Outcome]) -> HttpResponse:  # noqa: ANN401
+    def success(self, call: Any, request_id: str, outcomes: Sequence[Outcome], now: int) -> HttpResponse:  # noqa: ANN401
         if call.message_ids == ("once",) and outcomes == ("unchanged",):
             raise InvalidRequest("It was reported before.")
         told = [outcome if isinstance(outcome, str) else outcome.code for outcome in outcomes]

@@ -117,6 +117,7 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
         "access.sealing.KEY_BYTES",
         "access.sign_outs._NAME_BYTES",
         "access.sts.tokens._ID_RANDOM_BYTES",
+        "dialects.prelude.feedbacks._ID_BYTES",
         "phone._HASH_BYTES",
     ),
     "a part of the statistics, which docs/explanation explains": (

@@ -170,7 +170,7 @@ class Dialect(Protocol[CallT]):
             Refused: a parameter is missing or malformed.
         """
 
-    def success(self, call: CallT, request_id: str, outcomes: Sequence[Outcome]) -> HttpResponse:
+    def success(self, call: CallT, request_id: str, outcomes: Sequence[Outcome], now: int) -> HttpResponse:
         """Return the response to a call whose reports are durable.
 
         Args:
@@ -178,6 +178,7 @@ class Dialect(Protocol[CallT]):
             request_id: the id of the request in the log.
             outcomes: what became of each report, in the order of `reports`. If the only report of a call is
                 refused, `failure` gets its refusal instead.
+            now: when the call arrived, ms UTC.
 
         Raises:
             Refused: the vendor answers these outcomes by an error, e.g. a repeat; then `failure` gets it.

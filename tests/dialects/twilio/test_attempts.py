@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
+from otpconv.dialects.bodies import MAX_FIELDS
 from otpconv.dialects.dialect import HttpRequest, UnknownOperation
 from otpconv.dialects.twilio import attempts
 from otpconv.dialects.twilio.attempts import Attempt, Filters, filters_of, message_of, sid_of
-from otpconv.dialects.twilio.calls import LIST_ATTEMPTS, MAX_PARAMETERS, Call, read
+from otpconv.dialects.twilio.calls import LIST_ATTEMPTS, Call, read
 from otpconv.errors import BadCredentials, InvalidRequest, NotFound
 
 NOW = 1_795_132_800_000
@@ -161,7 +162,7 @@ def test_a_call_has_its_login_and_its_parameters() -> None:
         ("GET", "/v2/Attempts", {}, b"", BadCredentials),
         ("POST", "/v2/Services/VA1/Verifications/VE1", LOGIN, b"Status=a&Status=b", InvalidRequest),
         ("POST", "/v2/Services/VA1/Verifications/VE1", LOGIN, b"\xff", InvalidRequest),
-        ("POST", "/v2/Services/VA1/Verifications/VE1", LOGIN, b"a=&" * (MAX_PARAMETERS + 1), InvalidRequest),
+        ("POST", "/v2/Services/VA1/Verifications/VE1", LOGIN, b"a=&" * (MAX_FIELDS + 1), InvalidRequest),
     ],
 )
 def test_what_is_not_a_call_is_refused(

@@ -15,10 +15,12 @@ from otpconv.spelling import did_you_mean, nearest
 
 #: Every action that can be allowed or denied.
 ACTIONS: Final = (
-    "dysms:SmsConversion",
+    "didit:SendMessageFeedback",
     "dysms:ConversionData",
-    "dysms:SmsConversionIntl",
     "dysms:ConversionDataIntl",
+    "dysms:SmsConversion",
+    "dysms:SmsConversionIntl",
+    "infobip:LogEndTag",
     "otpconv:CreateAnnotation",
     "otpconv:DeleteAnnotation",
     "otpconv:FindMessages",
@@ -33,6 +35,8 @@ ACTIONS: Final = (
     "otpconv:RecordConversions",
     "otpconv:RecordMessages",
     "otpconv:SaveView",
+    "pinpoint-sms-voice-v2:PutMessageFeedback",
+    "prelude:SendFeedbacks",
     "ram:AttachPolicyToUser",
     "ram:CreateAccessKey",
     "ram:CreatePolicy",
@@ -45,12 +49,18 @@ ACTIONS: Final = (
     "ram:ListUsers",
     "ram:UpdateAccessKey",
     "ram:UpdatePolicy",
+    "sinch:SendDeliveryFeedback",
     "sts:AssumeRole",
+    "telesign:Completion",
+    "tencent:ReportConversion",
     "twilio:CreateMessageFeedback",
     "twilio:FetchVerificationAttempt",
     "twilio:FetchVerificationAttemptsSummary",
     "twilio:ListVerificationAttempts",
     "twilio:UpdateVerification",
+    "volcengine:Conversion",
+    "vonage:SmsConversion",
+    "vonage:VoiceConversion",
 )
 #: Patterns of the vendor's managed policies that match nothing here; they cause no warning.
 READ_DYSMS: Final = ("dysms:Query*", "dysms:Get*", "dysms:List*")

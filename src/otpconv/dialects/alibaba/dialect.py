@@ -35,7 +35,7 @@ class AlibabaDialect:
         """Return the one report of a call; raises what `actions.report` raises."""
         return (read_report(call, account, now, number_hash, region),)
 
-    def success(self, call: Call, request_id: str, outcomes: Sequence[Outcome]) -> HttpResponse:  # noqa: ARG002 - a repeat gets the same response
+    def success(self, call: Call, request_id: str, outcomes: Sequence[Outcome], now: int) -> HttpResponse:  # noqa: ARG002 - a repeat gets the same response
         """Return the response to a call whose report is durable."""
         return response.success(call, request_id)
 

@@ -3,14 +3,13 @@
 Source: "Error and Warning Dictionary" and "Twilio's response", Twilio documentation.
 """
 
-from msgspec import json
+from datetime import UTC, datetime
+from email.utils import format_datetime
 
 from otpconv import errors
 from otpconv.dialects.dialect import HttpResponse
+from otpconv.dialects.responses import json_response, retry_after
 from otpconv.dialects.twilio.calls import Call
-
-#: When a client may try again while the storage fails, s.
-_UNAVAILABLE_S = 1
 
 # Code and HTTP status: the nearest class in the tree of errors decides.
 _CODES: dict[type[BaseException], tuple[int, int]] = {
@@ -30,25 +29,17 @@ _CODES: dict[type[BaseException], tuple[int, int]] = {
 }
 
 
-def answer(status: int, members: object) -> HttpResponse:
+def answer(status: int, members: object, *, code: str = "OK") -> HttpResponse:
     """Return a response with these members, as JSON."""
-    body = json.encode(members)
-    return HttpResponse(
-        status,
-        [
-            (b"content-type", b"application/json"),
-            (b"cache-control", b"no-store"),
-            (b"content-length", b"%d" % len(body)),
-        ],
-        body,
-    )
+    return json_response(status, members, code=code, headers=((b"cache-control", b"no-store"),))
 
 
-def feedback(call: Call) -> HttpResponse:
-    """Return the response to a feedback that was taken.
+def feedback(call: Call, now: int) -> HttpResponse:
+    """Return the response to a feedback that was taken at the time `now` (ms UTC).
 
-    The times are null: otpconv keeps the time of the conversion and not of its reports.
+    Both dates are this time: otpconv keeps the time of the conversion and not of its reports.
     """
+    date = format_datetime(_at(now))
     confirmed = call.parameters.get("Outcome") == "confirmed"
     return answer(
         201,
@@ -56,18 +47,21 @@ def feedback(call: Call) -> HttpResponse:
             "account_sid": call.account,
             "message_sid": call.id,
             "outcome": "confirmed" if confirmed else "unconfirmed",
-            "date_created": None,
-            "date_updated": None,
+            "date_created": date,
+            "date_updated": date,
             "uri": call.path,
         },
     )
 
 
-def verification(call: Call) -> HttpResponse:
-    """Return the response to an update that was taken; what only Twilio knows of a verification is null."""
+def verification(call: Call, now: int) -> HttpResponse:
+    """Return the response to an update that was taken at the time `now` (ms UTC).
+
+    What only Twilio knows of a verification is null.
+    """
     by_number = call.id.startswith("+")
     status = call.parameters["Status"]
-    unknown = ("channel", "lookup", "amount", "payee", "date_created", "date_updated", "sna", "url")
+    unknown = ("channel", "lookup", "amount", "payee", "date_created", "sna", "url")
     return answer(
         200,
         {
@@ -78,6 +72,7 @@ def verification(call: Call) -> HttpResponse:
             "status": status,
             "valid": status == "approved",
             "send_code_attempts": [],
+            "date_updated": _at(now).strftime("%Y-%m-%dT%H:%M:%SZ"),
             **dict.fromkeys(unknown),
         },
     )
@@ -97,17 +92,18 @@ def failure(error: Exception) -> HttpResponse:
             "more_info": f"https://www.twilio.com/docs/errors/{code}",
             "status": status,
         },
+        code=str(code),
     )
-    response.code = str(code)
+    response.headers.extend(retry_after(error))
     if isinstance(error, errors.BadCredentials):
         response.headers.append((b"www-authenticate", b'Basic realm="Twilio API"'))
-    if isinstance(error, errors.Throttled):
-        response.headers.append((b"retry-after", b"%d" % -(-error.wait_ms // 1000)))
-    if isinstance(error, errors.Unavailable):
-        response.headers.append((b"retry-after", b"%d" % _UNAVAILABLE_S))
     return response
 
 
 def preflight() -> HttpResponse:
     """Return the response to OPTIONS: Twilio's API is not called by browsers."""
     return HttpResponse(204, [(b"allow", b"GET, POST"), (b"content-length", b"0")], b"")
+
+
+def _at(now: int) -> datetime:
+    return datetime.fromtimestamp(now // 1_000, UTC)

@@ -5,11 +5,10 @@ The account in a path is not checked: an SDK puts the user name there, or what i
 
 import re
 from typing import Final
-from urllib.parse import parse_qsl
 
+from otpconv.dialects.bodies import from_form
 from otpconv.dialects.credentials import from_basic
 from otpconv.dialects.dialect import HttpRequest, LoginCall, UnknownOperation
-from otpconv.errors import InvalidRequest
 
 CREATE_FEEDBACK: Final = "twilio:CreateMessageFeedback"
 UPDATE_VERIFICATION: Final = "twilio:UpdateVerification"
@@ -38,8 +37,6 @@ PREFIXES: Final = (
     "/v2/Services",
     "/v2/Templates",
 )
-#: Parameters of a query or a form at most; no operation has more than 13.
-MAX_PARAMETERS: Final = 100
 
 
 class Call(LoginCall, frozen=True, kw_only=True):
@@ -67,6 +64,7 @@ def read(request: HttpRequest) -> Call:
         UnknownOperation: this server has no such operation.
         BadCredentials: the request has no credentials by HTTP Basic.
         InvalidRequest: a parameter is given twice, or there are too many.
+        BodyTooLarge: the query or the form is too large.
     """
     found = _operation(request)
     if found is None:
@@ -82,7 +80,7 @@ def read(request: HttpRequest) -> Call:
         account=named.get("account") or "",
         service=named.get("service") or "",
         id=named.get("id") or "",
-        parameters=_parameters(request.body if request.method == "POST" else request.query),
+        parameters=from_form(request.body if request.method == "POST" else request.query),
     )
 
 
@@ -92,17 +90,3 @@ def _operation(request: HttpRequest) -> tuple[str, re.Match[str]] | None:
         if match is not None and method == request.method:
             return permission, match
     return None
-
-
-def _parameters(encoded: bytes) -> dict[str, str]:
-    try:
-        pairs = parse_qsl(encoded.decode(), keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
-    except ValueError:  # not UTF-8, or too many
-        raise InvalidRequest(
-            f"The parameters are not a form in UTF-8 with at most {MAX_PARAMETERS} fields. Send"
-            " Content-Type: application/x-www-form-urlencoded, and fewer fields."
-        ) from None
-    parameters = dict(pairs)
-    if len(parameters) != len(pairs):
-        raise InvalidRequest("A parameter is given twice. Give each once.")
-    return parameters

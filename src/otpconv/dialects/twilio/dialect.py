@@ -32,9 +32,11 @@ class TwilioDialect:
             return _of_feedback(call, account, now)
         return (_of_verification(call, account, now, number_hash, region),)
 
-    def success(self, call: Call, request_id: str, outcomes: Sequence[Outcome]) -> HttpResponse:  # noqa: ARG002
+    def success(self, call: Call, request_id: str, outcomes: Sequence[Outcome], now: int) -> HttpResponse:  # noqa: ARG002
         """Return the response to a call whose conversion is durable; a repeat gets the same."""
-        return answers.feedback(call) if call.permission == CREATE_FEEDBACK else answers.verification(call)
+        if call.permission == CREATE_FEEDBACK:
+            return answers.feedback(call, now)
+        return answers.verification(call, now)
 
     def failure(
         self,

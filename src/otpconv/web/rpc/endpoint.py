@@ -56,6 +56,7 @@ class _Exchange(Struct):
         request_id: the id of the request in the log.
         call: the call; None until the request was read.
         permission: the permission of the call; empty until then.
+        now: when the caller was verified, ms UTC; 0 until then.
     """
 
     dialect: Dialect[Any]
@@ -65,6 +66,7 @@ class _Exchange(Struct):
     request_id: str
     call: Any = None
     permission: str = ""
+    now: int = 0
 
 
 class RpcEndpoint:
@@ -134,6 +136,7 @@ class RpcEndpoint:
             call = exchange.call = dialect.read(request)
             permission = exchange.permission = call.permission
             key, nonce, now = self._caller(call, scope)
+            exchange.now = now
             other = self._others.get(permission)
             if other is not None:
                 other(exchange, key, now)
@@ -189,7 +192,7 @@ class RpcEndpoint:
 
     def _recorded(self, exchange: _Exchange, outcomes: Sequence[Outcome]) -> None:
         try:
-            response = exchange.dialect.success(exchange.call, exchange.request_id, outcomes)
+            response = exchange.dialect.success(exchange.call, exchange.request_id, outcomes, exchange.now)
         except Exception as error:  # noqa: BLE001 - the dialect answers every failure
             self._fail(exchange, error)
         else:

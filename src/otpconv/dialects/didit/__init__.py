@@ -1,0 +1,1 @@
+"""Didit's Messages API: whether the recipient of a message was converted."""

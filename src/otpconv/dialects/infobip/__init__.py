@@ -1,0 +1,1 @@
+"""Infobip's conversion tracking: that the user typed the code of a message back."""

@@ -1,0 +1,1 @@
+"""Prelude's Watch API: that a verification was started or completed."""

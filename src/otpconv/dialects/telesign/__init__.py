@@ -1,0 +1,1 @@
+"""Telesign's Verify API: that the user completed a verification."""

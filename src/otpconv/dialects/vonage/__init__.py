@@ -1,0 +1,1 @@
+"""Vonage's Conversion API: whether the user typed the code of a message or a call back."""

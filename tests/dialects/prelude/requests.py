@@ -1,0 +1,17 @@
+"""Requests as Prelude's clients send them, for the test of the routing table."""
+
+from hypothesis import strategies as st
+
+from otpconv.dialects.dialect import HttpRequest
+
+_PATHS = st.one_of(
+    st.sampled_from(["/v2/watch/feedback", "/v2/watch/predict", "/v2/verification", "/v2/notify/batch"]),
+    st.from_regex("[!-.0-~]{1,40}", fullmatch=True).map("/v2/lookup/{}".format),
+)
+
+
+def requests() -> st.SearchStrategy[HttpRequest]:
+    """Return requests that only this dialect may claim."""
+    methods = st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+    fields = st.just({b"authorization": b"Bearer x:y"})
+    return st.builds(HttpRequest, methods, _PATHS, st.sampled_from([b"", b"Action=Conversion"]), fields)
