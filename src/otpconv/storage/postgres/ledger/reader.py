@@ -85,7 +85,7 @@ class PostgresLedgerReader:
         return _message(rows[0]) if rows else None
 
     def messages(self, account: int) -> Iterator[Message]:
-        """Return all messages, those of a later `apply` after those of an earlier one; for exports."""
+        """Return all messages in the order of their first reports in the journal; for exports."""
         current: Connection | None = getattr(self._threads, "connection", None)
         if current is not None:
             yield from self._all(current, account)
