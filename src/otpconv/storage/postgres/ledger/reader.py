@@ -69,13 +69,14 @@ class PostgresLedgerReader:
 
     def look_up(self, lookup: Lookup) -> Stored:
         """Return what the ledger holds about a batch of reports; see `LookupOnThread`."""
-        with self.snapshot():
+        with self.snapshot() as position:
             owners, known = self._by_number(list(lookup.by_number))
             return Stored(
                 states={of: self._states("states", of, ids) for of, ids in lookup.states.items()},
                 outlines={of: self._states("outlines", of, ids) for of, ids in lookup.outlines.items()},
                 owners=owners,
                 conversions=known,
+                position=position,
             )
 
     def message(self, account: int, message_id: str) -> Message | None:
