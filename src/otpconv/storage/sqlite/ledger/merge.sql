@@ -18,7 +18,6 @@ SELECT min(seq) FROM journal.batches WHERE seq > :after AND seq <= :upto AND unm
 
 -- name: batch_schema
 CREATE TEMP TABLE batch (
-    position INTEGER,   -- in the journal
     kind INTEGER, account INTEGER, at INTEGER, message_id TEXT, number BLOB, delivered INTEGER, rate REAL,
     country TEXT, carrier TEXT, provider TEXT, template TEXT, sender TEXT, channel TEXT,
     access_key TEXT, number_range TEXT, session_id TEXT, attempt INTEGER, timing INTEGER
@@ -39,7 +38,6 @@ DELETE FROM batch;
 -- deleted messages is [4, account, '', day, [dimensions]] or [0].
 INSERT INTO batch
 SELECT
-    b.before + key,
     value ->> 0,
     value ->> 1,
     value ->> iif(value ->> 0 = 3, 2, 3),
@@ -50,17 +48,15 @@ SELECT
     value ->> '$[4][0]', value ->> '$[4][1]', value ->> '$[4][2]',
     value ->> '$[4][3]', value ->> '$[4][4]', value ->> '$[4][5]', coalesce(value ->> '$[4][6]', ''),
     value ->> 6, value ->> 7, value ->> 8, iif(value ->> 0 = 2, coalesce(value ->> 6, 0), NULL)
-FROM (
-    SELECT seq, reports, seq - json_array_length(reports) + 1 AS before FROM journal.batches
-    WHERE seq > :after AND seq <= :upto
-) AS b CROSS JOIN jsonb_each(b.reports);
+FROM journal.batches AS b CROSS JOIN jsonb_each(b.reports)
+WHERE b.seq > :after AND b.seq <= :upto;
 
 -- name: merge_requested
 INSERT INTO messages
     (id, account, message_id, requested_at, dimensions, reported_values, number, number_range, session_id, attempt,
      session)
-SELECT r.position, r.account, r.message_id, r.at, c.dimensions, c.reported_values, r.number, r.number_range, r.session_id,
-    r.attempt, iif(r.session_id = '', NULL, 0)
+SELECT :after + r.rowid, r.account, r.message_id, r.at, c.dimensions, c.reported_values, r.number, r.number_range,
+    r.session_id, r.attempt, iif(r.session_id = '', NULL, 0)
 FROM batch AS r CROSS JOIN combinations AS c
     ON c.account = r.account AND c.day = r.at / 86400000 AND c.country = r.country AND c.carrier = r.carrier
     AND c.provider = r.provider AND c.template = r.template AND c.sender = r.sender AND c.channel = r.channel
@@ -96,7 +92,7 @@ WHERE messages.requested_at IS NULL
 -- The timing is 0 if the time was given, 1 if it is the arrival of a report without a time, 2 if it is unknown.
 INSERT INTO messages
     (id, account, message_id, true_first, true_last, false_last, true_arrival, true_unknown, false_unknown)
-SELECT position, account, message_id,
+SELECT :after + rowid, account, message_id,
     iif(delivered AND timing = 0, at, NULL), iif(delivered AND timing = 0, at, NULL),
     iif(NOT delivered AND timing < 2, at, NULL), iif(delivered AND timing = 1, at, NULL),
     iif(delivered AND timing = 2, at, NULL), iif(NOT delivered AND timing = 2, at, NULL)
@@ -112,11 +108,11 @@ ON CONFLICT (account, message_id) DO UPDATE SET
 
 -- name: order_messages
 -- A conversion may precede the request of its message in the batch.
-UPDATE messages SET id = early.position
+UPDATE messages SET id = early.first
 FROM (
-    SELECT m.id, min(r.position) AS position
+    SELECT m.id, :after + min(r.rowid) AS first
     FROM batch AS r CROSS JOIN messages AS m ON m.account = r.account AND m.message_id = r.message_id
-    WHERE r.kind = 2 AND r.message_id IS NOT NULL AND m.id > r.position
+    WHERE r.kind = 2 AND r.message_id IS NOT NULL AND m.id > :after + r.rowid
     GROUP BY m.id
 ) AS early
 WHERE messages.id = early.id;
