@@ -13,6 +13,8 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from campaigns import rounds
 from otpconv.access.keys import AccessKey
+from otpconv.cli.importing.options import meaning
+from otpconv.cli.importing.profile import Profile
 from otpconv.cli.importing.records import Reader
 from otpconv.cli.importing.spreadsheet import REPAIRS
 from otpconv.cli.importing.times import Times
@@ -70,7 +72,7 @@ def test_an_id_comes_back_from_the_spool_and_a_broker(text: str) -> None:
 
 @given(st.one_of(IDS, st.from_regex(WRITTEN_BY_SPREADSHEETS, fullmatch=True).filter(is_message_id)))
 def test_an_id_in_a_row_of_a_file_stays_or_is_said_to_have_been_changed(text: str) -> None:
-    reader = Reader(Times(None, None, None), {}, {}, {}, {})
+    reader = Reader(Times(None, None, None), meaning(Profile("")))
     try:
         row = reader.read({"message_id": text, "requested_at": str(NOW), "delivered": "true"})
     except InvalidRequest:

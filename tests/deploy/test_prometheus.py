@@ -47,6 +47,18 @@ LATE = [
     ('otpconv_housekeeping_age_seconds{task="access keys",instance="t"}', "0.2x120"),
     ('otpconv_housekeeping_age_seconds{task="expiry",instance="t"}', "3000x120"),
 ]
+LEASES = [
+    (f'otpconv_lease_held{{lease="{lease}",instance="{instance}",job="otpconv"}}', values)
+    for lease, instance, values in [
+        ("ledger", "s", "0x120"),
+        ("ledger", "t", "0x120"),
+        ("expiry", "s", "0x120"),
+        ("expiry", "t", "1x120"),
+        # A takeover, shortly before the alerts are looked at.
+        ("retention", "s", "1x59 0x60"),
+        ("retention", "t", "0x60 1x59"),
+    ]
+]
 REFUSED = [
     ('otpconv_requests_total{action="otpconv:GetMetrics",code="AccessDenied",instance="s"}', "0+60x120")
 ]
@@ -65,6 +77,7 @@ CASES = [
     (SLOW, "CommitsSlow", [{"instance": "s"}]),
     (LATE, "KeysNotRead", [{"instance": "s", "task": "access keys"}]),
     (SLOW, "LedgerLags", [{"instance": "s"}]),
+    (LEASES, "NoLeaseHeld", [{"lease": "ledger", "job": "otpconv"}]),
     (EXPIRING, "CertificateExpires", [{"instance": "old"}]),
     (
         REFUSED,

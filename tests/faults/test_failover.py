@@ -30,7 +30,8 @@ def test_a_killed_primary_is_replaced_and_every_acknowledged_report_is_there_onc
     chance = random.Random(10)
     load_ = Load(signed=True)
     with cluster.running() as servers:
-        node = make_server(settings={"OTPCONV_LEDGER": servers.url})
+        # A strict node would refuse the conversions of messages that it has lost.
+        node = make_server(settings={"OTPCONV_LEDGER": servers.url, "OTPCONV_STRICT": "true"})
         settings = load(data=node.data, ledger=servers.url)
         postgres_engine(settings).create()
         node.start()

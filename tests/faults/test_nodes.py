@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -16,12 +17,16 @@ import pytest
 from campaigns import parameters
 from cli.commands import otpconv
 from cluster import Cluster, client, cluster, port_of, wait_until
+from constants import with_constants
 from otpconv.access.sealing import Sealer
 from otpconv.access.sign_in_links import SignInLinks
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
 from otpconv.errors import Misconfigured
+from otpconv.model import Expiry, Requested
 from otpconv.service.compose import open_directory
+from otpconv.service.running import stopped
+from otpconv.storage.contract import DAY_MS
 from web.wire import Reply, Request, send, v3
 
 #: How long a change may take to reach the other nodes, and another node to take over, s.
@@ -268,7 +273,35 @@ def test_without_nodes_a_deletion_rewrites_the_tables_and_the_ledger_can_be_rebu
     before = files(nodes)
     assert nodes.command("forget", "--number", "+34600000008") == {"deleted": 1}
     assert all(old != new for old, new in zip(before, files(nodes), strict=True))
+    with stopped(nodes.settings), pytest.raises(Misconfigured, match="replaces the ledger"):
+        nodes.nodes[0].start()
     assert nodes.command("ledger", "rebuild")["rebuilt"] > 0
+
+
+def test_the_node_that_takes_over_also_expires_and_deletes(tmp_path: Path) -> None:
+    constants = {"otpconv.service.retention.EVERY_S": 0.1, "otpconv.service.compose._FORGET_EVERY_S": 0.1}
+    settings = with_constants(tmp_path, constants) | {"OTPCONV_RETENTION_DAYS": "30"}
+    with cluster(tmp_path) as made:
+        first = made.add(settings)
+        assert made.holder() is first
+        second = made.add(settings)
+        first.kill()
+        with client(second, made.admin) as calling:
+            messages = [
+                {"message_id": "old", "requested_at": wall_clock() - 40 * DAY_MS},
+                {"message_id": "new"},
+            ]
+            assert calling.post("/v1/messages", json={"messages": messages}).json()["recorded"] == 2
+            # An expiry says that the clock is right, and nothing is deleted before.
+            wait_until(lambda: calling.get("/v1/messages/old").status_code == 404)
+            assert calling.get("/v1/messages/new").status_code == 200
+            rows = calling.get("/v1/rates", params={"start": "60d", "end": "now"}).json()["rows"]
+            assert sum(row["requested"] for row in rows) == 2
+        wait_until(lambda: not made.engine.has_erasures())
+        with closing(made.engine.journal()) as journal:
+            facts = [entry.report for entry in journal.read(0, 100)]
+        assert any(isinstance(fact, Expiry) for fact in facts)
+        assert [fact.message_id for fact in facts if isinstance(fact, Requested)] == ["new"]
 
 
 def files(nodes: Cluster) -> list[int]:

@@ -4,6 +4,7 @@ import random
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,19 @@ from campaigns import rounds
 from faults.load import Load, assert_recorded
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import load
+from otpconv.errors import Unavailable
+from otpconv.ledger.intake import Intake
+from otpconv.ledger.recent import Recent
+from otpconv.model import Conversion, Requested
 from otpconv.service.engines import postgres_engine
+from otpconv.storage.contract import Entry
+from otpconv.storage.postgres import migrations
+from otpconv.storage.postgres.address import Address
+from otpconv.storage.postgres.database import Database
+from otpconv.storage.postgres.journal.journal import PostgresJournal
+from otpconv.storage.postgres.ledger.reader import PostgresLedgerReader
+from otpconv.storage.postgres.ledger.writer import PostgresLedgerWriter
+from storage.engines import NOW
 
 #: Half of them of each.
 KILLS = rounds(60, at_least=4)
@@ -49,3 +62,37 @@ def test_kills_of_the_database_and_of_the_server_lose_nothing_acknowledged(
         node.stop()
         assert load_.refused
         assert_recorded(postgres_engine(settings), load_)
+
+
+def test_a_message_that_a_crash_takes_out_of_the_ledger_is_not_taken_for_unknown() -> None:
+    # Nothing writes the log of a commit that does not wait for the disk.
+    lazy = postgresql.DURABLE | {"wal_writer_delay": "10s", "wal_writer_flush_after": "1GB"}
+    with postgresql.running(postgresql.memory(), lazy) as server:
+        database = Database(Address(server.socket_url))
+        migrations.create(database)
+        with (
+            closing(PostgresJournal(database)) as journal,
+            closing(PostgresLedgerWriter(database)) as writer,
+            closing(PostgresLedgerReader(database)) as ledger,
+        ):
+            applied = [0]
+            intake = Intake(
+                journal,  # type: ignore[arg-type] - as a writer
+                ledger,  # type: ignore[arg-type] - answers at once
+                Recent(lambda: applied[0]),
+                lambda: NOW,
+                recorded=lambda *_: None,
+                strict=True,
+            )
+            assert intake.commit([Entry(Requested(1, "a", NOW - 60_000))]) == ["recorded"]
+            applied[0] = writer.apply(10)
+            assert applied == [1]
+            server.kill()
+            server.start()
+            assert writer.cursor() == 0
+            conversion = Entry(Conversion(1, delivered=True, conversion_time=NOW, message_id="a"))
+            with pytest.raises(Unavailable, match="lost its newest reports; try again"):
+                intake.commit([conversion])
+            assert journal.head() == 1
+            applied[0] = writer.apply(10)
+            assert intake.commit([conversion]) == ["recorded"]

@@ -271,6 +271,7 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
         "service.membership._FAILING_S",
         "service.membership._LATE_S",
         "storage.nodes.BEAT_S",
+        "storage.postgres.nodes._HANGING_S",
         "storage.postgres.nodes._PING_S",
         "ledger.erasing.RESTS",
         "ledger.erasing.RETRY_S",

@@ -61,6 +61,23 @@ def test_order_duplicates_batches_and_restarts_make_no_difference(
 
 
 @sqlite_first
+@settings(deadline=None, max_examples=rounds(200))
+@given(some_reports, limits)
+def test_messages_are_in_the_order_of_their_first_reports_in_any_batches(
+    engine: Engine, reports: list[Report], batches: list[int]
+) -> None:
+    with engine.open() as storage:
+        for report in reports:
+            storage.append(report)
+        storage.apply_all(batches)
+        for account in ACCOUNTS:
+            of_account = (each for each in reports if each.account == account)
+            known = dict.fromkeys(getattr(each, "message_id", "") for each in of_account)
+            known.pop("", None)
+            assert [each.message_id for each in storage.ledger.messages(account)] == [*known]
+
+
+@sqlite_first
 @settings(deadline=None, max_examples=rounds(60))
 @given(some_entries)
 def test_at_every_moment_the_rollups_are_a_recount_of_the_messages(

@@ -40,7 +40,7 @@ from otpconv.storage.contract import (
     Tally,
     Window,
 )
-from storage.engines import NOW, Engine, Storage
+from storage.engines import ALL, NOW, Engine, Storage
 
 NUMBER = hashed(1, "5")
 FULL = Requested(
@@ -218,7 +218,8 @@ def test_a_conversion_with_id_and_number_is_about_the_id(storage: Storage) -> No
     assert storage.ledger.unmatched(1) == 1
 
 
-def test_messages_come_in_the_order_in_which_the_ledger_came_to_know_them(storage: Storage) -> None:
+@pytest.mark.parametrize("limit", [1, 3, ALL])
+def test_messages_come_in_the_order_of_their_first_reports(storage: Storage, limit: int) -> None:
     for report in (
         Requested(1, "z", DAY + 9),
         true("y", DAY),
@@ -227,7 +228,8 @@ def test_messages_come_in_the_order_in_which_the_ledger_came_to_know_them(storag
         Requested(1, "y", DAY + 1),
         Requested(1, "z", DAY + 2),
     ):
-        storage.record(report)
+        storage.append(report)
+    storage.apply_all([limit])
     assert [message.message_id for message in storage.ledger.messages(1)] == ["z", "y", "x"]
     assert [message.message_id for message in islice(storage.ledger.messages(1), 2)] == ["z", "y"]
     assert [message.message_id for message in storage.ledger.messages(2)] == ["other"]

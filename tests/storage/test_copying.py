@@ -4,9 +4,11 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import pytest
 from hypothesis import given, settings, strategies as st
 
@@ -14,6 +16,8 @@ from campaigns import rounds
 from ledger.recount import contents
 from ledger.reports import ACCOUNTS, DAY, World, hashed
 from ledger.test_erasing import Deleting, Halfway, histories
+from otpconv.cli.export import rows
+from otpconv.cli.export_parquet import ParquetMessages
 from otpconv.errors import Misconfigured, Unavailable
 from otpconv.ledger.erasing import Eraser
 from otpconv.model import Expiry, Report, Requested, SelfReportedRate
@@ -135,6 +139,7 @@ def test_a_copy_is_equal_after_any_history_and_interruption(
             assert storage.writer.cursor() == storage.journal.head() == source.journal.head()
         held = contents(source.ledger, ACCOUNTS)
         assert contents(target.ledger, ACCOUNTS) == held
+        assert exports(target) == exports(source)
         # The copy finishes the deletions that the original has not finished.
         for storage in (source, target):
             finish_deletions(storage)
@@ -142,6 +147,21 @@ def test_a_copy_is_equal_after_any_history_and_interruption(
         with pair.target.open(target.name) as rebuilt:
             rebuilt.apply_all()
             assert contents(rebuilt.ledger, ACCOUNTS) == held
+            assert exports(rebuilt) == exports(source)
+
+
+def exports(storage: Storage) -> list[bytes]:
+    """What `otpconv export` writes for each account, as NDJSON and as Parquet."""
+    written = []
+    for account in ACCOUNTS:
+        lines, table = BytesIO(), BytesIO()
+        parquet = ParquetMessages(table)
+        for message in storage.ledger.messages(account):
+            parquet.write(message)
+            lines.writelines(msgspec.json.encode(row) + b"\n" for row in rows(message))
+        parquet.close()
+        written += [lines.getvalue(), table.getvalue()]
+    return written
 
 
 def delete(storage: Storage, what: int | str, taken: int) -> None:

@@ -187,6 +187,9 @@ class Intake:
 
     def _write(self, judge: Judge, now: int, stored: Stored) -> AwaitableOrValue[list[Judgement]]:
         """Judge a batch against the ledger, and make new reports durable."""
+        if self._strict and stored.position is not None and stored.position < self._recent.forgotten:
+            # After a failover, until the applier has applied again what the new primary lacks.
+            raise Unavailable("The ledger has lost its newest reports; try again in a moment.")
         judgements, new = judge.judge(stored)
         if not new:
             return then(self._writer.confirm(), lambda _: judgements)

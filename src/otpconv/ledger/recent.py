@@ -73,6 +73,7 @@ class Recent:
     Attributes:
         states: by message; join it with the state in the ledger.
         size: how many messages and conversions are remembered; `MAX_ENTRIES` is the bound.
+        forgotten: the position up to which reports were forgotten, since the ledger has them.
     """
 
     def __init__(self, applied: Callable[[], int]) -> None:
@@ -84,6 +85,7 @@ class Recent:
         self._applied = applied
         self.states: dict[MessageKey, MessageState] = {}
         self.size = 0
+        self.forgotten = 0
         self._requests: RequestTimes | None = None
         self._upto: dict[MessageKey, int] = {}
         self._conversions: dict[Conversion, int] = {}
@@ -127,6 +129,7 @@ class Recent:
             upto, states, requests, by_number = self._batches.popleft()
             left -= len(states) + len(by_number)
             self._forget(upto, states, requests, by_number)
+            self.forgotten = upto
 
     def forget_oldest(self) -> None:
         """Forget the oldest until there is room for a batch."""

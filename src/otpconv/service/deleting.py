@@ -18,7 +18,7 @@ from otpconv.storage.contract import Entry, LedgerWriter
 from otpconv.storage.engine import Engine
 from otpconv.storage.erasure import Erasure
 
-#: How long an erasure may wait for the ledger, s; the server applies earlier reports first.
+#: How long an erasure may wait while the ledger stands still, s; the server applies earlier reports first.
 APPLIED_WITHIN_S = 120.0
 #: How often it is checked whether the ledger has it, s.
 _CHECK_S = 0.002
@@ -84,13 +84,15 @@ class Recording:
         """Append an erasure and wait for the ledger.
 
         Raises:
-            Unavailable: the storage failed, or the ledger did not apply it within 120 s.
+            Unavailable: the storage failed, or the ledger stood still for 120 s.
         """
         append = self._journal.append([Entry(erasure)], self._clock())
         position = self._runner.run(resolve(append))
-        deadline = time.monotonic() + APPLIED_WITHIN_S
-        while self._applied() < position:
-            if time.monotonic() > deadline:
+        reached, deadline = -1, 0.0
+        while (cursor := self._applied()) < position:
+            if cursor > reached:
+                reached, deadline = cursor, time.monotonic() + APPLIED_WITHIN_S
+            elif time.monotonic() > deadline:
                 raise Unavailable(
                     "The server does not apply the deletion to the ledger: read its log, then run the command"
                     " again."

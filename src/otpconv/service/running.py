@@ -8,7 +8,7 @@ from otpconv.config import Settings
 from otpconv.errors import Misconfigured
 from otpconv.service import data_folder
 from otpconv.service.engines import engine_of, storage_of
-from otpconv.storage.nodes import Node
+from otpconv.storage.nodes import Node, Nodes
 
 #: In the data folder of the embedded engine: locked by a running deletion or verification.
 _LOCK = "deleting"
@@ -41,26 +41,26 @@ def is_served(settings: Settings) -> bool:
 
 @contextmanager
 def stopped(settings: Settings) -> Iterator[None]:
-    """Check that no server runs on a storage, and keep deletions out; a held data folder keeps servers out.
+    """Check that no server runs on a storage, and keep servers and deletions out until the context ends.
 
     Raises:
         Misconfigured: a server or a deletion runs on it.
         Unavailable: the storage fails.
     """
-    nodes = nodes_of(settings)
-    running = [node.name for node in nodes or () if node.running]
-    if running:
-        raise Misconfigured(
-            f"servers run on PostgreSQL and write its ledger ({', '.join(running)}): stop them, then run the"
-            " command again"
-        )
-    if nodes is None and data_folder.is_held(settings.data):
-        raise Misconfigured(
-            f"a server runs on {settings.data} and writes its ledger: stop it, then run the command again"
-        )
+    nodes = engine_of(settings).nodes()
     with ExitStack() as held:
         if nodes is None:
+            if data_folder.is_held(settings.data):
+                raise Misconfigured(
+                    f"a server runs on {settings.data} and writes its ledger: stop it, then run the command"
+                    " again"
+                )
             held.enter_context(data_folder.hold(settings.data))
+        else:
+            held.enter_context(closing(nodes))
+            _require_stopped(nodes)
+            held.enter_context(nodes.closed())
+            _require_stopped(nodes)  # one may have started meanwhile
         try:
             held.enter_context(alone(settings))
         except BlockingIOError:
@@ -68,6 +68,14 @@ def stopped(settings: Settings) -> Iterator[None]:
                 f"a deletion or a verification runs on {storage_of(settings)}: wait until it has finished"
             ) from None
         yield
+
+
+def _require_stopped(nodes: Nodes) -> None:
+    if running := [node.name for node in nodes.list() if node.running]:
+        raise Misconfigured(
+            f"servers run on PostgreSQL and write its ledger ({', '.join(running)}): stop them, then run the"
+            " command again"
+        )
 
 
 @contextmanager

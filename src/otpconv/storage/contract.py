@@ -232,7 +232,7 @@ class LedgerReader(Protocol):
         """
 
     def messages(self, account: int) -> Iterator[Message]:
-        """Return all messages, those of a later `apply` after those of an earlier one; for exports."""
+        """Return all messages in the order of their first reports in the journal; for exports."""
 
     def counts(
         self,

@@ -32,12 +32,15 @@ class Stored(Struct, frozen=True):
         outlines: likewise.
         owners: by conversion known by number alone, the message that it is about, if there is one.
         conversions: those of `by_number` that are in the ledger already.
+        position: of the last journal entry in that ledger, where a failover can take its newest commits back;
+            otherwise None.
     """
 
     states: dict[int, dict[str, MessageState]]
     outlines: dict[int, dict[str, MessageState]]
     owners: dict[Conversion, Requested]
     conversions: set[Conversion]
+    position: int | None = None
 
 
 class LedgerLookup(Protocol):

@@ -101,7 +101,8 @@ class Merging:
         self._find_dimensions()
         if by_number:
             self.run("forget_touched", "touch_places")
-        self.run("merge_requested", "merge_conversions", "merge_self_reported")
+        self.run("merge_requested", "merge_conversions", "order_messages", after=after)
+        self.run("merge_self_reported")
         if by_number:
             self.run(*BY_NUMBER)
         self.settle()

@@ -73,6 +73,8 @@ class Nodes(Protocol):
     def beat(self, name: str, lag: int, wanted: Collection[str], *, failing: bool = False) -> Beat:
         """Report that this node runs, and take or renew leases.
 
+        Raises `Unavailable` while a command keeps nodes out by `closed`.
+
         Args:
             name: of the node: its host and port.
             lag: reports that it has acknowledged and that are not in the ledger.
@@ -91,6 +93,12 @@ class Nodes(Protocol):
 
         Raises:
             BlockingIOError: another deletion runs.
+        """
+
+    def closed(self) -> AbstractContextManager[None]:
+        """Keep nodes from starting, and from taking leases, until the context ends.
+
+        A node that runs already is listed by then.
         """
 
     def close(self) -> None:

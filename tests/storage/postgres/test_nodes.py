@@ -1,16 +1,24 @@
 """Nodes and leases in PostgreSQL, and what may be used once among all nodes."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 
 import psycopg
 import pytest
 
+from cluster import wait_until
 from ledger.reports import DAY
 from otpconv.access.sealing import Sealer
 from otpconv.clock import wall_clock
+from otpconv.config import load
 from otpconv.errors import Misconfigured, Unavailable
 from otpconv.model import Requested
+from otpconv.service.running import stopped
 from otpconv.storage.contract import Entry
 from otpconv.storage.journal_eraser import Rewritten
 from otpconv.storage.nodes import EXPIRY, LEASES, LEDGER, MAX_NODES
@@ -18,6 +26,7 @@ from otpconv.storage.postgres.access import once
 from otpconv.storage.postgres.access.once import PostgresOnce
 from otpconv.storage.postgres.access.store import PostgresAccessStore
 from otpconv.storage.postgres.database import Connection, Database
+from otpconv.storage.postgres.engine import PostgresEngine
 from otpconv.storage.postgres.journal.eraser import PostgresJournalEraser
 from otpconv.storage.postgres.journal.journal import PostgresJournal
 from otpconv.storage.postgres.nodes import PostgresNodes
@@ -118,6 +127,67 @@ def test_deletions_keep_each_other_out(join: Open) -> None:
     with first.alone(), pytest.raises(BlockingIOError), second.alone():
         pass
     with second.alone():
+        pass
+
+
+#: Holds the lock of deletions until its input ends.
+HOLDER = """
+import sys
+from otpconv.storage.postgres import nodes
+from otpconv.storage.postgres.address import Address
+from otpconv.storage.postgres.database import Database
+nodes._HANGING_S, nodes._PING_S = 1, 0.1
+with nodes.PostgresNodes(Database(Address(sys.argv[1]))).alone():
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_deletion_that_hangs_keeps_others_out_for_some_seconds(join: Open, url: str) -> None:
+    command = [sys.executable, "-c", HOLDER, url]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe) as hanging:  # noqa: S603 - our own
+        assert hanging.stdout is not None
+        assert hanging.stdout.readline() == b"locked\n"
+        nodes = join()
+
+        def is_free() -> bool:
+            with suppress(BlockingIOError), nodes.alone():
+                return True
+            return False
+
+        over = time.monotonic() + 2
+        while time.monotonic() < over:  # twice as long as it may hang
+            assert not is_free()
+        os.kill(hanging.pid, signal.SIGSTOP)
+        try:
+            wait_until(is_free)
+        finally:
+            os.kill(hanging.pid, signal.SIGCONT)
+        hanging.communicate()
+        assert hanging.returncode == 0
+
+
+def test_while_the_ledger_is_replaced_no_node_starts_or_takes_a_lease(
+    join: Open, database: Database, url: str
+) -> None:
+    first, second = join(), join()
+    assert first.beat("a:1", 0, LEASES).leases == ALL
+    with second.closed():
+        assert [node.name for node in second.list()] == ["a:1"]  # so the command refuses
+        with pytest.raises(Unavailable, match="replaces the ledger"):
+            first.beat("a:1", 0, LEASES)
+        with pytest.raises(Misconfigured, match="start the server when it has finished"):
+            PostgresEngine(database).start()
+    PostgresEngine(database).start()
+    assert first.beat("a:1", 0, LEASES).leases == ALL
+    first.leave()
+    # A node that starts in between is either listed, or kept out.
+    settings = load(ledger=url)
+    with stopped(settings), pytest.raises(Unavailable):
+        second.beat("b:1", 0, LEASES)
+    second.beat("b:1", 0, LEASES)
+    with pytest.raises(Misconfigured, match="b:1"), stopped(settings):
         pass
 
 

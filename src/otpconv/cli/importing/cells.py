@@ -28,7 +28,7 @@ def identifier(name: str, given: object, notes: list[str]) -> str:
     """Return an id or a number, repaired if a spreadsheet changed it, and add to `notes` what was repaired.
 
     Raises:
-        InvalidRequest: it is no text and no whole number, or its digits are lost.
+        InvalidRequest: it is neither a text nor a whole number, or its digits are lost.
     """
     try:
         if isinstance(given, float):

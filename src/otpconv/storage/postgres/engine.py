@@ -39,8 +39,9 @@ class PostgresEngine:
         self._patience = Patience(database.address, database.limits.report_s)
 
     def start(self) -> None:
-        """See `Engine.start`: checks that the tables are there and of this version."""
-        self._require_version()
+        """See `Engine.start`: checks that the tables are there, of this version, and not being replaced."""
+        with closing(self.nodes()) as nodes:
+            nodes.require_open()
         _log.info("the ledger is in PostgreSQL (%s)", self._database.address)
 
     def nodes(self) -> PostgresNodes:

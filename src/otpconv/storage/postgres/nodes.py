@@ -1,7 +1,7 @@
 """The nodes of a PostgreSQL and their leases; see `nodes.sql`. All times are by the clock of the database."""
 
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any, Final
 from uuid import uuid4
@@ -10,12 +10,15 @@ import msgspec
 import psycopg
 
 from otpconv import __version__
+from otpconv.errors import Misconfigured, Unavailable
 from otpconv.storage.nodes import KEPT_MS, LEASE_MS, LEDGER, MAX_NODES, RUNNING_MS, Beat, Node
-from otpconv.storage.postgres.database import Connection, Database, execute, statements
+from otpconv.storage.postgres.database import Connection, Database, Row, execute, statements
 from otpconv.storage.postgres.shared import SharedConnection
 
 #: How often the session that keeps other deletions out shows that its process runs, s.
 _PING_S: Final = 2.0
+#: It ends, and other deletions may begin, after the process has hung for this time, s.
+_HANGING_S: Final = 10
 #: How long a transaction of an applier may have been open, ms, when another node takes over: it is rolled
 #: back, and its entries are applied again.
 _STUCK_MS: Final = 1_000
@@ -46,6 +49,8 @@ class PostgresNodes:
             # A crash of the database may undo it: the next beat comes in a second.
             connection.execute("SET LOCAL synchronous_commit = off")
             connection.execute("SET LOCAL idle_in_transaction_session_timeout = '2s'")
+            if not _is_open(connection):
+                raise Unavailable("A command replaces the ledger. This node applies nothing until it ends.")
             execute(connection, _SQL["beat"], values)
             execute(connection, _SQL["drop_dead_nodes"], values | _KEPT)
             execute(connection, _SQL["free"], values)
@@ -67,19 +72,45 @@ class PostgresNodes:
             rows = execute(connection, _SQL["list"], {"running_ms": RUNNING_MS}).fetchall()
         return msgspec.convert(rows, list[Node])
 
+    def require_open(self) -> None:
+        """Refuse to start while a command replaces the ledger.
+
+        Raises:
+            Misconfigured: it does.
+            Unavailable: the database fails.
+        """
+        with self._shared.open() as connection:
+            if not _is_open(connection):
+                raise Misconfigured(
+                    f"a command replaces the ledger in PostgreSQL ({self._database.address}), e.g. `otpconv"
+                    " ledger rebuild`: start the server when it has finished"
+                )
+
     @contextmanager
     def alone(self) -> Iterator[None]:
         """See `Nodes.alone`."""
-        with closing(self._database.connect()) as connection:
-            with self._database.mapped():
-                ((locked,),) = execute(connection, _SQL["lock_deletions"]).fetchall()
+        with self._locked("lock_deletions") as ((locked,),):
             if not locked:
                 raise BlockingIOError
+            yield
+
+    @contextmanager
+    def closed(self) -> Iterator[None]:
+        """See `Nodes.closed`."""
+        with self._locked("close"):
+            yield
+
+    @contextmanager
+    def _locked(self, statement: str) -> Iterator[Sequence[Row]]:
+        """Run a statement that locks, and keep its session until the context ends; give its rows."""
+        with closing(self._database.connect()) as connection:
+            with self._database.mapped():
+                rows = execute(connection, _SQL[statement], {"idle": f"{_HANGING_S}s"}).fetchall()
             over = threading.Event()
             pinging = threading.Thread(target=_ping, args=(connection, over), name="deletion", daemon=True)
             pinging.start()
             try:
-                yield
+                yield rows
             finally:
                 over.set()
                 pinging.join()
@@ -87,6 +118,11 @@ class PostgresNodes:
     def close(self) -> None:
         """See `Nodes.close`."""
         self._shared.close()
+
+
+def _is_open(connection: Connection) -> bool:
+    ((is_open,),) = execute(connection, _SQL["is_open"]).fetchall()
+    return bool(is_open)
 
 
 def _ping(connection: Connection, over: threading.Event) -> None:

@@ -66,5 +66,13 @@ FROM nodes AS n ORDER BY running DESC, name, started_at;
 
 -- name: lock_deletions
 -- A number of otpconv's own. The session ends soon after its process hangs, and the lock with it.
-SET idle_session_timeout = '10s';
+SELECT set_config('idle_session_timeout', :idle, false);
 SELECT pg_try_advisory_lock(7286474);
+
+-- name: close
+-- Another number: nodes share this lock in each heartbeat. Waits for those in progress.
+SELECT set_config('idle_session_timeout', :idle, false);
+SELECT pg_advisory_lock(7286475);
+
+-- name: is_open
+SELECT pg_try_advisory_xact_lock_shared(7286475);

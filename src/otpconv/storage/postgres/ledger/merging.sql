@@ -85,7 +85,8 @@ BEGIN
     WITH requested AS (
         SELECT DISTINCT ON (r.bucket, r.account, r.message_id)
             r.bucket, r.account, r.message_id, r.at AS requested_at, c.dimensions, c.reported_values, r.number,
-            r.number_range, r.session_id, r.attempt
+            r.number_range, r.session_id, r.attempt,
+            min(r.position) OVER (PARTITION BY r.bucket, r.account, r.message_id) AS first
         -- A full join, which can't be a nested loop: the planner takes all arrays for short.
         FROM unnest(requests) AS r FULL JOIN unnest(known) AS c
             ON c.account = r.account AND c.day = r.at / 86400000 AND c.reported = r.dimensions
@@ -93,7 +94,7 @@ BEGIN
         ORDER BY r.bucket, r.account, r.message_id, r.at, c.country, c.carrier, c.provider, c.template, c.sender,
             c.channel, c.access_key, r.session_id, r.attempt, coalesce(r.number, '')
     ), converted AS (
-        SELECT bucket, account, message_id,
+        SELECT bucket, account, message_id, min(position) AS first,
             min(at) FILTER (WHERE delivered AND timing = 0) AS true_first,
             max(at) FILTER (WHERE delivered AND timing = 0) AS true_last,
             max(at) FILTER (WHERE NOT delivered AND timing < 2) AS false_last,
@@ -103,7 +104,7 @@ BEGIN
         FROM unnest(conversions) GROUP BY bucket, account, message_id
     ), merged AS MATERIALIZED (
         SELECT bucket, account, message_id, q.requested_at, q.dimensions, q.reported_values, q.number, q.number_range,
-            q.session_id, q.attempt, m.place, m.before,
+            q.session_id, q.attempt, m.place, m.before, least(q.first, c.first) AS first,
             least(m.true_first, c.true_first) AS true_first, greatest(m.true_last, c.true_last) AS true_last,
             greatest(m.false_last, c.false_last) AS false_last, least(m.true_arrival, c.true_arrival) AS true_arrival,
             least(m.true_unknown, c.true_unknown) AS true_unknown,
@@ -159,10 +160,10 @@ BEGIN
         RETURNING n.before, contribution(m, 1) AS after
     ), inserted AS (
         INSERT INTO messages AS m
-            (bucket, account, message_id, requested_at, dimensions, reported_values, number, number_range, session_id,
+            (bucket, account, message_id, id, requested_at, dimensions, reported_values, number, number_range, session_id,
              attempt, session, true_first, true_last, false_last, true_arrival, true_unknown, false_unknown)
-        SELECT bucket, account, message_id, requested_at, dimensions, reported_values, number, number_range, session_id,
-            attempt, CASE WHEN session_id <> '' THEN 0 END, true_first, true_last, false_last, true_arrival,
+        SELECT bucket, account, message_id, first, requested_at, dimensions, reported_values, number, number_range,
+            session_id, attempt, CASE WHEN session_id <> '' THEN 0 END, true_first, true_last, false_last, true_arrival,
             true_unknown, false_unknown
         FROM merged WHERE place IS NULL
         RETURNING contribution(m, 1) AS after

@@ -71,13 +71,14 @@ class PostgresLedgerReader:
 
     def look_up(self, lookup: Lookup) -> Stored:
         """Return what the ledger holds about a batch of reports; see `LookupOnThread`."""
-        with self.snapshot():
+        with self.snapshot() as position:
             owners, known = self._by_number(list(lookup.by_number))
             return Stored(
                 states={of: self._states("states", of, ids) for of, ids in lookup.states.items()},
                 outlines={of: self._states("outlines", of, ids) for of, ids in lookup.outlines.items()},
                 owners=owners,
                 conversions=known,
+                position=position,
             )
 
     def message(self, account: int, message_id: str) -> Message | None:
@@ -87,7 +88,7 @@ class PostgresLedgerReader:
         return _message(rows[0]) if rows else None
 
     def messages(self, account: int) -> Iterator[Message]:
-        """Return all messages, those of a later `apply` after those of an earlier one; for exports."""
+        """Return all messages in the order of their first reports in the journal; for exports."""
         current: Connection | None = getattr(self._threads, "connection", None)
         if current is not None:
             yield from self._all(current, account)

@@ -58,7 +58,7 @@ CREATE TABLE messages (
     bucket smallint NOT NULL,
     account integer NOT NULL,
     message_id text COLLATE "C" NOT NULL,
-    id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,    -- in order of arrival
+    id bigint NOT NULL,             -- the position of its first report in the journal
     requested_at bigint,            -- NULL while unmatched
     dimensions integer,
     reported_values text[] COLLATE "C",     -- the values as reported, if one is counted as `(other)`; else NULL

@@ -53,9 +53,10 @@ WHERE b.seq > :after AND b.seq <= :upto;
 
 -- name: merge_requested
 INSERT INTO messages
-    (account, message_id, requested_at, dimensions, reported_values, number, number_range, session_id, attempt, session)
-SELECT r.account, r.message_id, r.at, c.dimensions, c.reported_values, r.number, r.number_range, r.session_id, r.attempt,
-    iif(r.session_id = '', NULL, 0)
+    (id, account, message_id, requested_at, dimensions, reported_values, number, number_range, session_id, attempt,
+     session)
+SELECT :after + r.rowid, r.account, r.message_id, r.at, c.dimensions, c.reported_values, r.number, r.number_range,
+    r.session_id, r.attempt, iif(r.session_id = '', NULL, 0)
 FROM batch AS r CROSS JOIN combinations AS c
     ON c.account = r.account AND c.day = r.at / 86400000 AND c.country = r.country AND c.carrier = r.carrier
     AND c.provider = r.provider AND c.template = r.template AND c.sender = r.sender AND c.channel = r.channel
@@ -90,8 +91,8 @@ WHERE messages.requested_at IS NULL
 -- name: merge_conversions
 -- The timing is 0 if the time was given, 1 if it is the arrival of a report without a time, 2 if it is unknown.
 INSERT INTO messages
-    (account, message_id, true_first, true_last, false_last, true_arrival, true_unknown, false_unknown)
-SELECT account, message_id,
+    (id, account, message_id, true_first, true_last, false_last, true_arrival, true_unknown, false_unknown)
+SELECT :after + rowid, account, message_id,
     iif(delivered AND timing = 0, at, NULL), iif(delivered AND timing = 0, at, NULL),
     iif(NOT delivered AND timing < 2, at, NULL), iif(delivered AND timing = 1, at, NULL),
     iif(delivered AND timing = 2, at, NULL), iif(NOT delivered AND timing = 2, at, NULL)
@@ -104,6 +105,17 @@ ON CONFLICT (account, message_id) DO UPDATE SET
     true_arrival = coalesce(min(true_arrival, excluded.true_arrival), true_arrival, excluded.true_arrival),
     true_unknown = coalesce(min(true_unknown, excluded.true_unknown), true_unknown, excluded.true_unknown),
     false_unknown = coalesce(min(false_unknown, excluded.false_unknown), false_unknown, excluded.false_unknown);
+
+-- name: order_messages
+-- A conversion may precede the request of its message in the batch.
+UPDATE messages SET id = early.first
+FROM (
+    SELECT m.id, :after + min(r.rowid) AS first
+    FROM batch AS r CROSS JOIN messages AS m ON m.account = r.account AND m.message_id = r.message_id
+    WHERE r.kind = 2 AND r.message_id IS NOT NULL AND m.id > :after + r.rowid
+    GROUP BY m.id
+) AS early
+WHERE messages.id = early.id;
 
 -- name: merge_number_conversions
 INSERT OR IGNORE INTO number_conversions

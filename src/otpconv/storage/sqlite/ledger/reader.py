@@ -91,7 +91,7 @@ class SqliteLedgerReader:
         return _message(rows[0]) if rows else None
 
     def messages(self, account: int) -> Iterator[Message]:
-        """Return all messages, those of a later `apply` after those of an earlier one; for exports."""
+        """Return all messages in the order of their first reports in the journal; for exports."""
         with mapped(self._path):
             for row in self._connection().execute(_SQL["all_messages"], {"account": account}):
                 yield _message(row)

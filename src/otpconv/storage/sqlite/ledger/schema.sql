@@ -37,7 +37,7 @@ CREATE TABLE IF NOT EXISTS dimension_values (
 
 -- Rows are in order of arrival, so that messages near in time share pages.
 CREATE TABLE IF NOT EXISTS messages (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY,         -- in the order of the first reports in the journal
     account INTEGER NOT NULL,
     message_id TEXT NOT NULL,
     requested_at INTEGER,           -- NULL while unmatched

@@ -30,7 +30,7 @@ _SQL = (
     | statements("ledger/changes.sql")
     | statements("ledger/erasure.sql")
 )
-LEDGER_VERSION = 8
+LEDGER_VERSION = 9
 #: Pages of 4 KiB after which the write-ahead log is moved into the file: 16 MiB, well under 100 ms of work.
 _CHECKPOINT_PAGES = 4_000
 #: Journal entries after which its log is moved into its file, without waiting for anybody.
