@@ -140,9 +140,5 @@ WITH dropped AS (
 )
 INSERT INTO contributions SELECT (part).* FROM dropped;
 
--- name: drop_minutes
-DELETE FROM rollups WHERE bucket = 0 AND writer = 1 AND grain = 60000 AND account IN (SELECT DISTINCT account FROM routes)
-    AND start < :minutes_from;
-
 -- name: keep_minutes_from
 UPDATE horizons SET minutes_from = greatest(minutes_from, :minutes_from) WHERE bucket = 0;

@@ -11,8 +11,8 @@ from contextlib import suppress
 import psycopg
 
 from otpconv.errors import Unavailable
-from otpconv.storage.contract import BOUNDS, Bounds
-from otpconv.storage.merging import BY_NUMBER, Merging
+from otpconv.storage.contract import BOUNDS, HOUR_MS, Bounds
+from otpconv.storage.merging import BY_NUMBER, FORGETTING, Merging
 from otpconv.storage.postgres.database import Connection, Database, execute, script, statements
 from otpconv.storage.postgres.pool import is_alive
 from otpconv.storage.statements import SqlValue
@@ -36,6 +36,15 @@ class _Merging(Merging):
         self.run("merge_by_number", after=after, upto=upto, **_most(self._bounds))
         self.run(*BY_NUMBER)
         self.settle()
+
+    def expire(self, unmatched_before: int, minutes_from: int) -> None:  # type: ignore[explicit-override]
+        """See `Merging`. A statement may take only so long, and after an import there are months to fold."""
+        self.run(*FORGETTING, unmatched_before=unmatched_before)
+        first = self._statements.number("first_minute", {"minutes_from": minutes_from})
+        for hour in range(first // HOUR_MS * HOUR_MS, minutes_from, HOUR_MS):
+            self.run("fold_hour", hour=hour, minutes_from=minutes_from)
+        self.settle()
+        self.run("keep_minutes_from", minutes_from=minutes_from)
 
     def settle(self, summing: str = "") -> None:  # type: ignore[explicit-override]  # noqa: ARG002
         """See `Merging`."""
