@@ -7,8 +7,10 @@ and then continues where it stopped, so several nodes may have one each.
 
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import Final
 
 import psycopg
+from psycopg import errors
 
 from otpconv.errors import Unavailable
 from otpconv.storage.contract import BOUNDS, HOUR_MS, Bounds
@@ -24,6 +26,10 @@ _SQL = (
     | statements("ledger/changes.sql")
     | statements("ledger/erasure.sql")
 )
+
+
+#: Entries after which the writer looks whether the statistics are those of a much smaller ledger.
+_LOOK_AFTER: Final = 50_000
 
 
 class _Merging(Merging):
@@ -68,13 +74,16 @@ class PostgresLedgerWriter:
         self._merging = _Merging(self, bounds)
         self._most = _most(bounds)
         self._connection = self._connect()
+        self._looked_at: int | None = None
 
     def apply(self, limit: int) -> int:
         """Apply some `limit` further journal entries in one transaction and return the cursor after it."""
         with self._database.mapped():
             self._revive()
             ((cursor,),) = execute(self._connection, _SQL["apply_reports"], {"limit": limit} | self._most)
-            return self._apply_by_steps(limit) if cursor is None else int(cursor)
+            applied = self._apply_by_steps(limit) if cursor is None else int(cursor)
+            self._analyze(applied)
+        return applied
 
     def cursor(self) -> int:
         """Return the position of the last journal entry that is in the ledger."""
@@ -97,6 +106,21 @@ class PostgresLedgerWriter:
         if not rows:  # it has waited for the cursor of a ledger that is gone now
             raise Unavailable("A rebuild has replaced the ledger. Try again.")
         return int(rows[0][0])
+
+    def _analyze(self, cursor: int) -> None:
+        """Renew the statistics of a ledger that grows fast; autovacuum does so a minute later or more.
+
+        Until then, PostgreSQL plans questions as for an empty ledger, and they take seconds.
+        """
+        if self._looked_at is None:
+            self._looked_at = cursor
+        if cursor - self._looked_at < _LOOK_AFTER:
+            return
+        self._looked_at = cursor
+        # On a slow disk it may take too long; the entries are applied nonetheless.
+        with suppress(errors.QueryCanceled, errors.LockNotAvailable):
+            if self.number("is_outgrown", {}):
+                self.run("analyze", {})
 
     def _apply_by_steps(self, limit: int) -> int:
         """Apply further entries among which there are deletions, or which conversions by number concern."""
