@@ -32,8 +32,8 @@ def test_a_ledger_is_analyzed_each_time_it_has_doubled(
             journal.append([Entry(each) for each in new], NOW)
             writer.apply(BATCH)
             known += connection.execute(KNOWN).fetchall()
-    # Never at first, since small tables don't matter; not each time later.
+    # Not at first, since small tables don't matter; later a few times, and not after each batch.
     rows = [row for (row,) in known]
     assert rows[0] == -1
     assert 5 * BATCH <= rows[-1] <= 10 * BATCH
-    assert 2 <= len(set(rows) - {-1}) <= 4
+    assert len(set(rows) - {-1}) <= 3
