@@ -6,8 +6,9 @@ from contextlib import closing
 from math import log
 from pathlib import Path
 
-from otpconv.model import Conversion, Dimensions, Requested
+from otpconv.model import Conversion, Dimensions, Report, Requested
 from otpconv.storage.contract import Entry
+from otpconv.storage.erasure import Deletion
 from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerWriter
 
 DAYS = 30
@@ -47,6 +48,12 @@ def record(data: Path, batches: Iterable[list[Entry]], now: int) -> None:
 def fill(data: Path, messages: int, now: int, *, days: int = DAYS, verified: float = 0.0) -> None:
     """Write messages, a share of them `verified`, into the journal of a data folder, and apply them."""
     record(data, batches(messages, now, days, verified), now)
+
+
+def reports(messages: int, now: int, verified: float) -> Iterator[list[Report]]:
+    """Yield what `batches` does over `DAYS`, without what a journal adds."""
+    for batch in batches(messages, now, DAYS, verified):
+        yield [entry.report for entry in batch if not isinstance(entry.report, Deletion)]
 
 
 def batches(messages: int, now: int, days: int, verified: float) -> Iterator[list[Entry]]:

@@ -3,12 +3,15 @@
 For each number of messages, in 30 days, it measures in one process: how many reports a second the journal and
 the ledger take together, of the newest messages in order and of all messages at random; how long rates take;
 and the bytes of each table and index. First on SQLite, then on the PostgreSQL that is given, in which it
-makes a database of its own for each size and drops it. Prints a line of JSON for each size.
+makes a database of its own for each size and drops it. Prints a line of JSON for each size, and meanwhile,
+to stderr, how fast the ledger takes each half a million of reports. Needs little memory for any size.
 """
 
 import argparse
 import json
 import random
+import signal
+import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,7 +24,7 @@ import psycopg
 from psycopg import sql
 from pydantic import SecretStr
 
-from benchmarks.dataset import DAYS, batches, message_id, requested_at
+from benchmarks.dataset import DAYS, message_id, reports, requested_at
 from benchmarks.questions import QUESTIONS, measured
 from otpconv.clock import wall_clock
 from otpconv.config import Settings
@@ -36,6 +39,8 @@ _WRITTEN = 100_000
 _COMMIT = 2_000
 _VERIFIED = 0.8
 _DATABASE = "otpconv_growth"
+#: How many reports are between two lines of progress.
+_SHOWN = 500_000
 
 
 def main() -> None:
@@ -46,14 +51,16 @@ def main() -> None:
         "--messages", type=int, action="append", help="may be repeated; default: 1 M and 10 M"
     )
     parser.add_argument("--folder", type=Path, help="on the disk to measure; default: a temporary one")
+    parser.add_argument("--minutes", type=float, default=240, help="stop if one ledger takes longer to fill")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # what it has made is removed
     for postgres in (None, arguments.postgres) if arguments.postgres else (None,):
         for messages in arguments.messages or (1_000_000, 10_000_000):
             with (
                 tempfile.TemporaryDirectory(prefix="otpconv-bench-", dir=arguments.folder) as folder,
                 _storage(Path(folder), postgres) as settings,
             ):
-                print(json.dumps(_measure(settings, messages)), flush=True)
+                print(json.dumps(_measure(settings, messages, arguments.minutes)), flush=True)
 
 
 @contextmanager
@@ -70,17 +77,15 @@ def _storage(folder: Path, postgres: str | None) -> Iterator[Settings]:
             data=folder, ledger=SecretStr(urlsplit(postgres)._replace(path=_DATABASE).geturl())
         )
         postgres_engine(settings).create()
-        yield settings
-        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+        try:
+            yield settings
+        finally:
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
 
 
-def _measure(settings: Settings, messages: int) -> dict[str, object]:
+def _measure(settings: Settings, messages: int, minutes: float) -> dict[str, object]:
     now = wall_clock()
-    filled = _a_second(
-        settings,
-        ([entry.report for entry in batch] for batch in batches(messages, now, DAYS, _VERIFIED)),
-        now,
-    )
+    filled = _a_second(settings, _shown(reports(messages, now, _VERIFIED), messages, minutes), now)
     sizes = _sizes(settings, messages)
     newest = range(max(0, messages - _WRITTEN), messages)
     anywhere = random.Random(11).sample(range(messages), len(newest))
@@ -107,12 +112,32 @@ def _a_second(settings: Settings, parts: Iterable[Sequence[Report]], now: int) -
         nonlocal written
         for part in parts:
             for first in range(0, len(part), _COMMIT):
-                written += len(reports := part[first : first + _COMMIT])
-                yield now, reports
+                written += len(some := part[first : first + _COMMIT])
+                yield now, some
 
     began = time.perf_counter()
     upkeep.fill(settings, commits())
     return round(written / (time.perf_counter() - began))
+
+
+def _shown(parts: Iterable[list[Report]], messages: int, minutes: float) -> Iterator[list[Report]]:
+    """Show the progress of filling a ledger.
+
+    Raises:
+        SystemExit: it takes too long.
+    """
+    began = since = time.perf_counter()
+    total = shown = 0
+    for part in parts:
+        yield part
+        total += len(part)
+        now = time.perf_counter()
+        if now > began + minutes * 60:
+            raise SystemExit(f"{total:,} reports of {messages:,} messages took {minutes:g} minutes")
+        if total >= shown + _SHOWN:
+            speed = round((total - shown) / (now - since))
+            sys.stderr.write(f"{total:,} reports of {messages:,} messages; {speed:,} a second lately\n")
+            shown, since = total, now
 
 
 def _conversions(numbers: Sequence[int], messages: int, now: int) -> Iterator[list[Report]]:

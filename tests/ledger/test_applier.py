@@ -289,6 +289,27 @@ def test_however_many_wait_applying_takes_a_bounded_share_of_the_time(
     assert len(calls) < 1.5 / least_s
 
 
+def test_who_waits_during_a_long_transaction_waits_less_than_the_long_pause(
+    storage: Storage, troubled: Troubled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(applier_module, "LONG_PAUSE_S", 10 * PATIENCE_S)
+    apply = troubled.apply
+
+    def slow(limit: int) -> int:
+        time.sleep(2 * applier_module.PAUSE_S)
+        return apply(limit)
+
+    monkeypatch.setattr(troubled, "apply", slow)
+    applier = Applier(troubled.open, 0, measured=lambda *_: None)
+    applier.start()
+    for n in range(1, 4):
+        storage.append(*messages(n, n + 1))
+        applier.notify()
+        applier.hurry(n)
+        assert soon(lambda n=n: applier.applied == n)  # type: ignore[misc]
+    applier.stop(PATIENCE_S)
+
+
 class Lease:
     """The lease of the ledger, which another node may hold."""
 

@@ -21,15 +21,14 @@ BY_NUMBER = (
     "note_unmatched",
     "forget_hours",
 )
-#: What an expiry does, in this order.
-_EXPIRY = (
+#: How unmatched conversions are forgotten.
+FORGETTING = (
     "drop_unmatched",
     "touch_old_hours",
     "find_unexplained",
     "drop_unmatched_numbers",
     "note_matched",
     "forget_hours",
-    "fold_minutes",
 )
 #: What an erasure does: it finds the messages and all they touch, deletes them, and computes the rest again.
 _ERASURE = (
@@ -110,7 +109,7 @@ class Merging:
     def expire(self, unmatched_before: int, minutes_from: int) -> None:
         """Forget unmatched conversions and rollups by minute before two times, ms."""
         horizon = {"unmatched_before": unmatched_before, "minutes_from": minutes_from}
-        self.run(*_EXPIRY, **horizon)
+        self.run(*FORGETTING, "fold_minutes", **horizon)
         self.run("settle", "forget_changes")
         self.run("drop_minutes", "keep_minutes_from", **horizon)
 
@@ -118,7 +117,7 @@ class Merging:
         """Apply the erasure at a position."""
         self.run(*_ERASURE, seq=seq)
         before = self._statements.number("before", {"seq": seq})
-        self.run(*_EXPIRY, unmatched_before=before, minutes_from=0)
+        self.run(*FORGETTING, unmatched_before=before)
         self.settle("sum_erased")
 
     def _find_dimensions(self) -> None:

@@ -35,7 +35,7 @@ class Limits(Struct, frozen=True):
 
     connections: int = 8
     connect_s: int = 5
-    statement_s: int = 30
+    statement_s: float = 30
     lock_s: float = 5
     report_s: float = 1.4
 

@@ -16,6 +16,7 @@ from otpconv.errors import Misconfigured, OtpconvError, Unavailable
 from otpconv.storage import deadline, statements as texts
 from otpconv.storage.postgres import connection as connections, hosts
 from otpconv.storage.postgres.address import Address, Limits
+from otpconv.storage.postgres.arrays import ArrayDumper
 
 Connection: TypeAlias = connections.Connection
 #: A row as PostgreSQL gives it; the statement decides its columns.
@@ -79,7 +80,17 @@ class Database:
 
     def for_reports(self) -> "Database":
         """Return the same database where no statement waits for a lock longer than a report may wait."""
-        limits = structs.replace(self.limits, lock_s=min(self.limits.lock_s, self.limits.report_s))
+        return self._within(lock_s=min(self.limits.lock_s, self.limits.report_s))
+
+    def for_lookups(self) -> "Database":
+        """Return the same database where no statement takes longer than a report may wait."""
+        longest_s = self.limits.report_s
+        return self._within(
+            lock_s=min(self.limits.lock_s, longest_s), statement_s=min(self.limits.statement_s, longest_s)
+        )
+
+    def _within(self, **bounds: float) -> "Database":
+        limits = structs.replace(self.limits, **bounds)
         return Database(self.address, limits, schema=self.schema, ledger_schema=self.ledger_schema)
 
     def connect(self) -> Connection:
@@ -117,6 +128,7 @@ class Database:
         connection.answer_s = self.limits.connect_s
         # By default a small number is a smallint, and `:cursor + :limit` overflows at 32,768.
         connection.adapters.register_dumper(int, Int8Dumper)
+        connection.adapters.register_dumper(list, ArrayDumper)
         path = f"{self.ledger_schema}, {self.schema}"
         limits = self.limits
         connection.execute(_SETTINGS, (path, f"{limits.statement_s}s", f"{limits.lock_s}s"))

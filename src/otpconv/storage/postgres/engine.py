@@ -99,7 +99,7 @@ class PostgresEngine:
 
     def ledger_lookup(self) -> LookupOnThread:
         """See `Engine.ledger_lookup`."""
-        return LookupOnThread(PostgresLedgerReader(self._database), self._patience)
+        return LookupOnThread(PostgresLedgerReader(self._database.for_lookups()), self._patience)
 
     def open_ledger(self) -> tuple[PostgresLedgerReader, int]:
         """See `Engine.open_ledger`."""

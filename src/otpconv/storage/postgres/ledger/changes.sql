@@ -162,16 +162,26 @@ SELECT settle(
 DELETE FROM contributions;
 DELETE FROM changes;
 
--- name: fold_minutes
--- An expiry adds the rollups by minute that it drops to the rollups by quarter of an hour.
+-- name: first_minute
+-- The start of the first rollup by minute, or a time if there is none before it.
+SELECT least(min(first), :minutes_from) FROM (SELECT DISTINCT account FROM routes) AS a CROSS JOIN LATERAL (
+    SELECT start AS first FROM rollups
+    WHERE bucket = 0 AND writer = 1 AND grain = 60000 AND account = a.account ORDER BY start LIMIT 1
+) AS r;
+
+-- name: fold_hour
+-- An expiry drops rollups by minute, and adds them to those by quarter of an hour.
+WITH dropped AS (
+    DELETE FROM rollups
+    WHERE bucket = 0 AND writer = 1 AND grain = 60000 AND account IN (SELECT DISTINCT account FROM routes)
+        AND start >= :hour AND start < least(:hour + 3600000, :minutes_from)
+    RETURNING *
+)
 INSERT INTO rollups AS r
 SELECT 0, 1, 900000, account, start / 900000 * 900000 AS quarter, dimensions,
     {count: sum($count)},
     {bin: sum(d$bin)}
-FROM rollups
-WHERE bucket = 0 AND writer = 1 AND grain = 60000 AND account IN (SELECT DISTINCT account FROM routes)
-    AND start < :minutes_from
-GROUP BY account, quarter, dimensions
+FROM dropped GROUP BY account, quarter, dimensions
 ON CONFLICT (bucket, writer, grain, account, start, dimensions) DO UPDATE SET
     {count: $count = r.$count + excluded.$count},
     {bin: d$bin = r.d$bin + excluded.d$bin};

@@ -140,9 +140,15 @@ WITH dropped AS (
 )
 INSERT INTO contributions SELECT (part).* FROM dropped;
 
--- name: drop_minutes
-DELETE FROM rollups WHERE bucket = 0 AND writer = 1 AND grain = 60000 AND account IN (SELECT DISTINCT account FROM routes)
-    AND start < :minutes_from;
-
 -- name: keep_minutes_from
 UPDATE horizons SET minutes_from = greatest(minutes_from, :minutes_from) WHERE bucket = 0;
+
+-- name: is_outgrown
+-- Whether a table is twice as large as when it was last analyzed, or never was. Small tables don't matter.
+SELECT coalesce(bool_or(pg_relation_size(oid) > 2 * greatest(relpages, 64) * current_setting('block_size')::bigint), false)::integer
+FROM pg_class
+WHERE oid IN ('messages'::regclass, 'rollups'::regclass, 'dimensions'::regclass);
+
+-- name: analyze
+-- It leaves out a table that another process analyzes.
+ANALYZE (SKIP_LOCKED) messages, rollups, dimensions;

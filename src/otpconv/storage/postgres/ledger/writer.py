@@ -7,12 +7,14 @@ and then continues where it stopped, so several nodes may have one each.
 
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import Final
 
 import psycopg
+from psycopg import errors
 
 from otpconv.errors import Unavailable
-from otpconv.storage.contract import BOUNDS, Bounds
-from otpconv.storage.merging import BY_NUMBER, Merging
+from otpconv.storage.contract import BOUNDS, HOUR_MS, Bounds
+from otpconv.storage.merging import BY_NUMBER, FORGETTING, Merging
 from otpconv.storage.postgres.database import Connection, Database, execute, script, statements
 from otpconv.storage.postgres.pool import is_alive
 from otpconv.storage.statements import SqlValue
@@ -26,6 +28,10 @@ _SQL = (
 )
 
 
+#: Entries after which the writer looks whether the statistics are those of a much smaller ledger.
+_LOOK_AFTER: Final = 50_000
+
+
 class _Merging(Merging):
     """Merges a batch that conversions by number may concern; settles by one call."""
 
@@ -36,6 +42,15 @@ class _Merging(Merging):
         self.run("merge_by_number", after=after, upto=upto, **_most(self._bounds))
         self.run(*BY_NUMBER)
         self.settle()
+
+    def expire(self, unmatched_before: int, minutes_from: int) -> None:  # type: ignore[explicit-override]
+        """See `Merging`. A statement may take only so long, and after an import there are months to fold."""
+        self.run(*FORGETTING, unmatched_before=unmatched_before)
+        first = self._statements.number("first_minute", {"minutes_from": minutes_from})
+        for hour in range(first // HOUR_MS * HOUR_MS, minutes_from, HOUR_MS):
+            self.run("fold_hour", hour=hour, minutes_from=minutes_from)
+        self.settle()
+        self.run("keep_minutes_from", minutes_from=minutes_from)
 
     def settle(self, summing: str = "") -> None:  # type: ignore[explicit-override]  # noqa: ARG002
         """See `Merging`."""
@@ -59,13 +74,16 @@ class PostgresLedgerWriter:
         self._merging = _Merging(self, bounds)
         self._most = _most(bounds)
         self._connection = self._connect()
+        self._looked_at: int | None = None
 
     def apply(self, limit: int) -> int:
         """Apply some `limit` further journal entries in one transaction and return the cursor after it."""
         with self._database.mapped():
             self._revive()
             ((cursor,),) = execute(self._connection, _SQL["apply_reports"], {"limit": limit} | self._most)
-            return self._apply_by_steps(limit) if cursor is None else int(cursor)
+            applied = self._apply_by_steps(limit) if cursor is None else int(cursor)
+            self._analyze(applied)
+        return applied
 
     def cursor(self) -> int:
         """Return the position of the last journal entry that is in the ledger."""
@@ -88,6 +106,21 @@ class PostgresLedgerWriter:
         if not rows:  # it has waited for the cursor of a ledger that is gone now
             raise Unavailable("A rebuild has replaced the ledger. Try again.")
         return int(rows[0][0])
+
+    def _analyze(self, cursor: int) -> None:
+        """Renew the statistics of a ledger that grows fast; autovacuum does so a minute later or more.
+
+        Until then, PostgreSQL plans questions as for an empty ledger, and they take seconds.
+        """
+        if self._looked_at is None:
+            self._looked_at = cursor
+        if cursor - self._looked_at < _LOOK_AFTER:
+            return
+        self._looked_at = cursor
+        # On a slow disk it may take too long; the entries are applied nonetheless.
+        with suppress(errors.QueryCanceled, errors.LockNotAvailable):
+            if self.number("is_outgrown", {}):
+                self.run("analyze", {})
 
     def _apply_by_steps(self, limit: int) -> int:
         """Apply further entries among which there are deletions, or which conversions by number concern."""
