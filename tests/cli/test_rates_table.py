@@ -128,3 +128,22 @@ def test_only_what_is_surely_worse_is_red_and_only_on_a_terminal_that_wants_colo
     lines = captured.get().splitlines()
     assert [place for place, line in enumerate(lines) if "\x1b[31m" in line] == [1] * coloured
     assert lines[1].count("1,234,567") == 1
+
+
+def test_the_first_contradictions_are_explained_below_the_table() -> None:
+    mix = {"change_same_mix": 0.01, "change_same_mix_low": -0.01, "change_same_mix_high": 0.03}
+    rows = [
+        row((-0.1, -0.12, -0.08))
+        | mix
+        | {"country": f"C{n}", "contradiction": "The rate fell because of the mix."}
+        for n in range(5)
+    ]
+    answer = {
+        "start": 0, "end": 86_400_000, "rows": rows, "denominator": "messages requested", "compared": {},
+        "maturity": None, "unmatched": 0, "folded": 0, "lag": 0, "self_reported": [], "self_reported_left_out": 0,
+    }  # fmt: skip
+    lines = lines_of(answer, ["country"], ZoneInfo("UTC"), 200, "")
+    assert "same mix" in "".join(lines)
+    assert [line for line in lines if "because of the mix" in line] == [
+        f"C{n}: The rate fell because of the mix." for n in range(3)
+    ]

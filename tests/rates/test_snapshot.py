@@ -68,7 +68,7 @@ class Busy(SqliteLedgerReader):
 
     def _apply(self) -> None:
         before = self._writer.cursor()
-        self.applied += self._writer.apply(5) - before
+        self.applied += self._writer.apply(3) - before
 
 
 def world(chance: random.Random) -> list[Report]:
@@ -102,8 +102,8 @@ def world(chance: random.Random) -> list[Report]:
 def busy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Busy]:
     chance = random.Random(request.param)
     with closing(SqliteJournal(tmp_path / "j")) as journal:
-        for first in range(0, len(reports := world(chance)), 5):
-            journal.append([Entry(report) for report in reports[first : first + 5]], NOW)
+        for first in range(0, len(reports := world(chance)), 3):
+            journal.append([Entry(report) for report in reports[first : first + 3]], NOW)
         with (
             closing(SqliteLedgerWriter(tmp_path / "l", tmp_path / "j")) as writer,
             closing(Busy(tmp_path / "l", writer)) as ledger,

@@ -20,7 +20,7 @@ _LEAST, _COMFORTABLE = 6, 14
 #: The numbers from the most important on: where not all fit, the last ones are dropped.
 _IMPORTANCE = (
     *("rate", "requested", "verified", "change", "95 %", "change 95 %", "expected", "pending", "before"),
-    *("p50", "reported", "p90", "p99"),
+    *("same mix", "same mix 95 %", "p50", "reported", "p90", "p99"),
 )
 #: The column that shows what `order` sorts by, where it has another name.
 _SHOWN_AS = {
@@ -31,6 +31,7 @@ _SHOWN_AS = {
     "p50_ms": "p50",
     "p90_ms": "p90",
     "p99_ms": "p99",
+    "change_same_mix": "same mix",
 }
 
 
@@ -194,6 +195,11 @@ def _values(answer: Mapping[str, Any]) -> dict[str, Callable[[_Row], str]]:
         columns["before"] = lambda row: percentage(row["before_rate"])
         columns["change"] = lambda row: _points(row["change"])
         columns["change 95 %"] = lambda row: _between(row["change_low"], row["change_high"], _points)
+        if any(row.get("change_same_mix") is not None for row in answer["rows"]):
+            columns["same mix"] = lambda row: _points(row["change_same_mix"])
+            columns["same mix 95 %"] = lambda row: _between(
+                row["change_same_mix_low"], row["change_same_mix_high"], _points
+            )
     return columns | {
         "reported": lambda row: percentage(row["reported_share"]),
         "p50": lambda row: _seconds(row["p50_ms"]),

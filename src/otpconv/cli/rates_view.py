@@ -16,6 +16,8 @@ from otpconv.cli.zone import local, zoned
 from otpconv.model import OTHER
 
 _Answer = Mapping[str, Any]
+#: How many contradictions between a change and the change with the same mix are explained below the table.
+_CONTRADICTIONS = 3
 #: Characters of a drawing where nothing limits it.
 _PLOT_WIDTH = 96
 
@@ -57,6 +59,9 @@ class View(Struct, frozen=True):
             learned = {"filters": "of these", "account": "of the account"}.get(maturity["scope"])
             source = f"learned from {maturity['learned_from']:,} {learned}" if learned else "not learned yet"
             yield f"pending: younger than {maturity['horizon_ms'] / 60_000:.1f} min, {source}"
+        for row in [row for row in answer["rows"] if "contradiction" in row][:_CONTRADICTIONS]:
+            names = [row[name] or "unknown" for name in self.dimensions if "other" not in row]
+            yield ": ".join(filter(None, [one_line(" / ".join(names)), row["contradiction"]]))
         yield f"{answer['unmatched']:,} unmatched"
         if answer["folded"]:
             yield f"{answer['folded']:,} messages are counted as {OTHER}: too many values in a day"

@@ -3,9 +3,12 @@
 from msgspec import Struct
 from msgspec.structs import replace
 
+from otpconv.errors import AnswerTooLarge
+from otpconv.rates.counted import Counted
 from otpconv.rates.fetch import fetch, learn_maturity
 from otpconv.rates.maturity import Maturity
-from otpconv.rates.plan import earlier, plan
+from otpconv.rates.mix import STRATA
+from otpconv.rates.plan import Plan, earlier, plan
 from otpconv.rates.question import RateQuery
 from otpconv.rates.row import RateRow
 from otpconv.rates.rows import make_rows
@@ -45,7 +48,7 @@ def compute_rates(ledger: LedgerReader, account: int, query: RateQuery, now: int
     """
     with ledger.snapshot():
         maturity = learn_maturity(ledger, account, query.filters, end=query.end, now=now)
-        return compute_rates_at(ledger, account, query, maturity, now)
+        return compute_rates_at(ledger, account, query, maturity, now, same_mix=True)
 
 
 def compute_rates_at(
@@ -56,11 +59,13 @@ def compute_rates_at(
     now: int,
     *,
     times: bool = True,
+    same_mix: bool = False,
 ) -> RateAnswer:
     """Compute rates as `compute_rates` does, with a maturity that is already known.
 
     Use it for several questions with the same filters and the same end, within a snapshot. Without `times`,
-    the rows have no `times_ms`, and the answer takes a third of the time.
+    the rows have no `times_ms`, and the answer takes a third of the time. With `same_mix`, the rows of a
+    comparison without an interval have `same_mix`, if the ledger can answer so many combinations.
     """
     minutes_from = ledger.minutes_from()
     planned = plan(query, minutes_from, maturity, now)
@@ -72,10 +77,29 @@ def compute_rates_at(
         planned_before = replace(planned_before, delays=False)
     counted = fetch(ledger, account, planned, now)
     counted_before = fetch(ledger, account, planned_before, now) if planned_before else None
+    strata = None
+    if same_mix and planned_before is not None and query.interval is None:
+        strata = _strata(ledger, account, planned, planned_before, now)
     return RateAnswer(
         planned.start,
         planned.end,
-        make_rows(counted, counted_before, maturity),
+        make_rows(counted, counted_before, maturity, strata),
         maturity,
         (planned_before.start, planned_before.end) if planned_before else None,
     )
+
+
+def _strata(
+    ledger: LedgerReader, account: int, planned: Plan, planned_before: Plan, now: int
+) -> tuple[Counted, Counted] | None:
+    """Return the counts of both windows by the strata of `mix.py` too; None if there are too many."""
+    query = planned.query
+    by = (*query.by, *(name for name in STRATA if name not in query.by))
+    finer = [
+        replace(each, query=replace(each.query, by=by), delays=False) for each in (planned, planned_before)
+    ]
+    try:
+        now_counted, before_counted = (fetch(ledger, account, each, now) for each in finer)
+    except AnswerTooLarge:
+        return None
+    return now_counted, before_counted

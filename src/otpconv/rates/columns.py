@@ -20,6 +20,11 @@ def _before(row: RateRow) -> Sequence[_Value]:
     return (before.requested, before.verified, before.rate) if before else (None, None, None)
 
 
+def _same_mix(row: RateRow) -> Sequence[_Value]:
+    mix = row.same_mix
+    return (mix.change, *mix.interval) if mix else (None, None, None)
+
+
 _COLUMNS: Final[tuple[_Together, ...]] = (
     (("requested", "verified", "rate"), lambda row: (row.requested, row.verified, row.rate)),
     (("rate_low", "rate_high"), lambda row: row.now.interval or (None, None)),
@@ -32,6 +37,7 @@ _COMPARED: Final[tuple[_Together, ...]] = (
     (("before_requested", "before_verified", "before_rate"), _before),
     (("change",), lambda row: (row.change,)),
     (("change_low", "change_high"), lambda row: row.change_interval or (None, None)),
+    (("change_same_mix", "change_same_mix_low", "change_same_mix_high"), _same_mix),
 )
 #: The columns of every answer, and those that a comparison adds.
 RATE_COLUMNS: Final = tuple(name for names, _ in _COLUMNS for name in names)

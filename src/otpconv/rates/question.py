@@ -36,7 +36,7 @@ COMPARISONS = ("day", "week", "previous")
 #: The columns by which rows can be ordered.
 ORDERS = (
     *("requested", "verified", "rate", "rate_low", "rate_high", "rate_expected", "pending"),
-    *("reported_share", "p50_ms", "p90_ms", "p99_ms", "change"),
+    *("reported_share", "p50_ms", "p90_ms", "p99_ms", "change", "change_same_mix"),
 )
 _PARAMETERS = ("start", "end", "interval", "by", "tz", "level", "compare", "top", "order", "min_requested")
 
@@ -151,7 +151,7 @@ def _order(given: Mapping[str, str], *, compared: bool) -> str | None:
         raise InvalidRequest(
             f"Invalid order {order[:40]!r}. Use {', '.join(ORDERS)}; a minus puts the largest first."
         )
-    if order in {"change", "-change"} and not compared:
+    if order is not None and order.removeprefix("-") in {"change", "change_same_mix"} and not compared:
         raise InvalidRequest(f"order={order} needs a comparison. Add compare, e.g. compare=week.")
     return order
 

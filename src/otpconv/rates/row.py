@@ -33,6 +33,20 @@ class Side(Struct, frozen=True):
         return wilson(self.verified, self.requested)
 
 
+class SameMix(Struct, frozen=True):
+    """The change of a rate where the mix of messages is the same in both windows; see `mix.py`.
+
+    Attributes:
+        change: now minus before, -1 to 1.
+        interval: its 95 % interval.
+        share: the share of the requested that could be compared, 0 to 1.
+    """
+
+    change: float
+    interval: ConfidenceInterval
+    share: float
+
+
 class RateRow(Struct, frozen=True):
     """The conversion rate of one slot and group.
 
@@ -45,6 +59,8 @@ class RateRow(Struct, frozen=True):
         reported: those of them with any conversion reported, true or false.
         times_ms: within how long 50, 90 and 99 % of the verified messages were verified; None where none was.
         before: what it is compared with; None when the question compares nothing.
+        same_mix: the change with the mix held constant; None where nobody asked, or where too few messages
+            are comparable.
     """
 
     start: int | None
@@ -55,6 +71,7 @@ class RateRow(Struct, frozen=True):
     reported: int
     times_ms: tuple[int | None, int | None, int | None]
     before: Side | None = None
+    same_mix: SameMix | None = None
 
     @property
     def requested(self) -> int:

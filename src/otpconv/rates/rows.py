@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from msgspec.structs import replace
+
 from otpconv.rates.columns import column
 from otpconv.rates.counted import Cell, Counted, SlotGroup
 from otpconv.rates.delays import quantile
 from otpconv.rates.intervals import wilson
 from otpconv.rates.maturity import Expected, Maturity, Young, expected
+from otpconv.rates.mix import STRATA, Stratum, same_mix
 from otpconv.rates.question import RateQuery
 from otpconv.rates.row import RateRow, Side
 from otpconv.rates.slices import Group
@@ -16,7 +19,12 @@ from otpconv.storage.contract import Tally
 _Cells = Mapping[SlotGroup, Cell]
 
 
-def make_rows(current: Counted, past: Counted | None, maturity: Maturity | None) -> list[RateRow]:
+def make_rows(
+    current: Counted,
+    past: Counted | None,
+    maturity: Maturity | None,
+    strata: tuple[Counted, Counted] | None = None,
+) -> list[RateRow]:
     """Return the rows of an answer.
 
     The rows are sorted by time, then by group or in the order that the question asks for. Without `by`, every
@@ -26,6 +34,7 @@ def make_rows(current: Counted, past: Counted | None, maturity: Maturity | None)
         current: the counts of the question's window.
         past: the counts of the window that it is compared with, if any.
         maturity: the known delays; None when all messages are mature.
+        strata: the counts of both windows by `mix.STRATA` too; None when nobody asked for `same_mix`.
 
     Raises:
         Unavailable: the time for the answer is over.
@@ -33,15 +42,58 @@ def make_rows(current: Counted, past: Counted | None, maturity: Maturity | None)
     query = current.plan.query
     cells: _Cells = current.cells
     before = _shifted(current, past) if past else None
-    others = 0
+    others, kept = 0, None
     if query.top is not None or query.min_requested:
-        totals = list(_rows(_totals(cells), _totals(before or {}), query, maturity))
+        whole = _rows(_totals(cells), _totals(before or {}), query, maturity)
+        totals = _with_same_mix(whole, strata, None, query, maturity)
         kept = _kept(totals, query)
         others = len(totals) - len(kept)
         cells, before = _merged(cells, kept), None if before is None else _merged(before, kept)
     if not query.by:
         cells = {(slot, ()): Cell() for slot in current.plan.slots.starts} | dict(cells)
-    return _sorted(_rows(cells, before, query, maturity, others), query.order)
+    rows = _rows(cells, before, query, maturity, others)
+    return _sorted(_with_same_mix(rows, strata, kept, query, maturity), query.order)
+
+
+def _with_same_mix(
+    rows: Iterable[RateRow],
+    strata: tuple[Counted, Counted] | None,
+    kept: set[Group] | None,
+    query: RateQuery,
+    maturity: Maturity | None,
+) -> list[RateRow]:
+    """Return rows of a comparison with their change at the same mix.
+
+    Args:
+        rows: the rows.
+        strata: the counts of both windows by `mix.STRATA` too; None when nobody asked.
+        kept: the groups with rows of their own; None for all.
+        query: the question.
+        maturity: the known delays.
+    """
+    if strata is None:
+        return list(rows)
+    found: dict[Group, dict[Group, Stratum]] = {}
+    by = strata[0].plan.query.by
+    places = [by.index(name) for name in STRATA]
+    for index, counted in enumerate(strata):
+        for (_, values), cell in counted.cells.items():
+            group = values[: len(query.by)]
+            group = group if kept is None or group in kept else ()
+            parts = found.setdefault(group, {})
+            stratum = parts.setdefault(tuple(values[place] for place in places), Stratum(Cell(), Cell()))
+            (stratum.before if index else stratum.now).add(cell)
+    return [_mixed(row, found.get(row.group, {}), query, maturity) for row in rows]
+
+
+def _mixed(
+    row: RateRow, strata: Mapping[Group, Stratum], query: RateQuery, maturity: Maturity | None
+) -> RateRow:
+    deadline.check()
+    if row.before is None:
+        return row
+    mix = same_mix(strata, lambda cell: _side(cell, query.level, maturity), row.now, row.before)
+    return replace(row, same_mix=mix)
 
 
 def _shifted(current: Counted, past: Counted) -> _Cells:

@@ -55,6 +55,23 @@ class RateOut(Struct):
     )
     change_low: float | UnsetType | None = UNSET
     change_high: float | UnsetType | None = UNSET
+    change_same_mix: (
+        Annotated[
+            float,
+            Meta(
+                description="The change with the mix of countries, providers and carriers held constant; null"
+                " with an interval, and where too few messages are comparable"
+            ),
+        ]
+        | UnsetType
+        | None
+    ) = UNSET
+    change_same_mix_low: float | UnsetType | None = UNSET
+    change_same_mix_high: float | UnsetType | None = UNSET
+    contradiction: (
+        Annotated[str, Meta(description="In words: how change and change_same_mix contradict each other")]
+        | UnsetType
+    ) = UNSET
 
 
 class MaturityOut(Struct):

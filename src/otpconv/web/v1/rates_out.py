@@ -8,6 +8,7 @@ from msgspec import UNSET, Struct
 from otpconv.model import SelfReportedRate
 from otpconv.rates import LEVELS, RateAnswer, RateQuery, RateRow
 from otpconv.rates.columns import COMPARED_COLUMNS, compared_row_values, row_values
+from otpconv.rates.mix import contradiction
 from otpconv.storage.contract import LedgerReader
 from otpconv.web.v1.rate_types import Compared, MaturityOut, RateOut, Rates, SelfReported
 
@@ -81,5 +82,7 @@ def row_out(row: RateRow, by: Sequence[str]) -> RateOut:
         fields["other"] = row.others
     if row.before is not None:
         fields.update(zip(COMPARED_COLUMNS, compared_row_values(row), strict=True))
+        if text := contradiction(row):
+            fields["contradiction"] = text
     values: list[Any] = row_values(row)  # in the order of the fields of RateOut
     return RateOut(*values, **fields)

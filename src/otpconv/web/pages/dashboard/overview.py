@@ -75,7 +75,7 @@ def overview(ledger: LedgerReader, account: int, view: View, now: int) -> Overvi
 
     def rows_by(*dimensions: str, order: str | None = None) -> list[RateRow]:
         asked = replace(query, by=dimensions, order=order, top=None, min_requested=0)
-        return compute_rates_at(ledger, account, asked, maturity, now).rows
+        return compute_rates_at(ledger, account, asked, maturity, now, same_mix=not dimensions).rows
 
     evidence = find_evidence(ledger, account, query, maturity, now)
     history = _over_time(ledger, account, query, maturity, now)

@@ -16,6 +16,7 @@ from otpconv.charts.timeline import Chart, Note
 from otpconv.errors import InvalidRequest
 from otpconv.rates import COMPARISONS, LEVELS, RateRow
 from otpconv.rates.marks import is_sure
+from otpconv.rates.mix import contradiction
 from otpconv.rates.slices import Slice
 from otpconv.rates.verdict import judge
 from otpconv.service.compose import Service
@@ -240,6 +241,7 @@ def _values(seen: Overview, lag: int, now: int, notes: Sequence[Annotation]) -> 
         "dimensions": DIMENSIONS,
         "spoken_times": _SPOKEN_TIMES,
         "zones": _ZONES,
+        "contradiction": contradiction,
         "is_sure": is_sure,
     }
 
