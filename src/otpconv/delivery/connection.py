@@ -27,9 +27,14 @@ class Unreachable(Exception):
 
     Attributes:
         kind: of the failure, as outcomes name it.
+        sent: whether the other side may have the request.
     """
 
     kind = "Unreachable"
+
+    def __init__(self, text: str, *, sent: bool = True) -> None:
+        super().__init__(text)
+        self.sent = sent
 
 
 class NoAnswer(Unreachable):
@@ -68,7 +73,11 @@ class Connection:
         self._http: _Timed | None = None
 
     def post(self, target: str, headers: Mapping[str, str], body: bytes) -> Response:
-        """Send a POST request and return its answer.
+        """Send a POST request and return its answer; see `request`."""
+        return self.request("POST", target, headers, body)
+
+    def request(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Response:
+        """Send a request and return its answer.
 
         If the server has closed a kept connection meanwhile, a new one is opened, once.
 
@@ -79,21 +88,21 @@ class Connection:
         deadline = time.monotonic() + self._timeout_s
         try:
             try:
-                return self._exchange(target, headers, body, deadline)
+                return self._exchange(method, target, headers, body, deadline)
             except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
                 self.close()
                 if not kept:
                     raise
-                return self._exchange(target, headers, body, deadline)
+                return self._exchange(method, target, headers, body, deadline)
         except ssl.SSLError as error:
-            self.close()
-            raise TlsFailed(tls_failure.describe(error)) from None
+            sent = self._closed()
+            raise TlsFailed(tls_failure.describe(error), sent=sent) from None
         except (ConnectionResetError, BrokenPipeError, http.client.HTTPException) as error:
-            self.close()
-            raise NoAnswer(_what(error)) from None
+            sent = self._closed()
+            raise NoAnswer(_what(error), sent=sent) from None
         except (OSError, ValueError) as error:
-            self.close()
-            raise Unreachable(_what(error)) from None
+            sent = self._closed()
+            raise Unreachable(_what(error), sent=sent) from None
 
     def close(self) -> None:
         """Close the connection; the next call makes another."""
@@ -101,12 +110,20 @@ class Connection:
             self._http.close()
             self._http = None
 
-    def _exchange(self, target: str, headers: Mapping[str, str], body: bytes, deadline: float) -> Response:
+    def _closed(self) -> bool:
+        """Close the connection, and return whether there was one."""
+        was_open = self._http is not None
+        self.close()
+        return was_open
+
+    def _exchange(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes, deadline: float
+    ) -> Response:
         if self._http is None or self._http.sock is None:
             self._http = _open(self._url, deadline)
         connection = self._http
         connection.deadline = deadline
-        connection.request("POST", connection.target_prefix + target, body, dict(headers))
+        connection.request(method, connection.target_prefix + target, body, dict(headers))
         connection.response_class = partial(_TimedResponse, deadline)  # type: ignore[assignment]
         with connection.getresponse() as answer:
             content = answer.read(_MAX_ANSWER_BYTES + 1)

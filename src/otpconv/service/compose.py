@@ -1,7 +1,6 @@
 """The composition root: builds a server from its parts, and opens them for the command line."""
 
 import asyncio
-from contextlib import suppress
 from pathlib import Path
 
 from otpconv.access.directory import Directory
@@ -11,7 +10,6 @@ from otpconv.access.sign_outs import SignOuts
 from otpconv.access.sts.sessions import Sessions
 from otpconv.clock import Clock, wall_clock
 from otpconv.config import Settings
-from otpconv.errors import Unavailable
 from otpconv.ledger.applier import Applier
 from otpconv.ledger.forgetting import EVERY_S, Forgetting
 from otpconv.ledger.freshness import Freshness
@@ -27,10 +25,11 @@ from otpconv.service import data_folder
 from otpconv.service.administration import Administration
 from otpconv.service.engines import engine_of, storage_of
 from otpconv.service.first_key import first_key_file
-from otpconv.service.health import DISK_S, Disk, Health, disk_of, versions
+from otpconv.service.health import Health, disk_in_time, versions
 from otpconv.service.housekeeping import Housekeeping, keep_keys
 from otpconv.service.membership import BEAT, Membership
 from otpconv.service.readiness import ReadinessCheck
+from otpconv.service.relaying import Relaying
 from otpconv.service.replays import guards
 from otpconv.service.retention import Retention
 from otpconv.service.sandbox import Sandbox
@@ -108,6 +107,7 @@ class Service:
         self.intake = Intake(*parts, clock, recorded=self._recorded, strict=settings.strict)
         self._retention = Retention(settings, self._ledger, lambda: self._applier.applied, leases)
         self.membership.lag, self.membership.failing_s = self.lag, self._applier.failing_s
+        self._relaying = Relaying(settings, access.vendors(self.sealer), engine.relay, leases, clock)
         self.housekeeping = self._housekeeping()
         self.readiness = ReadinessCheck(
             storage_of(settings),
@@ -167,6 +167,7 @@ class Service:
         await self.housekeeping.run("key uses")
         self._retention.stop()
         await self.housekeeping.stop()
+        await asyncio.to_thread(self._relaying.stop)
         self._freshness.close()
         await self.intake.drain()
         await asyncio.get_running_loop().run_in_executor(None, self._applier.stop)
@@ -193,10 +194,7 @@ class Service:
     async def health(self) -> Health:
         """Return how the server is doing; never raises, and takes some seconds at most."""
         ready = await self.readiness.check()
-        disk: Disk | None = None
-        with suppress(OSError, TimeoutError, Unavailable):
-            async with asyncio.timeout(DISK_S):
-                disk = await self.administration.aside(lambda: disk_of(self.settings.data))
+        disk = await disk_in_time(self.administration.aside, self.settings.data)
         return Health(
             problems=ready.problems,
             degraded=ready.degraded,
@@ -224,6 +222,7 @@ class Service:
             harm="old conversions and rollups by minute take room on the disk",
         )
         self._retention.keep(tasks, self._note_deletions)
+        self._relaying.keep(tasks, self.metrics.registry)
         self.metrics.registry.register(tasks)
         return tasks
 
