@@ -1,6 +1,5 @@
 """Follows the journal: reads it from a durable cursor, and plans what to send to whom."""
 
-import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
@@ -8,11 +7,10 @@ from otpconv.access.vendors import VendorAccount
 from otpconv.model import Requested
 from otpconv.relay.kind import Kind
 from otpconv.relay.planner import Target, Targets, Touched, send_of, touched
-from otpconv.storage.awaitable import resolve
 from otpconv.storage.contract import LedgerReader
 from otpconv.storage.erasure import Erasure
 from otpconv.storage.journal import Journal
-from otpconv.storage.lookup import LedgerLookup, Lookup
+from otpconv.storage.lookup import Lookup, Stored
 from otpconv.storage.relay.contract import NewSend, RelayStore
 
 #: Entries of the journal in one step.
@@ -25,9 +23,9 @@ class Follower:
     """Plans batch by batch, for one thread. A step that fails has changed nothing, or can be repeated.
 
     Args:
-        journal: what to follow; closed with this follower.
-        ledger: knows the state of messages; closed with this follower.
-        lookup: likewise, for many messages at once.
+        journal: what to follow.
+        ledger: knows how far it has applied the journal, and the state of a message.
+        look_up: returns what the ledger holds about many messages.
         store: gets what to send.
         vendors: returns the vendor accounts of all accounts.
         kinds: returns the kind of a name; None if this version does not know it.
@@ -37,7 +35,7 @@ class Follower:
         self,
         journal: Journal,
         ledger: LedgerReader,
-        lookup: LedgerLookup,
+        look_up: Callable[[Lookup], Stored],
         store: RelayStore,
         *,
         vendors: Callable[[], Sequence[VendorAccount]],
@@ -45,11 +43,10 @@ class Follower:
     ) -> None:
         self._journal = journal
         self._ledger = ledger
-        self._lookup = lookup
+        self._look_up = look_up
         self._store = store
         self._vendors = vendors
         self._kinds = kinds
-        self._runner = asyncio.Runner()
 
     def step(self) -> set[int]:
         """Plan one batch of what the ledger has applied, and return the vendor accounts that get something.
@@ -86,13 +83,6 @@ class Follower:
         with self._ledger.snapshot() as applied:
             return self._store.cursor() < applied
 
-    def close(self) -> None:
-        """Close what it reads from."""
-        self._runner.close()
-        self._lookup.close()
-        self._ledger.close()
-        self._journal.close()
-
     def _targets(self) -> Targets:
         targets = {}
         for vendor in self._vendors():
@@ -106,7 +96,7 @@ class Follower:
             states.setdefault(account, []).append(message_id)
         if not found.positions and not found.by_number:
             return []
-        stored = self._runner.run(resolve(self._lookup.look_up(Lookup(states, {}, list(found.by_number)))))
+        stored = self._look_up(Lookup(states, {}, list(found.by_number)))
         sends = []
         for (account, message_id), position in found.positions.items():
             state = stored.states.get(account, {}).get(message_id)

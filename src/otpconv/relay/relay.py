@@ -29,7 +29,7 @@ class Relay:
     """The relay of one process.
 
     Args:
-        follower: plans; used by the thread that calls `run`, and closed by it.
+        follower: plans, in the thread that calls `run`.
         store: what to send.
         vendors: returns the vendor accounts of all accounts.
         kinds: returns the kind of a name; None if this version does not know it.
@@ -76,7 +76,6 @@ class Relay:
                 worker.stop()
             for worker in self._workers.values():
                 worker.join()
-            self._follower.close()
             self._store.close()
 
     def stop(self) -> None:

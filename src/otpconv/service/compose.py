@@ -1,6 +1,7 @@
 """The composition root: builds a server from its parts, and opens them for the command line."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 from otpconv.access.directory import Directory
@@ -33,6 +34,7 @@ from otpconv.service.relaying import Relaying
 from otpconv.service.replays import guards
 from otpconv.service.retention import Retention
 from otpconv.service.sandbox import Sandbox
+from otpconv.service.vendors import Vendors
 from otpconv.storage.awaitable import resolve
 from otpconv.storage.contract import DAY_MS, LedgerReader
 from otpconv.storage.nodes import EXPIRY
@@ -64,6 +66,7 @@ class Service:
         housekeeping: the repeated tasks; others may add to them.
         readiness: whether reports can be recorded and questions answered.
         administration: reads and changes users, keys and policies.
+        vendors: the vendor accounts, and the relay to them.
         settings: what the service was started with.
         clock: the time now.
     """
@@ -107,7 +110,8 @@ class Service:
         self.intake = Intake(*parts, clock, recorded=self._recorded, strict=settings.strict)
         self._retention = Retention(settings, self._ledger, lambda: self._applier.applied, leases)
         self.membership.lag, self.membership.failing_s = self.lag, self._applier.failing_s
-        self._relaying = Relaying(settings, access.vendors(self.sealer), engine.relay, leases, clock)
+        self.vendors = Vendors(engine, partial(access.vendors, self.sealer), clock)
+        self._relaying = Relaying(settings, self.vendors, leases)
         self.housekeeping = self._housekeeping()
         self.readiness = ReadinessCheck(
             storage_of(settings),
@@ -195,15 +199,8 @@ class Service:
         """Return how the server is doing; never raises, and takes some seconds at most."""
         ready = await self.readiness.check()
         disk = await disk_in_time(self.administration.aside, self.settings.data)
-        return Health(
-            problems=ready.problems,
-            degraded=ready.degraded,
-            lag=self.lag(),
-            started_at=self._started_at,
-            disk=disk,
-            tasks=self.housekeeping.states(),
-            versions=versions(),
-        )
+        tasks = self.housekeeping.states()
+        return Health(ready.problems, ready.degraded, self.lag(), self._started_at, disk, tasks, versions())
 
     def _recorded(self, upto: int, reports: int, seconds: float) -> None:
         self._acknowledged = upto

@@ -4,11 +4,12 @@ The relay has a process of its own, since its calls would hold Python's global l
 wait. `service/relaying.py` starts it.
 """
 
+import asyncio
 import os
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from typing import IO, BinaryIO, Final
@@ -16,12 +17,13 @@ from typing import IO, BinaryIO, Final
 from otpconv import folder
 from otpconv.clock import Clock, wall_clock
 from otpconv.config import Settings
-from otpconv.errors import OtpconvError
 from otpconv.relay.follower import Follower
 from otpconv.relay.kinds import KINDS
 from otpconv.relay.relay import Relay
 from otpconv.service.compose import open_sealer
 from otpconv.service.engines import engine_of
+from otpconv.storage.awaitable import resolve
+from otpconv.storage.lookup import Lookup, Stored
 
 #: The server writes a byte about once a second while this process is to relay. Without one for this time, the
 #: process ends: another node may relay.
@@ -44,23 +46,22 @@ def run_relay(settings: Settings, signs: BinaryIO, clock: Clock = wall_clock) ->
         Unavailable: the storage failed at the start.
     """
     alive = _SignsOfLife(signs)
-    with _held(settings.data / _LOCK, alive):
+    with _held(settings.data / _LOCK, alive), ExitStack() as opened:
         engine = engine_of(settings)
-        vendors = engine.access(clock).vendors(open_sealer(settings))
+        vendors = opened.enter_context(closing(engine.access(clock).vendors(open_sealer(settings))))
+        journal = opened.enter_context(closing(engine.journal()))
+        ledger = opened.enter_context(closing(engine.ledger_reader()))
+        lookup = opened.enter_context(closing(engine.ledger_lookup()))
+        runner = opened.enter_context(asyncio.Runner())
         store = engine.relay()
-        follower = Follower(
-            engine.journal(),
-            engine.ledger_reader(),
-            engine.ledger_lookup(),
-            store,
-            vendors=vendors.list,
-            kinds=KINDS.get,
-        )
+
+        def look_up(messages: Lookup) -> Stored:
+            return runner.run(resolve(lookup.look_up(messages)))
+
+        follower = Follower(journal, ledger, look_up, store, vendors=vendors.list, kinds=KINDS.get)
         relay = Relay(follower, store, vendors.list, KINDS.get, clock)
         threading.Thread(target=partial(alive.wait_for_end, relay.stop), daemon=True).start()
         relay.run()
-        with suppress(OtpconvError):
-            vendors.close()
 
 
 class _SignsOfLife:

@@ -3,19 +3,17 @@
 import logging
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final
 
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from otpconv.access.vendors import VendorAccount, VendorStore
-from otpconv.clock import Clock
 from otpconv.config import Settings, environment
 from otpconv.service.housekeeping import Housekeeping
+from otpconv.service.vendors import RelayState, Vendors
 from otpconv.storage.nodes import RELAY, Leases
-from otpconv.storage.relay.contract import Contact, RelayStore, Status
 
 #: How often it is looked whether the process is to run, s; and when that is late.
 _EVERY_S, _LATE_S = 1.0, 30.0
@@ -31,30 +29,15 @@ class Relaying(Collector):
     Args:
         settings: what the process gets.
         vendors: the vendor accounts.
-        store: what the process keeps.
         leases: knows whether this node is the one that relays.
-        clock: the time now.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        vendors: VendorStore,
-        store: Callable[[], RelayStore],
-        leases: Leases,
-        clock: Clock,
-    ) -> None:
+    def __init__(self, settings: Settings, vendors: Vendors, leases: Leases) -> None:
         self._settings = settings
         self._vendors = vendors
-        self._open = store
-        self._store: RelayStore | None = None
         self._leases = leases
-        self._clock = clock
         self._process: subprocess.Popen[bytes] | None = None
-        self._known: list[VendorAccount] = []
-        self._counts: Mapping[int, Mapping[Status, int]] = {}
-        self._contacts: Mapping[int, Contact] = {}
-        self._next_due: dict[int, int] = {}
+        self._states: list[RelayState] = []
 
     def keep(self, tasks: Housekeeping, registry: CollectorRegistry) -> None:
         """Add the work to the repeated tasks, in a thread of its own, and the metrics to a registry."""
@@ -79,16 +62,10 @@ class Relaying(Collector):
             self._show_life()
         else:
             self._end()
-        self._known = self._vendors.list()
-        if not self._known:
+        self._states = self._vendors.states()
+        if not self._states:
             self._end()
-            return
-        if self._store is None:
-            self._store = self._open()
-        self._counts, self._contacts = self._store.counts(), self._store.contacts()
-        due = {vendor.id: self._store.next_due(vendor.id) for vendor in self._known}
-        self._next_due = {number: at for number, at in due.items() if at is not None}
-        if self._leases.holds(RELAY):
+        elif self._leases.holds(RELAY):
             self._start()
 
     def stop(self) -> None:
@@ -113,14 +90,13 @@ class Relaying(Collector):
         paused = GaugeMetricFamily(
             "otpconv_relay_paused", "1 if an operator has paused the relay.", labels=("account", "vendor")
         )
-        now = self._clock()
-        for vendor in [*self._known]:
+        for state in self._states:
+            vendor = state.vendor
             labels = (str(vendor.account), vendor.name)
-            for status, count in self._counts.get(vendor.id, {}).items():
+            for status, count in state.counts.items():
                 sends.add_metric((*labels, status), count)
-            late.add_metric(labels, max(0, now - self._next_due.get(vendor.id, now)) / 1000)
-            contact = self._contacts.get(vendor.id)
-            failing.add_metric(labels, int(contact is not None and contact.error != ""))
+            late.add_metric(labels, state.late_ms / 1000)
+            failing.add_metric(labels, int(state.error != ""))
             paused.add_metric(labels, int(vendor.paused))
         yield from (sends, late, failing, paused)
 
