@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from campaigns import rounds
 from otpconv.delivery.transport import DELIVERED, Fate, Outcome
 from otpconv.model import Conversion, Dimensions, MessageState, Requested, state_of
+from otpconv.storage.erasure import Erasure
 from otpconv.storage.relay.contract import Send
 from relay.vendors import HOUR_MS, vendor
 from relay.worlds import Crash, World, world
@@ -157,6 +158,17 @@ def test_crashes_lose_nothing_and_repeat_nothing_harmful(
         known = last(relay, 3)
         for name, feedback in expected(states, 3).items():
             assert known.get(name) == feedback or name in unknown
+
+
+def test_a_deletion_leaves_nothing(engine: Engine) -> None:
+    with world(engine, VENDORS[:1]) as relay:
+        run(relay, [requested("a"), requested("f"), *(Conversion(1, True, NOW, name) for name in "af")])
+        assert [len(relay.store.evidence(1, name)) for name in "af"] == [1, 1]
+        relay.storage.record(Conversion(1, True, NOW + 1, "a"))
+        relay.storage.record(Erasure(0, relay.storage.journal.head(), messages=((1, "a"),)))
+        relay.follow()
+        assert [len(relay.store.evidence(1, name)) for name in "af"] == [0, 1]
+        assert relay.store.counts() == {1: {"sent": 1}}
 
 
 @pytest.mark.parametrize("order", [["message", "conversion"], ["conversion", "message"]])

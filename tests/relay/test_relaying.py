@@ -1,4 +1,4 @@
-"""A server relays what was reported to it: the API and the commands, over real sockets."""
+"""A server passes reports on to vendors: the API and the commands, over real sockets."""
 
 import base64
 import hmac
@@ -11,7 +11,10 @@ import pytest
 from cli.commands import Run
 from faults.bad_server import BadServer, http, saying, unless, well
 from otpconv.access.keys import AccessKey
+from otpconv.access.vendors import MAX_PROVIDER_CHARS, MAX_SETTING_CHARS, MAX_VENDORS
 from otpconv.cli.local_server import LocalServer
+from otpconv.service.vendors import MAX_PER_SECOND
+from otpconv.storage.relay.contract import MAX_LETTERS
 
 Eventually = Callable[[Callable[[], object], object], None]
 
@@ -152,3 +155,24 @@ def test_policies_decide_who_may(server: LocalServer, make_key: Callable[..., Ac
             ("POST", "/v1/relay/ali/retry"),
         ):
             assert client.request(method, path).status_code == 403
+
+
+def test_what_callers_choose_is_bounded(own: httpx.Client) -> None:
+    def post(number: int, **more: object) -> httpx.Response:
+        usual = {"name": f"n{number}", "kind": "webhook", "provider": f"p{number}"}
+        settings = {"endpoint": "http://127.0.0.1:1", "signing_secret": "s"}
+        return own.post("/v1/vendors", json=usual | {"settings": settings} | more)
+
+    assert post(0, provider="p" * (MAX_PROVIDER_CHARS + 1)).status_code == 400
+    assert post(0, per_second=MAX_PER_SECOND + 1).status_code == 400
+    assert post(0, per_second=-1).status_code == 400
+    long = {"endpoint": "http://127.0.0.1:1", "signing_secret": "s" * (MAX_SETTING_CHARS + 1)}
+    assert post(0, settings=long).status_code == 400
+    for number in range(MAX_VENDORS):
+        assert post(number).status_code == 201
+    assert "maximum" in post(MAX_VENDORS).json()["detail"]
+    for limit in ("0", str(MAX_LETTERS + 1), "x"):
+        assert own.get("/v1/relay/n0/dead-letters", params={"limit": limit}).status_code == 400
+    for number in range(MAX_VENDORS):
+        assert own.delete(f"/v1/vendors/n{number}").status_code == 200
+    assert own.delete("/v1/vendors/n0").status_code == 404

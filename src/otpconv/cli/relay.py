@@ -114,7 +114,7 @@ def retry(
     key_file: KeyFile = DEFAULT_KEY_FILE,
     json: Json = False,
 ) -> None:
-    """Send dead letters again, at most 1,000 at a time; what is too late for the vendor expires.
+    """Send dead letters again, at most 1,000 at a time; those that are too late for the vendor expire.
 
     Examples:
         otpconv relay retry ali

@@ -26,13 +26,15 @@ from otpconv.errors import Misconfigured, Refused
 app = typer.Typer(no_args_is_help=True, help="Create, list, test and delete vendor accounts.")
 
 _PATH = "/v1/vendors"
+#: Characters of secrets that are read.
+_MAX_SECRETS = 65_536
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="As `otpconv vendors list` shows it.")]
 _Set = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
         metavar="NAME=VALUE",
-        help="A setting of the kind that is no secret, e.g. access_key_id=LTAI5t.",
+        help="A setting of the kind that may be shown, e.g. access_key_id=LTAI5t.",
     ),
 ]
 _Secrets = Annotated[
@@ -84,14 +86,14 @@ def create(
     if shown := sorted(values.keys() & {setting.name for setting in secret}):
         raise Misconfigured(f"{shown[0]} is a secret, and other users can see options: use --secrets")
     if secrets is not None:
-        text = sys.stdin.read() if str(secrets) == "-" else _text_of(secrets)
+        text = sys.stdin.read(_MAX_SECRETS) if str(secrets) == "-" else _text_of(secrets)
         values |= _pairs(text.splitlines(), "--secrets")
     elif sys.stdin.isatty():
         for setting in secret:
             optional = " (optional)" if setting.default == "" else ""
             values[setting.name] = getpass.getpass(f"{setting.name}{optional}: ")
     else:
-        values |= _pairs(sys.stdin.read().splitlines(), "the standard input")
+        values |= _pairs(sys.stdin.read(_MAX_SECRETS).splitlines(), "the standard input")
     body = {"name": name, "kind": kind, "provider": provider, "settings": values, "per_second": per_second}
     created = client.call("POST", _PATH, body=body)
     tell(f"vendor account {created['name']} created", created, json=json)
@@ -148,7 +150,7 @@ def delete(
     key_file: KeyFile = DEFAULT_KEY_FILE,
     json: Json = False,
 ) -> None:
-    """Delete a vendor account for good, with what waits for it.
+    """Delete a vendor account for good, and the reports that wait for it.
 
     Examples:
         otpconv vendors delete ali

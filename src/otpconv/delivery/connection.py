@@ -71,6 +71,8 @@ class Connection:
         self._url = urlsplit(url)
         self._timeout_s = timeout_ms / 1000
         self._http: _Timed | None = None
+        #: Whether something of the request may have left.
+        self._began = False
 
     def post(self, target: str, headers: Mapping[str, str], body: bytes) -> Response:
         """Send a POST request and return its answer; see `request`."""
@@ -84,7 +86,7 @@ class Connection:
         Raises:
             Unreachable: there is none.
         """
-        kept = self._http is not None
+        kept, self._began = self._http is not None, False
         deadline = time.monotonic() + self._timeout_s
         try:
             try:
@@ -95,26 +97,20 @@ class Connection:
                     raise
                 return self._exchange(method, target, headers, body, deadline)
         except ssl.SSLError as error:
-            sent = self._closed()
-            raise TlsFailed(tls_failure.describe(error), sent=sent) from None
+            self.close()
+            raise TlsFailed(tls_failure.describe(error), sent=self._began) from None
         except (ConnectionResetError, BrokenPipeError, http.client.HTTPException) as error:
-            sent = self._closed()
-            raise NoAnswer(_what(error), sent=sent) from None
+            self.close()
+            raise NoAnswer(_what(error), sent=self._began) from None
         except (OSError, ValueError) as error:
-            sent = self._closed()
-            raise Unreachable(_what(error), sent=sent) from None
+            self.close()
+            raise Unreachable(_what(error), sent=self._began) from None
 
     def close(self) -> None:
         """Close the connection; the next call makes another."""
         if self._http is not None:
             self._http.close()
             self._http = None
-
-    def _closed(self) -> bool:
-        """Close the connection, and return whether there was one."""
-        was_open = self._http is not None
-        self.close()
-        return was_open
 
     def _exchange(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes, deadline: float
@@ -123,6 +119,7 @@ class Connection:
             self._http = _open(self._url, deadline)
         connection = self._http
         connection.deadline = deadline
+        self._began = True
         connection.request(method, connection.target_prefix + target, body, dict(headers))
         connection.response_class = partial(_TimedResponse, deadline)  # type: ignore[assignment]
         with connection.getresponse() as answer:

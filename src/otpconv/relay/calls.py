@@ -53,7 +53,7 @@ class Calls:
     def send(self, sends: Sequence[Send]) -> list[Outcome]:
         """Send feedbacks, and return their outcomes in the same order.
 
-        A connection on which one comes to nothing makes no further calls; what was not sent is `UNSENT`.
+        A connection on which one comes to nothing makes no further calls; the rest is `UNSENT`.
         """
         outcomes = [Outcome(Fate.UNSENT)] * len(sends)
         size = self._kind.batch

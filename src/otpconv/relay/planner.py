@@ -1,6 +1,6 @@
 """Decides what a batch of the journal makes the relay send; pure.
 
-What is sent depends on the state of a message in the ledger, which has at least the reports of the batch. So
+A report depends on the state of its message in the ledger, which has at least the reports of the batch. So
 it makes no difference whether a conversion comes before or after its message.
 """
 

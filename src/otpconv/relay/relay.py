@@ -59,13 +59,16 @@ class Relay:
         try:
             while not self._stopping.is_set():
                 try:
-                    if time.monotonic() >= look_at:
+                    behind = self._follower.behind()
+                    # Before something is planned: a relay that was paused before it was reported must not
+                    # send it.
+                    if behind or time.monotonic() >= look_at:
                         self._look()
                         look_at = time.monotonic() + _VENDORS_S
-                    for vendor in (served := self._follower.step()):
+                    for vendor in self._follower.step():
                         if vendor in self._workers:
                             self._workers[vendor].wake()
-                    if not served and not self._follower.behind():
+                    if not behind:
                         self._stopping.wait(_END_S)
                     failed = ""
                 except Exception as error:  # noqa: BLE001 - the next attempt may succeed

@@ -1,4 +1,4 @@
-"""Sends what is due to one vendor account, in rounds, and records what became of it."""
+"""Sends the feedbacks that are due to one vendor account, in rounds, and records the answers."""
 
 import logging
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from otpconv.storage.relay.contract import Contact, RelayStore, Send, Settled, S
 MAX_ROUND: Final = 256
 #: The longest pause between two tries while a vendor is broken, ms.
 LONGEST_PAUSE_MS: Final = 60_000
-#: How often it is looked for what has become due, s; what is new is announced.
+#: How often it is looked for feedbacks that have become due, s; new ones are announced.
 LOOK_S: Final = 1.0
 #: A feedback that fails so often while others are taken becomes a dead letter.
 STRIKES: Final = 5
@@ -38,7 +38,7 @@ class Sender:
     Args:
         vendor: the vendor account.
         kind: its kind.
-        store: what is due.
+        store: has the feedbacks that are due.
         calls: calls the vendor; closed with this sender.
         clock: the time now.
 
@@ -74,7 +74,7 @@ class Sender:
         """Send one round and return how long to wait before the next, s; `LOOK_S` if nothing is due.
 
         Raises:
-            Unavailable: the storage failed. What was sent and not claimed is sent once more.
+            Unavailable: the storage failed. Feedbacks that were sent and not claimed are sent once more.
         """
         if (wait_s := self.breaker.wait_s()) > 0:
             return wait_s
@@ -102,7 +102,7 @@ class Sender:
         settled = [
             self._settled(send, outcome, now)
             for send, outcome in zip(sends, outcomes, strict=True)
-            # What was not sent stays as it is, unless it was claimed.
+            # Those that were not sent stay as they are, unless they were claimed.
             if self._claims or outcome.fate is not Fate.UNSENT
         ]
         if settled:

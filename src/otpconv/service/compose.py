@@ -82,8 +82,7 @@ class Service:
         self._lock = data_folder.hold(data := settings.data)
         (engine := engine_of(settings)).start()
         self.sealer = open_sealer(settings)
-        access = engine.access(clock)
-        access.adopt(self.sealer)
+        (access := engine.access(clock)).adopt(self.sealer)
         self._key_store = access.keys(self.sealer)
         self.keys = KeyRing(self._key_store)
         self._sandbox = Sandbox(self._key_store, lambda: open_directory(settings, clock), data)
@@ -101,11 +100,10 @@ class Service:
         self._freshness = Freshness(self._applier)
         self._ledger, self._lookup = engine.ledger_reader(), engine.ledger_lookup()
         self.questions = Questions(self._ledger, self._freshness, lambda: self._acknowledged)
-        self.signals = CurrentSignals()
         self._forgetting = Forgetting(
             self._journal, self._lookup, clock, unmatched_ms=settings.unmatched_days * DAY_MS
         )
-        self.recent = Recent(lambda: self._applier.applied)
+        self.recent, self.signals = Recent(lambda: self._applier.applied), CurrentSignals()
         parts = self._writer, self._lookup, self.recent
         self.intake = Intake(*parts, clock, recorded=self._recorded, strict=settings.strict)
         self._retention = Retention(settings, self._ledger, lambda: self._applier.applied, leases)

@@ -5,7 +5,7 @@ from typing import Final, Literal, Protocol
 
 from msgspec import Struct
 
-#: What a vendor is told about a message: the user entered the code, or did not.
+#: What a vendor learns about a message: the user entered the code, or did not.
 Feedback = Literal["received", "failed"]
 
 #: What became of a feedback:
@@ -85,12 +85,12 @@ class Settled(Struct, frozen=True):
 
 
 class Evidence(Struct, frozen=True, array_like=True):
-    """What is known of a feedback.
+    """A feedback, and what became of it.
 
     Attributes:
         message_id: the message.
         vendor: the id of the vendor account.
-        feedback: what was told.
+        feedback: as `NewSend` has it.
         at: see `NewSend`.
         status: what became of it.
         code, reason: what the vendor answered; empty if it took the feedback.
@@ -139,7 +139,7 @@ class RelayStore(Protocol):
         """Go on after the position of a journal entry; for the first vendor account."""
 
     def advance(self, after: int, upto: int, sends: Sequence[NewSend]) -> bool:
-        """Move the cursor, and add what is to be sent, in one durable commit.
+        """Move the cursor, and add feedbacks, in one durable commit.
 
         A feedback that is there already stays as it is. A message that was received supersedes its failures
         that wait.
@@ -147,7 +147,7 @@ class RelayStore(Protocol):
         Args:
             after: the position that the cursor has.
             upto: the position that it gets.
-            sends: what to send, in order; what is past its `until` is added as expired.
+            sends: what to send, in order; those past their `until` are added as expired.
 
         Returns:
             False if the cursor has another position, since another node has moved it; nothing was changed.
@@ -197,7 +197,7 @@ class RelayStore(Protocol):
         """
 
     def evidence(self, account: int, message_id: str) -> list[Evidence]:
-        """Return what was sent about a message, in order."""
+        """Return the feedbacks about a message, in order."""
 
     def close(self) -> None:
         """Release the file or connection of the calling thread."""

@@ -153,7 +153,7 @@ class TableRelayStore:
         """See `RelayStore.settle`."""
         counted = _Counted(self._tables)
         expected: Status = "sending" if claimed else "waiting"
-        # What was superseded or given up meanwhile, and was sent nonetheless, is evidence too.
+        # A feedback that was superseded or given up meanwhile, and was sent nonetheless, is evidence too.
         befores: tuple[Status, ...] = (expected, "superseded", "unknown")
         with self._tables.changing():
             for status in sorted({each.status for each in settled}):
