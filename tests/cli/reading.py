@@ -7,7 +7,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from otpconv.cli.importing.options import assignments, filters, status_words
+from otpconv.cli.importing.options import meaning
+from otpconv.cli.importing.profile import Profile, load
 from otpconv.cli.importing.records import Reader
 from otpconv.cli.importing.run import Table
 from otpconv.cli.importing.times import Times
@@ -38,40 +39,37 @@ def read(
     false: tuple[str, ...] = (),
     only: tuple[str, ...] = (),
     pipe: bool = False,
+    profile: str = "",
 ) -> Read:
     """Read a file as `otpconv import` does with these options; of a pipe there is no second look."""
     data = data.encode() if isinstance(data, str) else data
-    renamed = assignments(mapped, "--map", "NAME=COLUMN")
-    table = Table(None, encoding, delimiter, renamed)
+    found = load(profile) if profile else Profile("")
+    means = meaning(found, profile, map_=mapped, set_=constants, only=only, true=true, false=false)
+    table = Table(None, encoding, delimiter, means.renamed, found.encoding)
 
     def survey() -> Iterator[Mapping[str, object]]:
         return (row.original for row in table.open(BytesIO(data))[2] if isinstance(row.original, dict))
 
-    reader = Reader(
-        Times(tz, time_format, None if pipe else survey),
-        renamed,
-        assignments(constants, "--set", "NAME=VALUE"),
-        status_words(true, false),
-        filters(only),
-    )
+    tz, time_format = tz or found.tz, time_format or found.time_format
+    reader = Reader(Times(tz, time_format, None if pipe else survey), means)
     _, columns, rows = table.open(BytesIO(data))
     if columns is not None:
         reader.set_columns(columns)
-    found = Read([], [], [], {}, 0, reader.mapped)
+    result = Read([], [], [], {}, 0, reader.mapped)
     for row in rows:
         if row.problem is not None or isinstance(row.original, str):
-            found.rejects[row.line] = str(row.problem)
+            result.rejects[row.line] = str(row.problem)
             continue
         if not reader.wants(row.original):
-            found.left_out += 1
+            result.left_out += 1
             continue
         try:
             reports = reader.read(row.original)
         except InvalidRequest as error:
-            found.rejects[row.line] = error.text
+            result.rejects[row.line] = error.text
             continue
-        found.notes += reports.notes
-        for body, to in ((reports.message, found.messages), (reports.conversion, found.conversions)):
+        result.notes += reports.notes
+        for body, to in ((reports.message, result.messages), (reports.conversion, result.conversions)):
             if body is not None:
                 to.append(json.loads(body))
-    return found
+    return result

@@ -7,11 +7,15 @@ reports.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import Final, Literal, Protocol, TypeVar
 
 from msgspec import Struct
 
+from otpconv.errors import NotFound, Refused
 from otpconv.model import Report
+
+#: Reports of one call at most, in every dialect.
+MAX_REPORTS: Final = 100
 
 #: Names and values of headers as ASGI gives them: names in lower case, values trimmed.
 Headers = list[tuple[bytes, bytes]]
@@ -68,25 +72,74 @@ class SignedCall(Protocol):
 
     @property
     def nonce(self) -> str:
-        """A text that the caller uses once."""
+        """A text that the caller uses once; empty if the wire has none. A nonce needs a `signed_at`."""
 
     @property
-    def signed_at(self) -> int:
-        """When the call was signed, ms UTC, by the caller's clock."""
+    def signed_at(self) -> int | None:
+        """When the call was signed, ms UTC, by the caller's clock; None if the wire does not say it."""
 
     @property
     def permission(self) -> str:
         """The action that a policy must allow, e.g. `dysms:SmsConversion`."""
 
+    def verify(self, secret: str) -> None:
+        """Check that `secret` made the signature, in constant time.
 
-CallT = TypeVar("CallT", bound=SignedCall)
+        Raises:
+            SignatureMismatch: another secret made it, or the request was changed after it was signed.
+        """
+
+
+class LoginCall(Struct, frozen=True, kw_only=True):
+    """A call that contains the secret itself, e.g. by HTTP Basic; see `credentials.py`.
+
+    The endpoint compares the secret and counts wrong ones, as for the native API.
+
+    Attributes:
+        access_key_id: the id of the access key.
+        secret: its AccessKeySecret, as the caller sent it; `repr` never shows it.
+        permission: the action that a policy must allow, e.g. `twilio:CreateMessageFeedback`.
+    """
+
+    access_key_id: str
+    secret: str
+    permission: str
+
+    def __repr__(self) -> str:  # type: ignore[explicit-override]
+        return f"{type(self).__name__}({self.access_key_id!r}, {self.permission!r})"
+
+    def __rich_repr__(self) -> list[tuple[str, str]]:  # type: ignore[explicit-override]
+        return [("access_key_id", self.access_key_id), ("permission", self.permission)]
+
+
+class UnknownOperation(NotFound):
+    """A request in a dialect that is not one of its operations here, such as sending a message."""
+
+    def __init__(self, operation: str) -> None:
+        """Name the operation as the vendor does, e.g. `POST /2010-04-01/Accounts/AC1/Messages.json`."""
+        super().__init__(
+            f"{operation} is not an operation of this server: it records conversions, and does not send"
+            " messages. Use one client for reports to this server, and another one for all other calls."
+        )
+
+
+#: A call that was read, before it is known who calls.
+Call = SignedCall | LoginCall
+CallT = TypeVar("CallT", bound=Call)
+
+#: What became of a report of a call: new, already known, or refused and why.
+Outcome = Literal["recorded", "unchanged"] | Refused
 
 
 class Dialect(Protocol[CallT]):
     """Reads the requests of one vendor's clients, and writes the responses that these clients understand."""
 
     def claims(self, request: HttpRequest) -> bool:
-        """Return whether a request is in this dialect. Uses the path, query and headers, never the body."""
+        """Return whether a request is in this dialect; see `routing.py`.
+
+        Uses the method, the path, the query and the headers. The body is empty until it was read: a dialect
+        that needs the body to recognize a request claims it then.
+        """
 
     def preflight(self) -> HttpResponse:
         """Return the response to OPTIONS, which browsers send before a call."""
@@ -95,20 +148,16 @@ class Dialect(Protocol[CallT]):
         """Return the call that a request makes.
 
         Raises:
-            Refused: the request is not a well-formed signed call.
-        """
-
-    def verify(self, call: CallT, secret: str) -> None:
-        """Check that `secret` made the signature, in constant time.
-
-        Raises:
-            SignatureMismatch: another secret made it, or the request was changed after it was signed.
+            Refused: the request is not a well-formed call with credentials.
+            UnknownOperation: it is not an operation of this server.
         """
 
     def reports(
         self, call: CallT, account: int, now: int, number_hash: HashNumber, region: str
-    ) -> Sequence[Report]:
-        """Return the reports in a verified call.
+    ) -> Sequence[Report | Refused]:
+        """Return the reports in a verified call, at most `MAX_REPORTS`; none if it has nothing to record.
+
+        Of a call with several items, a malformed item may be returned as its refusal.
 
         Args:
             call: the call.
@@ -121,8 +170,18 @@ class Dialect(Protocol[CallT]):
             Refused: a parameter is missing or malformed.
         """
 
-    def success(self, call: CallT, request_id: str) -> HttpResponse:
-        """Return the response to a call whose reports are durable."""
+    def success(self, call: CallT, request_id: str, outcomes: Sequence[Outcome]) -> HttpResponse:
+        """Return the response to a call whose reports are durable.
+
+        Args:
+            call: the call.
+            request_id: the id of the request in the log.
+            outcomes: what became of each report, in the order of `reports`. If the only report of a call is
+                refused, `failure` gets its refusal instead.
+
+        Raises:
+            Refused: the vendor answers these outcomes by an error, e.g. a repeat; then `failure` gets it.
+        """
 
     def failure(
         self,

@@ -73,6 +73,7 @@ class App:
             self._bodies,
             gate,
             operations={ASSUME_ROLE: partial(assume_role, service, gate)},
+            questions={},
             failures=self.failures,
             public_url=public_url,
         )

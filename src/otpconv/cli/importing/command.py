@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import BinaryIO
 
 import typer
 from msgspec import Struct
@@ -13,9 +13,26 @@ from otpconv.cli.client import Client
 from otpconv.cli.importing import spreadsheet
 from otpconv.cli.importing.checkpoint import Checkpoint, Progress, fingerprint
 from otpconv.cli.importing.columns import listed
-from otpconv.cli.importing.options import assignments, filters, status_words
+from otpconv.cli.importing.options import meaning
+from otpconv.cli.importing.parameters import (
+    Constants,
+    Delimiter,
+    Encoding,
+    FalseWords,
+    File,
+    FileFormat,
+    From,
+    ListProfiles,
+    Only,
+    RejectsPath,
+    Renamed,
+    Restart,
+    TimeFormat,
+    TrueWords,
+)
+from otpconv.cli.importing.profile import Profile, load, names
 from otpconv.cli.importing.records import Reader
-from otpconv.cli.importing.run import Format, Import, Rejects, Table
+from otpconv.cli.importing.run import Import, Rejects, Table
 from otpconv.cli.importing.sender import Sender
 from otpconv.cli.importing.source import opened, size
 from otpconv.cli.importing.times import Survey, Times
@@ -30,87 +47,29 @@ from otpconv.cli.options import (
     Region,
     Tz,
 )
+from otpconv.cli.telling import tell_rows
 from otpconv.cli.terminal import note, progress
 from otpconv.cli.zone import name_of_zone
 from otpconv.errors import Misconfigured, Unavailable
 
-_File = Annotated[
-    Path, typer.Argument(metavar="FILE", help="CSV or NDJSON, plain or gzip; - reads standard input.")
-]
-_Format = Annotated[
-    Format | None, typer.Option("--format", help="Default: by the first character.", show_default=False)
-]
-_Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="Set a field of every row to a value; repeatable."),
-]
-_Map = Annotated[
-    list[str] | None,
-    typer.Option("--map", metavar="NAME=COLUMN", help="Read a field from this column; repeatable."),
-]
-_Only = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--only",
-        metavar="COLUMN=VALUE",
-        help="Import only matching rows. Repeatable: several values of one column are alternatives.",
-    ),
-]
-_True = Annotated[
-    list[str] | None,
-    typer.Option("--true", metavar="WORD", help="A word that means delivered=true; repeatable."),
-]
-_False = Annotated[
-    list[str] | None,
-    typer.Option("--false", metavar="WORD", help="A word that means delivered=false; repeatable."),
-]
-_TimeFormat = Annotated[
-    str | None,
-    typer.Option(
-        metavar="FORMAT", help='Format of times, as for strptime, e.g. "%d/%m/%Y %H:%M".', show_default=False
-    ),
-]
-_Delimiter = Annotated[
-    str | None,
-    typer.Option(
-        metavar="CHAR",
-        help="Character between columns. Default: the best of , ; | and tab.",
-        show_default=False,
-    ),
-]
-_Encoding = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME",
-        help="Encoding, e.g. gb18030, cp1252. Default: by the byte order mark, else UTF-8.",
-        show_default=False,
-    ),
-]
-_RejectsPath = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE", help="File for rejected rows. Default: FILE.rejects.ndjson.", show_default=False
-    ),
-]
-_MAP_FORM = "NAME=COLUMN, e.g. requested_at=sent_at"
-_Restart = Annotated[bool, typer.Option("--restart", help="Start again at the first row.")]
-
 
 def import_file(
-    file: _File,
-    format_: _Format = None,
-    set_: _Set = None,
-    map_: _Map = None,
-    only: _Only = None,
-    true: _True = None,
-    false: _False = None,
+    file: File = None,
+    from_: From = None,
+    list_profiles: ListProfiles = False,
+    format_: FileFormat = None,
+    set_: Constants = None,
+    map_: Renamed = None,
+    only: Only = None,
+    true: TrueWords = None,
+    false: FalseWords = None,
     tz: Tz = None,
-    time_format: _TimeFormat = None,
-    delimiter: _Delimiter = None,
-    encoding: _Encoding = None,
-    rejects: _RejectsPath = None,
+    time_format: TimeFormat = None,
+    delimiter: Delimiter = None,
+    encoding: Encoding = None,
+    rejects: RejectsPath = None,
     region: Region = "",
-    restart: _Restart = False,
+    restart: Restart = False,
     endpoint: Endpoint = DEFAULT_ENDPOINT,
     access_key_id: AccessKeyId = None,
     access_key_secret: AccessKeySecret = None,
@@ -119,33 +78,43 @@ def import_file(
 ) -> None:
     """Send a file of messages and conversions to a server.
 
-    A row holds any of message_id, requested_at, to, country, carrier, provider, template, sender, channel,
-    session_id, attempt, delivered, conversion_time, under these names, well-known ones of vendors, or those
-    of `--map`. With `delivered` (true or false) it is a conversion, with requested_at or any field of a
-    message it is a message; it may be both. `--set` replaces what a row says; it makes no message of a row
-    that is only a conversion, and `--set delivered=true` needs a conversion_time in the row.
-    A conversion without conversion_time has an unknown time: it counts in rates and in no time to verify.
-
-    Rejected rows go to FILE.rejects.ndjson with the reason, and **with the phone numbers in them.** After an
+    A row has any of message_id, requested_at, to, country, carrier, provider, template, sender, channel,
+    session_id, attempt, delivered, conversion_time, under these names, usual ones of vendors, or those of
+    `--map` or `--from`. With `delivered` (true or false) it is a conversion, with requested_at or any field
+    of a message it is a message; it may be both. A conversion without conversion_time counts in rates, not in
+    times to verify. Rejected rows go to FILE.rejects.ndjson **with the phone numbers in them.** After an
     interruption, the same command continues where it was (FILE.progress); repeats are harmless.
 
     Examples:
-        otpconv import vendor.csv --map requested_at=sent_at --map to=msisdn --set provider=acme
+        otpconv import january.csv --from twilio-log
 
-        otpconv import twilio.csv --only Direction=outbound-api --tz America/New_York
+        otpconv import vendor.csv --map requested_at=sent_at --map to=msisdn --set provider=acme
 
         jq -c .row vendor.csv.rejects.ndjson | otpconv import -
     """
-    tz = name_of_zone(tz)
-    table = Table(format_, encoding, _one_character(delimiter), assignments(map_ or [], "--map", _MAP_FORM))
-    reader = _reader(table, Times(tz, time_format, _survey(file, table)), set_, only, true, false, region)
-    client = Client(endpoint, access_key_id, access_key_secret, key_file)
+    if file is None or list_profiles:
+        _list_profiles(wanted=list_profiles, json=json)
+        return
+    known = load(from_) if from_ else Profile("")
+    means = meaning(known, from_ or "", map_, set_, only, true, false, region)
+    table = Table(format_, encoding, _one_character(delimiter), means.renamed, known.encoding)
+    times = Times(name_of_zone(tz or known.tz), time_format or known.time_format, _survey(file, table))
     run = _Run(file, table, rejects or _beside(file, ".rejects.ndjson"))
-    options = (run, set_, only, true, false, tz, time_format, region, client.endpoint, client.access_key_id)
-    done = _import(run, reader, client, options, restart=restart)
-    _summarize(run, reader, done, json=json)
-    if done.rejected:
-        raise typer.Exit(1)
+    options = (run, means, known, tz, time_format)
+    client = Client(endpoint, access_key_id, access_key_secret, key_file)
+    _import(run, Reader(times, means), client, options, restart=restart, json=json)
+
+
+def _list_profiles(*, wanted: bool, json: bool) -> None:
+    """Print the profiles; without a file, it is all that the command can do.
+
+    Raises:
+        typer.BadParameter: the list is not wanted.
+    """
+    if not wanted:
+        raise typer.BadParameter("give the file, or - for standard input", param_hint="FILE")
+    rows = ({"profile": name, "file": load(name).title} for name in names())
+    tell_rows(("profile", "file"), rows, json=json)
 
 
 class _Run(Struct):
@@ -156,9 +125,10 @@ class _Run(Struct):
     rejects: Path
 
 
-def _import(run: _Run, reader: Reader, client: Client, options: object, *, restart: bool) -> Progress:
+def _import(run: _Run, reader: Reader, client: Client, options: object, *, restart: bool, json: bool) -> None:
     with opened(run.file) as stream:
         checkpoint = Checkpoint(_beside(run.file, ".progress") if stream.seekable() else None)
+        options = (options, client.endpoint, client.access_key_id)
         done = _begin(stream, checkpoint, options, restart=restart)
         with Rejects(run.rejects, done.rejects_bytes) as rejects:
             running = Import(Sender(client), reader, rejects, checkpoint, done)
@@ -167,21 +137,9 @@ def _import(run: _Run, reader: Reader, client: Client, options: object, *, resta
                     stream, run.table, lambda: show(stream.tell() if stream.seekable() else done.rows)
                 )
     checkpoint.remove()
-    return done
-
-
-def _reader(
-    table: Table,
-    times: Times,
-    set_: list[str] | None,
-    only: list[str] | None,
-    true: list[str] | None,
-    false: list[str] | None,
-    region: str,
-) -> Reader:
-    constants = assignments(set_ or [], "--set", "NAME=VALUE, e.g. provider=acme")
-    words = status_words(true or [], false or [])
-    return Reader(times, table.renamed, constants, words, filters(only or []), region)
+    _summarize(run, reader, done, json=json)
+    if done.rejected:
+        raise typer.Exit(1)
 
 
 def _survey(file: Path, table: Table) -> Survey | None:

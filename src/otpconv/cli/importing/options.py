@@ -1,9 +1,82 @@
 """What the options of an import say: columns, constants, rows and status words."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct
 
 from otpconv.cli.importing.columns import COLUMNS, listed
+from otpconv.cli.importing.profile import Profile
 from otpconv.errors import Misconfigured
+
+_MAP_FORM = "NAME=COLUMN, e.g. requested_at=sent_at"
+
+
+class Meaning(Struct):
+    """What the columns and values of a file mean, as the options and the profile say.
+
+    Attributes:
+        renamed: columns of the file, by our field.
+        constants: values that replace what the rows say, by our field.
+        words: further words for `delivered`, in lower case, and what they mean; None: the row has no
+            conversion.
+        only: by column, in lower case, the values of which a row has one; other rows are left out.
+        contain: by column, what the text of a row contains if it has one; other rows are left out.
+        region: the country whose national numbers are read; empty: none.
+        profile: the profile that says some of it; empty: none.
+    """
+
+    renamed: Mapping[str, str]
+    constants: Mapping[str, str]
+    words: Mapping[str, bool | None]
+    only: Mapping[str, frozenset[str]]
+    contain: Mapping[str, re.Pattern[str]] = {}
+    region: str = ""
+    profile: str = ""
+
+
+def meaning(
+    profile: Profile,
+    name: str = "",
+    map_: Iterable[str] | None = None,
+    set_: Iterable[str] | None = None,
+    only: Iterable[str] | None = None,
+    true: Iterable[str] | None = None,
+    false: Iterable[str] | None = None,
+    region: str = "",
+) -> Meaning:
+    """Return what a file means by a profile; an option replaces what the profile says about the same thing.
+
+    Args:
+        profile: the profile; an empty one for none.
+        name: its name, for errors.
+        map_: as `--map`; the others likewise.
+        set_: constants.
+        only: conditions.
+        true: words for true.
+        false: words for false.
+        region: the region.
+
+    Raises:
+        Misconfigured: an option is malformed.
+    """
+    known = profile.delivered
+    words: dict[str, bool | None] = {word.strip().casefold(): None for word in known.unknown}
+    words |= status_words(known.true, known.false)
+    words |= status_words(true or (), false or ())
+    rows = {
+        column: frozenset(value.strip().casefold() for value in values)
+        for column, values in profile.rows.only.items()
+    }
+    return Meaning(
+        {**profile.columns, **assignments(map_ or (), "--map", _MAP_FORM)},
+        {**profile.constants, **assignments(set_ or (), "--set", "NAME=VALUE, e.g. provider=acme")},
+        words,
+        {**rows, **filters(only or ())},
+        {column: re.compile(pattern) for column, pattern in profile.rows.contain.items()},
+        region or profile.region,
+        name,
+    )
 
 
 def assignments(given: Iterable[str], option: str, example: str) -> dict[str, str]:

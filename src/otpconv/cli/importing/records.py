@@ -1,13 +1,21 @@
 """What a row of an import file reports."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from otpconv.cli.importing import spreadsheet
+from otpconv.cli.importing.cells import (
+    COMPACT,
+    IDENTIFIERS,
+    TIMES,
+    attempt,
+    cleaned,
+    identifier,
+    scalar,
+    typed,
+)
 from otpconv.cli.importing.columns import (
     OF_CONVERSION,
     OF_MESSAGE,
@@ -16,6 +24,7 @@ from otpconv.cli.importing.columns import (
     find_direction,
     listed,
 )
+from otpconv.cli.importing.options import Meaning
 from otpconv.cli.importing.regions import international_in
 from otpconv.cli.importing.times import Times
 from otpconv.errors import InvalidRequest, Misconfigured
@@ -24,14 +33,7 @@ REQUESTED_NOW = (
     "a message without a time counts as requested now: name the column with --map requested_at=COLUMN"
 )
 
-_TIMES = frozenset({"requested_at", "conversion_time"})
-_IDENTIFIERS = frozenset({"message_id", "to", "session_id"})
-#: Surrounding blanks mean nothing in these; in the others they may.
-_COMPACT = frozenset({*_IDENTIFIERS, *_TIMES, "country", "attempt", "delivered"})
 _WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-#: What programs write where there is no value; an id may be a dash.
-_NO_ID = frozenset({"", "null", "(null)", "<null>", "none", "nan", "n/a", "#n/a", "\\n"})
-_NO_VALUE = _NO_ID | {"-", "--"}
 #: Cached sets of names of JSON objects, with their columns.
 _REMEMBERED = 1_000
 
@@ -58,39 +60,31 @@ class Reader:
         mapped: our fields that were found under other names, and those names.
     """
 
-    def __init__(
-        self,
-        times: Times,
-        renamed: Mapping[str, str],
-        constants: Mapping[str, str],
-        words: Mapping[str, bool],
-        only: Mapping[str, frozenset[str]],
-        region: str = "",
-    ) -> None:
+    def __init__(self, times: Times, meaning: Meaning) -> None:
         """Read rows by these options.
 
         Args:
             times: reads times.
-            renamed: columns of the file, by our field.
-            constants: values that replace what the rows say, by our field.
-            words: further words for `delivered`, in lower case, and what they mean.
-            only: by column, in lower case, the values of which a row has one; other rows are left out.
-            region: the country whose national numbers are read; empty: none.
+            meaning: what columns and values mean.
 
         Raises:
             Misconfigured: a constant is malformed, or there is no such region.
         """
         self._times = times
-        self._renamed = renamed
-        self._words = {**_WORDS, **words}
-        self._only = tuple(only.items())
-        self._international = international_in(region)
+        self._renamed = meaning.renamed
+        self._profile = meaning.profile
+        self._words = {**_WORDS, **meaning.words}
+        self._only = tuple(meaning.only.items())
+        self._contain = tuple(meaning.contain.items())
+        self._international = international_in(meaning.region)
         self._chosen: dict[tuple[str, ...], Columns] = {}
         self._of_file: Columns | None = None
         self.ignored: dict[str, None] = {}
         self.mapped: dict[str, str] = {}
         try:
-            self._constants = {name: self._value(name, "", text, []) for name, text in constants.items()}
+            self._constants = {
+                name: self._value(name, "", text, []) for name, text in meaning.constants.items()
+            }
         except InvalidRequest as error:
             raise Misconfigured(f"--set: {error.text}") from None
 
@@ -105,8 +99,9 @@ class Reader:
         ]
         for option, name in named:
             if name not in columns:
+                source = f"{option} or --from {self._profile}" if self._profile else option
                 raise Misconfigured(
-                    f"{option} names the column {name!r}, which is not in the file; its columns are"
+                    f"{source} names the column {name!r}, which is not in the file; its columns are"
                     f" {listed(columns)}"
                 )
         chosen = self._choose(columns)
@@ -123,8 +118,14 @@ class Reader:
         self._of_file = chosen
 
     def wants(self, row: Mapping[str, Any]) -> bool:
-        """Return whether a row is one of those that `--only` asks for."""
-        return all(_text(row.get(column)).strip().casefold() in values for column, values in self._only)
+        """Return whether a row is one of those that `--only` and the profile ask for."""
+        return all(
+            typed(row.get(column)).strip().casefold() in values for column, values in self._only
+        ) and all(
+            pattern.search(text) is not None
+            for column, pattern in self._contain
+            if (text := typed(row.get(column)).strip())
+        )
 
     def read(self, row: Mapping[str, Any]) -> Reports:
         """Return what a row reports.
@@ -142,6 +143,8 @@ class Reader:
                 value = self._value(name, column, given, notes)
                 if value is not None:
                     fields[name] = value
+        if "delivered" not in fields and self._is_unknown(row, columns):
+            fields.pop("conversion_time", None)
         own_message = any(name in fields for name in OF_MESSAGE)
         constants = self._constants
         if "delivered" in constants and "conversion_time" not in fields:
@@ -166,6 +169,11 @@ class Reader:
             notes,
         )
 
+    def _is_unknown(self, row: Mapping[str, Any], columns: Columns) -> bool:
+        """Return whether the word in the column `delivered` means neither true nor false."""
+        column = dict(columns.fields).get("delivered", "")
+        return self._words.get(typed(row.get(column)).strip().casefold(), False) is None
+
     def _choose_once(self, row: Mapping[str, Any]) -> Columns:
         names = tuple(row)
         chosen = self._chosen.get(names)
@@ -186,79 +194,33 @@ class Reader:
     def _value(self, name: str, column: str, given: Any, notes: list[str]) -> object:  # noqa: ANN401 - JSON
         """Return the value of a field; None when it is absent."""
         if isinstance(given, str):
-            given = _cleaned(name, given)
-            if given is None or name not in _COMPACT:
+            given = cleaned(name, given)
+            if given is None or name not in COMPACT:
                 return given
         if name == "delivered":
             return self._truth(given)
-        if name in _TIMES:
+        if name in TIMES:
             return self._times.read(given, name, column, notes)
-        if name in _IDENTIFIERS:
-            return _identifier(name, given, notes)
-        text = _scalar(given, name)
-        return _whole(text) if name == "attempt" else text
+        if name in IDENTIFIERS:
+            return identifier(name, given, notes)
+        text = scalar(given, name)
+        return attempt(text) if name == "attempt" else text
 
-    def _truth(self, given: object) -> bool:
+    def _truth(self, given: object) -> bool | None:
         word = str(given).strip().casefold()
-        found = self._words.get(word)
-        found = self._words.get(word.removesuffix(".0")) if found is None else found
-        if found is None:
+        word = word if word in self._words else word.removesuffix(".0")
+        if word not in self._words:
             raise InvalidRequest(
                 f"delivered is {str(given)[:40]!r}, which is neither true nor false: give --true WORD if it"
                 " means that the user confirmed the code, or --false WORD if not. A receipt is neither."
             )
-        return found
-
-
-def _cleaned(name: str, text: str) -> str | None:
-    """Return a text without the blanks around it that mean nothing; None when it stands for no value."""
-    if name not in _COMPACT:
-        return text
-    text = text.strip()
-    return None if text.casefold() in (_NO_ID if name in _IDENTIFIERS else _NO_VALUE) else text
-
-
-def _identifier(name: str, given: object, notes: list[str]) -> str:
-    try:
-        if isinstance(given, float):
-            return spreadsheet.identifier_of(given, name, notes)
-        return spreadsheet.identifier(_scalar(given, name), name, notes)
-    except InvalidRequest:
-        # The server takes a message without a number that can't be read, and says so.
-        if name == "to" and isinstance(given, str | float):
-            return str(given)
-        raise
-
-
-def _scalar(value: object, name: str) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise InvalidRequest(f"{name} is not a text or a whole number. Write it as a text.")
-    if isinstance(value, float) and name != "attempt":
-        raise InvalidRequest(f"{name} is a number with decimals. Write it as a text.")
-    return str(value)
-
-
-def _whole(text: str) -> int:
-    found = re.fullmatch(r"([0-9]{1,9})(?:\.0+)?", text)
-    if found is None:
-        raise InvalidRequest(
-            f"attempt is {text[:20]!r}, which is not a whole number. Use 1 for the first send, 2 for the"
-            " first resend."
-        )
-    return int(found[1])
-
-
-def _text(value: object) -> str:
-    """Return a JSON value as somebody types it."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "" if value is None else str(value)
+        return self._words[word]
 
 
 def _check_outbound(row: Mapping[str, Any], direction: str | None) -> None:
     if direction is None:
         return
-    value = _text(row.get(direction)).strip()
+    value = typed(row.get(direction)).strip()
     if value.casefold().startswith(("inbound", "incoming")) or value.casefold() == "mo":
         raise InvalidRequest(
             f"The message is {value[:20]}: you did not send it. Leave such rows out with --only, e.g."

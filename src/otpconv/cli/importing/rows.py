@@ -12,6 +12,9 @@ from otpconv.cli.importing.lines import Lines, printable
 from otpconv.cli.importing.spreadsheet import cell
 from otpconv.errors import Misconfigured
 
+#: How deep nested objects of JSON are read as columns.
+_LEVELS = 3
+
 
 class Row(Struct):
     """One row of a file.
@@ -97,5 +100,20 @@ def ndjson_rows(lines: Lines) -> Iterator[Row]:
         except (msgspec.DecodeError, RecursionError) as error:
             yield Row(lines.line, text, f"not JSON: {error}")
             continue
-        is_object = isinstance(found, dict)
-        yield Row(lines.line, found if is_object else text, None if is_object else "not a JSON object")
+        if isinstance(found, dict):
+            yield Row(lines.line, _flat(found))
+        else:
+            yield Row(lines.line, text, "not a JSON object")
+
+
+def _flat(found: dict[str, Any]) -> dict[str, object]:
+    """Return a JSON object whose nested objects are columns with dots in their names, e.g. `price.value`."""
+    for _ in range(_LEVELS):
+        if not any(isinstance(value, dict) for value in found.values()):
+            break
+        found = {
+            name if inner is None else f"{name}.{inner}": part
+            for name, value in found.items()
+            for inner, part in (value.items() if isinstance(value, dict) else ((None, value),))
+        }
+    return found

@@ -118,12 +118,21 @@ class _Batch:
 
 
 class Table(Struct):
-    """How a file is read: its kind, its encoding, and what separates its columns; None: as it looks."""
+    """How a file is read: its kind, its encoding, and what separates its columns; None: as it looks.
+
+    Attributes:
+        kind: CSV or NDJSON.
+        encoding: the encoding.
+        delimiter: the character between columns.
+        renamed: columns of the file, by our field.
+        usual_encoding: the encoding of a file that is not UTF-8.
+    """
 
     kind: Format | None
     encoding: str | None
     delimiter: str | None
     renamed: Mapping[str, str]
+    usual_encoding: str | None = None
 
     def open(self, stream: BinaryIO) -> tuple[Lines, list[str] | None, Iterator[Row]]:
         """Return the lines of a stream that stands at its beginning, the columns of CSV, and the rows.
@@ -131,7 +140,7 @@ class Table(Struct):
         Raises:
             Misconfigured: it is not a file of this kind.
         """
-        lines = Lines(text_of(stream, self.encoding))
+        lines = Lines(text_of(stream, self.encoding, self.usual_encoding))
         if (self.kind or _kind(lines)) == "ndjson":
             return lines, None, ndjson_rows(lines)
         header = read_header(lines, self.delimiter, self.renamed)

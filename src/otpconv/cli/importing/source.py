@@ -69,7 +69,7 @@ def size(stream: BinaryIO) -> int | None:
     return os.fstat(stream.fileno()).st_size if stream.seekable() else None
 
 
-def text_of(stream: BinaryIO, encoding: str | None) -> io.TextIOWrapper:
+def text_of(stream: BinaryIO, encoding: str | None, usual: str | None = None) -> io.TextIOWrapper:
     r"""Return the text of a stream that stands at its beginning.
 
     gzip and byte order marks are recognised by content. A byte that is not of the encoding becomes a lone
@@ -78,6 +78,7 @@ def text_of(stream: BinaryIO, encoding: str | None) -> io.TextIOWrapper:
     Args:
         stream: plain or gzip.
         encoding: its name; None: by the byte order mark, else UTF-8.
+        usual: the encoding of a stream without a mark whose beginning is not UTF-8; None: UTF-8 all the same.
 
     Raises:
         Misconfigured: the stream is not text, or `encoding` does not exist or contradicts the mark.
@@ -88,6 +89,8 @@ def text_of(stream: BinaryIO, encoding: str | None) -> io.TextIOWrapper:
     advice = next((advice for mark, advice in _FOREIGN.items() if head.startswith(mark)), None)
     if advice is not None:
         raise Misconfigured(f"the file {advice}")
+    if encoding is None and usual is not None and not _may_be_utf8(head):
+        encoding = usual
     return io.TextIOWrapper(data, _encoding(head, encoding), errors=_ERRORS, newline="")
 
 
@@ -147,6 +150,17 @@ def _encoding(head: bytes, wanted: str | None) -> str:
             " Leave --encoding out"
         )
     return marked or _SUPERSETS.get(name, name)
+
+
+def _may_be_utf8(head: bytes) -> bool:
+    """Return whether the beginning of a stream is UTF-8 or has a byte order mark."""
+    if head.startswith(tuple(_BYTE_ORDER_MARKS)):
+        return True
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)  # its last character may be incomplete
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _mark(error: UnicodeError) -> tuple[str, int]:

@@ -6,7 +6,7 @@ from otpconv.dialects.alibaba.wire import response
 from otpconv.dialects.alibaba.wire.actions import read_report
 from otpconv.dialects.alibaba.wire.call import Call
 from otpconv.dialects.alibaba.wire.request import answers_xml, read
-from otpconv.dialects.dialect import HashNumber, HttpRequest, HttpResponse
+from otpconv.dialects.dialect import HashNumber, HttpRequest, HttpResponse, Outcome
 from otpconv.model import Report
 
 
@@ -29,17 +29,13 @@ class AlibabaDialect:
         """Return the call; raises `GatewayError`."""
         return read(request.method, request.query, request.fields, request.body)
 
-    def verify(self, call: Call, secret: str) -> None:
-        """Check the signature; raises `SignatureDoesNotMatch`."""
-        call.verify(secret)
-
     def reports(
         self, call: Call, account: int, now: int, number_hash: HashNumber, region: str
     ) -> Sequence[Report]:
         """Return the one report of a call; raises what `actions.report` raises."""
         return (read_report(call, account, now, number_hash, region),)
 
-    def success(self, call: Call, request_id: str) -> HttpResponse:
+    def success(self, call: Call, request_id: str, outcomes: Sequence[Outcome]) -> HttpResponse:  # noqa: ARG002 - a repeat gets the same response
         """Return the response to a call whose report is durable."""
         return response.success(call, request_id)
 

@@ -1,6 +1,5 @@
 """The native API: batches of messages and conversions, one message, and rates, as JSON."""
 
-import base64
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -11,11 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from otpconv.access.keys import AccessKey
+from otpconv.dialects.credentials import from_basic
 from otpconv.dialects.native.answers import Ignored, Recorded, Rejected
 from otpconv.dialects.native.batches import BatchReader, rejected
 from otpconv.dialects.native.fields import in_words
 from otpconv.dialects.native.reports import ConversionIn, Conversions, MessageIn, Messages, MessageSearch
-from otpconv.errors import BadCredentials, InvalidNumber, InvalidRequest, NotFound, Refused
+from otpconv.errors import InvalidNumber, InvalidRequest, NotFound, Refused
 from otpconv.model import Report
 from otpconv.phone import NumberHash, parse
 from otpconv.rates import RateAnswer, compute_rates, parse_query
@@ -127,7 +127,7 @@ class NativeApi:
         scope["otpconv.action"] = action
         user = ""
         try:
-            user, secret = _basic(request.headers.get("authorization", ""))
+            user, secret = from_basic(request.headers.get("authorization", "").encode("latin-1"))
             key = self._callers.prove(user, secret, scope, now)
             self._gate.admit(key, action, scope, now)
         except Refused as error:
@@ -185,19 +185,4 @@ def json_response(value: Struct) -> Response:
     """Return a value as JSON; nobody in between may keep it."""
     return Response(
         msgspec.json.encode(value), media_type="application/json", headers={"cache-control": "no-store"}
-    )
-
-
-def _basic(header: str) -> tuple[str, str]:
-    scheme, _, encoded = header.partition(" ")
-    if scheme.lower() == "basic":
-        try:
-            text = base64.b64decode(encoded, validate=True).decode()
-        except ValueError:  # not ASCII, not base64, not UTF-8
-            text = ""
-        user, colon, secret = text.partition(":")
-        if colon:
-            return user, secret
-    raise BadCredentials(
-        "Send an AccessKeyId and its AccessKeySecret by HTTP Basic, e.g. `curl -u ID:SECRET`."
     )

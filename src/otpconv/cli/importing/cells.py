@@ -1,0 +1,76 @@
+"""The single values of a row, as programs and people write them."""
+
+import re
+
+from otpconv.cli.importing import spreadsheet
+from otpconv.errors import InvalidRequest
+
+#: Fields that are times, and fields that identify something.
+TIMES = frozenset({"requested_at", "conversion_time"})
+IDENTIFIERS = frozenset({"message_id", "to", "session_id"})
+#: Surrounding blanks mean nothing in these; in the others they may.
+COMPACT = frozenset({*IDENTIFIERS, *TIMES, "country", "attempt", "delivered"})
+
+#: What programs write where there is no value; an id may be a dash.
+_NO_ID = frozenset({"", "null", "(null)", "<null>", "none", "nan", "n/a", "#n/a", "\\n"})
+_NO_VALUE = _NO_ID | {"-", "--"}
+
+
+def cleaned(name: str, text: str) -> str | None:
+    """Return a text without the blanks around it that mean nothing; None when it stands for no value."""
+    if name not in COMPACT:
+        return text
+    text = text.strip()
+    return None if text.casefold() in (_NO_ID if name in IDENTIFIERS else _NO_VALUE) else text
+
+
+def identifier(name: str, given: object, notes: list[str]) -> str:
+    """Return an id or a number, repaired if a spreadsheet changed it, and add to `notes` what was repaired.
+
+    Raises:
+        InvalidRequest: it is no text and no whole number, or its digits are lost.
+    """
+    try:
+        if isinstance(given, float):
+            return spreadsheet.identifier_of(given, name, notes)
+        return spreadsheet.identifier(scalar(given, name), name, notes)
+    except InvalidRequest:
+        # The server takes a message without a number that can't be read, and says so.
+        if name == "to" and isinstance(given, str | float):
+            return str(given)
+        raise
+
+
+def scalar(value: object, name: str) -> str:
+    """Return a text or a whole number as a text.
+
+    Raises:
+        InvalidRequest: it is neither.
+    """
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise InvalidRequest(f"{name} is not a text or a whole number. Write it as a text.")
+    if isinstance(value, float) and name != "attempt":
+        raise InvalidRequest(f"{name} is a number with decimals. Write it as a text.")
+    return str(value)
+
+
+def attempt(text: str) -> int:
+    """Return the number of an attempt.
+
+    Raises:
+        InvalidRequest: it is not a whole number.
+    """
+    found = re.fullmatch(r"([0-9]{1,9})(?:\.0+)?", text)
+    if found is None:
+        raise InvalidRequest(
+            f"attempt is {text[:20]!r}, which is not a whole number. Use 1 for the first send, 2 for the"
+            " first resend."
+        )
+    return int(found[1])
+
+
+def typed(value: object) -> str:
+    """Return a JSON value as somebody types it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else str(value)
