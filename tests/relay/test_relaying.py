@@ -57,6 +57,8 @@ def test_conversions_reach_the_vendor_of_their_message(
     report(own, "c", provider="another")
     eventually(lambda: dict(vendor.taken), {"a": 1, "b": 1})
     eventually(lambda: (state(at)["sent"], state(at)["waiting"]), (2, 0))
+    for metric in ("feedbacks", "late_seconds", "failing", "paused"):
+        eventually(lambda name=metric: f"otpconv_relay_{name}{{" in own.get("/metrics").text, True)
     (heard, _) = vendor.heard
     assert "Action" not in heard.target
     assert dict(heard.headers)["x-acs-action"] == "SmsConversion"

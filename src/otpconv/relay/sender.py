@@ -13,7 +13,7 @@ from otpconv.relay.kind import Kind
 from otpconv.storage.relay.contract import Contact, RelayStore, Send, Settled, Status
 
 #: Feedbacks of one round at most.
-MAX_ROUND: Final = 256
+MAX_ROUND: Final = 500
 #: The longest pause between two tries while a vendor is broken, ms.
 LONGEST_PAUSE_MS: Final = 60_000
 #: How often it is looked for feedbacks that have become due, s; new ones are announced.

@@ -67,6 +67,7 @@ class Service:
         readiness: whether reports can be recorded and questions answered.
         administration: reads and changes users, keys and policies.
         vendors: the vendor accounts, and the relay to them.
+        relaying: the relay of this server.
         settings: what the service was started with.
         clock: the time now.
     """
@@ -109,7 +110,7 @@ class Service:
         self._retention = Retention(settings, self._ledger, lambda: self._applier.applied, leases)
         self.membership.lag, self.membership.failing_s = self.lag, self._applier.failing_s
         self.vendors = Vendors(engine, partial(access.vendors, self.sealer), clock)
-        self._relaying = Relaying(settings, self.vendors, leases)
+        self.relaying = Relaying(settings, self.vendors, leases)
         self.housekeeping = self._housekeeping()
         self.readiness = ReadinessCheck(
             storage_of(settings),
@@ -169,7 +170,7 @@ class Service:
         await self.housekeeping.run("key uses")
         self._retention.stop()
         await self.housekeeping.stop()
-        await asyncio.to_thread(self._relaying.stop)
+        await asyncio.to_thread(self.relaying.stop)
         self._freshness.close()
         await self.intake.drain()
         await asyncio.get_running_loop().run_in_executor(None, self._applier.stop)
@@ -217,7 +218,7 @@ class Service:
             harm="old conversions and rollups by minute take room on the disk",
         )
         self._retention.keep(tasks, self._note_deletions)
-        self._relaying.keep(tasks, self.metrics.registry)
+        self.relaying.keep(tasks)
         self.metrics.registry.register(tasks)
         return tasks
 

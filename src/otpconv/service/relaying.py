@@ -3,12 +3,12 @@
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Final
 
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector, CollectorRegistry
+from prometheus_client.registry import Collector
 
 from otpconv.config import Settings, environment
 from otpconv.service.housekeeping import Housekeeping
@@ -23,7 +23,7 @@ _STOP_S: Final = 5.0
 _log = logging.getLogger(__name__)
 
 
-class Relaying(Collector):
+class Relaying:
     """Runs the relay's process while this node has the lease and there are vendor accounts.
 
     Args:
@@ -39,9 +39,8 @@ class Relaying(Collector):
         self._process: subprocess.Popen[bytes] | None = None
         self._states: list[RelayState] = []
 
-    def keep(self, tasks: Housekeeping, registry: CollectorRegistry) -> None:
-        """Add the work to the repeated tasks, in a thread of its own, and the metrics to a registry."""
-        registry.register(self)
+    def keep(self, tasks: Housekeeping) -> None:
+        """Add the work to the repeated tasks, in a thread of its own."""
         tasks.every(
             _EVERY_S,
             "relay",
@@ -72,33 +71,9 @@ class Relaying(Collector):
         """End the process, once the calls that are on their way have ended; call it after the last `run`."""
         self._end()
 
-    def collect(self) -> Iterator[Metric]:  # type: ignore[explicit-override]
-        """Yield what the relay to each vendor account has done and is doing, the same on each node."""
-        sends = GaugeMetricFamily(
-            "otpconv_relay_feedbacks",
-            "Feedbacks to a vendor account, by what became of them.",
-            labels=("account", "vendor", "status"),
-        )
-        late = GaugeMetricFamily(
-            "otpconv_relay_late_seconds",
-            "For how long the oldest feedback to a vendor account has been due; 0 if none is.",
-            labels=("account", "vendor"),
-        )
-        failing = GaugeMetricFamily(
-            "otpconv_relay_failing", "1 if a vendor account takes no feedbacks.", labels=("account", "vendor")
-        )
-        paused = GaugeMetricFamily(
-            "otpconv_relay_paused", "1 if an operator has paused the relay.", labels=("account", "vendor")
-        )
-        for state in self._states:
-            vendor = state.vendor
-            labels = (str(vendor.account), vendor.name)
-            for status, count in state.counts.items():
-                sends.add_metric((*labels, status), count)
-            late.add_metric(labels, state.late_ms / 1000)
-            failing.add_metric(labels, int(state.error != ""))
-            paused.add_metric(labels, int(vendor.paused))
-        yield from (sends, late, failing, paused)
+    def metrics(self, account: int) -> "RelayMetrics":
+        """Return the metrics of an account: what the relay has done and is doing, the same on each node."""
+        return RelayMetrics([state for state in self._states if state.vendor.account == account])
 
     def _show_life(self) -> None:
         if self._process is not None and self._process.stdin is not None:
@@ -138,3 +113,42 @@ class Relaying(Collector):
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.close()
         self._process = None
+
+
+class RelayMetrics(Collector):
+    """The metrics of the relay to some vendor accounts.
+
+    Args:
+        states: how it is doing.
+    """
+
+    def __init__(self, states: Sequence[RelayState]) -> None:
+        self._states = states
+
+    def collect(self) -> Iterator[Metric]:  # type: ignore[explicit-override]
+        """Yield one metric for each vendor account."""
+        sends = GaugeMetricFamily(
+            "otpconv_relay_feedbacks",
+            "Feedbacks to a vendor account, by what became of them.",
+            labels=("vendor", "status"),
+        )
+        late = GaugeMetricFamily(
+            "otpconv_relay_late_seconds",
+            "For how long the oldest feedback to a vendor account has been due; 0 if none is.",
+            labels=("vendor",),
+        )
+        failing = GaugeMetricFamily(
+            "otpconv_relay_failing", "1 if a vendor account takes no feedbacks.", labels=("vendor",)
+        )
+        paused = GaugeMetricFamily(
+            "otpconv_relay_paused", "1 if an operator has paused the relay.", labels=("vendor",)
+        )
+        for state in self._states:
+            vendor = state.vendor
+            labels = (vendor.name,)
+            for status, count in state.counts.items():
+                sends.add_metric((*labels, status), count)
+            late.add_metric(labels, state.late_ms / 1000)
+            failing.add_metric(labels, int(state.error != ""))
+            paused.add_metric(labels, int(vendor.paused))
+        yield from (sends, late, failing, paused)
