@@ -65,11 +65,12 @@ class Relay:
                     if behind or time.monotonic() >= look_at:
                         self._look()
                         look_at = time.monotonic() + _VENDORS_S
+                    began = time.monotonic()
                     for vendor in self._follower.step():
                         if vendor in self._workers:
                             self._workers[vendor].wake()
-                    if not behind:
-                        self._stopping.wait(_END_S)
+                    # It rests as long as it works: reports and the ledger come first.
+                    self._stopping.wait(time.monotonic() - began if behind else _END_S)
                     failed = ""
                 except Exception as error:  # noqa: BLE001 - the next attempt may succeed
                     failed = _logged(error, "the relay stands still", failed)
