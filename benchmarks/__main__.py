@@ -5,7 +5,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from benchmarks import acknowledging, applier, dashboard, delivery, native, prune, questions, signed
+from benchmarks import acknowledging, applier, dashboard, delivery, native, prune, questions, relay, signed
 from benchmarks.reporter import run as reporter
 
 _BENCHMARKS = {
@@ -18,6 +18,7 @@ _BENCHMARKS = {
     "prune": prune.run,
     "reporter": reporter.run,
     "dashboard": dashboard.run,
+    "relay": relay.run,
 }
 
 

@@ -27,6 +27,7 @@ from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import load
 from otpconv.service.compose import open_key_store
+from otpconv.storage.relay.contract import RelayStore
 
 # importmode=importlib adds nothing to the path: `from web.wire import …` needs it.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -297,6 +298,12 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
 @pytest.fixture
 def storage(engine: Engine) -> Iterator[Storage]:
     with engine.open() as opened:
+        yield opened
+
+
+@pytest.fixture
+def relay_store(engine: Engine) -> Iterator[RelayStore]:
+    with engine.relay() as opened:
         yield opened
 
 

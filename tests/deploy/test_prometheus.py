@@ -63,6 +63,13 @@ REFUSED = [
     ('otpconv_requests_total{action="otpconv:GetMetrics",code="AccessDenied",instance="s"}', "0+60x120")
 ]
 
+RELAY = [
+    ('otpconv_relay_late_seconds{vendor="down",instance="s"}', "0+60x120"),
+    ('otpconv_relay_late_seconds{vendor="well",instance="s"}', "0.4x120"),
+    ('otpconv_relay_feedbacks{vendor="well",status="sent",instance="s"}', "0+900x120"),
+    ('otpconv_relay_feedbacks{vendor="well",status="dead",instance="s"}', "3x120"),
+]
+
 EXPIRY = "otpconv_tls_certificate_expires_timestamp_seconds"
 #: promtool's clock begins at 0.
 EXPIRING = [(f'{EXPIRY}{{instance="old"}}', "200000x120"), (f'{EXPIRY}{{instance="new"}}', "300000x120")]
@@ -78,6 +85,8 @@ CASES = [
     (LATE, "KeysNotRead", [{"instance": "s", "task": "access keys"}]),
     (SLOW, "LedgerLags", [{"instance": "s"}]),
     (LEASES, "NoLeaseHeld", [{"lease": "ledger", "job": "otpconv"}]),
+    (RELAY, "RelayLate", [{"instance": "s", "vendor": "down"}]),
+    (RELAY, "RelayRefused", [{"instance": "s", "vendor": "well"}]),
     (EXPIRING, "CertificateExpires", [{"instance": "old"}]),
     (
         REFUSED,
@@ -167,5 +176,6 @@ def test_every_metric_that_is_asked_for_is_told(own: httpx.Client, eventually: C
     told = own.get("/metrics").text
     asked = {name for text in expressions().values() for name in re.findall(r"\botpconv_\w+", text)}
     asked.remove(EXPIRY)  # of servers with a certificate
+    asked -= {"otpconv_relay_late_seconds", "otpconv_relay_feedbacks"}  # of accounts with vendor accounts
     assert len(asked) >= 6
     assert [name for name in asked if not re.search(rf"^{name}[ {{]", told, re.MULTILINE)] == []

@@ -35,6 +35,7 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
     ),
     "a unit of size": ("web.pages.figures._KIB",),
     "a version, a code or a position that a format or a protocol fixes": (
+        "storage.sqlite.relay.VERSION",
         "storage.postgres.ledger.reader._COUNTS",
         "storage.postgres.ledger.reader._DELAYS",
         "storage.postgres.migrations.VERSION",
@@ -112,6 +113,7 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
         "charts.drawing._LENGTH_BYTES",
     ),
     "the length of a name or a secret that we make ourselves": (
+        "relay.calls._NONCE_BYTES",
         "access.names._ID_RANDOM_CHARS",
         "access.names._SECRET_CHARS",
         "access.sealing.KEY_BYTES",
@@ -253,6 +255,18 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
         "service.upkeep._APPLIED_AT_ONCE",
     ),
     "the pace of work: how often, or how much at once; nothing is refused or lost at it": (
+        "relay.bucket._BURST",
+        "relay.bucket._USED",
+        "relay.calls._CALLS_A_THREAD",
+        "relay.relay._VENDORS_S",
+        "relay.relay._END_S",
+        "relay.relay._RETRY_S",
+        "relay.sender.LOOK_S",
+        "relay.sender._FIRST_RETRY_MS",
+        "service.relay_process._LOOK_S",
+        "service.relaying._EVERY_S",
+        "service.relaying._LATE_S",
+        "web.v1.vendors._LETTERS",
         "access.nonce_log._PART",
         "access.nonces._SHARDS",
         "access.limits._SWEEP_FROM",
@@ -349,6 +363,12 @@ NO_BOUND_NEEDED: dict[str, tuple[str, ...]] = {
         "service.compose.Service.stop",
         "web.front.server._serve",
     ),
+    "one for each vendor account, of which an account has at most `MAX_VENDORS`": (
+        "relay.relay.Relay._workers",
+        "service.relaying.Relaying._states",
+        "storage.relay.store._Counted._changes",
+    ),
+    "at most `_MAX_FAILED` entries": ("relay.sender.Sender._failed",),
     "one at a time: it is only begun when the one before has ended": (
         "charts.drawing.Drawer._ending",
         "charts.drawing.Drawer._warming",
@@ -368,6 +388,7 @@ NO_BOUND_NEEDED: dict[str, tuple[str, ...]] = {
         "web.pages.static.StaticFiles._urls",
     ),
     "a small file of the user who runs the command": (
+        "cli.vendors._text_of",
         "cli.client._of_file",
         "cli.importing.checkpoint.Checkpoint.load",
         "reporter.inspection._claimed",

@@ -28,7 +28,10 @@ from otpconv.storage.postgres.journal.journal import PostgresJournal
 from otpconv.storage.postgres.ledger.reader import PostgresLedgerReader
 from otpconv.storage.postgres.ledger.writer import PostgresLedgerWriter
 from otpconv.storage.postgres.migrations import LEDGER, STATE, create_schema
+from otpconv.storage.postgres.relay import PostgresRelayTables
 from otpconv.storage.postgres.transfer import PostgresTransfer
+from otpconv.storage.relay.contract import RelayStore
+from otpconv.storage.relay.store import TableRelayStore
 from otpconv.storage.sqlite import (
     SqliteJournal,
     SqliteJournalEraser,
@@ -36,6 +39,7 @@ from otpconv.storage.sqlite import (
     SqliteLedgerWriter,
 )
 from otpconv.storage.sqlite.access import SqliteAccessStore
+from otpconv.storage.sqlite.relay import RelayFile
 from otpconv.storage.sqlite.transfer import SqliteTransfer
 from otpconv.storage.transfer import Transfer
 
@@ -163,6 +167,9 @@ class Engine(Protocol):
     def open(self, journal: str = "", bounds: Bounds = BOUNDS) -> AbstractContextManager[Storage]:
         """Open a new ledger of a new journal, or of the one named `journal`; closed on leaving."""
 
+    def relay(self) -> AbstractContextManager[RelayStore]:
+        """Open what the relay keeps, new and empty."""
+
     def access(self) -> AbstractContextManager[Access]:
         """Open a new access store."""
 
@@ -196,6 +203,12 @@ class SqliteEngine:
             yield storage
         finally:
             storage.close()
+
+    @contextmanager
+    def relay(self) -> Iterator[RelayStore]:
+        store = TableRelayStore(RelayFile(self._root / f"{next(self._names)}.relay"))
+        yield store
+        store.close()
 
     @contextmanager
     def access(self) -> Iterator[Access]:
@@ -292,6 +305,18 @@ class PostgresEngine:
                 self._journals.append(schema)
 
     @contextmanager
+    def relay(self) -> Iterator[RelayStore]:
+        schema = self._schema(self._journals, "journal", STATE)
+        database = ThriftyDatabase(self._address, schema=schema)
+        database.idle, database.used = self._idle, []
+        store = TableRelayStore(PostgresRelayTables(database))
+        try:
+            yield store
+        finally:
+            store.close()
+            self._journals.append(schema)
+
+    @contextmanager
     def access(self) -> Iterator[Access]:
         schema = self._schema(self._journals, "journal", STATE)
         database = TidyDatabase(self._address, schema=schema)
@@ -344,6 +369,7 @@ BEGIN
     IF '{schema}' LIKE 'journal%' THEN
         INSERT INTO {schema}.writers VALUES (0, 1, 0);
         INSERT INTO {schema}.about VALUES (0, false);
+        INSERT INTO {schema}.relay_cursor VALUES (true, 0);
         INSERT INTO {schema}.access_version VALUES (true, 1);
         INSERT INTO {schema}.accounts (account_id, name) VALUES (1, 'default');
     ELSE

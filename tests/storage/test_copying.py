@@ -264,6 +264,7 @@ def state(copy: int) -> State:
         "sign_outs": [(f"key {copy}", b"\x01" * 32, 99)],
         "user_sign_outs": [(4, b"\x02" * 32, 99)],
         "saved_views": [(2, 1, "today", "by=country", "admin", 5)],
+        "vendor_accounts": [(3, 1, "ali", "alibaba", "ali", "{}", b"\x03" * 32, 5, 0, 12, 6)],
         "annotations": [(7, 2, DAY, "release; 'quoted' “so”", "Zoë", 6)],
     }
 

@@ -8,10 +8,11 @@ from otpconv.access.once import OnceGuard
 from otpconv.access.saved_views import SavedViewStore
 from otpconv.access.sealing import Sealer
 from otpconv.access.sign_outs import SignOutStore
+from otpconv.access.vendors import VendorStore
 
 
 class AccessStore(Protocol):
-    """Opens the stores of one storage: access keys, the directory, saved views, and ended sign-ins.
+    """Opens the stores of one storage: access keys, the directory, vendor accounts, views, and sign-outs.
 
     All methods of the stores may block: they are called at the start, by the command line, and on threads
     beside the event loop. Requests read what `KeyRing` and `SignOuts` hold in memory.
@@ -35,6 +36,9 @@ class AccessStore(Protocol):
 
     def directory(self) -> Directory:
         """Open the users, roles and policies."""
+
+    def vendors(self, sealer: Sealer) -> VendorStore:
+        """Open the vendor accounts; their secrets are sealed with `sealer`."""
 
     def saved_views(self) -> SavedViewStore:
         """Open the saved views of the dashboard."""

@@ -35,6 +35,8 @@ _DEFINED_IN: Final = {
     "policies": "otpconv.cli.policies:app",
     "roles": "otpconv.cli.roles:app",
     "access": "otpconv.cli.access:app",
+    "vendors": "otpconv.cli.vendors:app",
+    "relay": "otpconv.cli.relay:app",
     "report": "otpconv.cli.report:report",
     "spool": "otpconv.cli.spool:app",
     "consume": "otpconv.cli.consume:consume",

@@ -9,11 +9,12 @@ from otpconv.errors import Misconfigured
 def nodes(ledger: Ledger = None, tz: Tz = None, data: Data = None, json: Json = False) -> None:
     """List the servers that share a PostgreSQL, and what each of them does.
 
-    A node reports every second that it runs. After a crash it is listed for an hour as not running. The lag
-    is the number of reports that the node has acknowledged and that are not in the rates yet. The leases are
-    the work that one node does for all: `ledger` brings reports into the rates, `expiry` forgets old minutes
-    and unmatched conversions, `retention` deletes old messages. If that node fails, another one takes over
-    within 5 seconds. Times are by the clock of the database.
+    A node reports every second that it runs. After a crash it is listed for an hour as not running. The
+    lag is the number of reports that the node has acknowledged and that are not in the rates yet. The
+    leases are the work that one node does for all: `ledger` brings reports into the rates, `expiry`
+    forgets old minutes and unmatched conversions, `retention` deletes old messages, `relay` passes
+    conversions on to vendors. If that node fails, another one takes over within 5 seconds. Times are by
+    the clock of the database.
 
     Examples:
         otpconv nodes

@@ -27,9 +27,14 @@ class Unreachable(Exception):
 
     Attributes:
         kind: of the failure, as outcomes name it.
+        sent: whether the other side may have the request.
     """
 
     kind = "Unreachable"
+
+    def __init__(self, text: str, *, sent: bool = True) -> None:
+        super().__init__(text)
+        self.sent = sent
 
 
 class NoAnswer(Unreachable):
@@ -66,34 +71,40 @@ class Connection:
         self._url = urlsplit(url)
         self._timeout_s = timeout_ms / 1000
         self._http: _Timed | None = None
+        #: Whether something of the request may have left.
+        self._began = False
 
     def post(self, target: str, headers: Mapping[str, str], body: bytes) -> Response:
-        """Send a POST request and return its answer.
+        """Send a POST request and return its answer; see `request`."""
+        return self.request("POST", target, headers, body)
+
+    def request(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Response:
+        """Send a request and return its answer.
 
         If the server has closed a kept connection meanwhile, a new one is opened, once.
 
         Raises:
             Unreachable: there is none.
         """
-        kept = self._http is not None
+        kept, self._began = self._http is not None, False
         deadline = time.monotonic() + self._timeout_s
         try:
             try:
-                return self._exchange(target, headers, body, deadline)
+                return self._exchange(method, target, headers, body, deadline)
             except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
                 self.close()
                 if not kept:
                     raise
-                return self._exchange(target, headers, body, deadline)
+                return self._exchange(method, target, headers, body, deadline)
         except ssl.SSLError as error:
             self.close()
-            raise TlsFailed(tls_failure.describe(error)) from None
+            raise TlsFailed(tls_failure.describe(error), sent=self._began) from None
         except (ConnectionResetError, BrokenPipeError, http.client.HTTPException) as error:
             self.close()
-            raise NoAnswer(_what(error)) from None
+            raise NoAnswer(_what(error), sent=self._began) from None
         except (OSError, ValueError) as error:
             self.close()
-            raise Unreachable(_what(error)) from None
+            raise Unreachable(_what(error), sent=self._began) from None
 
     def close(self) -> None:
         """Close the connection; the next call makes another."""
@@ -101,12 +112,15 @@ class Connection:
             self._http.close()
             self._http = None
 
-    def _exchange(self, target: str, headers: Mapping[str, str], body: bytes, deadline: float) -> Response:
+    def _exchange(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes, deadline: float
+    ) -> Response:
         if self._http is None or self._http.sock is None:
             self._http = _open(self._url, deadline)
         connection = self._http
         connection.deadline = deadline
-        connection.request("POST", connection.target_prefix + target, body, dict(headers))
+        self._began = True
+        connection.request(method, connection.target_prefix + target, body, dict(headers))
         connection.response_class = partial(_TimedResponse, deadline)  # type: ignore[assignment]
         with connection.getresponse() as answer:
             content = answer.read(_MAX_ANSWER_BYTES + 1)

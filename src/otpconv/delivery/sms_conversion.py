@@ -3,7 +3,7 @@
 import platform
 import secrets
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from urllib.parse import urlencode, urlsplit
@@ -107,34 +107,53 @@ class SmsConversionTransport:
         skew_ms = self._skew.ms
         parameters = _parameters(self._skew.correct(report))
         try:
-            answer = connection.post(f"/?{urlencode(parameters)}", self._headers(parameters, key), b"")
+            headers = signed_headers(self._host, parameters, key, self._clock() + skew_ms)
+            answer = connection.post(f"/?{urlencode(parameters)}", headers, b"")
         except Unreachable as error:
             return Outcome(Fate.FAILED, error.kind, str(error))
         now = self._clock()
-        outcome = _read(answer, now)
+        outcome = outcome_of(answer, now)
         self._skew.learn(answer.headers.get("date"), now)
         if self._skew.differs(skew_ms) and outcome.fate is not Fate.DELIVERED:
             # The clock may have been wrong, and another call may have measured it: try once more.
             return Outcome(Fate.BUSY, "ClockSkew", "the clock of this machine is wrong")
         return outcome
 
-    def _headers(self, parameters: dict[str, str], key: Credentials) -> dict[str, str]:
-        seconds = (self._clock() + self._skew.ms) // 1000
-        headers = {
-            "host": self._host,
-            "accept": "application/json",
-            "user-agent": _USER_AGENT,
-            "x-acs-action": "SmsConversion",
-            "x-acs-version": "2018-05-01",
-            "x-acs-date": datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "x-acs-signature-nonce": secrets.token_hex(16),
-        }
-        if key.security_token:
-            headers["x-acs-security-token"] = key.security_token
-            headers["x-acs-accesskey-id"] = key.access_key_id
-        return sign_v3(
-            "POST", parameters, headers, b"", access_key_id=key.access_key_id, secret=key.access_key_secret
-        )
+
+def signed_headers(
+    host: str,
+    parameters: Mapping[str, str],
+    key: Credentials,
+    now: int,
+    *,
+    action: str = "SmsConversion",
+    version: str = "2018-05-01",
+) -> dict[str, str]:
+    """Return the headers of a signed call.
+
+    Args:
+        host: host and port, as in the URL.
+        parameters: of the query.
+        key: who calls.
+        now: the time by the other side's clock, ms.
+        action: the operation.
+        version: of the API.
+    """
+    headers = {
+        "host": host,
+        "accept": "application/json",
+        "user-agent": _USER_AGENT,
+        "x-acs-action": action,
+        "x-acs-version": version,
+        "x-acs-date": datetime.fromtimestamp(now // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "x-acs-signature-nonce": secrets.token_hex(16),
+    }
+    if key.security_token:
+        headers["x-acs-security-token"] = key.security_token
+        headers["x-acs-accesskey-id"] = key.access_key_id
+    return sign_v3(
+        "POST", parameters, headers, b"", access_key_id=key.access_key_id, secret=key.access_key_secret
+    )
 
 
 def _parameters(report: Report) -> dict[str, str]:
@@ -148,7 +167,8 @@ def _parameters(report: Report) -> dict[str, str]:
     return parameters
 
 
-def _read(answer: Response, now: int) -> Outcome:
+def outcome_of(answer: Response, now: int) -> Outcome:
+    """Return the meaning of the answer to a call, which came at `now` (ms)."""
     try:
         fields = _fields(answer.body)
     except msgspec.MsgspecError:

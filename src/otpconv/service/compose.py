@@ -1,7 +1,7 @@
 """The composition root: builds a server from its parts, and opens them for the command line."""
 
 import asyncio
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from otpconv.access.directory import Directory
@@ -11,7 +11,6 @@ from otpconv.access.sign_outs import SignOuts
 from otpconv.access.sts.sessions import Sessions
 from otpconv.clock import Clock, wall_clock
 from otpconv.config import Settings
-from otpconv.errors import Unavailable
 from otpconv.ledger.applier import Applier
 from otpconv.ledger.forgetting import EVERY_S, Forgetting
 from otpconv.ledger.freshness import Freshness
@@ -27,13 +26,15 @@ from otpconv.service import data_folder
 from otpconv.service.administration import Administration
 from otpconv.service.engines import engine_of, storage_of
 from otpconv.service.first_key import first_key_file
-from otpconv.service.health import DISK_S, Disk, Health, disk_of, versions
+from otpconv.service.health import Health, disk_in_time, versions
 from otpconv.service.housekeeping import Housekeeping, keep_keys
 from otpconv.service.membership import BEAT, Membership
 from otpconv.service.readiness import ReadinessCheck
+from otpconv.service.relaying import Relaying
 from otpconv.service.replays import guards
 from otpconv.service.retention import Retention
 from otpconv.service.sandbox import Sandbox
+from otpconv.service.vendors import Vendors
 from otpconv.storage.awaitable import resolve
 from otpconv.storage.contract import DAY_MS, LedgerReader
 from otpconv.storage.nodes import EXPIRY
@@ -65,6 +66,8 @@ class Service:
         housekeeping: the repeated tasks; others may add to them.
         readiness: whether reports can be recorded and questions answered.
         administration: reads and changes users, keys and policies.
+        vendors: the vendor accounts, and the relay to them.
+        relaying: the relay of this server.
         settings: what the service was started with.
         clock: the time now.
     """
@@ -80,8 +83,7 @@ class Service:
         self._lock = data_folder.hold(data := settings.data)
         (engine := engine_of(settings)).start()
         self.sealer = open_sealer(settings)
-        access = engine.access(clock)
-        access.adopt(self.sealer)
+        (access := engine.access(clock)).adopt(self.sealer)
         self._key_store = access.keys(self.sealer)
         self.keys = KeyRing(self._key_store)
         self._sandbox = Sandbox(self._key_store, lambda: open_directory(settings, clock), data)
@@ -99,15 +101,16 @@ class Service:
         self._freshness = Freshness(self._applier)
         self._ledger, self._lookup = engine.ledger_reader(), engine.ledger_lookup()
         self.questions = Questions(self._ledger, self._freshness, lambda: self._acknowledged)
-        self.signals = CurrentSignals()
         self._forgetting = Forgetting(
             self._journal, self._lookup, clock, unmatched_ms=settings.unmatched_days * DAY_MS
         )
-        self.recent = Recent(lambda: self._applier.applied)
+        self.recent, self.signals = Recent(lambda: self._applier.applied), CurrentSignals()
         parts = self._writer, self._lookup, self.recent
         self.intake = Intake(*parts, clock, recorded=self._recorded, strict=settings.strict)
         self._retention = Retention(settings, self._ledger, lambda: self._applier.applied, leases)
         self.membership.lag, self.membership.failing_s = self.lag, self._applier.failing_s
+        self.vendors = Vendors(engine, partial(access.vendors, self.sealer), clock)
+        self.relaying = Relaying(settings, self.vendors, leases)
         self.housekeeping = self._housekeeping()
         self.readiness = ReadinessCheck(
             storage_of(settings),
@@ -167,6 +170,7 @@ class Service:
         await self.housekeeping.run("key uses")
         self._retention.stop()
         await self.housekeeping.stop()
+        await asyncio.to_thread(self.relaying.stop)
         self._freshness.close()
         await self.intake.drain()
         await asyncio.get_running_loop().run_in_executor(None, self._applier.stop)
@@ -193,19 +197,9 @@ class Service:
     async def health(self) -> Health:
         """Return how the server is doing; never raises, and takes some seconds at most."""
         ready = await self.readiness.check()
-        disk: Disk | None = None
-        with suppress(OSError, TimeoutError, Unavailable):
-            async with asyncio.timeout(DISK_S):
-                disk = await self.administration.aside(lambda: disk_of(self.settings.data))
-        return Health(
-            problems=ready.problems,
-            degraded=ready.degraded,
-            lag=self.lag(),
-            started_at=self._started_at,
-            disk=disk,
-            tasks=self.housekeeping.states(),
-            versions=versions(),
-        )
+        disk = await disk_in_time(self.administration.aside, self.settings.data)
+        tasks = self.housekeeping.states()
+        return Health(ready.problems, ready.degraded, self.lag(), self._started_at, disk, tasks, versions())
 
     def _recorded(self, upto: int, reports: int, seconds: float) -> None:
         self._acknowledged = upto
@@ -224,6 +218,7 @@ class Service:
             harm="old conversions and rollups by minute take room on the disk",
         )
         self._retention.keep(tasks, self._note_deletions)
+        self.relaying.keep(tasks)
         self.metrics.registry.register(tasks)
         return tasks
 

@@ -76,16 +76,20 @@ class Recording:
 
     def __init__(self, engine: Engine, applied: Callable[[], int], clock: Clock = wall_clock) -> None:
         self._journal = engine.journal()
+        self._relay = engine.relay()
         self._runner = asyncio.Runner()
         self._applied = applied
         self._clock = clock
 
     def __call__(self, erasure: Erasure) -> None:
-        """Append an erasure and wait for the ledger.
+        """Append an erasure and wait for the ledger. What the relay keeps about its messages goes first.
+
+        The relay deletes it too when it reads the erasure: meanwhile it may have added something.
 
         Raises:
             Unavailable: the storage failed, or the ledger stood still for 120 s.
         """
+        self._relay.erase(erasure.messages)
         append = self._journal.append([Entry(erasure)], self._clock())
         position = self._runner.run(resolve(append))
         reached, deadline = -1, 0.0
@@ -102,6 +106,7 @@ class Recording:
     def close(self) -> None:
         """Close the journal."""
         self._runner.close()
+        self._relay.close()
         self._journal.close()
 
 

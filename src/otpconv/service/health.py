@@ -1,7 +1,10 @@
 """How a server is doing: what an operator looks at first, whatever vendors report to it."""
 
+import asyncio
 import platform
 import shutil
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Final
@@ -9,6 +12,7 @@ from typing import Final
 from msgspec import Struct
 
 from otpconv import __version__
+from otpconv.errors import Unavailable
 from otpconv.service.housekeeping import TaskState
 
 #: How long the disk may take to answer, s.
@@ -63,6 +67,19 @@ def disk_of(folder: Path) -> Disk:
     usage = shutil.disk_usage(folder)
     files = [(path.name, path.stat().st_size) for path in sorted(folder.iterdir()) if path.is_file()]
     return Disk(usage.total, usage.free, files)
+
+
+async def disk_in_time(aside: Callable[[Callable[[], Disk]], Awaitable[Disk]], folder: Path) -> Disk | None:
+    """Return the disk with a folder; None if it does not answer in time.
+
+    Args:
+        aside: runs work in another thread.
+        folder: the folder.
+    """
+    with suppress(OSError, TimeoutError, Unavailable):
+        async with asyncio.timeout(DISK_S):
+            return await aside(lambda: disk_of(folder))
+    return None
 
 
 def versions() -> list[tuple[str, str]]:

@@ -13,11 +13,12 @@ from otpconv.storage.erasure import JournalEraser
 from otpconv.storage.journal import Journal
 from otpconv.storage.lookup import LedgerLookup
 from otpconv.storage.nodes import Nodes
+from otpconv.storage.relay.contract import RelayStore
 from otpconv.storage.transfer import Transfer
 
 
 class Engine(Protocol):
-    """One storage: a journal, its ledger, the access store, and annotations. To make an engine opens nothing.
+    """One storage: journal, ledger, access store, annotations and relay. Making an engine opens nothing.
 
     Every method may block, and raises `errors.Misconfigured` if something in the storage can't be used, and
     `errors.Unavailable` if the storage fails.
@@ -37,6 +38,9 @@ class Engine(Protocol):
 
     def annotations(self) -> AnnotationStore:
         """Open the annotations; create them if there are none."""
+
+    def relay(self) -> RelayStore:
+        """Return what the relay keeps; the first thread that uses it opens it."""
 
     def has_journal(self) -> bool:
         """Return whether the storage has a journal; one without was never used by a server."""

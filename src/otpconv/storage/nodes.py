@@ -11,11 +11,13 @@ from typing import Final, Protocol
 
 from msgspec import Struct
 
-#: The leases: whoever holds one applies the journal to the ledger, makes expiries, or deletes old messages.
+#: The leases: whoever holds one applies the journal to the ledger, makes expiries, deletes old messages, or
+#: passes conversions on to vendors.
 LEDGER: Final = "ledger"
 EXPIRY: Final = "expiry"
 RETENTION: Final = "retention"
-LEASES: Final = (EXPIRY, LEDGER, RETENTION)
+RELAY: Final = "relay"
+LEASES: Final = (EXPIRY, LEDGER, RELAY, RETENTION)
 
 #: How often a node reports that it runs, and renews its leases, s.
 BEAT_S: Final = 1.0

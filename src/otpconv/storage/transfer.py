@@ -23,6 +23,10 @@ STATE: Final[Mapping[str, tuple[str, ...]]] = {
     "sign_outs": ("access_key_id", "sign_in", "until"),
     "user_sign_outs": ("user_id", "sign_in", "until"),
     "saved_views": ("view_id", "account_id", "name", "query", "created_by", "created_at"),
+    "vendor_accounts": (
+        *("vendor_id", "account_id", "name", "kind", "provider", "settings", "sealed_secrets", "per_second"),
+        *("paused", "since", "created_at"),
+    ),
     "annotations": ("annotation_id", "account_id", "at", "text", "created_by", "created_at"),
 }
 

@@ -41,6 +41,7 @@ from otpconv.web.v1.annotations import ANNOTATIONS_PATH, AnnotationsApi
 from otpconv.web.v1.metrics import MetricsEndpoint
 from otpconv.web.v1.native import NativeApi
 from otpconv.web.v1.openapi import document
+from otpconv.web.v1.vendors import VendorsApi
 
 #: Load balancers call these paths, also by plain HTTP.
 _ALWAYS_OPEN = {"/healthz", "/readyz"}
@@ -155,6 +156,7 @@ class App:
     def _starlette(self, service: Service, gate: Gate, public_url: str) -> ASGIApp:
         native = NativeApi(service, self._bodies, gate, self._pace)
         annotations = AnnotationsApi(service, self._bodies, gate, native.caller)
+        vendors = VendorsApi(service, self._bodies, gate, native.caller)
         pages = self._pages
         openapi = msgspec.json.encode(document(public_url))
 
@@ -186,6 +188,7 @@ class App:
                 Route(ANNOTATIONS_PATH, annotations.post, methods=["POST"]),
                 Route(ANNOTATIONS_PATH, annotations.list, methods=["GET"]),
                 Route(f"{ANNOTATIONS_PATH}/{{annotation_id}}", annotations.delete, methods=["DELETE"]),
+                *vendors.routes(),
                 Route("/v1/rates", native.get_rates, methods=["GET"]),
                 *pages.routes(),
                 Route("/metrics", MetricsEndpoint(service, native.caller).get, methods=["GET"]),

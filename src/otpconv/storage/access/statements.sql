@@ -177,3 +177,21 @@ SELECT view_id FROM saved_views WHERE account_id = :account AND view_id = :id;
 
 -- name: delete_saved_view
 DELETE FROM saved_views WHERE account_id = :account AND view_id = :id;
+
+-- name: vendors
+SELECT vendor_id, account_id, name, kind, provider, settings, sealed_secrets, per_second, paused, since, created_at
+FROM vendor_accounts WHERE account_id = coalesce(:account, account_id) ORDER BY account_id, name;
+
+-- name: count_vendors
+SELECT count(*) FROM vendor_accounts WHERE account_id = :account;
+
+-- name: make_vendor
+INSERT INTO vendor_accounts (account_id, name, kind, provider, settings, sealed_secrets, per_second, paused, since, created_at)
+VALUES (:account, :name, :kind, :provider, :settings, :sealed_secrets, :per_second, 0, :since, :now) ON CONFLICT DO NOTHING
+RETURNING vendor_id;
+
+-- name: pause_vendor
+UPDATE vendor_accounts SET paused = :paused WHERE account_id = :account AND name = :name;
+
+-- name: delete_vendor
+DELETE FROM vendor_accounts WHERE account_id = :account AND name = :name;

@@ -22,7 +22,9 @@ from otpconv.storage.postgres.ledger.writer import PostgresLedgerWriter
 from otpconv.storage.postgres.nodes import PostgresNodes
 from otpconv.storage.postgres.on_thread import JournalOnThread, LookupOnThread
 from otpconv.storage.postgres.patience import Patience
+from otpconv.storage.postgres.relay import PostgresRelayTables
 from otpconv.storage.postgres.transfer import PostgresTransfer
+from otpconv.storage.relay.store import TableRelayStore
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +63,10 @@ class PostgresEngine:
     def annotations(self) -> PostgresAnnotations:
         """See `Engine.annotations`."""
         return PostgresAnnotations(self._database)
+
+    def relay(self) -> TableRelayStore:
+        """See `Engine.relay`."""
+        return TableRelayStore(PostgresRelayTables(self._database))
 
     def has_journal(self) -> bool:
         """See `Engine.has_journal`."""

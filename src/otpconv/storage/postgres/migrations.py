@@ -22,6 +22,7 @@ STATE: Final = (
     ("nodes.sql", "nodes_schema"),
     ("access/schema.sql", "access_schema"),
     ("annotations.sql", "annotations_schema"),
+    ("relay.sql", "relay_schema"),
 )
 LEDGER: Final = (
     ("ledger/schema.sql", "ledger_schema"),

@@ -7,6 +7,7 @@ from pathlib import Path
 from otpconv.clock import Clock
 from otpconv.errors import Misconfigured
 from otpconv.storage.check_result import CheckResult
+from otpconv.storage.relay.store import TableRelayStore
 from otpconv.storage.sqlite.access.store import SqliteAccessStore
 from otpconv.storage.sqlite.annotations import SqliteAnnotations
 from otpconv.storage.sqlite.backup import copy
@@ -19,11 +20,12 @@ from otpconv.storage.sqlite.ledger.reader import SqliteLedgerReader
 from otpconv.storage.sqlite.ledger.rebuild import is_outdated, prepare, rebuild
 from otpconv.storage.sqlite.ledger.verify import verify
 from otpconv.storage.sqlite.ledger.writer import SqliteLedgerWriter
+from otpconv.storage.sqlite.relay import RelayFile
 from otpconv.storage.sqlite.transfer import SqliteTransfer
 
 
 class SqliteEngine:
-    """An `Engine` in four SQLite files.
+    """An `Engine` in SQLite files.
 
     Args:
         folder: the data folder; it exists before a file is opened.
@@ -35,6 +37,7 @@ class SqliteEngine:
         self._ledger = folder / "ledger.sqlite"
         self._access = folder / "access.sqlite"
         self._annotations = folder / "annotations.sqlite"
+        self._relay = folder / "relay.sqlite"
 
     def start(self) -> None:
         """See `Engine.start`."""
@@ -55,6 +58,10 @@ class SqliteEngine:
         """See `Engine.annotations`."""
         return SqliteAnnotations(self._annotations)
 
+    def relay(self) -> TableRelayStore:
+        """See `Engine.relay`."""
+        return TableRelayStore(RelayFile(self._relay))
+
     def has_journal(self) -> bool:
         """See `Engine.has_journal`."""
         return self._journal.is_file()
@@ -73,7 +80,7 @@ class SqliteEngine:
 
     def compact(self) -> None:
         """See `Engine.compact`."""
-        for file in (self._journal, self._ledger):
+        for file in (self._journal, self._ledger, *self._existing(self._relay)):
             compact(file)
 
     def prepare_ledger(self) -> int:
@@ -100,7 +107,7 @@ class SqliteEngine:
 
     def findings(self, *, served: bool, now: int) -> Iterator[CheckResult]:
         """See `Engine.findings`."""
-        others = [self._access, *self._existing_annotations()]
+        others = [self._access, *self._existing(self._annotations, self._relay)]
         return findings(self._journal, self._ledger, others, served=served, now=now)
 
     def verify_ledger(self, done: Callable[[int, int], None]) -> Iterator[CheckResult]:
@@ -121,10 +128,11 @@ class SqliteEngine:
         """See `Engine.copy`.
 
         Accounts are only ever added, so the keys, which are copied after the reports, have the accounts of
-        all of them.
+        all of them. The relay, which is copied before them, has not read a report that is not in the copy.
         """
         copies = []
-        for file in (self._journal, self._access, *self._existing_annotations()):
+        relay = self._existing(self._relay)
+        for file in (*relay, self._journal, self._access, *self._existing(self._annotations)):
             copy(file, target / file.name, done)
             copies.append(target / file.name)
         return copies
@@ -144,6 +152,6 @@ class SqliteEngine:
                 f"{self._ledger} was written by an older otpconv: run `otpconv ledger rebuild`"
             )
 
-    def _existing_annotations(self) -> list[Path]:
-        """Return the file of the annotations, if there is one: older versions did not create it."""
-        return [self._annotations] if self._annotations.is_file() else []
+    def _existing(self, *files: Path) -> list[Path]:
+        """Return those of some files that exist: older versions did not create all of them."""
+        return [file for file in files if file.is_file()]

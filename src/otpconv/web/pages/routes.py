@@ -26,6 +26,7 @@ from otpconv.web.pages.explorer.native_explorer import NativeExplorer
 from otpconv.web.pages.explorer.page import Explorer
 from otpconv.web.pages.layout import HEADERS, HOME, Layout, Link
 from otpconv.web.pages.page import Page
+from otpconv.web.pages.relay.page import RelayPage
 from otpconv.web.pages.sign_in.page import SignInPage, local_path
 from otpconv.web.pages.static import StaticFiles
 from otpconv.web.pages.visitors import Visitors
@@ -68,6 +69,7 @@ class Pages:
         )
         v1 = NativeExplorer(service, native, bodies, layout=self._layout, app=app, public_url=public_url)
         diagnosis = DiagnosisPage(service, bodies, self._layout)
+        desk = Desk(service, bodies, gate, layout=layout, visitors=visitors)
         # A page of its own is added here and, if people go to it from anywhere, to NAVIGATION.
         self.pages = [
             Page("/sign-out", "POST", self._sign_in.sign_out),
@@ -79,7 +81,8 @@ class Pages:
             Page("/explorer/v1/{call}", "POST", v1.run),
             Page("/explorer/{action}", "GET", explorer.show),
             Page("/explorer/{action}", "POST", explorer.run),
-            *administration_pages(service, Desk(service, bodies, gate, layout=layout, visitors=visitors)),
+            *administration_pages(service, desk),
+            *RelayPage(desk, service).pages(),
         ]
 
     def _provider_page(self, service: Service, gate: Gate, public_url: str) -> "ProviderPage | None":

@@ -52,6 +52,7 @@ class MetricsEndpoint:
     ) -> bytes:
         own = CollectorRegistry()
         own.register(_Account(ledger, account, lag, self._service.clock()))
+        own.register(self._service.relaying.metrics(account))
         return encode(_Joined(self._service.metrics.registry, own))
 
 

@@ -91,6 +91,22 @@ CREATE TABLE saved_views (
     UNIQUE (account_id, name)
 );
 
+CREATE TABLE vendor_accounts (
+    vendor_id      integer PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    account_id     integer NOT NULL REFERENCES accounts,
+    name           text COLLATE "C" NOT NULL,
+    kind           text NOT NULL,
+    provider       text COLLATE "C" NOT NULL,
+    settings       text NOT NULL,       -- JSON object of what may be shown
+    sealed_secrets bytea NOT NULL,
+    per_second     integer NOT NULL,    -- 0 uses the limit of the kind
+    paused         smallint NOT NULL CHECK (paused IN (0, 1)),
+    since          bigint NOT NULL,     -- position of the last journal entry that is not passed on
+    created_at     bigint NOT NULL,
+    UNIQUE (account_id, name),
+    UNIQUE (account_id, provider)
+);
+
 -- The sealing key that the database was first used with.
 CREATE TABLE sealing (one boolean PRIMARY KEY CHECK (one), fingerprint text NOT NULL);
 

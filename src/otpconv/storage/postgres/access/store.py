@@ -10,6 +10,7 @@ from otpconv.storage.access.directory import TableDirectory
 from otpconv.storage.access.keys import TableKeyStore
 from otpconv.storage.access.saved_views import TableSavedViews
 from otpconv.storage.access.sign_outs import TableSignOuts
+from otpconv.storage.access.vendors import TableVendors
 from otpconv.storage.postgres.access.once import PostgresOnce
 from otpconv.storage.postgres.access.tables import PostgresTables
 from otpconv.storage.postgres.database import Database, execute, statements
@@ -47,6 +48,11 @@ class PostgresAccessStore:
     def directory(self) -> TableDirectory:
         """See `AccessStore.directory`."""
         return TableDirectory(self._tables(), self._clock)
+
+    def vendors(self, sealer: Sealer) -> TableVendors:
+        """See `AccessStore.vendors`."""
+        self._require_key(sealer)
+        return TableVendors(self._tables(), sealer, self._clock)
 
     def saved_views(self) -> TableSavedViews:
         """See `AccessStore.saved_views`."""

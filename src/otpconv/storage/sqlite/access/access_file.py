@@ -113,7 +113,7 @@ class AccessFile:
             self._path,
             version=VERSION,
             durable=True,
-            schema=script("access/saved_views.sql"),
+            schema=script("access/saved_views.sql") + script("access/vendors.sql"),
             creation=script("access/schema.sql"),
             upgrades={1: script("access/upgrade_to_2.sql"), 2: script("access/upgrade_to_3.sql")},
         )

@@ -8,6 +8,7 @@ from otpconv.storage.access.directory import TableDirectory
 from otpconv.storage.access.keys import TableKeyStore
 from otpconv.storage.access.saved_views import TableSavedViews
 from otpconv.storage.access.sign_outs import TableSignOuts
+from otpconv.storage.access.vendors import TableVendors
 from otpconv.storage.sqlite.access.access_file import AccessFile
 
 
@@ -36,6 +37,10 @@ class SqliteAccessStore:
     def directory(self) -> TableDirectory:
         """See `AccessStore.directory`."""
         return TableDirectory(AccessFile(self._path), self._clock)
+
+    def vendors(self, sealer: Sealer) -> TableVendors:
+        """See `AccessStore.vendors`."""
+        return TableVendors(AccessFile(self._path), sealer, self._clock)
 
     def saved_views(self) -> TableSavedViews:
         """See `AccessStore.saved_views`."""

@@ -1,0 +1,210 @@
+"""`otpconv vendors`: accounts at vendors, to which the relay passes conversions."""
+
+import getpass
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from otpconv.cli.client import Client
+from otpconv.cli.manual import add
+from otpconv.cli.options import (
+    DEFAULT_ENDPOINT,
+    DEFAULT_KEY_FILE,
+    AccessKeyId,
+    AccessKeySecret,
+    Endpoint,
+    Json,
+    KeyFile,
+    Tz,
+)
+from otpconv.cli.telling import tell, tell_rows
+from otpconv.cli.zone import zone_of
+from otpconv.errors import Misconfigured, Refused
+
+app = typer.Typer(no_args_is_help=True, help="Create, list, test and delete vendor accounts.")
+
+_PATH = "/v1/vendors"
+#: Characters of secrets that are read.
+_MAX_SECRETS = 65_536
+_Name = Annotated[str, typer.Argument(metavar="NAME", help="As `otpconv vendors list` shows it.")]
+_Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="A setting of the kind that may be shown, e.g. access_key_id=LTAI5t.",
+    ),
+]
+_Secrets = Annotated[
+    Path | None,
+    typer.Option(
+        "--secrets",
+        metavar="FILE",
+        help="NAME=VALUE lines with the secrets of the kind; - is the standard input.",
+    ),
+]
+
+
+def create(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="1 to 64 of letters, digits and . - _ @")],
+    kind: Annotated[
+        str, typer.Option(metavar="KIND", help="The kind of vendor: see `otpconv vendors kinds`.")
+    ],
+    provider: Annotated[
+        str, typer.Option(metavar="PROVIDER", help="Gets the conversions of messages with this provider.")
+    ],
+    settings: _Set = None,
+    secrets: _Secrets = None,
+    per_second: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Calls per second at most; default: the kind's limit.")
+    ] = 0,
+    endpoint: Endpoint = DEFAULT_ENDPOINT,
+    access_key_id: AccessKeyId = None,
+    access_key_secret: AccessKeySecret = None,
+    key_file: KeyFile = DEFAULT_KEY_FILE,
+    json: Json = False,
+) -> None:
+    """Create a vendor account; conversions that are reported from now on are passed on to it.
+
+    Secrets are read from a file, from the standard input, or asked for on a terminal. They are encrypted at
+    rest and never shown again. An option can't hold them, because other users can see it. Needs the action
+    `otpconv:ManageVendors`.
+
+    Examples:
+        otpconv vendors create ali --kind alibaba --provider ali --set access_key_id=LTAI5t --secrets key.txt
+
+        otpconv vendors create own --kind webhook --provider acme --set endpoint=https://acme.example/otp
+    """
+    from otpconv.relay.kinds import KINDS
+
+    client = Client(endpoint, access_key_id, access_key_secret, key_file)
+    values = _pairs(settings or [], "--set")
+    found = KINDS.get(kind)
+    secret = [setting for setting in found.settings if setting.secret] if found else []
+    if shown := sorted(values.keys() & {setting.name for setting in secret}):
+        raise Misconfigured(f"{shown[0]} is a secret, and other users can see options: use --secrets")
+    if secrets is not None:
+        text = sys.stdin.read(_MAX_SECRETS) if str(secrets) == "-" else _text_of(secrets)
+        values |= _pairs(text.splitlines(), "--secrets")
+    elif sys.stdin.isatty():
+        for setting in secret:
+            optional = " (optional)" if setting.default == "" else ""
+            values[setting.name] = getpass.getpass(f"{setting.name}{optional}: ")
+    else:
+        values |= _pairs(sys.stdin.read(_MAX_SECRETS).splitlines(), "the standard input")
+    body = {"name": name, "kind": kind, "provider": provider, "settings": values, "per_second": per_second}
+    created = client.call("POST", _PATH, body=body)
+    tell(f"vendor account {created['name']} created", created, json=json)
+
+
+def list_vendors(
+    tz: Tz = None,
+    endpoint: Endpoint = DEFAULT_ENDPOINT,
+    access_key_id: AccessKeyId = None,
+    access_key_secret: AccessKeySecret = None,
+    key_file: KeyFile = DEFAULT_KEY_FILE,
+    json: Json = False,
+) -> None:
+    """List the vendor accounts, without their secrets.
+
+    Examples:
+        otpconv vendors list
+    """
+    client = Client(endpoint, access_key_id, access_key_secret, key_file)
+    vendors = client.call("GET", _PATH)["vendors"]
+    tell_rows(
+        ("name", "kind", "provider", "per_second", "paused", "created_at"),
+        vendors,
+        json=json,
+        zone=zone_of(tz),
+    )
+
+
+def prove(
+    name: _Name,
+    endpoint: Endpoint = DEFAULT_ENDPOINT,
+    access_key_id: AccessKeyId = None,
+    access_key_secret: AccessKeySecret = None,
+    key_file: KeyFile = DEFAULT_KEY_FILE,
+    json: Json = False,
+) -> None:
+    """Call the vendor to prove the credentials; the call changes nothing there.
+
+    Examples:
+        otpconv vendors test ali
+    """
+    client = Client(endpoint, access_key_id, access_key_secret, key_file)
+    tested = client.call("POST", f"{_PATH}/{name}/test")
+    if tested["proven"] is False and not json:
+        raise Refused(f"{tested['code']}: {tested['text']}")
+    tell(tested["text"], tested, json=json)
+
+
+def delete(
+    name: _Name,
+    endpoint: Endpoint = DEFAULT_ENDPOINT,
+    access_key_id: AccessKeyId = None,
+    access_key_secret: AccessKeySecret = None,
+    key_file: KeyFile = DEFAULT_KEY_FILE,
+    json: Json = False,
+) -> None:
+    """Delete a vendor account for good, and the reports that wait for it.
+
+    Examples:
+        otpconv vendors delete ali
+    """
+    client = Client(endpoint, access_key_id, access_key_secret, key_file)
+    deleted = client.call("DELETE", f"{_PATH}/{name}")
+    tell(f"vendor account {name} deleted", deleted, json=json)
+
+
+def kinds(json: Json = False) -> None:
+    """List the kinds of vendors, what they accept, and the settings that they need.
+
+    Examples:
+        otpconv vendors kinds
+    """
+    from otpconv.relay.kinds import KINDS
+
+    rows = [
+        {
+            "kind": kind.name,
+            "accepts": sorted(kind.feedbacks, reverse=True),
+            "per_second": kind.per_second,
+            "repeat": kind.repeat,
+            "settings": [setting.name for setting in kind.settings if not setting.secret],
+            "secrets": [setting.name for setting in kind.settings if setting.secret],
+            "title": kind.title,
+            "needs": kind.needs,
+            "proven_by": kind.proven_by,
+        }
+        for kind in KINDS.values()
+    ]
+    tell_rows(("kind", "accepts", "per_second", "settings", "secrets", "title"), rows, json=json)
+
+
+for _command in (create, list_vendors, delete, kinds):
+    add(app, _command.__name__.removesuffix("_vendors"), _command)
+add(app, "test", prove)
+
+
+def _pairs(lines: list[str], source: str) -> dict[str, str]:
+    """Return the NAME=VALUE pairs of some lines; an error text never has a value."""
+    found = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        name, equals, value = line.partition("=")
+        if not equals:
+            raise Misconfigured(f"Invalid line {number} of {source}: write NAME=VALUE")
+        found[name.strip()] = value.strip()
+    return found
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"{file} can't be read: {getattr(error, 'strerror', None) or error}") from None

@@ -1,0 +1,1 @@
+"""Passes conversions on to the vendors that sent the messages."""

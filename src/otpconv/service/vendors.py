@@ -1,0 +1,240 @@
+"""What an operator does with vendor accounts and the relay to them; every method waits for the disk."""
+
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from typing import Final
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from otpconv.access.names import require_name
+from otpconv.access.vendors import (
+    MAX_PROVIDER_CHARS,
+    MAX_SETTING_CHARS,
+    NewVendor,
+    VendorAccount,
+    VendorStore,
+)
+from otpconv.clock import Clock
+from otpconv.delivery.transport import Fate
+from otpconv.errors import InvalidRequest, NotFound
+from otpconv.relay.calls import Calls
+from otpconv.relay.kind import Kind
+from otpconv.relay.kinds import KINDS
+from otpconv.spelling import did_you_mean
+from otpconv.storage.engine import Engine
+from otpconv.storage.relay.contract import MAX_LETTERS, Evidence, Status
+
+#: The most calls per second that can be set for a vendor account.
+MAX_PER_SECOND: Final = 10_000
+
+
+class Tested(Struct, frozen=True):
+    """The result of a harmless call.
+
+    Attributes:
+        proven: whether the credentials are right; None if the kind has no such call.
+        code: what the vendor answered; empty if they are right.
+        text: for people.
+    """
+
+    proven: bool | None
+    code: str
+    text: str
+
+
+class RelayState(Struct, frozen=True):
+    """How the relay to a vendor account is doing.
+
+    Attributes:
+        vendor: the vendor account.
+        counts: feedbacks by what became of them.
+        state: of its circuit breaker.
+        error: why nothing is sent; empty while it works.
+        late_ms: for how long the oldest feedback has been due; 0 if none is.
+    """
+
+    vendor: VendorAccount
+    counts: Mapping[Status, int]
+    state: str
+    error: str
+    late_ms: int
+
+
+class Vendors:
+    """The vendor accounts of all accounts, and the relay to them.
+
+    Args:
+        engine: the storage.
+        store: opens the vendor accounts.
+        clock: the time now.
+    """
+
+    def __init__(self, engine: Engine, store: Callable[[], VendorStore], clock: Clock) -> None:
+        self._engine = engine
+        self._open = store
+        self._clock = clock
+
+    def accounts(self, account: int | None = None) -> list[VendorAccount]:
+        """Return the vendor accounts of an account, or of all."""
+        with closing(self._open()) as store:
+            return store.list(account)
+
+    def create(
+        self, account: int, name: str, kind: str, provider: str, *, values: Mapping[str, str], per_second: int
+    ) -> VendorAccount:
+        """Create a vendor account; conversions that are acknowledged from now on are passed on to it.
+
+        Args:
+            account: who it belongs to.
+            name: of the vendor account.
+            kind: the name of a kind.
+            provider: of the messages whose conversions it gets.
+            values: settings and secrets of the kind, by name.
+            per_second: calls per second at most; 0 uses the limit of the kind.
+
+        Raises:
+            InvalidRequest: something is unknown, missing or malformed, or the name or provider is taken.
+        """
+        require_name("vendor account", name)
+        known = kind_of(kind)
+        if not 1 <= len(provider) <= MAX_PROVIDER_CHARS or not provider.isprintable():
+            raise InvalidRequest(
+                f"Invalid provider: give the provider of the messages, 1 to {MAX_PROVIDER_CHARS} characters."
+            )
+        if not 0 <= per_second <= MAX_PER_SECOND:
+            raise InvalidRequest(f"Invalid per_second {per_second}. Use 1 to {MAX_PER_SECOND:,} calls.")
+        settings, secrets = _divided(known, values)
+        with closing(self._engine.journal()) as journal:
+            head = journal.head()
+        with closing(self._open()) as store:
+            if not store.list():
+                with closing(self._engine.relay()) as relay:
+                    relay.restart(head)
+            return store.create(
+                account, NewVendor(name, kind, provider, settings, secrets, per_second, since=head)
+            )
+
+    def delete(self, account: int, name: str) -> None:
+        """Delete a vendor account; what waits for it is not sent.
+
+        Raises:
+            NotFound: the account has none of this name.
+        """
+        with closing(self._open()) as store:
+            store.delete(account, name)
+
+    def set_paused(self, account: int, name: str, *, paused: bool) -> None:
+        """Pause the relay to a vendor account, or resume it; meanwhile everything waits.
+
+        Raises:
+            NotFound: the account has none of this name.
+        """
+        with closing(self._open()) as store:
+            store.set_paused(account, name, paused=paused)
+
+    def test(self, account: int, name: str) -> Tested:
+        """Make a harmless call to a vendor, if its kind has one.
+
+        Raises:
+            NotFound: the account has none of this name.
+        """
+        vendor = self._vendor(account, name)
+        kind = kind_of(vendor.kind)
+        if kind.probe is None:
+            text = f"{kind.title} has no call that changes nothing: send a message, and watch the relay."
+            return Tested(proven=None, code="", text=text)
+        with closing(Calls(vendor, kind, self._clock)) as calls:
+            outcome = calls.probe()
+        if outcome.fate is Fate.DELIVERED:
+            return Tested(proven=True, code="", text=f"The credentials are right: otpconv {kind.probe.how}.")
+        return Tested(proven=False, code=outcome.code, text=f"{outcome.reason}. {kind.remedy(outcome.code)}")
+
+    def states(self, account: int | None = None) -> list[RelayState]:
+        """Return how the relay to each vendor account of an account is doing, or of all."""
+        vendors = self.accounts(account)
+        if not vendors:
+            return []
+        now = self._clock()
+        with closing(self._engine.relay()) as store:
+            counts, contacts = store.counts(), store.contacts()
+            due = {vendor.id: store.next_due(vendor.id) for vendor in vendors}
+        return [
+            RelayState(
+                vendor=vendor,
+                counts=counts.get(vendor.id, {}),
+                state="paused" if vendor.paused else contact.state if contact else "closed",
+                error=contact.error if contact else "",
+                late_ms=max(0, now - at) if (at := due[vendor.id]) is not None else 0,
+            )
+            for vendor in vendors
+            for contact in (contacts.get(vendor.id),)
+        ]
+
+    def letters(self, account: int, name: str, limit: int) -> list[Evidence]:
+        """Return the newest dead letters of a vendor account, at most `limit`.
+
+        Raises:
+            NotFound: the account has none of this name.
+        """
+        vendor = self._vendor(account, name)
+        with closing(self._engine.relay()) as store:
+            return store.letters(vendor.id, min(limit, MAX_LETTERS))
+
+    def retry(self, account: int, name: str, message_id: str | None) -> int:
+        """Send dead letters of a vendor account again: of one message, or up to `MAX_LETTERS`.
+
+        Returns:
+            How many.
+
+        Raises:
+            NotFound: the account has none of this name.
+        """
+        vendor = self._vendor(account, name)
+        with closing(self._engine.relay()) as store:
+            return store.retry(vendor.id, message_id, self._clock())
+
+    def _vendor(self, account: int, name: str) -> VendorAccount:
+        for vendor in self.accounts(account):
+            if vendor.name == name:
+                return vendor
+        raise NotFound(
+            f"There is no vendor account {name[:64]!r}. For those that exist, run: otpconv vendors list"
+        )
+
+
+def kind_of(name: str) -> Kind:
+    """Return the kind of a name.
+
+    Raises:
+        InvalidRequest: there is none.
+    """
+    if name not in KINDS:
+        hint = did_you_mean(name[:40], KINDS) or f" Kinds: {', '.join(KINDS)}."
+        raise InvalidRequest(f"Unknown kind of vendor {name[:40]!r}.{hint}")
+    return KINDS[name]
+
+
+def _divided(kind: Kind, values: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the settings and the secrets of a vendor account, checked and complete."""
+    names = {setting.name for setting in kind.settings}
+    if unknown := sorted(values.keys() - names):
+        raise InvalidRequest(
+            f"The kind {kind.name} has no setting {unknown[0][:40]!r}. Use: {', '.join(sorted(names))}."
+        )
+    found: tuple[dict[str, str], dict[str, str]] = ({}, {})
+    for setting in kind.settings:
+        value = values.get(setting.name, setting.default)
+        if value is None or (value == "" and setting.default != ""):
+            raise InvalidRequest(f"The kind {kind.name} needs {setting.name}: {setting.help}.")
+        if len(value) > MAX_SETTING_CHARS or value != value.strip() or not value.isprintable():
+            raise InvalidRequest(
+                f"Invalid {setting.name}: it must be one line of at most {MAX_SETTING_CHARS:,} characters"
+                " without blanks around it."
+            )
+        if value:
+            found[setting.secret][setting.name] = value
+    url = urlsplit(found[0]["endpoint"])
+    if url.scheme not in {"http", "https"} or not url.hostname or url.username or url.fragment:
+        raise InvalidRequest("Invalid endpoint. Use a URL, e.g. https://sms.example.com/conversions.")
+    return found

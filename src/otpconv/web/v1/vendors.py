@@ -1,0 +1,192 @@
+"""`/v1/vendors` and `/v1/relay`: vendor accounts, and the relay of conversions to them."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from otpconv.access.keys import AccessKey
+from otpconv.access.vendors import VendorAccount
+from otpconv.dialects.native.fields import in_words
+from otpconv.errors import InvalidRequest
+from otpconv.service.changes import Change, recorded
+from otpconv.service.compose import Service
+from otpconv.storage.relay.contract import MAX_LETTERS
+from otpconv.web.front.body import Bodies
+from otpconv.web.front.gate import Gate
+from otpconv.web.v1.native import json_response
+from otpconv.web.v1.vendor_types import (
+    LettersOut,
+    RelayOut,
+    RelaySwitched,
+    Retried,
+    RetryIn,
+    VendorDeleted,
+    VendorIn,
+    VendorsOut,
+    VendorTested,
+    letter_out,
+    state_out,
+    vendor_out,
+)
+
+VENDORS_PATH: Final = "/v1/vendors"
+RELAY_PATH: Final = "/v1/relay"
+#: Dead letters of an answer, unless the request asks for another number.
+_LETTERS: Final = 100
+
+_MANAGE, _READ, _OPERATE = "otpconv:ManageVendors", "otpconv:GetRelay", "otpconv:ManageRelay"
+_T = TypeVar("_T")
+
+
+class VendorsApi:
+    """The handlers of `/v1/vendors` and `/v1/relay`. The disk is used beside the event loop.
+
+    Args:
+        service: has the vendor accounts.
+        bodies: reads bodies.
+        gate: finds out where a request came from.
+        caller: authenticates a request for an action.
+    """
+
+    def __init__(
+        self, service: Service, bodies: Bodies, gate: Gate, caller: Callable[[Request, str], AccessKey]
+    ) -> None:
+        self._service = service
+        self._vendors = service.vendors
+        self._bodies = bodies
+        self._peers = gate.peers
+        self._caller = caller
+
+    def routes(self) -> "list[Route]":
+        """Return the routes of the handlers."""
+        vendor, relay = f"{VENDORS_PATH}/{{name}}", f"{RELAY_PATH}/{{name}}"
+        return [
+            Route(VENDORS_PATH, self.post, methods=["POST"]),
+            Route(VENDORS_PATH, self.list, methods=["GET"]),
+            Route(vendor, self.delete, methods=["DELETE"]),
+            Route(f"{vendor}/test", self.test, methods=["POST"]),
+            Route(RELAY_PATH, self.states, methods=["GET"]),
+            Route(f"{relay}/pause", self.pause, methods=["POST"]),
+            Route(f"{relay}/resume", self.resume, methods=["POST"]),
+            Route(f"{relay}/dead-letters", self.letters, methods=["GET"]),
+            Route(f"{relay}/retry", self.retry, methods=["POST"]),
+        ]
+
+    async def post(self, request: Request) -> Response:
+        """Create a vendor account."""
+        key = self._caller(request, _MANAGE)
+        given = await self._read(request, key, VendorIn)
+
+        def create() -> VendorAccount:
+            return self._vendors.create(
+                key.account,
+                given.name,
+                given.kind,
+                given.provider,
+                values=given.settings,
+                per_second=given.per_second,
+            )
+
+        vendor = await self._change(request, key, "CreateVendor", given.name[:64], create)
+        response = json_response(vendor_out(vendor))
+        response.status_code = 201
+        return response
+
+    async def list(self, request: Request) -> Response:
+        """Answer with the vendor accounts."""
+        key = self._caller(request, _MANAGE)
+        vendors = await asyncio.to_thread(self._vendors.accounts, key.account)
+        return json_response(VendorsOut([vendor_out(vendor) for vendor in vendors]))
+
+    async def delete(self, request: Request) -> Response:
+        """Delete a vendor account."""
+        key = self._caller(request, _MANAGE)
+        name = request.path_params["name"]
+        await self._change(
+            request, key, "DeleteVendor", name, lambda: self._vendors.delete(key.account, name)
+        )
+        return json_response(VendorDeleted(name))
+
+    async def test(self, request: Request) -> Response:
+        """Call the vendor to prove the credentials."""
+        key = self._caller(request, _MANAGE)
+        tested = await asyncio.to_thread(self._vendors.test, key.account, request.path_params["name"])
+        return json_response(VendorTested(tested.proven, tested.code, tested.text))
+
+    async def states(self, request: Request) -> Response:
+        """Answer how the relay is doing."""
+        key = self._caller(request, _READ)
+        states = await asyncio.to_thread(self._vendors.states, key.account)
+        return json_response(RelayOut([state_out(state) for state in states]))
+
+    async def pause(self, request: Request) -> Response:
+        """Pause the relay to a vendor account."""
+        return await self._switch(request, "PauseRelay", paused=True)
+
+    async def resume(self, request: Request) -> Response:
+        """Resume the relay to a vendor account."""
+        return await self._switch(request, "ResumeRelay", paused=False)
+
+    async def letters(self, request: Request) -> Response:
+        """Answer with the newest dead letters of a vendor account."""
+        key = self._caller(request, _READ)
+        name, limit = request.path_params["name"], request.query_params.get("limit", str(_LETTERS))
+        if not (limit.isascii() and limit.isdecimal() and 1 <= int(limit[:9]) <= MAX_LETTERS):
+            raise InvalidRequest(f"Invalid limit {limit[:40]!r}. Use 1 to {MAX_LETTERS:,}.")
+        letters = await asyncio.to_thread(self._vendors.letters, key.account, name, int(limit))
+        kinds = {
+            vendor.id: vendor.kind for vendor in await asyncio.to_thread(self._vendors.accounts, key.account)
+        }
+        return json_response(LettersOut([letter_out(letter, kinds) for letter in letters]))
+
+    async def retry(self, request: Request) -> Response:
+        """Send dead letters again."""
+        key = self._caller(request, _OPERATE)
+        given = await self._read(request, key, RetryIn)
+        name = request.path_params["name"]
+
+        def retry() -> int:
+            return self._vendors.retry(key.account, name, given.message_id)
+
+        return json_response(Retried(await self._change(request, key, "RetryRelay", name, retry)))
+
+    async def _switch(self, request: Request, what: str, *, paused: bool) -> Response:
+        key = self._caller(request, _OPERATE)
+        name = request.path_params["name"]
+
+        def switch() -> None:
+            self._vendors.set_paused(key.account, name, paused=paused)
+
+        await self._change(request, key, what, name, switch)
+        return json_response(RelaySwitched(name, paused))
+
+    async def _read(self, request: Request, key: AccessKey, kind: type[_T]) -> _T:
+        async with self._bodies.read(request.scope, request.receive, key.access_key_id) as body:
+            try:
+                return msgspec.json.decode(bytes(body) or b"{}", type=kind)
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                # The text never has a value: it may be a secret.
+                raise InvalidRequest(f"Invalid body: {in_words(error)}. Send a JSON object.") from None
+
+    async def _change(
+        self, request: Request, key: AccessKey, what: str, name: str, work: Callable[[], _T]
+    ) -> _T:
+        """Let `work` make a change in a thread, and record it in the audit trail, done or refused."""
+        change = Change(
+            key=key,
+            what=what,
+            subject=f"vendor {name[:64]}",
+            source_ip=self._peers.of(request.scope).source_ip,
+            request_id=request.scope.get("otpconv.request_id", ""),
+        )
+
+        def changed() -> _T:
+            with recorded(change, self._service.settings.data, self._service.clock):
+                return work()
+
+        return await asyncio.to_thread(changed)
