@@ -149,11 +149,11 @@ def test_every_action_that_is_asked_for_is_one_that_policies_are_checked_against
     native = {
         node.value
         for path, syntax in sources().items()
-        if path.startswith("src/otpconv/web/")
+        if path.startswith(("src/otpconv/web/", "src/otpconv/dialects/"))
         for node in ast.walk(syntax)
         if isinstance(node, ast.Constant)
         and isinstance(node.value, str)
-        and re.fullmatch(r"(?:otpconv|dysms|ram|sts):\w+", node.value)
+        and re.fullmatch(r"[a-z0-9-]+:[A-Z]\w+", node.value)
     }
     signed = {
         f"{'sts' if operation.action == 'AssumeRole' else 'dysms'}:{operation.action}"

@@ -35,6 +35,7 @@ ACTIONS: Final = (
     "otpconv:RecordConversions",
     "otpconv:RecordMessages",
     "otpconv:SaveView",
+    "pinpoint-sms-voice-v2:PutMessageFeedback",
     "prelude:SendFeedbacks",
     "ram:AttachPolicyToUser",
     "ram:CreateAccessKey",
@@ -51,6 +52,8 @@ ACTIONS: Final = (
     "sinch:SendDeliveryFeedback",
     "sts:AssumeRole",
     "telesign:Completion",
+    "tencent:ReportConversion",
+    "volcengine:Conversion",
     "vonage:SmsConversion",
     "vonage:VoiceConversion",
 )

@@ -1,0 +1,1 @@
+"""Tencent Cloud's SMS API, as its SDKs call it: ReportConversion."""
