@@ -69,7 +69,7 @@ def test_feedbacks_happened_in_their_order(kinds: list[str]) -> None:
     found = reports(PRELUDE, asked(*(feedback(kind, f"m{index}") for index, kind in enumerate(kinds))))
     times = [
         report.requested_at if isinstance(report, Requested) else report.conversion_time for report in found
-    ]  # type: ignore[union-attr]
+    ]
     assert times == sorted(set(times))
     assert times[-1] == NOW
 

@@ -111,5 +111,5 @@ def test_a_call_that_is_refused_gets_the_vendors_error(asked: Any, status: int, 
 
 
 def test_success_has_no_body() -> None:
-    response = VONAGE.success(None, "ID", ["recorded"], 0)  # type: ignore[arg-type]
+    response = VONAGE.success(None, "ID", ["recorded"], 0)
     assert (response.status, response.body) == (200, b"")
