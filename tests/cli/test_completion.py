@@ -42,7 +42,7 @@ def completed(words: str, monkeypatch: pytest.MonkeyPatch, **settings: str) -> l
         ("otpconv rates --interval 1", ["1m", "15m", "1h", "1d"]),
         ("otpconv rates --level s", ["session"]),
         ("otpconv rates --compare w", ["week"]),
-        ("otpconv rates --order ch", ["change"]),
+        ("otpconv rates --order ch", ["change", "change_same_mix"]),
         ("otpconv rates --tz Europe/Berl", ["Europe/Berlin"]),
         ("otpconv rates --where cou", ["country="]),
         ("otpconv import --tz Europe/Berl", ["Europe/Berlin"]),

@@ -27,6 +27,7 @@ from otpconv.model import Expiry, Requested
 from otpconv.service.compose import open_directory
 from otpconv.service.running import stopped
 from otpconv.storage.contract import DAY_MS
+from otpconv.storage.nodes import LEASES
 from web.wire import Reply, Request, send, v3
 
 #: How long a change may take to reach the other nodes, and another node to take over, s.
@@ -52,11 +53,11 @@ def other(nodes: Cluster, node: LocalServer) -> LocalServer:
 
 
 def test_the_nodes_are_listed_with_their_leases(nodes: Cluster) -> None:
-    wait_until(lambda: sum(map(len, nodes.running().values())) == 3)
+    wait_until(lambda: sum(map(len, nodes.running().values())) == len(LEASES))
     listed = nodes.command("nodes")
     assert {node["name"].rpartition(":")[2] for node in listed} == {port_of(node) for node in nodes.nodes}
     assert all(node["name"].partition(":")[0] for node in listed)
-    assert sorted(lease for node in listed for lease in node["leases"]) == ["expiry", "ledger", "retention"]
+    assert sorted(lease for node in listed for lease in node["leases"]) == sorted(LEASES)
     assert all(node["started_at"] <= node["seen_at"] for node in listed)
     for node in nodes.nodes:
         with client(node, nodes.admin) as calling:
@@ -256,7 +257,7 @@ def test_connections_that_break_are_opened_again(nodes: Cluster) -> None:
             wait_until(lambda c=calling, b=body: c.post("/v1/messages", json=b).status_code == 200)  # type: ignore[misc]
             path = f"/v1/messages/broken-{number}"
             wait_until(lambda c=calling, p=path: c.get(p).status_code == 200)  # type: ignore[misc]
-    wait_until(lambda: sum(map(len, nodes.running().values())) == 3)
+    wait_until(lambda: sum(map(len, nodes.running().values())) == len(LEASES))
     nodes.keys.set_active(key.access_key_id, active=False)
     for node in nodes.nodes:
         with client(node, key) as calling:

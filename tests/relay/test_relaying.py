@@ -36,8 +36,8 @@ def create(at: Run, kind: str, url: str, tmp_path: object, *more: object) -> Non
     secrets = {"alibaba": "access_key_secret=s3cret-Key", "webhook": "signing_secret=s3cret-Key"}[kind]
     file = tmp_path / "secrets"  # type: ignore[operator]
     file.write_text(secrets)
-    words = ["vendors", "create", "ali", "--kind", kind, "--provider", "ali", "--set", f"endpoint={url}"]
-    own = ["--set", "access_key_id=LTAIvendor"] if kind == "alibaba" else []
+    words = ["vendors", "create", "ali", "--kind", kind, "--provider", "ali", "--setting", f"endpoint={url}"]
+    own = ["--setting", "access_key_id=LTAIvendor"] if kind == "alibaba" else []
     made = at(*words, *own, "--secrets", file, "--json", *more)
     assert made.returncode == 0, made.stderr
     assert "s3cret-Key" not in made.stdout + made.stderr
@@ -113,10 +113,19 @@ def test_the_credentials_can_be_proven(
 ) -> None:
     """The vendor is this very server, by Alibaba's dialect."""
     file = tmp_path / "secrets"  # type: ignore[operator]
-    words = ["vendors", "create", "--kind", "alibaba", "--set", f"endpoint={server.url}", "--secrets", file]
+    words = [
+        "vendors",
+        "create",
+        "--kind",
+        "alibaba",
+        "--setting",
+        f"endpoint={server.url}",
+        "--secrets",
+        file,
+    ]
     for name, secret in (("right", key.secret), ("wrong", "another")):
         file.write_text(f"access_key_secret={secret}")
-        made = at(*words, name, "--provider", name, "--set", f"access_key_id={key.access_key_id}")
+        made = at(*words, name, "--provider", name, "--setting", f"access_key_id={key.access_key_id}")
         assert made.returncode == 0, made.stderr
     assert at("vendors", "test", "right").returncode == 0
     wrong = at("vendors", "test", "wrong")

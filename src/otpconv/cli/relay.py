@@ -84,7 +84,7 @@ def resume(
 
 def dead_letters(
     name: _Name,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most, the newest first.")] = 100,
+    top: Annotated[int, typer.Option(min=1, max=1000, help="How many at most, the newest first.")] = 100,
     tz: Tz = None,
     endpoint: Endpoint = DEFAULT_ENDPOINT,
     access_key_id: AccessKeyId = None,
@@ -98,7 +98,7 @@ def dead_letters(
         otpconv relay dead-letters ali
     """
     client = Client(endpoint, access_key_id, access_key_secret, key_file)
-    found = client.call("GET", f"{_PATH}/{name}/dead-letters", params={"limit": str(limit)})["letters"]
+    found = client.call("GET", f"{_PATH}/{name}/dead-letters", params={"limit": str(top)})["letters"]
     columns = ("message_id", "feedback", "status", "code", "remedy", "sent_at")
     tell_rows(columns, found, json=json, zone=zone_of(tz))
 

@@ -32,7 +32,7 @@ _Name = Annotated[str, typer.Argument(metavar="NAME", help="As `otpconv vendors 
 _Set = Annotated[
     list[str] | None,
     typer.Option(
-        "--set",
+        "--setting",
         metavar="NAME=VALUE",
         help="A setting of the kind that may be shown, e.g. access_key_id=LTAI5t.",
     ),
@@ -73,14 +73,14 @@ def create(
     `otpconv:ManageVendors`.
 
     Examples:
-        otpconv vendors create ali --kind alibaba --provider ali --set access_key_id=LTAI5t --secrets key.txt
+        otpconv vendors create ali --kind alibaba --provider ali --secrets key.txt
 
-        otpconv vendors create own --kind webhook --provider acme --set endpoint=https://acme.example/otp
+        otpconv vendors create own --kind webhook --provider acme --setting endpoint=https://acme.example/otp
     """
     from otpconv.relay.kinds import KINDS
 
     client = Client(endpoint, access_key_id, access_key_secret, key_file)
-    values = _pairs(settings or [], "--set")
+    values = _pairs(settings or [], "--setting")
     found = KINDS.get(kind)
     secret = [setting for setting in found.settings if setting.secret] if found else []
     if shown := sorted(values.keys() & {setting.name for setting in secret}):
