@@ -16,6 +16,8 @@ SAME_IN_OTHER_WORDS = {
     "--format": "`import` finds it out, `export` takes it from the name of the file",
     "--port": "`demo` has its own default, and needs it with --serve only",
     "--output": "what is written differs",
+    "--from": "`import` takes the kind of a file, `ledger copy` the storage to copy",
+    "--top": "`rates` shows the first groups of an order, `relay dead-letters` the newest ones",
     "--to": "`report` takes a recipient, `ledger copy` the storage to copy to",
     "--start": "`rates` has a window by default, `annotations list` has none",
     "--end": "likewise",

@@ -195,7 +195,7 @@ def test_another_node_takes_over(nodes: Cluster, how: signal.Signals) -> None:
             if how is signal.SIGSTOP:
                 with pytest.raises(psycopg.OperationalError):
                     stuck.execute("SELECT 1")
-        assert sorted(nodes.running()[port_of(rest)]) == ["expiry", "ledger", "retention"]
+        assert sorted(nodes.running()[port_of(rest)]) == sorted(LEASES)
         wait_until(lambda: [*nodes.running()] == [port_of(rest)])
         listed = [node["name"].rpartition(":")[2] for node in nodes.command("nodes")]
         assert (port_of(holder) in listed) == (how is not signal.SIGTERM)
