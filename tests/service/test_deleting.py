@@ -22,9 +22,22 @@ class Journal:
         pass
 
 
+class Relay:
+    """What the relay keeps: nothing."""
+
+    def erase(self, messages: object) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
 class OneJournal:
     def journal(self) -> Journal:
         return Journal()
+
+    def relay(self) -> Relay:
+        return Relay()
 
 
 def record(positions: Iterator[int]) -> None:

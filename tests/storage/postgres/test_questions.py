@@ -49,8 +49,8 @@ def fill(database: Database) -> None:
                 (grain, first, END, grain, most, most),
             )
         connection.execute(
-            "INSERT INTO messages (bucket, account, message_id, requested_at, dimensions, number,"
-            " number_range, session_id, attempt) SELECT bucket, 1, n::text, %s + n * 60000, 1,"
+            "INSERT INTO messages (id, bucket, account, message_id, requested_at, dimensions, number,"
+            " number_range, session_id, attempt) SELECT n, bucket, 1, n::text, %s + n * 60000, 1,"
             " decode(lpad(to_hex(n / 2), 32, '0'), 'hex'), '', '', 1"
             " FROM unnest(%s::smallint[]) WITH ORDINALITY AS m (bucket, n)",
             (START, [bucket_of(1, str(number)) for number in range(1, MESSAGES + 1)]),

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import Any, Final
 from uuid import uuid4
 
@@ -114,6 +114,9 @@ class PostgresNodes:
             finally:
                 over.set()
                 pinging.join()
+                # A backend that ends frees its locks a moment after the connection is closed.
+                with suppress(psycopg.Error):
+                    connection.execute("SELECT pg_advisory_unlock_all()")
 
     def close(self) -> None:
         """See `Nodes.close`."""

@@ -23,7 +23,7 @@ SECTIONS: Final = (
     Section("Users and keys", "/administration/users", "ram:ListUsers"),
     Section("Policies", "/administration/policies", "ram:ListPolicies"),
     Section("Permissions", "/administration/permissions", "ram:ListPolicies"),
-    Section("Relay", "/relay", "otpconv:GetRelay"),
     Section("Audit trail", "/administration/audit", "otpconv:ReadAuditTrail"),
     Section("Health", "/administration/health", "otpconv:GetHealth"),
+    Section("Relay", "/relay", "otpconv:GetRelay"),
 )

@@ -28,9 +28,11 @@ SignedIn = Callable[[AccessKey], httpx.Client]
 
 
 def trail(server: LocalServer, key: AccessKey) -> list[dict[str, Any]]:
-    """The lines of the audit trail about what somebody did."""
+    """The lines of the audit trail about a key, without the refusals while it was too new to be known."""
     lines = (json.loads(line) for line in (server.data / "audit.ndjson").read_text().splitlines())
-    return [line for line in lines if line["who"] == key.access_key_id]
+    return [
+        line for line in lines if line["who"] == key.access_key_id and line["what"] != "otpconv:QueryRates"
+    ]
 
 
 def shown(page: httpx.Response, what: str) -> str:
