@@ -4,7 +4,15 @@ from typing import Final
 
 from otpconv.relay.kind import Kind
 from otpconv.relay.kinds.alibaba import ALIBABA, ALIBABA_2017
+from otpconv.relay.kinds.aws import AWS
 from otpconv.relay.kinds.twilio import TWILIO
 from otpconv.relay.kinds.webhook import WEBHOOK
 
-KINDS: Final[dict[str, Kind]] = {kind.name: kind for kind in (ALIBABA, ALIBABA_2017, TWILIO, WEBHOOK)}
+_ALL: Final = (
+    ALIBABA,
+    ALIBABA_2017,
+    AWS,
+    TWILIO,
+    WEBHOOK,
+)
+KINDS: Final[dict[str, Kind]] = {kind.name: kind for kind in _ALL}
