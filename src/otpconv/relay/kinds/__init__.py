@@ -5,6 +5,7 @@ from typing import Final
 from otpconv.relay.kind import Kind
 from otpconv.relay.kinds.alibaba import ALIBABA, ALIBABA_2017
 from otpconv.relay.kinds.aws import AWS
+from otpconv.relay.kinds.tencent import TENCENT
 from otpconv.relay.kinds.twilio import TWILIO
 from otpconv.relay.kinds.webhook import WEBHOOK
 
@@ -12,6 +13,7 @@ _ALL: Final = (
     ALIBABA,
     ALIBABA_2017,
     AWS,
+    TENCENT,
     TWILIO,
     WEBHOOK,
 )
