@@ -7,14 +7,17 @@ from otpconv.relay.kinds.alibaba import ALIBABA, ALIBABA_2017
 from otpconv.relay.kinds.aws import AWS
 from otpconv.relay.kinds.tencent import TENCENT
 from otpconv.relay.kinds.twilio import TWILIO
+from otpconv.relay.kinds.volcengine import BYTEPLUS, VOLCENGINE
 from otpconv.relay.kinds.webhook import WEBHOOK
 
 _ALL: Final = (
     ALIBABA,
     ALIBABA_2017,
     AWS,
+    BYTEPLUS,
     TENCENT,
     TWILIO,
+    VOLCENGINE,
     WEBHOOK,
 )
 KINDS: Final[dict[str, Kind]] = {kind.name: kind for kind in _ALL}
