@@ -8,6 +8,7 @@ from otpconv.relay.kinds.aws import AWS
 from otpconv.relay.kinds.tencent import TENCENT
 from otpconv.relay.kinds.twilio import TWILIO
 from otpconv.relay.kinds.volcengine import BYTEPLUS, VOLCENGINE
+from otpconv.relay.kinds.vonage import VONAGE
 from otpconv.relay.kinds.webhook import WEBHOOK
 
 _ALL: Final = (
@@ -18,6 +19,7 @@ _ALL: Final = (
     TENCENT,
     TWILIO,
     VOLCENGINE,
+    VONAGE,
     WEBHOOK,
 )
 KINDS: Final[dict[str, Kind]] = {kind.name: kind for kind in _ALL}
