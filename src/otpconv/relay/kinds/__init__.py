@@ -7,6 +7,7 @@ from otpconv.relay.kinds.alibaba import ALIBABA, ALIBABA_2017
 from otpconv.relay.kinds.aws import AWS
 from otpconv.relay.kinds.tencent import TENCENT
 from otpconv.relay.kinds.twilio import TWILIO
+from otpconv.relay.kinds.twilio_verify import TWILIO_VERIFY
 from otpconv.relay.kinds.volcengine import BYTEPLUS, VOLCENGINE
 from otpconv.relay.kinds.vonage import VONAGE
 from otpconv.relay.kinds.webhook import WEBHOOK
@@ -18,6 +19,7 @@ _ALL: Final = (
     BYTEPLUS,
     TENCENT,
     TWILIO,
+    TWILIO_VERIFY,
     VOLCENGINE,
     VONAGE,
     WEBHOOK,
