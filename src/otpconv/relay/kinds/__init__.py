@@ -5,6 +5,7 @@ from typing import Final
 from otpconv.relay.kind import Kind
 from otpconv.relay.kinds.alibaba import ALIBABA, ALIBABA_2017
 from otpconv.relay.kinds.aws import AWS
+from otpconv.relay.kinds.telesign import TELESIGN
 from otpconv.relay.kinds.tencent import TENCENT
 from otpconv.relay.kinds.twilio import TWILIO
 from otpconv.relay.kinds.twilio_verify import TWILIO_VERIFY
@@ -17,6 +18,7 @@ _ALL: Final = (
     ALIBABA_2017,
     AWS,
     BYTEPLUS,
+    TELESIGN,
     TENCENT,
     TWILIO,
     TWILIO_VERIFY,
