@@ -5,6 +5,7 @@ from typing import Final
 from otpconv.relay.kind import Kind
 from otpconv.relay.kinds.alibaba import ALIBABA, ALIBABA_2017
 from otpconv.relay.kinds.aws import AWS
+from otpconv.relay.kinds.sinch import SINCH
 from otpconv.relay.kinds.telesign import TELESIGN
 from otpconv.relay.kinds.tencent import TENCENT
 from otpconv.relay.kinds.twilio import TWILIO
@@ -18,6 +19,7 @@ _ALL: Final = (
     ALIBABA_2017,
     AWS,
     BYTEPLUS,
+    SINCH,
     TELESIGN,
     TENCENT,
     TWILIO,
