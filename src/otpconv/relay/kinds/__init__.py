@@ -5,6 +5,7 @@ from typing import Final
 from otpconv.relay.kind import Kind
 from otpconv.relay.kinds.alibaba import ALIBABA, ALIBABA_2017
 from otpconv.relay.kinds.aws import AWS
+from otpconv.relay.kinds.infobip import INFOBIP
 from otpconv.relay.kinds.sinch import SINCH
 from otpconv.relay.kinds.telesign import TELESIGN
 from otpconv.relay.kinds.tencent import TENCENT
@@ -19,6 +20,7 @@ _ALL: Final = (
     ALIBABA_2017,
     AWS,
     BYTEPLUS,
+    INFOBIP,
     SINCH,
     TELESIGN,
     TENCENT,
