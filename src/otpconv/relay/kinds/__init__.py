@@ -5,6 +5,7 @@ from typing import Final
 from otpconv.relay.kind import Kind
 from otpconv.relay.kinds.alibaba import ALIBABA, ALIBABA_2017
 from otpconv.relay.kinds.aws import AWS
+from otpconv.relay.kinds.didit import DIDIT
 from otpconv.relay.kinds.infobip import INFOBIP
 from otpconv.relay.kinds.sinch import SINCH
 from otpconv.relay.kinds.telesign import TELESIGN
@@ -20,6 +21,7 @@ _ALL: Final = (
     ALIBABA_2017,
     AWS,
     BYTEPLUS,
+    DIDIT,
     INFOBIP,
     SINCH,
     TELESIGN,
