@@ -7,6 +7,7 @@ from otpconv.relay.kinds.alibaba import ALIBABA, ALIBABA_2017
 from otpconv.relay.kinds.aws import AWS
 from otpconv.relay.kinds.didit import DIDIT
 from otpconv.relay.kinds.infobip import INFOBIP
+from otpconv.relay.kinds.plivo import PLIVO
 from otpconv.relay.kinds.sinch import SINCH
 from otpconv.relay.kinds.telesign import TELESIGN
 from otpconv.relay.kinds.tencent import TENCENT
@@ -23,6 +24,7 @@ _ALL: Final = (
     BYTEPLUS,
     DIDIT,
     INFOBIP,
+    PLIVO,
     SINCH,
     TELESIGN,
     TENCENT,
