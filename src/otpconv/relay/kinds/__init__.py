@@ -6,6 +6,7 @@ from otpconv.relay.kind import Kind
 from otpconv.relay.kinds.alibaba import ALIBABA, ALIBABA_2017
 from otpconv.relay.kinds.aws import AWS
 from otpconv.relay.kinds.didit import DIDIT
+from otpconv.relay.kinds.eight_by_eight import EIGHT_BY_EIGHT
 from otpconv.relay.kinds.infobip import INFOBIP
 from otpconv.relay.kinds.plivo import PLIVO
 from otpconv.relay.kinds.sinch import SINCH
@@ -23,6 +24,7 @@ _ALL: Final = (
     AWS,
     BYTEPLUS,
     DIDIT,
+    EIGHT_BY_EIGHT,
     INFOBIP,
     PLIVO,
     SINCH,
