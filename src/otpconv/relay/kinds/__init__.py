@@ -19,12 +19,12 @@ from otpconv.relay.kinds.vonage import VONAGE
 from otpconv.relay.kinds.webhook import WEBHOOK
 
 _ALL: Final = (
+    EIGHT_BY_EIGHT,
     ALIBABA,
     ALIBABA_2017,
     AWS,
     BYTEPLUS,
     DIDIT,
-    EIGHT_BY_EIGHT,
     INFOBIP,
     PLIVO,
     SINCH,

@@ -20,6 +20,7 @@ from otpconv.relay.requests import UNPUBLISHED_PER_SECOND, compact, host_of
 from otpconv.storage.relay.contract import Send
 
 _TARGET: Final = "PinpointSMSVoiceV2.PutMessageFeedback"
+#: The vendor takes a silent message for failed after an hour.
 _NEGATIVE_AFTER_MS: Final = 55 * 60_000
 
 

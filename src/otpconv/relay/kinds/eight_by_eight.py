@@ -16,6 +16,7 @@ from otpconv.relay.kind import Call, Kind, Setting, Stamp
 from otpconv.relay.requests import UNPUBLISHED_PER_SECOND, part
 from otpconv.storage.relay.contract import Send
 
+#: The vendor's.
 _USEFUL_MS: Final = 15 * 60_000
 
 

@@ -18,6 +18,7 @@ from otpconv.relay.kind import Call, Kind, Probe, Setting, Stamp
 from otpconv.relay.requests import FORM, UNPUBLISHED_PER_SECOND, basic, part
 from otpconv.storage.relay.contract import Send
 
+#: The vendor's.
 _USEFUL_MS: Final = 10 * 60_000
 
 
