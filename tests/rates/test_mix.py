@@ -1,4 +1,4 @@
-"""The change with the same mix: what is true of generated worlds, not of one example."""
+"""The change with the same mix: laws that hold in all generated worlds."""
 
 from collections.abc import Iterator, Sequence
 from random import Random

@@ -25,7 +25,7 @@ def cleaned(name: str, text: str) -> str | None:
 
 
 def identifier(name: str, given: object, notes: list[str]) -> str:
-    """Return an id or a number, repaired if a spreadsheet changed it, and add to `notes` what was repaired.
+    """Return an id or a number, repaired if a spreadsheet changed it, and add the repairs to `notes`.
 
     Raises:
         InvalidRequest: it is neither a text nor a whole number, or its digits are lost.
