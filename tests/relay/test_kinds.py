@@ -2,12 +2,16 @@
 
 import json
 from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from faults.bad_server import BadServer, http, saying
 from otpconv.access.vendors import VendorAccount
 from otpconv.delivery.connection import Response
 from otpconv.delivery.transport import DELIVERED, Fate
+from otpconv.relay.calls import Calls
 from otpconv.relay.kind import Kind, Stamp
 from otpconv.relay.kinds import KINDS
 from otpconv.storage.relay.contract import Send
@@ -73,3 +77,87 @@ def test_a_webhook_may_reject_some() -> None:
     body = json.dumps({"recorded": 1, "unchanged": 0, "rejected": rejected}).encode()
     first, second = kind.read(Response(200, {}, body), [SEND, SEND], STAMP.now)
     assert (first, second.fate, second.code) == (DELIVERED, Fate.REJECTED, "InvalidTime")
+
+
+@pytest.fixture(scope="module")
+def vendor() -> Iterator[BadServer]:
+    """A server that answers as a vendor's documentation says."""
+    with BadServer() as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("kind", "target", "authorization", "bodies"),
+    [
+        (
+            "plivo",
+            "/v1/Account/my-auth_id/Message/SM0123/conversion/",
+            "Basic " + b64encode(b"my-auth_id:secret-auth_token").decode(),
+            [
+                {"status": "CONVERTED", "timestamp": "2027-01-15T07:59:59Z"},
+                {"status": "NOT_CONVERTED", "timestamp": "2027-01-15T07:59:59Z"},
+            ],
+        ),
+        (
+            "8x8",
+            "/api/v1/subaccounts/my-subaccount/messages/SM0123/feedback",
+            "Bearer secret-api_key",
+            [
+                {"outcome": "success", "timestamp": "2027-01-15T07:59:59Z"},
+                {"outcome": "failure", "timestamp": "2027-01-15T07:59:59Z"},
+            ],
+        ),
+    ],
+    ids=["plivo", "8x8"],
+)
+def test_a_vendor_without_a_dialect_is_called_as_its_documentation_says(
+    vendor: BadServer, kind: str, target: str, authorization: str, bodies: list[dict[str, str]]
+) -> None:
+    chosen = KINDS[kind]
+    vendor_account = account(chosen)
+    vendor_account.settings["endpoint"] = vendor.url
+    calls = Calls(vendor_account, chosen, lambda: STAMP.now)
+    answers = [
+        (200, {}, DELIVERED.fate),
+        (202, {"message": "taken"}, DELIVERED.fate),
+        (400, {"error": "invalid", "code": 1200, "message": "invalid"}, Fate.REJECTED),
+        (404, {"error": "not found", "code": 1404, "message": "not found"}, Fate.REJECTED),
+        (401, {}, Fate.REFUSED),
+        (403, {"error": "forbidden", "code": 1403}, Fate.REFUSED),
+        (429, {}, Fate.BUSY),
+        (503, {}, Fate.FAILED),
+    ]
+    for status, body, fate in answers:
+        vendor.answer = saying(http(status, body))
+        (outcome,) = calls.send([SEND])
+        assert outcome.fate is fate, status
+    made = [
+        chosen.make(vendor_account, [send], STAMP)
+        for send in (SEND, Send(2, "SM0123", "failed", SEND.at, SEND.until, 0))
+    ]
+    calls.close()
+    assert [json.loads(call.body) for call in made] == bodies
+    assert {(call.method, call.target) for call in made} == {("POST", target)}
+    assert {call.headers["authorization"] for call in made} == {authorization}
+
+
+def span(ms: int) -> str:
+    minutes = ms // 60_000
+    return f"{minutes // 1_440} days" if minutes >= 1_440 else f"{minutes} minutes"
+
+
+def test_the_page_has_the_policy_of_each_kind() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs/how-to/relay.md").read_text()
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| `")]
+    found = {row[0].strip("`"): row[2:] for row in rows}
+    expected = {}
+    for name, kind in KINDS.items():
+        failure = f"{span(kind.negative_after_ms)} after the request" if kind.negative_after_ms else "at once"
+        expected[name] = [
+            ", ".join(sorted(kind.feedbacks, reverse=True)),
+            failure if "failed" in kind.feedbacks else "never",
+            f"{span(kind.useful_ms)} after the request",
+            f"{kind.per_second:,} calls/s" + (f", of {kind.batch} conversions" if kind.batch > 1 else ""),
+            kind.proven_by,
+        ]
+    assert found == expected

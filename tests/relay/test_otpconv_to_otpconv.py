@@ -82,7 +82,7 @@ def known(server: LocalServer, ids: list[str]) -> dict[str, object]:
     return {name: [answer.get(field) for field in fields] for name, answer in answers.items()}
 
 
-@pytest.mark.rounds
+@pytest.mark.campaign("test_own_dialects.py relays to a server that is not killed")
 @pytest.mark.long("it starts servers again and again, and waits for breakers")
 def test_both_ledgers_agree_after_kills(make_server: Callable[..., LocalServer], tmp_path: Path) -> None:
     chance = random.Random(7)

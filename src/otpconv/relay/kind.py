@@ -99,7 +99,7 @@ class Kind(Struct, frozen=True):
         negative_after_ms: a failure is sent at the earliest so long after its message was requested.
         useful_ms: a feedback is sent at the latest so long after its message was requested.
         batch: feedbacks of one call at most.
-        per_second: feedbacks per second that the vendor takes.
+        per_second: calls per second that the vendor takes.
         concurrency: calls on their way at the same time.
         repeat: whether a vendor that gets the same feedback twice takes harm. `harmful` feedbacks are sent at
             most once, the others at least once.

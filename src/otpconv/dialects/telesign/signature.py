@@ -38,13 +38,14 @@ def string_to_sign(
     return head.encode() + signed_body + f"\n{path}".encode()
 
 
-def signature(string: bytes, secret: str) -> bytes:
+def signature(string: bytes, secret: str | bytes) -> bytes:
     """Return the signature of a string to sign, base64; `secret` is what the API key encodes."""
-    return base64.b64encode(hmac.digest(secret.encode(), string, hashlib.sha256))
+    key = secret.encode() if isinstance(secret, str) else secret
+    return base64.b64encode(hmac.digest(key, string, hashlib.sha256))
 
 
 def sign(
-    method: str, path: str, *, customer: str, secret: str, date: str, nonce: str, body: bytes = b""
+    method: str, path: str, *, customer: str, secret: str | bytes, date: str, nonce: str, body: bytes = b""
 ) -> dict[str, str]:
     """Return the headers of a signed request.
 
