@@ -37,7 +37,7 @@ from campaigns import parameters, rounds
 from cli.commands import Run, client_of, otpconv
 from debian import one_at_a_time
 from quick_start import run_otpconv_at_once
-from storage.engines import ENGINES, MEMORY, Access, Engine, Postgres18Engine, Storage
+from storage.engines import ENGINES, MEMORY, Access, CitusEngine, Engine, Postgres18Engine, Storage
 from web.wire import NO_TLS
 
 _T = TypeVar("_T")
@@ -282,6 +282,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         kinds: list[Any] = [*ENGINES]
         if Path(metafunc.module.__file__).name in ON_EACH_VERSION:
             kinds = parameters([*ENGINES, Postgres18Engine], ENGINES, "the same on PostgreSQL 18")
+        spread = os.environ.get("CITUS") and not metafunc.definition.get_closest_marker("one_server")  # noqa: TID251
+        if spread:
+            kinds.append(pytest.param(CitusEngine, id=CitusEngine.__name__, marks=pytest.mark.citus))
         metafunc.parametrize("engine", kinds, indirect=True, scope="session")
 
 

@@ -210,6 +210,12 @@ def memory() -> Path:
     return found if os.access(found, os.W_OK) else Path(tempfile.gettempdir())
 
 
+def citus() -> str:
+    """Return the URL of the coordinator of a Citus whose workers are added: the variable CITUS."""
+    url = os.environ.get("CITUS", "")  # noqa: TID251 - no setting of the server
+    return url or pytest.skip("no Citus: give the URL of its coordinator, CITUS=postgresql://…")
+
+
 _shared: dict[Path, PostgresServer] = {}
 
 

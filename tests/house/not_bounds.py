@@ -267,6 +267,7 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
         "service.relaying._EVERY_S",
         "service.relaying._LATE_S",
         "web.v1.vendors._LETTERS",
+        "service.engines.SHARDS",
         "access.nonce_log._PART",
         "access.nonces._SHARDS",
         "access.limits._SWEEP_FROM",

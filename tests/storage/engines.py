@@ -1,5 +1,7 @@
 """The storage engines behind one handle: what knows which engine it is, is here and nowhere else."""
 
+import os
+import time
 from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from itertools import count
@@ -22,9 +24,12 @@ from otpconv.storage.journal import Journal
 from otpconv.storage.lookup import Lookup
 from otpconv.storage.postgres.access.store import PostgresAccessStore
 from otpconv.storage.postgres.address import Address
+from otpconv.storage.postgres.connection import Connection
 from otpconv.storage.postgres.database import Database
+from otpconv.storage.postgres.distribution.tables import distribute
 from otpconv.storage.postgres.journal.eraser import PostgresJournalEraser
 from otpconv.storage.postgres.journal.journal import PostgresJournal
+from otpconv.storage.postgres.ledger.distributed_reader import DistributedLedgerReader
 from otpconv.storage.postgres.ledger.reader import PostgresLedgerReader
 from otpconv.storage.postgres.ledger.writer import PostgresLedgerWriter
 from otpconv.storage.postgres.migrations import LEDGER, STATE, create_schema
@@ -248,6 +253,7 @@ class ThriftyDatabase(Database):
     def connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         kept = self.idle.setdefault((self.schema, self.ledger_schema), [])
         connection = kept.pop() if kept else super().connect()
+        self._configure(connection)  # an applier of a Citus sets another search path
 
         def keep() -> None:
             if connection in self.used:
@@ -262,19 +268,21 @@ class ThriftyDatabase(Database):
         return connection
 
 
-#: Of schemas: pytest may make an engine several times, on the same server.
+#: Of schemas: pytest may make an engine several times, on the same server; other processes use a Citus too.
 _numbers = count()
+_OURS = f"{os.getpid()}_{time.time_ns() // 1_000_000}"
 
 
 class PostgresEngine:
     """Schemas of one database, used again by the next test."""
 
     programs = staticmethod(postgresql.debians)
+    reader: type[PostgresLedgerReader] = PostgresLedgerReader
 
     def __init__(self, root: Path) -> None:  # noqa: ARG002 - the server has a folder of its own
-        self._server = postgresql.shared(self.programs())
-        self._address = Address(self._server.socket_url)
-        self._admin = psycopg.connect(self._server.socket_url, autocommit=True)
+        url = self._url()
+        self._address = Address(url)
+        self._admin: Connection = Connection.connect(url, autocommit=True)
         self._admin.execute("SET session_replication_role = replica")  # what empties a table fires no trigger
         self._idle: dict[tuple[str, str], list[psycopg.Connection[tuple[Any, ...]]]] = {}
         self._journals: list[str] = []
@@ -290,7 +298,7 @@ class PostgresEngine:
             schema,
             lambda: PostgresJournal(database),
             lambda: PostgresLedgerWriter(database, bounds=bounds),
-            lambda: PostgresLedgerReader(database),
+            lambda: self.reader(database),
             lambda: PostgresJournalEraser(database),
             transfer=lambda: PostgresTransfer(database),
         )
@@ -340,13 +348,19 @@ class PostgresEngine:
                 psycopg.Connection.close(connection)
         self._admin.close()
 
+    def _url(self) -> str:
+        return postgresql.shared(self.programs()).socket_url
+
+    def _create(self, database: Database, schema: str, files: Files) -> None:
+        create_schema(database, self._admin, schema, files)
+
     def _schema(self, free: list[str], name: str, files: Files, journal: str = "public") -> str:
         """Return an empty schema."""
         if not free:
-            new = f"{name}_{next(_numbers)}"
+            new = f"{name}_{_OURS}_{next(_numbers)}"
             database = Database(self._address, schema=journal, ledger_schema=new)
             with self._admin.transaction():
-                create_schema(database, self._admin, new, files)
+                self._create(database, new, files)
             return new
         schema = free.pop()
         self._admin.execute(_EMPTY.format(schema=schema))  # type: ignore[arg-type] - our own name
@@ -357,6 +371,33 @@ class Postgres18Engine(PostgresEngine):
     """The same in PostgreSQL 18; the tests of the contract and the laws run on it too."""
 
     programs = staticmethod(postgresql.newest)
+
+
+class CitusEngine(PostgresEngine):
+    """The same on the coordinator of a Citus; its schemas are dropped at the end."""
+
+    reader = DistributedLedgerReader
+    #: Few, so that creating them takes no longer than the test.
+    shards = 4
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self._created: list[str] = []
+
+    def close(self) -> None:
+        for schema in self._created:
+            for name in (f"{schema}_stored", schema):
+                self._admin.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE")  # type: ignore[arg-type] - our own name
+        super().close()
+
+    def _url(self) -> str:
+        return postgresql.citus()
+
+    def _create(self, database: Database, schema: str, files: Files) -> None:
+        self._created.append(schema)
+        super()._create(database, schema, files)
+        if files is LEDGER:
+            distribute(database, self._admin, self.shards)
 
 
 #: Empties the tables of a schema, and puts into them what they begin with.
@@ -374,6 +415,9 @@ BEGIN
         INSERT INTO {schema}.accounts (account_id, name) VALUES (1, 'default');
     ELSE
         INSERT INTO {schema}.cursors VALUES (0, 'ledger', 1, 0);
+        IF to_regclass('{schema}.stored_messages') IS NOT NULL THEN
+            INSERT INTO {schema}.cursors VALUES (0, 'stored', 1, 0);
+        END IF;
         INSERT INTO {schema}.horizons VALUES (0, 0, 0);
     END IF;
 END $$"""

@@ -640,6 +640,7 @@ LATER: list[Report | Expiry] = [
 ]
 
 
+@pytest.mark.one_server
 def test_a_snapshot_is_one_state_for_every_question_while_others_are_applied(storage: Storage) -> None:
     storage.record(Requested(1, "a", DAY, Dimensions("DE")))
     before = seen(storage)
@@ -658,6 +659,7 @@ def test_a_snapshot_is_one_state_for_every_question_while_others_are_applied(sto
         assert position == 1 + len(LATER)
 
 
+@pytest.mark.one_server
 def test_a_snapshot_concerns_its_own_thread_alone(storage: Storage) -> None:
     with storage.ledger.snapshot(), ThreadPoolExecutor(1) as other:
         storage.record(Requested(1, "a", DAY))

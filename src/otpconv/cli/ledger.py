@@ -112,21 +112,43 @@ def _pack(copies: list[Path], archive: Path) -> None:
         file.sync()
 
 
-def init(ledger: Ledger = None, json: Json = False) -> None:
+def init(
+    ledger: Ledger = None,
+    distribute: Annotated[
+        bool, typer.Option("--distribute", help="Distribute the messages over the workers of a Citus.")
+    ] = False,
+    shards: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Into how many shards, with --distribute; 1 to 64, by default 32.",
+            show_default=False,
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
     """Create the tables of otpconv in a PostgreSQL, in the schemas `otpconv` and `otpconv_ledger`.
 
     Run it once before the first server starts. The user needs the permission to create schemas in the
     database. If the tables are there already, nothing changes.
 
+    With --distribute, the messages are distributed over the workers of a Citus, and everything else is on its
+    coordinator, which the URL names.
+
     Examples:
         OTPCONV_LEDGER=postgresql://otpconv:SECRET@db.internal/otpconv otpconv ledger init
 
         otpconv ledger init --ledger postgresql://otpconv@db.internal/otpconv
+
+        otpconv ledger init --ledger postgresql://otpconv@coordinator/otpconv --distribute --shards 32
     """
     from otpconv.config import load
-    from otpconv.service.engines import postgres_engine, without_password
+    from otpconv.service.engines import SHARDS, postgres_engine, without_password
 
-    created = postgres_engine(load(ledger=without_password(ledger))).create()
+    if shards is not None and not distribute:
+        raise Misconfigured("--shards divides distributed messages: add --distribute, or leave out --shards.")
+    engine = postgres_engine(load(ledger=without_password(ledger)))
+    created = engine.create((SHARDS if shards is None else shards) if distribute else None)
     tell(
         "the tables are created" if created else "the tables were there already",
         {"created": created},

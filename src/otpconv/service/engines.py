@@ -38,6 +38,8 @@ def postgres_engine(settings: Settings) -> "PostgresEngine":
     return PostgresEngine(database.Database(at, limits))
 
 
+#: Into how many shards the messages of a Citus are divided by default: a cluster can get as many workers.
+SHARDS: Final = 32
 #: URL scheme of the setting `ledger` -> what makes its engine.
 ENGINES: Final[dict[str, Callable[[Settings], Engine]]] = {
     "sqlite": lambda settings: SqliteEngine(settings.data),

@@ -14,11 +14,33 @@ SqlValue = str | bytes | int | float | None
 _DELAYS = range(1, 1 << 27)
 #: The shortest delay of each bin but the first, ms.
 _EDGES = tuple(_DELAYS[bisect_left(_DELAYS, number, key=delay_bin)] for number in range(1, DELAY_BINS))
+#: The columns of a message beside its key, except those that the database computes.
+_STATE = (
+    "id",
+    "requested_at",
+    "dimensions",
+    "reported_values",
+    "number",
+    "number_range",
+    "session_id",
+    "attempt",
+    "true_first",
+    "true_last",
+    "false_last",
+    "true_arrival",
+    "true_unknown",
+    "false_unknown",
+    "number_true",
+    "number_reported",
+    "session",
+)
 _LISTS = {
     "count": Tally.__struct_fields__,
     "bin": tuple(map(str, range(DELAY_BINS))),
     "edge": tuple(map(str, _EDGES)),
     "dimension": DIMENSIONS,
+    "message": ("bucket", "account", "message_id", *_STATE),
+    "state": _STATE,
 }
 
 
@@ -44,8 +66,10 @@ def write_out(text: str) -> str:
     `{bin: sum(d$bin)}` becomes `sum(d0), sum(d1), …, sum(d34)`, one item for each bin of `model.delay_bin`.
     `{edge: $edge}` becomes the shortest delays of all bins but the first, ms.
     `{dimension: d.$dimension}` becomes `d.country, d.carrier, …`, one item for each of `DIMENSIONS`.
+    `{message: m.$message}` becomes `m.bucket, m.account, …`, one item for each column of a message that is
+    not computed, and `{state: m.$state}` the same without the key.
     """
-    return re.sub(r"\{(count|bin|edge|dimension): ([^{}]+)\}", _items, text)
+    return re.sub(r"\{(count|bin|edge|dimension|message|state): ([^{}]+)\}", _items, text)
 
 
 def _items(found: re.Match[str]) -> str:

@@ -12,8 +12,9 @@ from otpconv.storage import deadline
 
 _T = TypeVar("_T")
 
-#: The function of the server that warns of an unconfirmed commit. The text may be translated.
-_WAITS_FOR_STANDBYS: Final = "SyncRepWaitForLSN"
+#: The functions of a server that warn of an unconfirmed commit: that of PostgreSQL if no standby confirmed
+#: it, and that of Citus if a worker has not. The text may be translated.
+_UNCONFIRMED_IN: Final = {"SyncRepWaitForLSN", "FinishRemoteTransactionCommit"}
 #: How often a waiting thread looks at its bound, s.
 _LOOK_S: Final = 0.1
 #: How much longer than the server a thread with a deadline waits, s.
@@ -25,7 +26,7 @@ class Unanswered(psycopg.OperationalError):
 
 
 class Unconfirmed(psycopg.OperationalError):
-    """The server has committed without the confirmation of a standby, and so may lose the commit."""
+    """The server has committed without the confirmation of a standby or worker, and may lose the commit."""
 
 
 class NotPrimary(psycopg.OperationalError):
@@ -37,8 +38,8 @@ class Connection(psycopg.Connection[TupleRow]):
 
     Each call of the server raises:
         Unanswered: the server has not answered within `answer_s`, or the deadline of the thread.
-        Unconfirmed: somebody has cancelled a COMMIT that was waiting for a standby. The server has committed
-            it and reports a success, but a failover would lose it.
+        Unconfirmed: somebody has cancelled a COMMIT that was waiting for a standby, or a worker of Citus has
+            not answered one. The server has committed it and reports a success, but a failover would lose it.
         NotPrimary: the server is read-only.
 
     Attributes:
@@ -71,8 +72,8 @@ class Connection(psycopg.Connection[TupleRow]):
         return found
 
     def _note(self, notice: errors.Diagnostic) -> None:
-        if notice.source_function == _WAITS_FOR_STANDBYS:
-            self._warning = notice.message_primary or "the commit was not confirmed by a standby"
+        if notice.source_function in _UNCONFIRMED_IN:
+            self._warning = notice.message_primary or "the commit was not confirmed"
 
 
 def _bounded(gen: PQGen[_T], seconds: float) -> PQGen[_T]:

@@ -74,6 +74,11 @@ class Database:
         self.schema = schema
         self.ledger_schema = ledger_schema
 
+    @property
+    def stored_schema(self) -> str:
+        """The schema of the messages that are on the workers of a Citus."""
+        return f"{self.ledger_schema}_stored"
+
     def with_ledger(self, ledger_schema: str) -> "Database":
         """Return the same database with another schema for the ledger."""
         return Database(self.address, self.limits, schema=self.schema, ledger_schema=ledger_schema)
@@ -129,8 +134,9 @@ class Database:
         # By default a small number is a smallint, and `:cursor + :limit` overflows at 32,768.
         connection.adapters.register_dumper(int, Int8Dumper)
         connection.adapters.register_dumper(list, ArrayDumper)
-        path = f"{self.ledger_schema}, {self.schema}"
         limits = self.limits
+        # On a Citus, the first schema has the messages of the workers; elsewhere there is none.
+        path = f"{self.stored_schema}, {self.ledger_schema}, {self.schema}"
         connection.execute(_SETTINGS, (path, f"{limits.statement_s}s", f"{limits.lock_s}s"))
 
     def _ours(self, error: Exception) -> OtpconvError:

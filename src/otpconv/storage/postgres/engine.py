@@ -12,9 +12,11 @@ from otpconv.storage.postgres import migrations
 from otpconv.storage.postgres.access.store import PostgresAccessStore
 from otpconv.storage.postgres.annotations import PostgresAnnotations
 from otpconv.storage.postgres.database import Database, compact
+from otpconv.storage.postgres.distribution.tables import is_distributed
 from otpconv.storage.postgres.health import Doctor
 from otpconv.storage.postgres.journal.eraser import PostgresJournalEraser, has_erasures
 from otpconv.storage.postgres.journal.journal import PostgresJournal, try_commit, was_used
+from otpconv.storage.postgres.ledger.distributed_reader import DistributedLedgerReader
 from otpconv.storage.postgres.ledger.reader import PostgresLedgerReader
 from otpconv.storage.postgres.ledger.rebuild import rebuild
 from otpconv.storage.postgres.ledger.verify import verify
@@ -101,11 +103,11 @@ class PostgresEngine:
 
     def ledger_reader(self) -> PostgresLedgerReader:
         """See `Engine.ledger_reader`."""
-        return PostgresLedgerReader(self._database)
+        return self._reader()(self._database)
 
     def ledger_lookup(self) -> LookupOnThread:
         """See `Engine.ledger_lookup`."""
-        return LookupOnThread(PostgresLedgerReader(self._database.for_lookups()), self._patience)
+        return LookupOnThread(self._reader()(self._database.for_lookups()), self._patience)
 
     def open_ledger(self) -> tuple[PostgresLedgerReader, int]:
         """See `Engine.open_ledger`."""
@@ -152,14 +154,18 @@ class PostgresEngine:
         self._require_version()
         return PostgresTransfer(self._database)
 
-    def create(self) -> bool:
+    def create(self, shards: int | None = None) -> bool:
         """Create the tables; return False if they were there already.
 
+        Args:
+            shards: into how many shards of a Citus the messages are divided; None keeps them on one server.
+
         Raises:
-            Misconfigured: a newer otpconv made them, or the user may not create them.
+            Misconfigured: a newer otpconv made them, the user may not create them, or they can't be
+                distributed.
             Unavailable: the database fails.
         """
-        return migrations.create(self._database)
+        return migrations.create(self._database, shards)
 
     def migrate(self) -> tuple[int, int]:
         """Bring the tables up to date, and return their versions before and after.
@@ -169,6 +175,11 @@ class PostgresEngine:
             Unavailable: the database fails.
         """
         return migrations.migrate(self._database)
+
+    def _reader(self) -> type[PostgresLedgerReader]:
+        with self._database.mapped(), closing(self._database.connect()) as connection:
+            spread = is_distributed(self._database, connection)
+        return DistributedLedgerReader if spread else PostgresLedgerReader
 
     def _lag(self) -> int:
         with closing(Doctor(self._database)) as doctor:

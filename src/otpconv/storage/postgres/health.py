@@ -9,7 +9,9 @@ from otpconv.errors import Misconfigured
 from otpconv.storage.check_result import CheckResult
 from otpconv.storage.findings import guarded, of_clock, of_lag, of_ledger
 from otpconv.storage.journal_rows import REPORTS
-from otpconv.storage.postgres.database import Database, Row, execute, statements
+from otpconv.storage.postgres.database import Connection, Database, Row, execute, statements
+from otpconv.storage.postgres.distribution.placement import placement
+from otpconv.storage.postgres.distribution.tables import is_distributed, over
 from otpconv.storage.postgres.migrations import require_version
 from otpconv.storage.postgres.shared import SharedConnection
 from otpconv.storage.verification import REBUILD
@@ -43,6 +45,10 @@ class Doctor:
             yield server
             if not server.ok and not server.text.startswith("version"):
                 return
+            with self._shared.open() as connection:
+                spread = is_distributed(self._database, connection)
+            if spread:
+                yield guarded("placement", "check the workers", self._placement)
             yield guarded("journal rows", _RESTORE, self._journal_rows)
             yield guarded("clock", _RESTORE, lambda: of_clock(self._newest(), now))
             yield guarded("journal and ledger", REBUILD, lambda: of_lag(self.lag, served=served))
@@ -80,6 +86,10 @@ class Doctor:
         advice = "set both to on: otherwise a power failure loses acknowledged reports"
         return CheckResult("postgresql", ok=False, text=text, advice=advice)
 
+    def _placement(self) -> CheckResult:
+        with self._shared.open() as connection:
+            return placement(self._database, connection)
+
     def _journal_rows(self) -> CheckResult:
         seen = count = 0
         while rows := self._rows("rows", {"after": seen, "most": _FETCHED}):
@@ -102,7 +112,14 @@ class Doctor:
         with self._shared.open() as connection, connection.transaction():
             connection.execute("SET LOCAL statement_timeout = 0")
             connection.answer_s = None
-            return execute(connection, _SQL[name], values).fetchall()
+            return execute(connection, recount(self._database, connection, name), values).fetchall()
+
+
+def recount(database: Database, connection: Connection, name: str) -> list[str]:
+    """Return the named statement of a check, also where the messages are on the workers of a Citus."""
+    if name == "wrong_unmatched" and is_distributed(database, connection):
+        return over("explaining_messages", _SQL[name])
+    return _SQL[name]
 
 
 def _problem(before: int, seq: int, reports: str | None) -> str | None:

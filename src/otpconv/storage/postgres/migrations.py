@@ -10,6 +10,7 @@ from psycopg import sql
 
 from otpconv.errors import Misconfigured
 from otpconv.storage.postgres.database import Connection, Database, execute, script, statements
+from otpconv.storage.postgres.distribution.tables import distribute
 
 #: The version of the tables that this code reads and writes.
 VERSION: Final = 1
@@ -54,11 +55,15 @@ def require_version(database: Database, connection: Connection) -> None:
     _refuse_newer(database, found)
 
 
-def create(database: Database) -> bool:
+def create(database: Database, shards: int | None = None) -> bool:
     """Create the tables; return False if they were there already.
 
+    Args:
+        database: where to create them.
+        shards: into how many shards of a Citus the messages are divided; None keeps them on one server.
+
     Raises:
-        Misconfigured: a newer otpconv made them, or the user may not create them.
+        Misconfigured: a newer otpconv made them, the user may not create them, or they can't be distributed.
         Unavailable: the database fails.
     """
     with database.mapped(), database.connect() as connection, connection.transaction():
@@ -68,6 +73,8 @@ def create(database: Database) -> bool:
             return False
         for schema, files in ((database.schema, STATE), (database.ledger_schema, LEDGER)):
             create_schema(database, connection, schema, files)
+        if shards is not None:
+            distribute(database, connection, shards)
         execute(connection, _SQL["note_version"], {"version": VERSION})
     return True
 
@@ -85,9 +92,17 @@ def migrate(database: Database) -> tuple[int, int]:
     return VERSION, VERSION
 
 
-def create_ledger(database: Database, connection: Connection) -> None:
-    """Create an empty ledger in the schema of the database's ledger, which must not exist."""
+def create_ledger(database: Database, connection: Connection, shards: int | None = None) -> None:
+    """Create an empty ledger in the schema of the database's ledger, which must not exist.
+
+    Args:
+        database: names the schemas.
+        connection: in a transaction.
+        shards: into how many shards of a Citus the messages are divided; None keeps them on one server.
+    """
     create_schema(database, connection, database.ledger_schema, LEDGER)
+    if shards is not None:
+        distribute(database, connection, shards)
 
 
 def create_schema(

@@ -12,9 +12,11 @@ from otpconv.storage.buckets import buckets_of
 from otpconv.storage.journal_eraser import Rewritten, StepwiseEraser
 from otpconv.storage.journal_rows import ENCODER
 from otpconv.storage.postgres.database import Connection, Database, Row, execute, script, statements
+from otpconv.storage.postgres.distribution.tables import is_distributed
 from otpconv.storage.statements import SqlValue
 
 _SQL = statements("journal/eraser.sql") | {"row": statements("journal/journal.sql")["row"]}
+_DISTRIBUTED = statements("distribution/distribution.sql")
 
 
 def has_erasures(database: Database) -> bool:
@@ -30,6 +32,7 @@ class PostgresJournalEraser:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._connected: Connection | None = None
+        self._is_distributed = False
         self._eraser = StepwiseEraser(self)
         self._read: dict[int, str] = {}
 
@@ -55,7 +58,12 @@ class PostgresJournalEraser:
 
     def run(self, name: str, values: Mapping[str, SqlValue]) -> list[Row]:
         """See `JournalFile`."""
-        cursor = execute(self._connection(), _SQL[name], values)
+        connection = self._connection()
+        statement = _SQL[name]
+        if name == "affected" and self._is_distributed:
+            execute(connection, _DISTRIBUTED["find_mentioned"], values)
+            statement = [part.replace("FROM messages", "FROM mentioned") for part in statement]
+        cursor = execute(connection, statement, values)
         return cursor.fetchall() if cursor.description else []
 
     def reports(self, seq: int) -> bytes | str:
@@ -87,6 +95,9 @@ class PostgresJournalEraser:
         if self._connected is None or self._connected.closed:
             self._connected = self._database.connect()
             self._connected.execute(script("journal/eraser.sql", section="targets_schema"))
+            self._is_distributed = is_distributed(self._database, self._connected)
+            if self._is_distributed:
+                execute(self._connected, _DISTRIBUTED["mentioned_schema"])
             # A process that hangs must not keep rows locked that another one is to erase.
             self._connected.execute("SET idle_in_transaction_session_timeout = '5s'")
         return self._connected

@@ -270,3 +270,6 @@ SELECT apply_reports(:limit, :values, :combinations, :routes);
 
 -- name: merge_by_number
 SELECT merge_reports(unpack(:after, :upto), true, :values, :combinations, :routes);
+
+-- name: merge_reports
+SELECT merge_reports(unpack(:after, :upto), false, :values, :combinations, :routes);

@@ -29,7 +29,6 @@ from otpconv.storage.lookup import Lookup, Stored
 from otpconv.storage.postgres.database import Connection, Database, Row, execute, statements
 from otpconv.storage.postgres.pool import Pool
 
-_SQL = statements("ledger/queries.sql") | statements("ledger/erasable.sql")
 #: Questions about a window: a plan that fits any window and filters takes ten times as long (measured).
 _PLANNED_EACH_TIME = {"counts", "tallies", "folded"}
 #: Messages fetched at once for an export.
@@ -47,7 +46,12 @@ class PostgresLedgerReader:
 
     Args:
         database: has the tables.
+
+    Attributes:
+        statements: by their names.
     """
+
+    statements = statements("ledger/queries.sql") | statements("ledger/erasable.sql")
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -213,7 +217,7 @@ class PostgresLedgerReader:
     def _all(self, connection: Connection, account: int) -> Iterator[Message]:
         with self._database.mapped(), connection.cursor(f"messages{id(self)}") as cursor:
             cursor.itersize = _FETCHED
-            (text,) = _SQL["all_messages"]
+            (text,) = self.statements["all_messages"]
             for row in cursor.execute(text, {"account": account}):
                 yield _message(row)
 
@@ -249,10 +253,8 @@ class PostgresLedgerReader:
 
     def _outlines(self, account: int, ids: list[str]) -> dict[str, MessageState]:
         return {
-            ids[place - 1]: MessageState(
-                None if at is None else Requested(0, "", at, number=number or ""), *conversions
-            )
-            for place, at, number, *conversions in self._rows("outlines", _places(account, ids))
+            ids[place - 1]: outline(*columns)
+            for place, *columns in self._rows("outlines", _places(account, ids))
         }
 
     def _number(self, name: str, **values: int) -> int:
@@ -265,9 +267,15 @@ class PostgresLedgerReader:
         connection: Connection | None = getattr(self._threads, "connection", None)
         if connection is None:
             with self._reading() as own:
-                return execute(own, _SQL[name], values, prepare=prepare).fetchall()
+                return execute(own, self.statements[name], values, prepare=prepare).fetchall()
         with self._database.mapped():
-            return execute(connection, _SQL[name], values, prepare=prepare).fetchall()
+            return execute(connection, self.statements[name], values, prepare=prepare).fetchall()
+
+
+def outline(requested_at: int | None, number: str | None, *conversions: int | None) -> MessageState:
+    """Return the outline of a message from its columns; see `Lookup`."""
+    requested = None if requested_at is None else Requested(0, "", requested_at, number=number or "")
+    return MessageState(requested, *conversions)
 
 
 def _places(account: int, ids: list[str]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from contextlib import closing
 from psycopg import sql
 
 from otpconv.storage.postgres.database import Connection, Database, execute, statements
+from otpconv.storage.postgres.distribution.tables import shards_of
 from otpconv.storage.postgres.ledger.writer import PostgresLedgerWriter
 from otpconv.storage.postgres.migrations import create_ledger
 
@@ -29,25 +30,35 @@ def rebuild(database: Database, done: Callable[[int, int], None]) -> int:
         Unavailable: the database fails; the old ledger stays.
     """
     draft = database.with_ledger(f"{database.ledger_schema}_new")
-    new, old, gone = (sql.Identifier(f"{database.ledger_schema}{suffix}") for suffix in ("_new", "", "_old"))
-    remove = sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE")
+    gone = database.with_ledger(f"{database.ledger_schema}_old")
     with database.mapped(), closing(database.connect()) as connection:
         with connection.transaction():
-            connection.execute(remove.format(new))
-            connection.execute(remove.format(gone))
-            create_ledger(draft, connection)
+            drop_ledger(draft, connection)
+            drop_ledger(gone, connection)
+            create_ledger(draft, connection, shards_of(database, connection))
         with closing(PostgresLedgerWriter(draft)) as writer:
             cursor = apply_upto(writer, _head(connection), done)
             with connection.transaction():
                 _stop_appliers(database, connection)
                 cursor = apply_upto(writer, _head(connection), done)
                 # To rename takes no lock on a table, so it does not wait for questions.
-                rename = "ALTER SCHEMA {} RENAME TO {}"
-                if _exists(connection, database.ledger_schema):
-                    connection.execute(sql.SQL(rename).format(old, gone))
-                connection.execute(sql.SQL(rename).format(new, old))
-        connection.execute(remove.format(gone))
+                _rename(database, gone, connection)
+                _rename(draft, database, connection)
+        drop_ledger(gone, connection)
     return cursor
+
+
+def drop_ledger(database: Database, connection: Connection) -> None:
+    """Drop the schemas of a ledger, if they exist."""
+    for schema in (database.stored_schema, database.ledger_schema):
+        connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
+
+
+def _rename(old: Database, new: Database, connection: Connection) -> None:
+    for name, becomes in ((old.ledger_schema, new.ledger_schema), (old.stored_schema, new.stored_schema)):
+        if _exists(connection, name):
+            rename = sql.SQL("ALTER SCHEMA {} RENAME TO {}")
+            connection.execute(rename.format(sql.Identifier(name), sql.Identifier(becomes)))
 
 
 def apply_upto(writer: PostgresLedgerWriter, position: int, done: Callable[[int, int], None]) -> int:
@@ -76,10 +87,10 @@ def empty(database: Database) -> None:
         Misconfigured: the database can't be used.
         Unavailable: the database fails.
     """
-    schema = sql.Identifier(database.ledger_schema)
     with database.mapped(), closing(database.connect()) as connection, connection.transaction():
-        connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(schema))
-        create_ledger(database, connection)
+        shards = shards_of(database, connection)
+        drop_ledger(database, connection)
+        create_ledger(database, connection, shards)
 
 
 def _exists(connection: Connection, schema: str) -> bool:

@@ -4,21 +4,20 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 
-from psycopg import sql
-
 from otpconv.errors import Misconfigured
 from otpconv.storage.check_result import CheckResult
 from otpconv.storage.contract import BOUNDS, Bounds
 from otpconv.storage.findings import of_ledger
 from otpconv.storage.postgres.database import Connection, Database, execute, statements
+from otpconv.storage.postgres.distribution.tables import shards_of
+from otpconv.storage.postgres.health import recount
 from otpconv.storage.postgres.ledger.contents import PostgresContents, one_state
-from otpconv.storage.postgres.ledger.rebuild import apply_upto
+from otpconv.storage.postgres.ledger.rebuild import apply_upto, drop_ledger
 from otpconv.storage.postgres.ledger.writer import PostgresLedgerWriter
 from otpconv.storage.postgres.migrations import create_ledger
 from otpconv.storage.verification import REBUILD, TABLES, compare
 
 _SQL = statements("ledger/contents.sql")
-_RECOUNTS = statements("health.sql")
 
 #: Called with the work done so far, and all of it.
 _Done = Callable[[int, int], None]
@@ -61,7 +60,7 @@ def verify(database: Database, done: _Done, *, bounds: Bounds = BOUNDS) -> Itera
         for step, table in enumerate(TABLES, start=1):
             yield compare(table, held, built)
             done(len(TABLES) + step, 2 * len(TABLES))
-        for result in of_ledger(partial(_number, held.connection)):
+        for result in of_ledger(partial(_number, database, held.connection)):
             yield CheckResult(f"{result.check}, recounted", result.ok, result.text, result.advice)
 
 
@@ -78,8 +77,8 @@ def _position(held: PostgresContents) -> CheckResult:
     return CheckResult("journal and ledger", ok=True, text=text)
 
 
-def _number(connection: Connection, name: str, **bindings: int) -> int:
-    ((number,),) = execute(connection, _RECOUNTS[name], bindings).fetchall()
+def _number(database: Database, connection: Connection, name: str, **bindings: int) -> int:
+    ((number,),) = execute(connection, recount(database, connection, name), bindings).fetchall()
     return int(number)
 
 
@@ -87,18 +86,17 @@ def _number(connection: Connection, name: str, **bindings: int) -> int:
 def _draft(database: Database) -> Iterator[Database]:
     """Give the database with an empty second ledger, which is removed at the end."""
     draft = database.with_ledger(f"{database.ledger_schema}_verify")
-    remove = sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(draft.ledger_schema))
     with database.mapped(), closing(database.connect()) as connection:
         if not execute(connection, _SQL["try_verify"]).fetchall()[0][0]:
             raise Misconfigured(
                 f"another verification runs on PostgreSQL ({database.address}): wait until it has finished"
             )
         with connection.transaction():
-            connection.execute(remove)  # what a verification left that was killed
-            create_ledger(draft, connection)
+            drop_ledger(draft, connection)  # what a verification left that was killed
+            create_ledger(draft, connection, shards_of(database, connection))
         try:
             yield draft
         finally:
             if not connection.closed:
-                connection.execute(remove)
+                drop_ledger(draft, connection)
                 execute(connection, _SQL["end_verify"])

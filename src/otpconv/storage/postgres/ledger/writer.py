@@ -14,8 +14,10 @@ from psycopg import errors
 
 from otpconv.errors import Unavailable
 from otpconv.storage.contract import BOUNDS, HOUR_MS, Bounds
-from otpconv.storage.merging import BY_NUMBER, FORGETTING, Merging
+from otpconv.storage.merging import BY_NUMBER, FORGETTING, Merging, Statements
 from otpconv.storage.postgres.database import Connection, Database, execute, script, statements
+from otpconv.storage.postgres.distribution.tables import is_distributed
+from otpconv.storage.postgres.distribution.working_set import STATEMENTS, WorkingSet, prepare, require_settled
 from otpconv.storage.postgres.pool import is_alive
 from otpconv.storage.statements import SqlValue
 
@@ -25,6 +27,7 @@ _SQL = (
     | statements("ledger/unmatched.sql")
     | statements("ledger/changes.sql")
     | statements("ledger/erasure.sql")
+    | STATEMENTS
 )
 
 
@@ -57,6 +60,37 @@ class _Merging(Merging):
         self.run("settle", "forget_changes")
 
 
+class _DistributedMerging(_Merging):
+    """The same where the messages are on the workers of a Citus."""
+
+    def __init__(self, statements: Statements, bounds: Bounds) -> None:
+        super().__init__(statements, bounds)
+        self._messages = WorkingSet(statements)
+
+    # typing.override is not in Python 3.11.
+    def merge(self, after: int, upto: int) -> None:  # type: ignore[explicit-override]
+        """See `Merging`."""
+        by_number = self._messages.has_numbers(after, upto)
+        self._messages.load_batch(after, upto, by_number=by_number)
+        if by_number:
+            super().merge(after, upto)
+        else:
+            self.run("merge_reports", after=after, upto=upto, **_most(self._bounds))
+        self._messages.store()
+
+    def expire(self, unmatched_before: int, minutes_from: int) -> None:  # type: ignore[explicit-override]
+        """See `Merging`."""
+        self._messages.load_unmatched(unmatched_before)
+        super().expire(unmatched_before, minutes_from)
+        self._messages.store()
+
+    def erase(self, seq: int) -> None:  # type: ignore[explicit-override]
+        """See `Merging`."""
+        self._messages.load_erased(seq, self._statements.number("before", {"seq": seq}))
+        super().erase(seq)
+        self._messages.store()
+
+
 class PostgresLedgerWriter:
     """Writes the ledger from the journal; used by one thread at a time.
 
@@ -71,17 +105,19 @@ class PostgresLedgerWriter:
 
     def __init__(self, database: Database, *, bounds: Bounds = BOUNDS) -> None:
         self._database = database
-        self._merging = _Merging(self, bounds)
         self._most = _most(bounds)
+        self._is_settled = False
         self._connection = self._connect()
+        with database.mapped():
+            self._is_distributed = is_distributed(database, self._connection)
+        self._merging = (_DistributedMerging if self._is_distributed else _Merging)(self, bounds)
         self._looked_at: int | None = None
 
     def apply(self, limit: int) -> int:
         """Apply some `limit` further journal entries in one transaction and return the cursor after it."""
         with self._database.mapped():
             self._revive()
-            ((cursor,),) = execute(self._connection, _SQL["apply_reports"], {"limit": limit} | self._most)
-            applied = self._apply_by_steps(limit) if cursor is None else int(cursor)
+            applied = self._apply_distributed(limit) if self._is_distributed else self._apply_at_once(limit)
             self._analyze(applied)
         return applied
 
@@ -89,7 +125,7 @@ class PostgresLedgerWriter:
         """Return the position of the last journal entry that is in the ledger."""
         with self._database.mapped():
             self._revive()
-            return self.number("cursor", {})
+            return self.number("stored_cursor" if self._is_distributed else "cursor", {})
 
     def close(self) -> None:
         """Close the connection."""
@@ -121,6 +157,20 @@ class PostgresLedgerWriter:
         with suppress(errors.QueryCanceled, errors.LockNotAvailable):
             if self.number("is_outgrown", {}):
                 self.run("analyze", {})
+
+    def _apply_at_once(self, limit: int) -> int:
+        """Apply further entries by one call if possible."""
+        ((cursor,),) = execute(self._connection, _SQL["apply_reports"], {"limit": limit} | self._most)
+        return self._apply_by_steps(limit) if cursor is None else int(cursor)
+
+    def _apply_distributed(self, limit: int) -> int:
+        """Apply further entries to messages on the workers of a Citus."""
+        if not self._is_settled:
+            require_settled(self._database, self._connection)
+            self._is_settled = True
+        cursor = self._apply_by_steps(limit)
+        self.run("show_stored", {"cursor": cursor})
+        return cursor
 
     def _apply_by_steps(self, limit: int) -> int:
         """Apply further entries among which there are deletions, or which conversions by number concern."""
@@ -154,12 +204,15 @@ class PostgresLedgerWriter:
         """Connect again if the connection broke."""
         if not is_alive(self._connection):
             self._connection.close()
+            self._is_settled = False
             self._connection = self._connect()
 
     def _connect(self) -> Connection:
         connection = self._database.connect()
         with self._database.mapped():
             connection.execute(script("ledger/batch.sql", section="batch_schema"))
+            if is_distributed(self._database, connection):
+                prepare(self._database, connection)
         return connection
 
 

@@ -1,0 +1,1 @@
+"""The messages on the workers of a Citus: tables, placement, and how the applier reaches them."""

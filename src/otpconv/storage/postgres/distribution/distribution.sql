@@ -1,0 +1,145 @@
+-- The messages on the workers of a Citus. The applier brings the rows that a batch concerns into the table `messages` of the
+-- ledger, merges there as on a plain PostgreSQL, and stores what has changed, all in one transaction.
+
+-- name: is_distributed
+SELECT to_regclass(:schema || '.stored_messages') IS NOT NULL;
+
+-- name: shards
+SELECT count(*) FROM pg_dist_shard WHERE logicalrelid = CAST(:table AS regclass);
+
+-- name: tables
+-- The distributed tables of otpconv, each with its column of distribution and what it is colocated with.
+SELECT logicalrelid::text, coalesce(column_to_column_name(logicalrelid, partkey), ''), colocationid
+FROM pg_dist_partition AS p JOIN pg_class AS c ON c.oid = p.logicalrelid
+WHERE c.relnamespace IN (to_regnamespace(:schema), to_regnamespace(:ledger), to_regnamespace(:stored))
+ORDER BY 1;
+
+-- name: workers
+-- How many shards of the messages each node has, and whether it is there and may have shards.
+SELECT n.nodename || ':' || n.nodeport, n.isactive, n.shouldhaveshards,
+    count(p.shardid) FILTER (WHERE p.shardid IN (SELECT shardid FROM pg_dist_shard WHERE logicalrelid = CAST(:table AS regclass)))
+FROM pg_dist_node AS n LEFT JOIN pg_dist_placement AS p ON p.groupid = n.groupid
+WHERE n.noderole = 'primary' GROUP BY 1, 2, 3 ORDER BY 1;
+
+-- name: unreachable
+SELECT nodename || ':' || nodeport FROM run_command_on_workers('SELECT 1') WHERE NOT success ORDER BY 1;
+
+-- name: extension
+SELECT extversion FROM pg_extension WHERE extname = 'citus';
+
+-- name: tables_schema
+-- Each row has the values of the combination that counts it, so that a message is read from one shard.
+CREATE TABLE stored_messages (
+    LIKE messages INCLUDING GENERATED,
+    combination text[] COLLATE "C",
+    PRIMARY KEY (bucket, account, message_id)
+) WITH (fillfactor = 70);
+CREATE INDEX stored_messages_by_id ON stored_messages (id);
+CREATE INDEX stored_messages_unmatched ON stored_messages (unmatched_at) WHERE unmatched_at IS NOT NULL;
+CREATE INDEX stored_messages_by_number ON stored_messages ((requested_at / 86400000), number, requested_at, message_id)
+WHERE requested_at IS NOT NULL AND number IS NOT NULL;
+CREATE INDEX stored_messages_of_number ON stored_messages (number) WHERE number IS NOT NULL;
+CREATE INDEX stored_messages_by_session ON stored_messages (account, session_id) WHERE session_id <> '';
+
+-- The messages of a number, in the bucket of the number: a conversion by number finds its message in one shard.
+CREATE TABLE number_messages (
+    bucket smallint NOT NULL,
+    account integer NOT NULL,
+    number bytea NOT NULL,
+    requested_at bigint NOT NULL,
+    message_id text COLLATE "C" NOT NULL,
+    PRIMARY KEY (bucket, account, number, requested_at, message_id)
+);
+-- Only the rows of one batch are in it, and only until it commits.
+ALTER TABLE messages SET UNLOGGED;
+INSERT INTO cursors VALUES (0, 'stored', 1, 0);
+
+-- name: distribute
+SELECT create_distributed_table('stored_messages', 'bucket', shard_count => CAST(:shards AS integer), colocate_with => 'none');
+SELECT create_distributed_table('number_messages', 'bucket', colocate_with => 'stored_messages');
+
+-- name: views_schema
+-- What others than the applier see as `messages`: their search path begins with the schema of these views.
+CREATE VIEW messages AS SELECT * FROM stored_messages;
+CREATE VIEW message_states AS
+SELECT m.bucket, m.id, m.account, m.message_id, m.requested_at, m.number, m.verified_at, m.reported,
+    json_build_array(
+        CASE WHEN m.requested_at IS NOT NULL THEN json_build_array(
+            1, m.account, m.message_id, m.requested_at, to_json(coalesce(m.reported_values, m.combination)),
+            coalesce(encode(m.number, 'hex'), ''), m.number_range, m.session_id, m.attempt
+        ) END,
+        m.true_first, m.true_last, m.false_last, m.true_arrival, m.true_unknown, m.false_unknown
+    ) AS state
+FROM stored_messages AS m;
+
+-- name: states
+-- One row for the messages of one bucket.
+SELECT coalesce(json_object_agg(m.message_id, m.state), '{}')::text FROM message_states AS m
+WHERE m.bucket = :bucket AND m.account = :account AND m.message_id = ANY (CAST(:message_ids AS text[]));
+
+-- name: outlines
+SELECT m.message_id, m.requested_at, encode(m.number, 'hex'),
+    m.true_first, m.true_last, m.false_last, m.true_arrival, m.true_unknown, m.false_unknown
+FROM stored_messages AS m
+WHERE m.bucket = :bucket AND m.account = :account AND m.message_id = ANY (CAST(:message_ids AS text[]));
+
+-- name: message_of_number
+SELECT message_id FROM number_messages AS m
+WHERE m.bucket = :bucket AND m.account = :account AND m.number = CAST(:number AS bytea)
+    AND m.requested_at >= CAST(:at AS bigint) - 86400000 AND m.requested_at <= CAST(:at AS bigint)
+ORDER BY m.requested_at DESC, m.message_id DESC LIMIT 1;
+
+-- name: is_known
+SELECT EXISTS (
+    SELECT 1 FROM number_conversions AS k
+    WHERE k.bucket = :bucket AND k.account = :account AND k.number = CAST(:number AS bytea)
+        AND k.delivered = :delivered AND k.conversion_time = :at
+);
+
+-- name: days_of_number
+SELECT DISTINCT requested_at / 86400000 AS day FROM stored_messages
+WHERE number = decode(:number, 'hex') AND requested_at IS NOT NULL ORDER BY day DESC LIMIT :most;
+
+-- name: messages_of_number
+SELECT s.message_id, s.state::text, s.verified_at, s.reported FROM message_states AS s
+WHERE s.requested_at / 86400000 = :day AND s.number = decode(:number, 'hex') AND s.account = :account
+    AND s.requested_at IS NOT NULL
+ORDER BY s.requested_at DESC, s.message_id DESC LIMIT :most;
+
+-- name: near_messages
+-- Brought to the coordinator for `places`: all messages of the numbers of some messages.
+SELECT m.account, m.number, m.id, m.requested_at, m.message_id
+FROM stored_messages AS m JOIN (
+    SELECT DISTINCT s.number FROM (
+        SELECT value::bigint AS value FROM json_array_elements_text(CAST(:ids AS json)) AS value
+    ) AS e JOIN stored_messages AS s ON s.id = e.value
+    WHERE s.number IS NOT NULL
+    OFFSET 0
+) AS n ON n.number = m.number
+WHERE m.requested_at IS NOT NULL
+
+-- name: explaining_messages
+-- Brought to the coordinator for `wrong_unmatched`: the messages without a request, and those that can explain a conversion.
+SELECT m.account, m.number, m.requested_at FROM stored_messages AS m WHERE m.requested_at IS NULL
+UNION ALL
+SELECT m.account, m.number, m.requested_at
+FROM stored_messages AS m JOIN (SELECT DISTINCT number FROM number_conversions OFFSET 0) AS n ON n.number = m.number
+WHERE m.requested_at IS NOT NULL
+
+-- name: mentioned_schema
+-- Which messages some rows of the journal name, and which of them exist: a deletion asks for no more.
+CREATE TEMP TABLE IF NOT EXISTS named (bucket smallint, account integer, message_id text COLLATE "C");
+CREATE TEMP TABLE IF NOT EXISTS mentioned (bucket smallint, account integer, message_id text COLLATE "C", PRIMARY KEY (bucket, account, message_id));
+
+-- name: find_mentioned
+DELETE FROM named;
+DELETE FROM mentioned;
+INSERT INTO named
+SELECT DISTINCT r.bucket, (r.v ->> 1)::integer AS account, r.v ->> 4 AS message_id
+FROM journal AS b CROSS JOIN LATERAL
+    ROWS FROM (jsonb_array_elements(b.reports), unnest(b.buckets)) WITH ORDINALITY AS r (v, bucket, n)
+WHERE b.bucket = 0 AND b.writer = 1 AND b.seq > :after AND b.seq <= :upto AND r.v ->> 0 = '2';
+INSERT INTO mentioned
+SELECT s.bucket, s.account, s.message_id
+FROM stored_messages AS s JOIN named AS n
+    ON s.bucket = n.bucket AND s.account = n.account AND s.message_id = n.message_id;
