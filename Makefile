@@ -38,10 +38,10 @@ serve: $(VENV)/.server  ## run the server; HOST=, PORT= and DATA= are its option
 	@exec $(BIN)/otpconv serve $(if $(HOST),--host '$(HOST)') $(if $(PORT),--port '$(PORT)') $(if $(DATA),--data '$(DATA)')
 
 # The URL of the coordinator of a Citus, for the tests that need one.
-CITUS ?=
+export CITUS ?=
 
-test: $(VENV)/.dev  ## run the tests; ARGS='-k signature' goes to pytest, CITUS=postgresql://… is for ARGS='-k citus'
-	@CITUS='$(CITUS)' $(PYTEST) -m 'not campaign' $(ARGS)
+test: $(VENV)/.dev  ## run the tests; ARGS='-k signature' goes to pytest, CITUS=postgresql://… is for ARGS='-m citus'
+	@$(PYTEST) -m 'not campaign' $(ARGS)
 
 campaign: $(VENV)/.dev  ## run the tests of further cases, and all rounds; CAMPAIGN=25 runs a quarter of these
 	@CAMPAIGN=$(CAMPAIGN) $(PYTEST) -m 'campaign or rounds or hypothesis' $(ARGS)
