@@ -62,7 +62,8 @@ def counted(random: Generator, world: World) -> RateRow:
 def row_of(strata: dict[tuple[str, ...], Stratum]) -> RateRow:
     both = Stratum(Cell(), Cell())
     for stratum in strata.values():
-        both.add(stratum)
+        both.now.add(stratum.now)
+        both.before.add(stratum.before)
     now, before = side(both.now), side(both.before)
     mix = same_mix(strata, side, now, before)
     return RateRow(None, (), 0, now, now.requested, 0, (None, None, None), before, mix)

@@ -28,11 +28,6 @@ class Stratum(Struct):
     now: Cell
     before: Cell
 
-    def add(self, other: "Stratum") -> None:
-        """Add the counts of another stratum."""
-        self.now.add(other.now)
-        self.before.add(other.before)
-
 
 def same_mix(
     strata: Mapping[Group, Stratum], side: Callable[[Cell], Side], now: Side, before: Side

@@ -45,7 +45,9 @@ def make_rows(
     others, kept = 0, None
     if query.top is not None or query.min_requested:
         whole = _rows(_totals(cells), _totals(before or {}), query, maturity)
-        totals = _with_same_mix(whole, strata, None, query, maturity)
+        # Only an order by this column needs it of groups that get no row.
+        ordering = strata if (query.order or "").endswith("change_same_mix") else None
+        totals = _with_same_mix(whole, ordering, None, query, maturity)
         kept = _kept(totals, query)
         others = len(totals) - len(kept)
         cells, before = _merged(cells, kept), None if before is None else _merged(before, kept)
