@@ -52,6 +52,7 @@ class Service:
         sessions: the temporary credentials of those who assumed a role.
         sign_outs: which sign-ins to the pages are over.
         annotations: texts at times, which charts show.
+        prices: the price lists of accounts.
         saved_views: views of the dashboard that users saved under names.
         nonces: the guard against replayed requests.
         once: the guard of what may be used once among all nodes of the storage.
@@ -90,6 +91,7 @@ class Service:
         self.sessions = Sessions(self.sealer, self.keys)
         self.sign_outs = SignOuts(access.sign_outs(), clock)
         self.saved_views, self.annotations = access.saved_views(), engine.annotations()
+        self.prices = access.prices()
         self.number_hash, self.region = number_hash_of(self.sealer), settings.region
         self._journal = engine.journal()
         self._writer = JournalWriter(self._journal, engine.journal)
@@ -184,6 +186,7 @@ class Service:
         self.once.close()
         self._key_store.close()
         self.annotations.close()
+        self.prices.close()
         self._lock.close()
 
     def lag(self) -> int:

@@ -41,6 +41,7 @@ from otpconv.web.v1.annotations import ANNOTATIONS_PATH, AnnotationsApi
 from otpconv.web.v1.metrics import MetricsEndpoint
 from otpconv.web.v1.native import NativeApi
 from otpconv.web.v1.openapi import document
+from otpconv.web.v1.prices import PricesApi
 from otpconv.web.v1.vendors import VendorsApi
 
 #: Load balancers call these paths, also by plain HTTP.
@@ -157,6 +158,7 @@ class App:
         native = NativeApi(service, self._bodies, gate, self._pace)
         annotations = AnnotationsApi(service, self._bodies, gate, native.caller)
         vendors = VendorsApi(service, self._bodies, gate, native.caller)
+        prices = PricesApi(service, self._bodies, gate, native.caller)
         pages = self._pages
         openapi = msgspec.json.encode(document(public_url))
 
@@ -189,6 +191,7 @@ class App:
                 Route(ANNOTATIONS_PATH, annotations.list, methods=["GET"]),
                 Route(f"{ANNOTATIONS_PATH}/{{annotation_id}}", annotations.delete, methods=["DELETE"]),
                 *vendors.routes(),
+                *prices.routes(),
                 Route("/v1/rates", native.get_rates, methods=["GET"]),
                 *pages.routes(),
                 Route("/metrics", MetricsEndpoint(service, native.caller).get, methods=["GET"]),
