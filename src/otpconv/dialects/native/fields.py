@@ -46,6 +46,14 @@ MessageId = Annotated[
         examples=["1008030300"],
     ),
 ]
+VendorMessageId = Annotated[
+    str,
+    Meta(
+        pattern=_MESSAGE_ID,
+        description=f"The vendor's id of the message, if it is not message_id: {MESSAGE_ID_RULE}",
+        examples=["SM8f1d4c2e"],
+    ),
+]
 # Without a bound: a message whose `to` is not a number counts, without its number.
 Number = Annotated[
     str,
