@@ -16,6 +16,9 @@ CURRENCY_PATTERN: Final = "[A-Za-z]{3}"
 #: The rule for currencies.
 CURRENCY_RULE: Final = "three letters, as in ISO 4217, e.g. EUR"
 
+#: For people, amounts below this have four decimals, and those below a thousandth of it six.
+_SMALL: Final = 10
+
 _is_price = re.compile(PRICE_PATTERN).fullmatch
 _is_currency = re.compile(CURRENCY_PATTERN).fullmatch
 
@@ -47,3 +50,9 @@ def decimal_text(micros: int) -> str:
     """Return millionths as exact decimal text without needless zeros, e.g. `0.0075`."""
     whole, rest = divmod(micros, MICROS)
     return f"{whole}.{rest:06}".rstrip("0").rstrip(".")
+
+
+def amount_text(amount: float) -> str:
+    """Return an amount of money for people; small ones, like the price of a message, have more decimals."""
+    decimals = 2 if amount >= _SMALL or not amount else 4 if amount >= _SMALL / 1000 else 6
+    return f"{amount:,.{decimals}f}"

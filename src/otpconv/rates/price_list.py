@@ -7,6 +7,7 @@ three; of two that name as many, the one that names the provider, then the one t
 
 from collections.abc import Iterable
 from itertools import product
+from typing import Final
 
 from otpconv.access.prices import Price
 
@@ -54,3 +55,7 @@ class PricesInForce:
             if price := self._prices.get(key):
                 return price
         return None
+
+
+#: A list without prices.
+NO_PRICES: Final = PriceList(())

@@ -19,6 +19,7 @@ from otpconv.errors import InvalidNumber, InvalidRequest, NotFound, Refused
 from otpconv.model import Report
 from otpconv.phone import NumberHash, parse
 from otpconv.rates import RateAnswer, compute_rates, parse_query
+from otpconv.rates.price_list import PriceList
 from otpconv.service.compose import Service
 from otpconv.storage.contract import LedgerReader
 from otpconv.web.front.body import Bodies
@@ -105,7 +106,8 @@ class NativeApi:
         query = parse_query([(name, value) for name, value in given if name != "format"], now)
 
         def rates(ledger: LedgerReader) -> tuple[RateAnswer, Notes]:
-            found = compute_rates(ledger, key.account, query, now)
+            prices = PriceList(self._service.prices.prices(key.account))
+            found = compute_rates(ledger, key.account, query, now, prices)
             return found, notes(ledger, key.account, found)
 
         def response(known: tuple[RateAnswer, Notes], lag: int) -> Response:
