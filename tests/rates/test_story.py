@@ -3,6 +3,7 @@
 import random
 import re
 from collections.abc import Iterator
+from functools import reduce
 
 import pytest
 
@@ -54,7 +55,7 @@ def receipts(chance: random.Random, message_id: str) -> ReceiptState | None:
         Receipt(1, message_id, status, NOW - chance.randrange(HOUR_MS), error_of(status), *price)
         for status in chance.sample(list(ReceiptStatus), chance.randint(0, 3))
     ]
-    return receipt_state_of(found) if found else None
+    return reduce(ReceiptState.join, map(receipt_state_of, found)) if found else None
 
 
 def error_of(status: ReceiptStatus) -> str:
