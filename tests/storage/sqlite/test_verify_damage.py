@@ -105,12 +105,9 @@ def history(chance: random.Random) -> Iterator[Report | Expiry | int | str]:
             dimensions = chance.choice(DIMENSION_SETS)
             session, attempt = chance.choice(["", "", "s", "t", "u"]), chance.choice([0, 1, 1, 2])
             if chance.random() < 0.9:
-                named = chance.choice(["", "", f"v{message_id}", "shared"])
-                yield Requested(
-                    account, message_id, at, dimensions, to, to and "346", session, attempt, named
-                )
-                if chance.random() < 0.6:
-                    yield receipt(account, named or message_id, at + chance.randrange(5_000))
+                name = chance.choice(["", "", f"v{message_id}", "shared"])
+                yield Requested(account, message_id, at, dimensions, to, to and "346", session, attempt, name)
+                yield receipt(chance, account, name or message_id, at + chance.randrange(5_000))
             for _ in range(chance.randrange(3)):
                 delivered = chance.random() < 0.7
                 when = at + chance.randrange(-5, 3_600_000)
