@@ -24,6 +24,7 @@ ACTIONS: Final = (
     "otpconv:CreateAnnotation",
     "otpconv:DeleteAnnotation",
     "otpconv:FindMessages",
+    "otpconv:GetAdvice",
     "otpconv:GetHealth",
     "otpconv:GetMessage",
     "otpconv:GetMetrics",
