@@ -95,8 +95,7 @@ def divide(
         for route in routes
     ]
     drawn = draw(known, seed, limits.tolerance)
-    current = sum(route.current for route in routes)
-    shares = [route.current / current if current else 1 / len(routes) for route in routes]
+    shares = _shares(routes)
     even, rest = limits.holdout / len(routes), 1 - limits.holdout
     floor = min(limits.floor, 1 / len(routes))
     highest = [
@@ -125,6 +124,12 @@ def divide(
         for place, route in enumerate(routes)
     ]
     return sorted(advice, key=lambda one: (-one.weight, one.provider))
+
+
+def _shares(routes: Sequence[RouteCount]) -> list[float]:
+    """Return the current shares; before the first attempts, all are equal."""
+    current = sum(route.current for route in routes)
+    return [route.current / current if current else 1 / len(routes) for route in routes]
 
 
 def _usual(routes: Sequence[RouteCount]) -> float:

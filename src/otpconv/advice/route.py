@@ -70,7 +70,7 @@ def routes_of(counts: Iterable[Count], end: int) -> RoutesByCarrier:
 
     Args:
         counts: by carrier and provider, in slots of a day.
-        end: the end of the last slot, ms; ages are counted from it, so that the same counts give the same routes.
+        end: the end of the last slot, ms. Ages are counted from it, so the same counts give the same routes.
     """
     carriers: dict[str, dict[str, list[Count]]] = {}
     for count in counts:
