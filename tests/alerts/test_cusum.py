@@ -60,24 +60,13 @@ def test_simulated_trials_signal_after_the_mean_run_length(share: float, design:
     for _ in range(runs):
         level, trials = 0, 0
         while level < design.limit:
-            level = design.after(level, [draw() < share])
+            level = level + design.steps - 1 if draw() < share else max(0, level - 1)
             trials += 1
         lengths.append(trials)
 
     # A run length is nearly exponential, so its deviation is about its mean.
     mean = run_length(share, design)
     assert abs(sum(lengths) / runs - mean) < 4 * mean / runs**0.5
-
-
-def test_many_trials_at_once_give_the_level_of_one_after_another() -> None:
-    draw = random.Random(7)
-    design = Design(4, 30)
-    for _ in range(200):
-        outcomes = [draw.random() < 0.25 for _ in range(draw.randrange(60))]
-        level = 0
-        for failed in outcomes:
-            level = design.after(level, [failed])
-        assert design.after(0, outcomes) == level
 
 
 def test_a_budget_that_needs_too_long_a_chain_is_refused() -> None:

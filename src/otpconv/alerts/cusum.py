@@ -6,7 +6,6 @@ CUSUM signals when the level reaches `limit`. This is B = max(0, B) + X - gamma 
 1 / `steps`. So all levels are whole numbers, and the run length is that of a finite Markov chain.
 """
 
-from collections.abc import Iterable
 from functools import lru_cache
 from math import log
 
@@ -28,19 +27,6 @@ class Design(Struct, frozen=True):
 
     steps: int
     limit: int
-
-    def after(self, level: int, outcomes: Iterable[bool]) -> int:
-        """Return the level after further trials; it is `limit` once the CUSUM has signalled.
-
-        Args:
-            level: the level before; 0 at the start.
-            outcomes: whether each trial failed, in their order.
-        """
-        for failed in outcomes:
-            if level >= self.limit:
-                return self.limit
-            level = level + self.steps - 1 if failed else max(0, level - 1)
-        return min(level, self.limit)
 
 
 def steps_of(usual: float, bad: float) -> int:

@@ -15,14 +15,13 @@ from otpconv.alerts.sprt import Sprt
 
 #: The fall to find soon: the rate falls to this share of the usual one, e.g. from 85 to 60 %.
 FALL = 0.7
-#: From this share of failures on, the steps of a design are too coarse. The limit is then ln(trials), which keeps
-#: the budget for any rates: G. Lorden, "Procedures for reacting to a change in distribution", Annals of
+#: From this share of failures on, the steps of a design are too coarse. The limit is then ln(trials), which
+#: keeps the budget for any rates: G. Lorden, "Procedures for reacting to a change in distribution", Annals of
 #: Mathematical Statistics 42 (1971).
 _COARSE = 0.45
-#: Limits are computed for shares of failures and numbers of messages that are rounded so, to compute few of them.
+#: Shares of failures and numbers of messages are rounded so, to compute few limits.
 _SHARES, _PER_DOUBLING = 200, 2
-#: How sure it must be that a fall has ended: the chance to end a finding that lasts, and to go on with one that
-#: has ended.
+#: The chance to end a fall that lasts, and the chance to go on with one that has ended.
 _FALSE_END, _FALSE_GOING_ON = 0.001, 0.05
 
 
@@ -92,6 +91,5 @@ def ends(failed: float, messages: int, failures: int) -> bool | None:
         messages: mature messages since the last decision.
         failures: those of them that were not verified.
     """
-    # A rate that recovered half of a large fall is still a fall, so the test is between the usual and the bad.
     decision = Sprt(failed, bad_share(failed), _FALSE_GOING_ON, _FALSE_END).decision(messages, failures)
     return None if decision is None else decision == "usual"

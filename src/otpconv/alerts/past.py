@@ -1,7 +1,7 @@
-"""What is usual for a slice: its rate and its traffic by hour of the day and of the week, over four weeks. Pure.
+"""What is usual for a slice: its rate by hour of the day and of the week, learned from four weeks. Pure.
 
-An hour is learned a day later, so that a failure is not usual while it is new. Hours in which an alert is open
-are never learned.
+An hour is learned a day later, so that a failure is not usual while it is new. Messages of a finding are
+never learned.
 """
 
 from collections import deque
@@ -13,24 +13,24 @@ from otpconv.storage.contract import HOUR_MS
 
 _DAY, _WEEK, _PAST = 24, 7 * 24, 28 * 24
 #: With so many messages, the rate of a slice counts as much as that of its parent; the rate at an hour of the
-#: day, as much as that of all hours; the rate at an hour of the week, as much as that at this hour of any day.
+#: day, as much as that of all hours; the rate at an hour of the week, as much as that of the hour of the day.
 _OWN_WEIGHT, _HOUR_WEIGHT = 25.0, 60.0
 #: A rate is known no better than this, however much traffic there is: it also varies from day to day.
 _VARIATION = 0.01
+#: How many standard errors the usual share of failures is raised by.
+_SURE = 2.0
 
 
 class Counts(Struct, gc=False):
-    """Messages, and how many of them were verified and reported."""
+    """Messages, and how many of them were verified."""
 
     requested: int = 0
     verified: int = 0
-    reported: int = 0
 
     def add(self, other: "Counts", sign: int = 1) -> None:
         """Add other counts, or subtract them."""
         self.requested += sign * other.requested
         self.verified += sign * other.verified
-        self.reported += sign * other.reported
 
 
 class Usual(Struct, frozen=True, gc=False):
@@ -39,14 +39,10 @@ class Usual(Struct, frozen=True, gc=False):
     Attributes:
         failed: the share of the messages that are not verified, at the upper end of what is known of it.
         verified: the share that is verified.
-        reported: the share of which any conversion is reported.
-        per_hour: messages in an hour.
     """
 
     failed: float
     verified: float
-    reported: float
-    per_hour: float
 
 
 class Past:
@@ -82,20 +78,17 @@ class Past:
 
         Args:
             hour: since 1970, UTC.
-            parent: the usual rate of the slice around this one, from which the rate starts; None if there is none.
+            parent: the rate of the slice around this one, from which the rate starts; None if there is none.
         """
         total, day, week = self.total, self._by_day[hour % _DAY], self._by_week[hour % _WEEK]
         own = total.verified / total.requested if total.requested else 0.5
         rate = own if parent is None else _shrunk(total, parent, _OWN_WEIGHT)
         rate = _shrunk(week, _shrunk(day, rate, _HOUR_WEIGHT), _HOUR_WEIGHT)
         known = _HOUR_WEIGHT + day.requested
-        uncertain = sqrt(rate * (1 - rate) / known) + _VARIATION
-        weeks = max(1.0, min(self.known_hours(hour), _PAST) / _WEEK)
+        uncertain = _SURE * sqrt(rate * (1 - rate) / known) + _VARIATION
         return Usual(
             min(max(1 - rate + uncertain, _VARIATION), 1 - _VARIATION),
             rate,
-            total.reported / total.requested if total.requested else 0.0,
-            week.requested / weeks,
         )
 
     def _count(self, hour: int, counts: Counts, sign: int) -> None:

@@ -1,4 +1,4 @@
-"""Wald's sequential probability ratio test of two shares, and its exact characteristics. Pure.
+"""Wald's sequential probability ratio test of two shares. Pure.
 
 Wald, A. (1945): Sequential Tests of Statistical Hypotheses. Annals of Mathematical Statistics 16(2).
 """
@@ -7,23 +7,6 @@ from math import log
 from typing import Literal
 
 from msgspec import Struct
-
-#: The test is followed until the chance that it is undecided is below this.
-_UNDECIDED = 1e-12
-#: The most trials that `characteristics` follows.
-MAX_TRIALS = 200_000
-
-
-class Characteristics(Struct, frozen=True):
-    """How a test behaves at one true share.
-
-    Attributes:
-        bad: the chance that it decides for the bad share.
-        trials: how many trials it takes on average.
-    """
-
-    bad: float
-    trials: float
 
 
 class Sprt(Struct, frozen=True):
@@ -62,21 +45,3 @@ class Sprt(Struct, frozen=True):
         lowest, highest = self.bounds
         ratio = self.ratio(trials, failures)
         return "bad" if ratio >= highest else "usual" if ratio <= lowest else None
-
-    def characteristics(self, share: float) -> Characteristics:
-        """Return how the test behaves at a true share of failures, by following all its states."""
-        undecided, bad, mean = {0: 1.0}, 0.0, 0.0
-        for trials in range(1, MAX_TRIALS):
-            mean += sum(undecided.values())
-            following: dict[int, float] = {}
-            for failures, chance in undecided.items():
-                for more, part in ((0, chance * (1 - share)), (1, chance * share)):
-                    decision = self.decision(trials, failures + more)
-                    if decision is None:
-                        following[failures + more] = following.get(failures + more, 0.0) + part
-                    elif decision == "bad":
-                        bad += part
-            undecided = following
-            if sum(undecided.values()) < _UNDECIDED:
-                break
-        return Characteristics(bad, mean)

@@ -19,10 +19,8 @@ from otpconv.storage.contract import DAY_MS
 Leaf = tuple[str, str]
 #: A slice is watched once it has had so many messages in four weeks, and was first seen so long ago, hours.
 _LEAST_PAST, _LEAST_HOURS = 200, 3 * 24
-#: Usual shares of failures are at least, and at most, this far from 0 and 1.
-_LEAST_FAILED = 0.01
 #: A larger slice is named although it explains the loss worse by so many nats for each dimension.
-_SIZE_COST = 2.5
+_SIZE_COST = 1.0
 #: How long counts are kept to find the slice that explains a loss, ms.
 _RECENT_MS = 3 * DAY_MS
 #: Hours of a month, which the budget is for.
@@ -34,6 +32,14 @@ class Open(Struct):
 
     finding: Finding
     seen: Counts
+
+
+class _Loss(Struct):
+    """What was seen of a slice, how many verifications were to be expected, and how surely it fell."""
+
+    seen: Counts
+    expected: float = 0.0
+    nats: float = 0.0
 
 
 class Watch:
@@ -59,11 +65,17 @@ class Watch:
         self._limits: dict[Slice, float] = {}
         self.findings: list[Finding] = []
 
+    @property
+    def watched(self) -> int:
+        """How many slices have enough traffic to be watched."""
+        return len(self._usual)
+
     def add(self, start: int, end: int, counts: Mapping[Leaf, Counts]) -> None:
         """Add the mature counts of a time, by country and provider.
 
         Args:
-            start, end: ms, within one hour, and after those before.
+            start: of the time, ms; not before the end of the one before.
+            end: of the time, ms, in the same hour.
             counts: leaves without messages are left out.
         """
         self._turn(hour_of(start))
@@ -100,7 +112,9 @@ class Watch:
         while self._to_learn and self._to_learn[0][0] <= hour - 24:
             learned, counts = self._to_learn.popleft()
             for each, count in counts.items():
-                self._past.setdefault(each, Past()).learn(learned, count)
+                if each not in self._past:
+                    self._past[each] = Past()
+                self._past[each].learn(learned, count)
         watched = [
             each
             for each, past in self._past.items()
@@ -133,9 +147,16 @@ class Watch:
                 return
             first = max(over, key=lambda each: (self._levels[each].nats - self._limits[each], each))
             which, since = self._explain(first)
-            seen, expected = self._seen(which, since)
+            loss = self._loss(which, since)
             finding = Finding(
-                which, since, at, None, seen.requested, seen.verified, expected, self._usual[which].verified
+                which,
+                since,
+                at,
+                None,
+                loss.seen.requested,
+                loss.seen.verified,
+                loss.expected,
+                self._usual[which].verified,
             )
             self.findings.append(finding)
             self._open[which] = Open(finding, Counts())
@@ -149,18 +170,15 @@ class Watch:
         for each in self._usual:
             if not overlap(each, first) or any(overlap(each, other) for other in self._open):
                 continue
-            seen, expected = self._seen(each, since)
-            if seen.requested:
-                failed = min(max(1 - expected / seen.requested, _LEAST_FAILED), 1 - _LEAST_FAILED)
-                nats = ratio(seen.requested, seen.requested - seen.verified, failed)
-                nats -= _SIZE_COST * len(each.values)
-                if (nats, each) > (most, best):
-                    best, most = each, nats
+            loss = self._loss(each, since)
+            nats = loss.nats - _SIZE_COST * len(each.values)
+            if (nats, each) > (most, best):
+                best, most = each, nats
         return best, self._levels[best].since if best in self._levels and self._levels[best].since else since
 
-    def _seen(self, which: Slice, since: int) -> tuple[Counts, float]:
-        """Return the recent counts of a slice, and the verifications to expect."""
-        seen, expected = Counts(), 0.0
+    def _loss(self, which: Slice, since: int) -> _Loss:
+        """Return what was seen of a slice since a time (ms), and what was to be expected."""
+        loss = _Loss(Counts())
         for start, counts in self._recent:
             if start < since:
                 continue
@@ -168,10 +186,12 @@ class Watch:
                 slices = slices_of(leaf)
                 if which not in slices or any(each in self._open for each in slices):
                     continue
-                seen.add(count)
                 usual = next((self._usual[each] for each in slices[::-1] if each in self._usual), None)
-                expected += count.requested * (usual or self._usual[which]).verified
-        return seen, expected
+                usual = usual or self._usual[which]
+                loss.seen.add(count)
+                loss.expected += count.requested * usual.verified
+                loss.nats += ratio(count.requested, count.requested - count.verified, usual.failed)
+        return loss
 
     def _end(self, which: Slice, at: int) -> None:
         """End a finding if the messages since the last decision say so."""

@@ -42,6 +42,7 @@ _DEFINED_IN: Final = {
     "consume": "otpconv.cli.consume:consume",
     "rates": "otpconv.cli.rates:rates",
     "message": "otpconv.cli.message:message",
+    "alerts": "otpconv.cli.alerts:app",
     "annotate": "otpconv.cli.annotations:annotate",
     "annotations": "otpconv.cli.annotations:app",
     "import": "otpconv.cli.importing.command:import_file",

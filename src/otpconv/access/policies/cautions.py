@@ -24,6 +24,7 @@ ACTIONS: Final = (
     "otpconv:CreateAnnotation",
     "otpconv:DeleteAnnotation",
     "otpconv:FindMessages",
+    "otpconv:GetAlerts",
     "otpconv:GetHealth",
     "otpconv:GetMessage",
     "otpconv:GetMetrics",
