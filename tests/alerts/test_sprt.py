@@ -54,7 +54,7 @@ def test_the_characteristics_equal_the_golden_table(
 
 
 def characteristics_of(sprt: Sprt, share: float) -> tuple[float, float]:
-    """Return the chance to decide for the bad share, and the mean number of trials, by following all states."""
+    """Return the chance to decide for the bad share, and the mean number of trials, by all states."""
     undecided, bad, mean, trials = {0: 1.0}, 0.0, 0.0, 0
     while sum(undecided.values()) > 1e-12:
         mean += sum(undecided.values())
