@@ -25,6 +25,7 @@ ACTIONS: Final = (
     "otpconv:DeleteAnnotation",
     "otpconv:FindMessages",
     "otpconv:GetAdvice",
+    "otpconv:GetAlerts",
     "otpconv:GetHealth",
     "otpconv:GetMessage",
     "otpconv:GetMetrics",
