@@ -49,6 +49,7 @@ class MalformedBody(errors.InvalidRequest):
 
 
 _ERRORS: Final = ErrorTable(
+    "sinch",
     {
         errors.Refused: ErrorKind("syntax_constraint_violation", 400),
         errors.InvalidNumber: ErrorKind("syntax_invalid_parameter_format", 400),
@@ -208,10 +209,10 @@ class SinchDialect:
         *,
         request: HttpRequest,
         call: Call | None,  # noqa: ARG002
-        public_url: str,  # noqa: ARG002
+        public_url: str,
     ) -> HttpResponse:
         """Return the response to a request that was refused or failed."""
-        kind, text = _ERRORS.find(error)
+        kind, text = _ERRORS.find(error, public_url)
         headers = [*retry_after(error)]
         if kind.code == _UNAUTHORIZED:
             headers.append((b"www-authenticate", _challenge(error)))
