@@ -38,19 +38,22 @@ class ErrorTable:
         self._internal = internal
 
     def find(self, error: Exception, public_url: str) -> tuple[ErrorKind, str]:
-        """Return the vendor's error, and the text for the caller.
+        """Return the vendor's error, and the text for the caller, which names the page about the error.
 
         Args:
             error: our error.
-            public_url: the URL of this server's pages, without a slash at the end; the text names the page
-                about the error.
+            public_url: the URL of this server's pages, without a slash at the end.
         """
+        kind, text = self.bare(error)
+        return kind, self.with_link(text, kind.code, public_url)
+
+    def bare(self, error: Exception) -> tuple[ErrorKind, str]:
+        """Return the vendor's error, and the text for the caller without an address."""
         for kind in type(error).__mro__:
             if kind in self._kinds:
                 found = self._kinds[kind]
-                text = f"{found.sentence} {getattr(error, 'text', '')}"
-                return found, self.with_link(text, found.code, public_url)
-        return self._internal, self.with_link(self._internal.sentence, self._internal.code, public_url)
+                return found, f"{found.sentence} {getattr(error, 'text', '')}".strip()
+        return self._internal, self._internal.sentence
 
     def with_link(self, text: str, code: str, public_url: str) -> str:
         """Return a text that ends with the address of the page about a code."""

@@ -74,7 +74,6 @@ AWS: Final = Vendor(
         *refusals.SIGNED,
         refusals.STALE,
         *refusals.TOKENS,
-        refusals.WRONG_METHOD,
         Refusal(
             response.InvalidField("MessageId", "Send the id of the message.", missing=True),
             _FIELD,

@@ -87,9 +87,7 @@ SINCH: Final = Vendor(
             MalformedBody("The body is malformed."), 'Send JSON such as {"recipients": ["+4915112345670"]}.'
         ),
         Refusal(refusals.TOKENS[-1].error, "Ask for a new token; the SDK does."),
-        structs.replace(refusals.WRONG_LOGIN, path=TOKEN_PATH),
-        structs.replace(refusals.NO_CREDENTIALS, path=TOKEN_PATH),
-        structs.replace(refusals.MALFORMED, path=TOKEN_PATH),
+        *(structs.replace(each, path=TOKEN_PATH) for each in (*refusals.EVERYWHERE, refusals.WRONG_LOGIN)),
     ),
     sdks={"python": "Python"},
     texts=_texts,

@@ -127,7 +127,6 @@ TENCENT: Final = Vendor(
         refusals.STALE,
         refusals.REPLAYED,
         *refusals.TOKENS,
-        refusals.WRONG_METHOD,
         Refusal(
             call.MissingParameter("The parameter is missing."), "Send the parameter that the text names."
         ),

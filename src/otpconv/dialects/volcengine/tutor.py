@@ -66,7 +66,6 @@ VOLCENGINE: Final = Vendor(
         *refusals.SIGNED,
         refusals.STALE,
         *refusals.TOKENS,
-        refusals.WRONG_METHOD,
     ),
     sdks={"python": "Python", "byteplus": "Python (BytePlus)"},
     texts=scoped.texts,

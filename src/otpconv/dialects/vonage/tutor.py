@@ -80,7 +80,7 @@ VONAGE: Final = Vendor(
             _WAYS,
         ),
     ),
-    (*refusals.EVERYWHERE, *refusals.SIGNED, refusals.WRONG_LOGIN, refusals.WRONG_METHOD),
+    (*refusals.EVERYWHERE, *refusals.SIGNED, refusals.WRONG_LOGIN),
     sdks={"python": "Python"},
     texts=_texts,
 )

@@ -122,6 +122,7 @@ class Pages:
             Route("/sign-in", self._sign_in.post, methods=["POST"]),
             Route("/errors", self._errors.index, methods=["GET"]),
             Route("/errors/{code}", self._errors.show, methods=["GET"]),
+            Route("/errors/{vendor}/{code}", self._errors.show_of_vendor, methods=["GET"]),
             Route("/static/{name}", self._static.show, methods=["GET"]),
             *(Route(page.path, self._admitting(page), methods=[page.method]) for page in self.pages),
         ]
