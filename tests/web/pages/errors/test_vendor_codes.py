@@ -1,4 +1,4 @@
-"""The pages of the other vendors' codes: no code that a dialect answers is missing, and answers lead there."""
+"""The pages of the other vendors' codes: no code is missing, and answers lead there."""
 
 import json
 import re
