@@ -142,7 +142,10 @@ def errors() -> str:
         )
         for group, entries in groups.items()
     ]
-    intro = "The server shows the same at `/errors`, with an example of each response.\n"
+    intro = (
+        "The server shows the same at `/errors`, with an example of each response. The text of an error ends"
+        " with the address of its page there.\n"
+    )
     return _page("Error codes", "`otpconv.web.pages.errors.codes`", intro, *sections)
 
 

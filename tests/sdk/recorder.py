@@ -22,7 +22,7 @@ class Recorder(ThreadingHTTPServer):
 
     Attributes:
         target: the port of the server that answers; set it before the first request.
-        requests: what came, since it was last cleared.
+        requests: those that came since the list was last cleared.
     """
 
     def __init__(self, certificate: Path, key: Path) -> None:

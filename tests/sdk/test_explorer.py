@@ -3,8 +3,10 @@
 import os
 import re
 import shlex
+import subprocess
 from collections.abc import Iterator
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,6 +14,7 @@ import pytest
 
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
+from otpconv.config import environment
 from otpconv.dialects.dialect import HttpRequest
 from otpconv.dialects.sinch.tokens import LIFETIME_S
 from otpconv.dialects.tutor.operation import Operation, Signer, Way
@@ -204,3 +207,42 @@ def test_the_code_runs_as_it_is_shown_and_sends_the_request_that_is_shown(  # no
     assert head == f"{ours.shown.method} {ours.shown.target}"
     names = [line.partition(":")[0] for line in rest.partition("\n\n")[0].splitlines()]
     assert names == list(ours.shown.headers)
+
+
+NODE = [case for case in CASES if "node" in case[0].sdks]
+
+
+@pytest.mark.campaign("the Python code is run; the how-tos show that these SDKs for Node work")
+@pytest.mark.parametrize("case", NODE, ids=lambda case: "-".join(map(name_of, case)))
+def test_the_code_for_node_runs_as_it_is_shown(  # noqa: PLR0917 - fixtures
+    browser: httpx.Client,
+    own: httpx.Client,
+    recorder: Recorder,
+    server: LocalServer,
+    node_modules: Path,
+    tmp_path: Path,
+    case: Case,
+) -> None:
+    vendor, operation, _ = case
+    given = examples(operation, "")
+    own.post("/v1/messages", json={"messages": [{"message_id": "1008030300"}]})
+    page = signed(browser, case, given)
+    (tmp_path / "node_modules").symlink_to(node_modules)
+    script = tmp_path / "shown.mjs"
+    script.write_text(block(page, "code-node"), encoding="utf-8")
+    recorder.requests.clear()
+    done = subprocess.run(  # noqa: S603 - code of our own page
+        ["node", script],  # noqa: S607 - the one on the path
+        env=environment() | setup(page, "node"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    ours = walk(*case, given, Signer(server.access_key_id, server.access_key_secret, "h", wall_clock(), "0"))
+    sent, expected, now = recorder.requests[-1], ours.request.received(), wall_clock()
+    if vendor.name == "twilio":  # its account in the path is another one
+        assert vendor.dialect.read(sent).parameters == vendor.dialect.read(expected).parameters
+    else:
+        assert content(vendor, sent, now) == content(vendor, expected, now)

@@ -72,7 +72,7 @@ _ERRORS: Final = ErrorTable(
 )
 
 
-#: By the vendor's code: what is wrong with a header of a signed call, as the vendor says it, and what to do.
+#: By the vendor's code: the mistake in a header of a signed call, as the vendor says it, and what to do.
 HEADER_ERRORS: Final = {
     -30004: ("Missing required 'Authorization' header.", "Sign the request, or use HTTP Basic."),
     -30005: (

@@ -61,7 +61,7 @@ class Way(Struct, frozen=True):
         rule: how its last step is made.
         sign: returns a request with its credentials.
         signature: returns the signature of a call that the dialect has read; None if the secret is sent.
-        hidden: header -> what is shown in place of the value that contains the secret.
+        hidden: header -> the words that replace the value that contains the secret.
         curl: the words of curl that make this header.
     """
 

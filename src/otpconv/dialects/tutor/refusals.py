@@ -78,7 +78,7 @@ REPLAYED: Final = Refusal(
 DENIED: Final = Refusal(
     errors.AccessDenied(
         "No policy of reports allows this action.",
-        action="otpconv:Action",
+        action="",
         kind="ImplicitDeny",
         policy_type="AccountLevelIdentityBasedPolicy",
         principal_type="SubUser",

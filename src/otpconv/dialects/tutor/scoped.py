@@ -12,7 +12,7 @@ from otpconv.dialects.tutor.variants import Variant
 
 
 def texts(call: ScopedCall) -> tuple[Step, ...]:
-    """Return what is signed."""
+    """Return the signed texts of a call."""
     request = call.requests[0]
     scope = call.authorization.scope
     return (

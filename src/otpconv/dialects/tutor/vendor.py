@@ -33,7 +33,7 @@ class Vendor(Struct, frozen=True):
         operations: what its clients can call here.
         refusals: a sample of each error that the dialect can answer.
         sdks: the languages with code, by the name of its template; besides curl.
-        texts: returns what is signed, step by step, of a call that the dialect has read.
+        texts: returns the signed texts, step by step, of a call that the dialect has read.
         variants: returns the usual mistakes of those who sign for this vendor, of such a call.
     """
 

@@ -92,7 +92,7 @@ class VendorExplorer:
             curl=curl,
         )
 
-    def _page(  # noqa: PLR0917 - what is shown
+    def _page(  # noqa: PLR0917 - the parts of the page
         self,
         request: Request,
         visitor: Visitor,
