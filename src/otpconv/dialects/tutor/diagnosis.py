@@ -47,7 +47,9 @@ def diagnose(
     try:
         call: Any = vendor.dialect.read(request)
     except Refused as error:
-        return Diagnosis((*findings, _refused("Form", vendor, request, error)))
+        findings.append(_refused("Form", vendor, request, error))
+        logs_in = any(way.signature is None for each in vendor.operations for way in each.ways)
+        return Diagnosis(tuple(findings), has_secret=logs_in)
     findings.append(Finding("Form", "good", f"A call that needs the permission {call.permission}."))
     signed = () if isinstance(call, LoginCall) else vendor.texts(call)
     try:

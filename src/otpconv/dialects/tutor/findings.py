@@ -37,7 +37,7 @@ class Diagnosis(Struct, frozen=True):
     Attributes:
         findings: the results, in the order of the server's checks, up to the first that stops the server.
         signed: what the server signs for this request, to compare with the client's text.
-        has_secret: whether the request has the secret itself, so that no page may show it again.
+        has_secret: whether the request may have the secret itself, so that no page shows it again.
     """
 
     findings: tuple[Finding, ...]

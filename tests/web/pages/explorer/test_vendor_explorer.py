@@ -110,6 +110,8 @@ def test_a_pasted_request_with_its_secret_is_diagnosed_and_the_secret_not_shown_
     login = base64.b64encode(f"{key.access_key_id}:{key.secret}\n".encode()).decode()
     path = "/2010-04-01/Accounts/AC1/Messages/SM1/Feedback.json"
     pasted = f"POST {path} HTTP/1.1\nHost: otp.example\nAuthorization: Basic {login}\n\nOutcome=confirmed"
+    for wrong in (pasted.replace("/Messages/", "/Calls/"), pasted.replace("/2010-04-01/", "/1999/")):
+        assert login not in send(explorer, "/explorer/diagnosis", request=wrong)
     page = send(explorer, "/explorer/diagnosis", request=pasted)
     assert "It is a request to Twilio Messaging and Verify." in page
     assert f"{key.access_key_id} is known and active." in page

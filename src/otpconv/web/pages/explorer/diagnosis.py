@@ -91,7 +91,8 @@ class DiagnosisPage:
                 region=service.region,
             )
         if pasted.path != ROOT:
-            return Diagnosis((Finding("Vendor", "bad", _UNCLAIMED.format(pasted.path[:200]), _HOW_TOS),))
+            what = _UNCLAIMED.format(pasted.path[:200])
+            return Diagnosis((Finding("Vendor", "bad", what, _HOW_TOS),), has_secret=True)
         return diagnose_alibaba(
             pasted,
             secret_of=secret_of,
