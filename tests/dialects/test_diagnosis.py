@@ -8,30 +8,24 @@ from hypothesis import given, settings, strategies as st
 from msgspec import structs
 
 from campaigns import rounds
+from dialects.vendor_cases import CASES, Case, name_of
 from otpconv.dialects.dialect import Call, HttpRequest
 from otpconv.dialects.tutor.diagnosis import diagnose
 from otpconv.dialects.tutor.findings import Diagnosis
-from otpconv.dialects.tutor.operation import Operation, Signer, Way
-from otpconv.dialects.tutor.vendor import Vendor, walk
+from otpconv.dialects.tutor.operation import Signer
+from otpconv.dialects.tutor.vendor import walk
 from otpconv.dialects.vendors import VENDORS
 from otpconv.errors import UnknownAccessKey
 
 NOW, WINDOW_MS = 1_795_729_896_000, 900_000
 SECRET = "t0p5ecret+/x"  # noqa: S105 - of no key
 OTHERS = {"LTAIother": "0therSecret"}
-CASES = [
-    (vendor, operation, way)
-    for vendor in VENDORS.values()
-    for operation in vendor.operations
-    for way in operation.ways
-]
 SIGNED = [case for case in CASES if case[2].signature]
 LOGINS = [case for case in CASES if not case[2].signature]
-Case = tuple[Vendor, Operation, Way]
 
 
-def name_of(case: Case) -> str:
-    return "-".join(part.name.replace(" ", "") for part in case)
+def names_of(case: Case) -> str:
+    return "-".join(map(name_of, case))
 
 
 def request(case: Case, secret: str = SECRET, *, now: int = NOW, key: str = "LTAIx") -> HttpRequest:
@@ -70,7 +64,7 @@ def changed(asked: HttpRequest, name: bytes, value: bytes) -> HttpRequest:
     return structs.replace(asked, fields=asked.fields | {name: value})
 
 
-@pytest.mark.parametrize("case", CASES, ids=name_of)
+@pytest.mark.parametrize("case", CASES, ids=names_of)
 def test_a_right_request_has_no_mistake(case: Case) -> None:
     found = diagnosed(case, request(case))
     assert found.is_good, found
@@ -79,7 +73,7 @@ def test_a_right_request_has_no_mistake(case: Case) -> None:
     assert [each.subject for each in found.findings][:3] == ["Vendor", "Form", "Access key"]
 
 
-@pytest.mark.parametrize("case", CASES, ids=name_of)
+@pytest.mark.parametrize("case", CASES, ids=names_of)
 @pytest.mark.parametrize(
     ("secret", "says"),
     [
@@ -101,14 +95,14 @@ def test_a_wrong_secret_is_found_and_named(case: Case, secret: str, says: str) -
         assert "It is not the one of" in told
 
 
-@pytest.mark.parametrize("case", CASES, ids=name_of)
+@pytest.mark.parametrize("case", CASES, ids=names_of)
 def test_a_key_that_is_unknown_is_told_and_nothing_after_it(case: Case) -> None:
     found = diagnosed(case, request(case, key="LTAIy"))
     assert bad(found) == ["Access key: No access key has this AccessKeyId."]
     assert found.findings[-1].subject == "Access key"
 
 
-@pytest.mark.parametrize("case", SIGNED, ids=name_of)
+@pytest.mark.parametrize("case", SIGNED, ids=names_of)
 def test_a_wrong_clock_is_told_where_the_wire_has_a_time(case: Case) -> None:
     late = diagnosed(case, request(case, now=NOW - 2 * WINDOW_MS))
     early = diagnosed(case, request(case, now=NOW + 2 * WINDOW_MS))
@@ -119,7 +113,7 @@ def test_a_wrong_clock_is_told_where_the_wire_has_a_time(case: Case) -> None:
     assert any("in the future" in told for told in bad(early))
 
 
-@pytest.mark.parametrize("case", SIGNED, ids=name_of)
+@pytest.mark.parametrize("case", SIGNED, ids=names_of)
 def test_a_nonce_that_was_used_is_told_where_the_wire_has_one(case: Case) -> None:
     told = bad(diagnosed(case, request(case), used=True))
     has_nonce = case[0].name == "telesign" or case[2].name in {"HmacSHA1", "HmacSHA256"}
@@ -179,7 +173,7 @@ def test_a_key_without_its_prefix_is_named(name: str) -> None:
     assert f"without {prefix} before it" in told
 
 
-@pytest.mark.parametrize("case", SIGNED, ids=name_of)
+@pytest.mark.parametrize("case", SIGNED, ids=names_of)
 @settings(max_examples=rounds(50))
 @given(data=st.data())
 def test_whatever_is_changed_the_diagnosis_is_bad_or_the_server_accepts_it(

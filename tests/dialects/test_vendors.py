@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
+from dialects.vendor_cases import CASES, name_of
 from otpconv.access.policies.cautions import ACTIONS
 from otpconv.dialects.dialect import LoginCall
 from otpconv.dialects.routing import DIALECTS, route
@@ -13,16 +14,6 @@ from otpconv.errors import Refused, SignatureMismatch
 
 NOW = 1_795_729_896_000
 SECRET = "t0p5ecret+/x"  # noqa: S105 - of no key
-CASES = [
-    (vendor, operation, way)
-    for vendor in VENDORS.values()
-    for operation in vendor.operations
-    for way in operation.ways
-]
-
-
-def name_of(case: object) -> str:
-    return str(getattr(case, "name", case)).replace(" ", "-")
 
 
 def signer(nonce: str = "0") -> Signer:

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from dialects.vendor_cases import CASES, Case, name_of
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
 from otpconv.config import environment
@@ -19,7 +20,6 @@ from otpconv.dialects.dialect import HttpRequest
 from otpconv.dialects.sinch.tokens import LIFETIME_S
 from otpconv.dialects.tutor.operation import Operation, Signer, Way
 from otpconv.dialects.tutor.vendor import Vendor, walk
-from otpconv.dialects.vendors import VENDORS
 from otpconv.errors import Refused
 from sdk.recorder import Recorder, recording
 from sdk.vendor_pages import request_messages
@@ -41,14 +41,6 @@ IDS |= {"message_id", "metadata.correlation_id"}
 NUMBER = "+4915112345670"
 #: Its SDK adds parameters to the signed ones.
 NOT_EXACT = {"HmacSHA256", "HmacSHA1"}
-
-Case = tuple[Vendor, Operation, Way]
-CASES = [
-    (vendor, operation, way)
-    for vendor in VENDORS.values()
-    for operation in vendor.operations
-    for way in operation.ways
-]
 
 
 @pytest.fixture(scope="module")
@@ -121,10 +113,6 @@ def examples(operation: Operation, prefix: str) -> dict[str, str]:
         for each in operation.parameters
         if each.mandatory or each.name in IDS or each.name in {"Country", "timestamp"}
     }
-
-
-def name_of(case: object) -> str:
-    return str(getattr(case, "name", case)).replace(" ", "-")
 
 
 def content(vendor: Vendor, request: HttpRequest, now: int) -> tuple[object, ...]:

@@ -43,24 +43,31 @@ class RequestVariant(Struct, frozen=True):
     request: HttpRequest
 
 
-_STRIP: Final = "Strip the AccessKeySecret where it is read; read a file with a BOM as utf-8-sig."
+#: The remedy if something was added to the secret where it is read.
+STRIP: Final = "Strip the AccessKeySecret where it is read; read a file with a BOM as utf-8-sig."
 #: What may be added to the secret where it is read.
-_AROUND: Final[tuple[tuple[str, Callable[[str], str]], ...]] = (
+AROUND: Final[tuple[tuple[str, Callable[[str], str]], ...]] = (
     ("a line feed behind it", lambda secret: f"{secret}\n"),
     ("CR LF behind it", lambda secret: f"{secret}\r\n"),
     ("a carriage return behind it", lambda secret: f"{secret}\r"),
     ("a byte order mark (BOM) before it", lambda secret: f"\ufeff{secret}"),
+    ("a byte order mark (BOM) before it and CR LF behind it", lambda secret: f"\ufeff{secret}\r\n"),
+    ("a byte order mark (BOM) before it and a line feed behind it", lambda secret: f"\ufeff{secret}\n"),
     ("a space behind it", lambda secret: f"{secret} "),
     ("quotation marks around it", lambda secret: f'"{secret}"'),
     ("apostrophes around it", lambda secret: f"'{secret}'"),
-    ("an & behind it, which Alibaba's signature V1 wants", lambda secret: f"{secret}&"),
 )
 
 
 def secret_variants(secret: str, others: Mapping[str, str]) -> Iterator[SecretVariant]:
     """Return how the secret is often used; `others` are the secrets of other access keys, by id."""
-    for what, change in _AROUND:
-        yield SecretVariant(f"The secret was used with {what}.", _STRIP, change(secret))
+    for what, change in AROUND:
+        yield SecretVariant(f"The secret was used with {what}.", STRIP, change(secret))
+    yield SecretVariant(
+        "An & was appended to the secret, as Alibaba's signature V1 wants it.",
+        "Use the bare AccessKeySecret.",
+        f"{secret}&",
+    )
     yield SecretVariant(
         "The base64 of the secret was used in place of the secret.",
         "Use the AccessKeySecret as it is. A vendor whose API key is base64 has it decoded once.",

@@ -8,25 +8,15 @@ from html import unescape
 import httpx
 import pytest
 
+from dialects.vendor_cases import CASES, name_of
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.dialects.tutor.operation import Operation, Way
 from otpconv.dialects.tutor.vendor import Vendor
-from otpconv.dialects.vendors import VENDORS
 from otpconv.service.sandbox import ACCOUNT
 from web.wire import NO_TLS
 
-CASES = [
-    (vendor, operation, way)
-    for vendor in VENDORS.values()
-    for operation in vendor.operations
-    for way in operation.ways
-]
 FEEDBACK = "/explorer/twilio/CreateMessageFeedback"
-
-
-def name_of(case: object) -> str:
-    return str(getattr(case, "name", case)).replace(" ", "-")
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from dialects.vendor_cases import CASES, name_of
 from otpconv.dialects.tutor.operation import Operation, Signer, Way
 from otpconv.dialects.tutor.pasted import Pasted, parse_pasted
 from otpconv.dialects.tutor.vendor import Vendor, walk
@@ -30,18 +31,8 @@ WORDS = {
 OWN = ("import os", "import base64", "token = ", "api_key = ", "attempt = ", "print(attempt.sid")
 #: The how-tos compute times, which the explorer has as text or not at all.
 TIMES = {"timestamp", "date_created_after"}
-CASES = [
-    (vendor, operation, way)
-    for vendor in VENDORS.values()
-    for operation in vendor.operations
-    for way in operation.ways
-]
 #: Ways that the how-tos only name.
 NAMED_ONLY = {"HmacSHA256", "HmacSHA1", "sig"}
-
-
-def name_of(case: object) -> str:
-    return str(getattr(case, "name", case)).replace(" ", "-")
 
 
 def blocks(vendor: Vendor, language: str) -> str:
