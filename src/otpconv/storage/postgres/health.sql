@@ -21,7 +21,7 @@ WITH sessions AS (
 ), counted AS (
     SELECT account, requested_at, dimensions, m.verified, (attempt = 1)::integer AS first, reported,
         coalesce(s.first, 0) AS session, coalesce(s.first * s.verified, 0) AS session_verified,
-        delay_bin
+        coalesce(receipt > 0, false)::integer AS receipted, coalesce(receipt = 6, false)::integer AS delivered, delay_bin
     FROM messages AS m LEFT JOIN sessions AS s ON s.id = m.id
     WHERE CASE CAST(:grain AS bigint)
         WHEN 60000 THEN requested_at >= (SELECT minutes_from FROM horizons)
@@ -32,7 +32,8 @@ WITH sessions AS (
     SELECT account, requested_at / CAST(:grain AS bigint) * CAST(:grain AS bigint) AS start, dimensions,
         count(*) AS requested, sum(verified) AS verified, sum(first) AS first_requested,
         sum(first * verified) AS first_verified, sum(session) AS sessions, sum(session_verified) AS sessions_verified,
-        sum(reported) AS reported,
+        sum(reported) AS reported, sum(receipted) AS receipted, sum(delivered) AS delivered,
+        sum(delivered * verified) AS delivered_verified,
         {bin: count(*) FILTER (WHERE delay_bin = $bin) AS d$bin}
     FROM counted GROUP BY account, start, dimensions
     UNION ALL

@@ -28,6 +28,8 @@ STATE: Final = (
 LEDGER: Final = (
     ("ledger/schema.sql", "ledger_schema"),
     ("ledger/merging.sql", "merging_schema"),
+    ("ledger/receipts.sql", "receipts_schema"),
+    ("ledger/costs.sql", "costs_schema"),
     ("ledger/dimensions.sql", "dimensions_schema"),
     ("ledger/changes.sql", "changes_schema"),
     ("ledger/triggers.sql", "triggers_schema"),

@@ -39,6 +39,8 @@ CREATE INDEX stored_messages_unmatched ON stored_messages (unmatched_at) WHERE u
 CREATE INDEX stored_messages_by_number ON stored_messages ((requested_at / 86400000), number, requested_at, message_id)
 WHERE requested_at IS NOT NULL AND number IS NOT NULL;
 CREATE INDEX stored_messages_of_number ON stored_messages (number) WHERE number IS NOT NULL;
+CREATE INDEX stored_messages_by_vendor_id ON stored_messages (account, vendor_message_id)
+WHERE vendor_message_id IS NOT NULL;
 CREATE INDEX stored_messages_by_session ON stored_messages (account, session_id) WHERE session_id <> '';
 
 -- The messages of a number, in the bucket of the number: a conversion by number finds its message in one shard.
@@ -63,10 +65,12 @@ SELECT create_distributed_table('number_messages', 'bucket', colocate_with => 's
 CREATE VIEW messages AS SELECT * FROM stored_messages;
 CREATE VIEW message_states AS
 SELECT m.bucket, m.id, m.account, m.message_id, m.requested_at, m.number, m.verified_at, m.reported,
+    CASE WHEN m.receipt IS NOT NULL THEN coalesce(m.vendor_message_id, m.message_id) END AS receipts_of,
     json_build_array(
         CASE WHEN m.requested_at IS NOT NULL THEN json_build_array(
             1, m.account, m.message_id, m.requested_at, to_json(coalesce(m.reported_values, m.combination)),
-            coalesce(encode(m.number, 'hex'), ''), m.number_range, m.session_id, m.attempt
+            coalesce(encode(m.number, 'hex'), ''), m.number_range, m.session_id, m.attempt,
+            coalesce(m.vendor_message_id, '')
         ) END,
         m.true_first, m.true_last, m.false_last, m.true_arrival, m.true_unknown, m.false_unknown
     ) AS state
@@ -101,7 +105,7 @@ SELECT DISTINCT requested_at / 86400000 AS day FROM stored_messages
 WHERE number = decode(:number, 'hex') AND requested_at IS NOT NULL ORDER BY day DESC LIMIT :most;
 
 -- name: messages_of_number
-SELECT s.message_id, s.state::text, s.verified_at, s.reported FROM message_states AS s
+SELECT s.message_id, s.state::text, s.verified_at, s.reported, s.receipts_of FROM message_states AS s
 WHERE s.requested_at / 86400000 = :day AND s.number = decode(:number, 'hex') AND s.account = :account
     AND s.requested_at IS NOT NULL
 ORDER BY s.requested_at DESC, s.message_id DESC LIMIT :most;

@@ -33,7 +33,7 @@ SELECT day FROM days AS d WHERE EXISTS (
 LIMIT :most;
 
 -- name: messages_of_number
-SELECT s.message_id, s.state::text, s.verified_at, s.reported
+SELECT s.message_id, s.state::text, s.verified_at, s.reported, s.receipts_of
 FROM messages AS m JOIN message_states AS s ON s.id = m.id
 WHERE m.requested_at / 86400000 = :day AND m.number = decode(:number, 'hex') AND m.account = :account
     AND m.requested_at IS NOT NULL
