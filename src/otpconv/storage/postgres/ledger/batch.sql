@@ -48,7 +48,9 @@ CREATE TEMP TABLE IF NOT EXISTS contributions (     -- see the type `contributio
     price bigint, currency text COLLATE "C"
 ) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS erased_messages (id bigint PRIMARY KEY) ON COMMIT DELETE ROWS;
-CREATE TEMP TABLE IF NOT EXISTS touched_receipts (account integer, vendor_message_id text COLLATE "C") ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE IF NOT EXISTS touched_receipts (
+    account integer, vendor_message_id text COLLATE "C", erased boolean
+) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS kept (
     account integer, start bigint, dimensions integer,
     {count: $count integer},

@@ -49,3 +49,21 @@ SELECT 0, 1, 900000, account, start / 900000 * 900000 AS quarter, dimensions, cu
 FROM dropped GROUP BY account, quarter, dimensions, currency
 ON CONFLICT (bucket, writer, grain, account, start, dimensions, currency) DO UPDATE SET
     messages = r.messages + excluded.messages, micros = r.micros + excluded.micros;
+
+-- name: keep_costs
+-- The sums that an erasure keeps: [account, start, [dimensions], currency, messages, micros].
+WITH kept AS MATERIALIZED (
+    SELECT d.account, (k ->> 1)::bigint AS start, d.id AS dimensions, k ->> 3 AS currency, (k ->> 4)::bigint AS messages,
+        (k ->> 5)::bigint AS micros
+    FROM journal AS b CROSS JOIN LATERAL jsonb_array_elements(b.reports -> 0 -> 9) AS k JOIN dimensions AS d
+        ON d.bucket = 0 AND d.account = (k ->> 0)::integer AND d.day = (k ->> 1)::bigint / 86400000
+        AND d.country = k -> 2 ->> 0 AND d.carrier = k -> 2 ->> 1 AND d.provider = k -> 2 ->> 2
+        AND d.template = k -> 2 ->> 3 AND d.sender = k -> 2 ->> 4 AND d.channel = k -> 2 ->> 5
+        AND d.access_key = k -> 2 ->> 6
+    WHERE b.bucket = 0 AND b.writer = 1 AND b.seq = :seq
+), noted AS (
+    INSERT INTO kept_costs AS c SELECT 0, account, start, dimensions, currency, messages, micros FROM kept
+    ON CONFLICT (bucket, account, start, dimensions, currency) DO UPDATE SET
+        messages = c.messages + excluded.messages, micros = c.micros + excluded.micros
+)
+SELECT settle_costs(ARRAY(SELECT ROW(k.*)::cost FROM kept AS k));

@@ -19,7 +19,7 @@ CREATE TYPE receipt AS (
     bucket smallint, account integer, vendor_message_id text COLLATE "C", status smallint, at bigint,
     error text COLLATE "C", price bigint, currency text COLLATE "C", segments integer
 );
-CREATE TYPE vendor_id AS (account integer, vendor_message_id text COLLATE "C");
+CREATE TYPE vendor_id AS (account integer, vendor_message_id text COLLATE "C", erased boolean);
 CREATE TYPE combination AS (
     account integer, day integer,
     country text COLLATE "C", carrier text COLLATE "C", provider text COLLATE "C", template text COLLATE "C",

@@ -7,7 +7,7 @@
 CREATE FUNCTION vendor_ids(requests report[]) RETURNS vendor_id[] LANGUAGE plpgsql AS $$
 BEGIN
     RETURN (
-        SELECT array_agg(ROW(m.account, coalesce(m.vendor_message_id, m.message_id))::vendor_id)
+        SELECT array_agg(ROW(m.account, coalesce(m.vendor_message_id, m.message_id), false)::vendor_id)
         FROM unnest(requests) AS r CROSS JOIN LATERAL (
             SELECT account, message_id, vendor_message_id FROM messages AS m
             WHERE m.bucket = r.bucket AND m.account = r.account AND m.message_id = r.message_id
@@ -47,29 +47,32 @@ BEGIN
         segments = greatest(r.segments, excluded.segments);
 END $$;
 
--- Gives the messages the receipts under some vendors' ids, and takes from the requested messages of a batch those that they
--- do not have any more. Returns what that changes.
+-- Gives the messages the receipts under some vendors' ids, or takes them away if these are erased, and takes from the
+-- requested messages of a batch those that they do not have any more. Returns what that changes.
 CREATE FUNCTION resolve_receipts(ids vendor_id[], requests report[]) RETURNS contribution[] LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     resolved contribution[];
 BEGIN
     WITH touched AS MATERIALIZED (
-        SELECT r.* FROM (SELECT DISTINCT account, vendor_message_id FROM unnest(ids)) AS i CROSS JOIN LATERAL (
+        SELECT i.erased, r.* FROM (
+            SELECT account, vendor_message_id, bool_or(erased) AS erased FROM unnest(ids)
+            GROUP BY account, vendor_message_id
+        ) AS i CROSS JOIN LATERAL (
             SELECT ctid AS place, bucket, account, vendor_message_id, status, price, currency FROM receipts AS r
             WHERE r.account = i.account AND r.vendor_message_id = i.vendor_message_id
             OFFSET 0
         ) AS r
     ), named AS MATERIALIZED (
         -- The messages that had the receipts before the batch are the first, but for those of the batch.
-        SELECT t.place AS receipts, m.place, m.before, CASE WHEN m.nth <= 10 THEN t.status END AS receipt,
-            CASE WHEN m.nth <= 10 THEN t.price END AS price, CASE WHEN m.nth <= 10 THEN t.currency END AS currency
+        SELECT t.place AS receipts, m.place, m.before, CASE WHEN m.has THEN t.status END AS receipt,
+            CASE WHEN m.has THEN t.price END AS price, CASE WHEN m.has THEN t.currency END AS currency
         FROM touched AS t LEFT JOIN LATERAL (
-            SELECT m.ctid AS place, contribution(m, -1) AS before, 0 AS nth FROM messages AS m
+            SELECT m.ctid AS place, contribution(m, -1) AS before, NOT t.erased AS has FROM messages AS m
             WHERE m.bucket = t.bucket AND m.account = t.account AND m.message_id = t.vendor_message_id
                 AND m.vendor_message_id IS NULL AND m.requested_at IS NOT NULL
             UNION ALL
-            SELECT place, before, row_number() OVER (ORDER BY requested_at, message_id) FROM (
+            SELECT place, before, NOT t.erased AND row_number() OVER (ORDER BY requested_at, message_id) <= 10 FROM (
                 SELECT m.ctid AS place, contribution(m, -1) AS before, m.requested_at, m.message_id FROM messages AS m
                 WHERE m.account = t.account AND m.vendor_message_id = t.vendor_message_id
                 ORDER BY m.requested_at, m.message_id LIMIT 10 + coalesce(cardinality(requests), 0)
@@ -90,9 +93,14 @@ BEGIN
         UPDATE messages AS m SET receipt = d.receipt, price = d.price, currency = d.currency FROM decided AS d
         WHERE m.ctid = d.place AND (m.receipt, m.price, m.currency) IS DISTINCT FROM (d.receipt, d.price, d.currency)
         RETURNING d.before, contribution(m, 1) AS after
+    ), erased AS (
+        DELETE FROM receipts AS r USING touched AS t WHERE r.ctid = t.place AND t.erased
     ), noted AS (
         UPDATE receipts AS r SET known = n.known
-        FROM (SELECT receipts, count(place) > 0 AS known FROM named GROUP BY receipts) AS n
+        FROM (
+            SELECT receipts, count(place) > 0 AS known FROM named
+            WHERE receipts NOT IN (SELECT place FROM touched WHERE erased) GROUP BY receipts
+        ) AS n
         WHERE r.ctid = n.receipts AND r.known <> n.known
     )
     SELECT array_agg(part) INTO resolved
@@ -110,10 +118,29 @@ BEGIN
     END IF;
     RETURN resolve_receipts(
         left_ids || vendor_ids(requests)
-            || ARRAY(SELECT ROW(account, vendor_message_id)::vendor_id FROM unnest(new)),
+            || ARRAY(SELECT ROW(account, vendor_message_id, false)::vendor_id FROM unnest(new)),
         requests
     );
 END $$;
 
 -- name: drop_receipts
 DELETE FROM receipts WHERE NOT known AND greatest({status: $status_at}) < :unmatched_before;
+
+-- name: forget_receipts
+DELETE FROM touched_receipts;
+
+-- name: touch_erased_receipts
+INSERT INTO touched_receipts
+SELECT m.account, coalesce(m.vendor_message_id, m.message_id), false
+FROM erased_messages AS e CROSS JOIN LATERAL (SELECT * FROM messages WHERE id = e.id OFFSET 0) AS m;
+
+-- name: erase_receipts
+-- Those of the erasure, which are of no message that stays. They are there until their messages are resolved.
+INSERT INTO touched_receipts
+SELECT (v ->> 0)::integer, v ->> 1, true
+FROM journal AS b CROSS JOIN LATERAL jsonb_array_elements(b.reports -> 0 -> 8) AS v
+WHERE b.bucket = 0 AND b.writer = 1 AND b.seq = :seq;
+
+-- name: resolve_receipts
+INSERT INTO contributions
+SELECT * FROM unnest(resolve_receipts(ARRAY(SELECT ROW(t.*)::vendor_id FROM touched_receipts AS t), NULL));
