@@ -28,10 +28,11 @@ SELECT nodename || ':' || nodeport FROM run_command_on_workers('SELECT 1') WHERE
 SELECT extversion FROM pg_extension WHERE extname = 'citus';
 
 -- name: tables_schema
--- Each row has the values of the combination that counts it, so that a message is read from one shard.
+-- Each row has the values of the combination that counts it, so that a message is read from one shard. An applier of version 1
+-- writes them into another column, `combination`: it fails, and so never drops columns that it does not know.
 CREATE TABLE stored_messages (
     LIKE messages INCLUDING GENERATED,
-    combination text[] COLLATE "C",
+    counted_as text[] COLLATE "C",
     PRIMARY KEY (bucket, account, message_id)
 ) WITH (fillfactor = 70);
 CREATE INDEX stored_messages_by_id ON stored_messages (id);
@@ -68,7 +69,7 @@ SELECT m.bucket, m.id, m.account, m.message_id, m.requested_at, m.number, m.veri
     CASE WHEN m.receipt IS NOT NULL THEN coalesce(m.vendor_message_id, m.message_id) END AS receipts_of,
     json_build_array(
         CASE WHEN m.requested_at IS NOT NULL THEN json_build_array(
-            1, m.account, m.message_id, m.requested_at, to_json(coalesce(m.reported_values, m.combination)),
+            1, m.account, m.message_id, m.requested_at, to_json(coalesce(m.reported_values, m.counted_as)),
             coalesce(encode(m.number, 'hex'), ''), m.number_range, m.session_id, m.attempt,
             coalesce(m.vendor_message_id, '')
         ) END,
@@ -121,6 +122,34 @@ FROM stored_messages AS m JOIN (
     OFFSET 0
 ) AS n ON n.number = m.number
 WHERE m.requested_at IS NOT NULL
+
+-- name: sharing_messages
+-- Brought to the coordinator for `receipts_of`: some messages, and the others that have or name the same ids of vendors.
+SELECT m.bucket, m.account, m.message_id, m.vendor_message_id, m.requested_at, m.id
+FROM stored_messages AS m JOIN (
+    SELECT value::bigint AS value FROM json_array_elements_text(CAST(:ids AS json)) AS value
+) AS e ON e.value = m.id
+UNION ALL
+SELECT m.bucket, m.account, m.message_id, m.vendor_message_id, m.requested_at, m.id
+FROM stored_messages AS m JOIN (
+    SELECT DISTINCT s.account, coalesce(s.vendor_message_id, s.message_id) AS named FROM (
+        SELECT value::bigint AS value FROM json_array_elements_text(CAST(:ids AS json)) AS value
+    ) AS e JOIN stored_messages AS s ON s.id = e.value
+    OFFSET 0
+) AS n ON m.account = n.account AND m.vendor_message_id = n.named
+UNION ALL
+SELECT m.bucket, m.account, m.message_id, m.vendor_message_id, m.requested_at, m.id
+FROM stored_messages AS m JOIN (
+    SELECT r.bucket, r.account, r.vendor_message_id FROM receipts AS r JOIN (
+        SELECT DISTINCT s.account, s.vendor_message_id FROM (
+            SELECT value::bigint AS value FROM json_array_elements_text(CAST(:ids AS json)) AS value
+        ) AS e JOIN stored_messages AS s ON s.id = e.value
+        WHERE s.vendor_message_id IS NOT NULL
+        OFFSET 0
+    ) AS n ON r.account = n.account AND r.vendor_message_id = n.vendor_message_id
+    OFFSET 0
+) AS r ON m.bucket = r.bucket AND m.account = r.account AND m.message_id = r.vendor_message_id
+WHERE m.vendor_message_id IS NULL
 
 -- name: explaining_messages
 -- Brought to the coordinator for `wrong_unmatched`: the messages without a request, and those that can explain a conversion.
