@@ -20,7 +20,8 @@ def bucket_of(account: int, message_id: str) -> int:
 def buckets_of(reports: Iterable[Any]) -> list[int]:
     """Return one bucket for each report of a journal row: that of its message, or 0 if it names none.
 
-    Of a receipt it is that of the message whose own id it names. Of an erasure there is one for each of its messages, then one for each detached message.
+    That of a receipt is the bucket of the message whose own id it names. Of an erasure there is one for each
+    of its messages, then one for each detached message.
     """
     buckets: list[int] = []
     for report in reports:

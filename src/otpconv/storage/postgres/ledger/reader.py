@@ -91,8 +91,7 @@ class PostgresLedgerReader:
 
     def message(self, account: int, message_id: str) -> Message | None:
         """Return one message."""
-        bucket = bucket_of(account, message_id)
-        values = {"bucket": bucket, "account": account, "message_id": message_id}
+        values = {"bucket": bucket_of(account, message_id), "account": account, "message_id": message_id}
         with self.snapshot():
             return next(iter(self._messages(account, self._rows("message", values))), None)
 
@@ -118,7 +117,7 @@ class PostgresLedgerReader:
         """Sum the rollups of a window by dimensions; `filters` holds the accepted values of a dimension."""
         name = "counts" if delays else "tallies"
         with self.snapshot():
-            rows = windows.sums(self._rows, name, account, window, by, filters, limit)
+            rows = windows.sums(self._rows, name, account, window, by=by, filters=filters, limit=limit)
         return [Count(slot, group, Tally(*sums[:_DELAYS]), sums[_DELAYS:]) for slot, group, sums in rows]
 
     def costs(
@@ -131,7 +130,7 @@ class PostgresLedgerReader:
     ) -> list[CostCount]:
         """Sum the costs of the messages of a window by dimensions and currency."""
         with self.snapshot():
-            rows = windows.sums(self._rows, "costs", account, window, by, filters, limit)
+            rows = windows.sums(self._rows, "costs", account, window, by=by, filters=filters, limit=limit)
         return [CostCount(slot, group, *sums) for slot, group, sums in rows]
 
     def routes(self, account: int, most: int) -> list[Count]:
@@ -292,7 +291,8 @@ def outline(requested_at: int | None, number: str | None, *conversions: int | No
 
 
 def _receipts(run: erasable.Run, account: int, ids: list[str]) -> dict[str, ReceiptState]:
-    rows = run("receipts", {"account": account, "ids": ids})
+    values: dict[str, Any] = {"account": account, "ids": ids}
+    rows = run("receipts", values)
     return {vendor_id: ReceiptState(tuple(times), *others) for vendor_id, times, *others in rows}
 
 

@@ -22,6 +22,7 @@ def sums(
     name: str,
     account: int,
     window: Window,
+    *,
     by: Sequence[str],
     filters: Mapping[str, Collection[str]],
     limit: int,
