@@ -1,4 +1,4 @@
-"""A database of version 1 is migrated beside servers of that version, which go on until they are restarted."""
+"""A database of version 1 is migrated beside its servers, which go on until they are restarted."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -105,7 +105,11 @@ def test_an_applier_of_version_1_goes_on_after_the_migration(old: Database, appl
 def test_no_reports_are_erased_from_the_journal_during_a_migration(old: Database) -> None:
     append(old, *REPORTS)
     engine = PostgresEngine(old)
-    with closing(PostgresNodes(old)) as nodes, nodes.alone(), pytest.raises(Unavailable, match="deletion runs"):
+    with (
+        closing(PostgresNodes(old)) as nodes,
+        nodes.alone(),
+        pytest.raises(Unavailable, match="deletion runs"),
+    ):
         engine.migrate(lambda *_: None)
     assert engine.migrate(lambda *_: None) == (1, 2)
 
@@ -115,6 +119,7 @@ def test_nodes_of_version_1_plan_relayed_conversions_after_the_migration(old: Da
     with closing(old.connect()) as connection:
         connection.execute(
             "INSERT INTO relay_sends (account, message_id, vendor, feedback, requested_at, at, due_at, until,"
-            " status, attempts, code, reason) VALUES (1, 'a', 1, 'received', 1, 2, 3, 4, 'waiting', 0, '', '')"
+            " status, attempts, code, reason)"
+            " VALUES (1, 'a', 1, 'received', 1, 2, 3, 4, 'waiting', 0, '', '')"
         )
         assert connection.execute("SELECT vendor_message_id FROM relay_sends").fetchall() == [("",)]
