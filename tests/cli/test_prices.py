@@ -1,6 +1,7 @@
 """Price lists by command: imported from CSV, listed, deleted, and refused with the number of the line."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,26 @@ def test_a_file_with_a_mistake_is_refused_in_one_line(at: Run, tmp_path: Path, t
     assert said in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
     assert json.loads(at("prices", "list", "--json").stdout) == []
+
+
+def test_the_example_of_the_how_to_is_imported_as_written(at: Run, tmp_path: Path) -> None:
+    page = Path(__file__).resolve().parents[2] / "docs/how-to/cost.md"
+    (example,) = re.findall(r"^```csv\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    file = tmp_path / "prices.csv"
+    file.write_text(example)
+    imported = at("prices", "import", file)
+    assert imported.stdout == "4 prices added, 0 replaced, 0 removed, 4 in the list\n"
+    assert "3 removed" in at("prices", "delete", "--provider", "acme").stdout
+    (rest,) = json.loads(at("prices", "list", "--json").stdout)
+    assert (rest["channel"], rest["price"], rest["currency"]) == ("voice", "0.02", "USD")
+
+
+def test_a_file_that_is_too_large_is_refused(at: Run, tmp_path: Path) -> None:
+    file = tmp_path / "prices.csv"
+    file.write_text("price,currency\n" + "1,EUR\n" * 700_000)
+    refused = at("prices", "import", file)
+    assert refused.returncode
+    assert "over 4 MiB" in refused.stderr
 
 
 def test_a_deletion_needs_a_clear_choice(at: Run) -> None:
