@@ -1,6 +1,5 @@
 """Each kind against our own dialect of its vendor, on a real server: what it sends is taken and recorded."""
 
-import base64
 from collections.abc import Callable
 from functools import partial
 from operator import attrgetter
@@ -19,36 +18,26 @@ from otpconv.dialects.dialect import HttpRequest
 from otpconv.dialects.routing import route
 from otpconv.relay.calls import Calls
 from otpconv.relay.kind import Kind, Stamp
-from otpconv.relay.kinds import KINDS
 from otpconv.storage.relay.contract import Feedback, Send
+from relay.credentials import OURS as KINDS, values_of
 
-#: Kinds whose vendors have no dialect here.
-WITHOUT = {"8x8", "plivo", "webhook"}
-OURS = {name: kind for name, kind in KINDS.items() if name not in WITHOUT}
-#: Settings and secrets that hold a token of both parts of an access key.
-TOKENS = {("sinch", "api_token"), ("infobip", "api_key"), ("didit", "api_key")}
-#: Settings that name the access key.
-NAMES = {"access_key_id", "account_sid", "api_key", "customer_id", "secret_id"}
-#: Kinds whose vendor has the time of a conversion, and the unit that it has.
-UNITS_MS = {"alibaba": 1, "alibaba-2017": 1, "didit": 1_000, "tencent": 1_000, "vonage": 1_000}
+#: The webhook has no dialect: it calls the native API.
+OURS = {name: kind for name, kind in KINDS.items() if name != "webhook"}
 MANY = pytest.mark.parametrize("kind", OURS.values(), ids=OURS)
 
 
 def vendor_of(kind: Kind, url: str, key: str, secret: str) -> VendorAccount:
     """A vendor account of a kind at a server of ours."""
-    settings, secrets = {"endpoint": url}, {}
-    for setting in kind.settings:
-        if (kind.name, setting.name) in TOKENS:
-            secrets[setting.name] = f"{key}:{secret}"
-        elif kind.name == "telesign" and setting.secret:
-            secrets[setting.name] = base64.b64encode(secret.encode()).decode()
-        elif setting.secret:
-            secrets[setting.name] = secret
-        elif setting.name != "endpoint":
-            usual = setting.default if setting.default is not None else "own"
-            settings[setting.name] = key if setting.name in NAMES else usual
+    values = values_of(kind, url, key, secret)
+    secret_names = {setting.name for setting in kind.settings if setting.secret}
     return VendorAccount(
-        id=1, account=1, name="v", kind=kind.name, provider="p", settings=settings, secrets=secrets
+        id=1,
+        account=1,
+        name="v",
+        kind=kind.name,
+        provider="p",
+        settings={name: value for name, value in values.items() if name not in secret_names},
+        secrets={name: value for name, value in values.items() if name in secret_names},
     )
 
 
@@ -96,7 +85,7 @@ def test_a_feedback_is_recorded_by_our_dialect(
         assert send(kind, [feedback(message_id, what, at)]) == [DELIVERED]
         eventually(partial(known, native, message_id), what)
     found = native.get(f"/v1/messages/{ids['received']}").json()
-    if unit := UNITS_MS.get(kind.name):
+    if unit := kind.time_unit_ms:
         assert found["verified_at"] == at - at % unit
     else:
         assert found["verified_at"] >= now

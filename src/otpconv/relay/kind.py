@@ -101,6 +101,8 @@ class Kind(Struct, frozen=True):
         batch: feedbacks of one call at most.
         per_second: calls per second that the vendor takes.
         concurrency: calls on their way at the same time.
+        time_unit_ms: the resolution of the times of conversions, ms; 0 if a call has no time, so that the vendor
+            takes the time at which the call arrives.
         repeat: whether a vendor that gets the same feedback twice takes harm. `harmful` feedbacks are sent at
             most once, the others at least once.
         remedies: what to do about an error code of the vendor, for people.
@@ -121,6 +123,7 @@ class Kind(Struct, frozen=True):
     batch: int = 1
     per_second: int = 100
     concurrency: int = 8
+    time_unit_ms: int = 0
     repeat: Literal["safe", "harmful"] = "safe"
     remedies: Mapping[str, str] = {}
     needs: str = ""
