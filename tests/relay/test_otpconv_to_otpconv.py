@@ -1,4 +1,4 @@
-"""One otpconv relays to a second one: both ledgers agree in all that the wire carries, while both are killed."""
+"""One otpconv relays to a second one: both ledgers agree in all that the wire carries, after kills too."""
 
 import os
 import random
@@ -23,8 +23,8 @@ from relay.credentials import OURS, values_of
 PATIENCE_S = 60
 #: Messages of one kind between two kills, and those of each kind that no kill disturbs.
 BETWEEN_KILLS, UNDISTURBED = 30, 12
-#: What is reported about a message, in any order: whether the code was typed, and ms after the request. A time
-#: before the request is not valid.
+#: The conversions of a message, reported in any order: whether the code was typed, and ms after the request.
+#: A time before the request is not valid.
 OUTCOMES: tuple[tuple[tuple[bool, int], ...], ...] = (
     (),
     ((True, 4_321),),
@@ -71,7 +71,7 @@ class World:
                     {"message_id": message_id, "delivered": delivered, "conversion_time": at + after}
                     for delivered, after in self.chance.choice(OUTCOMES)
                 ]
-        # What is sent about a message is of its earliest valid conversion so far: it comes first.
+        # The relay sends the earliest valid conversion that it knows: it comes first.
         conversions.sort(key=lambda each: each["conversion_time"])
         post(self.vendor, "messages", requested)
         for what, items in self.chance.sample([("messages", requested), ("conversions", conversions)], 2):

@@ -101,8 +101,8 @@ class Kind(Struct, frozen=True):
         batch: feedbacks of one call at most.
         per_second: calls per second that the vendor takes.
         concurrency: calls on their way at the same time.
-        time_unit_ms: the resolution of the times of conversions, ms; 0 if a call has no time, so that the vendor
-            takes the time at which the call arrives.
+        time_unit_ms: the resolution of the times of conversions, ms; 0 if a call has no time, and the vendor
+            takes that of its arrival.
         repeat: whether a vendor that gets the same feedback twice takes harm. `harmful` feedbacks are sent at
             most once, the others at least once.
         remedies: what to do about an error code of the vendor, for people.
