@@ -110,6 +110,21 @@ def test_a_full_batch_is_one_call(
     eventually(lambda: [known(native, each) for each in (ids[0], ids[-2], ids[-1])], ["received"] * 3)
 
 
+@pytest.mark.parametrize(
+    "kind", [kind for kind in OURS.values() if kind.refused_whole], ids=attrgetter("name")
+)
+def test_only_the_wrong_one_of_a_batch_is_refused(
+    kind: Kind, send: Sender, native: httpx.Client, eventually: Callable[..., None]
+) -> None:
+    now = wall_clock()
+    ids = [f"relay-whole-{kind.name}-{now}-{number}" for number in range(9)]
+    messages = [{"message_id": each, "requested_at": now - 60_000} for each in ids]
+    native.post("/v1/messages", json={"messages": messages})
+    outcomes = send(kind, [feedback(each) for each in [*ids[:5], "two words", *ids[5:]]])
+    assert [outcome.fate is Fate.REJECTED for outcome in outcomes] == [number == 5 for number in range(10)]
+    eventually(lambda: [known(native, each) for each in ids], ["received"] * len(ids))
+
+
 @MANY
 def test_a_wrong_key_refuses_the_caller(kind: Kind, send: Sender) -> None:
     (outcome,) = send(kind, [feedback("relay-1")], secret="wrong-secret-wrong-secret")  # noqa: S106

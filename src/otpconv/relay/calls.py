@@ -88,15 +88,26 @@ class Calls:
         self, connection: Connection, sends: Sequence[Send], places: Iterator[int], outcomes: list[Outcome]
     ) -> None:
         for place in places:
-            if (wait_s := self._bucket.take()) > 0:
-                time.sleep(wait_s)
-            if self._stopping.is_set():
-                return
             some = sends[place : place + self._kind.batch]
-            found = self._report(connection, some)
+            found = self._divided(connection, some)
             outcomes[place : place + len(some)] = found
             if not any(outcome.fate in _SETTLED for outcome in found):
                 return
+
+    def _divided(self, connection: Connection, sends: Sequence[Send]) -> list[Outcome]:
+        """Report feedbacks and, if all are refused because of one, each half: in 2 n - 1 calls at most."""
+        if (wait_s := self._bucket.take()) > 0:
+            time.sleep(wait_s)
+        if self._stopping.is_set():
+            return [Outcome(Fate.UNSENT)] * len(sends)
+        outcomes = self._report(connection, sends)
+        half = len(sends) // 2
+        if not half or outcomes[0].code not in self._kind.refused_whole:
+            return outcomes
+        first = self._divided(connection, sends[:half])
+        if first[-1].fate not in _SETTLED:  # the vendor has broken meanwhile
+            return [*first, *[Outcome(Fate.UNSENT)] * (len(sends) - half)]
+        return [*first, *self._divided(connection, sends[half:])]
 
     def _report(self, connection: Connection, sends: Sequence[Send]) -> list[Outcome]:
         skew_ms = self._skew.ms

@@ -99,6 +99,8 @@ class Kind(Struct, frozen=True):
         negative_after_ms: a failure is sent at the earliest so long after its message was requested.
         useful_ms: a feedback is sent at the latest so long after its message was requested.
         batch: feedbacks of one call at most.
+        refused_whole: error codes by which the vendor refuses all feedbacks of a call because of one. Each
+            half of such a call is sent again, until only that one is left.
         per_second: calls per second that the vendor takes.
         concurrency: calls on their way at the same time.
         time_unit_ms: the resolution of the times of conversions, ms; 0 if a call has no time, and the vendor
@@ -121,6 +123,7 @@ class Kind(Struct, frozen=True):
     negative_after_ms: int = 0
     useful_ms: int = USEFUL_MS
     batch: int = 1
+    refused_whole: frozenset[str] = frozenset()
     per_second: int = 100
     concurrency: int = 8
     time_unit_ms: int = 0
