@@ -1,6 +1,6 @@
 """The contract of what an engine keeps for the relay; the tests run against every engine."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, Literal, Protocol
 
 from msgspec import Struct
@@ -125,6 +125,26 @@ class Contact(Struct, frozen=True, array_like=True):
     changed_at: int
 
 
+class StoredSend(Struct, frozen=True, array_like=True):
+    """A feedback with all that is kept of it, for a copy; see `NewSend`, `Send` and `Evidence`."""
+
+    id: int
+    account: int
+    message_id: str
+    vendor: int
+    feedback: Feedback
+    requested_at: int
+    at: int
+    due_at: int
+    until: int
+    status: Status
+    attempts: int
+    code: str
+    reason: str
+    sent_at: int | None
+    answered_at: int | None
+
+
 class RelayStore(Protocol):
     """What the relay keeps, for any thread; the methods wait for the disk.
 
@@ -198,6 +218,12 @@ class RelayStore(Protocol):
 
     def evidence(self, account: int, message_id: str) -> list[Evidence]:
         """Return the feedbacks about a message, in order."""
+
+    def stored(self, after: int, limit: int) -> list[StoredSend]:
+        """Return up to `limit` feedbacks behind the one with the id `after`, in order; for a copy."""
+
+    def replace(self, position: int, sends: Iterable[Sequence[StoredSend]]) -> None:
+        """Replace the cursor and all feedbacks, in one durable commit; they get new ids in the same order."""
 
     def close(self) -> None:
         """Release the file or connection of the calling thread."""

@@ -96,3 +96,23 @@ ON CONFLICT (vendor) DO UPDATE SET state = excluded.state, error = excluded.erro
 
 -- name: contacts
 SELECT vendor, state, error, changed_at FROM relay_contacts;
+
+-- name: stored
+SELECT send_id, account, message_id, vendor, feedback, requested_at, at, due_at, until, status, attempts, code, reason,
+    sent_at, answered_at
+FROM relay_sends WHERE send_id > :after ORDER BY send_id LIMIT :limit;
+
+-- name: store
+INSERT INTO relay_sends (account, message_id, vendor, feedback, requested_at, at, due_at, until, status, attempts, code, reason,
+    sent_at, answered_at)
+VALUES (:account, :message_id, :vendor, :feedback, :requested_at, :at, :due_at, :until, :status, :attempts, :code, :reason,
+    :sent_at, :answered_at);
+
+-- name: clear_sends
+DELETE FROM relay_sends;
+
+-- name: clear_counts
+DELETE FROM relay_counts;
+
+-- name: clear_contacts
+DELETE FROM relay_contacts;
