@@ -10,7 +10,7 @@ WITHOUT_DIALECT = {"8x8", "plivo"}
 #: Kinds of which a server of ours can be the vendor.
 OURS = {name: kind for name, kind in KINDS.items() if name not in WITHOUT_DIALECT}
 #: Settings and secrets that hold a token of both parts of an access key.
-_TOKENS = {("sinch", "api_token"), ("infobip", "api_key"), ("didit", "api_key")}
+_TOKENS = {("sinch", "api_token"), ("infobip", "api_key"), ("didit", "api_key"), ("prelude", "api_token")}
 #: Settings that name the access key.
 _NAMES = {"access_key_id", "account_sid", "api_key", "customer_id", "secret_id"}
 

@@ -66,7 +66,8 @@ class World:
             for _ in range(messages):
                 message_id = f"m-{next(NUMBERS)}"
                 self.kind_of[message_id] = kind
-                requested.append({"message_id": message_id, "requested_at": at, "provider": kind.name})
+                message = {"message_id": message_id, "requested_at": at, "provider": kind.name}
+                requested.append(message | {"to": f"+49151{next(NUMBERS):08}"})
                 conversions += [
                     {"message_id": message_id, "delivered": delivered, "conversion_time": at + after}
                     for delivered, after in self.chance.choice(OUTCOMES)

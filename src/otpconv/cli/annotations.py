@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from otpconv.cli.client import Client, with_client
+from otpconv.cli.client import Client
+from otpconv.cli.client_options import with_client
 from otpconv.cli.manual import add
 from otpconv.cli.options import Json, Tz
 from otpconv.cli.telling import tell, tell_rows

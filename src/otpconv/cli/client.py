@@ -1,24 +1,14 @@
 """Talking to a server over HTTP, for the sub-commands that do."""
 
-import functools
-import inspect
 import ssl
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import httpx
 import msgspec
 
-from otpconv.cli.options import (
-    DEFAULT_ENDPOINT,
-    DEFAULT_KEY_FILE,
-    AccessKeyId,
-    AccessKeySecret,
-    Endpoint,
-    KeyFile,
-)
 from otpconv.cli.unreachable import unreachable
 from otpconv.delivery import environment
 from otpconv.delivery.credentials import Credentials, complete
@@ -159,32 +149,6 @@ class Client:
             return self.http.send(request, auth=httpx.BasicAuth(*auth) if auth else None)
         except httpx.HTTPError as error:
             raise unreachable(self.endpoint, error) from error
-
-
-def with_client(command: Callable[..., None]) -> Callable[..., None]:
-    """Let a sub-command have the options of a client, and give it the client as `client`."""
-    parameters = [each for each in inspect.signature(command).parameters.values() if each.name != "client"]
-    place = next((place for place, each in enumerate(parameters) if each.name == "json"), len(parameters))
-    parameters[place:place] = inspect.signature(_options).parameters.values()
-
-    @functools.wraps(command)
-    def run(**given: Any) -> None:  # noqa: ANN401 - as the command has them
-        names = inspect.signature(_options).parameters
-        client = Client(**{name: given.pop(name) for name in names})
-        command(client=client, **given)
-
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = {each.name: each.annotation for each in parameters}
-    return run
-
-
-def _options(
-    endpoint: Endpoint = DEFAULT_ENDPOINT,
-    access_key_id: AccessKeyId = None,
-    access_key_secret: AccessKeySecret = None,
-    key_file: KeyFile = DEFAULT_KEY_FILE,
-) -> None:
-    """Have the options of a client."""
 
 
 def _credentials(access_key_id: str, access_key_secret: str, key_file: Path | None) -> Credentials:

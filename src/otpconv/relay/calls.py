@@ -3,9 +3,11 @@
 import secrets
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
+
+from msgspec.structs import replace
 
 from otpconv.access.vendors import VendorAccount
 from otpconv.clock import Clock
@@ -24,6 +26,9 @@ UNKNOWN_OUTCOME: Final = "UnknownOutcome"
 _CALLS_A_THREAD: Final = 4
 _NONCE_BYTES: Final = 16
 
+#: (account, message id, sealed number) -> the number in E.164; empty if it does not open.
+OpenNumber = Callable[[int, str, str], str]
+
 _SETTLED: Final = {Fate.DELIVERED, Fate.REJECTED}
 
 
@@ -34,12 +39,20 @@ class Calls:
         vendor: the vendor account.
         kind: its kind.
         clock: the time now.
+        open_number: returns the phone number of an account's message from the sealed one.
         timeout_ms: how long an answer may take.
     """
 
     def __init__(
-        self, vendor: VendorAccount, kind: Kind, clock: Clock, *, timeout_ms: int = TIMEOUT_MS
+        self,
+        vendor: VendorAccount,
+        kind: Kind,
+        clock: Clock,
+        open_number: OpenNumber = lambda *_: "",
+        *,
+        timeout_ms: int = TIMEOUT_MS,
     ) -> None:
+        self._open_number = open_number
         self._vendor = vendor
         self._kind = kind
         self._clock = clock
@@ -111,7 +124,8 @@ class Calls:
 
     def _report(self, connection: Connection, sends: Sequence[Send]) -> list[Outcome]:
         skew_ms = self._skew.ms
-        answer = self._answer(connection, self._kind.make(self._vendor, sends, self._stamp()))
+        named = [self._named(send) for send in sends]
+        answer = self._answer(connection, self._kind.make(self._vendor, named, self._stamp()))
         if not isinstance(answer, Response):
             return [answer] * len(sends)
         now = self._clock()
@@ -132,6 +146,13 @@ class Calls:
         except Unreachable as error:
             code = UNKNOWN_OUTCOME if harmful and error.sent else error.kind
             return Outcome(Fate.FAILED, code, str(error))
+
+    def _named(self, send: Send) -> Send:
+        """Return a feedback that names its message as the vendor does."""
+        if self._kind.known_by == "id":
+            return replace(send, message_id=send.vendor_message_id or send.message_id)
+        opened = self._open_number(self._vendor.account, send.message_id, send.vendor_message_id)
+        return replace(send, vendor_message_id=opened)
 
     def _stamp(self) -> Stamp:
         return Stamp(self._clock() + self._skew.ms, secrets.token_hex(_NONCE_BYTES))

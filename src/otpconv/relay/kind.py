@@ -94,6 +94,7 @@ class Kind(Struct, frozen=True):
         read: reads its answer.
         probe: a harmless call; None if the vendor has none.
         feedbacks: what the vendor accepts.
+        known_by: whether the vendor knows a message by its id, or by its phone number.
         silence: what the vendor takes a message for of which nothing is reported. With `failed`, the relay
             reports the failure itself, after `negative_after_ms`.
         negative_after_ms: a failure is sent at the earliest so long after its message was requested.
@@ -119,6 +120,7 @@ class Kind(Struct, frozen=True):
     read: Read
     probe: Probe | None = None
     feedbacks: frozenset[Feedback] = frozenset({"received", "failed"})
+    known_by: Literal["id", "number"] = "id"
     silence: Literal["unknown", "failed"] = "unknown"
     negative_after_ms: int = 0
     useful_ms: int = USEFUL_MS

@@ -5,8 +5,8 @@ from typing import Final, Literal, Protocol
 
 from msgspec import Struct
 
-#: What a vendor learns about a message: the user entered the code, or did not.
-Feedback = Literal["received", "failed"]
+#: What a vendor learns about a message: the user entered the code, or did not; or that it was requested.
+Feedback = Literal["received", "failed", "requested"]
 
 #: What became of a feedback:
 #: `waiting`: it is to be sent, now or later;
@@ -36,6 +36,7 @@ class NewSend(Struct, frozen=True):
         at: when the user entered the code, or it was known that they did not, ms.
         due_at: when it may be sent, ms.
         until: when the vendor has no more use for it, ms.
+        vendor_message_id: the vendor's id of the message, or its sealed number; empty if it is `message_id`.
     """
 
     account: int
@@ -46,6 +47,7 @@ class NewSend(Struct, frozen=True):
     at: int
     due_at: int
     until: int
+    vendor_message_id: str = ""
 
 
 class Send(Struct, frozen=True, array_like=True):
@@ -62,6 +64,7 @@ class Send(Struct, frozen=True, array_like=True):
     at: int
     until: int
     attempts: int
+    vendor_message_id: str = ""
 
 
 class Settled(Struct, frozen=True):
@@ -143,6 +146,7 @@ class StoredSend(Struct, frozen=True, array_like=True):
     reason: str
     sent_at: int | None
     answered_at: int | None
+    vendor_message_id: str
 
 
 class RelayStore(Protocol):
