@@ -45,7 +45,7 @@ def vendor_of(kind: Kind, url: str, key: str, secret: str) -> VendorAccount:
 
 def feedback(message_id: str, what: Feedback = "received", at: int = 0) -> Send:
     now = wall_clock()
-    return Send(1, message_id, what, at or now - 5_000, now + 600_000, 0)
+    return Send(1, message_id, what, at or now - 5_000, now + 600_000, 0, message_id)
 
 
 Sender = Callable[..., list[Outcome]]

@@ -124,8 +124,9 @@ class Calls:
 
     def _report(self, connection: Connection, sends: Sequence[Send]) -> list[Outcome]:
         skew_ms = self._skew.ms
-        named = [self._named(send) for send in sends]
-        answer = self._answer(connection, self._kind.make(self._vendor, named, self._stamp()))
+        if self._kind.known_by == "number":
+            sends = [self._with_number(send) for send in sends]
+        answer = self._answer(connection, self._kind.make(self._vendor, sends, self._stamp()))
         if not isinstance(answer, Response):
             return [answer] * len(sends)
         now = self._clock()
@@ -147,12 +148,10 @@ class Calls:
             code = UNKNOWN_OUTCOME if harmful and error.sent else error.kind
             return Outcome(Fate.FAILED, code, str(error))
 
-    def _named(self, send: Send) -> Send:
-        """Return a feedback that names its message as the vendor does."""
-        if self._kind.known_by == "id":
-            return replace(send, message_id=send.vendor_message_id or send.message_id)
-        opened = self._open_number(self._vendor.account, send.message_id, send.vendor_message_id)
-        return replace(send, vendor_message_id=opened)
+    def _with_number(self, send: Send) -> Send:
+        """Return a feedback that names its message by its number."""
+        number = self._open_number(self._vendor.account, send.reported_id, send.message_id)
+        return replace(send, message_id=number)
 
     def _stamp(self) -> Stamp:
         return Stamp(self._clock() + self._skew.ms, secrets.token_hex(_NONCE_BYTES))

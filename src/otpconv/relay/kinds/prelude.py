@@ -39,10 +39,10 @@ _ANSWERS: Final = Answers(named=_named)
 
 
 def _feedback(send: Send) -> dict[str, object]:
-    target = {"type": "phone_number", "value": send.vendor_message_id}
+    target = {"type": "phone_number", "value": send.message_id}
     feedback: dict[str, object] = {"target": target, "type": _TYPES[send.feedback]}
-    if len(send.message_id) <= _MAX_CORRELATION_ID_CHARS:
-        feedback["metadata"] = {"correlation_id": send.message_id}
+    if len(send.reported_id) <= _MAX_CORRELATION_ID_CHARS:
+        feedback["metadata"] = {"correlation_id": send.reported_id}
     return feedback
 
 

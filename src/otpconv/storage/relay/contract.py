@@ -55,7 +55,9 @@ class Send(Struct, frozen=True, array_like=True):
 
     Attributes:
         id: in the order in which they were planned.
+        message_id: the vendor's id of the message, or its sealed number.
         attempts: how often it failed while others were taken.
+        reported_id: the id by which the message was reported.
     """
 
     id: int
@@ -64,7 +66,7 @@ class Send(Struct, frozen=True, array_like=True):
     at: int
     until: int
     attempts: int
-    vendor_message_id: str = ""
+    reported_id: str = ""
 
 
 class Settled(Struct, frozen=True):
