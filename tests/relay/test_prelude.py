@@ -1,5 +1,6 @@
 """Prelude as a vendor: it knows messages by their numbers, which no file has in clear."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,9 +13,11 @@ from otpconv.access.vendors import VendorAccount
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import load
 from otpconv.model import Dimensions, MessageState, Requested, state_of
+from otpconv.relay.kind import Stamp
 from otpconv.relay.kinds import KINDS
 from otpconv.relay.planner import Target, sends_of
 from otpconv.service.compose import open_sealer
+from otpconv.storage.relay.contract import Send
 from relay.credentials import values_of
 from relay.test_otpconv_to_otpconv import client, post, relay_of, wait_for
 from relay.vendors import vendor
@@ -100,3 +103,12 @@ def test_a_vendor_gets_the_id_that_it_knows(
 ) -> None:
     requested = Requested(1, "m1", 1_800_000_000_000, Dimensions(provider="acme"), vendor_message_id=known_as)
     assert planned(kind, requested, state_of(requested)) == expected
+
+
+@pytest.mark.parametrize("chars", [64, 65])
+def test_a_long_id_is_left_out(chars: int) -> None:
+    send = Send(1, NUMBERS["m1"], "requested", 0, 0, 0, "m" * chars)
+    made = KINDS["prelude"].make(vendor(1, "prelude", secrets={"api_token": "t"}), [send], Stamp(0, "0"))
+    (feedback,) = json.loads(made.body)["feedbacks"]
+    expected = {"correlation_id": "m" * chars} if chars == 64 else None
+    assert (feedback["target"]["value"], feedback.get("metadata")) == (NUMBERS["m1"], expected)
