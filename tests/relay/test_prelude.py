@@ -42,6 +42,7 @@ def totals(opened: httpx.Client) -> tuple[int, int]:
     return row["requested"], row["verified"]
 
 
+@pytest.mark.long("it starts two servers and a relay, twice")
 def test_a_second_otpconv_learns_of_every_message_by_its_number(
     make_server: Callable[..., LocalServer], eventually: Callable[..., None]
 ) -> None:
