@@ -14,6 +14,7 @@ from otpconv.cli.local_server import LocalServer
 
 REPORTS = ["POST /v1/messages", "POST /v1/conversions"]
 RATES = "GET /v1/rates"
+ADVICE = "GET /v1/advice"
 ANNOTATE, ANNOTATIONS = "POST /v1/annotations", "GET /v1/annotations"
 UNANNOTATE = "DELETE /v1/annotations/{annotation_id}"
 SEARCH = "POST /v1/messages/search"
@@ -33,7 +34,7 @@ HARMLESS = [
     "GET /v1/vendors",
     "GET /v1/relay",
 ]
-TAKE_DATA = [*REPORTS, SEARCH, RATES, ANNOTATE, ANNOTATIONS, CREATE, LETTERS, RETRY]
+TAKE_DATA = [*REPORTS, SEARCH, RATES, ADVICE, ANNOTATE, ANNOTATIONS, CREATE, LETTERS, RETRY]
 CASES = [
     *((label, mode) for label in TAKE_DATA for mode in GenerationMode),
     *((label, GenerationMode.POSITIVE) for label in [*HARMLESS, UNANNOTATE, *BY_NAME]),

@@ -5,6 +5,8 @@ from typing import Any
 import msgspec
 
 from otpconv import __version__
+from otpconv.advice.dividing import Limits
+from otpconv.advice.question import LIMITS
 from otpconv.dialects.native.answers import FoundMessages, MessageOut, Problem, Recorded
 from otpconv.dialects.native.reports import (
     CONVERSIONS_PATH,
@@ -21,23 +23,15 @@ from otpconv.dialects.native.reports import (
 from otpconv.model import MESSAGE_ID_PATTERN, MESSAGE_ID_RULE
 from otpconv.rates import COMPARISONS, INTERVALS, LEVELS, ORDERS
 from otpconv.storage.contract import DIMENSIONS
-from otpconv.web.v1.annotations import (
-    ANNOTATIONS_PATH,
-    AnnotationDeleted,
-    AnnotationIn,
-    AnnotationOut,
-    AnnotationsOut,
-)
-from otpconv.web.v1.openapi_parts import answer, problems, ref
+from otpconv.web.v1.advice import ADVICE_PATH, AdviceOut
+from otpconv.web.v1.openapi_annotations import ANNOTATION_SCHEMAS, annotation_paths
+from otpconv.web.v1.openapi_parts import TIME, answer, problems, ref
 from otpconv.web.v1.openapi_vendors import VENDOR_SCHEMAS, vendor_paths
 from otpconv.web.v1.rate_formats import FORMATS, LAG_HEADER
 from otpconv.web.v1.rate_types import Rates
 
 _SCHEMAS = (
-    AnnotationDeleted,
-    AnnotationIn,
-    AnnotationOut,
-    AnnotationsOut,
+    AdviceOut,
     ConversionIn,
     Conversions,
     FoundMessages,
@@ -48,10 +42,9 @@ _SCHEMAS = (
     Problem,
     Rates,
     Recorded,
+    *ANNOTATION_SCHEMAS,
     *VENDOR_SCHEMAS,
 )
-
-_TIME = "Milliseconds since 1970 UTC, ISO 8601, or words: `yesterday`, `monday 9:30`, `7d`, `2h ago`"
 
 _LAG = {
     LAG_HEADER: {
@@ -83,7 +76,8 @@ def document(public_url: str) -> dict[str, Any]:
             f"{MESSAGES_PATH}/{{message_id}}": {"get": _get_message()},
             SEARCH_PATH: {"post": _search()},
             "/v1/rates": {"get": _get_rates()},
-            **_annotations(),
+            ADVICE_PATH: {"get": _get_advice()},
+            **annotation_paths(),
             **vendor_paths(),
             "/healthz": {"get": _probe("healthz", "Whether the process lives", {})},
             "/readyz": {
@@ -177,49 +171,35 @@ def _get_rates() -> dict[str, Any]:
     }
 
 
-def _annotations() -> dict[str, Any]:
-    window = [
-        {"name": name, "in": "query", "description": description, "schema": {"type": "string"}}
-        for name, description in (
-            ("start", f"{_TIME}; default: the first annotation"),
-            ("end", f"{_TIME}; default: the last annotation. The window is half-open"),
-        )
+def _get_advice() -> dict[str, Any]:
+    usual = msgspec.structs.asdict(Limits())
+    confirmed = "Providers whose gain has no limit"
+    parameters = [
+        ("country", "ISO 3166 alpha-2; empty: unknown", {"type": "string", "pattern": "^([A-Za-z]{2})?$"}),
+        ("seed", "Repeats an answer; default: the number of the day", {"type": "integer", "minimum": 0}),
+        ("confirmed", confirmed, {"type": "array", "items": {"type": "string"}}),
+        *(
+            (name, f"{text}; default: {usual[name]}", {"type": "number", "minimum": 0, "maximum": most})
+            for name, (most, text) in LIMITS.items()
+        ),
     ]
-    identity = {
-        "name": "annotation_id",
-        "in": "path",
-        "required": True,
-        "schema": {"type": "integer", "minimum": 1},
-    }
-    refusals = {"400", "401", "403", "429", "503"}
     return {
-        ANNOTATIONS_PATH: {
-            "post": {
-                "operationId": "createAnnotation",
-                "summary": "Mark a time in charts, e.g. a release or an incident",
-                "requestBody": {"required": True, "content": {JSON: {"schema": ref(AnnotationIn)}}},
-                "responses": {
-                    "201": answer("The new annotation", AnnotationOut),
-                    **problems(refusals | {"413"}),
-                },
-            },
-            "get": {
-                "operationId": "listAnnotations",
-                "summary": "The annotations of a window, by time",
-                "parameters": window,
-                "responses": {"200": answer("The annotations", AnnotationsOut), **problems(refusals)},
-            },
-        },
-        f"{ANNOTATIONS_PATH}/{{annotation_id}}": {
-            "delete": {
-                "operationId": "deleteAnnotation",
-                "summary": "Delete an annotation for good",
-                "parameters": [identity],
-                "responses": {
-                    "200": answer("The annotation is deleted", AnnotationDeleted),
-                    **problems(refusals - {"400"} | {"404"}),
-                },
+        "operationId": "getAdvice",
+        "summary": "How to divide the first attempts to a country among providers",
+        "description": "Nothing is sent or changed.",
+        "parameters": [
+            {
+                "name": name,
+                "in": "query",
+                "description": text,
+                "schema": schema,
+                "required": name == "country",
             }
+            for name, text, schema in parameters
+        ],
+        "responses": {
+            "200": {**answer("The advice", AdviceOut), "headers": _LAG},
+            **problems({"400", "401", "403", "429", "503"}),
         },
     }
 
@@ -229,8 +209,8 @@ def _rates_parameters() -> list[tuple[str, str, dict[str, Any]]]:
     levels = "; ".join(f"{name}: {text}" for name, text in LEVELS.items())
     filters = {"type": "array", "items": {"type": "string"}}
     return [
-        ("start", f"{_TIME}; default: 24 hours before the end", {"type": "string"}),
-        ("end", f"{_TIME}; default: now. The window is half-open", {"type": "string"}),
+        ("start", f"{TIME}; default: 24 hours before the end", {"type": "string"}),
+        ("end", f"{TIME}; default: now. The window is half-open", {"type": "string"}),
         ("interval", "Split the window; left out: one row", {"type": "string", "enum": list(INTERVALS)}),
         ("by", f"Comma-separated dimensions: {', '.join(DIMENSIONS)}", {"type": "string"}),
         ("tz", "IANA time zone of 1d and of words in start and end; default: UTC", {"type": "string"}),

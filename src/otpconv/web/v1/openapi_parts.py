@@ -1,11 +1,14 @@
 """Parts of the OpenAPI document that many operations have in common."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from otpconv.dialects.native.answers import Problem
 from otpconv.dialects.native.reports import JSON
+
+#: How a time in a query is written, for people.
+TIME: Final = "Milliseconds since 1970 UTC, ISO 8601, or words: `yesterday`, `monday 9:30`, `7d`, `2h ago`"
 
 
 def answer(description: str, kind: type[msgspec.Struct]) -> dict[str, Any]:
