@@ -38,9 +38,9 @@ class JsonApi(ServerApi, Generic[CallT]):
         *,
         request: HttpRequest,  # noqa: ARG002 - the error alone decides
         call: CallT | None,
-        public_url: str,  # noqa: ARG002
+        public_url: str,
     ) -> HttpResponse:
         """Return the response to a request that was refused or failed."""
-        kind, text = self._errors.find(error)
+        kind, text = self._errors.find(error, public_url)
         members = self._members(kind, text, request_id, call)
         return json_response(kind.status, members, code=kind.code, headers=retry_after(error))

@@ -41,6 +41,7 @@ class FeedbackExists(errors.Refused):
 
 
 _ERRORS: Final = ErrorTable(
+    "didit",
     {
         errors.Refused: ErrorKind("invalid_request", 400),
         FeedbackExists: ErrorKind("feedback_exists", 409),

@@ -30,6 +30,7 @@ PERMISSION: Final = "infobip:LogEndTag"
 _PATH: Final = re.compile("/ct/1/log/end/([^/]+)")
 
 _ERRORS: Final = ErrorTable(
+    "infobip",
     {
         errors.Refused: ErrorKind("BAD_REQUEST", 400, "Bad request."),
         errors.BadCredentials: ErrorKind("UNAUTHORIZED", 401, "Invalid login details."),

@@ -30,7 +30,8 @@ from otpconv.model import Conversion, Requested
 #: The action that a policy must allow.
 PERMISSION: Final = "prelude:SendFeedbacks"
 
-_PATH: Final = "/v2/watch/feedback"
+#: The path of the operation.
+PATH: Final = "/v2/watch/feedback"
 _CLAIMED: Final = re.compile("/v2/(?:watch|verification|lookup|notify|transactional)(?:/.*)?", re.DOTALL)
 
 #: By the HTTP status: the type of an error.
@@ -43,6 +44,7 @@ _TYPES: Final = {
     503: "internal",
 }
 _ERRORS: Final = ErrorTable(
+    "prelude",
     {
         errors.Refused: ErrorKind("bad_request", 400),
         errors.InvalidNumber: ErrorKind("invalid_phone_number", 400),
@@ -88,7 +90,7 @@ class PreludeDialect(JsonApi[Login]):
             UnknownOperation: the request is for another operation.
             BadCredentials: it has no bearer token `AccessKeyId:AccessKeySecret`.
         """
-        if request.path != _PATH or request.method != "POST":
+        if request.path != PATH or request.method != "POST":
             raise UnknownOperation(f"{request.method} {request.path}")
         login = from_token(request.fields.get(b"authorization", b""))
         return Login(**login._asdict(), permission=PERMISSION, body=request.body)

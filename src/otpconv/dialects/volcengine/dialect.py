@@ -33,6 +33,8 @@ from otpconv.model import Conversion
 #: The action that a policy must allow.
 PERMISSION: Final = "volcengine:Conversion"
 _OPERATION: Final = {"Action": "Conversion", "Version": "2020-01-01"}
+#: The query of the operation.
+QUERY: Final = "&".join(f"{name}={value}" for name, value in _OPERATION.items())
 _ALGORITHM: Final = f"{SCHEME.algorithm} ".encode()
 _SCOPE: Final = f"DATE/REGION/{SERVICE}/{TERMINATOR}"
 
@@ -42,6 +44,7 @@ _ACCESS_KEY: Final = ErrorKind(
 )
 _TOKEN: Final = ErrorKind("InvalidSecretToken", 401, "Invalid secret token.")
 _ERRORS: Final = ErrorTable(
+    "volcengine",
     {
         errors.Refused: ErrorKind("RE:0009"),
         UnknownOperation: _OPERATION_NOT_FOUND,

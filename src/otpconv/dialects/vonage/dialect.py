@@ -38,6 +38,7 @@ _DELIVERED: Final = {"true": True, "1": True, "false": False, "0": False}
 _INVALID: Final = "Invalid parameters. The value of one or more parameters is invalid."
 _UNAUTHORIZED: Final = "You did not provide correct credentials."
 _ERRORS: Final = ErrorTable(
+    "vonage",
     {
         errors.Refused: ErrorKind("3", 420, _INVALID),
         errors.InvalidTime: ErrorKind("3", 423, _INVALID),
