@@ -1,8 +1,8 @@
 """How to divide first attempts among routes: Thompson sampling, kept within bounds. Pure.
 
 A route gets the share of the draws in which it is the best, where each draw takes a rate from the evidence
-about each route. W. R. Thompson, "On the likelihood that one unknown probability exceeds another in view of the
-evidence of two samples", Biometrika 25 (1933); S. L. Scott, "Multi-armed bandit experiments in the online
+about each route. W. R. Thompson, "On the likelihood that one unknown probability exceeds another in view of
+the evidence of two samples", Biometrika 25 (1933); S. L. Scott, "Multi-armed bandit experiments in the online
 service economy", Applied Stochastic Models in Business and Industry 31 (2015).
 """
 
