@@ -196,7 +196,6 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
         "cli.plot._SMALL_ROWS",
         "money.MICROS",
         "money._SMALL",
-        "storage.postgres.ledger.windows._SUMS",
         "cli.export._SHOWN_EVERY",
         "cli.ledger_archive._SHOWN_EVERY",
         "cli.rates_table._COMFORTABLE",

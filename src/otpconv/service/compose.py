@@ -88,10 +88,9 @@ class Service:
         self._key_store = access.keys(self.sealer)
         self.keys = KeyRing(self._key_store)
         self._sandbox = Sandbox(self._key_store, lambda: open_directory(settings, clock), data)
-        self.sessions = Sessions(self.sealer, self.keys)
-        self.sign_outs = SignOuts(access.sign_outs(), clock)
-        self.saved_views, self.annotations = access.saved_views(), engine.annotations()
-        self.prices = access.prices()
+        self.sessions, self.sign_outs = Sessions(self.sealer, self.keys), SignOuts(access.sign_outs(), clock)
+        self.prices, self.saved_views = access.prices(), access.saved_views()
+        self.annotations = engine.annotations()
         self.number_hash, self.region = Numbers(self.sealer), settings.region
         self._journal = engine.journal()
         self._writer = JournalWriter(self._journal, engine.journal)

@@ -158,9 +158,8 @@ class App:
 
     def _starlette(self, service: Service, gate: Gate, public_url: str) -> ASGIApp:
         native = NativeApi(service, self._bodies, gate, self._pace)
-        annotations = AnnotationsApi(service, self._bodies, gate, native.caller)
-        vendors = VendorsApi(service, self._bodies, gate, native.caller)
-        prices = PricesApi(service, self._bodies, gate, native.caller)
+        shared = service, self._bodies, gate, native.caller
+        annotations, vendors, prices = AnnotationsApi(*shared), VendorsApi(*shared), PricesApi(*shared)
         pages = self._pages
         openapi = msgspec.json.encode(document(public_url))
 
