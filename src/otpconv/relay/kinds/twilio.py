@@ -17,6 +17,7 @@ from otpconv.access.vendors import VendorAccount
 from otpconv.delivery.connection import Response
 from otpconv.delivery.transport import DELIVERED, Fate, Outcome
 from otpconv.delivery.verdicts import of_status, wait_ms
+from otpconv.dialects.twilio.receipts import TWILIO_RECEIPTS
 from otpconv.relay.kind import Call, Kind, Probe, Setting, Stamp
 from otpconv.storage.relay.contract import Send
 
@@ -90,4 +91,5 @@ TWILIO: Final = Kind(
     per_second=50,
     remedies={"20404": "Twilio does not know the message: report messages with their MessageSid (SM…)."},
     needs="Send messages with ProvideFeedback=true.",
+    receipts=TWILIO_RECEIPTS,
 )
