@@ -14,9 +14,10 @@ import msgspec
 from msgspec import Struct
 
 from otpconv.dialects import bodies
-from otpconv.dialects.dialect import Fields, HttpResponse
+from otpconv.dialects.dialect import Fields, HttpResponse, Outcome
 from otpconv.errors import InvalidRequest, OtpconvError, Refused
-from otpconv.model import MESSAGE_ID_RULE, ReceiptStatus, is_message_id
+from otpconv.model import MESSAGE_ID_RULE, is_message_id
+from otpconv.receipts import FAILURES, MAX_PRICE, ReceiptStatus
 
 #: Bytes of a push at most: `MAX_ITEMS` receipts with some 260 bytes each.
 MAX_PUSH_BYTES: Final = 128 * 1024
@@ -24,8 +25,6 @@ MAX_PUSH_BYTES: Final = 128 * 1024
 MAX_ITEMS: Final = 500
 #: Characters of a vendor's error code that are kept.
 MAX_ERROR_CHARS: Final = 64
-#: The highest price of a message, millionths of the currency.
-MAX_PRICE: Final = 10_000_000_000
 #: The most segments of a message that are believed.
 MAX_SEGMENTS: Final = 1_000
 
@@ -153,7 +152,7 @@ class ReceiptWire(Struct, frozen=True):
 
     verify: Callable[[Push, Values], None]
     read: Callable[[Push], Pushed]
-    success: Callable[[Sequence[str | Refused]], HttpResponse]
+    success: Callable[[Sequence[Outcome]], HttpResponse]
     failure: Callable[[OtpconvError], HttpResponse]
     setup: str
     proven_by: str
@@ -218,7 +217,7 @@ def status_of(table: Mapping[str, ReceiptStatus], text: str) -> ReceiptStatus:
 
 def error_of(status: ReceiptStatus, code: str) -> str:
     """Return the error code of a receipt; empty for a status that is no failure."""
-    if status not in {ReceiptStatus.EXPIRED, ReceiptStatus.REJECTED, ReceiptStatus.FAILED}:
+    if status not in FAILURES:
         return ""
     return "".join(filter(str.isprintable, code))[:MAX_ERROR_CHARS]
 

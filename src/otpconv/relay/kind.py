@@ -12,8 +12,8 @@ from msgspec import Struct
 from otpconv.access.vendors import RELAY_SETTING, VendorAccount
 from otpconv.delivery.connection import Response
 from otpconv.delivery.transport import Outcome
-from otpconv.dialects.native.receipts import NATIVE_RECEIPTS
 from otpconv.dialects.receipts import ReceiptWire
+from otpconv.dialects.webhook.receipts import OWN_RECEIPTS
 from otpconv.storage.contract import DAY_MS
 from otpconv.storage.relay.contract import Feedback, Send
 
@@ -146,7 +146,7 @@ class Kind(Struct, frozen=True):
     remedies: Mapping[str, str] = {}
     needs: str = ""
     proven_by: str = "documentation"
-    receipts: ReceiptWire = NATIVE_RECEIPTS
+    receipts: ReceiptWire = OWN_RECEIPTS
     receipts_settings: tuple[Setting, ...] = ()
 
     def for_receipts(self) -> tuple[Setting, ...]:

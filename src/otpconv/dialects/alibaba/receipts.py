@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from otpconv.dialects.dialect import HttpResponse
+from otpconv.dialects.dialect import HttpResponse, Outcome
 from otpconv.dialects.receipts import (
     CHINA,
     SMPP_FAILURES,
@@ -33,8 +33,8 @@ from otpconv.dialects.receipts import (
     unverified,
 )
 from otpconv.dialects.responses import json_response, retry_after
-from otpconv.errors import InvalidRequest, OtpconvError, Refused
-from otpconv.model import ReceiptStatus
+from otpconv.errors import InvalidRequest, OtpconvError
+from otpconv.receipts import ReceiptStatus
 
 #: `success` of 2017-05-25.
 _SUCCESSES: Final = {"true": ReceiptStatus.DELIVERED, "false": ReceiptStatus.FAILED}
@@ -101,7 +101,7 @@ def _time(text: str) -> int | None:
     return int(moment.replace(tzinfo=zone).timestamp()) * 1000
 
 
-def _success(_: Sequence[str | Refused]) -> HttpResponse:
+def _success(_: Sequence[Outcome]) -> HttpResponse:
     return json_response(200, {"code": 0, "msg": "received"})
 
 

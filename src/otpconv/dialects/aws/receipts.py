@@ -22,7 +22,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 from msgspec import Struct
 
-from otpconv.dialects.dialect import HttpResponse
+from otpconv.dialects.dialect import HttpResponse, Outcome
 from otpconv.dialects.receipts import (
     Delivery,
     Push,
@@ -38,8 +38,8 @@ from otpconv.dialects.receipts import (
     status_of,
 )
 from otpconv.dialects.responses import empty_response, json_response, retry_after
-from otpconv.errors import InvalidRequest, OtpconvError, Refused, SignatureMismatch
-from otpconv.model import ReceiptStatus
+from otpconv.errors import InvalidRequest, OtpconvError, SignatureMismatch
+from otpconv.receipts import ReceiptStatus
 
 _NOTIFICATION: Final = "Notification"
 _SUBSCRIPTION: Final = "SubscriptionConfirmation"
@@ -192,7 +192,7 @@ def _delivery(event: _Event, word: str, channel: str) -> Delivery:
     )
 
 
-def _success(_: Sequence[str | Refused]) -> HttpResponse:
+def _success(_: Sequence[Outcome]) -> HttpResponse:
     return empty_response(200)
 
 

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from otpconv.dialects.dialect import HttpResponse
+from otpconv.dialects.dialect import HttpResponse, Outcome
 from otpconv.dialects.receipts import (
     CHINA,
     SMPP_FAILURES,
@@ -26,8 +26,8 @@ from otpconv.dialects.receipts import (
     unverified,
 )
 from otpconv.dialects.responses import json_response, retry_after
-from otpconv.errors import OtpconvError, Refused
-from otpconv.model import ReceiptStatus
+from otpconv.errors import OtpconvError
+from otpconv.receipts import ReceiptStatus
 
 _STATUSES: Final = {"SUCCESS": ReceiptStatus.DELIVERED, "FAIL": ReceiptStatus.FAILED}
 
@@ -64,7 +64,7 @@ def _delivery(raw: object) -> Delivery:
     )
 
 
-def _success(_: Sequence[str | Refused]) -> HttpResponse:
+def _success(_: Sequence[Outcome]) -> HttpResponse:
     return json_response(200, {"result": 0, "errmsg": "OK"})
 
 

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from otpconv.dialects import bodies
-from otpconv.dialects.dialect import HttpResponse
+from otpconv.dialects.dialect import HttpResponse, Outcome
 from otpconv.dialects.receipts import (
     Delivery,
     Push,
@@ -36,8 +36,8 @@ from otpconv.dialects.twilio.signature import (
     is_body_signed,
     verify,
 )
-from otpconv.errors import InvalidRequest, OtpconvError, Refused, SignatureMismatch
-from otpconv.model import ReceiptStatus
+from otpconv.errors import InvalidRequest, OtpconvError, SignatureMismatch
+from otpconv.receipts import ReceiptStatus
 
 _STATUSES: Final = {
     "accepted": ReceiptStatus.ACCEPTED,
@@ -161,7 +161,7 @@ def _time(text: str) -> int | None:
     return int(moment.timestamp() * 1000)
 
 
-def _success(_: Sequence[str | Refused]) -> HttpResponse:
+def _success(_: Sequence[Outcome]) -> HttpResponse:
     return empty_response(204)
 
 

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from otpconv.dialects import bodies
-from otpconv.dialects.dialect import HttpResponse
+from otpconv.dialects.dialect import HttpResponse, Outcome
 from otpconv.dialects.receipts import (
     Delivery,
     Push,
@@ -27,8 +27,8 @@ from otpconv.dialects.receipts import (
 )
 from otpconv.dialects.responses import empty_response, json_response, retry_after
 from otpconv.dialects.vonage import signature
-from otpconv.errors import OtpconvError, Refused, SignatureMismatch
-from otpconv.model import ReceiptStatus
+from otpconv.errors import OtpconvError, SignatureMismatch
+from otpconv.receipts import ReceiptStatus
 
 _STATUSES: Final = {
     "accepted": ReceiptStatus.ACCEPTED,
@@ -82,7 +82,7 @@ def _read(push: Push) -> Pushed:
     return Pushed([delivery])
 
 
-def _success(_: Sequence[str | Refused]) -> HttpResponse:
+def _success(_: Sequence[Outcome]) -> HttpResponse:
     return empty_response(200)
 
 

@@ -16,7 +16,7 @@ from otpconv.delivery.transport import DELIVERED, Fate, Outcome
 from otpconv.delivery.verdicts import of_status, wait_ms
 from otpconv.dialects.native.answers import ProblemSummary, Recorded
 from otpconv.dialects.native.timed import TimedConversion
-from otpconv.dialects.native.webhook_signature import sign
+from otpconv.dialects.webhook.signature import sign
 from otpconv.relay.kind import Call, Kind, Setting, Stamp
 from otpconv.storage.relay.contract import Send
 

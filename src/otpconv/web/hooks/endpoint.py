@@ -1,7 +1,7 @@
 """`/hooks/{vendor account}/{secret}`: receipts that vendors push, from bytes to acknowledgement.
 
-The path has a secret. So no error leaves this module: each becomes an answer in the vendor's form, and neither
-the log nor the audit trail gets the path.
+The path has a secret. So no error leaves this module: each becomes an answer in the vendor's form, and the
+path gets neither into the log nor into the audit trail.
 """
 
 import logging
@@ -13,9 +13,9 @@ from starlette.routing import Route
 from starlette.types import Scope
 
 from otpconv.access.vendors import VendorAccount
-from otpconv.dialects.dialect import HttpResponse, by_name
-from otpconv.dialects.native.receipts import NATIVE_RECEIPTS
+from otpconv.dialects.dialect import HttpResponse, Outcome, by_name
 from otpconv.dialects.receipts import MAX_PUSH_BYTES, Delivery, Push, Pushed, ReceiptWire
+from otpconv.dialects.webhook.receipts import OWN_RECEIPTS
 from otpconv.errors import (
     BadCredentials,
     BodyTooLarge,
@@ -24,8 +24,8 @@ from otpconv.errors import (
     OtpconvError,
     Refused,
     SignatureMismatch,
+    Throttled,
 )
-from otpconv.model import Report
 from otpconv.relay.kinds import KINDS
 from otpconv.service.compose import Service
 from otpconv.service.receipts import ReceiptUrls
@@ -82,11 +82,9 @@ class HooksEndpoint:
         scope = request.scope
         scope["otpconv.action"] = RECORD_RECEIPTS
         vendor: VendorAccount | None = None
-        wire = NATIVE_RECEIPTS
+        wire = OWN_RECEIPTS
         try:
-            vendor = await self._urls.find(request.path_params["name"], request.path_params["secret"])
-            if vendor is None or vendor.kind not in KINDS:
-                raise self._unknown(scope)
+            vendor = await self._vendor(request)
             wire = KINDS[vendor.kind].receipts
             response = wire.success(await self._take(request, vendor, wire))
         except Exception as error:  # noqa: BLE001 - the vendor gets an answer of its form
@@ -94,21 +92,32 @@ class HooksEndpoint:
         scope["otpconv.code"] = response.code
         return _starlette(response)
 
-    async def _take(self, request: Request, vendor: VendorAccount, wire: ReceiptWire) -> list[str | Refused]:
+    async def _vendor(self, request: Request) -> VendorAccount:
+        """Return the vendor account of a URL.
+
+        Raises:
+            NotFound: there is none, whatever is wrong with the URL.
+            Throttled: the address has called too many such URLs.
+        """
+        scope, now = request.scope, self._service.clock()
+        vendor = await self._urls.find(request.path_params["name"], request.path_params["secret"])
+        if vendor is not None and vendor.kind in KINDS:
+            return vendor
+        # Only now: others can make a vendor call wrong URLs here, from the addresses of the right ones.
+        self._gate.check(scope, now)
+        self._gate.failed(scope, now)
+        self._gate.refused(BadCredentials("a wrong URL"), scope, what=RECORD_RECEIPTS)
+        raise NotFound("There is nothing at this path. For the URL, run: otpconv vendors receipts NAME")
+
+    async def _take(self, request: Request, vendor: VendorAccount, wire: ReceiptWire) -> list[Outcome]:
         scope, now = request.scope, self._service.clock()
         if request.method not in wire.methods:
             raise MethodNotAllowed(f"Use {' or '.join(wire.methods)}.")
         self._gate.take(vendor.account, f"vendor/{vendor.name}", RECORD_RECEIPTS, now)
         try:
             async with self._bodies.read(scope, request.receive) as body:
-                push = Push(
-                    request.method,
-                    self._url(scope),
-                    scope["query_string"],
-                    by_name(scope["headers"]),
-                    body,
-                    now,
-                )
+                query, fields = scope["query_string"], by_name(scope["headers"])
+                push = Push(request.method, self._url(scope), query, fields, body, now)
         except BodyTooLarge:
             raise BodyTooLarge(f"The receipts have over {MAX_PUSH_BYTES // 1024} KiB. Push fewer.") from None
         wire.verify(push, vendor.settings | vendor.secrets)
@@ -122,24 +131,20 @@ class HooksEndpoint:
 
     async def _record(
         self, pushed: Pushed, vendor: VendorAccount, wire: ReceiptWire, now: int
-    ) -> list[str | Refused]:
+    ) -> list[Outcome]:
         """Record the reports of a push, and return what became of each item."""
         service = self._service
-        reports: list[Report] = []
-        outcomes: list[str | Refused] = []
-        places: list[tuple[int, int]] = []
-        for place, item in enumerate(pushed.items):
-            if isinstance(item, Delivery):
-                reports += reports_of(item, vendor, now, service.number_hash, service.region)
-                places.append((place, len(reports) - 1))
-                outcomes.append("unchanged")
-            else:
-                outcomes.append(item)
-        if outcomes and not places and not wire.names_items:
-            raise outcomes[0]
-        judgements = await service.intake.record(reports)
-        for place, index in places:
-            outcomes[place] = judgements[index]
+        malformed = [item for item in pushed.items if isinstance(item, Refused)]
+        if malformed and len(malformed) == len(pushed.items) and not wire.names_items:
+            raise malformed[0]
+        parts = [
+            reports_of(item, vendor, now, service.number_hash, service.region)
+            for item in pushed.items
+            if isinstance(item, Delivery)
+        ]
+        judgements = iter(await service.intake.record([report for part in parts for report in part]))
+        receipts = iter([[next(judgements) for _ in part][-1] for part in parts])
+        outcomes = [item if isinstance(item, Refused) else next(receipts) for item in pushed.items]
         for outcome in outcomes:
             self._counts.count(vendor, "refused" if isinstance(outcome, Refused) else outcome)
         return outcomes
@@ -149,20 +154,15 @@ class HooksEndpoint:
         path = scope.get("raw_path", scope["path"].encode()).decode("latin-1")
         return f"{self._public_url}{path}{'?' * bool(query)}{query}"
 
-    def _unknown(self, scope: Scope) -> OtpconvError:
-        """Return the answer to a URL without a vendor account, whatever is wrong with it, and count it."""
-        now = self._service.clock()
-        self._gate.check(scope, now)
-        self._gate.failed(scope, now)
-        self._gate.refused(BadCredentials("a wrong URL"), scope, what=RECORD_RECEIPTS)
-        return NotFound("There is nothing at this path. For the URL, run: otpconv vendors receipts NAME")
-
     def _noted(self, error: Exception, scope: Scope, vendor: VendorAccount | None) -> OtpconvError:
         """Log, count and audit why a push was not recorded, and return what the vendor is told."""
         if not isinstance(error, Refused):
             self._failures.note(error, "a push of receipts", scope.get("otpconv.request_id", ""))
             return error if isinstance(error, OtpconvError) else OtpconvError("The server failed.")
-        if vendor is not None:
+        if vendor is None:
+            if isinstance(error, Throttled):
+                self._gate.refused(error, scope, what=RECORD_RECEIPTS)
+        else:
             forged = isinstance(error, SignatureMismatch)
             if forged:
                 self._gate.failed(scope, self._service.clock())

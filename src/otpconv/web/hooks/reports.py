@@ -4,8 +4,9 @@ from otpconv.access.vendors import VendorAccount
 from otpconv.dialects.native.fields import MAX_TEXT_CHARS
 from otpconv.dialects.receipts import Delivery
 from otpconv.errors import InvalidNumber
-from otpconv.model import Dimensions, Receipt, Report, Requested
+from otpconv.model import Dimensions, Report, Requested
 from otpconv.phone import NumberHash, Phone, parse
+from otpconv.receipts import Receipt
 from otpconv.relay.kind import MAKE_KNOWN
 
 _COUNTRY_CHARS = 2

@@ -1,7 +1,7 @@
 """Calls to a vendor's own host that a push asks for: its certificate, and to confirm a subscription.
 
 Only a push with the right secret in its URL gets here, and its dialect has checked that the URL to call is on
-the vendor's host. The calls are made beside the event loop, one at a time. After a failure, none is made for a
+the vendor's host. The calls are made beside the event loop, one at a time. After a failure, all wait for a
 while.
 """
 

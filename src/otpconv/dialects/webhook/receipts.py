@@ -10,11 +10,10 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from otpconv.dialects.dialect import HttpResponse
+from otpconv.dialects.dialect import HttpResponse, Outcome
 from otpconv.dialects.native.answers import Problem, Recorded, Rejected
 from otpconv.dialects.native.batches import rejected
 from otpconv.dialects.native.fields import Channel, Country, MessageId, Number, Time, Value
-from otpconv.dialects.native.webhook_signature import verify
 from otpconv.dialects.receipts import (
     MAX_ERROR_CHARS,
     MAX_ITEMS,
@@ -30,8 +29,9 @@ from otpconv.dialects.receipts import (
     price_of,
 )
 from otpconv.dialects.responses import json_response, retry_after
+from otpconv.dialects.webhook.signature import verify
 from otpconv.errors import OtpconvError, Refused, SignatureMismatch
-from otpconv.model import ReceiptStatus
+from otpconv.receipts import ReceiptStatus
 
 #: By its word: a receipt without a status has a price alone.
 STATUSES: Final = {
@@ -111,7 +111,7 @@ def _delivery(raw: object) -> Delivery:
     )
 
 
-def _success(outcomes: Sequence[str | Refused]) -> HttpResponse:
+def _success(outcomes: Sequence[Outcome]) -> HttpResponse:
     rejects: list[Rejected] = [
         rejected(index, outcome) for index, outcome in enumerate(outcomes) if isinstance(outcome, Refused)
     ]
@@ -126,7 +126,7 @@ def _failure(error: OtpconvError) -> HttpResponse:
     return response
 
 
-NATIVE_RECEIPTS: Final = ReceiptWire(
+OWN_RECEIPTS: Final = ReceiptWire(
     verify=_verify,
     read=_read,
     success=_success,
