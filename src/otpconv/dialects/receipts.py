@@ -7,7 +7,7 @@ account.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
-from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final, TypeVar
 
 import msgspec
@@ -239,7 +239,7 @@ def price_of(amount: str | Decimal | None, currency: str) -> tuple[int | None, s
     text = str(amount)
     try:
         number = abs(Decimal(text)) if len(text) <= _MAX_NUMBER_CHARS else Decimal("NaN")
-    except InvalidOperation:
+    except ArithmeticError:
         number = Decimal("NaN")
     if not number.is_finite() or number > MAX_PRICE // _MILLIONTHS:
         raise InvalidRequest(f"Invalid price {text[:40]!r}. Send decimal text of at most 10000, e.g. 0.0075.")

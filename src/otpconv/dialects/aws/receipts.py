@@ -39,7 +39,7 @@ from otpconv.dialects.receipts import (
 )
 from otpconv.dialects.responses import empty_response, json_response, retry_after
 from otpconv.errors import InvalidRequest, OtpconvError, SignatureMismatch
-from otpconv.receipts import ReceiptStatus
+from otpconv.receipts import MAX_PRICE, ReceiptStatus
 
 _NOTIFICATION: Final = "Notification"
 _SUBSCRIPTION: Final = "SubscriptionConfirmation"
@@ -105,7 +105,7 @@ class _Event(Struct, rename="camel"):
     total_carrier_fee: Decimal | None = None
 
 
-_json = msgspec.json.Decoder(dict[str, str | bool | int | None])
+_json = msgspec.json.Decoder(dict[str, object])
 _event = msgspec.json.Decoder(_Event)
 
 
@@ -174,14 +174,14 @@ def _delivery(event: _Event, word: str, channel: str) -> Delivery:
     status = status_of(_STATUSES, word)
     if event.is_final:
         status = _FINAL.get(word, status)
-    amounts = [each for each in (event.total_message_price, event.total_carrier_fee) if each is not None]
-    price, currency = price_of(sum(amounts, Decimal()) if amounts else None, _CURRENCY)
+    price, currency = price_of(event.total_message_price, _CURRENCY)
+    fee, _ = price_of(event.total_carrier_fee, _CURRENCY)
     return Delivery(
         vendor_message_id=message_id(event.message_id),
         status=status,
         time=event.event_timestamp,
         error=error_of(status, word),
-        price=price,
+        price=price if price is None or fee is None else min(price + fee, MAX_PRICE),
         currency=currency,
         segments=segments_of(event.total_message_parts),
         sent_at=event.message_request_timestamp,
