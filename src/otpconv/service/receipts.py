@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 
 from otpconv.access.vendors import URL_SECRET, VendorAccount
 
-#: How old the vendor accounts in memory may be, s: as long as a changed secret takes to count.
+#: How old the vendor accounts in memory may be, s: as long as a change at another node takes to count.
 _FRESH_S: Final = 1.0
 #: Vendor accounts that are counted separately; the one counted first is forgotten beyond it.
 MAX_COUNTED: Final = 10_000
@@ -22,10 +22,13 @@ class ReceiptUrls:
 
     Args:
         accounts: reads the vendor accounts of all accounts, and waits for the disk.
+        changes: returns how many changes of them this process has made.
     """
 
-    def __init__(self, accounts: Callable[[], list[VendorAccount]]) -> None:
+    def __init__(self, accounts: Callable[[], list[VendorAccount]], changes: Callable[[], int]) -> None:
         self._accounts = accounts
+        self._changes = changes
+        self._changes_read = 0
         self._by_name: dict[str, list[VendorAccount]] = {}
         self._read_at: float | None = None
         self._reading = asyncio.Lock()
@@ -55,14 +58,16 @@ class ReceiptUrls:
         async with self._reading:
             if self._is_fresh(loop):
                 return
-            began = loop.time()
+            began, changes = loop.time(), self._changes()
             by_name: dict[str, list[VendorAccount]] = {}
             for vendor in await asyncio.to_thread(self._accounts):
                 by_name.setdefault(vendor.name, []).append(vendor)
-            self._by_name, self._read_at = by_name, began
+            self._by_name, self._read_at, self._changes_read = by_name, began, changes
 
     def _is_fresh(self, loop: asyncio.AbstractEventLoop) -> bool:
-        return self._read_at is not None and loop.time() - self._read_at < _FRESH_S
+        if self._read_at is None or self._changes_read != self._changes():
+            return False
+        return loop.time() - self._read_at < _FRESH_S
 
 
 class ReceiptCounts:

@@ -71,6 +71,7 @@ class Vendors:
         clock: the time now.
 
     Attributes:
+        changes: how many changes of vendor accounts this process has made.
         receipt_counts: what became of the receipts that were pushed to this server.
     """
 
@@ -78,6 +79,7 @@ class Vendors:
         self._engine = engine
         self._open = store
         self._clock = clock
+        self.changes = 0
         self.receipt_counts = ReceiptCounts()
 
     def accounts(self, account: int | None = None) -> list[VendorAccount]:
@@ -119,9 +121,11 @@ class Vendors:
             if not any(vendor.relayed for vendor in store.list()):
                 with closing(self._engine.relay()) as relay:
                     relay.restart(head)
-            return store.create(
+            vendor = store.create(
                 account, NewVendor(name, kind, provider, settings, secrets, per_second, since=head)
             )
+        self.changes += 1
+        return vendor
 
     def receipts(
         self, account: int, name: str, values: Mapping[str, str], *, new_secret: bool
@@ -142,7 +146,9 @@ class Vendors:
         if not values and not new_secret and URL_SECRET in vendor.secrets:
             return vendor
         with closing(self._open()) as store:
-            return store.change(account, name, lambda old: changed(old, values, new_secret=new_secret))
+            vendor = store.change(account, name, lambda old: changed(old, values, new_secret=new_secret))
+        self.changes += 1
+        return vendor
 
     def delete(self, account: int, name: str) -> None:
         """Delete a vendor account; what waits for it is not sent.
@@ -152,6 +158,7 @@ class Vendors:
         """
         with closing(self._open()) as store:
             store.delete(account, name)
+        self.changes += 1
 
     def set_paused(self, account: int, name: str, *, paused: bool) -> None:
         """Pause the relay to a vendor account, or resume it; meanwhile everything waits.

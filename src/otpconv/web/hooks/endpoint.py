@@ -70,7 +70,7 @@ class HooksEndpoint:
         self._failures = failures
         self._public_url = public_url
         self._hosts = hosts or VendorHosts()
-        self._urls = ReceiptUrls(service.vendors.accounts)
+        self._urls = ReceiptUrls(service.vendors.accounts, lambda: service.vendors.changes)
         self._counts = service.vendors.receipt_counts
 
     def routes(self) -> list[Route]:
