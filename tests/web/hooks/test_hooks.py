@@ -161,7 +161,7 @@ def test_a_vendor_account_for_receipts_alone_needs_no_credentials_and_is_not_rel
     ):
         refused = own.post("/v1/vendors/twilio/receipts", json={"settings": change})
         assert refused.status_code == 400, change
-    assert at("vendors", "receipts", "twilio", "--setting", "receipts_key=x").returncode == 1
+    assert at("vendors", "receipts", "twilio", "--setting", "receipts_key=x").returncode == 2
     assert url_of(own, "twilio", settings={"receipts_key": "", "make_known": "on"})
     (vendor,) = own.get("/v1/vendors").json()["vendors"]
     assert (vendor["secrets"], vendor["settings"]["make_known"]) == ([], "on")
