@@ -73,7 +73,7 @@ UNION ALL
 SELECT m.id, 1 FROM touched_receipts AS t CROSS JOIN messages AS m ON m.id IN (
     SELECT n.id FROM messages AS n INDEXED BY messages_by_vendor_id
     WHERE n.account = t.account AND n.vendor_message_id = t.vendor_message_id
-    ORDER BY n.requested_at, n.message_id LIMIT 10
+    ORDER BY n.requested_at, n.message_id LIMIT {shared: $shared}
 );
 INSERT OR IGNORE INTO receipt_messages
 SELECT m.id, 0 FROM touched_receipts AS t CROSS JOIN messages AS m INDEXED BY messages_with_receipt
@@ -83,13 +83,16 @@ SELECT m.id, 0 FROM batch AS r CROSS JOIN messages AS m ON m.account = r.account
 WHERE r.kind = 1 AND m.vendor_message_id IS NOT NULL AND m.receipt IS NOT NULL;
 
 -- name: resolve_receipts
-UPDATE messages AS m SET receipt = n.status, price = n.price, currency = n.currency
-FROM (
-    SELECT f.id, e.status, e.price, e.currency
-    FROM receipt_messages AS f CROSS JOIN messages AS h ON h.id = f.id LEFT JOIN receipts AS e
+UPDATE messages AS m SET (receipt, price, currency) = (
+    SELECT e.status, e.price, e.currency FROM receipt_messages AS f LEFT JOIN receipts AS e
+        ON f.has AND e.account = m.account AND e.vendor_message_id = coalesce(m.vendor_message_id, m.message_id)
+    WHERE f.id = m.id
+)
+WHERE m.id IN (
+    SELECT f.id FROM receipt_messages AS f CROSS JOIN messages AS h ON h.id = f.id LEFT JOIN receipts AS e
         ON f.has AND e.account = h.account AND e.vendor_message_id = coalesce(h.vendor_message_id, h.message_id)
-) AS n
-WHERE m.id = n.id AND (m.receipt, m.price, m.currency) IS NOT (n.status, n.price, n.currency);
+    WHERE (h.receipt, h.price, h.currency) IS NOT (e.status, e.price, e.currency)
+);
 
 -- name: note_known
 UPDATE receipts AS e SET known = NOT known
