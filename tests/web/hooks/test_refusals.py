@@ -47,7 +47,7 @@ def audited(server: LocalServer) -> list[tuple[str, str, str]]:
     return [
         (line["outcome"], line.get("subject", ""), line["from"])
         for line in lines
-        if line["what"] == "otpconv:RecordReceipts"
+        if line["what"] == "RecordReceipts"
     ]
 
 

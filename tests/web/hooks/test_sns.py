@@ -27,6 +27,7 @@ from faults.bad_server import BadServer
 from otpconv.audit import AuditLog
 from otpconv.clock import wall_clock
 from otpconv.config import load
+from otpconv.delivery.connection import Response
 from otpconv.errors import Unavailable
 from otpconv.service.compose import Service
 from otpconv.web.front.body import Bodies
@@ -187,3 +188,10 @@ def test_the_number_of_certificates_in_memory_is_bounded() -> None:
 def test_a_host_that_can_not_be_called_is_unavailable() -> None:
     with BadServer() as plain, pytest.raises(Unavailable):
         get(plain.url.replace("http:", "https:") + "/certificate.pem")
+
+
+def test_an_answer_that_is_too_large_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = Response(200, {}, b"x" * (vendor_hosts.MAX_ANSWER_BYTES + 1))
+    monkeypatch.setattr(vendor_hosts.Connection, "request", lambda *_: answer)
+    with pytest.raises(Unavailable):
+        get(CERTIFICATE)

@@ -37,7 +37,7 @@ from otpconv.web.hooks.vendor_hosts import VendorHosts
 from otpconv.web.v1.vendor_types import HOOKS_PATH
 
 #: What pushes are in the metrics and the audit trail; the secret in the URL permits it, and no policy.
-RECORD_RECEIPTS: Final = "otpconv:RecordReceipts"
+RECORD_RECEIPTS: Final = "RecordReceipts"
 
 _log = logging.getLogger(__name__)
 
