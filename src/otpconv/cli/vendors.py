@@ -92,17 +92,9 @@ def create(
     found = KINDS.get(kind)
     known = () if found is None else settings_of(found)
     _check_no_secret(values, known)
-    secret = [setting for setting in known if setting.secret]
     if found is not None and values.get("relay") == "off":
-        secret = [setting for setting in found.for_receipts() if setting.secret]
-    if secrets is not None:
-        values |= _of_file(secrets)
-    elif sys.stdin.isatty():
-        for setting in secret:
-            optional = " (optional)" if setting.default == "" else ""
-            values[setting.name] = getpass.getpass(f"{setting.name}{optional}: ")
-    else:
-        values |= _pairs(sys.stdin.read(_MAX_SECRETS).splitlines(), "the standard input")
+        known = found.for_receipts()
+    values |= _asked_for(known) if secrets is None else _of_file(secrets)
     body = {"name": name, "kind": kind, "provider": provider, "settings": values, "per_second": per_second}
     created = client.call("POST", _PATH, body=body)
     tell(f"vendor account {created['name']} created", created, json=json)
@@ -250,6 +242,18 @@ def _pairs(lines: list[str], source: str) -> dict[str, str]:
             raise Misconfigured(f"Invalid line {number} of {source}: write NAME=VALUE")
         found[name.strip()] = value.strip()
     return found
+
+
+def _asked_for(known: "Iterable[Setting]") -> dict[str, str]:
+    """Return the secrets that a person types, or that the standard input has."""
+    if not sys.stdin.isatty():
+        return _pairs(sys.stdin.read(_MAX_SECRETS).splitlines(), "the standard input")
+    values = {}
+    for setting in known:
+        if setting.secret:
+            optional = " (optional)" if setting.default == "" else ""
+            values[setting.name] = getpass.getpass(f"{setting.name}{optional}: ")
+    return values
 
 
 def _of_file(secrets: Path) -> dict[str, str]:
