@@ -49,7 +49,7 @@ class Push(Struct, frozen=True):
 
     Attributes:
         method: the HTTP method, upper case.
-        url: what the vendor was told to call, with its query.
+        url: the URL that the vendor called, with its query.
         query: as it came, without the `?`.
         fields: the headers by name.
         body: the whole body.
@@ -147,7 +147,7 @@ class ReceiptWire(Struct, frozen=True):
         names_items: whether `success` says which items were refused. Otherwise a push whose items are all
             malformed is refused as a whole.
         methods: the HTTP methods that the vendor uses.
-        sealed: returns what is signed with a certificate; None if the vendor does not use one.
+        sealed: returns the text that is signed with a certificate; None if the vendor does not use one.
     """
 
     verify: Callable[[Push, Values], None]
@@ -197,7 +197,7 @@ def message_id(text: str) -> str:
     """Return the vendor's id of a message.
 
     Raises:
-        InvalidRequest: it is no message id.
+        InvalidRequest: it is not a message id.
     """
     if not is_message_id(text):
         raise InvalidRequest(f"The receipt has no valid message id. A message id is {MESSAGE_ID_RULE}.")
@@ -216,7 +216,7 @@ def status_of(table: Mapping[str, ReceiptStatus], text: str) -> ReceiptStatus:
 
 
 def error_of(status: ReceiptStatus, code: str) -> str:
-    """Return the error code of a receipt; empty for a status that is no failure."""
+    """Return the error code of a receipt; empty unless the status is a failure."""
     if status not in FAILURES:
         return ""
     return "".join(filter(str.isprintable, code))[:MAX_ERROR_CHARS]
@@ -225,8 +225,8 @@ def error_of(status: ReceiptStatus, code: str) -> str:
 def price_of(amount: str | Decimal | None, currency: str) -> tuple[int | None, str]:
     """Return a price in millionths with its currency, from decimal text; (None, "") without an amount.
 
-    Vendors write what they charge as a negative number, so the sign is dropped. What is less than a millionth
-    is rounded to the nearest, half to even.
+    Vendors write what they charge as a negative number, so the sign is dropped. Parts of a millionth
+    are rounded to the nearest, half to even.
 
     Raises:
         InvalidRequest: the amount is not a decimal number, is too high, or has no currency.

@@ -58,7 +58,7 @@ def certificate() -> bytes:
 
 
 class Sns:
-    """The host of SNS: it has one certificate, and notes what is called."""
+    """The host of SNS: it has one certificate, and notes the calls."""
 
     def __init__(self) -> None:
         self.called: list[str] = []

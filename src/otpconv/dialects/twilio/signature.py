@@ -27,7 +27,7 @@ def sign(url: str, parameters: Mapping[str, str], key: str, digest: str = "sha1"
     """Return the signature of a request, base64.
 
     Args:
-        url: the URL with its query, as the vendor was told to call it.
+        url: the URL with its query, as the vendor calls it.
         parameters: those of a form; none for JSON.
         key: the auth token, or the secret of a shared key.
         digest: `sha1`, or `sha256` for a shared key.

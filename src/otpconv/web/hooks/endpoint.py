@@ -155,7 +155,7 @@ class HooksEndpoint:
         return f"{self._public_url}{path}{'?' * bool(query)}{query}"
 
     def _noted(self, error: Exception, scope: Scope, vendor: VendorAccount | None) -> OtpconvError:
-        """Log, count and audit why a push was not recorded, and return what the vendor is told."""
+        """Log, count and audit why a push was not recorded, and return the error for the vendor."""
         if not isinstance(error, Refused):
             self._failures.note(error, "a push of receipts", scope.get("otpconv.request_id", ""))
             return error if isinstance(error, OtpconvError) else OtpconvError("The server failed.")
