@@ -17,16 +17,17 @@ RATES = "GET /v1/rates"
 ANNOTATE, ANNOTATIONS = "POST /v1/annotations", "GET /v1/annotations"
 UNANNOTATE = "DELETE /v1/annotations/{annotation_id}"
 SEARCH = "POST /v1/messages/search"
+PUSH = "POST /hooks/{name}/{secret}"
 # Nothing can be wrong with these: any text is the id of a message that may be known.
 HARMLESS = ["GET /v1/messages/{message_id}", "GET /healthz", "GET /readyz"]
 CASES = [
     *((label, mode) for label in [*REPORTS, SEARCH, RATES, ANNOTATE, ANNOTATIONS] for mode in GenerationMode),
-    *((label, GenerationMode.POSITIVE) for label in [*HARMLESS, UNANNOTATE]),
+    *((label, GenerationMode.POSITIVE) for label in [*HARMLESS, UNANNOTATE, PUSH]),
 ]
-#: What a schema can't say: that the start is before the end, how a time is written, which ids there are, and
-#: which texts are phone numbers.
+#: What a schema can't say: that the start is before the end, how a time is written, which ids and secrets
+#: there are, and which texts are phone numbers.
 BEYOND_SCHEMAS = {
-    (label, GenerationMode.POSITIVE) for label in (RATES, SEARCH, ANNOTATE, ANNOTATIONS, UNANNOTATE)
+    (label, GenerationMode.POSITIVE) for label in (RATES, SEARCH, ANNOTATE, ANNOTATIONS, UNANNOTATE, PUSH)
 }
 
 
@@ -42,7 +43,8 @@ def operations(api: BaseSchema) -> dict[str, Any]:
 
 
 def test_every_operation_is_tested_here(api: BaseSchema) -> None:
-    assert set(operations(api)) == {*REPORTS, SEARCH, RATES, ANNOTATE, ANNOTATIONS, UNANNOTATE, *HARMLESS}
+    others = {SEARCH, RATES, ANNOTATE, ANNOTATIONS, UNANNOTATE, PUSH}
+    assert set(operations(api)) == {*REPORTS, *others, *HARMLESS}
 
 
 @pytest.mark.parametrize(("label", "mode"), CASES, ids=lambda value: str(getattr(value, "value", value)))

@@ -18,6 +18,7 @@ from otpconv.dialects.native.reports import (
     Messages,
     MessageSearch,
 )
+from otpconv.dialects.webhook.receipts import ReceiptIn, Receipts
 from otpconv.model import MESSAGE_ID_PATTERN, MESSAGE_ID_RULE
 from otpconv.rates import COMPARISONS, INTERVALS, LEVELS, ORDERS
 from otpconv.storage.contract import DIMENSIONS
@@ -30,6 +31,7 @@ from otpconv.web.v1.annotations import (
 )
 from otpconv.web.v1.rate_formats import FORMATS, LAG_HEADER
 from otpconv.web.v1.rate_types import Rates
+from otpconv.web.v1.vendor_types import HOOKS_PATH
 
 _SCHEMAS = (
     AnnotationDeleted,
@@ -45,6 +47,8 @@ _SCHEMAS = (
     Messages,
     Problem,
     Rates,
+    ReceiptIn,
+    Receipts,
     Recorded,
 )
 
@@ -81,6 +85,7 @@ def document(public_url: str) -> dict[str, Any]:
             SEARCH_PATH: {"post": _search()},
             "/v1/rates": {"get": _get_rates()},
             **_annotations(),
+            f"{HOOKS_PATH}/{{name}}/{{secret}}": {"post": _push()},
             "/healthz": {"get": _probe("healthz", "Whether the process lives", {})},
             "/readyz": {
                 "get": _probe("readyz", "Whether it does its work", {"503": _text("It does not, and why")})
@@ -216,6 +221,25 @@ def _annotations() -> dict[str, Any]:
                     **_problems(refusals - {"400"} | {"404"}),
                 },
             }
+        },
+    }
+
+
+def _push() -> dict[str, Any]:
+    return {
+        "operationId": "pushReceipts",
+        "summary": "Push what happened to messages",
+        "description": "In our own JSON. A vendor account of a kind whose receipts are known here takes its"
+        " vendor's form instead, and answers in it.",
+        "security": [],
+        "parameters": [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+            for name in ("name", "secret")
+        ],
+        "requestBody": {"required": True, "content": {JSON: {"schema": _ref(Receipts)}}},
+        "responses": {
+            "200": _answer("What became of the receipts", Recorded),
+            **_problems({"400", "401", "404", "413", "429", "503"}),
         },
     }
 
