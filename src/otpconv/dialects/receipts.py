@@ -5,6 +5,7 @@ does everything else. Each vendor's wire is in `dialects/VENDOR/receipts.py`, an
 account.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -33,6 +34,8 @@ _MILLIONTHS: Final = 1_000_000
 _MAX_NUMBER_CHARS: Final = 24
 _CURRENCY_CHARS: Final = 3
 _T = TypeVar("_T")
+
+_is_local_time = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}").fullmatch
 
 #: The zone in which Chinese vendors write times.
 CHINA: Final = timezone(timedelta(hours=8))
@@ -262,6 +265,7 @@ def local_time(text: str, zone: timezone = UTC) -> int | None:
     if not text:
         return None
     try:
-        return int(datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=zone).timestamp()) * 1000
+        moment = datetime.fromisoformat(text if _is_local_time(text) else "")
     except ValueError:
         raise InvalidRequest(f"Invalid time {text[:40]!r}. Send it like 2017-01-01 00:00:00.") from None
+    return int(moment.replace(tzinfo=zone).timestamp()) * 1000
