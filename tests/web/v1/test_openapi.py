@@ -14,6 +14,7 @@ from otpconv.cli.local_server import LocalServer
 
 REPORTS = ["POST /v1/messages", "POST /v1/conversions"]
 RATES = "GET /v1/rates"
+ADVICE = "GET /v1/advice"
 ANNOTATE, ANNOTATIONS = "POST /v1/annotations", "GET /v1/annotations"
 UNANNOTATE = "DELETE /v1/annotations/{annotation_id}"
 SEARCH = "POST /v1/messages/search"
@@ -21,7 +22,11 @@ PUSH = "POST /hooks/{name}/{secret}"
 # Nothing can be wrong with these: any text is the id of a message that may be known.
 HARMLESS = ["GET /v1/messages/{message_id}", "GET /healthz", "GET /readyz"]
 CASES = [
-    *((label, mode) for label in [*REPORTS, SEARCH, RATES, ANNOTATE, ANNOTATIONS] for mode in GenerationMode),
+    *(
+        (label, mode)
+        for label in [*REPORTS, SEARCH, RATES, ADVICE, ANNOTATE, ANNOTATIONS]
+        for mode in GenerationMode
+    ),
     *((label, GenerationMode.POSITIVE) for label in [*HARMLESS, UNANNOTATE, PUSH]),
 ]
 #: What a schema can't say: that the start is before the end, how a time is written, which ids and secrets
@@ -43,7 +48,7 @@ def operations(api: BaseSchema) -> dict[str, Any]:
 
 
 def test_every_operation_is_tested_here(api: BaseSchema) -> None:
-    others = {SEARCH, RATES, ANNOTATE, ANNOTATIONS, UNANNOTATE, PUSH}
+    others = {SEARCH, RATES, ADVICE, ANNOTATE, ANNOTATIONS, UNANNOTATE, PUSH}
     assert set(operations(api)) == {*REPORTS, *others, *HARMLESS}
 
 
