@@ -1,0 +1,32 @@
+"""Parts that the descriptions of operations have in common, as OpenAPI writes them."""
+
+from typing import Any, Final
+
+import msgspec
+
+from otpconv.dialects.native.answers import Problem
+from otpconv.dialects.native.reports import JSON
+
+#: What a parameter that is a time can be.
+TIME: Final = "Milliseconds since 1970 UTC, ISO 8601, or words: `yesterday`, `monday 9:30`, `7d`, `2h ago`"
+
+
+def text(description: str) -> dict[str, Any]:
+    """Return a response of plain text."""
+    return {"description": description, "content": {"text/plain": {"schema": {"type": "string"}}}}
+
+
+def answer(description: str, kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """Return a response of JSON."""
+    return {"description": description, "content": {JSON: {"schema": ref(kind)}}}
+
+
+def problems(statuses: set[str]) -> dict[str, Any]:
+    """Return the responses for errors, by status."""
+    content = {"application/problem+json": {"schema": ref(Problem)}}
+    return {status: {"description": "Why not, in detail", "content": content} for status in sorted(statuses)}
+
+
+def ref(kind: type[msgspec.Struct]) -> dict[str, str]:
+    """Return the reference to the schema of a type."""
+    return {"$ref": f"#/components/schemas/{kind.__name__}"}
