@@ -81,6 +81,9 @@ class App:
             failures=self.failures,
             public_url=public_url,
         )
+        self._hooks = HooksEndpoint(
+            service, self._bodies, gate, failures=self.failures, public_url=public_url
+        )
         self._pages = Pages(service, self._bodies, gate, app=self, public_url=public_url)
         self._other = self._starlette(service, gate, public_url)
         self._count = service.metrics.requested
@@ -160,7 +163,6 @@ class App:
         native = NativeApi(service, self._bodies, gate, self._pace)
         annotations = AnnotationsApi(service, self._bodies, gate, native.caller)
         vendors = VendorsApi(service, self._bodies, gate, native.caller, public_url)
-        hooks = HooksEndpoint(service, self._bodies, gate, failures=self.failures, public_url=public_url)
         pages = self._pages
         openapi = msgspec.json.encode(document(public_url))
 
@@ -193,7 +195,7 @@ class App:
                 Route(ANNOTATIONS_PATH, annotations.list, methods=["GET"]),
                 Route(f"{ANNOTATIONS_PATH}/{{annotation_id}}", annotations.delete, methods=["DELETE"]),
                 *vendors.routes(),
-                *hooks.routes(),
+                *self._hooks.routes(),
                 Route("/v1/rates", native.get_rates, methods=["GET"]),
                 Route(ADVICE_PATH, AdviceApi(service, native.caller).get, methods=["GET"]),
                 Route(REPLAY_PATH, AlertsApi(service, native.caller).replay, methods=["GET"]),
