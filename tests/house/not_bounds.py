@@ -96,6 +96,7 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
         "rates.silence._PROVIDER",
         "delivery.brokers.rabbitmq._PERSISTENT",
         "delivery.native._OK",
+        "web.hooks.vendor_hosts._OK",
         "reporter.numbers._KEY_BYTES",
         "reporter.numbers._NONCE_BYTES",
         "reporter.probe.PAGE",
@@ -115,6 +116,10 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
     "the length of a name or a secret that we make ourselves": (
         "relay.calls._NONCE_BYTES",
         "access.names._ID_RANDOM_CHARS",
+        "dialects.receipts._CURRENCY_CHARS",
+        "dialects.receipts._MILLIONTHS",
+        "dialects.vonage.receipts._TIME_CHARS",
+        "web.hooks.reports._COUNTRY_CHARS",
         "access.names._SECRET_CHARS",
         "access.sealing.KEY_BYTES",
         "access.sign_outs._NAME_BYTES",

@@ -9,9 +9,11 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from otpconv.access.vendors import VendorAccount
+from otpconv.access.vendors import RELAY_SETTING, VendorAccount
 from otpconv.delivery.connection import Response
 from otpconv.delivery.transport import Outcome
+from otpconv.dialects.receipts import ReceiptWire
+from otpconv.dialects.webhook.receipts import OWN_RECEIPTS
 from otpconv.storage.contract import DAY_MS
 from otpconv.storage.relay.contract import Feedback, Send
 
@@ -27,12 +29,29 @@ class Setting(Struct, frozen=True):
         help: what it is, for people.
         default: its value if none is given; None if it must be given, empty if it may be missing.
         secret: whether it is sealed and never shown.
+        choices: the values that it can have; empty for any.
     """
 
     name: str
     help: str
     default: str | None = None
     secret: bool = False
+    choices: tuple[str, ...] = ()
+
+
+#: Settings of every kind.
+RELAY: Final = Setting(
+    RELAY_SETTING,
+    "off: no conversions are passed on, and only receipts are taken",
+    "on",
+    choices=("on", "off"),
+)
+MAKE_KNOWN: Final = Setting(
+    "make_known",
+    "on: a receipt of a message that nobody reported also reports it as requested",
+    "off",
+    choices=("on", "off"),
+)
 
 
 class Stamp(Struct, frozen=True):
@@ -111,6 +130,8 @@ class Kind(Struct, frozen=True):
         remedies: what to do about an error code of the vendor, for people.
         needs: what must be set up at the vendor, or when a message is sent; for people.
         proven_by: what our knowledge of the wire is from, e.g. `documentation`.
+        receipts: how the vendor pushes receipts; our own JSON if its wire is not known.
+        receipts_settings: further settings for receipts.
     """
 
     name: str
@@ -133,6 +154,13 @@ class Kind(Struct, frozen=True):
     remedies: Mapping[str, str] = {}
     needs: str = ""
     proven_by: str = "documentation"
+    receipts: ReceiptWire = OWN_RECEIPTS
+    receipts_settings: tuple[Setting, ...] = ()
+
+    def for_receipts(self) -> tuple[Setting, ...]:
+        """Return the settings and secrets that are about receipts, and can be changed."""
+        own = (Setting("receipts_key", self.receipts.key, "", secret=True),) if self.receipts.key else ()
+        return (MAKE_KNOWN, *own, *self.receipts_settings)
 
     def remedy(self, code: str) -> str:
         """Return what to do about an error code, for people."""

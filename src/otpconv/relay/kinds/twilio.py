@@ -10,6 +10,7 @@ from typing import Final
 from msgspec import Struct, json
 
 from otpconv.access.vendors import VendorAccount
+from otpconv.dialects.twilio.receipts import TWILIO_RECEIPTS
 from otpconv.relay.answers import Answers, Named
 from otpconv.relay.kind import Call, Kind, Probe, Setting, Stamp
 from otpconv.relay.requests import FORM, UNPUBLISHED_PER_SECOND, basic, part
@@ -71,4 +72,5 @@ TWILIO: Final = Kind(
     per_second=UNPUBLISHED_PER_SECOND,
     remedies={"20404": "Twilio does not know the message: report messages with their MessageSid (SM…)."},
     needs="Send messages with ProvideFeedback=true.",
+    receipts=TWILIO_RECEIPTS,
 )
