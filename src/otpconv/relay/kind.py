@@ -5,13 +5,14 @@ knows vendors.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from msgspec import Struct
 
 from otpconv.access.vendors import VendorAccount
 from otpconv.delivery.connection import Response
 from otpconv.delivery.transport import Outcome
+from otpconv.dialects.dialect import HttpRequest
 from otpconv.storage.contract import DAY_MS
 from otpconv.storage.relay.contract import Feedback, Send
 
@@ -27,12 +28,16 @@ class Setting(Struct, frozen=True):
         help: what it is, for people.
         default: its value if none is given; None if it must be given, empty if it may be missing.
         secret: whether it is sealed and never shown.
+        pattern: a regular expression that matches each value as a whole.
+        must_be: the same in words.
     """
 
     name: str
     help: str
     default: str | None = None
     secret: bool = False
+    pattern: str = ".*"
+    must_be: str = ""
 
 
 class Stamp(Struct, frozen=True):
@@ -83,6 +88,73 @@ class Probe(Struct, frozen=True):
     how: str
 
 
+class Sent(Struct, frozen=True):
+    """What a vendor has taken: a message, or a batch.
+
+    Attributes:
+        message_ids: the vendor's ids, with which conversions name the messages.
+        to: the numbers as the caller wrote them, in any order; never stored.
+        region: the country whose national numbers the caller may write, ISO 3166; empty for none.
+        template: the template that the caller named.
+        sender: the sender that the recipient sees.
+        channel: e.g. `sms`.
+    """
+
+    message_ids: tuple[str, ...]
+    to: tuple[str, ...]
+    region: str = ""
+    template: str = ""
+    sender: str = ""
+    channel: str = "sms"
+
+
+#: What an answer says: the vendor has done what it was asked, it has not, or neither is certain.
+Meaning = Literal["accepted", "refused", "unclear"]
+
+
+class Sending(Struct, frozen=True):
+    """How a kind passes on what the vendor's SDK sends.
+
+    Attributes:
+        actions: the actions that a policy must allow, one for each operation; no other kind has them.
+        asking: those of them that send nothing, and may be repeated.
+        fits: whether a vendor account may be the one that a call means.
+        make: makes the call to the vendor of a call of its dialect at a time, ms. The vendor must answer it
+            as it would answer the caller.
+        read: returns what an answer says, and what the vendor has taken, if it is a message.
+    """
+
+    actions: frozenset[str]
+    asking: frozenset[str]
+    fits: Callable[[VendorAccount, Any], bool]
+    make: Callable[[VendorAccount, Any, HttpRequest, int], Call]
+    read: Callable[[Response, Any], tuple[Meaning, Sent | None]]
+
+
+#: The setting of a vendor account that allows sending, and its timeout.
+SEND: Final = "send"
+SEND_TIMEOUT: Final = "send_timeout_s"
+#: How long the answer to a message may take at most, s.
+MAX_SEND_TIMEOUT_S: Final = 30
+#: What a vendor account needs whose kind can send.
+SENDING_SETTINGS: Final = (
+    Setting(
+        SEND,
+        "yes lets SDKs that use otpconv as their endpoint send messages by this account",
+        "no",
+        pattern="yes|no",
+        must_be="yes or no",
+    ),
+    Setting(
+        SEND_TIMEOUT,
+        "how long the answer to a message may take, s",
+        str(MAX_SEND_TIMEOUT_S),
+        pattern="[1-9]|[12][0-9]|30",
+        must_be=f"1 to {MAX_SEND_TIMEOUT_S}",
+    ),
+)
+
+
 class Kind(Struct, frozen=True):
     """A kind of vendor.
 
@@ -106,6 +178,7 @@ class Kind(Struct, frozen=True):
         remedies: what to do about an error code of the vendor, for people.
         needs: what must be set up at the vendor, or when a message is sent; for people.
         proven_by: what our knowledge of the wire is from, e.g. `documentation`.
+        sending: how messages are passed on to the vendor; None if otpconv does not pass on its messages.
     """
 
     name: str
@@ -125,6 +198,7 @@ class Kind(Struct, frozen=True):
     remedies: Mapping[str, str] = {}
     needs: str = ""
     proven_by: str = "documentation"
+    sending: Sending | None = None
 
     def remedy(self, code: str) -> str:
         """Return what to do about an error code, for people."""

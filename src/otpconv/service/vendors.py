@@ -1,5 +1,6 @@
 """What an operator does with vendor accounts and the relay to them; every method waits for the disk."""
 
+import re
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import Final
@@ -232,6 +233,8 @@ def _divided(kind: Kind, values: Mapping[str, str]) -> tuple[dict[str, str], dic
                 f"Invalid {setting.name}: it must be one line of at most {MAX_SETTING_CHARS:,} characters"
                 " without blanks around it."
             )
+        if not re.fullmatch(setting.pattern, value):
+            raise InvalidRequest(f"Invalid {setting.name} {value[:40]!r}. Use {setting.must_be}.")
         if value:
             found[setting.secret][setting.name] = value
     url = urlsplit(found[0]["endpoint"])

@@ -26,6 +26,7 @@ _CODES: dict[type[BaseException], tuple[int, int]] = {
     errors.UnsupportedMediaType: (20001, 415),
     errors.Throttled: (20429, 429),
     errors.Unavailable: (20503, 503),
+    errors.UnknownOutcome: (20503, 503),
 }
 
 
@@ -82,7 +83,7 @@ def failure(error: Exception) -> HttpResponse:
     """Return the response to a request that was refused or failed."""
     code, status = next((_CODES[kind] for kind in type(error).__mro__ if kind in _CODES), (20500, 500))
     text = "The server failed to answer the request. The reason is in its log."
-    if isinstance(error, (errors.Refused, errors.Unavailable)):
+    if isinstance(error, (errors.Refused, errors.Unavailable, errors.UnknownOutcome)):
         text = error.text
     response = answer(
         status,

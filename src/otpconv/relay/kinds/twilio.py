@@ -4,7 +4,6 @@ Source: the vendor's API documentation, and its official SDK for the request. Tw
 even if it is late, and not to report a miss. A message must have been sent with `ProvideFeedback=true`.
 """
 
-from base64 import b64encode
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final
@@ -17,7 +16,8 @@ from otpconv.access.vendors import VendorAccount
 from otpconv.delivery.connection import Response
 from otpconv.delivery.transport import DELIVERED, Fate, Outcome
 from otpconv.delivery.verdicts import of_status, wait_ms
-from otpconv.relay.kind import Call, Kind, Probe, Setting, Stamp
+from otpconv.relay.kind import SENDING_SETTINGS, Call, Kind, Probe, Setting, Stamp
+from otpconv.relay.kinds.twilio_sending import SENDING, account_of
 from otpconv.storage.relay.contract import Send
 
 #: Answers about the message; any other refusal is about the caller.
@@ -34,17 +34,9 @@ class _Error(Struct):
 _error = msgspec.json.Decoder(_Error).decode
 
 
-def _account(vendor: VendorAccount) -> tuple[str, dict[str, str]]:
-    """Return the path of the account, and the headers that prove who calls."""
-    sid = vendor.settings["account_sid"]
-    user = vendor.settings.get("api_key_sid") or sid
-    login = b64encode(f"{user}:{vendor.secrets['auth_token']}".encode()).decode()
-    return f"/2010-04-01/Accounts/{quote(sid, safe='')}", {"authorization": f"Basic {login}"}
-
-
 def _make(vendor: VendorAccount, sends: Sequence[Send], _: Stamp) -> Call:
     (send,) = sends
-    path, headers = _account(vendor)
+    path, headers = account_of(vendor)
     headers["content-type"] = "application/x-www-form-urlencoded"
     target = f"{path}/Messages/{quote(send.message_id, safe='')}/Feedback.json"
     return Call(target, headers, b"Outcome=confirmed")
@@ -70,7 +62,7 @@ def _read(answer: Response, sends: Sequence[Send], now: int) -> list[Outcome]:
 
 
 def _probe(vendor: VendorAccount, _: Stamp) -> Call:
-    path, headers = _account(vendor)
+    path, headers = account_of(vendor)
     return Call(f"{path}.json", headers, method="GET")
 
 
@@ -82,6 +74,7 @@ TWILIO: Final = Kind(
         Setting("account_sid", "the account's SID (AC…)"),
         Setting("api_key_sid", "SID of an API key (SK…); without it, auth_token is the account's", ""),
         Setting("auth_token", "auth token of the account, or secret of the API key", secret=True),
+        *SENDING_SETTINGS,
     ),
     make=_make,
     read=_read,
@@ -90,4 +83,5 @@ TWILIO: Final = Kind(
     per_second=50,
     remedies={"20404": "Twilio does not know the message: report messages with their MessageSid (SM…)."},
     needs="Send messages with ProvideFeedback=true.",
+    sending=SENDING,
 )

@@ -1,0 +1,81 @@
+"""Messages that Twilio's SDKs send, passed on to Twilio: `POST …/Messages.json`, with the form as it came.
+
+Source: the vendor's API documentation; the official SDKs for requests and answers.
+"""
+
+import re
+from base64 import b64encode
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Struct
+
+from otpconv.access.vendors import VendorAccount
+from otpconv.delivery.connection import Response
+from otpconv.dialects.dialect import HttpRequest
+from otpconv.dialects.twilio.calls import CREATE_MESSAGE, Call as MessageCall
+from otpconv.relay.kind import Call, Meaning, Sending, Sent
+
+#: Headers of the caller that Twilio gets too.
+_HEADERS: Final = ("accept", "accept-charset", "content-type", "user-agent", "x-twilio-client")
+
+#: An account's SID; an SDK may also put the user name there, which is our AccessKeyId.
+_SID: Final = re.compile("AC[0-9a-fA-F]{32}")
+#: The channel in front of a number, e.g. `whatsapp:+4915112345678`.
+_CHANNEL: Final = re.compile(r"([a-z]{1,16}):(.*)")
+
+
+class _Answer(Struct, rename={"from_": "from"}):
+    sid: str = ""
+    code: int | None = None
+    from_: str | None = None
+
+
+_answer = msgspec.json.Decoder(_Answer).decode
+
+
+def account_of(vendor: VendorAccount) -> tuple[str, dict[str, str]]:
+    """Return the path of a vendor account, and the headers that prove who calls."""
+    sid = vendor.settings["account_sid"]
+    user = vendor.settings.get("api_key_sid") or sid
+    login = b64encode(f"{user}:{vendor.secrets['auth_token']}".encode()).decode()
+    return f"/2010-04-01/Accounts/{quote(sid, safe='')}", {"authorization": f"Basic {login}"}
+
+
+def _fits(vendor: VendorAccount, call: MessageCall) -> bool:
+    return not _SID.fullmatch(call.account) or call.account == vendor.settings["account_sid"]
+
+
+def _make(vendor: VendorAccount, _: MessageCall, request: HttpRequest, _now: int) -> Call:
+    path, headers = account_of(vendor)
+    for name in _HEADERS:
+        if value := request.fields.get(name.encode()):
+            headers[name] = value.decode("latin-1")
+    query = f"?{request.query.decode('latin-1')}" if request.query else ""
+    return Call(f"{path}/Messages.json{query}", headers, request.body)
+
+
+def _read(answer: Response, call: MessageCall) -> tuple[Meaning, Sent | None]:
+    try:
+        said = _answer(answer.body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return "unclear", None
+    if HTTPStatus.BAD_REQUEST <= answer.status < HTTPStatus.INTERNAL_SERVER_ERROR and said.code is not None:
+        return "refused", None
+    if not said.sid or not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+        return "unclear", None
+    get = call.parameters.get
+    channel, to = _divided(get("To", ""))
+    _, sender = _divided(said.from_ or get("From", "") or get("MessagingServiceSid", ""))
+    return "accepted", Sent((said.sid,), (to,), "", get("ContentSid", ""), sender, channel)
+
+
+def _divided(text: str) -> tuple[str, str]:
+    """Return the channel and the number of an address."""
+    match = _CHANNEL.fullmatch(text)
+    return (match[1], match[2]) if match else ("sms", text)
+
+
+SENDING: Final = Sending(frozenset({CREATE_MESSAGE}), frozenset(), _fits, _make, _read)
