@@ -127,6 +127,8 @@ class Connection:
             content = answer.read(self._most_bytes + 1)
             if len(content) > self._most_bytes:
                 raise http.client.HTTPException("the answer is too large")
+            if answer.length:  # `read` of a bounded number of bytes doesn't say that some are missing
+                raise http.client.IncompleteRead(content, answer.length)
             found = {name.lower(): value for name, value in answer.getheaders()}
             return Response(answer.status, found, content)
 

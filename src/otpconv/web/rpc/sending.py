@@ -35,7 +35,7 @@ _SHOWN_IDS: Final = 5
 #: Headers of an answer that the caller gets, and how the names of others begin. All others are about the
 #: connection, or about the vendor's host, e.g. `strict-transport-security`.
 _HEADERS: Final = frozenset(
-    {"cache-control", "content-encoding", "content-type", "date", "etag", "retry-after", "vary"}
+    {"cache-control", "content-encoding", "content-type", "etag", "retry-after", "vary"}
 )
 _BEGINNINGS: Final = ("access-control-", "twilio-", "x-acs-", "x-home-region", "x-twilio-")
 #: Tells a reader of an error that it is the vendor's.

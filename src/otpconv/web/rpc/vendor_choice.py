@@ -51,10 +51,12 @@ class VendorChoice:
             return allowed[0]
         path = request.path[:_SHOWN_CHARS]
         operation = call.permission.partition(":")[2] if path == "/" else f"{request.method} {path}"
-        which = "several vendor accounts" if allowed else "no vendor account"
-        raise UnknownOperation(
-            operation, f"{which} of the kind {kind.name} that it may mean can send (setting send=yes)"
-        )
+        if allowed:
+            count = len(allowed)
+            why = f"{count} vendor accounts of the kind {kind.name} may be meant; set send=yes for one only"
+        else:
+            why = f"no vendor account of the kind {kind.name} that may be meant has the setting send=yes"
+        raise UnknownOperation(operation, why)
 
     async def _of(self, account: int) -> list[VendorAccount]:
         """Return the vendor accounts of an account as they were `VENDORS_S` ago, or later."""
