@@ -1,4 +1,4 @@
-"""Over thousands of messages and every fault of a vendor: none is sent twice, and all it took are recorded."""
+"""Many messages, and every fault of a vendor: none is sent twice, and all that it took are recorded."""
 
 import random
 import socket
@@ -48,6 +48,7 @@ def shop(at: Run, server: LocalServer, key: AccessKey, tmp_path: Path) -> Iterat
 
 
 @pytest.mark.rounds
+@pytest.mark.long("10,000 messages in the long form")
 def test_no_message_is_sent_twice_and_each_that_was_taken_is_recorded(
     shop: Shop, eventually: Callable[[Callable[[], object], object], None]
 ) -> None:

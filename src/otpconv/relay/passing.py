@@ -77,7 +77,7 @@ class Passing:
             del self._calls[vendor]
 
     def _make(self, vendor: VendorAccount, call: Call, used_once: str) -> Response:
-        if used_once and not self._once.use(vendor.account, used_once):
+        if used_once and not self._once.use(vendor.account, used_once, bounded=False):
             raise ReplayedNonce("The nonce of this request was used at another node. Sign it again.")
         timeout_s = int(vendor.settings.get(SEND_TIMEOUT, MAX_SEND_TIMEOUT_S))
         connection = Connection(vendor.settings["endpoint"], timeout_s * 1_000, MAX_ANSWER_BYTES)

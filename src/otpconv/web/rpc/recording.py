@@ -5,13 +5,12 @@ import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from otpconv.errors import OtpconvError, Refused
-from otpconv.ledger.intake import Intake
 from otpconv.ledger.judge import Judgement
 from otpconv.model import Report
 from otpconv.service.housekeeping import Housekeeping
@@ -27,6 +26,13 @@ _RETRY_S, _LATE_S, _AT_ONCE = 1.0, 60.0, 500
 _log = logging.getLogger(__name__)
 
 
+class Recorder(Protocol):
+    """Makes reports durable; see `Intake`."""
+
+    def submit(self, entries: list[Entry]) -> "asyncio.Future[list[Judgement]]":
+        """Queue entries for one commit; the future has what became of each, or `Unavailable`."""
+
+
 class Recording(Collector):
     """The reports on their way to the journal. For the thread of the event loop.
 
@@ -34,7 +40,7 @@ class Recording(Collector):
         intake: records them.
     """
 
-    def __init__(self, intake: Intake) -> None:
+    def __init__(self, intake: Recorder) -> None:
         self._intake = intake
         self._waiting: deque[Report] = deque()
         self._lost = 0
