@@ -23,14 +23,13 @@ from otpconv.model import (
     owner,
     state_of,
 )
+from otpconv.storage.bounds import BOUNDS, Bounds
 from otpconv.storage.contract import (
-    BOUNDS,
     DAY_MS,
     DIMENSIONS,
     HOUR_MS,
     MINUTE_MS,
     QUARTER_MS,
-    Bounds,
     Count,
     LedgerReader,
     Message,

@@ -24,6 +24,7 @@ from otpconv.model import (
     Timing,
     delay_bin,
 )
+from otpconv.storage.bounds import Bounds
 from otpconv.storage.contract import (
     DAY_MS,
     DIMENSIONS,
@@ -33,7 +34,6 @@ from otpconv.storage.contract import (
     MINUTE_MS,
     QUARTER_MS,
     SNAPSHOT_S,
-    Bounds,
     Count,
     Entry,
     Message,

@@ -17,6 +17,7 @@ from otpconv.model import (
     owner,
     state_of,
 )
+from otpconv.receipts import Receipt
 from otpconv.storage.contract import Entry
 from otpconv.storage.erasure import Deletion
 from otpconv.storage.lookup import Lookup, Stored
@@ -68,7 +69,7 @@ class Judge:
         by_number: list[Conversion] = []
         for entry in batch:
             report = entry.report
-            if isinstance(report, SelfReportedRate | Deletion):
+            if isinstance(report, SelfReportedRate | Deletion | Receipt):
                 continue
             if not report.message_id and isinstance(report, Conversion):
                 by_number.append(report)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from otpconv.storage.contract import Bounds
+from otpconv.storage.bounds import Bounds
 from otpconv.storage.statements import SqlValue
 
 #: More combinations than there can be.

@@ -15,7 +15,8 @@ from ledger.recount import contents
 from ledger.reports import ACCOUNTS, DAY, DIMENSION_SETS, hashed
 from ledger.test_erasing import Deleting
 from otpconv.model import Conversion, Expiry, Report, Requested, SelfReportedRate, Timing
-from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS, Bounds
+from otpconv.storage.bounds import Bounds
+from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS
 from otpconv.storage.sqlite import SqliteLedgerReader, SqliteLedgerWriter
 from otpconv.storage.sqlite.ledger.binding import misfit_of, read_bound
 from otpconv.storage.sqlite.ledger.verify import SqliteContents, checks

@@ -17,6 +17,7 @@ from otpconv.storage.contract import (
     MAX_COUNTS,
     MAX_SELF_REPORTED,
     SNAPSHOT_S,
+    CostCount,
     Count,
     Message,
     RecordedPart,
@@ -113,19 +114,7 @@ class PostgresLedgerReader:
     ) -> list[Count]:
         """Sum the rollups of a window by dimensions; `filters` holds the accepted values of a dimension."""
         with self.snapshot():
-            spans = grains.spans(window, self.minutes_from)
-            values: dict[str, Any] = {
-                "account": account,
-                "grains": [grain for grain, _, _ in spans],
-                "starts": [start for _, start, _ in spans],
-                "ends": [end for _, _, end in spans],
-                "first_day": min((start for _, start, _ in spans), default=0) // DAY_MS,
-                "last_day": max((end for _, _, end in spans), default=0) // DAY_MS,
-                "by": list(by),
-                "step": window.step,
-                "limit": limit + 1,
-            }
-            values |= {name: list(filters[name]) if name in filters else None for name in DIMENSIONS}
+            values = self._question(account, window, by, filters) | {"limit": limit + 1}
             rows = self._rows("counts" if delays else "tallies", values)
         grains.require_room(len(rows), limit)
         places = [1 + DIMENSIONS.index(name) for name in by]
@@ -134,10 +123,43 @@ class PostgresLedgerReader:
             for row in rows
         ]
 
+    def costs(
+        self,
+        account: int,
+        window: Window,
+        by: Sequence[str],
+        filters: Mapping[str, Collection[str]],
+        limit: int = MAX_COUNTS,
+    ) -> list[CostCount]:
+        """Sum the costs of the messages of a window by dimensions and currency."""
+        with self.snapshot():
+            values = self._question(account, window, by, filters) | {"limit": limit + 1}
+            rows = self._rows("costs", values)
+        grains.require_room(len(rows), limit)
+        places = [1 + DIMENSIONS.index(name) for name in by]
+        return [CostCount(row[0], tuple(row[place] for place in places), *row[_COUNTS:]) for row in rows]
+
     def routes(self, account: int, most: int) -> list[Count]:
         """Return all messages by provider and country, the `most` largest routes, then the others as one."""
         rows = self._rows("routes", {"account": account, "most": most})
         return [Count(0, row[1:3], Tally(*row[3:]), ()) for row in rows]
+
+    def _question(
+        self, account: int, window: Window, by: Sequence[str], filters: Mapping[str, Collection[str]]
+    ) -> dict[str, Any]:
+        """Return the parameters of a question about a window."""
+        spans = grains.spans(window, self.minutes_from)
+        values: dict[str, Any] = {
+            "account": account,
+            "grains": [grain for grain, _, _ in spans],
+            "starts": [start for _, start, _ in spans],
+            "ends": [end for _, _, end in spans],
+            "first_day": min((start for _, start, _ in spans), default=0) // DAY_MS,
+            "last_day": max((end for _, _, end in spans), default=0) // DAY_MS,
+            "by": list(by),
+            "step": window.step,
+        }
+        return values | {name: list(filters[name]) if name in filters else None for name in DIMENSIONS}
 
     def folded(self, account: int, start: int, end: int) -> int:
         """Return how many messages of the days that [start, end), ms, touches are counted as `OTHER`."""

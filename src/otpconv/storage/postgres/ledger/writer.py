@@ -13,7 +13,8 @@ import psycopg
 from psycopg import errors
 
 from otpconv.errors import Unavailable
-from otpconv.storage.contract import BOUNDS, HOUR_MS, Bounds
+from otpconv.storage.bounds import BOUNDS, Bounds
+from otpconv.storage.contract import HOUR_MS
 from otpconv.storage.merging import BY_NUMBER, FORGETTING, Merging, Statements
 from otpconv.storage.postgres.database import Connection, Database, execute, script, statements
 from otpconv.storage.postgres.distribution.tables import is_distributed

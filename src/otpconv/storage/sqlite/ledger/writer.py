@@ -12,7 +12,7 @@ from typing import Any
 import apsw
 
 from otpconv.errors import Misconfigured
-from otpconv.storage.contract import BOUNDS, Bounds
+from otpconv.storage.bounds import BOUNDS, Bounds
 from otpconv.storage.erasure import MAX_ERASED
 from otpconv.storage.merging import Merging
 from otpconv.storage.sqlite.connection import connect_writer, mapped, statements
