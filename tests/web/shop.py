@@ -28,10 +28,12 @@ class Shop:
 
     def create(self, kind: str, name: str = "main", **settings: str) -> None:
         """Create a vendor account; settings are added to those that are needed."""
-        secret = "auth_token" if kind == "twilio" else "access_key_secret"
-        own = {"account_sid": SID} if kind == "twilio" else {"access_key_id": KEY}
+        secret, own = {
+            "twilio": ("auth_token", {"account_sid": SID, "send": "on"}),
+            "webhook": ("signing_secret", {}),
+        }.get(kind, ("access_key_secret", {"access_key_id": KEY, "send": "on"}))
         self.secrets.write_text(f"{secret}={SECRET}")
-        given = {"endpoint": self.vendor.url, "send": "yes"} | own | settings
+        given = {"endpoint": self.vendor.url} | own | settings
         words = [word for pair in given.items() for word in ("--setting", "=".join(pair))]
         words += ["--kind", kind, "--provider", f"by-{name}", "--secrets", str(self.secrets)]
         made = self.at("vendors", "create", name, *words)

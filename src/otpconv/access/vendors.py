@@ -1,5 +1,6 @@
 """Vendor accounts: credentials and settings of accounts at vendors, to which the relay passes conversions."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from msgspec import Struct
@@ -51,6 +52,10 @@ class VendorAccount(NewVendor, frozen=True, kw_only=True):
     created_at: int = 0
 
 
+#: Returns the new settings and secrets of a vendor account.
+ChangeValues = Callable[[VendorAccount], tuple[dict[str, str], dict[str, str]]]
+
+
 class VendorStore(Protocol):
     """The vendor accounts of all accounts, for any thread; the methods wait for the disk.
 
@@ -73,6 +78,13 @@ class VendorStore(Protocol):
 
     def set_paused(self, account: int, name: str, *, paused: bool) -> None:
         """Pause the relay to a vendor account, or resume it.
+
+        Raises:
+            NotFound: the account has none of this name.
+        """
+
+    def change(self, account: int, name: str, change: ChangeValues) -> VendorAccount:
+        """Replace the settings and secrets of a vendor account by those that `change` makes of it.
 
         Raises:
             NotFound: the account has none of this name.

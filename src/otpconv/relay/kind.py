@@ -13,6 +13,7 @@ from otpconv.access.vendors import VendorAccount
 from otpconv.delivery.connection import Response
 from otpconv.delivery.transport import Outcome
 from otpconv.dialects.dialect import HttpRequest
+from otpconv.receipts import ReceiptStatus
 from otpconv.storage.contract import DAY_MS
 from otpconv.storage.relay.contract import Feedback, Send
 
@@ -28,16 +29,14 @@ class Setting(Struct, frozen=True):
         help: what it is, for people.
         default: its value if none is given; None if it must be given, empty if it may be missing.
         secret: whether it is sealed and never shown.
-        pattern: a regular expression that matches each value as a whole.
-        must_be: the same in words.
+        choices: the values that it can have; empty for any.
     """
 
     name: str
     help: str
     default: str | None = None
     secret: bool = False
-    pattern: str = ".*"
-    must_be: str = ""
+    choices: tuple[str, ...] = ()
 
 
 class Stamp(Struct, frozen=True):
@@ -108,8 +107,31 @@ class Sent(Struct, frozen=True):
     channel: str = "sms"
 
 
+class Stated(Struct, frozen=True):
+    """What a vendor says has become of a message.
+
+    Attributes:
+        message_id: the vendor's id.
+        status: the status.
+        time: when that was, ms; None if the vendor does not say.
+        error: the vendor's error code; empty without.
+    """
+
+    message_id: str
+    status: ReceiptStatus
+    time: int | None
+    error: str = ""
+
+
 #: What an answer says: the vendor has done what it was asked, it has not, or neither is certain.
 Meaning = Literal["accepted", "refused", "unclear"]
+
+
+class Said(Struct, frozen=True):
+    """What an answer says, and the facts in it: messages that the vendor has taken, or what became of one."""
+
+    meaning: Meaning
+    fact: Sent | Stated | None = None
 
 
 class Sending(Struct, frozen=True):
@@ -121,36 +143,34 @@ class Sending(Struct, frozen=True):
         fits: whether a vendor account may be the one that a call means.
         make: makes the call to the vendor of a call of its dialect at a time, ms. The vendor must answer it
             as it would answer the caller.
-        read: returns what an answer says, and what the vendor has taken, if it is a message.
+        read: returns what an answer says.
     """
 
     actions: frozenset[str]
     asking: frozenset[str]
     fits: Callable[[VendorAccount, Any], bool]
     make: Callable[[VendorAccount, Any, HttpRequest, int], Call]
-    read: Callable[[Response, Any], tuple[Meaning, Sent | None]]
+    read: Callable[[Response, Any], Said]
 
 
-#: The setting of a vendor account that allows sending, and its timeout.
+#: The setting of a vendor account that is `on` if it sends messages, and that of its timeout.
 SEND: Final = "send"
 SEND_TIMEOUT: Final = "send_timeout_s"
-#: How long the answer to a message may take at most, s.
+#: How long the answer to a message may take at most, s; the default.
 MAX_SEND_TIMEOUT_S: Final = 30
-#: What a vendor account needs whose kind can send.
+#: What a vendor account has whose kind can send.
 SENDING_SETTINGS: Final = (
     Setting(
         SEND,
-        "yes lets SDKs that use otpconv as their endpoint send messages by this account",
-        "no",
-        pattern="yes|no",
-        must_be="yes or no",
+        "on: messages that SDKs send with otpconv as their endpoint are passed on by this account",
+        "off",
+        choices=("on", "off"),
     ),
     Setting(
         SEND_TIMEOUT,
         "how long the answer to a message may take, s",
         str(MAX_SEND_TIMEOUT_S),
-        pattern="[1-9]|[12][0-9]|30",
-        must_be=f"1 to {MAX_SEND_TIMEOUT_S}",
+        choices=("1", "2", "3", "5", "10", "15", "20", str(MAX_SEND_TIMEOUT_S)),
     ),
 )
 

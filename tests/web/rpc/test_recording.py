@@ -69,7 +69,7 @@ def test_a_failed_record_is_repeated_until_it_succeeds(caplog: pytest.LogCapture
         assert numbers(work) == {"otpconv_sends_unrecorded": 0, "otpconv_sends_lost_total": 0}
 
     asyncio.run(run())
-    assert "2 messages were sent and wait to be recorded: The disk is full." in caplog.text
+    assert "2 reports about sent messages wait to be recorded: The disk is full." in caplog.text
 
 
 def test_an_answer_waits_only_briefly_for_a_disk_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,5 +107,5 @@ def test_what_can_not_be_recorded_is_logged_and_counted(
         assert numbers(work) == {"otpconv_sends_unrecorded": 0, "otpconv_sends_lost_total": 6}
 
     asyncio.run(run())
-    assert "1 messages were sent and are not recorded: The clock is wrong." in caplog.text
+    assert "1 reports about sent messages are lost: The clock is wrong." in caplog.text
     assert "over 3 were waiting" in caplog.text

@@ -257,14 +257,14 @@ def test_without_a_vendor_account_that_allows_it_the_operation_is_unknown(
             assert (reply.status, reply.json["Code"]) == (404, "InvalidAction.NotFound")
             if kind == "alibaba" or not several:
                 assert f"{which} of the kind {kind} " in reply.json["Message"]
-            assert "send=yes" in reply.json["Message"]
+            assert "send=on" in reply.json["Message"]
         answer = shop.twilio("x")
         assert (answer.status_code, answer.json()["code"]) == (404, 20404)
-        assert "send=yes" in answer.json()["message"]
+        assert "send=on" in answer.json()["message"]
 
     unknown()
-    shop.create("alibaba", "off", send="no")
-    shop.create("twilio", "off-too", send="no")
+    shop.create("alibaba", "off", send="off")
+    shop.create("twilio", "off-too", send="off")
     unknown()
     shop.create("alibaba", "one")
     shop.create("alibaba", "two")
@@ -278,12 +278,33 @@ def test_without_a_vendor_account_that_allows_it_the_operation_is_unknown(
     assert shop.twilio("foreign", "AC" + "1" * 32).status_code == 404
 
 
-@pytest.mark.parametrize(("setting", "text"), [("send=maybe", "yes or no"), ("send_timeout_s=31", "1 to 30")])
+@pytest.mark.parametrize(
+    ("setting", "text"), [("send=maybe", "on or off"), ("send_timeout_s=31", "1 or 2 or 3")]
+)
 def test_a_wrong_setting_is_refused(shop: Shop, setting: str, text: str) -> None:
     words = ("--kind", "alibaba", "--provider", "w", "--setting", "access_key_id=x", "--setting", setting)
     shop.secrets.write_text("access_key_secret=s")
     wrong = shop.at("vendors", "create", "w", *words, "--secrets", shop.secrets)
-    assert f"Use {text}." in wrong.stderr
+    assert f"Use {text}" in wrong.stderr
+
+
+def test_sending_is_switched_on_and_off_within_a_second(shop: Shop, eventually: Eventually) -> None:
+    shop.create("alibaba", send="off")
+    shop.create("webhook", "own")
+
+    def switched(switch: str) -> int:
+        changed = shop.at("vendors", "send", "main", switch)
+        assert (changed.returncode, changed.stdout) == (0, f"sending by main is {switch}\n")
+        return 200 if switch == "on" else 404
+
+    assert shop.globe("no").status == 404
+    for switch in ("on", "off"):
+        eventually(lambda: shop.globe("text").status, switched(switch))
+    line = json.loads((shop.server.data / "audit.ndjson").read_text().splitlines()[-1])
+    assert (line["what"], line["subject"], line["outcome"]) == ("ForbidSending", "vendor main", "done")
+    wrong = shop.at("vendors", "send", "own", "on")
+    assert "The kind webhook can't send messages." in wrong.stderr
+    assert shop.at("vendors", "send", "nobody", "on").returncode != 0
 
 
 def test_a_policy_must_allow_each_operation(shop: Shop, make_key: Callable[..., AccessKey]) -> None:

@@ -4,6 +4,7 @@ Source: the API references of the operations, and the official SDKs for requests
 say in which order the ids of a batch are, so its messages have no number here.
 """
 
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlencode, urlsplit
@@ -18,7 +19,8 @@ from otpconv.delivery.sms_conversion import signed_headers
 from otpconv.dialects import alibaba
 from otpconv.dialects.alibaba import GatewayError
 from otpconv.dialects.dialect import HttpRequest
-from otpconv.relay.kind import Call, Meaning, Sending, Sent
+from otpconv.receipts import ReceiptStatus
+from otpconv.relay.kind import Call, Said, Sending, Sent, Stated
 
 #: Parameters that say who calls and how, and not what is asked; the vendor gets ours.
 _PROTOCOL: Final = {
@@ -46,6 +48,10 @@ class _Answer(Struct, rename="pascal"):
     biz_id: str | int = ""
     message_id_list: str | list[str | int] = ""
     from_: str | None = msgspec.field(default=None, name="From")
+    status: str | int = ""
+    error_code: str | int | None = None
+    send_date: str | None = None
+    receive_date: str | None = None
 
 
 _answer = msgspec.json.Decoder(_Answer).decode
@@ -71,17 +77,18 @@ def _make(vendor: VendorAccount, call: alibaba.Call, request: HttpRequest, now: 
     return Call(f"/?{urlencode(query)}" if query else "/", headers, form)
 
 
-def _read(answer: Response, call: alibaba.Call) -> tuple[Meaning, Sent | None]:
+def _read(answer: Response, call: alibaba.Call) -> Said:
     try:
         said = _answer(answer.body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return "unclear", None
+        return Said("unclear")
     code = said.response_code or said.code
     if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or not code:
-        return "unclear", None
+        return Said("unclear")
     if code != "OK" or answer.status >= HTTPStatus.BAD_REQUEST:
-        return "refused", None
-    return "accepted", None if call.permission == _QUERY_MESSAGE else _sent(said, call)
+        return Said("refused")
+    fact = _stated(said, call) if call.permission == _QUERY_MESSAGE else _sent(said, call)
+    return Said("accepted", fact)
 
 
 def _sent(said: _Answer, call: alibaba.Call) -> Sent:
@@ -95,6 +102,36 @@ def _sent(said: _Answer, call: alibaba.Call) -> Sent:
     if call.action == "BatchSendMessageToGlobe":
         return Sent(_listed(said.message_id_list), _listed(to), "", template, sender)
     return Sent((str(said.message_id),), (to,), "", template, sender)
+
+
+def _stated(said: _Answer, call: alibaba.Call) -> Stated | None:
+    """Return what became of a message.
+
+    A message that was sent and of which the carrier has given a receipt was delivered.
+    """
+    message_id = str(said.message_id) or call.parameters.get("MessageId", "")
+    sent, received = _time(said.send_date), _time(said.receive_date)
+    match str(said.status):
+        case "1" if said.receive_date:
+            return Stated(message_id, ReceiptStatus.DELIVERED, received)
+        case "1":
+            return Stated(message_id, ReceiptStatus.SENT, sent)
+        case "2":
+            error = str(said.error_code or "")
+            return Stated(message_id, ReceiptStatus.FAILED, received or sent, error)
+        case "3":
+            return Stated(message_id, ReceiptStatus.ACCEPTED, sent)
+        case _:
+            return None
+
+
+def _time(date: str | None) -> int | None:
+    """Return a time such as `Mon, 24 Dec 2018 16:58:22 +0800` in ms; None if it is none."""
+    try:
+        moment = parsedate_to_datetime(date or "")
+    except ValueError:
+        return None
+    return int(moment.timestamp()) * 1000 if moment.tzinfo else None
 
 
 def _listed(value: str | list[str | int]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from otpconv.access.vendors import VendorAccount
 from otpconv.delivery.connection import Response
 from otpconv.dialects.dialect import HttpRequest
 from otpconv.dialects.twilio.calls import CREATE_MESSAGE, Call as MessageCall
-from otpconv.relay.kind import Call, Meaning, Sending, Sent
+from otpconv.relay.kind import Call, Said, Sending, Sent
 
 #: Headers of the caller that Twilio gets too.
 _HEADERS: Final = ("accept", "accept-charset", "content-type", "user-agent", "x-twilio-client")
@@ -57,19 +57,19 @@ def _make(vendor: VendorAccount, _: MessageCall, request: HttpRequest, _now: int
     return Call(f"{path}/Messages.json{query}", headers, request.body)
 
 
-def _read(answer: Response, call: MessageCall) -> tuple[Meaning, Sent | None]:
+def _read(answer: Response, call: MessageCall) -> Said:
     try:
         said = _answer(answer.body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return "unclear", None
+        return Said("unclear")
     if HTTPStatus.BAD_REQUEST <= answer.status < HTTPStatus.INTERNAL_SERVER_ERROR and said.code is not None:
-        return "refused", None
+        return Said("refused")
     if not said.sid or not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
-        return "unclear", None
+        return Said("unclear")
     get = call.parameters.get
     channel, to = _divided(get("To", ""))
     _, sender = _divided(said.from_ or get("From", "") or get("MessagingServiceSid", ""))
-    return "accepted", Sent((said.sid,), (to,), "", get("ContentSid", ""), sender, channel)
+    return Said("accepted", Sent((said.sid,), (to,), "", get("ContentSid", ""), sender, channel))
 
 
 def _divided(text: str) -> tuple[str, str]:

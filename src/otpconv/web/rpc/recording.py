@@ -87,17 +87,19 @@ class Recording(Collector):
             self._waiting.clear()
 
     def lose(self, count: int, why: str) -> None:
-        """Log and count messages that were sent and can't be recorded."""
+        """Log and count reports that can't be recorded."""
         self._lost += count
-        _log.error("%d messages were sent and are not recorded: %s", count, why)
+        _log.error("%d reports about sent messages are lost: %s", count, why)
 
     def collect(self) -> Iterator[Metric]:  # type: ignore[explicit-override]
         """Yield how many reports wait, and how many were lost."""
         yield GaugeMetricFamily(
-            "otpconv_sends_unrecorded", "Messages that were sent and wait to be recorded.", len(self._waiting)
+            "otpconv_sends_unrecorded",
+            "Reports about sent messages that wait to be recorded.",
+            len(self._waiting),
         )
         yield CounterMetricFamily(
-            "otpconv_sends_lost", "Messages that were sent and could not be recorded.", self._lost
+            "otpconv_sends_lost", "Reports about sent messages that could not be recorded.", self._lost
         )
 
     def _recorded(self, reports: Sequence[Report], done: "asyncio.Future[list[Judgement]]") -> None:
@@ -108,7 +110,7 @@ class Recording(Collector):
             self._judge(done.result())
             return
         text = error.text if isinstance(error, OtpconvError) else repr(error)
-        _log.warning("%d messages were sent and wait to be recorded: %s", len(reports), text)
+        _log.warning("%d reports about sent messages wait to be recorded: %s", len(reports), text)
         self._wait(reports)
 
     def _judge(self, judgements: Sequence[Judgement]) -> None:

@@ -27,7 +27,7 @@ from otpconv.web.front.gate import Gate
 from otpconv.web.rpc.operations import Question
 from otpconv.web.rpc.recording import Recording
 from otpconv.web.rpc.send_metrics import Result, SendMetrics
-from otpconv.web.rpc.sent import MAX_QUICK_NUMBERS, requested_by
+from otpconv.web.rpc.sent import MAX_QUICK_NUMBERS, receipt_of, requested_by
 from otpconv.web.rpc.vendor_choice import VendorChoice
 
 #: Message ids that a line of the audit trail has at most.
@@ -124,12 +124,14 @@ class Sends:
         self._gate.admit(key, call.permission, scope, now)
         exchange = _Exchange(sending, vendor, call, key, scope, self._service.clock(), time.monotonic())
         answer = await self._answer(exchange, request)
-        meaning, sent = sending.read(answer, call)
-        self._note(exchange, "unknown" if meaning == "unclear" else meaning)
-        self._audit(exchange, meaning, sent.message_ids if sent else ())
-        if sent is not None:
-            await self._record(sent, exchange)
-        return _response(answer, meaning)
+        said = sending.read(answer, call)
+        self._note(exchange, "unknown" if said.meaning == "unclear" else said.meaning)
+        self._audit(exchange, said.meaning, said.fact.message_ids if isinstance(said.fact, Sent) else ())
+        if isinstance(said.fact, Sent):
+            await self._record(said.fact, exchange)
+        elif said.fact and (receipt := receipt_of(said.fact, key.account, self._service.clock())):
+            await self._recording.record([receipt])
+        return _response(answer, said.meaning)
 
     async def _answer(self, exchange: _Exchange, request: HttpRequest) -> Response:
         """Make the call, once, and return its answer."""

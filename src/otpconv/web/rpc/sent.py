@@ -1,4 +1,4 @@
-"""Turns messages that a vendor has taken into reports that they were requested. Pure."""
+"""Turns what a vendor says about messages into reports. Pure."""
 
 from typing import Final
 
@@ -8,8 +8,11 @@ from otpconv.dialects.native.fields import MAX_TEXT_CHARS
 from otpconv.errors import InvalidNumber
 from otpconv.model import OTHER, Dimensions, Requested, is_message_id
 from otpconv.phone import NumberHash, Phone, parse
-from otpconv.relay.kind import Sent
+from otpconv.receipts import Receipt
+from otpconv.relay.kind import Sent, Stated
 
+#: Characters of a vendor's error code that are kept.
+MAX_ERROR_CHARS: Final = 64
 #: Up to so many numbers are read at once on the event loop: it takes a millisecond.
 MAX_QUICK_NUMBERS: Final = 20
 
@@ -40,6 +43,14 @@ def requested_by(
         for message_id in sent.message_ids
         if is_message_id(message_id)
     ]
+
+
+def receipt_of(stated: Stated, account: int, now: int) -> Receipt | None:
+    """Return the report of what a vendor said at a time, ms; None if its id can't be one."""
+    if not is_message_id(stated.message_id):
+        return None
+    time = now if stated.time is None else stated.time
+    return Receipt(account, stated.message_id, stated.status, time, stated.error[:MAX_ERROR_CHARS])
 
 
 def _phone(text: str, region: str) -> Phone | None:

@@ -45,7 +45,7 @@ class VendorChoice:
         allowed = [
             vendor
             for vendor in await self._of(account)
-            if vendor.kind == kind.name and vendor.settings.get(SEND) == "yes" and sending.fits(vendor, call)
+            if vendor.kind == kind.name and vendor.settings.get(SEND) == "on" and sending.fits(vendor, call)
         ]
         if len(allowed) == 1:
             return allowed[0]
@@ -53,9 +53,9 @@ class VendorChoice:
         operation = call.permission.partition(":")[2] if path == "/" else f"{request.method} {path}"
         if allowed:
             count = len(allowed)
-            why = f"{count} vendor accounts of the kind {kind.name} may be meant; set send=yes for one only"
+            why = f"{count} vendor accounts of the kind {kind.name} may be meant; set send=on for one only"
         else:
-            why = f"no vendor account of the kind {kind.name} that may be meant has the setting send=yes"
+            why = f"no vendor account of the kind {kind.name} that may be meant has the setting send=on"
         raise UnknownOperation(operation, why)
 
     async def _of(self, account: int) -> list[VendorAccount]:

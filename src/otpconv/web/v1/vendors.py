@@ -25,6 +25,7 @@ from otpconv.web.v1.vendor_types import (
     RelaySwitched,
     Retried,
     RetryIn,
+    SendingIn,
     VendorDeleted,
     VendorIn,
     VendorsOut,
@@ -70,6 +71,7 @@ class VendorsApi:
             Route(VENDORS_PATH, self.list, methods=["GET"]),
             Route(vendor, self.delete, methods=["DELETE"]),
             Route(f"{vendor}/test", self.test, methods=["POST"]),
+            Route(f"{vendor}/send", self.send, methods=["POST"]),
             Route(RELAY_PATH, self.states, methods=["GET"]),
             Route(f"{relay}/pause", self.pause, methods=["POST"]),
             Route(f"{relay}/resume", self.resume, methods=["POST"]),
@@ -117,6 +119,18 @@ class VendorsApi:
         key = self._caller(request, _MANAGE)
         tested = await asyncio.to_thread(self._vendors.test, key.account, request.path_params["name"])
         return json_response(VendorTested(tested.proven, tested.code, tested.text))
+
+    async def send(self, request: Request) -> Response:
+        """Let a vendor account send messages, or not."""
+        key = self._caller(request, _MANAGE)
+        given = await self._read(request, key, SendingIn)
+        name, on = request.path_params["name"], given.send == "on"
+
+        def switch() -> VendorAccount:
+            return self._vendors.set_sending(key.account, name, on=on)
+
+        vendor = await self._change(request, key, "AllowSending" if on else "ForbidSending", name, switch)
+        return json_response(vendor_out(vendor))
 
     async def states(self, request: Request) -> Response:
         """Answer how the relay is doing."""

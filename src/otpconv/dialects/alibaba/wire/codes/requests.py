@@ -9,7 +9,7 @@ REQUESTS = [
         "Specified api is not found, please check your url and method.",
         "This version has no operation of this name here, or no vendor account allows sending.",
         "SmsConversion and ConversionData belong to 2018-05-01, their …Intl sisters to 2017-05-25."
-        " Messages are sent only by a vendor account with the setting send=yes.",
+        " Messages are sent only by a vendor account with the setting send=on.",
     ),
     ErrorCode(
         "UnsupportedHTTPMethod",
