@@ -21,9 +21,19 @@ BY_NUMBER = (
     "note_unmatched",
     "forget_hours",
 )
-#: How unmatched conversions are forgotten.
+#: What a batch does where there is any receipt, once its messages are merged.
+RECEIPTS = (
+    "merge_vendor_ids",
+    "merge_receipts",
+    "touch_receipts",
+    "find_receipts",
+    "resolve_receipts",
+    "note_known",
+)
+#: How unmatched conversions, and receipts of unknown messages, are forgotten.
 FORGETTING = (
     "drop_unmatched",
+    "drop_receipts",
     "touch_old_hours",
     "find_unexplained",
     "drop_unmatched_numbers",
@@ -34,7 +44,10 @@ FORGETTING = (
 _ERASURE = (
     "empty_batch",
     "forget_touched",
+    "forget_receipts",
     "find_erased",
+    "touch_erased_receipts",
+    "erase_receipts",
     "find_erased_conversions",
     "touch_erased",
     "touch_messages",
@@ -49,10 +62,14 @@ _ERASURE = (
     "note_matched",
     "note_unmatched",
     "forget_hours",
+    "find_receipts",
+    "resolve_receipts",
+    "note_known",
     "detach",
     "find_kept",
     "note_kept",
     "change_by_kept",
+    "keep_costs",
     "note_messages_from",
 )
 #: What brings the sums of the noted changes into the rollups, the last step of all.
@@ -65,6 +82,8 @@ _SETTLING = (
     "drop_empty",
     "forget_changes",
 )
+#: The same for costs.
+COSTS = ("sum_costs", "settle_costs")
 
 
 class Statements(Protocol):
@@ -97,21 +116,29 @@ class Merging:
         self.run("empty_batch")
         self._statements.run("unpack", {"after": after, "upto": upto})
         by_number = self._statements.number("any_number_conversion", {})
+        receipts = self._statements.number("any_receipt", {})
         self._find_dimensions()
         if by_number:
             self.run("forget_touched", "touch_places")
+        if receipts:
+            self.run("forget_receipts", "touch_receipts")
         self.run("merge_requested", "merge_conversions", "order_messages", after=after)
         self.run("merge_self_reported")
+        if receipts:
+            self.run(*RECEIPTS)
         if by_number:
             self.run(*BY_NUMBER)
         self.settle()
+        if receipts:
+            self.run(*COSTS)
 
     def expire(self, unmatched_before: int, minutes_from: int) -> None:
         """Forget unmatched conversions and rollups by minute before two times, ms."""
         horizon = {"unmatched_before": unmatched_before, "minutes_from": minutes_from}
         self.run(*FORGETTING, "fold_minutes", **horizon)
         self.run("settle", "forget_changes")
-        self.run("drop_minutes", "keep_minutes_from", **horizon)
+        self.run("fold_cost_minutes", "settle_costs", **horizon)
+        self.run("drop_minutes", "drop_cost_minutes", "keep_minutes_from", **horizon)
 
     def erase(self, seq: int) -> None:
         """Apply the erasure at a position."""
@@ -119,6 +146,7 @@ class Merging:
         before = self._statements.number("before", {"seq": seq})
         self.run(*FORGETTING, unmatched_before=before)
         self.settle("sum_erased")
+        self.run(*COSTS)
 
     def _find_dimensions(self) -> None:
         """Decide by which dimensions the messages of the batch are counted."""

@@ -20,7 +20,8 @@ SELECT min(seq) FROM journal.batches WHERE seq > :after AND seq <= :upto AND unm
 CREATE TEMP TABLE batch (
     kind INTEGER, account INTEGER, at INTEGER, message_id TEXT, number BLOB, delivered INTEGER, rate REAL,
     country TEXT, carrier TEXT, provider TEXT, template TEXT, sender TEXT, channel TEXT,
-    access_key TEXT, number_range TEXT, session_id TEXT, attempt INTEGER, timing INTEGER
+    access_key TEXT, number_range TEXT, session_id TEXT, attempt INTEGER, timing INTEGER, vendor_message_id TEXT,
+    receipt BLOB
 );
 CREATE TEMP TABLE touched_places (id INTEGER, account INTEGER, number BLOB, requested_at INTEGER, message_id TEXT);
 CREATE TEMP TABLE touched_messages (
@@ -32,10 +33,10 @@ CREATE TEMP TABLE touched_messages (
 DELETE FROM batch;
 
 -- name: unpack
--- A report is [1, account, message id, requested_at, [dimensions], number, number range, session id, attempt],
--- [2, account, delivered, conversion time, message id, number, timing], or [3, account, report time, rate].
--- Entries of older versions have six dimensions, without the access key, and no timing. What is left of the reports of
--- deleted messages is [4, account, '', day, [dimensions]] or [0].
+-- A report is [1, account, message id, requested_at, [dimensions], number, number range, session id, attempt, vendor's id],
+-- [2, account, delivered, conversion time, message id, number, timing], [3, account, report time, rate], or a receipt.
+-- Entries of older versions have six dimensions, without the access key, no timing and no vendor's id. What is left of the
+-- reports of deleted messages is [4, account, '', day, [dimensions]] or [0].
 INSERT INTO batch
 SELECT
     value ->> 0,
@@ -47,7 +48,8 @@ SELECT
     value ->> 3,
     value ->> '$[4][0]', value ->> '$[4][1]', value ->> '$[4][2]',
     value ->> '$[4][3]', value ->> '$[4][4]', value ->> '$[4][5]', coalesce(value ->> '$[4][6]', ''),
-    value ->> 6, value ->> 7, value ->> 8, iif(value ->> 0 = 2, coalesce(value ->> 6, 0), NULL)
+    value ->> 6, value ->> 7, value ->> 8, iif(value ->> 0 = 2, coalesce(value ->> 6, 0), NULL),
+    nullif(value ->> 9, ''), iif(value ->> 0 = 6, value, NULL)
 FROM journal.batches AS b CROSS JOIN jsonb_each(b.reports)
 WHERE b.seq > :after AND b.seq <= :upto;
 
