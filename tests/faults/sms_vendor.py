@@ -6,6 +6,7 @@ import socket
 import ssl
 import threading
 from collections import Counter
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
@@ -14,6 +15,7 @@ from typing_extensions import override
 from faults.bad_server import Answer, BadServer, Heard, http
 from otpconv.dialects.alibaba import Call, read
 from otpconv.errors import Refused
+from web.front.test_tls import certificate
 
 #: The vendor's credentials, which no caller of otpconv has.
 KEY, SECRET = "LTAIvendor", "vendor-Secret"
@@ -85,6 +87,13 @@ class SmsVendor(BadServer):
                 connection.close()
                 return
         super()._serve(connection)
+
+
+def tls_of(folder: Path) -> ssl.SSLContext:
+    """A certificate of 127.0.0.1, signed by itself, in the file `vendor.pem` of a folder."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate(folder, "vendor"))
+    return context
 
 
 def answered(server: BadServer, heard: Heard, connection: socket.socket) -> bool:

@@ -7,18 +7,20 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from campaigns import rounds
-from cli.commands import Run
+from cli.commands import Run, client_of, otpconv
 from faults.bad_server import Answer, BadServer, Heard, hang, http, reset, saying, trickle
+from faults.sms_vendor import SmsVendor, tls_of
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.relay.passing import MAX_CALLS
 from web.shop import GLOBE, HONG_KONG, Shop
-from web.wire import connect, exchange, v3
+from web.wire import administrator, connect, exchange, v3
 
 #: Faults by name, and how many of a thousand messages have each.
 FAULTS: dict[str, tuple[Answer, int]] = {
@@ -120,22 +122,51 @@ def test_answers_do_not_wait_for_a_vendor_that_hangs(shop: Shop) -> None:
         waiting.shutdown()
 
 
+def test_a_stop_waits_for_a_message_on_its_way_and_records_it(
+    make_server: Callable[..., LocalServer], tmp_path: Path
+) -> None:
+    settings = {"SSL_CERT_FILE": str(tmp_path / "vendor.pem")}
+    server = make_server(settings=settings)
+    with SmsVendor(tls_of(tmp_path)) as vendor, ThreadPoolExecutor(1) as thread:
+        server.start()
+        key = administrator(server)
+        at = partial(otpconv, **client_of(server))
+        with closing(Shop(at, server, key, tmp_path)) as shop:
+            shop.create("alibaba", endpoint=vendor.url)
+            gate = Gate(1)
+            vendor.faults["last"] = gate
+            reply = thread.submit(shop.globe, "last")
+            gate.wait()
+            stopping = threading.Thread(target=server.stop)
+            stopping.start()
+            gate.open(http(200, {"ResponseCode": "OK", "MessageId": "last-id"}))
+            assert reply.result().status == 200
+            stopping.join()
+    server.start()
+    with closing(Shop(at, server, key, tmp_path)) as shop:
+        found = shop.known("last-id")
+        assert found is not None
+        assert found["provider"] == "by-main"
+
+
 class Gate:
     """An answer that comes once the gate is open."""
 
     def __init__(self, count: int) -> None:
         self._came = threading.Barrier(count + 1)
         self._open = threading.Event()
+        self._answer = http(200, {"ResponseCode": "REFUSED"})
 
     def __call__(self, server: BadServer, heard: Heard, connection: socket.socket) -> bool:
         del server, heard
         self._came.wait(30)
         self._open.wait(30)
-        connection.sendall(http(200, {"ResponseCode": "REFUSED"}))
+        connection.sendall(self._answer)
         return True
 
     def wait(self) -> None:
         self._came.wait(30)
 
-    def open(self) -> None:
+    def open(self, answer: bytes = b"") -> None:
+        self._answer = answer or self._answer
         self._open.set()

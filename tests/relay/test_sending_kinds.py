@@ -21,10 +21,8 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=5,
 )
-NAMES = st.sampled_from(
-    ["ResponseCode", "Code", "MessageId", "MessageIdList", "BizId", "From", "Status", "ErrorCode"]
-    + ["SendDate", "ReceiveDate", "sid", "code", "from"]
-)
+OF_ALIBABA = ["ResponseCode", "Code", "MessageId", "MessageIdList", "BizId", "From", "Status", "ErrorCode"]
+NAMES = st.sampled_from([*OF_ALIBABA, "SendDate", "ReceiveDate", "sid", "code", "from"])
 LIKELY = st.sampled_from(["OK", "1", "2", "3", "id", DATE, '["a", 2]', "[", 200]) | JSON
 BODIES = st.binary(max_size=20) | st.dictionaries(NAMES, LIKELY, max_size=8).map(
     lambda members: json.dumps(members).encode()

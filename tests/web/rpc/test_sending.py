@@ -9,12 +9,15 @@ import pytest
 
 from cli.commands import Run
 from faults.bad_server import Answer, hang, http, reset, saying, trickle
-from faults.sms_vendor import SECRET, SID
+from faults.sms_vendor import SECRET, SID, SmsVendor, tls_of
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
+from otpconv.config import load
+from otpconv.receipts import ReceiptStatus
 from otpconv.relay.passing import MAX_ANSWER_BYTES
 from otpconv.relay.requests import basic
+from otpconv.service.compose import open_ledger
 from web.shop import GLOBE, HONG_KONG, Shop
 from web.wire import FORM, Request, send, v1, v3
 
@@ -245,6 +248,13 @@ def test_a_vendor_that_is_not_there_gets_nothing_and_the_text_says_so(shop: Shop
     assert "Nothing was sent" in shop.twilio("nor this").json()["message"]
 
 
+def test_a_vendor_whose_certificate_is_not_trusted_gets_nothing(shop: Shop, tmp_path: Path) -> None:
+    with SmsVendor(tls_of(tmp_path)) as vendor:
+        shop.create("alibaba", endpoint=vendor.url)
+        assert "Nothing was sent" in shop.globe("secret").json["Message"]
+        assert vendor.heard == []
+
+
 def test_without_a_vendor_account_that_allows_it_the_operation_is_unknown(
     shop: Shop, eventually: Eventually
 ) -> None:
@@ -300,8 +310,10 @@ def test_sending_is_switched_on_and_off_within_a_second(shop: Shop, eventually: 
     assert shop.globe("no").status == 404
     for switch in ("on", "off"):
         eventually(lambda: shop.globe("text").status, switched(switch))
-    line = json.loads((shop.server.data / "audit.ndjson").read_text().splitlines()[-1])
-    assert (line["what"], line["subject"], line["outcome"]) == ("ForbidSending", "vendor main", "done")
+    lines = (shop.server.data / "audit.ndjson").read_text().splitlines()
+    changes = [line for line in map(json.loads, lines) if line["what"] in {"AllowSending", "ForbidSending"}]
+    assert (changes[-1]["what"], changes[-1]["subject"]) == ("ForbidSending", "vendor main")
+    assert changes[-1]["who"] == shop.key.access_key_id
     wrong = shop.at("vendors", "send", "own", "on")
     assert "The kind webhook can't send messages." in wrong.stderr
     assert shop.at("vendors", "send", "nobody", "on").returncode != 0
@@ -341,7 +353,9 @@ def test_an_answer_in_xml_is_refused_before_anything_is_sent(shop: Shop) -> None
     assert shop.vendor.heard == []
 
 
-def test_a_question_is_passed_on_and_records_no_message(shop: Shop) -> None:
+def test_a_question_is_passed_on_and_records_the_status_and_no_message(
+    shop: Shop, eventually: Eventually
+) -> None:
     shop.create("alibaba", send_timeout_s="1")
     headers = {"x-acs-action": "QueryMessage"}
     reply = send(shop.server.url, v3(shop.key, {"MessageId": "q1"}, headers=headers))
@@ -350,6 +364,16 @@ def test_a_question_is_passed_on_and_records_no_message(shop: Shop) -> None:
     failed = send(shop.server.url, v3(shop.key, {"MessageId": "q2"}, headers=headers))
     assert "sent" not in failed.json["Message"]
     assert shop.requested() == 0
+    assert shop.globe("q1", TaskId="t").json["MessageId"] == "q1-id"
+    assert send(shop.server.url, v3(shop.key, {"MessageId": "q1-id"}, headers=headers)).status == 200
+    ledger, _ = open_ledger(load(data=shop.server.data))
+
+    def status() -> tuple[ReceiptStatus, str] | None:
+        found = ledger.message(shop.key.account, "q1-id")
+        return (found.receipt.status, found.receipt.error) if found and found.receipt else None
+
+    with closing(ledger):
+        eventually(status, (ReceiptStatus.FAILED, "EXPIRED"))
 
 
 def test_the_audit_names_the_sender_and_nothing_has_the_text_or_the_number(shop: Shop) -> None:
