@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -151,6 +152,28 @@ def test_twilios_sdk_sends_a_message(shop: Shop, eventually: Eventually) -> None
             client.messages.create(to="+4915112345678", from_="+15005550006", body=text)
         assert (caught.value.status, caught.value.code) == expected
     assert shop.vendor.messages == {"one": 1, "bad": 1, "cut": 1}
+
+
+def test_the_block_of_the_how_to_sends_and_reports(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, eventually: Eventually
+) -> None:
+    shop.create("alibaba", send="off")
+    assert shop.at("vendors", "send", "main", "on").returncode == 0
+    page = (Path(__file__).resolve().parents[2] / "docs/how-to/send.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    monkeypatch.setenv("OTPCONV_ENDPOINT", shop.server.url)
+    monkeypatch.setenv("OTPCONV_ACCESS_KEY_ID", shop.key.access_key_id)
+    monkeypatch.setenv("OTPCONV_ACCESS_KEY_SECRET", shop.key.secret)
+    text = "Your code is 123456"
+    shop.vendor.answers[text] = http(200, {"ResponseCode": "OK", "MessageId": "1008030300"})
+    exec(compile(block, "send.md", "exec"), {})  # noqa: S102 - our own page
+    assert shop.vendor.messages == {text: 1}
+
+    def verified() -> bool:
+        found = shop.known("1008030300")
+        return found is not None and found["verified"]
+
+    eventually(verified, True)
 
 
 @pytest.mark.campaign("the Python SDKs send in this file")

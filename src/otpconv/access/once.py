@@ -14,7 +14,7 @@ class OnceGuard(Protocol):
         Args:
             account: whose it is.
             name: identifies it among everything of the account that may be used once.
-            bounded: whether an account may only use so much; False for what is bounded otherwise.
+            bounded: whether an account may only use so much.
 
         Raises:
             Unavailable: the storage fails, or the account has used too much lately.

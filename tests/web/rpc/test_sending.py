@@ -18,6 +18,7 @@ from otpconv.receipts import ReceiptStatus
 from otpconv.relay.passing import MAX_ANSWER_BYTES
 from otpconv.relay.requests import basic
 from otpconv.service.compose import open_ledger
+from otpconv.web.rpc.sent import MAX_QUICK_NUMBERS
 from web.shop import GLOBE, HONG_KONG, Shop
 from web.wire import FORM, Request, send, v1, v3
 
@@ -374,6 +375,19 @@ def test_a_question_is_passed_on_and_records_the_status_and_no_message(
 
     with closing(ledger):
         eventually(status, (ReceiptStatus.FAILED, "EXPIRED"))
+
+
+def test_a_batch_has_a_line_of_bounded_length(shop: Shop, eventually: Eventually) -> None:
+    shop.create("alibaba")
+    to = [f"8525123{number:04}" for number in range(MAX_QUICK_NUMBERS + 80)]
+    parameters = {"To": json.dumps(to), "Message": json.dumps([f"b{number}" for number in range(100)])}
+    body = json.dumps(parameters).encode()
+    headers = {"x-acs-action": "BatchSendMessageToGlobe", "content-type": "application/json"}
+    assert send(shop.server.url, v3(shop.key, {}, headers=headers, body=body)).json["SuccessCount"] == "100"
+    eventually(shop.requested, 100)
+    lines = map(json.loads, (shop.server.data / "audit.ndjson").read_text().splitlines())
+    (line,) = [line for line in lines if line["who"] == shop.key.access_key_id and "Batch" in line["what"]]
+    assert line["subject"] == "vendor main: accepted b0-id b1-id b2-id b3-id b4-id and 95 more"
 
 
 def test_the_audit_names_the_sender_and_nothing_has_the_text_or_the_number(shop: Shop) -> None:

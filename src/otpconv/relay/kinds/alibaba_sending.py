@@ -22,7 +22,7 @@ from otpconv.dialects.dialect import HttpRequest
 from otpconv.receipts import ReceiptStatus
 from otpconv.relay.kind import Call, Said, Sending, Sent, Stated
 
-#: Parameters that say who calls and how, and not what is asked; the vendor gets ours.
+#: Parameters about the caller and the signature, of which the vendor gets ours.
 _PROTOCOL: Final = {
     "AccessKeyId",
     "Action",

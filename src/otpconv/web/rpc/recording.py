@@ -20,7 +20,7 @@ from otpconv.storage.contract import Entry
 MAX_WAITING: Final = 10_000
 #: How long an answer waits for its record, s: a disk that hangs must not take the answer away.
 WAIT_S: Final = 1.0
-#: How often failed records are repeated, s; when that is late; and how many reports at once.
+#: How often failed records are repeated, s; when that is late, s; and how many reports at once.
 _RETRY_S, _LATE_S, _AT_ONCE = 1.0, 60.0, 500
 
 _log = logging.getLogger(__name__)
