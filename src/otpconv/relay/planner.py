@@ -103,4 +103,5 @@ def _send(requested: Requested, target: Target, at: int, *, received: bool) -> N
         at=due_at if not received else at,
         due_at=due_at,
         until=requested.requested_at + target.kind.useful_ms,
+        vendor_message_id=requested.vendor_message_id,
     )

@@ -5,7 +5,7 @@ from bisect import bisect_left
 from importlib.resources import files
 
 from otpconv.model import DELAY_BINS, delay_bin
-from otpconv.receipts import ReceiptStatus
+from otpconv.receipts import MAX_SHARED, ReceiptStatus
 from otpconv.storage.contract import DIMENSIONS, Tally
 
 #: What an engine stores and returns.
@@ -45,6 +45,7 @@ _LISTS = {
     "edge": tuple(map(str, _EDGES)),
     "dimension": DIMENSIONS,
     "status": tuple(status.name.lower() for status in ReceiptStatus),
+    "shared": (str(MAX_SHARED),),
     "message": ("bucket", "account", "message_id", *_STATE),
     "state": _STATE,
 }
@@ -73,10 +74,11 @@ def write_out(text: str) -> str:
     `{edge: $edge}` becomes the shortest delays of all bins but the first, ms.
     `{dimension: d.$dimension}` becomes `d.country, d.carrier, …`, one item for each of `DIMENSIONS`.
     `{status: $status_at}` becomes `none_at, accepted_at, …`, one item for each `ReceiptStatus`.
+    `{shared: $shared}` becomes `MAX_SHARED`.
     `{message: m.$message}` becomes `m.bucket, m.account, …`, one item for each column of a message that is
     not computed, and `{state: m.$state}` the same without the key.
     """
-    return re.sub(r"\{(count|bin|edge|dimension|status|message|state): ([^{}]+)\}", _items, text)
+    return re.sub(r"\{(count|bin|edge|dimension|status|shared|message|state): ([^{}]+)\}", _items, text)
 
 
 def _items(found: re.Match[str]) -> str:

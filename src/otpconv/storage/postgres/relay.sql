@@ -24,6 +24,7 @@ CREATE TABLE relay_sends (
     reason       text NOT NULL,
     sent_at      bigint,
     answered_at  bigint,
+    vendor_message_id text COLLATE "C" NOT NULL,     -- empty if it is message_id
     UNIQUE (account, message_id, vendor, feedback)
 );
 CREATE INDEX relay_waiting ON relay_sends (vendor, due_at, send_id) WHERE status = 'waiting';

@@ -36,6 +36,7 @@ class NewSend(Struct, frozen=True):
         at: when the user entered the code, or it was known that they did not, ms.
         due_at: when it may be sent, ms.
         until: when the vendor has no more use for it, ms.
+        vendor_message_id: the vendor's id of the message; empty if it is `message_id`.
     """
 
     account: int
@@ -46,6 +47,7 @@ class NewSend(Struct, frozen=True):
     at: int
     due_at: int
     until: int
+    vendor_message_id: str = ""
 
 
 class Send(Struct, frozen=True, array_like=True):
@@ -53,6 +55,7 @@ class Send(Struct, frozen=True, array_like=True):
 
     Attributes:
         id: in the order in which they were planned.
+        message_id: the vendor's id of the message.
         attempts: how often it failed while others were taken.
     """
 

@@ -228,6 +228,7 @@ class TableRelayStore:
             for send in sends
             if send.feedback == "received"
         ]
+        self._tables.run_many("name", [asdict(send) for send in sends if send.vendor_message_id])
         befores: tuple[Status, ...] = ("waiting", "sending")
         for before in befores:
             values = [each | {"before": before} for each in received]

@@ -23,6 +23,7 @@ CREATE TABLE relay_sends (
     reason       TEXT NOT NULL,
     sent_at      INTEGER,
     answered_at  INTEGER,
+    vendor_message_id TEXT NOT NULL,     -- empty if it is message_id
     UNIQUE (account, message_id, vendor, feedback)
 ) STRICT;
 

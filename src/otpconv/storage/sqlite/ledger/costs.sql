@@ -53,8 +53,10 @@ FROM cost_rollups WHERE grain = 60000 AND account IN (SELECT DISTINCT account FR
 GROUP BY account, quarter, dimensions, currency;
 
 -- name: settle_costs
-INSERT INTO cost_rollups SELECT * FROM cost_deltas WHERE true
-ON CONFLICT DO UPDATE SET messages = messages + excluded.messages, micros = micros + excluded.micros;
+INSERT OR REPLACE INTO cost_rollups
+SELECT d.grain, d.account, d.start, d.dimensions, d.currency,
+    d.messages + coalesce(r.messages, 0), d.micros + coalesce(r.micros, 0)
+FROM cost_deltas AS d LEFT JOIN cost_rollups AS r USING (grain, account, start, dimensions, currency);
 DELETE FROM cost_rollups WHERE messages = 0 AND (grain, account, start, dimensions, currency) IN (
     SELECT grain, account, start, dimensions, currency FROM cost_deltas
 );

@@ -73,7 +73,7 @@ UNION ALL
 SELECT m.id, 1 FROM touched_receipts AS t CROSS JOIN messages AS m ON m.id IN (
     SELECT n.id FROM messages AS n INDEXED BY messages_by_vendor_id
     WHERE n.account = t.account AND n.vendor_message_id = t.vendor_message_id
-    ORDER BY n.requested_at, n.message_id LIMIT 10
+    ORDER BY n.requested_at, n.message_id LIMIT {shared: $shared}
 );
 INSERT OR IGNORE INTO receipt_messages
 SELECT m.id, 0 FROM touched_receipts AS t CROSS JOIN messages AS m INDEXED BY messages_with_receipt

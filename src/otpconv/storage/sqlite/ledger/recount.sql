@@ -98,7 +98,7 @@ SELECT
 -- Messages that do not have what their receipts say. Of those that name one id of a vendor, the first have its receipts.
 WITH ranked AS (
     SELECT id, account, coalesce(vendor_message_id, message_id) AS named, receipt, price, currency,
-        vendor_message_id IS NULL OR 10 >= row_number() OVER (
+        vendor_message_id IS NULL OR {shared: $shared} >= row_number() OVER (
             PARTITION BY account, vendor_message_id ORDER BY requested_at, message_id
         ) AS has
     FROM messages WHERE requested_at IS NOT NULL
