@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
+from otpconv.access.vendors import VendorAccount
 from otpconv.delivery.connection import Response
 from otpconv.dialects.alibaba import Call
+from otpconv.dialects.dialect import HttpRequest
 from otpconv.dialects.twilio.calls import Call as TwilioCall
 from otpconv.receipts import ReceiptStatus
 from otpconv.relay.kind import Sending, Sent, Stated
@@ -91,6 +93,22 @@ def test_a_status_is_what_the_vendor_says(
 def test_an_unknown_status_says_nothing() -> None:
     body = json.dumps({"ResponseCode": "OK", "Status": "9"}).encode()
     assert sending("alibaba").read(Response(200, {}, body), alibaba("QueryMessage")).fact is None
+
+
+def test_the_query_of_a_form_is_passed_on_as_http() -> None:
+    vendor = VendorAccount(
+        id=1,
+        account=1,
+        name="v",
+        kind="twilio",
+        provider="p",
+        settings={"account_sid": "AC1"},
+        secrets={"auth_token": "t"},
+    )
+    request = HttpRequest("POST", "/", b"a=1&b=%20+\xff x", {b"user-agent": b"mine"}, b"Body=1")
+    call = sending("twilio").make(vendor, TWILIO, request, 0)
+    assert call.target == "/2010-04-01/Accounts/AC1/Messages.json?a=1&b=%20+%FF%20x"
+    assert (call.headers["user-agent"], call.body) == ("mine", b"Body=1")
 
 
 def test_no_action_belongs_to_two_kinds() -> None:

@@ -21,6 +21,8 @@ from otpconv.relay.kind import Call, Said, Sending, Sent
 #: Headers of the caller that Twilio gets too.
 _HEADERS: Final = ("accept", "accept-charset", "content-type", "user-agent", "x-twilio-client")
 
+#: Characters of a query that stay as they are, besides letters, digits and -._~
+_QUERY: Final = "!$%&'()*+,/:;=?@"
 #: An account's SID; an SDK may also put the user name there, which is our AccessKeyId.
 _SID: Final = re.compile("AC[0-9a-fA-F]{32}")
 #: The channel in front of a number, e.g. `whatsapp:+4915112345678`.
@@ -53,7 +55,8 @@ def _make(vendor: VendorAccount, _: MessageCall, request: HttpRequest, _now: int
     for name in _HEADERS:
         if value := request.fields.get(name.encode()):
             headers[name] = value.decode("latin-1")
-    query = f"?{request.query.decode('latin-1')}" if request.query else ""
+    # A blank or a control character in it, which our server takes, would not be HTTP.
+    query = f"?{quote(request.query, safe=_QUERY)}" if request.query else ""
     return Call(f"{path}/Messages.json{query}", headers, request.body)
 
 
