@@ -90,6 +90,17 @@ def test_a_status_is_what_the_vendor_says(
     assert said.fact == Stated("m", status, time, error)
 
 
+@pytest.mark.parametrize("odd", [None, 7, True, [], {"a": 1}, "\x00"])
+def test_a_member_of_another_type_does_not_hide_a_message(odd: object) -> None:
+    body = json.dumps({"ResponseCode": "OK", "MessageId": 1008, "From": odd, "BizId": odd, "Status": odd})
+    said = sending("alibaba").read(Response(200, {}, body.encode()), alibaba("SendMessageToGlobe", To="1"))
+    assert isinstance(said.fact, Sent)
+    assert said.fact.message_ids == ("1008",)
+    twilio = json.dumps({"sid": "SM1", "from": odd, "code": odd})
+    said = sending("twilio").read(Response(201, {}, twilio.encode()), TWILIO)
+    assert isinstance(said.fact, Sent)
+
+
 def test_an_unknown_status_says_nothing() -> None:
     body = json.dumps({"ResponseCode": "OK", "Status": "9"}).encode()
     assert sending("alibaba").read(Response(200, {}, body), alibaba("QueryMessage")).fact is None

@@ -1,12 +1,14 @@
 """Messages that a client sends here are passed on to the vendor, once, and recorded."""
 
 import json
+import random
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from campaigns import rounds
 from cli.commands import Run
 from faults.bad_server import Answer, hang, http, reset, saying, trickle
 from faults.sms_vendor import SECRET, SID, SmsVendor, tls_of
@@ -72,6 +74,30 @@ def test_the_vendors_answer_comes_byte_for_byte_and_its_message_counts_as_reques
         "channel": "sms",
         "access_key": shop.key.access_key_id,
     }
+
+
+@pytest.mark.rounds
+def test_any_answer_comes_byte_for_byte(shop: Shop) -> None:
+    shop.create("alibaba")
+    chance = random.Random(7)
+    for number in range(rounds(300)):
+        status = chance.choice([200, 200, 201, 202, 400, 403, 404, 418, 429, 499, 500, 502, 503, 599])
+        body = chance.choice(
+            [chance.randbytes(chance.randrange(3_000)), b'{"Code":"OK"}', b"\r\n" * 9, b"{}"]
+        )
+        kind = chance.choice(["application/json", "text/xml;charset=utf-8", "x/y; a=b"])
+        name = f"m{number}"
+        if chance.random() < 0.3:
+            head = f"HTTP/1.1 {status} x\r\ncontent-type: {kind}\r\ntransfer-encoding: chunked\r\n\r\n"
+            middle = len(body) // 2
+            parts = [part for part in (body[:middle], body[middle:]) if part]
+            chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts)
+            shop.vendor.answers[name] = head.encode() + chunks + b"0\r\n\r\n"
+        else:
+            shop.vendor.answers[name] = http(status, body, f"content-type: {kind}", f"x-acs-n: {number}")
+        reply = shop.globe(name)
+        assert (reply.status, reply.body, reply.headers["content-type"]) == (status, body, kind)
+    assert set(shop.vendor.messages.values()) == {1}
 
 
 def test_a_parameter_of_a_body_stays_in_the_body(shop: Shop) -> None:

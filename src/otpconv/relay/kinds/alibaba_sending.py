@@ -6,7 +6,7 @@ say in which order the ids of a batch are, so its messages have no number here.
 
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
@@ -20,6 +20,7 @@ from otpconv.dialects import alibaba
 from otpconv.dialects.alibaba import GatewayError
 from otpconv.dialects.dialect import HttpRequest
 from otpconv.receipts import ReceiptStatus
+from otpconv.relay.answers import text_of
 from otpconv.relay.kind import Call, Said, Sending, Sent, Stated
 
 #: Parameters about the caller and the signature, of which the vendor gets ours.
@@ -40,22 +41,25 @@ _QUERY_MESSAGE: Final = "dysms:QueryMessage"
 
 
 class _Answer(Struct, rename="pascal"):
-    """What answers say: 2018-05-01 in `ResponseCode`, 2017-05-25 and the gateway in `Code`."""
+    """What answers say: 2018-05-01 in `ResponseCode`, 2017-05-25 and the gateway in `Code`.
 
-    response_code: str = ""
-    code: str = ""
-    message_id: str | int = ""
-    biz_id: str | int = ""
-    message_id_list: str | list[str | int] = ""
-    from_: str | None = msgspec.field(default=None, name="From")
-    status: str | int = ""
-    error_code: str | int | None = None
-    send_date: str | None = None
-    receive_date: str | None = None
+    A member of another type than the documented one must not hide that a message was sent.
+    """
+
+    response_code: Any = ""
+    code: Any = ""
+    message_id: Any = ""
+    biz_id: Any = ""
+    message_id_list: Any = ""
+    from_: Any = msgspec.field(default="", name="From")
+    status: Any = ""
+    error_code: Any = ""
+    send_date: Any = ""
+    receive_date: Any = ""
 
 
 _answer = msgspec.json.Decoder(_Answer).decode
-_texts = msgspec.json.Decoder(list[str | int]).decode
+_list = msgspec.json.Decoder(list[Any]).decode
 
 
 def sending_of(version: str) -> Sending:
@@ -82,7 +86,7 @@ def _read(answer: Response, call: alibaba.Call) -> Said:
         said = _answer(answer.body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return Said("unclear")
-    code = said.response_code or said.code
+    code = text_of(said.response_code) or text_of(said.code)
     if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or not code:
         return Said("unclear")
     if code != "OK" or answer.status >= HTTPStatus.BAD_REQUEST:
@@ -97,11 +101,11 @@ def _sent(said: _Answer, call: alibaba.Call) -> Sent:
     if call.action == "SendSms":
         # One id, also of a message to several numbers.
         numbers = tuple(get("PhoneNumbers", "").split(","))
-        return Sent((str(said.biz_id),), numbers, "CN", template, get("SignName", ""))
-    sender = said.from_ or get("From", "")
+        return Sent((text_of(said.biz_id),), numbers, "CN", template, get("SignName", ""))
+    sender = text_of(said.from_) or get("From", "")
     if call.action == "BatchSendMessageToGlobe":
         return Sent(_listed(said.message_id_list), _listed(to), "", template, sender)
-    return Sent((str(said.message_id),), (to,), "", template, sender)
+    return Sent((text_of(said.message_id),), (to,), "", template, sender)
 
 
 def _stated(said: _Answer, call: alibaba.Call) -> Stated | None:
@@ -109,15 +113,15 @@ def _stated(said: _Answer, call: alibaba.Call) -> Stated | None:
 
     A message that was sent and of which the carrier has given a receipt was delivered.
     """
-    message_id = str(said.message_id) or call.parameters.get("MessageId", "")
-    sent, received = _time(said.send_date), _time(said.receive_date)
-    match str(said.status):
+    message_id = text_of(said.message_id) or call.parameters.get("MessageId", "")
+    sent, received = _time(text_of(said.send_date)), _time(text_of(said.receive_date))
+    match text_of(said.status):
         case "1" if said.receive_date:
             return Stated(message_id, ReceiptStatus.DELIVERED, received)
         case "1":
             return Stated(message_id, ReceiptStatus.SENT, sent)
         case "2":
-            error = str(said.error_code or "")
+            error = text_of(said.error_code)
             return Stated(message_id, ReceiptStatus.FAILED, received or sent, error)
         case "3":
             return Stated(message_id, ReceiptStatus.ACCEPTED, sent)
@@ -125,20 +129,20 @@ def _stated(said: _Answer, call: alibaba.Call) -> Stated | None:
             return None
 
 
-def _time(date: str | None) -> int | None:
+def _time(date: str) -> int | None:
     """Return a time such as `Mon, 24 Dec 2018 16:58:22 +0800` in ms; None if it is none."""
     try:
-        moment = parsedate_to_datetime(date or "")
+        moment = parsedate_to_datetime(date)
     except ValueError:
         return None
     return int(moment.timestamp()) * 1000 if moment.tzinfo else None
 
 
-def _listed(value: str | list[str | int]) -> tuple[str, ...]:
+def _listed(value: object) -> tuple[str, ...]:
     """Return the elements of a list, which may be one in JSON; a text that is none is the only element."""
-    if isinstance(value, list):
-        return tuple(map(str, value))
-    try:
-        return tuple(map(str, _texts(value)))
-    except msgspec.MsgspecError:
-        return (value,)
+    if isinstance(value, str):
+        try:
+            value = _list(value)
+        except (msgspec.MsgspecError, RecursionError):
+            value = [value]
+    return tuple(map(text_of, value)) if isinstance(value, list) else ()

@@ -4,9 +4,8 @@ Source: the vendor's API documentation; the official SDKs for requests and answe
 """
 
 import re
-from base64 import b64encode
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
@@ -16,7 +15,9 @@ from otpconv.access.vendors import VendorAccount
 from otpconv.delivery.connection import Response
 from otpconv.dialects.dialect import HttpRequest
 from otpconv.dialects.twilio.calls import CREATE_MESSAGE, Call as MessageCall
+from otpconv.relay.answers import text_of
 from otpconv.relay.kind import Call, Said, Sending, Sent
+from otpconv.relay.requests import basic, part
 
 #: Headers of the caller that Twilio gets too.
 _HEADERS: Final = ("accept", "accept-charset", "content-type", "user-agent", "x-twilio-client")
@@ -30,9 +31,9 @@ _CHANNEL: Final = re.compile(r"([a-z]{1,16}):(.*)")
 
 
 class _Answer(Struct, rename={"from_": "from"}):
-    sid: str = ""
-    code: int | None = None
-    from_: str | None = None
+    sid: Any = ""
+    code: Any = None
+    from_: Any = ""
 
 
 _answer = msgspec.json.Decoder(_Answer).decode
@@ -42,8 +43,8 @@ def account_of(vendor: VendorAccount) -> tuple[str, dict[str, str]]:
     """Return the path of a vendor account, and the headers that prove who calls."""
     sid = vendor.settings["account_sid"]
     user = vendor.settings.get("api_key_sid") or sid
-    login = b64encode(f"{user}:{vendor.secrets['auth_token']}".encode()).decode()
-    return f"/2010-04-01/Accounts/{quote(sid, safe='')}", {"authorization": f"Basic {login}"}
+    login = basic(user, vendor.secrets["auth_token"])
+    return f"/2010-04-01/Accounts/{part(sid)}", {"authorization": login}
 
 
 def _fits(vendor: VendorAccount, call: MessageCall) -> bool:
@@ -67,12 +68,13 @@ def _read(answer: Response, call: MessageCall) -> Said:
         return Said("unclear")
     if HTTPStatus.BAD_REQUEST <= answer.status < HTTPStatus.INTERNAL_SERVER_ERROR and said.code is not None:
         return Said("refused")
-    if not said.sid or not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+    sid = text_of(said.sid)
+    if not sid or not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
         return Said("unclear")
     get = call.parameters.get
     channel, to = _divided(get("To", ""))
-    _, sender = _divided(said.from_ or get("From", "") or get("MessagingServiceSid", ""))
-    return Said("accepted", Sent((said.sid,), (to,), "", get("ContentSid", ""), sender, channel))
+    _, sender = _divided(text_of(said.from_) or get("From", "") or get("MessagingServiceSid", ""))
+    return Said("accepted", Sent((sid,), (to,), "", get("ContentSid", ""), sender, channel))
 
 
 def _divided(text: str) -> tuple[str, str]:
