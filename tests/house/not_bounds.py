@@ -421,6 +421,7 @@ NO_BOUND_NEEDED: dict[str, tuple[str, ...]] = {
         "ledger.judge.Judge._messages",
         "ledger.judge.Judge.conversions",
         "ledger.judge.Judge.on_its_way",
+        "ledger.judge.Judge.receipts",
         "service.readiness.ReadinessCheck._found",
     ),
     "one for each reporter, process or thread of the application": (

@@ -9,7 +9,7 @@ from ledger.reports import DAY, hashed
 from ledger.test_erasing import Deleting
 from otpconv.errors import AnswerTooLarge
 from otpconv.model import Conversion, Dimensions, Expiry, Requested
-from otpconv.receipts import MAX_SHARED, Receipt, ReceiptState, ReceiptStatus
+from otpconv.receipts import MAX_PRICE, MAX_SHARED, Receipt, ReceiptState, ReceiptStatus
 from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS, CostCount, Tally, Window
 from otpconv.storage.lookup import Lookup
 from storage.engines import Engine, Storage
@@ -129,6 +129,12 @@ def test_costs_are_sums_by_slot_group_and_currency(storage: Storage) -> None:
     assert ledger.costs(1, minutes, [], {}) == []
     with pytest.raises(AnswerTooLarge):
         ledger.costs(1, FOREVER, ["country"], {}, limit=1)
+
+
+def test_the_largest_prices_add_up_exactly(storage: Storage) -> None:
+    names = [f"{n}" for n in range(30)]
+    storage.record(*map(requested, names), *(receipt(name, price=MAX_PRICE - 1) for name in names))
+    assert costs(storage) == [("EUR", 30, 30 * (MAX_PRICE - 1))]
 
 
 def test_a_price_moves_with_its_message_and_is_replaced_by_a_larger_one(storage: Storage) -> None:

@@ -8,10 +8,10 @@ from otpconv.model import BY_NUMBER_WINDOW_MS, Conversion, MessageState, Request
 from otpconv.receipts import ReceiptState
 from otpconv.storage.contract import DAY_MS
 
-#: Messages and conversions in memory, counted once per batch that contains them. At the bound, a strict
-#: intake refuses reports, because it can't tell which messages are unknown. Other intakes drop the oldest:
-#: repeats of these count as recorded instead of unchanged, and their time is not checked, but the rates are
-#: the same.
+#: Messages, conversions and receipts in memory, counted once per batch that contains them. At the bound, a
+#: strict intake refuses reports, because it can't tell which messages are unknown. Other intakes drop the
+#: oldest: repeats of these count as recorded instead of unchanged, and their time is not checked, but the
+#: rates are the same.
 MAX_ENTRIES = 200_000
 #: Entries to forget in one commit, twice as many as it may add: the applier may bring far more into the
 #: ledger at once.
