@@ -90,6 +90,13 @@ def test_alibabas_sdk_sends_each_kind_of_message(
 
     eventually(verified, 2)
 
+    def reported() -> set[str]:
+        asked = [asked for asked in shop.vendor.asked if asked.operation.startswith("SmsConversion")]
+        return {each.parameters["MessageId"] for each in asked}
+
+    # The relay passes the conversions on, with the ids that the vendor gave.
+    eventually(reported, {"one-id", "biz^five"})
+
 
 @SIGNATURES
 def test_alibabas_sdk_raises_what_it_raises_at_the_vendor(shop: Shop, algorithm: str | None) -> None:
