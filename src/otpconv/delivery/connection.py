@@ -280,6 +280,10 @@ def _what(error: Exception) -> str:
         return "no answer in time"
     if isinstance(error, http.client.RemoteDisconnected | ConnectionResetError | BrokenPipeError):
         return "the connection was closed without an answer"
+    if isinstance(error, http.client.IncompleteRead):
+        return "the answer was cut off"
+    if type(error) is http.client.HTTPException:  # ours
+        return str(error)
     if isinstance(error, http.client.HTTPException):
         return f"the answer is not HTTP ({type(error).__name__})"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
