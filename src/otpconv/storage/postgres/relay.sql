@@ -24,7 +24,7 @@ CREATE TABLE relay_sends (
     reason       text NOT NULL,
     sent_at      bigint,
     answered_at  bigint,
-    vendor_message_id text COLLATE "C" NOT NULL,     -- empty if it is message_id
+    vendor_message_id text COLLATE "C" NOT NULL DEFAULT '',     -- empty if it is message_id
     UNIQUE (account, message_id, vendor, feedback)
 );
 CREATE INDEX relay_waiting ON relay_sends (vendor, due_at, send_id) WHERE status = 'waiting';
@@ -51,3 +51,7 @@ CREATE TABLE relay_contacts (
 -- name: begin_change
 -- A node that hangs in a change must not keep the others from theirs.
 SET LOCAL idle_in_transaction_session_timeout = '5s';
+
+-- name: relay_upgrade_to_2
+-- Nodes of version 1 go on, and insert the default.
+ALTER TABLE relay_sends ADD COLUMN IF NOT EXISTS vendor_message_id text COLLATE "C" NOT NULL DEFAULT '';

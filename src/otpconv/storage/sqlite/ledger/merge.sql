@@ -37,21 +37,29 @@ DELETE FROM batch;
 -- [2, account, delivered, conversion time, message id, number, timing], [3, account, report time, rate], or a receipt.
 -- Entries of older versions have six dimensions, without the access key, no timing and no vendor's id. What is left of the
 -- reports of deleted messages is [4, account, '', day, [dimensions]] or [0].
+-- Each extraction takes 0.1 µs, so the kind is extracted once, and of each kind only what it has.
+WITH reports AS MATERIALIZED (
+    SELECT value, value ->> 0 AS kind FROM journal.batches AS b CROSS JOIN jsonb_each(b.reports)
+    WHERE b.seq > :after AND b.seq <= :upto
+)
 INSERT INTO batch
 SELECT
-    value ->> 0,
+    kind,
     value ->> 1,
-    value ->> iif(value ->> 0 = 3, 2, 3),
-    iif(value ->> 0 = 2, nullif(value ->> 4, ''), value ->> 2),
-    iif(value ->> 0 = 2 AND value ->> 4 <> '', NULL, unhex(nullif(value ->> 5, ''))),
-    value ->> 2,
-    value ->> 3,
-    value ->> '$[4][0]', value ->> '$[4][1]', value ->> '$[4][2]',
-    value ->> '$[4][3]', value ->> '$[4][4]', value ->> '$[4][5]', coalesce(value ->> '$[4][6]', ''),
-    value ->> 6, value ->> 7, value ->> 8, iif(value ->> 0 = 2, coalesce(value ->> 6, 0), NULL),
-    nullif(value ->> 9, ''), iif(value ->> 0 = 6, value, NULL)
-FROM journal.batches AS b CROSS JOIN jsonb_each(b.reports)
-WHERE b.seq > :after AND b.seq <= :upto;
+    value ->> iif(kind = 3, 2, 3),
+    iif(kind = 2, nullif(value ->> 4, ''), value ->> 2),
+    iif(kind = 1 OR kind = 2 AND value ->> 4 = '', unhex(nullif(value ->> 5, '')), NULL),
+    iif(kind = 2, value ->> 2, NULL),
+    iif(kind = 3, value ->> 3, NULL),
+    iif(kind IN (1, 4), value ->> '$[4][0]', NULL), iif(kind IN (1, 4), value ->> '$[4][1]', NULL),
+    iif(kind IN (1, 4), value ->> '$[4][2]', NULL), iif(kind IN (1, 4), value ->> '$[4][3]', NULL),
+    iif(kind IN (1, 4), value ->> '$[4][4]', NULL), iif(kind IN (1, 4), value ->> '$[4][5]', NULL),
+    iif(kind IN (1, 4), coalesce(value ->> '$[4][6]', ''), NULL),
+    iif(kind = 1, value ->> 6, NULL), iif(kind = 1, value ->> 7, NULL), iif(kind = 1, value ->> 8, NULL),
+    iif(kind = 2, coalesce(value ->> 6, 0), NULL),
+    iif(kind = 1, nullif(value ->> 9, ''), NULL),
+    iif(kind = 6, value, NULL)
+FROM reports;
 
 -- name: merge_requested
 INSERT INTO messages
