@@ -191,6 +191,7 @@ def test_a_signed_message_is_sent_once_among_all_nodes(nodes: Cluster, tmp_path:
             replies = at_once(nodes, v3(nodes.admin, asked, headers=headers))
             assert sorted(reply.status for reply in replies) == [200, 400, 400, 400]
         assert [shop.vendor.messages[f"m{number}"] for number in range(5)] == [1] * 5
+        assert shop.at("vendors", "delete", "main").returncode == 0
 
 
 @pytest.mark.parametrize("how", parameters(ENDS, [signal.SIGKILL], "a node that hangs or stops"))
@@ -238,7 +239,7 @@ def test_a_node_with_another_sealing_key_refuses_to_start(nodes: Cluster) -> Non
 
 def test_a_data_folder_holds_no_state(nodes: Cluster) -> None:
     for node in nodes.nodes:
-        assert {file.name for file in node.data.iterdir()} <= {"lock", "audit.ndjson"}
+        assert {file.name for file in node.data.iterdir()} <= {"lock", "relaying", "audit.ndjson"}
 
 
 def test_a_command_without_a_server_on_its_folder_asks_which_nodes_run(nodes: Cluster) -> None:
