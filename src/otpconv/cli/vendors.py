@@ -4,7 +4,7 @@ import getpass
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -143,6 +143,29 @@ def prove(
     tell(tested["text"], tested, json=json)
 
 
+def send(
+    name: _Name,
+    switch: Annotated[Literal["on", "off"], typer.Argument(help="Whether it sends messages.")],
+    endpoint: Endpoint = DEFAULT_ENDPOINT,
+    access_key_id: AccessKeyId = None,
+    access_key_secret: AccessKeySecret = None,
+    key_file: KeyFile = DEFAULT_KEY_FILE,
+    json: Json = False,
+) -> None:
+    """Let a vendor account send messages that SDKs send with the server as their endpoint, or not.
+
+    It is in force within a second. Needs the action `otpconv:ManageVendors`.
+
+    Examples:
+        otpconv vendors send ali on
+
+        otpconv vendors send ali off
+    """
+    client = Client(endpoint, access_key_id, access_key_secret, key_file)
+    changed = client.call("POST", f"{_PATH}/{name}/send", body={"send": switch})
+    tell(f"sending by {name} is {switch}", changed, json=json)
+
+
 def delete(
     name: _Name,
     endpoint: Endpoint = DEFAULT_ENDPOINT,
@@ -226,7 +249,7 @@ def kinds(json: Json = False) -> None:
     tell_rows(("kind", "accepts", "per_second", "settings", "secrets", "title"), rows, json=json)
 
 
-for _command in (create, list_vendors, delete, receipts, kinds):
+for _command in (create, list_vendors, send, delete, receipts, kinds):
     add(app, _command.__name__.removesuffix("_vendors"), _command)
 add(app, "test", prove)
 

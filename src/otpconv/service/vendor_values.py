@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from otpconv.access.vendors import MAX_SETTING_CHARS, RELAY_SETTING, URL_SECRET, VendorAccount
 from otpconv.errors import InvalidRequest
-from otpconv.relay.kind import RELAY, Kind, Setting
+from otpconv.relay.kind import RELAY, SEND, Kind, Setting
 from otpconv.relay.kinds import KINDS
 from otpconv.spelling import did_you_mean
 
@@ -38,19 +38,19 @@ def settings_of(kind: Kind) -> tuple[Setting, ...]:
 def divided(kind: Kind, values: Mapping[str, str]) -> _Divided:
     """Return the settings and the secrets of a new vendor account, checked and complete.
 
-    A vendor account that only takes receipts needs no setting of the relay.
+    A vendor account that only takes receipts needs no credentials.
 
     Raises:
         InvalidRequest: something is unknown, missing or malformed.
     """
     known = settings_of(kind)
     _check_names(kind, known, values)
-    relayed = values.get(RELAY_SETTING, RELAY.default) != "off"
+    called = values.get(RELAY_SETTING, RELAY.default) != "off" or values.get(SEND) == "on"
     found: _Divided = ({}, {})
     for setting in known:
         value = values.get(setting.name, setting.default)
         if value is None or (value == "" and setting.default != ""):
-            if not relayed:
+            if not called:
                 continue
             raise InvalidRequest(f"The kind {kind.name} needs {setting.name}: {setting.help}.")
         _check(setting, value)
@@ -87,6 +87,19 @@ def changed(vendor: VendorAccount, values: Mapping[str, str], *, new_secret: boo
     if new_secret or URL_SECRET not in vendor.secrets:
         found[1][URL_SECRET] = new_url_secret()
     return found
+
+
+def switched(vendor: VendorAccount, *, on: bool) -> _Divided:
+    """Return the settings and secrets of a vendor account that sends messages from now on, or does not.
+
+    Raises:
+        InvalidRequest: it only takes receipts, and lacks something that sending needs.
+    """
+    settings = vendor.settings | {SEND: "on" if on else "off"}
+    if on:
+        given = settings | {name: value for name, value in vendor.secrets.items() if name != URL_SECRET}
+        divided(kind_of(vendor.kind), given)
+    return settings, vendor.secrets
 
 
 def new_url_secret() -> str:

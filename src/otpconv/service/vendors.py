@@ -21,8 +21,9 @@ from otpconv.clock import Clock
 from otpconv.delivery.transport import Fate
 from otpconv.errors import InvalidRequest, NotFound
 from otpconv.relay.calls import Calls
+from otpconv.relay.kinds import KINDS
 from otpconv.service.receipts import ReceiptCounts
-from otpconv.service.vendor_values import changed, divided, kind_of, new_url_secret
+from otpconv.service.vendor_values import changed, divided, kind_of, new_url_secret, switched
 from otpconv.storage.engine import Engine
 from otpconv.storage.relay.contract import MAX_LETTERS, Evidence, Status
 
@@ -149,6 +150,20 @@ class Vendors:
             vendor = store.change(account, name, lambda old: changed(old, values, new_secret=new_secret))
         self.changes += 1
         return vendor
+
+    def set_sending(self, account: int, name: str, *, on: bool) -> VendorAccount:
+        """Let a vendor account send messages, or not; it is in force within a second.
+
+        Raises:
+            NotFound: the account has none of this name.
+            InvalidRequest: otpconv can't send by this kind of vendor, or the account has no credentials.
+        """
+        kind = kind_of(self._vendor(account, name).kind)
+        if kind.sending is None:
+            able = ", ".join(kind.name for kind in KINDS.values() if kind.sending is not None)
+            raise InvalidRequest(f"The kind {kind.name} can't send messages. Kinds that can: {able}.")
+        with closing(self._open()) as store:
+            return store.change(account, name, lambda old: switched(old, on=on))
 
     def delete(self, account: int, name: str) -> None:
         """Delete a vendor account; what waits for it is not sent.

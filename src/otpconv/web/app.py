@@ -38,6 +38,7 @@ from otpconv.web.pages import Pages
 from otpconv.web.rpc.assuming import ASSUME_ROLE, assume_role
 from otpconv.web.rpc.attempts import Attempts
 from otpconv.web.rpc.endpoint import RpcEndpoint, new_request_id, request_of
+from otpconv.web.rpc.sending import Sends
 from otpconv.web.v1.advice import ADVICE_PATH, AdviceApi
 from otpconv.web.v1.alerts import REPLAY_PATH, AlertsApi
 from otpconv.web.v1.annotations import ANNOTATIONS_PATH, AnnotationsApi
@@ -72,12 +73,13 @@ class App:
         self._gate = gate
         self._public_url = public_url
         self.failures = FailureLog()
+        self._sends = Sends(service, gate)
         self._rpc = RpcEndpoint(
             service,
             self._bodies,
             gate,
             operations={ASSUME_ROLE: partial(assume_role, service, gate)},
-            questions=Attempts(service, gate, public_url).questions,
+            questions={**Attempts(service, gate, public_url).questions, **self._sends.questions},
             failures=self.failures,
             public_url=public_url,
         )
@@ -94,7 +96,8 @@ class App:
         self._bodies.stop(grace_s)
 
     async def close(self) -> None:
-        """Stop what the pages have started outside this process."""
+        """Wait for messages that are on their way, and stop what the pages have started elsewhere."""
+        await self._sends.close()
         await self._pages.close()
 
     async def idle(self) -> None:
@@ -200,7 +203,7 @@ class App:
                 Route(ADVICE_PATH, AdviceApi(service, native.caller).get, methods=["GET"]),
                 Route(REPLAY_PATH, AlertsApi(service, native.caller).replay, methods=["GET"]),
                 *pages.routes(),
-                Route("/metrics", MetricsEndpoint(service, native.caller).get, methods=["GET"]),
+                Route("/metrics", MetricsEndpoint(service, native.caller, self._sends).get, methods=["GET"]),
                 Route("/openapi.json", openapi_json, methods=["GET"]),
                 Route("/healthz", healthz, methods=["GET"]),
                 Route("/readyz", readyz, methods=["GET"]),

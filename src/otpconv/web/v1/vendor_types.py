@@ -1,6 +1,6 @@
 """The requests and answers of `/v1/vendors` and `/v1/relay`."""
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 from urllib.parse import quote
 
 from msgspec import Meta, Struct
@@ -49,6 +49,12 @@ class VendorsOut(Struct):
     """The vendor accounts of an account, by name."""
 
     vendors: list[VendorOut]
+
+
+class SendingIn(Struct, forbid_unknown_fields=True):
+    """Whether a vendor account sends messages that SDKs send with this server as their endpoint."""
+
+    send: Literal["on", "off"]
 
 
 class VendorDeleted(Struct):

@@ -26,6 +26,7 @@ from otpconv.web.v1.vendor_types import (
     RelaySwitched,
     Retried,
     RetryIn,
+    SendingIn,
     VendorDeleted,
     VendorIn,
     VendorsOut,
@@ -76,6 +77,7 @@ class VendorsApi:
             Route("/v1/vendors", self.list, methods=["GET"]),
             Route("/v1/vendors/{name}", self.delete, methods=["DELETE"]),
             Route("/v1/vendors/{name}/test", self.test, methods=["POST"]),
+            Route("/v1/vendors/{name}/send", self.send, methods=["POST"]),
             Route("/v1/vendors/{name}/receipts", self.receipts, methods=["POST"]),
             Route("/v1/relay", self.states, methods=["GET"]),
             Route("/v1/relay/{name}/pause", self.pause, methods=["POST"]),
@@ -137,6 +139,18 @@ class VendorsApi:
         what = "ChangeReceipts" if given.settings or given.new_secret else "GetReceiptsUrl"
         vendor = await self._change(request, key, what, name, receipts)
         return json_response(receipts_out(vendor, self._public_url))
+
+    async def send(self, request: Request) -> Response:
+        """Let a vendor account send messages, or not."""
+        key = self._caller(request, _MANAGE)
+        given = await self._read(request, key, SendingIn)
+        name, on = request.path_params["name"], given.send == "on"
+
+        def switch() -> VendorAccount:
+            return self._vendors.set_sending(key.account, name, on=on)
+
+        vendor = await self._change(request, key, "AllowSending" if on else "ForbidSending", name, switch)
+        return json_response(vendor_out(vendor))
 
     async def states(self, request: Request) -> Response:
         """Answer how the relay is doing."""
