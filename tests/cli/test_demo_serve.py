@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from cli.commands import in_a_process
 from constants import smaller, with_constants
 from otpconv.cli.demo.weeks import HISTORY_MS
 from otpconv.config import environment
@@ -80,8 +81,7 @@ def test_it_can_be_stopped_while_it_fills(tmp_path: Path, number: signal.Signals
 
 @pytest.mark.parametrize("options", [(), ("--serve", "--check")])
 def test_it_asks_which_of_the_two_demos_is_meant(options: tuple[str, ...]) -> None:
-    command = [sys.executable, "-m", "otpconv", "demo", *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+    done = in_a_process("demo", *options)
     assert done.returncode == 2
     assert "--serve" in done.stderr
     assert "--check" in done.stderr

@@ -7,7 +7,6 @@ import socket
 import sqlite3
 import stat
 import subprocess
-import sys
 import threading
 import time
 from base64 import b64encode
@@ -19,6 +18,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from cli.commands import in_a_process
 from otpconv.cli.local_server import LocalServer
 from otpconv.errors import Misconfigured
 from otpconv.storage.sqlite import SqliteLedgerReader
@@ -26,8 +26,7 @@ from otpconv.storage.sqlite import SqliteLedgerReader
 
 def serve(data: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Run a server that is expected to end by itself."""
-    command = [sys.executable, "-m", "otpconv", "serve", "--data", str(data), *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)  # noqa: S603
+    return in_a_process("serve", "--data", data, *options)
 
 
 @pytest.fixture(scope="module")
