@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from browser.photographs import inspect, photograph
-from campaigns import CAMPAIGN
+from campaigns import CAMPAIGN, parameters
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import environment, load
@@ -71,7 +71,7 @@ def shown(page: Page, language: str) -> str:
     return found.inner_text()
 
 
-@pytest.mark.parametrize("signature", ["V3", "V1"])
+@pytest.mark.parametrize("signature", parameters(["V3", "V1"], ["V3"], "by the older signature"))
 @pytest.mark.long("each operation in each language")
 def test_every_operation_is_called_and_its_code_does_the_same(  # noqa: PLR0917 - fixtures
     open_page: Open,

@@ -11,12 +11,14 @@ from pathlib import Path
 import httpx
 import pytest
 
+from campaigns import parameters
 from cli.commands import in_a_process
 from constants import smaller, with_constants
 from otpconv.cli.demo.weeks import HISTORY_MS
 from otpconv.config import environment
 
 DAY_MS = 86_400_000
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +68,7 @@ def test_it_signs_in_goes_on_and_leaves_nothing_behind(tmp_path: Path, short_his
         httpx.get(started["url"])
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", parameters(STOPS, [signal.SIGINT], "another signal"))
 def test_it_can_be_stopped_while_it_fills(tmp_path: Path, number: signal.Signals) -> None:
     with start(tmp_path, {}) as demo:
         deadline = time.monotonic() + 60
