@@ -36,7 +36,7 @@ class Route:
         self._logit += self._random.gauss(0, 0.08)
 
     def send(self, day: int, attempts: int) -> Count:
-        """Send so many first attempts, and return what is counted."""
+        """Send so many first attempts, and return the counts."""
         draw = self._random
         shown = 0.97 if self.enters_codes else self.rate
         verified = sum(draw.random() < shown for _ in range(attempts))
@@ -52,7 +52,7 @@ def month(seed: int, *, supplier: bool) -> tuple[float, float, float, list[float
     """Simulate a month.
 
     Returns:
-        What was verified by people with advice, by the best fixed route and by an even division; and the
+        The codes verified by people with advice, by the best fixed route and by an even division; and the
         supplier's daily weights.
     """
     random = Random(seed)

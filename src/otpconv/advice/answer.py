@@ -34,7 +34,7 @@ def advise(routes: RoutesByCarrier, prices: Mapping[str, float], limits: Limits,
     """Return how to divide first attempts among the providers of a country.
 
     Args:
-        routes: what is known of them, by carrier.
+        routes: their counts, by carrier.
         prices: of a message, by provider, all in one currency; those without a price are left out.
         limits: how careful to be.
         seed: of the draws.

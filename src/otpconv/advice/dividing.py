@@ -96,21 +96,16 @@ def divide(
     ]
     drawn = draw(known, seed, limits.tolerance)
     shares = _shares(routes)
-    even, rest = limits.holdout / len(routes), 1 - limits.holdout
     floor = min(limits.floor, 1 / len(routes))
     highest = [
         max(floor, _highest(route.provider, share, limits, doubtful))
         for route, share in zip(routes, shares, strict=True)
     ]
-    weights = within(
-        [one.best for one in drawn],
-        [max(0.0, (floor - even) / rest)] * len(routes),
-        [max(0.0, (one - even) / rest) for one in highest],
-    )
+    weights = _weights([one.best for one in drawn], floor, highest, limits.holdout)
     advice = [
         RouteAdvice(
             route.provider,
-            even + rest * weights[place],
+            weights[place],
             highest[place],
             shares[place],
             route.attempts,
@@ -124,6 +119,14 @@ def divide(
         for place, route in enumerate(routes)
     ]
     return sorted(advice, key=lambda one: (-one.weight, one.provider))
+
+
+def _weights(best: Sequence[float], floor: float, highest: Sequence[float], holdout: float) -> list[float]:
+    """Return the weights: an even part of the traffic that is held out, and the best part of the rest."""
+    even, rest = holdout / len(best), 1 - holdout
+    lowest = [max(0.0, (floor - even) / rest)] * len(best)
+    bounded = within(best, lowest, [max(0.0, (one - even) / rest) for one in highest])
+    return [even + rest * weight for weight in bounded]
 
 
 def _shares(routes: Sequence[RouteCount]) -> list[float]:

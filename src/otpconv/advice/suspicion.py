@@ -21,7 +21,7 @@ _TOO_HIGH, _TOO_FEW_LOST = 0.93, 0.4
 
 
 def suspicions(routes: RoutesByCarrier) -> dict[str, list[str]]:
-    """Return what is suspicious about each provider, in words; providers without a suspicion are left out.
+    """Return the suspicions about each provider, in words; providers without one are left out.
 
     Args:
         routes: those of one country.

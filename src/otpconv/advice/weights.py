@@ -1,8 +1,8 @@
 """How to divide first attempts among routes: Thompson sampling, kept within bounds. Pure.
 
-A route gets the share of the draws in which it is the best, where each draw takes a rate from what is known
-of each route. W. R. Thompson, "On the likelihood that one unknown probability exceeds another in view of the
-evidence of two samples", Biometrika 25 (1933); S. L. Scott, "Multi-armed bandit experiments in the online
+A route gets the share of the draws in which it is the best, where each draw takes a rate from the evidence
+about each route. W. R. Thompson, "On the likelihood that one unknown probability exceeds another in view of
+the evidence of two samples", Biometrika 25 (1933); S. L. Scott, "Multi-armed bandit experiments in the online
 service economy", Applied Stochastic Models in Business and Industry 31 (2015).
 """
 
@@ -22,7 +22,7 @@ _POWERS, _HALVINGS = 40.0, 60
 
 
 class Known(Struct, frozen=True):
-    """What is known of a route's rate: a beta distribution.
+    """The knowledge of a route's rate: a beta distribution.
 
     Attributes:
         verified: its first parameter: verified first attempts, and the prior's.

@@ -1,4 +1,4 @@
-"""What is usual for a slice: its rate by hour of the day and of the week, learned from four weeks. Pure.
+"""The usual rate of a slice, by hour of the day and of the week, learned from four weeks. Pure.
 
 An hour is learned a day later, so that a failure is not usual while it is new. Messages of a finding are
 never learned.
@@ -37,7 +37,7 @@ class Usual(Struct, frozen=True, gc=False):
     """What to expect of a slice at some hour.
 
     Attributes:
-        failed: the share of the messages that are not verified, at the upper end of what is known of it.
+        failed: the share of the messages that are not verified, at the upper end of its uncertainty.
         verified: the share that is verified.
     """
 

@@ -15,7 +15,7 @@ from otpconv.storage.contract import DAY_MS, HOUR_MS, QUARTER_MS, LedgerReader, 
 
 #: The longest time that is replayed, days.
 MAX_DAYS = 92
-#: What was usual is learned from so many days before, ms.
+#: Usual rates are learned from so many days before, ms.
 _LEARNED_MS = 28 * DAY_MS
 #: Counts that are looked at at most: about 5 s of work.
 MAX_CELLS = 300_000

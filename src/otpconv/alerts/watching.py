@@ -28,14 +28,14 @@ _MONTH = 30 * 24
 
 
 class Open(Struct):
-    """A finding that lasts, and what was seen since the last decision whether it has ended."""
+    """A finding that lasts, and the messages since the last decision whether it has ended."""
 
     finding: Finding
     seen: Counts
 
 
 class _Loss(Struct):
-    """What was seen of a slice, how many verifications were to be expected, and how surely it fell."""
+    """The messages of a slice, how many verifications were to be expected, and how surely it fell."""
 
     seen: Counts
     expected: float = 0.0
@@ -103,7 +103,7 @@ class Watch:
         self._find(end)
 
     def _turn(self, hour: int) -> None:
-        """Begin another hour: learn the one of a day ago, and compute what is usual in this one."""
+        """Begin another hour: learn the one of a day ago, and compute the usual rates of this one."""
         if hour == self._at:
             return
         self._to_learn.append((self._at, self._hour))
@@ -177,7 +177,7 @@ class Watch:
         return best, self._levels[best].since if best in self._levels and self._levels[best].since else since
 
     def _loss(self, which: Slice, since: int) -> _Loss:
-        """Return what was seen of a slice since a time (ms), and what was to be expected."""
+        """Return the messages of a slice since a time (ms), and the verifications to expect."""
         loss = _Loss(Counts())
         for start, counts in self._recent:
             if start < since:

@@ -48,8 +48,8 @@ def replay(
 ) -> None:
     """Show which falls a watch would have found in the past, and when.
 
-    It learns what is usual from the 28 days before, and watches all traffic, each country, each provider, and
-    each provider in a country. A smaller budget of false alarms finds the same falls later.
+    It learns the usual rates from the 28 days before, and watches all traffic, each country, each provider,
+    and each provider in a country. A smaller budget of false alarms finds the same falls later.
 
     Examples:
         otpconv alerts replay --start 30d
