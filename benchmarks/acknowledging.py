@@ -25,8 +25,9 @@ from benchmarks.dataset import COMBINATIONS, message_id
 from benchmarks.postgres_server import PostgresServer, running
 from otpconv.ledger.applier import Applier
 from otpconv.model import Conversion, Report, Requested
+from otpconv.storage.bounds import BOUNDS
 from otpconv.storage.buckets import buckets_of
-from otpconv.storage.contract import BOUNDS, DAY_MS, Entry
+from otpconv.storage.contract import DAY_MS, Entry
 from otpconv.storage.journal_rows import new_rows
 from otpconv.storage.postgres.database import Connection, Database, execute, script, statements
 from otpconv.storage.postgres.ledger.writer import PostgresLedgerWriter

@@ -4,6 +4,7 @@ from functools import reduce
 from itertools import pairwise, permutations
 
 from hypothesis import given, strategies as st
+from msgspec.structs import replace
 
 from otpconv.model import (
     ARRIVAL_WINDOW_MS,
@@ -36,6 +37,7 @@ requested = st.builds(
     number=st.sampled_from(["", "0a", "0b"]),
     session_id=st.sampled_from(["", "s"]),
     attempt=st.integers(0, 2),
+    vendor_message_id=st.sampled_from(["", "v", "w"]),
 )
 conversions = st.builds(
     Conversion,
@@ -97,8 +99,10 @@ def test_the_state_is_what_the_words_say(about: list[Requested | Conversion]) ->
         ]
 
     true = of(Timing.GIVEN, delivered=True)
+    first = min(facts, key=Requested.precedence, default=None)
+    names = [each.vendor_message_id for each in facts if each.vendor_message_id]
     assert joined(about) == MessageState(
-        min(facts, key=Requested.precedence, default=None),
+        first and replace(first, vendor_message_id=min(names, default="")),
         min(true, default=None),
         max(true, default=None),
         max(of(Timing.GIVEN, Timing.ARRIVAL, delivered=False), default=None),

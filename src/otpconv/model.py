@@ -16,6 +16,8 @@ from math import log2
 from msgspec import Struct
 from msgspec.structs import replace
 
+from otpconv.receipts import Receipt
+
 #: The rule for message ids, for texts like `A message id is …`. Ids have no meaning to otpconv.
 MESSAGE_ID_RULE = "1 to 255 printable ASCII characters without spaces"
 #: The same rule as a regular expression for the whole text.
@@ -76,6 +78,9 @@ class Requested(Struct, frozen=True, array_like=True, tag=1, gc=False):
         number_range: the number without its last four digits; empty if unknown.
         session_id: the login attempt that the message belongs to; empty if unknown.
         attempt: 1 = first send, 2 = first resend, …; 0 if unknown.
+        vendor_message_id: the vendor's id of the message; empty if it is `message_id`. It does not take part
+            in `precedence`: of all reports about a message, the smallest id that any names is the message's.
+            Older journal entries do not have it.
     """
 
     account: int
@@ -86,6 +91,7 @@ class Requested(Struct, frozen=True, array_like=True, tag=1, gc=False):
     number_range: str = ""
     session_id: str = ""
     attempt: int = 0
+    vendor_message_id: str = ""
 
     def precedence(self) -> tuple[int, Dimensions, str, int, str]:
         """Return the sort key of the law: of two reports about one message, the smaller one wins."""
@@ -144,15 +150,16 @@ class Expiry(Struct, frozen=True, gc=False):
     minutes_from: int
 
 
-#: Either fact on its way in.
-Report = Requested | Conversion | SelfReportedRate
+#: Any fact on its way in.
+Report = Requested | Conversion | SelfReportedRate | Receipt
 
 
 class MessageState(Struct, frozen=True, array_like=True, gc=False):
     """What the reports about one message come to.
 
     Attributes:
-        requested: the winning report that it was requested; None while it is unmatched.
+        requested: the winning report that it was requested, with the vendor's id that any of them names;
+            None while it is unmatched.
         true_first: earliest given `conversion_time` among the reports with `delivered` true, ms.
         true_last: latest among the same, ms.
         false_last: latest `conversion_time`, given or not, among the reports with `delivered` false, ms.
@@ -222,13 +229,8 @@ class MessageState(Struct, frozen=True, array_like=True, gc=False):
 
     def join(self, other: "MessageState") -> "MessageState":
         """Combine the states of two sets of reports about the same message."""
-        requested = self.requested
-        if requested is None or (
-            other.requested is not None and other.requested.precedence() < requested.precedence()
-        ):
-            requested = other.requested
         return MessageState(
-            requested,
+            _first_request(self.requested, other.requested),
             _pick(min, self.true_first, other.true_first),
             _pick(max, self.true_last, other.true_last),
             _pick(max, self.false_last, other.false_last),
@@ -278,6 +280,15 @@ def delay_bin(delay_ms: int) -> int:
     those from 26 hours on. Two bins per octave: a bin is half as wide as a log-normal delay usually spreads.
     """
     return max(0, min(DELAY_BINS - 1, int(1 + 2 * log2(delay_ms / 1000))))
+
+
+def _first_request(a: Requested | None, b: Requested | None) -> Requested | None:
+    """Return the request that wins, with the smallest id of the vendor that either names."""
+    if a is None or b is None:
+        return b if a is None else a
+    first, other = (b, a) if b.precedence() < a.precedence() else (a, b)
+    named, known = other.vendor_message_id, first.vendor_message_id
+    return replace(first, vendor_message_id=named) if named and (not known or named < known) else first
 
 
 def _pick(choose: Callable[[int, int], int], a: int | None, b: int | None) -> int | None:

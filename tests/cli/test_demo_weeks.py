@@ -13,7 +13,8 @@ from otpconv.rates.evidence import find_evidence
 from otpconv.rates.fetch import learn_maturity
 from otpconv.rates.signals import Evidence
 from otpconv.rates.slices import Group, Slice
-from otpconv.storage.contract import BOUNDS, DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS, Count, Tally, Window
+from otpconv.storage.bounds import BOUNDS
+from otpconv.storage.contract import DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS, Count, Tally, Window
 
 NOW = 1_800_000_000_000
 SEEDS = rounds(30, at_least=2)

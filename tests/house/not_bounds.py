@@ -36,7 +36,7 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
     "a unit of size": ("web.pages.figures._KIB",),
     "a version, a code or a position that a format or a protocol fixes": (
         "storage.sqlite.relay.VERSION",
-        "storage.postgres.ledger.reader._COUNTS",
+        "storage.postgres.ledger.windows._SUMS",
         "storage.postgres.ledger.reader._DELAYS",
         "storage.postgres.migrations.VERSION",
         "storage.sqlite.annotations.VERSION",
@@ -96,6 +96,7 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
         "rates.silence._PROVIDER",
         "delivery.brokers.rabbitmq._PERSISTENT",
         "delivery.native._OK",
+        "web.hooks.vendor_hosts._OK",
         "reporter.numbers._KEY_BYTES",
         "reporter.numbers._NONCE_BYTES",
         "reporter.probe.PAGE",
@@ -115,6 +116,10 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
     "the length of a name or a secret that we make ourselves": (
         "relay.calls._NONCE_BYTES",
         "access.names._ID_RANDOM_CHARS",
+        "dialects.receipts._CURRENCY_CHARS",
+        "dialects.receipts._MILLIONTHS",
+        "dialects.vonage.receipts._TIME_CHARS",
+        "web.hooks.reports._COUNTRY_CHARS",
         "access.names._SECRET_CHARS",
         "access.sealing.KEY_BYTES",
         "access.sign_outs._NAME_BYTES",
@@ -421,6 +426,7 @@ NO_BOUND_NEEDED: dict[str, tuple[str, ...]] = {
         "ledger.judge.Judge._messages",
         "ledger.judge.Judge.conversions",
         "ledger.judge.Judge.on_its_way",
+        "ledger.judge.Judge.receipts",
         "service.readiness.ReadinessCheck._found",
     ),
     "one for each reporter, process or thread of the application": (

@@ -15,7 +15,7 @@ from otpconv.access.policies.document import parse_document
 from otpconv.cli.main import app
 from otpconv.config import Settings
 from otpconv.model import OTHER
-from otpconv.storage.contract import BOUNDS
+from otpconv.storage.bounds import BOUNDS
 
 ROOT = Path(__file__).resolve().parents[2]
 ACCESS = (ROOT / "docs/how-to/access.md").read_text(encoding="utf-8")

@@ -23,21 +23,21 @@ from otpconv.model import (
     owner,
     state_of,
 )
+from otpconv.receipts import MAX_SHARED, Receipt, ReceiptState, ReceiptStatus, receipt_state_of
+from otpconv.storage.bounds import BOUNDS, Bounds
 from otpconv.storage.contract import (
-    BOUNDS,
     DAY_MS,
     DIMENSIONS,
     HOUR_MS,
     MINUTE_MS,
     QUARTER_MS,
-    Bounds,
     Count,
     LedgerReader,
     Message,
     Tally,
     Window,
 )
-from otpconv.storage.erasure import Deletion, Erased, ErasedRequest, Erasure, KeptCounts
+from otpconv.storage.erasure import Deletion, Erased, ErasedRequest, Erasure, KeptCosts, KeptCounts
 
 #: Account, values of the dimensions, start of the day, hour, quarter of an hour or minute.
 RollupKey = tuple[int, tuple[str, ...], int]
@@ -45,6 +45,9 @@ RollupKey = tuple[int, tuple[str, ...], int]
 CountedAs = Mapping[tuple[int, int, Dimensions], tuple[str, ...]]
 #: The counts, and the delays by bin.
 Rollups = dict[RollupKey, tuple[Tally, tuple[int, ...]]]
+
+#: By the key of a rollup and the currency: messages with a price, and the sum of their prices.
+Costs = dict[tuple[RollupKey, str], tuple[int, int]]
 
 _FOREVER = (0, 1 << 52)
 T = TypeVar("T")
@@ -59,6 +62,7 @@ class Recount:
     hours: Rollups = field(default_factory=dict)
     quarters: Rollups = field(default_factory=dict)
     minutes: Rollups = field(default_factory=dict)
+    costs: tuple[Costs, ...] = ()
     unmatched: dict[int, int] = field(default_factory=dict)
     self_reported: dict[int, list[SelfReportedRate]] = field(default_factory=dict)
     minutes_from: int = 0
@@ -110,6 +114,8 @@ class Facts:
         self.rates: set[SelfReportedRate] = set()
         self.minutes_from = 0
         self.kept: list[KeptCounts] = []
+        self.kept_costs: list[KeptCosts] = []
+        self.receipts: dict[tuple[int, str], ReceiptState] = {}
 
     def take(self, report: Report | Deletion | ErasedRequest | Erased) -> None:
         if isinstance(report, Requested):
@@ -127,6 +133,10 @@ class Facts:
             pass
         elif isinstance(report, SelfReportedRate):
             self.rates.add(report)
+        elif isinstance(report, Receipt):
+            named = report.account, report.vendor_message_id
+            state = receipt_state_of(report)
+            self.receipts[named] = self.receipts[named].join(state) if named in self.receipts else state
         elif report.message_id:
             key = report.account, report.message_id
             self.states[key] = self.states.get(key, MessageState()).join(state_of(report))
@@ -147,7 +157,21 @@ class Facts:
 
     def known(self) -> object:
         """Something that differs whenever the facts do."""
-        return dict(self.states), set(self.by_number), set(self.rates)
+        return dict(self.states), set(self.by_number), set(self.rates), dict(self.receipts)
+
+    def receipt(self, of: Requested) -> ReceiptState | None:
+        """The receipts of a message; of the messages that name one id of a vendor, the first have them."""
+        fellows = sorted(
+            (each.requested_at, each.message_id)
+            for each in self._requested()
+            if each.account == of.account and each.vendor_message_id == of.vendor_message_id
+        )
+        if of.vendor_message_id and (of.requested_at, of.message_id) not in fellows[:MAX_SHARED]:
+            return None
+        return self.receipts.get(_named(of))
+
+    def _requested(self) -> list[Requested]:
+        return [state.requested for state in self.states.values() if state.requested is not None]
 
     def message(self, key: tuple[int, str]) -> Message:
         state = self.states[key]
@@ -167,7 +191,8 @@ class Facts:
             if requested is not None and each.delivered and each.conversion_time > requested.requested_at
         ]
         reported = bool(by_number) or state.reported
-        return Message(key[1], state, min(instants, default=None), reported)
+        receipt = None if requested is None else self.receipt(requested)
+        return Message(key[1], state, min(instants, default=None), reported, receipt)
 
     def unmatched(self, account: int) -> int:
         messages = [key for key, state in self.states.items() if key[0] == account and not state.requested]
@@ -192,7 +217,10 @@ class Facts:
             if state is not None and state.requested is not None:
                 detached = replace(state.requested, session_id="")
                 self.states[key] = replace(state, requested=detached)
+        for named in erasure.receipts:
+            self.receipts.pop(named, None)
         self.kept += erasure.kept
+        self.kept_costs += erasure.kept_costs
         self._expire(Expiry(erasure.before, 0))
 
     def _expire(self, expiry: Expiry) -> None:
@@ -207,7 +235,17 @@ class Facts:
             for each in self.by_number
             if each.conversion_time >= expiry.unmatched_before or self.owner(each) is not None
         }
+        known = set(map(_named, self._requested()))
+        self.receipts = {
+            named: state
+            for named, state in self.receipts.items()
+            if named in known or max(time or 0 for time in state.times) >= expiry.unmatched_before
+        }
         self.minutes_from = max(self.minutes_from, expiry.minutes_from)
+
+
+def _named(message: Requested) -> tuple[int, str]:
+    return message.account, message.vendor_message_id or message.message_id
 
 
 def with_kept(counted: Rollups, kept: Iterable[KeptCounts], grain_ms: int, since: int) -> Rollups:
@@ -238,6 +276,7 @@ def recount(
     for report in reports:
         facts.take(report)
     messages = {key: facts.message(key) for key in facts.states}
+    grains = ((DAY_MS, 0), (HOUR_MS, 0), (QUARTER_MS, 0), (MINUTE_MS, facts.minutes_from))
     return Recount(
         messages,
         with_kept(rollups(messages, DAY_MS, 0, facts.counted_as), facts.kept, DAY_MS, 0),
@@ -248,6 +287,9 @@ def recount(
             facts.kept,
             MINUTE_MS,
             facts.minutes_from,
+        ),
+        tuple(
+            costs(messages, grain_ms, since, facts.counted_as, facts.kept_costs) for grain_ms, since in grains
         ),
         {account: facts.unmatched(account) for account in accounts},
         {
@@ -273,6 +315,7 @@ def contents(ledger: LedgerReader, accounts: Collection[int]) -> Recount:
         {key: counts for account in accounts for key, counts in _counted(ledger, account, hours)},
         {key: counts for account in accounts for key, counts in _counted(ledger, account, quarters)},
         {key: counts for account in accounts for key, counts in _counted(ledger, account, minutes)},
+        tuple(_costs(ledger, accounts, window) for window in (days, hours, quarters, minutes)),
         {account: ledger.unmatched(account) for account in accounts},
         {account: ledger.self_reported(account, *_FOREVER) for account in accounts},
         ledger.minutes_from(),
@@ -342,10 +385,51 @@ def rollups(
             begins,
             begins and any(session[each] for each in session),
             message.reported,
+            message.receipt is not None and message.receipt.status > ReceiptStatus.NONE,
+            delivered := message.receipt is not None and message.receipt.status is ReceiptStatus.DELIVERED,
+            delivered and verified,
         )
         if message.verified_at is not None:
             delays[key][delay_bin(message.verified_at - told.requested_at)] += 1
     return {key: (tallies[key], tuple(delays[key][n] for n in range(DELAY_BINS))) for key in tallies}
+
+
+def costs(
+    messages: Mapping[tuple[int, str], Message],
+    grain_ms: int,
+    since: int,
+    counted_as: CountedAs | None = None,
+    kept: Iterable[KeptCosts] = (),
+) -> Costs:
+    """Sum the prices of messages requested from `since` (ms) on, and what deleted ones have cost."""
+    sums: Costs = {}
+
+    def add_cost(key: tuple[RollupKey, str], messages: int, micros: int) -> None:
+        before = sums.get(key, (0, 0))
+        sums[key] = before[0] + messages, before[1] + micros
+
+    for (account, _), message in messages.items():
+        told, receipt = message.state.requested, message.receipt
+        if told is None or receipt is None or receipt.price is None or told.requested_at < since:
+            continue
+        values = _values(told.dimensions)
+        if counted_as is not None:
+            values = counted_as[account, told.requested_at // DAY_MS, told.dimensions]
+        slot = account, values, told.requested_at // grain_ms * grain_ms
+        add_cost((slot, receipt.currency), 1, receipt.price)
+    for each in kept:
+        if each.start >= since:
+            slot = each.account, _values(each.dimensions), each.start // grain_ms * grain_ms
+            add_cost((slot, each.currency), each.messages, each.micros)
+    return sums
+
+
+def _costs(ledger: LedgerReader, accounts: Collection[int], window: Window) -> Costs:
+    return {
+        ((account, each.group, each.slot), each.currency): (each.messages, each.micros)
+        for account in accounts
+        for each in ledger.costs(account, window, DIMENSIONS, {})
+    }
 
 
 def _session(messages: Iterable[Message], of: Requested) -> dict[Requested, bool]:

@@ -16,6 +16,7 @@ from otpconv.model import (
     SelfReportedRate,
     Timing,
 )
+from otpconv.receipts import FAILURES, MAX_SHARED, Receipt, ReceiptStatus
 from otpconv.storage.contract import DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS, QUARTER_MS, Window
 
 ACCOUNTS = (1, 2)
@@ -59,6 +60,7 @@ class World:
     dimensions: list[Dimensions]
     sessions: Sequence[str] = ("", "", "s", "t")
     most: int = 16
+    vendor_ids: Sequence[str] = ("", "", "", "v", "w", "a")
 
 
 _small_worlds = st.builds(
@@ -78,7 +80,20 @@ _busy_worlds = st.builds(
     st.sampled_from([["s"], ["s", "s", "t", ""]]),
     st.just(30),
 )
-worlds = st.one_of(_small_worlds, _busy_worlds)
+#: Where more messages name one id of a vendor than can have its receipts.
+_shared_worlds = st.builds(
+    World,
+    st.lists(times, min_size=1, max_size=3),
+    st.just([f"m{number}" for number in range(MAX_SHARED + 3)]),
+    st.just([""]),
+    st.lists(st.sampled_from(DIMENSION_SETS), min_size=1, max_size=2),
+    st.just([""]),
+    st.just(40),
+    st.sampled_from([("v",), ("v", "v", "v", "")]),
+)
+#: Where each message that names an id of a vendor can have its receipts.
+simple_worlds = st.one_of(_small_worlds, _busy_worlds)
+worlds = st.one_of(_small_worlds, _small_worlds, _busy_worlds, _shared_worlds)
 
 
 @st.composite
@@ -94,6 +109,23 @@ def requested(draw: st.DrawFn, world: World) -> Requested:
         number and f"range of {number}",
         draw(st.sampled_from(world.sessions)),
         draw(st.sampled_from([0, 0, 1, 2])),
+        draw(st.sampled_from(world.vendor_ids)),
+    )
+
+
+@st.composite
+def receipts(draw: st.DrawFn, world: World) -> Receipt:
+    status = draw(st.sampled_from(ReceiptStatus))
+    price = draw(st.sampled_from([None, 0, 5, 7]))
+    return Receipt(
+        draw(accounts),
+        draw(st.sampled_from([*world.message_ids[:3], *(each for each in world.vendor_ids if each)])),
+        status,
+        draw(st.sampled_from(world.times)) + draw(st.sampled_from([0, 0, 1])),
+        draw(st.sampled_from(["", "30003", "E1"])) if status in FAILURES else "",
+        price,
+        "" if price is None else draw(st.sampled_from(["EUR", "USD"])),
+        draw(st.integers(0, 2)),
     )
 
 
@@ -116,7 +148,7 @@ def reports(world: World) -> st.SearchStrategy[Report]:
     rates = st.builds(
         SelfReportedRate, accounts, st.sampled_from(world.times), st.sampled_from([0.0, 0.25, 1.0])
     )
-    return st.one_of(*[facts(world)] * 5, rates)
+    return st.one_of(*[facts(world)] * 5, receipts(world), receipts(world), rates)
 
 
 def entries(world: World) -> st.SearchStrategy[Report | Expiry]:

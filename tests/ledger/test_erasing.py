@@ -5,35 +5,45 @@ from contextlib import closing
 
 import pytest
 from hypothesis import given, settings, strategies as st
+from msgspec.structs import replace
 
 from campaigns import rounds
 from ledger.recount import contents, recount
-from ledger.reports import ACCOUNTS, DAY, World, entries, hashed, worlds
+from ledger.reports import ACCOUNTS, DAY, World, entries, hashed, simple_worlds
 from otpconv.errors import Unavailable
 from otpconv.ledger.erasing import Eraser
 from otpconv.model import Conversion, Dimensions, Expiry, Report, Requested, Timing
+from otpconv.receipts import Receipt
 from otpconv.storage.erasure import Deletion, JournalEraser
 from storage.engines import Engine, Storage, sqlite_first
 
 
-def exact(entry: Report | Expiry, *, numbers: bool) -> Report | Expiry:
-    """Leave out the exception that docs/how-to/delete.md names: an expiry, with conversions by number."""
-    if numbers and isinstance(entry, Expiry):
+def exact(entry: Report | Expiry, *, numbers: bool = False, shared: bool = False) -> Report | Expiry:
+    """Leave out the exceptions that docs/how-to/delete.md names.
+
+    These are an expiry with conversions by number, or with messages that share an id of a vendor.
+    """
+    if (numbers or shared) and isinstance(entry, Expiry):
         return Expiry(0, entry.minutes_from)
     if not numbers and isinstance(entry, Conversion) and not entry.message_id:
         return Conversion(entry.account, entry.delivered, entry.conversion_time, "a")
+    if not shared and isinstance(entry, Requested):
+        return replace(entry, vendor_message_id="" if entry.message_id == "a" else f"v{entry.message_id}")
+    if not shared and isinstance(entry, Receipt) and entry.vendor_message_id != "a":
+        return replace(entry, vendor_message_id=f"v{entry.vendor_message_id}")
     return entry
 
 
 @st.composite
 def histories(draw: st.DrawFn) -> tuple[World, list[Report | Expiry | int | str]]:
     """Reports, expiries, and deletions: before a time, or of a number."""
-    world = draw(worlds)
-    numbers = draw(st.booleans())
-    facts = entries(world).map(lambda entry: exact(entry, numbers=numbers))
+    world = draw(simple_worlds)
+    numbers, shared = draw(st.sampled_from([(True, False), (False, False), (False, True)]))
+    facts = entries(world).map(lambda entry: exact(entry, numbers=numbers, shared=shared))
     before = st.builds(int.__add__, st.sampled_from(world.times), st.sampled_from([0, 1, 60_000]))
     number = st.sampled_from([each for each in world.numbers if each])
-    return world, draw(st.lists(st.one_of(*[facts] * 6, before, number), max_size=world.most))
+    deletions = number if shared else st.one_of(before, number)
+    return world, draw(st.lists(st.one_of(*[facts] * 6, deletions, deletions), max_size=world.most))
 
 
 class Deleting:
@@ -59,7 +69,7 @@ def test_deletions_keep_the_rates_and_a_rebuild_comes_to_the_same(
     engine: Engine, history: tuple[World, list[Report | Expiry | int | str]], data: st.DataObject
 ) -> None:
     world, steps = history
-    between = [exact(each, numbers=False) for each in data.draw(st.lists(entries(world), max_size=2))]
+    between = [exact(each) for each in data.draw(st.lists(entries(world), max_size=2))]
     between = [each for each in between if not isinstance(each, Expiry)]
     with engine.open() as storage:
         deleting = Deleting(storage, between if data.draw(st.booleans()) else [])
@@ -76,11 +86,12 @@ def test_deletions_keep_the_rates_and_a_rebuild_comes_to_the_same(
                     continue
                 held = contents(storage.ledger, ACCOUNTS)
                 if quiet:
-                    assert (held.days, held.hours, held.quarters, held.minutes) == (
+                    assert (held.days, held.hours, held.quarters, held.minutes, held.costs) == (
                         before.days,
                         before.hours,
                         before.quarters,
                         before.minutes,
+                        before.costs,
                     )
         held = contents(storage.ledger, ACCOUNTS)
         with engine.open(storage.name) as rebuilt:

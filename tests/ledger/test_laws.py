@@ -20,15 +20,8 @@ from ledger.reports import (
     steps,
 )
 from otpconv.model import BY_NUMBER_WINDOW_MS, OTHER, Conversion, Expiry, Report, Requested, owner
-from otpconv.storage.contract import (
-    DAY_MS,
-    DIMENSIONS,
-    HOUR_MS,
-    MINUTE_MS,
-    QUARTER_MS,
-    Bounds,
-    Window,
-)
+from otpconv.storage.bounds import Bounds
+from otpconv.storage.contract import DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS, QUARTER_MS, Window
 from otpconv.storage.journal import JournalEntry
 from storage.engines import ENGINES, NOW, Engine, Postgres18Engine, SqliteEngine
 

@@ -20,6 +20,7 @@ from otpconv.model import (
     owner,
     state_of,
 )
+from otpconv.receipts import Receipt, ReceiptStatus
 from otpconv.storage.contract import DAY_MS, Entry
 from storage.engines import NOW, Storage, sqlite_first
 
@@ -76,7 +77,11 @@ def self_reported(n: int) -> Report:
     return SelfReportedRate(1, DAY + n, 0.5)
 
 
-KINDS = [by_number, by_id, of_one_message, requested, moved, self_reported]
+def receipt(n: int) -> Report:
+    return Receipt(1, f"v{n}", ReceiptStatus.SENT, DAY)
+
+
+KINDS = [by_number, by_id, of_one_message, requested, moved, self_reported, receipt]
 
 
 def held(value: object, seen: set[int]) -> int:
@@ -176,7 +181,7 @@ def test_requests_are_the_same_from_whenever_somebody_asks(
         if upto == asked:
             early.requests()
         for each in (early, late):
-            each.add(upto, {(1, message.message_id): state_of(message) for message in batch}, ())
+            each.add(upto, {(1, message.message_id): state_of(message) for message in batch}, (), {})
     position[0] = applied
     for each in (early, late):
         each.forget_applied()
@@ -221,7 +226,7 @@ def test_what_the_applier_brought_at_once_is_forgotten_over_several_commits() ->
     size, batches = 1_000, 10
     for batch in range(batches):
         states = {(1, f"{batch} {n}"): state_of(requested(n)) for n in range(size)}
-        recent.add((batch + 1) * size, states, [])
+        recent.add((batch + 1) * size, states, [], {})
     applied = batches * size
     sizes = []
     while recent.size:

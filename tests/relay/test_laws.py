@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
+from msgspec.structs import replace
 
 from campaigns import rounds
 from otpconv.delivery.transport import DELIVERED, Fate, Outcome
@@ -185,3 +186,19 @@ def test_a_conversion_by_number_reaches_the_vendor(engine: Engine, order: list[s
         relay.now += 100
         relay.send()
         assert relay.calls[1].order == [("a", "received")]
+
+
+@pytest.mark.parametrize("order", [["a", "named", "conversion"], ["conversion", "named", "a"]])
+def test_a_vendor_gets_its_own_id_of_a_message(engine: Engine, order: list[str]) -> None:
+    reports = {
+        "a": requested("a"),
+        "named": replace(requested("a"), requested_at=REQUESTED_AT + 5, vendor_message_id="v-1"),
+        "conversion": Conversion(1, True, NOW, "a"),
+    }
+    with world(engine, VENDORS[:1]) as relay:
+        for name in order:
+            relay.storage.record(reports[name])
+            relay.follow()
+        relay.send()
+        assert relay.calls[1].order == [("v-1", "received")]
+        assert [each.status for each in relay.store.evidence(1, "a")] == ["sent"]

@@ -1,5 +1,7 @@
 """What an engine keeps for the relay: the same claims for every engine."""
 
+from msgspec.structs import replace
+
 from otpconv.storage.relay.contract import Contact, Feedback, NewSend, RelayStore, Settled
 
 NOW = 1_800_000_000_000
@@ -141,3 +143,20 @@ def test_the_state_of_a_contact_is_the_last_one(relay_store: RelayStore) -> None
     relay_store.note_contact(Contact(1, "open", "HTTP 500: no", NOW))
     relay_store.note_contact(Contact(1, "closed", "", NOW + 1))
     assert relay_store.contacts() == {1: Contact(1, "closed", "", NOW + 1)}
+
+
+def test_a_vendor_gets_its_own_id_of_a_message_also_if_a_later_report_names_it(
+    relay_store: RelayStore,
+) -> None:
+    named = replace(send("a"), vendor_message_id="v1")
+    add(relay_store, send("a"), send("b"))
+    add(relay_store, named)
+    assert [each.message_id for each in relay_store.due(1, NOW, 10)] == ["v1", "b"]
+    first, _ = relay_store.due(1, NOW, 10)
+    relay_store.settle(1, [Settled(first.id, "dead", "Unknown", "no such message")], NOW, claimed=False)
+    add(relay_store, replace(named, vendor_message_id="v0"))
+    assert relay_store.retry(1, "a", NOW) == 1
+    assert {each.message_id for each in relay_store.claim(1, NOW, 10)} == {"v0", "b"}
+    assert statuses(relay_store, "a") == [("received", "sending")]
+    relay_store.erase([(1, "a")])
+    assert statuses(relay_store, "a") == []

@@ -18,7 +18,8 @@ from campaigns import parameters
 from otpconv.access.store import AccessStore
 from otpconv.clock import Clock
 from otpconv.model import Conversion, MessageState, Report, Requested
-from otpconv.storage.contract import BOUNDS, Bounds, Entry, LedgerReader, LedgerWriter
+from otpconv.storage.bounds import BOUNDS, Bounds
+from otpconv.storage.contract import Entry, LedgerReader, LedgerWriter
 from otpconv.storage.erasure import Deletion, JournalEraser
 from otpconv.storage.journal import Journal
 from otpconv.storage.lookup import Lookup

@@ -24,6 +24,8 @@ from otpconv.model import (
     Timing,
     delay_bin,
 )
+from otpconv.receipts import Receipt, ReceiptStatus
+from otpconv.storage.bounds import Bounds
 from otpconv.storage.contract import (
     DAY_MS,
     DIMENSIONS,
@@ -33,7 +35,6 @@ from otpconv.storage.contract import (
     MINUTE_MS,
     QUARTER_MS,
     SNAPSHOT_S,
-    Bounds,
     Count,
     Entry,
     Message,
@@ -52,7 +53,9 @@ FULL = Requested(
     "+3461234",
     "log-in 7",
     3,
+    "SM-7/ñ",
 )
+SENT = Receipt(1, "a", ReceiptStatus.SENT, DAY, price=7, currency="EUR")
 
 
 def true(message_id: str, time: int, account: int = 1) -> Conversion:
@@ -340,10 +343,10 @@ def test_beyond_the_combinations_country_provider_and_channel_are_kept_and_then_
         }
 
 
-@pytest.mark.parametrize("report", [true("a", DAY), by_number(DAY), FULL, SelfReportedRate(1, DAY, 0.5)])
-def test_a_nonce_outlives_a_restart_with_every_kind_of_report(
-    storage: Storage, report: Conversion | Requested | SelfReportedRate
-) -> None:
+@pytest.mark.parametrize(
+    "report", [true("a", DAY), by_number(DAY), FULL, SelfReportedRate(1, DAY, 0.5), SENT]
+)
+def test_a_nonce_outlives_a_restart_with_every_kind_of_report(storage: Storage, report: Report) -> None:
     storage.journal.append([Entry(report, -(2**63), DAY)], NOW)
     storage.reopen()
     assert storage.journal.nonces(NOW, 10) == [(-(2**63), DAY)]
@@ -624,6 +627,7 @@ def seen(storage: Storage) -> tuple[object, ...]:
         storage.ledger.message(1, "b"),
         list(storage.ledger.messages(1)),
         storage.ledger.counts(1, hours(), ["country"], {}),
+        storage.ledger.costs(1, hours(), ["country"], {}),
         storage.ledger.minutes_from(),
         storage.ledger.unmatched(1),
         storage.ledger.self_reported(1, 0, 1 << 52),
@@ -633,6 +637,7 @@ def seen(storage: Storage) -> tuple[object, ...]:
 LATER: list[Report | Expiry] = [
     Requested(1, "b", DAY + 1, Dimensions("FR"), NUMBER),
     true("a", DAY + 2),
+    SENT,
     true("unmatched", DAY + 3),
     by_number(DAY + 9),
     SelfReportedRate(1, DAY, 0.5),

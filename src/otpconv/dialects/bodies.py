@@ -44,14 +44,14 @@ def from_form(*parts: bytes) -> dict[str, str]:
     return parameters
 
 
-def from_json(decoder: msgspec.json.Decoder[_T], body: bytes) -> _T:
+def from_json(decoder: msgspec.json.Decoder[_T], body: bytes, most: int = MAX_BYTES) -> _T:
     """Return the value of a JSON body.
 
     Raises:
         InvalidRequest: the body is not JSON, or has another type.
-        BodyTooLarge: it has more than `MAX_BYTES`.
+        BodyTooLarge: it has more than `most` bytes.
     """
-    _limit(body, MAX_BYTES)
+    _limit(body, most)
     try:
         return decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:

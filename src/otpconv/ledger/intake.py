@@ -196,7 +196,7 @@ class Intake:
         began = time.perf_counter()
 
         def written(upto: int) -> list[Judgement]:
-            self._recent.add(upto, judge.on_its_way, judge.conversions)
+            self._recent.add(upto, judge.on_its_way, judge.conversions, judge.receipts)
             self._recorded(upto, len(new), time.perf_counter() - began)
             return judgements
 

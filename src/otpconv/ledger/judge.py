@@ -17,6 +17,7 @@ from otpconv.model import (
     owner,
     state_of,
 )
+from otpconv.receipts import Receipt, ReceiptState, receipt_state_of
 from otpconv.storage.contract import Entry
 from otpconv.storage.erasure import Deletion
 from otpconv.storage.lookup import Lookup, Stored
@@ -48,6 +49,7 @@ class Judge:
         lookup: what must be looked up in the ledger.
         on_its_way: by message of the batch: the reports on their way, joined with those that the batch adds.
         conversions: new conversions known by number alone.
+        receipts: as `on_its_way`, by account and the vendor's id of the message.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Judge:
         self._strict = strict
         self.on_its_way: dict[MessageKey, MessageState] = {}
         self.conversions: set[Conversion] = set()
+        self.receipts: dict[MessageKey, ReceiptState] = {}
         self._requests: RequestTimes | None = None
         self._messages: dict[int, dict[str, MessageState]] = {}
         self._stored = _NOTHING_STORED
@@ -68,7 +71,7 @@ class Judge:
         by_number: list[Conversion] = []
         for entry in batch:
             report = entry.report
-            if isinstance(report, SelfReportedRate | Deletion):
+            if isinstance(report, SelfReportedRate | Deletion | Receipt):
                 continue
             if not report.message_id and isinstance(report, Conversion):
                 by_number.append(report)
@@ -90,7 +93,19 @@ class Judge:
             if message is not None:  # `_stands` asks for it
                 requested.setdefault(message.account, set()).add(message.message_id)
         # An outline costs a third. It is enough where no other request is compared with the stored one.
-        self.lookup = Lookup(states=requested, outlines=converted, by_number=by_number)
+        self.lookup = Lookup(requested, converted, by_number, self._named_by_receipts())
+
+    def _named_by_receipts(self) -> dict[int, set[str]]:
+        """Return by account the ids that receipts name, and take in the receipts on their way."""
+        named: dict[int, set[str]] = {}
+        for entry in self._batch:
+            receipt = entry.report
+            if isinstance(receipt, Receipt):
+                account, vendor_message_id = key = receipt.account, receipt.vendor_message_id
+                named.setdefault(account, set()).add(vendor_message_id)
+                if key in self._recent.receipts:
+                    self.receipts[key] = self._recent.receipts[key]
+        return named
 
     def judge(self, stored: Stored) -> tuple[list[Judgement], list[Entry]]:
         """Return what becomes of each entry, and those that are new and must be written.
@@ -129,6 +144,10 @@ class Judge:
             if not self._earliest <= report.requested_at <= self._latest:
                 raise self._impossible("requested_at", report.requested_at)
             return self._is_new_request(report)
+        if isinstance(report, Receipt):
+            if not self._earliest <= report.time <= self._latest:
+                raise self._impossible("time", report.time)
+            return self._is_new_receipt(report)
         if isinstance(report, SelfReportedRate) and not EARLIEST_MS <= report.report_time <= self._latest:
             raise self._impossible("report_time", report.report_time)
         return True
@@ -137,11 +156,23 @@ class Judge:
         key = report.account, report.message_id
         on_its_way = self.on_its_way.get(key)
         state = self._known(key, on_its_way)
-        if state and state.requested and state.requested.precedence() <= report.precedence():
+        known = state.requested if state else None
+        if known and known.precedence() <= report.precedence() and not _names_better(report, known):
             return False
         self.on_its_way[key] = state_of(report).join(on_its_way or _NOTHING)
         if self._requests is not None:
             self._requests.add(report)
+        return True
+
+    def _is_new_receipt(self, report: Receipt) -> bool:
+        key = report.account, report.vendor_message_id
+        told = receipt_state_of(report)
+        on_its_way = self.receipts.get(key)
+        stored = self._stored.receipts[report.account].get(report.vendor_message_id)
+        state = on_its_way if stored is None else stored.join(on_its_way or stored)
+        if state is not None and state.join(told) == state:
+            return False
+        self.receipts[key] = told if on_its_way is None else on_its_way.join(told)
         return True
 
     def _is_new_conversion(self, report: Conversion) -> bool:
@@ -203,7 +234,8 @@ class Judge:
         else:
             state = self._stored.states.get(key[0], {}).get(key[1], _NOTHING)
         on_its_way = self.on_its_way.get(key) or self._recent.states.get(key, _NOTHING)
-        return state.join(on_its_way).requested == message
+        winner = state.join(on_its_way).requested
+        return winner is not None and winner.precedence() == message.precedence()
 
     def _known(self, key: MessageKey, on_its_way: MessageState | None) -> MessageState | None:
         stored = self._messages[key[0]].get(key[1])
@@ -223,6 +255,12 @@ class Judge:
                 " messages before that time, and does not record more of them."
             )
         return InvalidTime(f"{parameter} {time} is before the year 2000: it is in milliseconds, not seconds.")
+
+
+def _names_better(report: Requested, known: Requested) -> bool:
+    """Return whether the report names an id of the vendor that the message would take."""
+    named = report.vendor_message_id
+    return bool(named) and (not known.vendor_message_id or named < known.vendor_message_id)
 
 
 def _check_after(report: Conversion, message: Requested) -> None:

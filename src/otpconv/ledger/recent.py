@@ -2,14 +2,16 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
 from otpconv.model import BY_NUMBER_WINDOW_MS, Conversion, MessageState, Requested
+from otpconv.receipts import ReceiptState
 from otpconv.storage.contract import DAY_MS
 
-#: Messages and conversions in memory, counted once per batch that contains them. At the bound, a strict
-#: intake refuses reports, because it can't tell which messages are unknown. Other intakes drop the oldest:
-#: repeats of these count as recorded instead of unchanged, and their time is not checked, but the rates are
-#: the same.
+#: Messages, conversions and receipts in memory, counted once per batch that contains them. At the bound, a
+#: strict intake refuses reports, because it can't tell which messages are unknown. Other intakes drop the
+#: oldest: repeats of these count as recorded instead of unchanged, and their time is not checked, but the
+#: rates are the same.
 MAX_ENTRIES = 200_000
 #: Entries to forget in one commit, twice as many as it may add: the applier may bring far more into the
 #: ledger at once.
@@ -72,7 +74,8 @@ class Recent:
 
     Attributes:
         states: by message; join it with the state in the ledger.
-        size: how many messages and conversions are remembered; `MAX_ENTRIES` is the bound.
+        receipts: by account and the vendor's id of the message; likewise.
+        size: how many messages, conversions and ids with receipts are remembered; `MAX_ENTRIES` is the bound.
         forgotten: the position up to which reports were forgotten, since the ledger has them.
     """
 
@@ -84,18 +87,20 @@ class Recent:
         """
         self._applied = applied
         self.states: dict[MessageKey, MessageState] = {}
+        self.receipts: dict[MessageKey, ReceiptState] = {}
         self.size = 0
         self.forgotten = 0
         self._requests: RequestTimes | None = None
         self._upto: dict[MessageKey, int] = {}
         self._conversions: dict[Conversion, int] = {}
+        self._receipts_upto: dict[MessageKey, int] = {}
         self._batches: deque[_Batch] = deque()
 
     def requests(self) -> RequestTimes:
         """Return when the messages were requested, by number; kept from the first call on."""
         if self._requests is None:
             self._requests = RequestTimes()
-            for upto, _, messages, _ in self._batches:
+            for upto, _, messages, _, _ in self._batches:
                 for message in messages:
                     self._requests.add(message, upto)
         return self._requests
@@ -105,11 +110,15 @@ class Recent:
         return conversion in self._conversions
 
     def add(
-        self, upto: int, states: Mapping[MessageKey, MessageState], conversions: Iterable[Conversion]
+        self,
+        upto: int,
+        states: Mapping[MessageKey, MessageState],
+        conversions: Iterable[Conversion],
+        receipts: Mapping[MessageKey, ReceiptState],
     ) -> None:
         """Remember the states of a batch, whose last entry is at `upto`, until it is applied."""
         by_number = list(conversions)
-        if not states and not by_number:
+        if not states and not by_number and not receipts:
             return
         requests = [state.requested for state in states.values() if state.requested is not None]
         if self._requests is not None:
@@ -118,42 +127,56 @@ class Recent:
         self.states.update(states)
         self._upto.update(dict.fromkeys(states, upto))
         self._conversions.update(dict.fromkeys(by_number, upto))
-        self._batches.append((upto, list(states), requests, by_number))
-        self.size += len(states) + len(by_number)
+        self.receipts.update(receipts)
+        self._receipts_upto.update(dict.fromkeys(receipts, upto))
+        self._batches.append(_Batch(upto, list(states), requests, by_number, list(receipts)))
+        self.size += self._batches[-1].size
 
     def forget_applied(self) -> None:
         """Forget reports that are now in the ledger, up to `FORGOTTEN_AT_ONCE` entries; the rest later."""
         applied = self._applied()
         left = FORGOTTEN_AT_ONCE
         while left > 0 and self._batches and self._batches[0][0] <= applied:
-            upto, states, requests, by_number = self._batches.popleft()
-            left -= len(states) + len(by_number)
-            self._forget(upto, states, requests, by_number)
-            self.forgotten = upto
+            batch = self._batches.popleft()
+            left -= batch.size
+            self._forget(batch)
+            self.forgotten = batch.upto
 
     def forget_oldest(self) -> None:
         """Forget the oldest until there is room for a batch."""
         while self.is_full():
-            self._forget(*self._batches.popleft())
+            self._forget(self._batches.popleft())
 
     def is_full(self) -> bool:
         """Return whether there is no room for another batch."""
         return self.size >= MAX_ENTRIES
 
-    def _forget(
-        self, upto: int, keys: list[MessageKey], requests: list[Requested], conversions: list[Conversion]
-    ) -> None:
-        self.size -= len(keys) + len(conversions)
-        for key in keys:
+    def _forget(self, batch: "_Batch") -> None:
+        self.size -= batch.size
+        upto = batch.upto
+        for key in batch.keys:
             if self._upto.get(key, upto + 1) <= upto:
                 del self._upto[key], self.states[key]
         if self._requests is not None:
-            for message in requests:
+            for message in batch.requests:
                 self._requests.forget(message, upto)
-        for conversion in conversions:
+        for conversion in batch.conversions:
             if self._conversions.get(conversion, upto + 1) <= upto:
                 del self._conversions[conversion]
+        for key in batch.receipts:
+            if self._receipts_upto.get(key, upto + 1) <= upto:
+                del self._receipts_upto[key], self.receipts[key]
 
 
-#: The position of its last entry, and what it is about.
-_Batch = tuple[int, list[MessageKey], list[Requested], list[Conversion]]
+class _Batch(NamedTuple):
+    """The position of its last entry, and what it is about."""
+
+    upto: int
+    keys: list[MessageKey]
+    requests: list[Requested]
+    conversions: list[Conversion]
+    receipts: list[MessageKey]
+
+    @property
+    def size(self) -> int:
+        return len(self.keys) + len(self.conversions) + len(self.receipts)

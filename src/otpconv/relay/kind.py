@@ -9,9 +9,11 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from otpconv.access.vendors import VendorAccount
+from otpconv.access.vendors import RELAY_SETTING, VendorAccount
 from otpconv.delivery.connection import Response
 from otpconv.delivery.transport import Outcome
+from otpconv.dialects.receipts import ReceiptWire
+from otpconv.dialects.webhook.receipts import OWN_RECEIPTS
 from otpconv.storage.contract import DAY_MS
 from otpconv.storage.relay.contract import Feedback, Send
 
@@ -27,12 +29,29 @@ class Setting(Struct, frozen=True):
         help: what it is, for people.
         default: its value if none is given; None if it must be given, empty if it may be missing.
         secret: whether it is sealed and never shown.
+        choices: the values that it can have; empty for any.
     """
 
     name: str
     help: str
     default: str | None = None
     secret: bool = False
+    choices: tuple[str, ...] = ()
+
+
+#: Settings of every kind.
+RELAY: Final = Setting(
+    RELAY_SETTING,
+    "off: no conversions are passed on, and only receipts are taken",
+    "on",
+    choices=("on", "off"),
+)
+MAKE_KNOWN: Final = Setting(
+    "make_known",
+    "on: a receipt of a message that nobody reported also reports it as requested",
+    "off",
+    choices=("on", "off"),
+)
 
 
 class Stamp(Struct, frozen=True):
@@ -94,18 +113,25 @@ class Kind(Struct, frozen=True):
         read: reads its answer.
         probe: a harmless call; None if the vendor has none.
         feedbacks: what the vendor accepts.
+        known_by: whether the vendor knows a message by its id, or by its phone number.
         silence: what the vendor takes a message for of which nothing is reported. With `failed`, the relay
             reports the failure itself, after `negative_after_ms`.
         negative_after_ms: a failure is sent at the earliest so long after its message was requested.
         useful_ms: a feedback is sent at the latest so long after its message was requested.
         batch: feedbacks of one call at most.
+        refused_whole: error codes by which the vendor refuses all feedbacks of a call because of one. Each
+            half of such a call is sent again, until only that one is left.
         per_second: calls per second that the vendor takes.
         concurrency: calls on their way at the same time.
+        time_unit_ms: the resolution of the times of conversions, ms; 0 if a call has no time, and the vendor
+            takes that of its arrival.
         repeat: whether a vendor that gets the same feedback twice takes harm. `harmful` feedbacks are sent at
             most once, the others at least once.
         remedies: what to do about an error code of the vendor, for people.
         needs: what must be set up at the vendor, or when a message is sent; for people.
         proven_by: what our knowledge of the wire is from, e.g. `documentation`.
+        receipts: how the vendor pushes receipts; our own JSON if its wire is not known.
+        receipts_settings: further settings for receipts.
     """
 
     name: str
@@ -115,16 +141,26 @@ class Kind(Struct, frozen=True):
     read: Read
     probe: Probe | None = None
     feedbacks: frozenset[Feedback] = frozenset({"received", "failed"})
+    known_by: Literal["id", "number"] = "id"
     silence: Literal["unknown", "failed"] = "unknown"
     negative_after_ms: int = 0
     useful_ms: int = USEFUL_MS
     batch: int = 1
+    refused_whole: frozenset[str] = frozenset()
     per_second: int = 100
     concurrency: int = 8
+    time_unit_ms: int = 0
     repeat: Literal["safe", "harmful"] = "safe"
     remedies: Mapping[str, str] = {}
     needs: str = ""
     proven_by: str = "documentation"
+    receipts: ReceiptWire = OWN_RECEIPTS
+    receipts_settings: tuple[Setting, ...] = ()
+
+    def for_receipts(self) -> tuple[Setting, ...]:
+        """Return the settings and secrets that are about receipts, and can be changed."""
+        own = (Setting("receipts_key", self.receipts.key, "", secret=True),) if self.receipts.key else ()
+        return (MAKE_KNOWN, *own, *self.receipts_settings)
 
     def remedy(self, code: str) -> str:
         """Return what to do about an error code, for people."""

@@ -17,11 +17,14 @@ This module has what runs on threads: `LedgerWriter` and `LedgerReader`. What th
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from operator import add
 from typing import Protocol
 
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from otpconv.model import Dimensions, MessageState, Report, SelfReportedRate
+from otpconv.receipts import ReceiptState
 from otpconv.storage.erasure import Candidates, Deletion, Erasure
 
 #: What the rollups can be grouped and filtered by: the fields of `Dimensions`, in their order.
@@ -41,26 +44,6 @@ SNAPSHOT_S = 10.0
 #: Counts of one question, slots times groups: about 50 MB of memory.
 MAX_COUNTS = 50_000
 
-
-class Bounds(Struct, frozen=True):
-    """How many dimensions of an account and day (UTC) are counted separately; all others count as `OTHER`.
-
-    A ledger must keep the same bounds from its first entry on, since it contains what they decided.
-
-    Attributes:
-        values: values of each dimension, besides the empty one.
-        combinations: combinations of values.
-        routes: combinations of country, provider and channel, for messages beyond `combinations`. Messages
-            beyond these too keep no value.
-    """
-
-    values: int
-    combinations: int
-    routes: int
-
-
-#: With these, rates of 30 days take under half a second on a busy machine. Most accounts never reach them.
-BOUNDS = Bounds(values=200, combinations=1_000, routes=250)
 
 #: Self-reported rates in one answer, and how many are counted: a caller can report any number of them.
 MAX_SELF_REPORTED, MAX_COUNTED = 100, 10_000
@@ -102,7 +85,7 @@ class Window(Struct, frozen=True):
 
 
 class Tally(Struct, frozen=True, gc=False):
-    """How many messages, first attempts and sessions there were, and how many of each were verified.
+    """How many messages, first attempts and sessions there were, and what became of them.
 
     Attributes:
         requested, verified: messages.
@@ -110,6 +93,8 @@ class Tally(Struct, frozen=True, gc=False):
         sessions, sessions_verified: sessions whose first message is one of them. A session is verified when
             any of its messages is.
         reported: messages with any reported conversion, true or false.
+        receipted: messages with a receipt that says anything about delivery.
+        delivered, delivered_verified: messages whose receipts say delivered; those of them that are verified.
     """
 
     requested: int = 0
@@ -119,17 +104,12 @@ class Tally(Struct, frozen=True, gc=False):
     sessions: int = 0
     sessions_verified: int = 0
     reported: int = 0
+    receipted: int = 0
+    delivered: int = 0
+    delivered_verified: int = 0
 
     def __add__(self, other: "Tally") -> "Tally":
-        return Tally(
-            self.requested + other.requested,
-            self.verified + other.verified,
-            self.first_requested + other.first_requested,
-            self.first_verified + other.first_verified,
-            self.sessions + other.sessions,
-            self.sessions_verified + other.sessions_verified,
-            self.reported + other.reported,
-        )
+        return Tally(*map(add, astuple(self), astuple(other)))
 
 
 class Count(Struct, frozen=True):
@@ -148,16 +128,36 @@ class Count(Struct, frozen=True):
     delays: tuple[int, ...]
 
 
+class CostCount(Struct, frozen=True):
+    """What the messages of one slot and one combination of the requested dimensions cost in one currency.
+
+    Attributes:
+        slot: the slot's start, ms; 0 without a step.
+        group: the values in the order of `by`.
+        currency: ISO 4217.
+        messages: those with a price in this currency.
+        micros: the sum of their prices, in millionths of the currency.
+    """
+
+    slot: int
+    group: tuple[str, ...]
+    currency: str
+    messages: int
+    micros: int
+
+
 class Message(Struct, frozen=True):
     """One message in the ledger.
 
-    `verified_at` (ms) and `reported` include conversions known by number alone.
+    `verified_at` (ms) and `reported` include conversions known by number alone. `receipt` is the join of the
+    receipts under the vendor's id of the message; None if there is none.
     """
 
     message_id: str
     state: MessageState
     verified_at: int | None
     reported: bool
+    receipt: ReceiptState | None = None
 
     @property
     def verified(self) -> bool:
@@ -257,6 +257,16 @@ class LedgerReader(Protocol):
         Raises:
             AnswerTooLarge: there are more than `limit`.
         """
+
+    def costs(
+        self,
+        account: int,
+        window: Window,
+        by: Sequence[str],
+        filters: Mapping[str, Collection[str]],
+        limit: int = MAX_COUNTS,
+    ) -> list[CostCount]:
+        """Sum the costs of the messages of a window by dimensions and currency; see `counts`."""
 
     def routes(self, account: int, most: int) -> list[Count]:
         """Return the counts of all messages by provider and country, without delays.

@@ -7,7 +7,14 @@ import msgspec
 
 from otpconv.model import Dimensions
 from otpconv.storage.contract import DIMENSIONS, Tally
-from otpconv.storage.erasure import MAX_DETACHED, MAX_ERASED, Candidates, Erasure, KeptCounts
+from otpconv.storage.erasure import (
+    MAX_DETACHED,
+    MAX_ERASED,
+    Candidates,
+    Erasure,
+    KeptCosts,
+    KeptCounts,
+)
 from otpconv.storage.statements import SqlValue
 
 #: Messages to look at in one step for those that are old.
@@ -83,6 +90,8 @@ def _erasure(run: Run, ids: str, of: Erasure) -> Erasure:
         places=(*of.places, *run("places", {"ids": ids})),
         detached=tuple(run("names", {"ids": detached})),
         kept=tuple(_kept(row) for row in kept),
+        receipts=tuple(run("receipts_of", {"ids": ids})),
+        kept_costs=tuple(_kept_costs(row) for row in run("kept_costs", {"ids": ids})),
     )
 
 
@@ -95,3 +104,7 @@ def _kept(row: tuple[Any, ...]) -> KeptCounts:
         {name: count for name, count in counts if count},
         _DELAYS.decode(row[_DELAYS_AT]),
     )
+
+
+def _kept_costs(row: tuple[Any, ...]) -> KeptCosts:
+    return KeptCosts(row[0], row[1], Dimensions(*row[2:_FIRST_COUNT]), *row[_FIRST_COUNT:])

@@ -53,12 +53,30 @@ class KeptCounts(Struct, frozen=True, array_like=True, gc=False):
     delays: tuple[tuple[int, int], ...] = ()
 
 
+class KeptCosts(Struct, frozen=True, array_like=True, gc=False):
+    """What deleted messages contribute to the costs for good.
+
+    Attributes:
+        account, start, dimensions: as in `KeptCounts`.
+        currency: ISO 4217.
+        messages: those with a price in this currency.
+        micros: the sum of their prices, in millionths of the currency.
+    """
+
+    account: int
+    start: int
+    dimensions: Dimensions
+    currency: str
+    messages: int
+    micros: int
+
+
 class Erasure(Struct, frozen=True, array_like=True, tag=5):
     """The deletion of some messages as a fact in the journal, so that a rebuild forgets them too.
 
     Applying it takes the messages out of the rollups, and adds `kept` instead. So the result is the same
     whether or not the reports about them are still in the journal. Once these are erased, the erasure itself
-    keeps only `before`, `upto`, `detached` and `kept`.
+    keeps only `before`, `upto`, `detached`, `kept` and `kept_costs`.
 
     Attributes:
         before: unmatched conversions before this (ms) are deleted too, and no more reports about times before
@@ -71,6 +89,9 @@ class Erasure(Struct, frozen=True, array_like=True, tag=5):
         detached: account and id of messages that leave their session, because another message of it is
             deleted. `kept` counts the session.
         kept: what the messages contributed.
+        receipts: account and the vendor's id of the receipts that are deleted: those of no other message.
+            Older journal entries have neither this nor the next.
+        kept_costs: what the messages cost.
     """
 
     before: int
@@ -80,6 +101,8 @@ class Erasure(Struct, frozen=True, array_like=True, tag=5):
     numbers: tuple[tuple[int, str], ...] = ()
     detached: tuple[tuple[int, str], ...] = ()
     kept: tuple[KeptCounts, ...] = ()
+    receipts: tuple[tuple[int, str], ...] = ()
+    kept_costs: tuple[KeptCosts, ...] = ()
 
 
 #: What the server itself writes into the journal.

@@ -133,7 +133,9 @@ class StepwiseEraser:
         for seq in positions:
             encoded = self._file.reports(seq)
             (erasure,) = REPORTS.decode(encoded)
-            left = msgspec.structs.replace(self._rest_of(erasure, 3, seq), messages=(), places=(), numbers=())
+            left = msgspec.structs.replace(
+                self._rest_of(erasure, 3, seq), messages=(), places=(), numbers=(), receipts=()
+            )
             rows.append(Rewritten(seq, [left], len(encoded)))
         self._file.rewrite(rows)
         self._scrubbed = positions[-1]

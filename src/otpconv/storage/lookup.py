@@ -6,6 +6,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from otpconv.model import Conversion, MessageState, Requested
+from otpconv.receipts import ReceiptState
 from otpconv.storage.awaitable import AwaitableOrValue
 
 
@@ -17,11 +18,13 @@ class Lookup(Struct, frozen=True):
         outlines: by account, the messages to return as an outline: of their request only its time and number.
             An outline costs a third of a state.
         by_number: conversions known by number alone.
+        receipts: by account, the vendors' ids of messages whose receipts to return.
     """
 
     states: Mapping[int, Collection[str]]
     outlines: Mapping[int, Collection[str]]
     by_number: Collection[Conversion]
+    receipts: Mapping[int, Collection[str]] = {}
 
 
 class Stored(Struct, frozen=True):
@@ -32,6 +35,7 @@ class Stored(Struct, frozen=True):
         outlines: likewise.
         owners: by conversion known by number alone, the message that it is about, if there is one.
         conversions: those of `by_number` that are in the ledger already.
+        receipts: by account and the vendor's id of the message, the receipts; ids without any are left out.
         position: of the last journal entry in that ledger, where a failover can take its newest commits back;
             otherwise None.
     """
@@ -40,6 +44,7 @@ class Stored(Struct, frozen=True):
     outlines: dict[int, dict[str, MessageState]]
     owners: dict[Conversion, Requested]
     conversions: set[Conversion]
+    receipts: dict[int, dict[str, ReceiptState]] = {}
     position: int | None = None
 
 

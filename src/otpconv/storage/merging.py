@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from otpconv.storage.contract import Bounds
+from otpconv.storage.bounds import Bounds
 from otpconv.storage.statements import SqlValue
 
 #: More combinations than there can be.
@@ -21,9 +21,14 @@ BY_NUMBER = (
     "note_unmatched",
     "forget_hours",
 )
-#: How unmatched conversions are forgotten.
+#: What a batch does where there is any receipt, once its messages are merged.
+_RECEIPTS = ("merge_vendor_ids", "merge_receipts", "touch_receipts")
+#: How receipts come to their messages.
+_RESOLVING = ("find_receipts", "resolve_receipts", "note_known")
+#: How unmatched conversions, and receipts of unknown messages, are forgotten.
 FORGETTING = (
     "drop_unmatched",
+    "drop_receipts",
     "touch_old_hours",
     "find_unexplained",
     "drop_unmatched_numbers",
@@ -34,7 +39,10 @@ FORGETTING = (
 _ERASURE = (
     "empty_batch",
     "forget_touched",
+    "forget_receipts",
     "find_erased",
+    "touch_erased_receipts",
+    "erase_receipts",
     "find_erased_conversions",
     "touch_erased",
     "touch_messages",
@@ -49,10 +57,14 @@ _ERASURE = (
     "note_matched",
     "note_unmatched",
     "forget_hours",
+)
+#: How an erasure ends: with what stays of the messages.
+_KEEPING = (
     "detach",
     "find_kept",
     "note_kept",
     "change_by_kept",
+    "keep_costs",
     "note_messages_from",
 )
 #: What brings the sums of the noted changes into the rollups, the last step of all.
@@ -65,6 +77,8 @@ _SETTLING = (
     "drop_empty",
     "forget_changes",
 )
+#: The same for costs.
+_COSTS = ("sum_costs", "settle_costs")
 
 
 class Statements(Protocol):
@@ -97,25 +111,34 @@ class Merging:
         self.run("empty_batch")
         self._statements.run("unpack", {"after": after, "upto": upto})
         by_number = self._statements.number("any_number_conversion", {})
+        receipts = self._statements.number("any_receipt", {})
         self._find_dimensions()
         if by_number:
             self.run("forget_touched", "touch_places")
+        if receipts:
+            self.run("forget_receipts", "touch_receipts")
         self.run("merge_requested", "merge_conversions", "order_messages", after=after)
         self.run("merge_self_reported")
+        if receipts:
+            self.run(*_RECEIPTS)
+            self.resolve_receipts()
         if by_number:
             self.run(*BY_NUMBER)
-        self.settle()
+        self.settle(costs=bool(receipts))
 
     def expire(self, unmatched_before: int, minutes_from: int) -> None:
         """Forget unmatched conversions and rollups by minute before two times, ms."""
         horizon = {"unmatched_before": unmatched_before, "minutes_from": minutes_from}
         self.run(*FORGETTING, "fold_minutes", **horizon)
         self.run("settle", "forget_changes")
-        self.run("drop_minutes", "keep_minutes_from", **horizon)
+        self.run("fold_cost_minutes", "settle_costs", **horizon)
+        self.run("drop_minutes", "drop_cost_minutes", "keep_minutes_from", **horizon)
 
     def erase(self, seq: int) -> None:
         """Apply the erasure at a position."""
         self.run(*_ERASURE, seq=seq)
+        self.resolve_receipts()
+        self.run(*_KEEPING, seq=seq)
         before = self._statements.number("before", {"seq": seq})
         self.run(*FORGETTING, unmatched_before=before)
         self.settle("sum_erased")
@@ -139,11 +162,17 @@ class Merging:
         self.run("admit_combinations", most=most)
         self.run("find_folded")
 
-    def settle(self, summing: str = "sum_minutes") -> None:
-        """Bring the noted changes of messages into the rollups."""
+    def resolve_receipts(self) -> None:
+        """Give the messages the receipts that were touched, or take them away."""
+        self.run(*_RESOLVING)
+
+    def settle(self, summing: str = "sum_minutes", *, costs: bool = True) -> None:
+        """Bring the noted changes of messages into the rollups, and into those of costs."""
         if self._statements.number("any_touched_session", {}):
             self.run("find_sessions", "resolve_sessions", "forget_sessions")
         self.run(summing, *_SETTLING)
+        if costs:
+            self.run(*_COSTS)
 
     def run(self, *names: str, **values: SqlValue) -> None:
         """Run steps one after another, each with the same values."""

@@ -5,6 +5,7 @@ from bisect import bisect_left
 from importlib.resources import files
 
 from otpconv.model import DELAY_BINS, delay_bin
+from otpconv.receipts import MAX_SHARED, ReceiptStatus
 from otpconv.storage.contract import DIMENSIONS, Tally
 
 #: What an engine stores and returns.
@@ -33,12 +34,18 @@ _STATE = (
     "number_true",
     "number_reported",
     "session",
+    "vendor_message_id",
+    "receipt",
+    "price",
+    "currency",
 )
 _LISTS = {
     "count": Tally.__struct_fields__,
     "bin": tuple(map(str, range(DELAY_BINS))),
     "edge": tuple(map(str, _EDGES)),
     "dimension": DIMENSIONS,
+    "status": tuple(status.name.lower() for status in ReceiptStatus),
+    "shared": (str(MAX_SHARED),),
     "message": ("bucket", "account", "message_id", *_STATE),
     "state": _STATE,
 }
@@ -66,10 +73,12 @@ def write_out(text: str) -> str:
     `{bin: sum(d$bin)}` becomes `sum(d0), sum(d1), …, sum(d34)`, one item for each bin of `model.delay_bin`.
     `{edge: $edge}` becomes the shortest delays of all bins but the first, ms.
     `{dimension: d.$dimension}` becomes `d.country, d.carrier, …`, one item for each of `DIMENSIONS`.
+    `{status: $status_at}` becomes `none_at, accepted_at, …`, one item for each `ReceiptStatus`.
+    `{shared: $shared}` becomes `MAX_SHARED`.
     `{message: m.$message}` becomes `m.bucket, m.account, …`, one item for each column of a message that is
     not computed, and `{state: m.$state}` the same without the key.
     """
-    return re.sub(r"\{(count|bin|edge|dimension|message|state): ([^{}]+)\}", _items, text)
+    return re.sub(r"\{(count|bin|edge|dimension|status|shared|message|state): ([^{}]+)\}", _items, text)
 
 
 def _items(found: re.Match[str]) -> str:

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from otpconv.clock import iso_8601
 from otpconv.model import DELAY_BINS
+from otpconv.receipts import ReceiptStatus
 from otpconv.storage.check_result import CheckResult
 from otpconv.storage.contract import DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS, QUARTER_MS, Tally
 
@@ -41,6 +42,7 @@ class Table(Struct, frozen=True):
 
 
 _COUNTS = (*Tally.__struct_fields__, *(f"d{bin_}" for bin_ in range(DELAY_BINS)))
+_COSTS = ("messages", "micros")
 _SLOT = ("account", "start", *DIMENSIONS)
 _GRAINS = {MINUTE_MS: "minute", QUARTER_MS: "quarter", HOUR_MS: "hour", DAY_MS: "day"}
 
@@ -56,6 +58,7 @@ TABLES = (
             *("number", "number_range", "session_id", "attempt"),
             *("true_first", "true_last", "false_last", "true_arrival", "true_unknown", "false_unknown"),
             *("number_true", "number_reported", "session"),
+            *("vendor_message_id", "receipt", "price", "currency"),
         ),
     ),
     Table(
@@ -63,11 +66,22 @@ TABLES = (
         "number_conversions",
         ("account", "number", "delivered", "conversion_time"),
     ),
+    Table(
+        "receipts",
+        "receipts",
+        ("account", "vendor_message_id"),
+        (
+            *(f"{status.name.lower()}_at" for status in ReceiptStatus),
+            *("error", "price", "currency", "segments", "known"),
+        ),
+    ),
     Table("self-reported rates", "self_reported_rates", ("account", "report_time", "rate")),
     Table("combinations of dimensions", "dimensions", ("account", "day", *DIMENSIONS)),
     Table("values of dimensions", "dimension_values", ("account", "day", "dimension", "value")),
     Table("rollups", "rollups", ("grain", *_SLOT), _COUNTS),
     Table("counts of deleted messages", "kept_counts", _SLOT, _COUNTS),
+    Table("costs", "cost_rollups", ("grain", *_SLOT, "currency"), _COSTS),
+    Table("costs of deleted messages", "kept_costs", (*_SLOT, "currency"), _COSTS),
     Table("routes", "routes", ("account", "provider", "country"), ("requested", "verified")),
     Table("unmatched hours", "unmatched_hours", ("account", "number", "start")),
     Table("unmatched", "unmatched", ("account",), ("messages", "numbers")),

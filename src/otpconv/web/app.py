@@ -33,6 +33,7 @@ from otpconv.web.front.failures import FailureLog
 from otpconv.web.front.gate import Gate
 from otpconv.web.front.outgoing import Outgoing
 from otpconv.web.front.pace import Pace
+from otpconv.web.hooks.endpoint import HooksEndpoint
 from otpconv.web.pages import Pages
 from otpconv.web.rpc.assuming import ASSUME_ROLE, assume_role
 from otpconv.web.rpc.attempts import Attempts
@@ -79,6 +80,9 @@ class App:
             questions=Attempts(service, gate, public_url).questions,
             failures=self.failures,
             public_url=public_url,
+        )
+        self._hooks = HooksEndpoint(
+            service, self._bodies, gate, failures=self.failures, public_url=public_url
         )
         self._pages = Pages(service, self._bodies, gate, app=self, public_url=public_url)
         self._other = self._starlette(service, gate, public_url)
@@ -158,7 +162,7 @@ class App:
     def _starlette(self, service: Service, gate: Gate, public_url: str) -> ASGIApp:
         native = NativeApi(service, self._bodies, gate, self._pace)
         annotations = AnnotationsApi(service, self._bodies, gate, native.caller)
-        vendors = VendorsApi(service, self._bodies, gate, native.caller)
+        vendors = VendorsApi(service, self._bodies, gate, native.caller, public_url)
         pages = self._pages
         openapi = msgspec.json.encode(document(public_url))
 
@@ -191,6 +195,7 @@ class App:
                 Route(ANNOTATIONS_PATH, annotations.list, methods=["GET"]),
                 Route(f"{ANNOTATIONS_PATH}/{{annotation_id}}", annotations.delete, methods=["DELETE"]),
                 *vendors.routes(),
+                *self._hooks.routes(),
                 Route("/v1/rates", native.get_rates, methods=["GET"]),
                 Route(ADVICE_PATH, AdviceApi(service, native.caller).get, methods=["GET"]),
                 Route(REPLAY_PATH, AlertsApi(service, native.caller).replay, methods=["GET"]),

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from otpconv.model import Conversion, Dimensions, Report, Requested, SelfReportedRate
+from otpconv.storage.bounds import BOUNDS
 from otpconv.storage.contract import (
-    BOUNDS,
     DAY_MS,
     HOUR_MS,
     MAX_SELF_REPORTED,

@@ -10,7 +10,8 @@ def test_a_list_has_an_item_for_each_count_bin_and_dimension() -> None:
     counts = write_out("SELECT {count: sum($count)} FROM rollups")
     assert counts == (
         "SELECT sum(requested), sum(verified), sum(first_requested), sum(first_verified), sum(sessions),"
-        " sum(sessions_verified), sum(reported) FROM rollups"
+        " sum(sessions_verified), sum(reported), sum(receipted), sum(delivered), sum(delivered_verified)"
+        " FROM rollups"
     )
     bins = write_out("{bin: d.d$bin + r.d$bin}")
     assert bins == ", ".join(f"d.d{number} + r.d{number}" for number in range(DELAY_BINS))

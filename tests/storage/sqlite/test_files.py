@@ -18,8 +18,9 @@ import pytest
 
 from otpconv.errors import Misconfigured, Unavailable
 from otpconv.model import Conversion, Dimensions, Requested
+from otpconv.storage.bounds import BOUNDS
 from otpconv.storage.check_result import CheckResult
-from otpconv.storage.contract import BOUNDS, HOUR_MS, Entry, Window
+from otpconv.storage.contract import HOUR_MS, Entry, Window
 from otpconv.storage.sqlite import (
     SqliteJournal,
     SqliteLedgerReader,

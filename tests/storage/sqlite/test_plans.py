@@ -25,6 +25,8 @@ GROWING = {
     "dimension_values",
     "self_reported_rates",
     "rollups",
+    "receipts",
+    "cost_rollups",
     "batches",
 }
 #: Columns that divide little: a busy site may have a single account, and all of it in a day (the expression).
@@ -33,6 +35,7 @@ COARSE = {"account", "grain", "delivered", None}
 #: Statements that may read all of a table, or all of an account, and why.
 READ_ALL = {
     "merge/any_number_conversion": "stops at the first row",
+    "receipts/any_receipt": "stops at the first row",
     "queries/all_messages": "an export, row by row",
     "journal/newest_nonces": "its reader stops at the first row that is too old",
     "journal/last": "stops at the first row",
@@ -42,6 +45,9 @@ READ_ALL = {
     "health/rows": "the doctor counts",
     "recount/wrong_rollups": "the doctor counts",
     "recount/wrong_routes": "the doctor counts",
+    "recount/wrong_costs": "the doctor counts",
+    "recount/wrong_cost_sums": "the doctor counts",
+    "recount/wrong_receipts": "the doctor counts",
     "recount/wrong_unmatched": "the doctor counts",
     "recount/wrong_sums": "the doctor counts",
     "health/folded": "the doctor counts",
@@ -50,6 +56,8 @@ READ_ALL = {
     "contents/self_reported_rates": "two ledgers are compared row by row",
     "contents/dimensions": "two ledgers are compared row by row",
     "contents/dimension_values": "two ledgers are compared row by row",
+    "contents/receipts": "two ledgers are compared row by row",
+    "contents/cost_rollups": "two ledgers are compared row by row",
     "contents/rollups": "two ledgers are compared row by row",
     "contents/unmatched_hours": "two ledgers are compared row by row",
 }

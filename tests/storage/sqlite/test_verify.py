@@ -15,8 +15,8 @@ from ledger.reports import ACCOUNTS, World, entries, hashed
 from ledger.test_erasing import Deleting, exact, histories
 from otpconv.errors import Misconfigured
 from otpconv.model import Conversion, Expiry, Report, Requested
+from otpconv.storage.bounds import BOUNDS, Bounds
 from otpconv.storage.check_result import CheckResult
-from otpconv.storage.contract import BOUNDS, Bounds
 from otpconv.storage.sqlite.ledger import verify as verify_module, writer as writer_module
 from otpconv.storage.sqlite.ledger.verify import require_room, verify
 from otpconv.storage.verification import MAX_EXAMPLES, Row, Table, compare

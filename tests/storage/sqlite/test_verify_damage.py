@@ -15,7 +15,9 @@ from ledger.recount import contents
 from ledger.reports import ACCOUNTS, DAY, DIMENSION_SETS, hashed
 from ledger.test_erasing import Deleting
 from otpconv.model import Conversion, Expiry, Report, Requested, SelfReportedRate, Timing
-from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS, Bounds
+from otpconv.receipts import FAILURES, Receipt, ReceiptStatus
+from otpconv.storage.bounds import Bounds
+from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS
 from otpconv.storage.sqlite import SqliteLedgerReader, SqliteLedgerWriter
 from otpconv.storage.sqlite.ledger.binding import misfit_of, read_bound
 from otpconv.storage.sqlite.ledger.verify import SqliteContents, checks
@@ -75,6 +77,13 @@ class Damage(NamedTuple):
         return zeros or (self.table, self.column) in SAYS_NOTHING
 
 
+def receipt(chance: random.Random, account: int, named: str, at: int) -> Receipt:
+    status = chance.choice([*ReceiptStatus])
+    error = chance.choice(["", "E1"]) if status in FAILURES else ""
+    price = chance.choice([None, 5, 7_000_000])
+    return Receipt(account, named, status, at, error, price, "EUR" if price else "", chance.randrange(3))
+
+
 def history(chance: random.Random) -> Iterator[Report | Expiry | int | str]:
     """Reports of two accounts and three days, with an expiry, a prune (a time) and a `forget` (a number)."""
     begins = DAY - DAY_MS
@@ -96,7 +105,9 @@ def history(chance: random.Random) -> Iterator[Report | Expiry | int | str]:
             dimensions = chance.choice(DIMENSION_SETS)
             session, attempt = chance.choice(["", "", "s", "t", "u"]), chance.choice([0, 1, 1, 2])
             if chance.random() < 0.9:
-                yield Requested(account, message_id, at, dimensions, to, to and "346", session, attempt)
+                name = chance.choice(["", "", f"v{message_id}", "shared"])
+                yield Requested(account, message_id, at, dimensions, to, to and "346", session, attempt, name)
+                yield receipt(chance, account, name or message_id, at + chance.randrange(5_000))
             for _ in range(chance.randrange(3)):
                 delivered = chance.random() < 0.7
                 when = at + chance.randrange(-5, 3_600_000)
@@ -119,6 +130,7 @@ def history(chance: random.Random) -> Iterator[Report | Expiry | int | str]:
     for account in ACCOUNTS:
         yield Conversion(account, True, DAY + 3 * DAY_MS, "", hashed(account, "9"))
         yield Conversion(account, True, DAY + 3 * DAY_MS, "unmatched", "")
+        yield receipt(chance, account, "unknown", DAY + 3 * DAY_MS)
     yield Expiry(begins, DAY + HOUR_MS)
 
 

@@ -13,6 +13,7 @@ import pytest
 from campaigns import parameters
 from ledger.reports import DAY, hashed
 from otpconv.model import Conversion, Dimensions, Expiry, Report, Requested
+from otpconv.receipts import Receipt, ReceiptStatus
 from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS
 from storage.engines import ALL, Engine, SqliteEngine
 
@@ -139,6 +140,45 @@ def conversions_that_expire_hour_by_hour(count: int) -> Reports:
     ]
 
 
+def receipt(name: str, at: int, status: ReceiptStatus = ReceiptStatus.DELIVERED, price: int = 5) -> Receipt:
+    return Receipt(1, name, status, at, price=price, currency="EUR")
+
+
+def named(n: int, at: int, name: str) -> Requested:
+    return Requested(1, f"m{n}", at, Dimensions("ES"), vendor_message_id=name)
+
+
+def many_receipts(count: int) -> Reports:
+    """Of each message, before and after it, and after its conversion."""
+    return [
+        report
+        for n in range(count)
+        for report in (
+            receipt(f"v{n}", DAY + n, ReceiptStatus.SENT),
+            named(n, DAY + n, f"v{n}"),
+            receipt(f"v{n}", DAY + n + 5),
+            by_id(n, DAY + n + 9),
+        )
+    ]
+
+
+def receipts_of_unknown_messages_that_expire(count: int) -> Reports:
+    days = ((receipt(f"v{n}", DAY + n * DAY_MS), Expiry(DAY + (n - 2) * DAY_MS, 0)) for n in range(count))
+    return [report for day in days for report in day]
+
+
+def busy_vendor_id(count: int) -> Reports:
+    """Each receipt changes the price of all messages that have it, and each message displaces another."""
+    pairs = ((named(n, DAY - n, "v"), receipt("v", DAY + n, price=n)) for n in range(count))
+    return [report for pair in pairs for report in pair]
+
+
+def messages_that_name_other_vendor_ids(count: int) -> Reports:
+    busy = [named(n, DAY + n, "v") for n in range(count)]
+    receipts = [receipt(name, DAY) for name in ("v", "u")]
+    return [*busy, *receipts, *(named(n, DAY + n, "u") for n in range(count))]
+
+
 SHAPES: list[Shape] = [
     number_with_many_messages,
     number_with_many_messages_newest_first,
@@ -157,6 +197,10 @@ SHAPES: list[Shape] = [
     identical_reports,
     late_reports,
     conversions_that_expire_hour_by_hour,
+    many_receipts,
+    receipts_of_unknown_messages_that_expire,
+    busy_vendor_id,
+    messages_that_name_other_vendor_ids,
 ]
 
 

@@ -10,7 +10,7 @@ from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
 from otpconv.model import OTHER
-from otpconv.storage.contract import BOUNDS
+from otpconv.storage.bounds import BOUNDS
 from otpconv.web.v1.metrics import MAX_ROUTES
 from web.wire import connect, exchange, v3
 

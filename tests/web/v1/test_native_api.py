@@ -18,7 +18,8 @@ from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
 from otpconv.model import OTHER
-from otpconv.storage.contract import BOUNDS, DIMENSIONS, MAX_SELF_REPORTED
+from otpconv.storage.bounds import BOUNDS
+from otpconv.storage.contract import DIMENSIONS, MAX_SELF_REPORTED
 from otpconv.web.front.outgoing import PART_BYTES
 from web.wire import Request, connect, exchange, send, v3
 

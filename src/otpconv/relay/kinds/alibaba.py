@@ -13,6 +13,7 @@ from otpconv.delivery.connection import Response
 from otpconv.delivery.credentials import Credentials
 from otpconv.delivery.sms_conversion import outcome_of, signed_headers
 from otpconv.delivery.transport import DELIVERED, Outcome
+from otpconv.dialects.alibaba.receipts import ALIBABA_RECEIPTS
 from otpconv.relay.kind import Call, Kind, Probe, Setting, Stamp
 from otpconv.storage.relay.contract import Send
 
@@ -68,8 +69,10 @@ def _kind(name: str, title: str, operation: tuple[str, str], endpoint: str) -> K
         probe=Probe(probe, _read_probe, f"calls {operation[0]} without a message id, which changes nothing"),
         per_second=500,
         concurrency=16,
+        time_unit_ms=1,
         remedies=_REMEDIES,
         proven_by="the official SDKs",
+        receipts=ALIBABA_RECEIPTS,
     )
 
 

@@ -11,6 +11,7 @@ from msgspec import Struct, json
 
 from otpconv.access.vendors import VendorAccount
 from otpconv.delivery.transport import Fate
+from otpconv.dialects.tencent.receipts import TENCENT_RECEIPTS
 from otpconv.dialects.tencent.signature import sign_tc3
 from otpconv.relay.answers import Answers, Named
 from otpconv.relay.kind import Call, Kind, Probe, Setting, Stamp
@@ -115,10 +116,12 @@ TENCENT: Final = Kind(
     feedbacks=frozenset({"received"}),
     per_second=1_000,
     concurrency=16,
+    time_unit_ms=1_000,
     remedies={
         "UnauthorizedOperation": "Ask the vendor to allow the application to report conversions.",
         "FailedOperation.OtherError": "Report messages with the SerialNo that SendSms returned for them.",
     },
     needs="Ask the vendor to allow the application to report conversions.",
     proven_by="the official SDKs",
+    receipts=TENCENT_RECEIPTS,
 )

@@ -12,6 +12,7 @@ from msgspec import Struct, json
 
 from otpconv.access.vendors import VendorAccount
 from otpconv.delivery.transport import Fate
+from otpconv.dialects.vonage.receipts import VONAGE_RECEIPTS
 from otpconv.relay.answers import Answers, Named
 from otpconv.relay.kind import Call, Kind, Probe, Setting, Stamp
 from otpconv.relay.requests import FORM, UNPUBLISHED_PER_SECOND, basic, moment
@@ -68,7 +69,9 @@ VONAGE: Final = Kind(
     read=_ANSWERS.read,
     probe=Probe(_probe, _ANSWERS.read_probe, "reports a conversion without a message id, changing nothing"),
     per_second=UNPUBLISHED_PER_SECOND,
+    time_unit_ms=1_000,
     remedies={"forbidden": "Ask the vendor's support to enable conversions for the account."},
     needs="Ask the vendor's support to enable conversions; send codes with an API key of their own.",
     proven_by="the official SDK",
+    receipts=VONAGE_RECEIPTS,
 )

@@ -11,9 +11,17 @@ UPDATE relay_cursor SET position = :position;
 UPDATE relay_cursor SET position = :upto WHERE position = :after;
 
 -- name: add
-INSERT INTO relay_sends (account, message_id, vendor, feedback, requested_at, at, due_at, until, status, attempts, code, reason)
-VALUES (:account, :message_id, :vendor, :feedback, :requested_at, :at, :due_at, :until, :status, 0, '', '')
-ON CONFLICT (account, message_id, vendor, feedback) DO NOTHING;
+INSERT INTO relay_sends (
+    account, message_id, vendor, feedback, requested_at, at, due_at, until, status, attempts, code, reason, vendor_message_id
+) VALUES (
+    :account, :message_id, :vendor, :feedback, :requested_at, :at, :due_at, :until, :status, 0, '', '', :vendor_message_id
+) ON CONFLICT (account, message_id, vendor, feedback) DO NOTHING;
+
+-- name: name
+-- A later report can name the vendor's id of a message, also after the vendor has refused the one before.
+UPDATE relay_sends SET vendor_message_id = :vendor_message_id
+WHERE account = :account AND message_id = :message_id AND vendor = :vendor AND status IN ('waiting', 'dead')
+    AND vendor_message_id <> :vendor_message_id;
 
 -- name: supersede
 UPDATE relay_sends SET status = 'superseded'
@@ -39,7 +47,7 @@ DELETE FROM relay_counts WHERE vendor = :vendor;
 DELETE FROM relay_contacts WHERE vendor = :vendor;
 
 -- name: due
-SELECT send_id, message_id, feedback, at, until, attempts FROM relay_sends
+SELECT send_id, coalesce(nullif(vendor_message_id, ''), message_id), feedback, at, until, attempts, message_id FROM relay_sends
 WHERE vendor = :vendor AND status = 'waiting' AND due_at <= :now ORDER BY due_at, send_id LIMIT :limit;
 
 -- name: claim
@@ -47,7 +55,7 @@ UPDATE relay_sends SET status = 'sending', sent_at = :now
 WHERE status = 'waiting' AND send_id IN (
     SELECT send_id FROM relay_sends
     WHERE vendor = :vendor AND status = 'waiting' AND due_at <= :now ORDER BY due_at, send_id LIMIT :limit
-) RETURNING send_id, message_id, feedback, at, until, attempts;
+) RETURNING send_id, coalesce(nullif(vendor_message_id, ''), message_id), feedback, at, until, attempts, message_id;
 
 -- name: next_due
 SELECT due_at FROM relay_sends WHERE vendor = :vendor AND status = 'waiting' ORDER BY due_at, send_id LIMIT 1;
@@ -96,3 +104,23 @@ ON CONFLICT (vendor) DO UPDATE SET state = excluded.state, error = excluded.erro
 
 -- name: contacts
 SELECT vendor, state, error, changed_at FROM relay_contacts;
+
+-- name: stored
+SELECT send_id, account, message_id, vendor, feedback, requested_at, at, due_at, until, status, attempts, code, reason,
+    sent_at, answered_at, vendor_message_id
+FROM relay_sends WHERE send_id > :after ORDER BY send_id LIMIT :limit;
+
+-- name: store
+INSERT INTO relay_sends (account, message_id, vendor, feedback, requested_at, at, due_at, until, status, attempts, code, reason,
+    sent_at, answered_at, vendor_message_id)
+VALUES (:account, :message_id, :vendor, :feedback, :requested_at, :at, :due_at, :until, :status, :attempts, :code, :reason,
+    :sent_at, :answered_at, :vendor_message_id);
+
+-- name: clear_sends
+DELETE FROM relay_sends;
+
+-- name: clear_counts
+DELETE FROM relay_counts;
+
+-- name: clear_contacts
+DELETE FROM relay_contacts;

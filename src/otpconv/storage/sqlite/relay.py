@@ -15,7 +15,7 @@ from otpconv.storage.sqlite.one_thread import OneThreadConnection
 from otpconv.storage.statements import SqlValue
 
 #: The version of the schema that this code reads and writes.
-VERSION: Final = 1
+VERSION: Final = 2
 
 _Row = TypeVar("_Row")
 
@@ -75,7 +75,11 @@ class RelayFile:
     def _connection(self) -> OneThreadConnection:
         if not hasattr(self._threads, "connection"):
             self._threads.connection = connect_writer(
-                self._path, version=VERSION, durable=True, creation=script("relay.sql")
+                self._path,
+                version=VERSION,
+                durable=True,
+                creation=script("relay.sql"),
+                upgrades={1: script("relay_upgrade_to_2.sql")},
             )
         connection: OneThreadConnection = self._threads.connection
         return connection

@@ -9,22 +9,22 @@ from otpconv.dialects.native.reports import ConversionIn, MessageIn
 from otpconv.errors import InvalidNumber, InvalidRequest
 from otpconv.model import Conversion, Dimensions, Requested, Timing
 from otpconv.phone import NumberHash, parse
+from otpconv.service.numbers import Numbers
 
 
-def requested_of(
-    item: MessageIn, key: AccessKey, now: int, number_hash: NumberHash, region: str = ""
-) -> Requested:
+def requested_of(item: MessageIn, key: AccessKey, now: int, numbers: Numbers, region: str = "") -> Requested:
     """Return the report of one message, sent with an access key; national numbers are read as of `region`.
 
     Raises:
         InvalidNumber: `to` is not a phone number; see `without_number`.
     """
-    country, carrier, number, number_range = item.country, item.carrier, "", ""
+    country, carrier, number, number_range, sealed = item.country, item.carrier, "", "", ""
     if item.to is not None:
         phone = parse(item.to, region)
         country = phone.country if country is None else country
         carrier = phone.carrier if carrier is None else carrier
-        number, number_range = number_hash(key.account, phone.e164), phone.number_range
+        number, number_range = numbers(key.account, phone.e164), phone.number_range
+        sealed = numbers.sealed(key.account, item.message_id, item.provider, phone.e164)
     return Requested(
         key.account,
         item.message_id,
@@ -42,6 +42,7 @@ def requested_of(
         number_range,
         item.session_id,
         item.attempt or 0,
+        sealed,
     )
 
 

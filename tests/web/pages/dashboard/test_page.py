@@ -17,7 +17,7 @@ from otpconv.charts.timeline import Chart
 from otpconv.cli.local_server import LocalServer
 from otpconv.errors import Unavailable
 from otpconv.ledger.turns import Caller
-from otpconv.storage.contract import BOUNDS
+from otpconv.storage.bounds import BOUNDS
 
 PAGE = {"accept": "text/html"}
 CALLER = Caller(1, "key")

@@ -5,8 +5,8 @@ from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 
 from otpconv.errors import Misconfigured
+from otpconv.storage.bounds import BOUNDS, Bounds
 from otpconv.storage.check_result import CheckResult
-from otpconv.storage.contract import BOUNDS, Bounds
 from otpconv.storage.findings import of_ledger
 from otpconv.storage.postgres.database import Connection, Database, execute, statements
 from otpconv.storage.postgres.distribution.tables import shards_of

@@ -16,12 +16,16 @@ CREATE TEMP TABLE target_places (
 CREATE TEMP TABLE target_numbers (
     account INTEGER, number TEXT, upto INTEGER, seq INTEGER, PRIMARY KEY (account, number)
 ) WITHOUT ROWID;
+CREATE TEMP TABLE target_receipts (
+    account INTEGER, vendor_message_id TEXT, seq INTEGER, PRIMARY KEY (account, vendor_message_id)
+) WITHOUT ROWID;
 
 -- name: forget_targets
 DELETE FROM erasures;
 DELETE FROM targets;
 DELETE FROM target_places;
 DELETE FROM target_numbers;
+DELETE FROM target_receipts;
 
 -- name: find_erasures
 INSERT INTO erasures
@@ -42,6 +46,10 @@ INSERT INTO target_numbers
 SELECT t.value ->> 0, t.value ->> 1, e.upto, e.seq
 FROM erasures AS e CROSS JOIN batches AS b ON b.seq = e.seq CROSS JOIN json_each(b.reports, '$[0][5]') AS t WHERE true
 ON CONFLICT DO UPDATE SET upto = max(upto, excluded.upto), seq = max(seq, excluded.seq);
+INSERT INTO target_receipts
+SELECT t.value ->> 0, t.value ->> 1, e.seq
+FROM erasures AS e CROSS JOIN batches AS b ON b.seq = e.seq CROSS JOIN json_each(b.reports, '$[0][8]') AS t WHERE true
+ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq);
 
 -- name: horizon
 SELECT coalesce(max(before), 0), coalesce(max(seq), 0) FROM erasures;
@@ -100,6 +108,16 @@ SELECT * FROM (
                         ON t.account = name.value ->> 0 AND t.message_id = name.value ->> 1 AND b.seq < t.seq
                 ),
                 3, 0
+            )
+        WHEN 6 THEN
+            EXISTS (
+                SELECT 1 FROM target_receipts AS t
+                WHERE t.account = r.value ->> 1 AND t.vendor_message_id = r.value ->> 2 AND b.seq < t.seq
+            )
+            -- They were dropped while their message was unknown, with all receipts about it, later ones too.
+            OR :before > 0 AND NOT EXISTS (
+                SELECT 1 FROM ledger.receipts AS e
+                WHERE e.account = r.value ->> 1 AND e.vendor_message_id = r.value ->> 2
             )
         ELSE 0
     END AS erase

@@ -27,6 +27,7 @@ BEGIN
         NEW.account, NEW.requested_at, NEW.dimensions, 1, NEW.verified, NEW.attempt = 1,
         NEW.attempt = 1 AND NEW.verified, NEW.session IS NOT NULL,
         NEW.session IS NOT NULL AND (NEW.session > 0 OR NEW.verified), NEW.reported,
+        0, 0, 0,    -- a message has receipts only once it is there
         NEW.delay_bin, 1
     );
 END;
@@ -38,6 +39,7 @@ BEGIN
         OLD.account, OLD.requested_at, OLD.dimensions, -1, -(OLD.verified), -(OLD.attempt = 1),
         -(OLD.attempt = 1 AND OLD.verified), -(OLD.session IS NOT NULL),
         -(OLD.session IS NOT NULL AND (OLD.session > 0 OR OLD.verified)), -(OLD.reported),
+        -(coalesce(OLD.receipt > 0, 0)), -(OLD.receipt IS 6), -(OLD.receipt IS 6 AND OLD.verified),
         OLD.delay_bin, -1;
     INSERT INTO touched_sessions
     SELECT OLD.account, OLD.session_id, iif(OLD.session IS NULL, -(OLD.verified), OLD.session) WHERE OLD.session_id <> ''
@@ -53,6 +55,7 @@ BEGIN
         NEW.account, NEW.requested_at, NEW.dimensions, 0, NEW.verified, 0,
         NEW.attempt = 1 AND NEW.verified, 0,
         NEW.session IS 0 AND NEW.verified, NEW.reported - OLD.reported,
+        0, 0, NEW.receipt IS 6 AND NEW.verified,
         NEW.delay_bin, 1
     );
 END;
@@ -66,14 +69,28 @@ BEGIN
         OLD.account, OLD.requested_at, OLD.dimensions, -1, -(OLD.verified), -(OLD.attempt = 1),
         -(OLD.attempt = 1 AND OLD.verified), -(OLD.session IS NOT NULL),
         -(OLD.session IS NOT NULL AND (OLD.session > 0 OR OLD.verified)), -(OLD.reported),
+        -(coalesce(OLD.receipt > 0, 0)), -(OLD.receipt IS 6), -(OLD.receipt IS 6 AND OLD.verified),
         OLD.delay_bin, -1
     WHERE OLD.requested_at IS NOT NULL;
     INSERT INTO changes SELECT
         NEW.account, NEW.requested_at, NEW.dimensions, 1, NEW.verified, NEW.attempt = 1,
         NEW.attempt = 1 AND NEW.verified, NEW.session IS NOT NULL,
         NEW.session IS NOT NULL AND (NEW.session > 0 OR NEW.verified), NEW.reported,
+        coalesce(NEW.receipt > 0, 0), NEW.receipt IS 6, NEW.receipt IS 6 AND NEW.verified,
         NEW.delay_bin, 1
     WHERE NEW.requested_at IS NOT NULL;
+END;
+
+-- Receipts are copied to messages by statements that change nothing else of them.
+CREATE TEMP TRIGGER message_receipted AFTER UPDATE OF receipt ON main.messages
+WHEN coalesce(OLD.receipt > 0, 0) <> coalesce(NEW.receipt > 0, 0) OR (OLD.receipt IS 6) <> (NEW.receipt IS 6)
+BEGIN
+    INSERT INTO changes VALUES (
+        NEW.account, NEW.requested_at, NEW.dimensions, 0, 0, 0, 0, 0, 0, 0,
+        coalesce(NEW.receipt > 0, 0) - coalesce(OLD.receipt > 0, 0), (NEW.receipt IS 6) - (OLD.receipt IS 6),
+        (NEW.receipt IS 6 AND NEW.verified) - (OLD.receipt IS 6 AND OLD.verified),
+        NULL, NULL
+    );
 END;
 
 CREATE TEMP TRIGGER session_begun AFTER INSERT ON main.messages WHEN NEW.session_id <> ''

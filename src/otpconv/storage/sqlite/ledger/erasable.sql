@@ -37,7 +37,7 @@ SELECT day FROM days AS d WHERE EXISTS (
 LIMIT :most;
 
 -- name: messages_of_number
-SELECT s.message_id, s.state, s.verified_at, s.reported
+SELECT s.message_id, s.state, s.verified_at, s.reported, s.receipt
 FROM messages AS m INDEXED BY messages_by_number CROSS JOIN message_states AS s ON s.id = m.id
 WHERE m.requested_at / 86400000 = :day AND m.number = unhex(:number) AND m.account = :account
 ORDER BY m.requested_at DESC, m.message_id DESC LIMIT :most;
@@ -99,11 +99,13 @@ SELECT json_group_array(id) FROM (
 WITH contributions AS (
     SELECT m.account, m.requested_at, m.dimensions, 1 AS requested, m.verified, m.attempt = 1 AS first_requested,
         m.attempt = 1 AND m.verified AS first_verified, m.session IS NOT NULL AS sessions,
-        m.session IS NOT NULL AND (m.session > 0 OR m.verified) AS sessions_verified, m.reported, m.delay_bin
+        m.session IS NOT NULL AND (m.session > 0 OR m.verified) AS sessions_verified, m.reported,
+        coalesce(m.receipt > 0, 0) AS receipted, m.receipt IS 6 AS delivered,
+        m.receipt IS 6 AND m.verified AS delivered_verified, m.delay_bin
     FROM json_each(:ids) AS e CROSS JOIN messages AS m ON m.id = e.value
     WHERE m.requested_at IS NOT NULL
     UNION ALL
-    SELECT m.account, m.requested_at, m.dimensions, 0, 0, 0, 0, 1, m.session > 0 OR m.verified, 0, NULL
+    SELECT m.account, m.requested_at, m.dimensions, 0, 0, 0, 0, 1, m.session > 0 OR m.verified, 0, 0, 0, 0, NULL
     FROM json_each(:detached) AS e CROSS JOIN messages AS m ON m.id = e.value
     WHERE m.session IS NOT NULL
 ), rounded AS (
@@ -119,3 +121,32 @@ FROM (
     FROM rounded GROUP BY start, dimensions, delay_bin
 ) AS k CROSS JOIN dimensions AS d ON d.id = k.dimensions
 GROUP BY k.start, k.dimensions;
+
+-- name: kept_costs
+SELECT d.account, k.start, d.country, d.carrier, d.provider, d.template, d.sender, d.channel, d.access_key,
+    k.currency, k.messages, k.micros
+FROM (
+    SELECT requested_at / grain * grain AS start, dimensions, currency, count(*) AS messages, sum(price) AS micros
+    FROM (
+        SELECT m.*, iif(m.requested_at < (SELECT minutes_from FROM progress), 900000, 60000) AS grain
+        FROM json_each(:ids) AS e CROSS JOIN messages AS m ON m.id = e.value
+        WHERE m.price IS NOT NULL
+    )
+    GROUP BY start, dimensions, currency
+) AS k CROSS JOIN dimensions AS d ON d.id = k.dimensions;
+
+-- name: receipts_of
+-- The vendors' ids of the messages, unless another message has the same one.
+SELECT account, named FROM (
+    SELECT DISTINCT m.account, coalesce(m.vendor_message_id, m.message_id) AS named
+    FROM json_each(:ids) AS e CROSS JOIN messages AS m ON m.id = e.value
+) AS n
+WHERE NOT EXISTS (
+    SELECT 1 FROM messages AS o INDEXED BY messages_by_vendor_id
+    WHERE o.account = n.account AND o.vendor_message_id = n.named AND o.id NOT IN (SELECT value FROM json_each(:ids))
+)
+AND NOT EXISTS (
+    SELECT 1 FROM messages AS o
+    WHERE o.account = n.account AND o.message_id = n.named AND o.vendor_message_id IS NULL
+        AND o.requested_at IS NOT NULL AND o.id NOT IN (SELECT value FROM json_each(:ids))
+);

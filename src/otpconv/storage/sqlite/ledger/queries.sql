@@ -17,13 +17,18 @@ SELECT json_group_object(m.message_id, json_array(
 FROM json_each(:message_ids) AS ids CROSS JOIN messages AS m
     ON m.account = :account AND m.message_id = ids.value;
 
+-- name: receipts
+SELECT '{' || coalesce(group_concat(json_quote(r.vendor_message_id) || ':' || r.state), '') || '}'
+FROM json_each(:ids) AS ids CROSS JOIN receipt_states AS r
+    ON r.account = :account AND r.vendor_message_id = ids.value;
+
 -- name: message
-SELECT message_id, state, verified_at, reported FROM message_states
+SELECT message_id, state, verified_at, reported, receipt FROM message_states
 WHERE account = :account AND message_id = :message_id;
 
 -- name: all_messages
 -- `+` keeps SQLite from using the index by account: it would sort all messages in memory. So it reads in file order.
-SELECT message_id, state, verified_at, reported FROM message_states WHERE +account = :account ORDER BY id;
+SELECT message_id, state, verified_at, reported, receipt FROM message_states WHERE +account = :account ORDER BY id;
 
 -- name: part_before
 -- Where the next part of the ledger before :before begins, :read ids long. Where there is a gap in the ids, the part ends
@@ -31,7 +36,7 @@ SELECT message_id, state, verified_at, reported FROM message_states WHERE +accou
 SELECT max(id) + 1 - :read FROM messages WHERE id < :before;
 
 -- name: recorded
-SELECT id, message_id, state, verified_at, reported FROM message_states
+SELECT id, message_id, state, verified_at, reported, receipt FROM message_states
 WHERE id >= :first AND id < :before AND +account = :account AND requested_at >= :start AND requested_at < :end
 ORDER BY id DESC LIMIT :most;
 
@@ -110,6 +115,16 @@ FROM json_each(:spans) AS span CROSS JOIN rollups AS r
     AND r.start >= span.value ->> 1 AND r.start < span.value ->> 2
 WHERE substr(:groups, 4 * (r.dimensions - :first) + 1, 4) > x'00000000'
 HAVING count(*) > 0;
+
+-- name: costs
+SELECT iif(:step IS NULL, 0, r.start / :step * :step) AS slot, substr(:groups, 4 * (r.dimensions - :first) + 1, 4) AS of,
+    r.currency, sum(r.messages), sum(r.micros)
+FROM json_each(:spans) AS span CROSS JOIN cost_rollups AS r
+    ON r.grain = span.value ->> 0 AND r.account = :account
+    AND r.start >= span.value ->> 1 AND r.start < span.value ->> 2
+WHERE of > x'00000000'
+GROUP BY slot, of, r.currency
+LIMIT :limit;
 
 -- name: routes
 WITH largest AS MATERIALIZED (

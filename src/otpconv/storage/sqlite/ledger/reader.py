@@ -11,12 +11,14 @@ import msgspec
 
 from otpconv.errors import Unavailable
 from otpconv.model import Conversion, MessageState, Requested, SelfReportedRate
+from otpconv.receipts import ReceiptState
 from otpconv.storage import deadline, erasable, grains, recorded
 from otpconv.storage.contract import (
     MAX_COUNTED,
     MAX_COUNTS,
     MAX_SELF_REPORTED,
     SNAPSHOT_S,
+    CostCount,
     Count,
     Message,
     RecordedPart,
@@ -40,6 +42,8 @@ _Row = tuple[Any, ...]
 _DELAYS = 2 + len(Tally.__struct_fields__)
 _STATE = msgspec.json.Decoder(MessageState)
 _STATES = msgspec.json.Decoder(dict[str, MessageState])
+_RECEIPT = msgspec.json.Decoder(ReceiptState | None)
+_RECEIPTS = msgspec.json.Decoder(dict[str, ReceiptState])
 
 
 class SqliteLedgerReader:
@@ -83,6 +87,7 @@ class SqliteLedgerReader:
                 if (message := self._owner(conversion)) is not None
             },
             conversions={conversion for conversion in lookup.by_number if self._has_conversion(conversion)},
+            receipts={account: self._receipts(account, ids) for account, ids in lookup.receipts.items()},
         )
 
     def message(self, account: int, message_id: str) -> Message | None:
@@ -108,17 +113,8 @@ class SqliteLedgerReader:
     ) -> list[Count]:
         """Sum the rollups of a window by dimensions; `filters` holds the accepted values of a dimension."""
         with self.snapshot():
-            spans = grains.spans(window, self.minutes_from)
-            known: Combinations = self._threads.combinations
-            times = [(start, end) for _, start, end in spans]
-            first, numbers, values = known.groups(account, times, by, filters)
-            bindings: dict[str, SqlValue] = {
-                "account": account,
-                "spans": _json(spans),
-                "first": first,
-                "groups": numbers,
-                "limit": limit + 1,
-            }
+            bindings, values = self._groups(account, window, by, filters)
+            bindings["limit"] = limit + 1
             if window.step is None and len(values) == 1:
                 rows = self._rows("counts_of_one" if delays else "tallies_of_one", bindings)
             else:
@@ -128,6 +124,21 @@ class SqliteLedgerReader:
             Count(row[0], values[int.from_bytes(row[1]) - 1], Tally(*row[2:_DELAYS]), row[_DELAYS:])
             for row in rows
         ]
+
+    def costs(
+        self,
+        account: int,
+        window: Window,
+        by: Sequence[str],
+        filters: Mapping[str, Collection[str]],
+        limit: int = MAX_COUNTS,
+    ) -> list[CostCount]:
+        """Sum the costs of the messages of a window by dimensions and currency."""
+        with self.snapshot():
+            bindings, values = self._groups(account, window, by, filters)
+            rows = self._rows("costs", bindings | {"step": window.step, "limit": limit + 1})
+        grains.require_room(len(rows), limit)
+        return [CostCount(row[0], values[int.from_bytes(row[1]) - 1], *row[2:]) for row in rows]
 
     def routes(self, account: int, most: int) -> list[Count]:
         """Return all messages by provider and country, the `most` largest routes, then the others as one."""
@@ -192,6 +203,16 @@ class SqliteLedgerReader:
             self._threads.connection.close()
             del self._threads.connection
 
+    def _groups(
+        self, account: int, window: Window, by: Sequence[str], filters: Mapping[str, Collection[str]]
+    ) -> tuple[dict[str, SqlValue], list[tuple[str, ...]]]:
+        """Return how a statement finds the rollups of a window and their groups, and the groups' values."""
+        spans = grains.spans(window, self.minutes_from)
+        known: Combinations = self._threads.combinations
+        times = [(start, end) for _, start, end in spans]
+        first, numbers, values = known.groups(account, times, by, filters)
+        return {"account": account, "spans": _json(spans), "first": first, "groups": numbers}, values
+
     def _combinations(self, account: int, spans: Sequence[Span]) -> list[_Row]:
         bindings: dict[str, SqlValue] = {"account": account, "spans": _json([(0, *span) for span in spans])}
         return self._rows("dimensions", bindings)
@@ -227,6 +248,10 @@ class SqliteLedgerReader:
         (row,) = self._rows(name, {"account": account, "message_ids": _json(list(message_ids))})
         return _STATES.decode(row[0])
 
+    def _receipts(self, account: int, ids: Collection[str]) -> dict[str, ReceiptState]:
+        (row,) = self._rows("receipts", {"account": account, "ids": _json(list(ids))})
+        return _RECEIPTS.decode(row[0])
+
     def _rows(self, name: str, bindings: Mapping[str, SqlValue]) -> list[_Row]:
         with mapped(self._path):
             connection = self._connection()
@@ -238,7 +263,7 @@ class SqliteLedgerReader:
 
 
 def _message(row: _Row) -> Message:
-    return Message(row[0], _STATE.decode(row[1]), row[2], bool(row[3]))
+    return Message(row[0], _STATE.decode(row[1]), row[2], bool(row[3]), _RECEIPT.decode(row[4]))
 
 
 def _json(value: object) -> str:

@@ -35,6 +35,11 @@ RECOUNTS = (
     Recount("rollups by hour", "the sums of the minutes and quarters", "wrong_sums", _HOUR),
     Recount("rollups by quarter", _MESSAGES, "wrong_rollups", {"grain": QUARTER_MS}),
     Recount("rollups by minute", _MESSAGES, "wrong_rollups", {"grain": MINUTE_MS}),
+    Recount("costs by day", "the sums of the hours", "wrong_cost_sums", _DAY),
+    Recount("costs by hour", "the sums of the minutes and quarters", "wrong_cost_sums", _HOUR),
+    Recount("costs by quarter", _MESSAGES, "wrong_costs", {"grain": QUARTER_MS}),
+    Recount("costs by minute", _MESSAGES, "wrong_costs", {"grain": MINUTE_MS}),
+    Recount("receipts of messages", "the receipts", "wrong_receipts", {}),
     Recount("routes", _MESSAGES, "wrong_routes", {}),
     Recount("unmatched", _MESSAGES, "wrong_unmatched", {}),
 )

@@ -11,7 +11,7 @@ WITH sessions AS (
 ), counted AS (
     SELECT account, requested_at, dimensions, m.verified, attempt = 1 AS first, reported,
         coalesce(s.first, 0) AS session, coalesce(s.first AND s.verified, 0) AS session_verified,
-        delay_bin
+        coalesce(receipt > 0, 0) AS receipted, receipt IS 6 AS delivered, delay_bin
     FROM messages AS m LEFT JOIN sessions AS s ON s.id = m.id
     WHERE CASE :grain
         WHEN 60000 THEN requested_at >= (SELECT minutes_from FROM progress)
@@ -21,7 +21,8 @@ WITH sessions AS (
     SELECT account, requested_at / :grain * :grain AS start, dimensions,
         count(*) AS requested, sum(verified) AS verified, sum(first) AS first_requested,
         sum(first AND verified) AS first_verified, sum(session) AS sessions, sum(session_verified) AS sessions_verified,
-        sum(reported) AS reported,
+        sum(reported) AS reported, sum(receipted) AS receipted, sum(delivered) AS delivered,
+        sum(delivered AND verified) AS delivered_verified,
         {bin: count(*) FILTER (WHERE delay_bin = $bin) AS d$bin}
     FROM counted GROUP BY account, start, dimensions
     UNION ALL
@@ -59,6 +60,52 @@ WITH recount AS (
 SELECT
     (SELECT count(*) FROM (SELECT * FROM recount EXCEPT SELECT * FROM held))
     + (SELECT count(*) FROM (SELECT * FROM held EXCEPT SELECT * FROM recount));
+
+-- name: wrong_costs
+-- Costs by minute or by quarter of an hour, with the prices of the messages.
+WITH known AS (
+    SELECT account, requested_at AS at, dimensions, currency, 1 AS messages, price AS micros
+    FROM messages WHERE price IS NOT NULL
+    UNION ALL
+    SELECT account, start, dimensions, currency, messages, micros FROM kept_costs
+), recount AS (
+    SELECT :grain, account, at / :grain * :grain AS start, dimensions, currency, sum(messages), sum(micros)
+    FROM known
+    WHERE CASE :grain
+        WHEN 60000 THEN at >= (SELECT minutes_from FROM progress)
+        ELSE at < (SELECT minutes_from FROM progress)
+    END
+    GROUP BY account, start, dimensions, currency
+), held AS (
+    SELECT * FROM cost_rollups WHERE grain = :grain
+)
+SELECT
+    (SELECT count(*) FROM (SELECT * FROM recount EXCEPT SELECT * FROM held))
+    + (SELECT count(*) FROM (SELECT * FROM held EXCEPT SELECT * FROM recount));
+
+-- name: wrong_cost_sums
+WITH recount AS (
+    SELECT :grain, account, start / :grain * :grain AS slot, dimensions, currency, sum(messages), sum(micros)
+    FROM cost_rollups WHERE grain IN (:finer, :finest) GROUP BY account, slot, dimensions, currency
+), held AS (
+    SELECT * FROM cost_rollups WHERE grain = :grain
+)
+SELECT
+    (SELECT count(*) FROM (SELECT * FROM recount EXCEPT SELECT * FROM held))
+    + (SELECT count(*) FROM (SELECT * FROM held EXCEPT SELECT * FROM recount));
+
+-- name: wrong_receipts
+-- Messages that do not have what their receipts say. Of those that name one id of a vendor, the first have its receipts.
+WITH ranked AS (
+    SELECT id, account, coalesce(vendor_message_id, message_id) AS named, receipt, price, currency,
+        vendor_message_id IS NULL OR {shared: $shared} >= row_number() OVER (
+            PARTITION BY account, vendor_message_id ORDER BY requested_at, message_id
+        ) AS has
+    FROM messages WHERE requested_at IS NOT NULL
+)
+SELECT count(*) FROM ranked AS m LEFT JOIN receipts AS r
+    ON m.has AND r.account = m.account AND r.vendor_message_id = m.named
+WHERE (m.receipt, m.price, m.currency) IS NOT (r.status, r.price, r.currency);
 
 -- name: wrong_routes
 WITH recount AS (

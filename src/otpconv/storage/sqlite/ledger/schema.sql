@@ -56,6 +56,10 @@ CREATE TABLE IF NOT EXISTS messages (
     number_true INTEGER,            -- time of the first valid true conversion known by number only
     number_reported INTEGER,        -- 1 if there is any conversion known by number only; else 0 or NULL
     session INTEGER,                -- if it is the first of its session: how many of the others are verified; else NULL
+    vendor_message_id TEXT,         -- the smallest that a report has named; NULL if none has
+    receipt INTEGER,                -- the status of its receipts, as model.ReceiptStatus; NULL if it has none
+    price INTEGER,                  -- from its receipts, in millionths of the currency; NULL if unknown
+    currency TEXT,
     given_at INTEGER GENERATED ALWAYS AS (
         CASE WHEN true_first > requested_at THEN true_first WHEN true_last > requested_at THEN true_last END
     ) VIRTUAL,
@@ -83,7 +87,39 @@ CREATE TABLE IF NOT EXISTS messages (
     UNIQUE (account, message_id)
 ) STRICT;
 
--- The state of each message, as JSON that model.py decodes.
+-- The receipts under each id of a vendor, joined: the earliest time of each status, ms.
+CREATE TABLE IF NOT EXISTS receipts (
+    account INTEGER NOT NULL,
+    vendor_message_id TEXT NOT NULL,
+    {status: $status_at INTEGER},
+    error TEXT NOT NULL,            -- of the earliest failure
+    price INTEGER,                  -- in millionths of the currency; NULL if unknown
+    currency TEXT,
+    segments INTEGER NOT NULL,
+    known INTEGER NOT NULL,         -- 1 if a message has this id
+    first_failure INTEGER GENERATED ALWAYS AS (
+        nullif(
+            min(coalesce(expired_at, 1 << 62), coalesce(rejected_at, 1 << 62), coalesce(failed_at, 1 << 62)), 1 << 62
+        )
+    ) VIRTUAL,
+    status INTEGER GENERATED ALWAYS AS (
+        CASE WHEN delivered_at IS NOT NULL THEN 6 WHEN failed_at IS NOT NULL THEN 5 WHEN rejected_at IS NOT NULL THEN 4
+        WHEN expired_at IS NOT NULL THEN 3 WHEN sent_at IS NOT NULL THEN 2 WHEN accepted_at IS NOT NULL THEN 1 ELSE 0 END
+    ) VIRTUAL,
+    newest INTEGER GENERATED ALWAYS AS (max({status: coalesce($status_at, 0)})) VIRTUAL,
+    PRIMARY KEY (account, vendor_message_id)
+) STRICT, WITHOUT ROWID;
+
+-- Receipts of unknown messages, by the time that decides when they expire.
+CREATE INDEX IF NOT EXISTS receipts_unknown ON receipts (newest) WHERE NOT known;
+
+-- The same as JSON that receipts.py decodes.
+CREATE VIEW IF NOT EXISTS receipt_states AS
+SELECT account, vendor_message_id,
+    json_array(json_array({status: $status_at}), error, price, coalesce(currency, ''), segments) AS state
+FROM receipts;
+
+-- The state of each message, as JSON that model.py decodes, and of its receipts.
 CREATE VIEW IF NOT EXISTS message_states AS
 SELECT m.id, m.account, m.message_id, m.requested_at, m.number, m.verified_at, m.reported,
     '[' || iif(m.requested_at IS NULL, 'null', json_array(
@@ -92,10 +128,14 @@ SELECT m.id, m.account, m.message_id, m.requested_at, m.number, m.verified_at, m
             json(m.reported_values),
             json_array(d.country, d.carrier, d.provider, d.template, d.sender, d.channel, d.access_key)
         ),
-        lower(hex(m.number)), m.number_range, m.session_id, m.attempt
+        lower(hex(m.number)), m.number_range, m.session_id, m.attempt, coalesce(m.vendor_message_id, '')
     )) || ',' || coalesce(m.true_first, 'null') || ',' || coalesce(m.true_last, 'null')
     || ',' || coalesce(m.false_last, 'null') || ',' || coalesce(m.true_arrival, 'null')
-    || ',' || coalesce(m.true_unknown, 'null') || ',' || coalesce(m.false_unknown, 'null') || ']' AS state
+    || ',' || coalesce(m.true_unknown, 'null') || ',' || coalesce(m.false_unknown, 'null') || ']' AS state,
+    iif(m.receipt IS NULL, 'null', (
+        SELECT r.state FROM receipt_states AS r
+        WHERE r.account = m.account AND r.vendor_message_id = coalesce(m.vendor_message_id, m.message_id)
+    )) AS receipt
 FROM messages AS m LEFT JOIN dimensions AS d ON d.id = m.dimensions;
 
 -- Unmatched messages, by the time of their newest conversion, since that time decides when they expire.
@@ -118,6 +158,12 @@ WHERE requested_at IS NOT NULL AND number IS NOT NULL;
 CREATE INDEX IF NOT EXISTS messages_first_of_session ON messages (account, session_id) WHERE session IS NOT NULL;
 CREATE INDEX IF NOT EXISTS messages_later_in_session ON messages (account, session_id, requested_at, message_id)
 WHERE session IS NULL AND session_id <> '';
+
+-- The messages that name an id of a vendor, and those of them that have receipts.
+CREATE INDEX IF NOT EXISTS messages_by_vendor_id ON messages (account, vendor_message_id, requested_at, message_id)
+WHERE vendor_message_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS messages_with_receipt ON messages (account, vendor_message_id)
+WHERE vendor_message_id IS NOT NULL AND receipt IS NOT NULL;
 
 CREATE TABLE IF NOT EXISTS number_conversions (
     account INTEGER NOT NULL,
@@ -176,6 +222,8 @@ CREATE TABLE IF NOT EXISTS rollups (
     {bin: d$bin INTEGER NOT NULL},
     PRIMARY KEY (grain, account, start, dimensions),
     CHECK (0 <= verified AND verified <= reported AND reported <= requested),
+    CHECK (0 <= delivered_verified AND delivered_verified <= delivered AND delivered <= receipted AND receipted <= requested),
+    CHECK (delivered_verified <= verified),
     CHECK (0 <= first_verified AND first_verified <= first_requested AND first_requested <= requested),
     -- During a rebuild, sessions can exceed requested for a while: see `settle` in changes.sql.
     CHECK (0 <= sessions_verified AND sessions_verified <= sessions)
@@ -190,4 +238,28 @@ CREATE TABLE IF NOT EXISTS kept_counts (
     {count: $count INTEGER NOT NULL},
     {bin: d$bin INTEGER NOT NULL},
     PRIMARY KEY (account, start, dimensions)
+) STRICT, WITHOUT ROWID;
+
+-- What the messages that rollups count cost: those with a price, and the sum of their prices in millionths.
+CREATE TABLE IF NOT EXISTS cost_rollups (
+    grain INTEGER NOT NULL,
+    account INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    dimensions INTEGER NOT NULL,
+    currency TEXT NOT NULL,
+    messages INTEGER NOT NULL,
+    micros INTEGER NOT NULL,
+    PRIMARY KEY (grain, account, start, dimensions, currency),
+    CHECK (0 <= messages AND 0 <= micros)
+) STRICT, WITHOUT ROWID;
+
+-- What deleted messages contribute to the costs for good; times as in kept_counts.
+CREATE TABLE IF NOT EXISTS kept_costs (
+    account INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    dimensions INTEGER NOT NULL,
+    currency TEXT NOT NULL,
+    messages INTEGER NOT NULL,
+    micros INTEGER NOT NULL,
+    PRIMARY KEY (account, start, dimensions, currency)
 ) STRICT, WITHOUT ROWID;

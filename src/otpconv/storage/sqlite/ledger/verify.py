@@ -8,8 +8,8 @@ from pathlib import Path
 import apsw
 
 from otpconv.errors import Misconfigured
+from otpconv.storage.bounds import BOUNDS, Bounds
 from otpconv.storage.check_result import CheckResult
-from otpconv.storage.contract import BOUNDS, Bounds
 from otpconv.storage.sqlite.connection import connect_reader, mapped, reading, statements, version_of
 from otpconv.storage.sqlite.journal.journal import JOURNAL_VERSION
 from otpconv.storage.sqlite.ledger.binding import Bound, misfit_of, read_bound

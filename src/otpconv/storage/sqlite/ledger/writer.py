@@ -12,7 +12,7 @@ from typing import Any
 import apsw
 
 from otpconv.errors import Misconfigured
-from otpconv.storage.contract import BOUNDS, Bounds
+from otpconv.storage.bounds import BOUNDS, Bounds
 from otpconv.storage.erasure import MAX_ERASED
 from otpconv.storage.merging import Merging
 from otpconv.storage.sqlite.connection import connect_writer, mapped, statements
@@ -28,9 +28,11 @@ _SQL = (
     | statements("ledger/dimensions.sql")
     | statements("ledger/unmatched.sql")
     | statements("ledger/changes.sql")
+    | statements("ledger/receipts.sql")
+    | statements("ledger/costs.sql")
     | statements("ledger/erasure.sql")
 )
-LEDGER_VERSION = 9
+LEDGER_VERSION = 10
 #: Pages of 4 KiB after which the write-ahead log is moved into the file: 16 MiB, well under 100 ms of work.
 _CHECKPOINT_PAGES = 4_000
 #: Journal entries after which its log is moved into its file, without waiting for anybody.
@@ -72,6 +74,8 @@ class SqliteLedgerWriter:
                 "combinations_schema",
                 "unmatched_schema",
                 "changes_schema",
+                "receipts_schema",
+                "costs_schema",
                 "erasure_schema",
             ):
                 list(self._connection.execute(_SQL[name]))

@@ -10,7 +10,8 @@ from starlette.responses import Response
 from otpconv.service.administration import Stores
 from otpconv.service.changes import Change
 from otpconv.service.compose import Service
-from otpconv.service.vendors import RelayState, kind_of
+from otpconv.service.vendor_values import kind_of
+from otpconv.service.vendors import RelayState
 from otpconv.storage.relay.contract import Evidence
 from otpconv.web.pages.administration.desk import Desk, done
 from otpconv.web.pages.page import Page
@@ -38,10 +39,10 @@ class RelayPage:
     def pages(self) -> list[Page]:
         """Return the page and its switches, and the action that each needs."""
         return [
-            Page(RELAY_PATH, "GET", self.show, "otpconv:GetRelay"),
-            Page(f"{RELAY_PATH}/{{name}}/pause", "POST", self.pause, _OPERATE),
-            Page(f"{RELAY_PATH}/{{name}}/resume", "POST", self.resume, _OPERATE),
-            Page(f"{RELAY_PATH}/{{name}}/retry", "POST", self.retry, _OPERATE),
+            Page("/relay", "GET", self.show, "otpconv:GetRelay"),
+            Page("/relay/{name}/pause", "POST", self.pause, _OPERATE),
+            Page("/relay/{name}/resume", "POST", self.resume, _OPERATE),
+            Page("/relay/{name}/retry", "POST", self.retry, _OPERATE),
         ]
 
     async def show(self, request: Request, visitor: Visitor) -> Response:
