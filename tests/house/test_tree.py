@@ -37,12 +37,18 @@ def sources() -> dict[str, ast.Module]:
     return {path: ast.parse(text) for path, text in texts("src/otpconv").items()}
 
 
+@cache
+def syntax_of_test(path: str) -> ast.Module:
+    return ast.parse(texts("tests")[path])
+
+
 def files_of_tests(word: str) -> dict[str, ast.Module]:
     """The Python files of the tests in which a word occurs, as syntax: to parse them all takes seconds."""
-    return {path: ast.parse(text) for path, text in texts("tests").items() if word in text}
+    return {path: syntax_of_test(path) for path, text in texts("tests").items() if word in text}
 
 
-def tracked() -> Iterator[tuple[str, str]]:
+@cache
+def tracked() -> list[tuple[str, str]]:
     """Every file that git tracks, with its text; bytes that are not UTF-8 are replaced."""
     git = shutil.which("git") or pytest.skip("there is no git here")
     listed = subprocess.run(  # noqa: S603 - git's own listing of this tree
@@ -50,11 +56,8 @@ def tracked() -> Iterator[tuple[str, str]]:
     )
     if listed.returncode != 0:
         pytest.skip(f"not a git checkout: {listed.stderr.strip()}")
-    for path in filter(None, listed.stdout.split("\0")):
-        try:
-            yield path, (ROOT / path).read_text(encoding="utf-8", errors="replace")
-        except (FileNotFoundError, IsADirectoryError):
-            continue
+    files = [path for path in listed.stdout.split("\0") if path and (ROOT / path).is_file()]
+    return [(path, (ROOT / path).read_text(encoding="utf-8", errors="replace")) for path in files]
 
 
 def sightings(what: re.Pattern[str]) -> list[str]:
