@@ -220,10 +220,10 @@ def _values(answer: Mapping[str, Any]) -> dict[str, Callable[[_Row], str]]:
 def _deliveries_and_costs(rows: Sequence[_Row]) -> dict[str, Callable[[_Row], str]]:
     """Return the columns of receipts and of money, without those that are empty in all rows."""
     columns: dict[str, Callable[[_Row], str]] = {}
-    if any(row["receipted"] for row in rows):
+    if any(row.get("receipted") for row in rows):
         columns["delivered"] = lambda row: percentage(row["delivered_share"])
         columns["of delivered"] = lambda row: percentage(row["rate_of_delivered"])
-    if any(row["costs"] for row in rows):
+    if any(row.get("costs") for row in rows):
         columns["cost"] = lambda row: _amounts(row, "cost")
         columns["per verified"] = lambda row: _amounts(row, "cost_per_verified")
         if any(row["unpriced"] for row in rows):

@@ -81,10 +81,10 @@ class View(Struct, frozen=True):
         """Say which part of the costs is from the price list, and what they lack."""
         listed: Counter[str] = Counter()
         for row in rows:
-            listed.update({cost["currency"]: cost["cost_listed"] for cost in row["costs"]})
+            listed.update({cost["currency"]: cost["cost_listed"] for cost in row.get("costs", ())})
         if amounts := [f"{amount_text(value)} {currency}" for currency, value in listed.items() if value]:
             yield f"from the price list: {' + '.join(amounts)}"
-        if any(row["costs"] for row in rows) and (missing := sum(row["unpriced"] for row in rows)):
+        if any(row.get("costs") for row in rows) and (missing := sum(row["unpriced"] for row in rows)):
             yield f"{missing:,} messages have no price and are in no cost: otpconv prices import"
 
 
