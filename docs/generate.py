@@ -21,7 +21,9 @@ from otpconv.access.policies.managed import DOCUMENTS
 from otpconv.cli.main import app
 from otpconv.config import Settings
 from otpconv.dialects.alibaba import OPERATIONS
+from otpconv.dialects.vendors import VENDORS
 from otpconv.web.pages.errors.codes import CatalogueEntry, catalogue
+from otpconv.web.pages.errors.vendor_codes import VendorEntry, vendor_catalogue
 from otpconv.web.v1.openapi import document
 
 REFERENCE: Final = Path(__file__).parent / "reference"
@@ -125,18 +127,25 @@ def _examples(text: str) -> str:
 
 def errors() -> str:
     """Return the page of the error codes, from the same catalogue as `/errors`."""
-    groups: dict[str, list[CatalogueEntry]] = {}
-    for entry in catalogue().values():
+    groups: dict[str, list[CatalogueEntry | VendorEntry]] = {}
+    for entry in (*catalogue().values(), *vendor_catalogue(_EXAMPLE_URL).values()):
         groups.setdefault(entry.group, []).append(entry)
     sections = [
         f"## {group}\n\n"
         + table(
             ("Code", "HTTP", "Cause", "What to do"),
-            ((f"`{each.code}`", str(each.status), each.cause, each.remedy) for each in entries),
+            (
+                (f"`{each.code}`", str(each.status), reason.cause, reason.remedy)
+                for each in entries
+                for reason in each.reasons
+            ),
         )
         for group, entries in groups.items()
     ]
-    intro = "The server shows the same at `/errors`, with an example of each response.\n"
+    intro = (
+        "The server shows the same at `/errors`, with an example of each response. The text of an error ends"
+        " with the address of its page there.\n"
+    )
     return _page("Error codes", "`otpconv.web.pages.errors.codes`", intro, *sections)
 
 
@@ -172,10 +181,12 @@ def api() -> str:
     described = document(_EXAMPLE_URL)
     return _page(
         "API parameters and fields",
-        "the operations of `otpconv.dialects.alibaba` and the OpenAPI document, `/openapi.json`",
+        "the operations of `otpconv.dialects` and the OpenAPI document, `/openapi.json`",
         "What they mean together, with rules and examples: [HTTP](http.md).\n",
-        "## RPC operations\n",
+        "## Alibaba's operations\n",
         *_operations(),
+        "## Operations of other vendors\n\nHow to call them: [the how-tos](../index.md).\n",
+        *_vendor_operations(),
         "## Native paths\n",
         *_paths(described),
         "## Native objects\n",
@@ -198,6 +209,28 @@ def _operations() -> Iterator[str]:
             f"### {operation.action} ({operation.version})\n\n{operation.summary}\n\n"
             + table(("Parameter", "Type", "Required", "Value"), rows)
         )
+
+
+def _vendor_operations() -> Iterator[str]:
+    for vendor in VENDORS.values():
+        for operation in vendor.operations:
+            rows = [
+                (
+                    f"`{each.name}`",
+                    each.place,
+                    ", ".join(f"`{choice}`" for choice in each.choices) or each.kind,
+                    "yes" if each.mandatory else "no",
+                    each.hint,
+                )
+                for each in operation.parameters
+            ]
+            target = operation.path + ("?" if operation.query else "") + operation.query
+            ways = ", ".join(way.name for way in operation.ways)
+            yield (
+                f"### {vendor.title}: {operation.name}\n\n{operation.summary} `{operation.method} {target}`."
+                f" Permission: `{operation.permission}`. Signed by: {ways}.\n"
+                + ("\n" + table(("Parameter", "Place", "Type", "Required", "Value"), rows) if rows else "")
+            )
 
 
 def _paths(described: dict[str, Any]) -> Iterator[str]:

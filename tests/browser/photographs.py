@@ -31,11 +31,13 @@ OPEN = {
     "errors": "/errors",
     "errors-none": "/errors?q=nothing-of-the-kind",
     "error": "/errors/SignatureDoesNotMatch",
+    "error-of-vendor": "/errors/twilio/20001",
 }
 EXPLORER = {
     "explorer": "/explorer",
     "operation": "/explorer/SmsConversion",
     "native": "/explorer/v1/recordMessages",
+    "vendor-operation": "/explorer/twilio/UpdateVerification",
     "diagnosis": "/explorer/diagnosis",
     "not-found": "/explorer/Nonsense",
 }

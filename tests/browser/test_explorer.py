@@ -13,11 +13,12 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from browser.photographs import inspect, photograph
-from campaigns import CAMPAIGN
+from campaigns import CAMPAIGN, parameters
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import environment, load
 from otpconv.dialects.alibaba import OPERATIONS
+from otpconv.dialects.vendors import VENDORS
 from otpconv.service.compose import open_directory
 from web.wire import v1
 
@@ -205,6 +206,7 @@ NATIVE = {
     "getMessage": ({"message_id": "native"}, "verified"),
     "getRates": ({"by": "country,provider", "interval": "1d"}, "rows"),
     "searchMessages": ({"to": "+4915112345678"}, "messages"),
+    "getAdvice": ({"country": "DE"}, "routes"),
     "createAnnotation": ({"text": "Release 2.4"}, "id"),
     "listAnnotations": ({}, "annotations"),
     "deleteAnnotation": ({"annotation_id": "ID"}, "deleted"),
@@ -255,6 +257,39 @@ def test_a_refused_native_call_is_shown(open_page: Open, key: AccessKey) -> None
     page.locator("#p-attempt").fill("many")
     page.get_by_role("button", name="Send").click()
     expect(page.locator("#reply")).to_contain_text("attempt")
+
+
+# The other vendors.
+
+VENDOR_PAGES = [
+    f"/explorer/{vendor.name}/{operation.name}"
+    for vendor in VENDORS.values()
+    for operation in vendor.operations
+]
+
+
+@pytest.mark.rounds
+@pytest.mark.parametrize(
+    "address", parameters(VENDOR_PAGES, ["/explorer/tencent/ReportConversion"], "the same for other vendors")
+)
+def test_a_vendors_operation_is_called_with_the_keyboard_and_can_be_read_by_all(
+    open_page: Open, key: AccessKey, address: str
+) -> None:
+    page = open_page(key=key)
+    page.goto(address)
+    page.locator("#call :is(input[type=text], input:not([type]), button)").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".badge")).to_have_text(re.compile("HTTP (2|404|409)"))
+    expect(page.locator(".steps h3").last).to_be_visible()
+    switch = page.locator("input[name=language]")
+    switch.first.focus()
+    for count in range(switch.count() - 1):
+        page.keyboard.press("ArrowRight")
+        expect(switch.nth(count + 1)).to_be_checked()
+        expect(page.locator(".snippet:visible")).to_have_count(1)
+    assert key.secret not in page.content()
+    for place in range(1 if CAMPAIGN else 2):
+        photograph(page, address.strip("/").replace("/", "-"), place)
 
 
 # A failing request, pasted.

@@ -133,7 +133,7 @@ def test_codes_are_found_as_one_types(open_page: Open) -> None:
     expect(page.get_by_text("No code matches.")).to_be_visible()
     page.get_by_role("searchbox").fill("")
     expect(page.get_by_text("No code matches.")).to_be_hidden()
-    page.get_by_role("link", name="SignatureDoesNotMatch").click()
+    page.get_by_role("link", name="SignatureDoesNotMatch").first.click()
     expect(page.get_by_role("heading", level=1)).to_have_text("SignatureDoesNotMatch")
 
 

@@ -143,7 +143,7 @@ def test_make_a_call_in_the_explorer(open_page: Open, key: AccessKey, scripts: b
     page.goto("/dashboard")
     press(page, page.get_by_role("link", name="Explorer", exact=True))
     page.wait_for_url("**/explorer")
-    press(page, page.get_by_role("link", name="SmsConversion", exact=True))
+    press(page, page.get_by_role("link", name="SmsConversion", exact=True).first)
     page.wait_for_url("**/SmsConversion")
     reach(page, page.get_by_label("MessageId"))
     page.keyboard.press("ControlOrMeta+a")

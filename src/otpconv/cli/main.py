@@ -43,6 +43,8 @@ _DEFINED_IN: Final = {
     "rates": "otpconv.cli.rates:rates",
     "prices": "otpconv.cli.prices:app",
     "message": "otpconv.cli.message:message",
+    "advice": "otpconv.cli.advice:advice",
+    "alerts": "otpconv.cli.alerts:app",
     "annotate": "otpconv.cli.annotations:annotate",
     "annotations": "otpconv.cli.annotations:app",
     "import": "otpconv.cli.importing.command:import_file",

@@ -37,6 +37,8 @@ from otpconv.web.pages import Pages
 from otpconv.web.rpc.assuming import ASSUME_ROLE, assume_role
 from otpconv.web.rpc.attempts import Attempts
 from otpconv.web.rpc.endpoint import RpcEndpoint, new_request_id, request_of
+from otpconv.web.v1.advice import ADVICE_PATH, AdviceApi
+from otpconv.web.v1.alerts import REPLAY_PATH, AlertsApi
 from otpconv.web.v1.annotations import ANNOTATIONS_PATH, AnnotationsApi
 from otpconv.web.v1.metrics import MetricsEndpoint
 from otpconv.web.v1.native import NativeApi
@@ -193,6 +195,8 @@ class App:
                 *vendors.routes(),
                 *prices.routes(),
                 Route("/v1/rates", native.get_rates, methods=["GET"]),
+                Route(ADVICE_PATH, AdviceApi(service, native.caller).get, methods=["GET"]),
+                Route(REPLAY_PATH, AlertsApi(service, native.caller).replay, methods=["GET"]),
                 *pages.routes(),
                 Route("/metrics", MetricsEndpoint(service, native.caller).get, methods=["GET"]),
                 Route("/openapi.json", openapi_json, methods=["GET"]),

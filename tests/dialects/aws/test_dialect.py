@@ -196,7 +196,7 @@ def test_an_unknown_message_is_a_resource_that_is_not_found() -> None:
         400,
         {
             "__type": "ResourceNotFoundException",
-            "Message": "Report it first.",
+            "Message": "Report it first. See https://otp.example/errors/aws/ResourceNotFoundException",
             "ResourceType": "message",
             "ResourceId": "abc-1",
         },

@@ -28,11 +28,11 @@ TEXT = "What to do."
     ],
 )
 def test_every_error_has_a_code_and_a_status(error: errors.OtpconvError, code: int, status: int) -> None:
-    answer = answers.failure(error)
+    answer = answers.failure(error, "https://otp.example")
     assert (answer.status, answer.code) == (status, str(code))
     assert json.loads(answer.body) == {
         "code": code,
-        "message": TEXT,
+        "message": f"{TEXT} See https://otp.example/errors/twilio/{code}",
         "more_info": f"https://www.twilio.com/docs/errors/{code}",
         "status": status,
     }
@@ -44,7 +44,7 @@ def test_every_error_has_a_code_and_a_status(error: errors.OtpconvError, code: i
 
 @pytest.mark.parametrize("error", [errors.OtpconvError("hidden"), ValueError("hidden")])
 def test_a_failure_of_the_server_shows_nothing_of_its_reason(error: Exception) -> None:
-    answer = answers.failure(error)
+    answer = answers.failure(error, "https://otp.example")
     assert (answer.status, answer.code) == (500, "20500")
     assert b"hidden" not in answer.body
 

@@ -379,7 +379,7 @@ def test_what_is_no_form_is_refused(browser: httpx.Client, content: bytes, kind:
 
 # Which pages are open.
 
-OPEN = {"/sign-in", "/errors", "/errors/{code}", "/static/{name}"}
+OPEN = {"/sign-in", "/errors", "/errors/{code}", "/errors/{vendor}/{code}", "/static/{name}"}
 
 
 async def made(folder: Path) -> Pages:

@@ -14,13 +14,18 @@ from otpconv.cli.local_server import LocalServer
 
 REPORTS = ["POST /v1/messages", "POST /v1/conversions"]
 RATES = "GET /v1/rates"
+ADVICE = "GET /v1/advice"
 ANNOTATE, ANNOTATIONS = "POST /v1/annotations", "GET /v1/annotations"
 UNANNOTATE = "DELETE /v1/annotations/{annotation_id}"
 SEARCH = "POST /v1/messages/search"
 # Nothing can be wrong with these: any text is the id of a message that may be known.
 HARMLESS = ["GET /v1/messages/{message_id}", "GET /healthz", "GET /readyz"]
 CASES = [
-    *((label, mode) for label in [*REPORTS, SEARCH, RATES, ANNOTATE, ANNOTATIONS] for mode in GenerationMode),
+    *(
+        (label, mode)
+        for label in [*REPORTS, SEARCH, RATES, ADVICE, ANNOTATE, ANNOTATIONS]
+        for mode in GenerationMode
+    ),
     *((label, GenerationMode.POSITIVE) for label in [*HARMLESS, UNANNOTATE]),
 ]
 #: What a schema can't say: that the start is before the end, how a time is written, which ids there are, and
@@ -42,7 +47,16 @@ def operations(api: BaseSchema) -> dict[str, Any]:
 
 
 def test_every_operation_is_tested_here(api: BaseSchema) -> None:
-    assert set(operations(api)) == {*REPORTS, SEARCH, RATES, ANNOTATE, ANNOTATIONS, UNANNOTATE, *HARMLESS}
+    assert set(operations(api)) == {
+        *REPORTS,
+        SEARCH,
+        RATES,
+        ADVICE,
+        ANNOTATE,
+        ANNOTATIONS,
+        UNANNOTATE,
+        *HARMLESS,
+    }
 
 
 @pytest.mark.parametrize(("label", "mode"), CASES, ids=lambda value: str(getattr(value, "value", value)))

@@ -24,6 +24,8 @@ ACTIONS: Final = (
     "otpconv:CreateAnnotation",
     "otpconv:DeleteAnnotation",
     "otpconv:FindMessages",
+    "otpconv:GetAdvice",
+    "otpconv:GetAlerts",
     "otpconv:GetHealth",
     "otpconv:GetMessage",
     "otpconv:GetMetrics",

@@ -20,7 +20,8 @@ from otpconv.model import MESSAGE_ID_RULE, Conversion, Timing, is_message_id
 
 #: The action that a policy must allow.
 PERMISSION: Final = "pinpoint-sms-voice-v2:PutMessageFeedback"
-_TARGET: Final = b"PinpointSMSVoiceV2.PutMessageFeedback"
+#: The header `X-Amz-Target` of the operation.
+TARGET: Final = "PinpointSMSVoiceV2.PutMessageFeedback"
 _ALGORITHM: Final = f"{SCHEME.algorithm} ".encode()
 _SCOPE: Final = f"DATE/REGION/{SERVICE}/{TERMINATOR}"
 _DELIVERED: Final = {"RECEIVED": True, "FAILED": False}
@@ -63,7 +64,7 @@ class AwsDialect:
         if request.method != "POST":
             raise MethodNotAllowed(f"PutMessageFeedback does not accept {request.method}. Use POST.")
         target = fields.get(b"x-amz-target", b"")
-        if target != _TARGET:
+        if target != TARGET.encode():
             raise UnknownOperation(target.decode("latin-1") or "A request without the header X-Amz-Target")
         if request.query:
             raise InvalidRequest("PutMessageFeedback has no query. Send its parameters as JSON in the body.")
@@ -127,11 +128,11 @@ class AwsDialect:
         *,
         request: HttpRequest,  # noqa: ARG002 - every error has one form
         call: ScopedCall | None,
-        public_url: str,  # noqa: ARG002
+        public_url: str,
     ) -> HttpResponse:
         """Return the response to a request that was refused or failed."""
         unknown = _feedback(call).message_id if call and isinstance(error, UnknownMessage) else ""
-        return response.failure(error, request_id, unknown)
+        return response.failure(error, request_id, unknown, public_url)
 
 
 def _feedback(call: ScopedCall) -> Feedback:

@@ -39,6 +39,7 @@ _UNRECOGNIZED: Final = ErrorKind(
 )
 _INTERNAL: Final = ErrorKind("InternalServerException", 500, "The API encountered an unexpected error.")
 _ERRORS: Final = ErrorTable(
+    "aws",
     {
         errors.Refused: ErrorKind("ValidationException", 400),
         errors.UnknownMessage: ErrorKind("ResourceNotFoundException", 400),
@@ -74,15 +75,16 @@ def success(body: object, request_id: str) -> HttpResponse:
     return _response(200, json.encode(body), request_id)
 
 
-def failure(error: Exception, request_id: str, message_id: str) -> HttpResponse:
+def failure(error: Exception, request_id: str, message_id: str, public_url: str) -> HttpResponse:
     """Return the response to a call that was refused or failed.
 
     Args:
         error: the reason.
         request_id: the id of the request in the log.
         message_id: of the message that is unknown in strict mode.
+        public_url: the URL of this server's pages, without a slash at the end.
     """
-    kind, text = _ERRORS.find(error)
+    kind, text = _ERRORS.find(error, public_url)
     members: dict[str, object] = {"__type": kind.code, "Message": text}
     if isinstance(error, errors.UnknownMessage):
         members |= {"ResourceType": "message", "ResourceId": message_id}

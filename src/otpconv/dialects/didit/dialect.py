@@ -40,6 +40,7 @@ class FeedbackExists(errors.Refused):
 
 
 _ERRORS: Final = ErrorTable(
+    "didit",
     {
         errors.Refused: ErrorKind("invalid_request", 400),
         FeedbackExists: ErrorKind("feedback_exists", 409),
@@ -143,10 +144,10 @@ class DiditDialect:
         *,
         request: HttpRequest,  # noqa: ARG002 - every error has one form
         call: Login | None,  # noqa: ARG002
-        public_url: str,  # noqa: ARG002
+        public_url: str,
     ) -> HttpResponse:
         """Return the response to a request that was refused or failed."""
-        kind, text = _ERRORS.find(error)
+        kind, text = _ERRORS.find(error, public_url)
         return json_response(
             kind.status, {"error": kind.code, "detail": text}, code=kind.code, headers=retry_after(error)
         )

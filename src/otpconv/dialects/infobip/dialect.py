@@ -29,6 +29,7 @@ PERMISSION: Final = "infobip:LogEndTag"
 _PATH: Final = re.compile("/ct/1/log/end/([^/]+)")
 
 _ERRORS: Final = ErrorTable(
+    "infobip",
     {
         errors.Refused: ErrorKind("BAD_REQUEST", 400, "Bad request."),
         errors.BadCredentials: ErrorKind("UNAUTHORIZED", 401, "Invalid login details."),
@@ -105,9 +106,9 @@ class InfobipDialect:
         *,
         request: HttpRequest,  # noqa: ARG002 - every error has one form
         call: Login | None,  # noqa: ARG002
-        public_url: str,  # noqa: ARG002
+        public_url: str,
     ) -> HttpResponse:
         """Return the response to a request that was refused or failed."""
-        kind, text = _ERRORS.find(error)
+        kind, text = _ERRORS.find(error, public_url)
         members = {"requestError": {"serviceException": {"messageId": kind.code, "text": text}}}
         return json_response(kind.status, members, code=kind.code, headers=retry_after(error))

@@ -29,7 +29,8 @@ from otpconv.model import Conversion, Requested
 #: The action that a policy must allow.
 PERMISSION: Final = "prelude:SendFeedbacks"
 
-_PATH: Final = "/v2/watch/feedback"
+#: The path of the operation.
+PATH: Final = "/v2/watch/feedback"
 _CLAIMED: Final = re.compile("/v2/(?:watch|verification|lookup|notify|transactional)(?:/.*)?", re.DOTALL)
 
 #: By the HTTP status: the type of an error.
@@ -42,6 +43,7 @@ _TYPES: Final = {
     503: "internal",
 }
 _ERRORS: Final = ErrorTable(
+    "prelude",
     {
         errors.Refused: ErrorKind("bad_request", 400),
         errors.InvalidNumber: ErrorKind("invalid_phone_number", 400),
@@ -88,7 +90,7 @@ class PreludeDialect:
             UnknownOperation: the request is for another operation.
             BadCredentials: it has no bearer token `AccessKeyId:AccessKeySecret`.
         """
-        if request.path != _PATH or request.method != "POST":
+        if request.path != PATH or request.method != "POST":
             raise UnknownOperation(f"{request.method} {request.path}")
         login = from_token(request.fields.get(b"authorization", b""))
         return Login(**login._asdict(), permission=PERMISSION, body=request.body)
@@ -120,10 +122,10 @@ class PreludeDialect:
         *,
         request: HttpRequest,  # noqa: ARG002 - every error has one form
         call: Login | None,  # noqa: ARG002
-        public_url: str,  # noqa: ARG002
+        public_url: str,
     ) -> HttpResponse:
         """Return the response to a request that was refused or failed."""
-        kind, text = _ERRORS.find(error)
+        kind, text = _ERRORS.find(error, public_url)
         error_type = _TYPES.get(kind.status, "bad_request")
         members = {"code": kind.code, "message": text, "type": error_type, "request_id": request_id}
         return json_response(kind.status, members, code=kind.code, headers=retry_after(error))

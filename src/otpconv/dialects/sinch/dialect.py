@@ -49,6 +49,7 @@ class MalformedBody(errors.InvalidRequest):
 
 
 _ERRORS: Final = ErrorTable(
+    "sinch",
     {
         errors.Refused: ErrorKind("syntax_constraint_violation", 400),
         errors.InvalidNumber: ErrorKind("syntax_invalid_parameter_format", 400),
@@ -208,18 +209,20 @@ class SinchDialect:
         *,
         request: HttpRequest,
         call: Call | None,  # noqa: ARG002
-        public_url: str,  # noqa: ARG002
+        public_url: str,
     ) -> HttpResponse:
         """Return the response to a request that was refused or failed."""
-        kind, text = _ERRORS.find(error)
+        kind, bare = _ERRORS.bare(error)
         headers = [*retry_after(error)]
         if kind.code == _UNAUTHORIZED:
             headers.append((b"www-authenticate", _challenge(error)))
         if request.path == TOKEN_PATH:
             code = "invalid_client" if kind.code == _UNAUTHORIZED else "invalid_request"
+            text = _ERRORS.with_link(bare, code, public_url)
             return json_response(
                 kind.status, {"error": code, "error_description": text}, code=code, headers=headers
             )
+        text = _ERRORS.with_link(bare, kind.code, public_url)
         return json_response(kind.status, {"code": kind.code, "text": text}, code=kind.code, headers=headers)
 
 

@@ -47,6 +47,7 @@ _NOT_AUTHORIZED: Final = (501, "Not authorized")
 _NOT_ATTEMPTED: Final = (500, "Transaction not attempted")
 
 _ERRORS: Final = ErrorTable(
+    "telesign",
     {
         errors.Refused: ErrorKind("-10001", 400, "Invalid parameter passed."),
         errors.UnknownMessage: ErrorKind("-10001", 404, "Reference ID not found."),
@@ -71,17 +72,33 @@ _ERRORS: Final = ErrorTable(
 )
 
 
+#: By the vendor's code: the mistake in a header of a signed call, as the vendor says it, and what to do.
+HEADER_ERRORS: Final = {
+    -30004: ("Missing required 'Authorization' header.", "Sign the request, or use HTTP Basic."),
+    -30005: (
+        "Required 'Authorization' header is not in the correct format.",
+        "It must be TSA CUSTOMER_ID:SIGNATURE.",
+    ),
+    -30007: ("Missing required 'Date' or 'x-ts-date' header.", "Send and sign Date."),
+    -30008: ("Invalid 'x-ts-auth-method' header.", f"It must be {signature.METHOD}."),
+    -30009: (
+        "'Date' or 'x-ts-date' header is not RFC822 compliant.",
+        "Send e.g. Thu, 26 Nov 2026 21:51:37 GMT.",
+    ),
+    -30011: ("'x-ts-nonce' header value is either too long or too short.", "Send a new UUID each time."),
+}
+
+
 class HeaderError(errors.BadCredentials):
     """A header of a signed call is missing or malformed.
 
     Args:
-        number: the error code of the vendor.
-        sentence: what the vendor says about it.
-        text: what to do.
+        number: the error code of the vendor, of `HEADER_ERRORS`.
     """
 
-    def __init__(self, number: int, sentence: str, text: str) -> None:
-        super().__init__(f"{sentence} {text}")
+    def __init__(self, number: int) -> None:
+        sentence, advice = HEADER_ERRORS[number]
+        super().__init__(f"{sentence} {advice}")
         self.kind = ErrorKind(str(number), 401, sentence)
 
 
@@ -153,8 +170,7 @@ class TelesignDialect:
             raise UnknownOperation(f"{request.method} {request.path}")
         authorization = request.fields.get(b"authorization", b"")
         if not authorization:
-            sentence = "Missing required 'Authorization' header."
-            raise HeaderError(-30004, sentence, "Sign the request, or use HTTP Basic.")
+            raise HeaderError(-30004)
         if authorization[:6].lower() == b"basic ":
             login = from_basic(authorization)
             return Login(
@@ -194,10 +210,13 @@ class TelesignDialect:
         *,
         request: HttpRequest,
         call: Call | None,
-        public_url: str,  # noqa: ARG002
+        public_url: str,
     ) -> HttpResponse:
         """Return the response to a request that was refused or failed."""
-        kind, text = (error.kind, error.text) if isinstance(error, HeaderError) else _ERRORS.find(error)
+        if isinstance(error, HeaderError):
+            kind, text = error.kind, _ERRORS.with_link(error.text, error.kind.code, public_url)
+        else:
+            kind, text = _ERRORS.find(error, public_url)
         match = _PATH.fullmatch(request.path)
         status = _NOT_AUTHORIZED if kind.status == HTTPStatus.UNAUTHORIZED else _NOT_ATTEMPTED
         members: dict[str, object] = {
@@ -214,21 +233,15 @@ def _signed(request: HttpRequest, authorization: bytes, reference_id: str) -> Si
     fields = request.fields
     match = _AUTHORIZATION.fullmatch(authorization)
     if match is None:
-        raise HeaderError(
-            -30005,
-            "Required 'Authorization' header is not in the correct format.",
-            "It must be TSA CUSTOMER_ID:SIGNATURE.",
-        )
+        raise HeaderError(-30005)
     if fields.get(b"x-ts-auth-method", b"").decode("latin-1") != signature.METHOD:
-        raise HeaderError(-30008, "Invalid 'x-ts-auth-method' header.", f"It must be {signature.METHOD}.")
+        raise HeaderError(-30008)
     nonce = fields.get(b"x-ts-nonce", b"")
     if not _NONCE.fullmatch(nonce):
-        raise HeaderError(
-            -30011, "'x-ts-nonce' header value is either too long or too short.", "Send a new UUID each time."
-        )
+        raise HeaderError(-30011)
     date = fields.get(b"date", b"").decode("latin-1")
     if not date:
-        raise HeaderError(-30007, "Missing required 'Date' or 'x-ts-date' header.", "Send and sign Date.")
+        raise HeaderError(-30007)
     signed_at = _time(date)
     signed = signature.string_to_sign(
         request.method,
@@ -246,11 +259,7 @@ def _time(date: str) -> int:
     try:
         moment = parsedate_to_datetime(date)
     except ValueError:
-        raise HeaderError(
-            -30009,
-            "'Date' or 'x-ts-date' header is not RFC822 compliant.",
-            "Send e.g. Thu, 26 Nov 2026 21:51:37 GMT.",
-        ) from None
+        raise HeaderError(-30009) from None
     if moment.tzinfo is None:  # as RFC 2822 has it: -0000 is UTC
         moment = moment.replace(tzinfo=UTC)
     return int(moment.timestamp()) * 1_000

@@ -21,8 +21,9 @@ from otpconv.errors import BadCredentials, InvalidRequest, SignatureMismatch
 
 #: The action that a policy must allow.
 PERMISSION: Final = "tencent:ReportConversion"
-_ACTION: Final = "ReportConversion"
-_VERSION: Final = "2021-01-11"
+#: The operation.
+ACTION: Final = "ReportConversion"
+VERSION: Final = "2021-01-11"
 _SCOPE: Final = f"DATE/SERVICE/{TERMINATOR}"
 _SECONDS: Final = re.compile("[0-9]{1,11}")
 
@@ -150,10 +151,10 @@ def read_parameters(request: HttpRequest) -> ParametersCall:
 def _check(common: Mapping[str, str]) -> int:
     """Check which operation is called, and return when the request was signed, seconds UTC."""
     action = _require(common, "Action")
-    if action != _ACTION:
+    if action != ACTION:
         raise UnknownOperation(action)
-    if _require(common, "Version") != _VERSION:
-        raise UnknownVersion(f"The version of {_ACTION} must be {_VERSION}.")
+    if _require(common, "Version") != VERSION:
+        raise UnknownVersion(f"The version of {ACTION} must be {VERSION}.")
     timestamp = _require(common, "Timestamp")
     if not _SECONDS.fullmatch(timestamp):
         raise InvalidRequest("Timestamp must be the time of signing in seconds since 1970, UTC.")

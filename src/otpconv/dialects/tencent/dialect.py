@@ -35,6 +35,7 @@ _TOKEN: Final = ErrorKind("AuthFailure.TokenFailure", sentence="Token error.")
 _UNKNOWN_KEY: Final = ErrorKind("AuthFailure.SecretIdNotFound", sentence="The SecretId is not found.")
 _INTERNAL: Final = ErrorKind("InternalError", sentence="An internal error has occurred.")
 _ERRORS: Final = ErrorTable(
+    "tencent",
     {
         errors.Refused: ErrorKind("InvalidParameter"),
         errors.InvalidRequest: ErrorKind("InvalidParameterValue"),
@@ -152,10 +153,10 @@ class TencentDialect:
         *,
         request: HttpRequest,  # noqa: ARG002 - every error has one form
         call: Call | None,  # noqa: ARG002
-        public_url: str,  # noqa: ARG002
+        public_url: str,
     ) -> HttpResponse:
         """Return the response to a request that was refused or failed."""
-        kind, text = _ERRORS.find(error)
+        kind, text = _ERRORS.find(error, public_url)
         members = {"Error": {"Code": kind.code, "Message": text}, "RequestId": request_id}
         return json_response(kind.status, {"Response": members}, code=kind.code)
 

@@ -5,28 +5,32 @@ Source: "Error and Warning Dictionary" and "Twilio's response", Twilio documenta
 
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from typing import Final
 
 from otpconv import errors
 from otpconv.dialects.dialect import HttpResponse
+from otpconv.dialects.error_table import ErrorKind, ErrorTable
 from otpconv.dialects.responses import json_response, retry_after
 from otpconv.dialects.twilio.calls import Call
 
-# Code and HTTP status: the nearest class in the tree of errors decides.
-_CODES: dict[type[BaseException], tuple[int, int]] = {
-    errors.OtpconvError: (20500, 500),
-    errors.Refused: (20001, 400),
-    errors.BadCredentials: (20003, 401),
-    errors.InactiveAccessKey: (20005, 401),
-    errors.AccessDenied: (20006, 403),
-    errors.NeedsTls: (20006, 403),
-    errors.NotFound: (20404, 404),
-    errors.MethodNotAllowed: (20004, 405),
-    errors.BodyTooSlow: (20001, 408),
-    errors.BodyTooLarge: (20001, 413),
-    errors.UnsupportedMediaType: (20001, 415),
-    errors.Throttled: (20429, 429),
-    errors.Unavailable: (20503, 503),
-}
+_ERRORS: Final = ErrorTable(
+    "twilio",
+    {
+        errors.Refused: ErrorKind("20001", 400),
+        errors.BadCredentials: ErrorKind("20003", 401),
+        errors.InactiveAccessKey: ErrorKind("20005", 401),
+        errors.AccessDenied: ErrorKind("20006", 403),
+        errors.NeedsTls: ErrorKind("20006", 403),
+        errors.NotFound: ErrorKind("20404", 404),
+        errors.MethodNotAllowed: ErrorKind("20004", 405),
+        errors.BodyTooSlow: ErrorKind("20001", 408),
+        errors.BodyTooLarge: ErrorKind("20001", 413),
+        errors.UnsupportedMediaType: ErrorKind("20001", 415),
+        errors.Throttled: ErrorKind("20429", 429),
+        errors.Unavailable: ErrorKind("20503", 503),
+    },
+    ErrorKind("20500", 500, "The server failed to answer the request. The reason is in its log."),
+)
 
 
 def answer(status: int, members: object, *, code: str = "OK") -> HttpResponse:
@@ -78,21 +82,18 @@ def verification(call: Call, now: int) -> HttpResponse:
     )
 
 
-def failure(error: Exception) -> HttpResponse:
-    """Return the response to a request that was refused or failed."""
-    code, status = next((_CODES[kind] for kind in type(error).__mro__ if kind in _CODES), (20500, 500))
-    text = "The server failed to answer the request. The reason is in its log."
-    if isinstance(error, (errors.Refused, errors.Unavailable)):
-        text = error.text
+def failure(error: Exception, public_url: str) -> HttpResponse:
+    """Return the response to a request that was refused or failed; `more_info` is Twilio's own dictionary."""
+    kind, text = _ERRORS.find(error, public_url)
     response = answer(
-        status,
+        kind.status,
         {
-            "code": code,
+            "code": int(kind.code),
             "message": text,
-            "more_info": f"https://www.twilio.com/docs/errors/{code}",
-            "status": status,
+            "more_info": f"https://www.twilio.com/docs/errors/{kind.code}",
+            "status": kind.status,
         },
-        code=str(code),
+        code=kind.code,
     )
     response.headers.extend(retry_after(error))
     if isinstance(error, errors.BadCredentials):

@@ -45,10 +45,10 @@ class TwilioDialect:
         *,
         request: HttpRequest,  # noqa: ARG002
         call: Call | None,  # noqa: ARG002
-        public_url: str,  # noqa: ARG002 - they link to Twilio's dictionary
+        public_url: str,
     ) -> HttpResponse:
         """Return the response to a request that was refused or failed."""
-        return answers.failure(error)
+        return answers.failure(error, public_url)
 
 
 def _of_feedback(call: Call, account: int, now: int) -> Sequence[Report]:

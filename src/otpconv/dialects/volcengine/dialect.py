@@ -32,6 +32,8 @@ from otpconv.model import Conversion
 #: The action that a policy must allow.
 PERMISSION: Final = "volcengine:Conversion"
 _OPERATION: Final = {"Action": "Conversion", "Version": "2020-01-01"}
+#: The query of the operation.
+QUERY: Final = "&".join(f"{name}={value}" for name, value in _OPERATION.items())
 _ALGORITHM: Final = f"{SCHEME.algorithm} ".encode()
 _SCOPE: Final = f"DATE/REGION/{SERVICE}/{TERMINATOR}"
 
@@ -41,6 +43,7 @@ _ACCESS_KEY: Final = ErrorKind(
 )
 _TOKEN: Final = ErrorKind("InvalidSecretToken", 401, "Invalid secret token.")
 _ERRORS: Final = ErrorTable(
+    "volcengine",
     {
         errors.Refused: ErrorKind("RE:0009"),
         UnknownOperation: _OPERATION_NOT_FOUND,
@@ -172,10 +175,10 @@ class VolcengineDialect:
         *,
         request: HttpRequest,  # noqa: ARG002 - every error has one form
         call: ScopedCall | None,
-        public_url: str,  # noqa: ARG002
+        public_url: str,
     ) -> HttpResponse:
         """Return the response to a request that was refused or failed."""
-        kind, text = _ERRORS.find(error)
+        kind, text = _ERRORS.find(error, public_url)
         described: dict[str, object] = {"Code": kind.code, "Message": text}
         if kind.number:
             described["CodeN"] = kind.number

@@ -37,6 +37,7 @@ _DELIVERED: Final = {"true": True, "1": True, "false": False, "0": False}
 _INVALID: Final = "Invalid parameters. The value of one or more parameters is invalid."
 _UNAUTHORIZED: Final = "You did not provide correct credentials."
 _ERRORS: Final = ErrorTable(
+    "vonage",
     {
         errors.Refused: ErrorKind("3", 420, _INVALID),
         errors.InvalidTime: ErrorKind("3", 423, _INVALID),
@@ -176,10 +177,10 @@ class VonageDialect:
         *,
         request: HttpRequest,  # noqa: ARG002 - every error has one form
         call: Call | None,  # noqa: ARG002
-        public_url: str,  # noqa: ARG002
+        public_url: str,
     ) -> HttpResponse:
         """Return the response to a request that was refused or failed."""
-        kind, text = _ERRORS.find(error)
+        kind, text = _ERRORS.find(error, public_url)
         members = {
             "type": f"https://developer.nexmo.com/api-errors#{kind.code}",
             "title": kind.sentence,

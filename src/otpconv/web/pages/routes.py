@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from otpconv.charts.drawing import Drawer
 from otpconv.dialects.alibaba import OPERATIONS
+from otpconv.dialects.vendors import VENDORS
 from otpconv.errors import AccessDenied, BadCredentials, OtpconvError
 from otpconv.service.compose import Service
 from otpconv.web.front.body import Bodies
@@ -24,6 +25,7 @@ from otpconv.web.pages.explorer.diagnosis import DiagnosisPage
 from otpconv.web.pages.explorer.native_calls import NativeCall, native_calls
 from otpconv.web.pages.explorer.native_explorer import NativeExplorer
 from otpconv.web.pages.explorer.page import Explorer
+from otpconv.web.pages.explorer.vendor_explorer import VendorExplorer
 from otpconv.web.pages.layout import HEADERS, HOME, Layout, Link
 from otpconv.web.pages.page import Page
 from otpconv.web.pages.relay.page import RelayPage
@@ -68,6 +70,9 @@ class Pages:
             service, bodies, layout=self._layout, visitors=self._visitors, app=app, public_url=public_url
         )
         v1 = NativeExplorer(service, native, bodies, layout=self._layout, app=app, public_url=public_url)
+        vendors = VendorExplorer(
+            service, bodies, layout=layout, visitors=visitors, app=app, public_url=public_url
+        )
         diagnosis = DiagnosisPage(service, bodies, self._layout)
         desk = Desk(service, bodies, gate, layout=layout, visitors=visitors)
         # A page of its own is added here and, if people go to it from anywhere, to NAVIGATION.
@@ -79,6 +84,8 @@ class Pages:
             Page("/explorer/diagnosis", "POST", diagnosis.run),
             Page("/explorer/v1/{call}", "GET", v1.show),
             Page("/explorer/v1/{call}", "POST", v1.run),
+            Page("/explorer/{vendor}/{operation}", "GET", vendors.show),
+            Page("/explorer/{vendor}/{operation}", "POST", vendors.run),
             Page("/explorer/{action}", "GET", explorer.show),
             Page("/explorer/{action}", "POST", explorer.run),
             *administration_pages(service, desk),
@@ -115,6 +122,7 @@ class Pages:
             Route("/sign-in", self._sign_in.post, methods=["POST"]),
             Route("/errors", self._errors.index, methods=["GET"]),
             Route("/errors/{code}", self._errors.show, methods=["GET"]),
+            Route("/errors/{vendor}/{code}", self._errors.show_of_vendor, methods=["GET"]),
             Route("/static/{name}", self._static.show, methods=["GET"]),
             *(Route(page.path, self._admitting(page), methods=[page.method]) for page in self.pages),
         ]
@@ -171,8 +179,18 @@ async def _start(_: Request) -> Response:
 def _explorer(native: Mapping[str, NativeCall]) -> list[tuple[str, list[Link]]]:
     return [
         (
-            "Signed operations",
+            "Alibaba Cloud SMS",
             [Link(f"/explorer/{each.action}", each.action, each.summary) for each in OPERATIONS],
+        ),
+        *(
+            (
+                vendor.title,
+                [
+                    Link(f"/explorer/{vendor.name}/{each.name}", each.name, each.summary)
+                    for each in vendor.operations
+                ],
+            )
+            for vendor in VENDORS.values()
         ),
         (
             "Native API",

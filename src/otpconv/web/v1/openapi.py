@@ -5,6 +5,8 @@ from typing import Any
 import msgspec
 
 from otpconv import __version__
+from otpconv.advice.dividing import Limits
+from otpconv.advice.question import LIMITS
 from otpconv.dialects.native.answers import FoundMessages, MessageOut, Problem, Recorded
 from otpconv.dialects.native.reports import (
     CONVERSIONS_PATH,
@@ -21,6 +23,7 @@ from otpconv.dialects.native.reports import (
 from otpconv.model import MESSAGE_ID_PATTERN, MESSAGE_ID_RULE
 from otpconv.rates import COMPARISONS, INTERVALS, LEVELS, ORDERS
 from otpconv.storage.contract import DIMENSIONS
+from otpconv.web.v1.advice import ADVICE_PATH, AdviceOut
 from otpconv.web.v1.annotations import (
     ANNOTATIONS_PATH,
     AnnotationDeleted,
@@ -32,6 +35,7 @@ from otpconv.web.v1.rate_formats import FORMATS, LAG_HEADER
 from otpconv.web.v1.rate_types import Rates
 
 _SCHEMAS = (
+    AdviceOut,
     AnnotationDeleted,
     AnnotationIn,
     AnnotationOut,
@@ -80,6 +84,7 @@ def document(public_url: str) -> dict[str, Any]:
             f"{MESSAGES_PATH}/{{message_id}}": {"get": _get_message()},
             SEARCH_PATH: {"post": _search()},
             "/v1/rates": {"get": _get_rates()},
+            ADVICE_PATH: {"get": _get_advice()},
             **_annotations(),
             "/healthz": {"get": _probe("healthz", "Whether the process lives", {})},
             "/readyz": {
@@ -170,6 +175,39 @@ def _get_rates() -> dict[str, Any]:
             for name, description, schema in _rates_parameters()
         ],
         "responses": {"200": answer, **_problems({"400", "401", "403", "429", "503"})},
+    }
+
+
+def _get_advice() -> dict[str, Any]:
+    usual = msgspec.structs.asdict(Limits())
+    confirmed = "Providers whose gain has no limit"
+    parameters = [
+        ("country", "ISO 3166 alpha-2; empty: unknown", {"type": "string", "pattern": "^([A-Za-z]{2})?$"}),
+        ("seed", "Repeats an answer; default: the number of the day", {"type": "integer", "minimum": 0}),
+        ("confirmed", confirmed, {"type": "array", "items": {"type": "string"}}),
+        *(
+            (name, f"{text}; default: {usual[name]}", {"type": "number", "minimum": 0, "maximum": most})
+            for name, (most, text) in LIMITS.items()
+        ),
+    ]
+    return {
+        "operationId": "getAdvice",
+        "summary": "How to divide the first attempts to a country among providers",
+        "description": "Nothing is sent or changed.",
+        "parameters": [
+            {
+                "name": name,
+                "in": "query",
+                "description": text,
+                "schema": schema,
+                "required": name == "country",
+            }
+            for name, text, schema in parameters
+        ],
+        "responses": {
+            "200": {**_answer("The advice", AdviceOut), "headers": _LAG},
+            **_problems({"400", "401", "403", "429", "503"}),
+        },
     }
 
 

@@ -15,9 +15,8 @@ from msgspec import structs
 
 from campaigns import rounds
 from otpconv.dialects.alibaba import OPERATIONS, Call, sign_v1, sign_v3
-from otpconv.dialects.alibaba.tutor.diagnosis import Diagnosis, diagnose
+from otpconv.dialects.alibaba.tutor.diagnosis import diagnose
 from otpconv.dialects.alibaba.tutor.mistakes import find_mistakes, v1_mistakes, v3_mistakes
-from otpconv.dialects.alibaba.tutor.pasted import MAX_CHARS, Pasted, parse_pasted
 from otpconv.dialects.alibaba.tutor.recipes import V1Recipe, V3Recipe
 from otpconv.dialects.alibaba.tutor.walkthrough import timestamp, walk
 from otpconv.dialects.alibaba.wire.signature import (
@@ -27,6 +26,8 @@ from otpconv.dialects.alibaba.wire.signature import (
     v3_canonical_request,
     v3_string_to_sign,
 )
+from otpconv.dialects.tutor.findings import Diagnosis
+from otpconv.dialects.tutor.pasted import MAX_CHARS, Pasted, parse_pasted
 from otpconv.errors import InvalidRequest, UnknownAccessKey
 
 NOW = 1_800_000_000_000
@@ -332,7 +333,7 @@ def test_what_is_no_request_is_refused(text: str) -> None:
 
 
 def test_a_request_may_be_pasted_in_several_ways() -> None:
-    same = Pasted("POST", b"a=1", {b"host": b"h:1", b"x-acs-date": b"d"}, b"")
+    same = Pasted("POST", "/", b"a=1", {b"host": b"h:1", b"x-acs-date": b"d"}, b"")
     for text in (
         "POST http://h:1/?a=1\nx-acs-date: d",
         "POST /?a=1 HTTP/1.1\r\nHost: h:1\r\nX-Acs-Date:  d \r\n\r\n",
@@ -344,6 +345,8 @@ def test_a_request_may_be_pasted_in_several_ways() -> None:
     form = parse_pasted("curl http://h:1/ -d a=1 --data-raw b=2")
     assert (form.method, form.body, form.fields[b"content-type"]) == ("POST", b"a=1&b=2", FORM.encode())
     assert parse_pasted("http://h/?a=1").method == "GET"
+    login = parse_pasted("curl -u LTAI:secret 'http://h/a%2Fb?c'")
+    assert (login.path, login.fields[b"authorization"]) == ("/a/b", b"Basic TFRBSTpzZWNyZXQ=")
 
 
 def test_an_unknown_action_is_told_as_the_server_would() -> None:

@@ -16,10 +16,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import load
+from otpconv.dialects.tutor.request import ApiRequest
 from otpconv.errors import OtpconvError, Unavailable
 from otpconv.service.compose import open_key_store
 from otpconv.web.pages.explorer import calling
-from otpconv.web.pages.explorer.calling import ApiRequest, Reply, call
+from otpconv.web.pages.explorer.calling import Reply, call
 
 PAGE: Scope = {
     "type": "http",

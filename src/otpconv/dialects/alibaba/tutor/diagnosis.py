@@ -5,15 +5,9 @@ The texts never contain a right signature: someone who asks about a request may 
 
 import base64
 from collections.abc import Callable, Mapping
-from typing import Literal
 
-from msgspec import Struct
-
-from otpconv.clock import duration, iso_8601
 from otpconv.dialects.alibaba.tutor.mistakes import Mistake, find_mistakes, v1_mistakes, v3_mistakes
-from otpconv.dialects.alibaba.tutor.pasted import Pasted
 from otpconv.dialects.alibaba.tutor.recipes import V1Recipe, V3Recipe
-from otpconv.dialects.alibaba.tutor.walkthrough import Step
 from otpconv.dialects.alibaba.wire.call import Call
 from otpconv.dialects.alibaba.wire.codes import CODES
 from otpconv.dialects.alibaba.wire.headers import parse_authorization
@@ -21,47 +15,10 @@ from otpconv.dialects.alibaba.wire.parameters import from_query
 from otpconv.dialects.alibaba.wire.refusal import GatewayError
 from otpconv.dialects.alibaba.wire.request import read
 from otpconv.dialects.alibaba.wire.signature import V1_METHODS, V3_ALGORITHMS, v3_string_to_sign
+from otpconv.dialects.tutor.findings import Diagnosis, Finding, nonce_finding, time_finding
+from otpconv.dialects.tutor.pasted import Pasted
+from otpconv.dialects.tutor.request import Step
 from otpconv.errors import Refused
-
-State = Literal["good", "bad", "unsure"]
-
-_MINUTE_MS = 60_000
-_HALF_HOUR_MS = 30 * _MINUTE_MS
-#: How far from a whole half hour a clock with only a wrong time zone may be, ms.
-_ZONE_MS = 5 * _MINUTE_MS
-
-
-class Finding(Struct, frozen=True):
-    """The result of one check.
-
-    Attributes:
-        subject: the checked part.
-        state: whether it is right; `unsure` if that depends on when the request was sent.
-        text: the finding.
-        remedy: what to do; empty if there is nothing to do.
-    """
-
-    subject: str
-    state: State
-    text: str
-    remedy: str = ""
-
-
-class Diagnosis(Struct, frozen=True):
-    """The diagnosis of a request.
-
-    Attributes:
-        findings: the results, in the order of the server's checks, up to the first that stops the server.
-        signed: what the server signs for this request, to compare with the client's text.
-    """
-
-    findings: tuple[Finding, ...]
-    signed: tuple[Step, ...] = ()
-
-    @property
-    def is_good(self) -> bool:
-        """Whether nothing is wrong."""
-        return all(finding.state == "good" for finding in self.findings)
 
 
 def diagnose(
@@ -102,9 +59,9 @@ def diagnose(
         return Diagnosis(tuple(findings), signed)
     findings += [
         Finding("Access key", "good", f"{call.access_key_id} is known and active."),
-        _time(call.signed_at, now, window_ms),
+        time_finding(call.signed_at, now, window_ms),
         *_signature(call, pasted, secret, others),
-        _nonce(was_used(call), now),
+        nonce_finding(was_used(call), now),
     ]
     return Diagnosis(tuple(findings), signed)
 
@@ -129,31 +86,6 @@ def _body(pasted: Pasted) -> Finding:
         f"x-acs-content-sha256 is not the hash of the body. {what}",
         "Hash the exact bytes that are sent, in small hexadecimal letters; look for a proxy that rewrites "
         "bodies.",
-    )
-
-
-def _time(signed_at: int, now: int, window_ms: int) -> Finding:
-    ahead_ms = signed_at - now
-    length = duration(abs(ahead_ms))
-    if abs(ahead_ms) <= window_ms:
-        return Finding("Time", "good", f"It was signed {length} {'ahead' if ahead_ms > 0 else 'ago'}.")
-    minutes = window_ms // _MINUTE_MS
-    off_zone_ms = abs(ahead_ms - round(ahead_ms / _HALF_HOUR_MS) * _HALF_HOUR_MS)
-    if ahead_ms > 0:
-        zone = " It looks like a local time written as UTC." if off_zone_ms <= _ZONE_MS else ""
-        return Finding(
-            "Time",
-            "bad",
-            f"It was signed {length} in the future: the server's time is {iso_8601(now)} (UTC), and the "
-            f"request says {iso_8601(signed_at)}. Up to {minutes} minutes are accepted.{zone}",
-            "Write the time in UTC, and set the clock, e.g. by NTP.",
-        )
-    return Finding(
-        "Time",
-        "unsure",
-        f"It was signed {length} ago: the server's time is {iso_8601(now)} (UTC), and the request says "
-        f"{iso_8601(signed_at)}. Up to {minutes} minutes are accepted, counted when it arrives.",
-        "If you have just sent it, the time is not UTC or the clock is wrong. Otherwise sign it again.",
     )
 
 
@@ -199,18 +131,6 @@ def _explained(
 def _signed_headers(pasted: Pasted) -> str:
     authorization = pasted.fields[b"authorization"].decode("utf-8", "replace")
     return authorization.partition("SignedHeaders=")[2].partition(",")[0]
-
-
-def _nonce(used: bool, now: int) -> Finding:  # noqa: FBT001 - the finding
-    if used:
-        return Finding(
-            "Nonce",
-            "bad",
-            "A request with this nonce was accepted before: this very one, or another with the same nonce. "
-            f"The server's time is {iso_8601(now)} (UTC).",
-            "Sign every request and every retry again, with a new nonce.",
-        )
-    return Finding("Nonce", "good", "No request with this nonce was accepted lately.")
 
 
 def _signed(call: Call) -> tuple[Step, ...]:

@@ -13,6 +13,7 @@ from urllib.parse import quote, quote_plus, unquote
 from msgspec import Struct, structs
 
 from otpconv.dialects.alibaba.tutor.recipes import Encode, Order, V1Recipe, V3Recipe, encode
+from otpconv.dialects.tutor.variants import AROUND, STRIP
 
 #: With more parameters than this, the search does not try to leave one out. No operation has so many.
 _MAX_PARAMETERS = 30
@@ -201,23 +202,8 @@ def _around(recipe: V1Recipe | V3Recipe) -> Iterator[Mistake]:
             "ending",
             ending,
         )
-    for what, secret in (
-        ("a line feed behind it", f"{recipe.secret}\n"),
-        ("CR LF behind it", f"{recipe.secret}\r\n"),
-        ("a carriage return behind it", f"{recipe.secret}\r"),
-        ("a byte order mark (BOM) before it", f"\ufeff{recipe.secret}"),
-        ("a byte order mark (BOM) before it and CR LF behind it", f"\ufeff{recipe.secret}\r\n"),
-        ("a byte order mark (BOM) before it and a line feed behind it", f"\ufeff{recipe.secret}\n"),
-        ("a space behind it", f"{recipe.secret} "),
-        ("quotation marks around it", f'"{recipe.secret}"'),
-        ("apostrophes around it", f"'{recipe.secret}'"),
-    ):
-        yield Mistake(
-            f"The secret was used with {what}.",
-            "Strip the AccessKeySecret where it is read; read a file with a BOM as utf-8-sig.",
-            "secret",
-            secret,
-        )
+    for what, change in AROUND:
+        yield Mistake(f"The secret was used with {what}.", STRIP, "secret", change(recipe.secret))
 
 
 def find_mistakes(

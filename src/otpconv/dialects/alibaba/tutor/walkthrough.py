@@ -16,25 +16,12 @@ from otpconv.dialects.alibaba.wire.signature import (
     v3_canonical_request,
     v3_string_to_sign,
 )
+from otpconv.dialects.tutor.request import Step
 
 Signature = Literal["V1", "V3"]
 
 _METHOD = "POST"
 _V3 = V3_ALGORITHMS["ACS3-HMAC-SHA256"]
-
-
-class Step(Struct, frozen=True):
-    """One step of a signature.
-
-    Attributes:
-        title: the name of the result.
-        how: its inputs and the rule.
-        value: the result.
-    """
-
-    title: str
-    how: str
-    value: str
 
 
 class Walkthrough(Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Every error code of this server, for the error centre: those of Alibaba's dialect and of the native API."""
+"""The error codes of Alibaba's dialect and of the native API, for the error centre."""
 
 from http import HTTPStatus
 from typing import Final
@@ -10,9 +10,10 @@ from otpconv.dialects.alibaba import CODES
 from otpconv.dialects.native.answers import Problem
 from otpconv.errors import OtpconvError
 from otpconv.web.pages.errors.examples import example
+from otpconv.web.pages.errors.vendor_codes import Reason
 
-_RPC = "The RPC endpoint"
-_PRODUCT = "The RPC endpoint, with HTTP 200"
+_RPC = "Alibaba Cloud SMS"
+_PRODUCT = "Alibaba Cloud SMS, with HTTP 200"
 _NATIVE = "The native API and the pages"
 
 #: The remedy for each code of the native API.
@@ -76,6 +77,21 @@ class CatalogueEntry(Struct, frozen=True):
     remedy: str
     group: str
     native: bool
+
+    @property
+    def path(self) -> str:
+        """The path of its page, below that of the error centre."""
+        return self.code
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Why it is sent."""
+        return (Reason(self.cause, self.remedy),)
+
+    @property
+    def diagnosed(self) -> bool:
+        """Whether the diagnosis of a request helps."""
+        return self.code.startswith("Signature")
 
 
 def catalogue() -> dict[str, CatalogueEntry]:

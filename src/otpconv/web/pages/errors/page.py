@@ -4,7 +4,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from otpconv.errors import NotFound
-from otpconv.web.pages.errors.codes import catalogue, examples
+from otpconv.web.pages.errors.codes import CatalogueEntry, catalogue, examples
+from otpconv.web.pages.errors.vendor_codes import VendorEntry, vendor_catalogue
 from otpconv.web.pages.layout import Layout
 from otpconv.web.pages.visitors import Visitors
 
@@ -13,26 +14,22 @@ _WANTED_CHARS = 100
 
 
 class ErrorCentre:
-    """`/errors` and `/errors/CODE`."""
+    """`/errors`, `/errors/CODE` and `/errors/VENDOR/CODE`."""
 
     def __init__(self, layout: Layout, visitors: Visitors, public_url: str) -> None:
         """Take what pages need, and the URL that the examples' links begin with."""
         self._layout = layout
         self._visitors = visitors
         self._public_url = public_url
-        self._entries = catalogue()
+        self._own = catalogue()
+        self._vendors = vendor_catalogue(public_url)
 
     async def index(self, request: Request) -> Response:
         """Answer all codes, or those that have each word of `q`."""
         wanted = request.query_params.get("q", "")[:_WANTED_CHARS].strip()
         words = set(wanted.lower().split())
-        found = [
-            entry
-            for entry in self._entries.values()
-            if all(
-                word in f"{entry.code} {entry.status} {entry.cause} {entry.text}".lower() for word in words
-            )
-        ]
+        entries: list[CatalogueEntry | VendorEntry] = [*self._own.values(), *self._vendors.values()]
+        found = [entry for entry in entries if all(word in _searched(entry) for word in words)]
         groups: dict[str, list[object]] = {}
         for entry in found:
             groups.setdefault(entry.group, []).append(entry)
@@ -46,14 +43,24 @@ class ErrorCentre:
         )
 
     async def show(self, request: Request) -> Response:
-        """Answer one code."""
-        entry = self._entries.get(request.path_params["code"])
+        """Answer one code of Alibaba's dialect or of the native API."""
+        entry = self._own.get(request.path_params["code"])
+        return self._page(request, entry, examples(entry, self._public_url) if entry else [])
+
+    async def show_of_vendor(self, request: Request) -> Response:
+        """Answer one code of another vendor."""
+        entry = self._vendors.get(f"{request.path_params['vendor']}/{request.path_params['code']}")
+        title = f"{entry.group}, HTTP {entry.status.partition(',')[0]}" if entry else ""
+        return self._page(request, entry, [(title, entry.example)] if entry else [])
+
+    def _page(
+        self, request: Request, entry: CatalogueEntry | VendorEntry | None, answers: list[tuple[str, str]]
+    ) -> Response:
         if entry is None:
             raise NotFound("There is no such error code; /errors lists them.")
-        return self._layout.page(
-            "error.html",
-            f"{PATH}/{entry.code}",
-            self._visitors.of(request),
-            entry=entry,
-            examples=examples(entry, self._public_url),
-        )
+        visitor = self._visitors.of(request)
+        return self._layout.page("error.html", f"{PATH}/{entry.path}", visitor, entry=entry, examples=answers)
+
+
+def _searched(entry: CatalogueEntry | VendorEntry) -> str:
+    return f"{entry.code} {entry.status} {entry.cause} {entry.text} {entry.group}".lower()

@@ -18,6 +18,7 @@ from msgspec import Struct
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Scope
 
+from otpconv.dialects.tutor.request import ApiRequest
 from otpconv.errors import OtpconvError, Unavailable
 from otpconv.service.sandbox import ACCOUNT
 from otpconv.web.pages.visitors import Visitor
@@ -35,24 +36,6 @@ _LATE = f"The answer did not end within {MAX_ANSWER_S:.0f} seconds: this is what
 _BROKEN_OFF = "The server broke the answer off: this is what had come by then."
 
 _log = logging.getLogger(__name__)
-
-
-class ApiRequest(Struct, frozen=True):
-    """A request.
-
-    Attributes:
-        method: the HTTP method.
-        path: percent-encoded, with its `/`.
-        query: percent-encoded, without the `?`.
-        headers: names in lower case.
-        body: the whole body.
-    """
-
-    method: str
-    path: str
-    query: str
-    headers: dict[str, str]
-    body: bytes = b""
 
 
 class Reply(Struct, frozen=True):

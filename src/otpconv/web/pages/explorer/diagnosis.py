@@ -1,12 +1,18 @@
-"""A failing request, pasted: shows what `dialects.alibaba.diagnosis` finds wrong with it."""
+"""A failing request, pasted: shows what the diagnosis of its dialect finds wrong with it."""
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from otpconv.access.nonces import WINDOW_MS
-from otpconv.dialects.alibaba import Call
-from otpconv.dialects.alibaba.tutor.diagnosis import Diagnosis, diagnose
-from otpconv.dialects.alibaba.tutor.pasted import MAX_CHARS, Pasted, parse_pasted
+from otpconv.dialects import alibaba
+from otpconv.dialects.alibaba.tutor.diagnosis import diagnose as diagnose_alibaba
+from otpconv.dialects.dialect import Call, LoginCall, SignedCall
+from otpconv.dialects.routing import route
+from otpconv.dialects.scoped_signature import PATH as ROOT
+from otpconv.dialects.tutor.diagnosis import diagnose
+from otpconv.dialects.tutor.findings import Diagnosis, Finding
+from otpconv.dialects.tutor.pasted import MAX_CHARS, Pasted, parse_pasted
+from otpconv.dialects.vendors import vendor_of
 from otpconv.errors import InvalidRequest, UnknownAccessKey
 from otpconv.service.compose import Service
 from otpconv.web.front.body import Bodies
@@ -16,6 +22,9 @@ from otpconv.web.pages.layout import Layout
 from otpconv.web.pages.visitors import Visitor
 
 PATH = "/explorer/diagnosis"
+
+_UNCLAIMED = "No vendor's API has the path {} here, so the server answers 404, or as one of its own pages."
+_HOW_TOS = "Compare the path with the how-to of your vendor; Alibaba's is / alone."
 
 
 class DiagnosisPage:
@@ -44,15 +53,16 @@ class DiagnosisPage:
         diagnosis = await self._service.questions.beside(
             caller_of(visitor.key), lambda: self._diagnose(pasted, visitor)
         )
-        return self._page(visitor, text, diagnosis=diagnosis)
+        return self._page(visitor, "" if diagnosis.has_secret else text, diagnosis=diagnosis)
 
     def _diagnose(self, pasted: Pasted, visitor: Visitor) -> Diagnosis:
-        service, account = self._service, visitor.key.account
-        now = service.clock()
+        service = self._service
+        account, now = visitor.key.account, service.clock()
 
-        def secret_of(call: Call) -> str:
-            if call.security_token:
-                key = service.sessions.open(call.security_token, call.access_key_id, now)
+        def secret_of(call: Call | alibaba.Call) -> str:
+            token = "" if isinstance(call, LoginCall) else call.security_token
+            if token:
+                key = service.sessions.open(token, call.access_key_id, now)
             else:
                 key = service.keys.get(call.access_key_id)
             # Of other accounts nobody learns even that a key is there.
@@ -62,11 +72,32 @@ class DiagnosisPage:
                 )
             return key.secret
 
-        return diagnose(
+        def was_used(call: SignedCall | alibaba.Call) -> bool:
+            return service.nonces.knows(call.access_key_id, call.nonce)
+
+        others = service.keys.secrets(account)
+        request = pasted.received()
+        dialect = route(request)
+        vendor = vendor_of(dialect) if dialect else None
+        if vendor is not None:
+            return diagnose(
+                vendor,
+                request,
+                secret_of=secret_of,
+                others=others,
+                was_used=was_used,
+                now=now,
+                window_ms=WINDOW_MS,
+                region=service.region,
+            )
+        if pasted.path != ROOT:
+            what = _UNCLAIMED.format(pasted.path[:200])
+            return Diagnosis((Finding("Vendor", "bad", what, _HOW_TOS),), has_secret=True)
+        return diagnose_alibaba(
             pasted,
             secret_of=secret_of,
-            others=service.keys.secrets(account),
-            was_used=lambda call: service.nonces.knows(call.access_key_id, call.nonce),
+            others=others,
+            was_used=was_used,
             now=now,
             window_ms=WINDOW_MS,
         )

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 from msgspec import Struct
 
-from otpconv.web.pages.explorer.calling import ApiRequest
+from otpconv.dialects.tutor.request import ApiRequest
 
 _JSON = "application/json"
 

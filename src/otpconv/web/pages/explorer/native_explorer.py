@@ -8,11 +8,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from otpconv.dialects.tutor.request import ApiRequest
 from otpconv.errors import NotFound
 from otpconv.service.compose import Service
 from otpconv.service.sandbox import ACCOUNT
 from otpconv.web.front.body import Bodies
-from otpconv.web.pages.explorer.calling import ApiRequest, Reply, call, takes_sandbox
+from otpconv.web.pages.explorer.calling import Reply, call, takes_sandbox
 from otpconv.web.pages.explorer.native_calls import NativeCall
 from otpconv.web.pages.forms import read_form, require_token
 from otpconv.web.pages.layout import Layout

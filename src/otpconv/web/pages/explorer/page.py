@@ -13,11 +13,12 @@ from starlette.types import ASGIApp
 
 from otpconv.dialects.alibaba import OPERATIONS, Operation
 from otpconv.dialects.alibaba.tutor.walkthrough import Signature, Walkthrough, walk
+from otpconv.dialects.tutor.request import ApiRequest
 from otpconv.errors import NotFound
 from otpconv.service.compose import Service
 from otpconv.service.sandbox import ACCOUNT
 from otpconv.web.front.body import Bodies
-from otpconv.web.pages.explorer.calling import ApiRequest, Reply, call, takes_sandbox
+from otpconv.web.pages.explorer.calling import Reply, call, takes_sandbox
 from otpconv.web.pages.explorer.snippets import Snippet, Snippets
 from otpconv.web.pages.forms import read_form, require_token
 from otpconv.web.pages.layout import Layout

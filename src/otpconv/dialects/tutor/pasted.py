@@ -1,15 +1,16 @@
 """A request as people paste it: an HTTP message, a URL with headers below it or none, or a curl command."""
 
+import base64
 import re
 import shlex
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
 
-from otpconv.dialects.dialect import Fields, by_name
+from otpconv.dialects.dialect import Fields, HttpRequest, by_name
 from otpconv.errors import InvalidRequest
 
-#: A longer text is not a request of this dialect.
+#: A longer text is not a request of any dialect.
 MAX_CHARS = 10_000
 
 _FIRST_LINE = re.compile(r"(?:([A-Z]{3,7})\s+)?(https?://\S+|/\S*|\?\S+)(?:\s+HTTP/[0-9.]+)?")
@@ -22,25 +23,32 @@ _TAKES = {
     **dict.fromkeys(("-H", "--header"), "header"),
     **dict.fromkeys(("-d", "--data", "--data-raw", "--data-binary", "--data-ascii"), "data"),
     "--url": "url",
+    **dict.fromkeys(("-u", "--user"), "login"),
     **dict.fromkeys(("-o", "--output", "-w", "--write-out", "-x", "--proxy"), "other"),
     **dict.fromkeys(("-m", "--max-time", "--connect-timeout"), "other"),
 }
 
 
 class Pasted(Struct, frozen=True):
-    """A request, as `request.read` takes it.
+    """A request, as the dialects read it.
 
     Attributes:
         method: upper case.
+        path: decoded, with its first `/`.
         query: as it was sent, without the `?`.
         fields: the headers by name; with the host of the URL, if there is one and no header says it.
         body: the body.
     """
 
     method: str
+    path: str
     query: bytes
     fields: Fields
     body: bytes
+
+    def received(self) -> HttpRequest:
+        """Return the request as a dialect gets it."""
+        return HttpRequest(self.method, self.path, self.query, self.fields, self.body)
 
 
 def parse_pasted(text: str) -> Pasted:
@@ -76,7 +84,7 @@ def _curl(text: str) -> Pasted:
         words = shlex.split(text.replace("\\\n", " "))[1:]
     except ValueError as error:
         raise InvalidRequest(f"The curl command is cut off: {error}.") from None
-    given: dict[str, list[str]] = {"url": [], "data": [], "method": [], "header": []}
+    given: dict[str, list[str]] = {"url": [], "data": [], "method": [], "header": [], "login": []}
     in_query = False
     rest = iter(words)
     for word in rest:
@@ -90,6 +98,7 @@ def _curl(text: str) -> Pasted:
     url, data = "".join(given["url"][-1:]), given["data"]
     method = "".join(given["method"][-1:])
     headers = [(name, value) for name, _, value in (each.partition(":") for each in given["header"])]
+    headers += [("authorization", f"Basic {_base64(login)}") for login in given["login"][-1:]]
     if not url:
         raise InvalidRequest("The curl command has no URL.")
     body = "&".join(data)
@@ -109,7 +118,11 @@ def _pasted(method: str, url: str, headers: list[tuple[str, str]], body: str) ->
     fields = by_name(pairs)
     if parts.netloc:
         fields.setdefault(b"host", _encoded(parts.netloc))
-    return Pasted(method.upper(), _encoded(parts.query), fields, _encoded(body))
+    return Pasted(method.upper(), unquote(parts.path) or "/", _encoded(parts.query), fields, _encoded(body))
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
 
 
 def _encoded(text: str) -> bytes:
