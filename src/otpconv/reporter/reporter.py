@@ -83,17 +83,9 @@ class Reporter(BaseReporter):
             ValueError: an argument is out of range.
         """
         fields: dict[str, object] = {
-            "country": country,
-            "carrier": carrier,
-            "provider": provider,
-            "template": template,
-            "sender": sender,
-            "channel": channel,
-            "session_id": session_id,
-            "attempt": attempt,
-            "vendor_message_id": vendor_message_id,
-            "price": price,
-            "currency": currency,
+            **{"country": country, "carrier": carrier, "provider": provider, "template": template},
+            **{"sender": sender, "channel": channel, "session_id": session_id, "attempt": attempt},
+            **{"vendor_message_id": vendor_message_id, "price": price, "currency": currency},
         }
         line, now, has_number = self._requested(message_id, requested_at, to, fields)
         if self._wanted() and not self._take(line, now, has_number):

@@ -90,10 +90,9 @@ class Service:
         self._sandbox = Sandbox(self._key_store, lambda: open_directory(settings, clock), data)
         self.sessions = Sessions(self.sealer, self.keys)
         self.sign_outs = SignOuts(access.sign_outs(), clock)
-        self.saved_views, self.annotations = access.saved_views(), engine.annotations()
-        self.prices = access.prices()
+        self.saved_views, self.prices = access.saved_views(), access.prices()
         self.number_hash, self.region = number_hash_of(self.sealer), settings.region
-        self._journal = engine.journal()
+        self.annotations, self._journal = engine.annotations(), engine.journal()
         self._writer = JournalWriter(self._journal, engine.journal)
         self.nonces, self.once = guards(self._journal, access.once(), data, clock())
         cursor = engine.prepare_ledger()

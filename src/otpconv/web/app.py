@@ -160,7 +160,6 @@ class App:
         native = NativeApi(service, self._bodies, gate, self._pace)
         annotations = AnnotationsApi(service, self._bodies, gate, native.caller)
         vendors = VendorsApi(service, self._bodies, gate, native.caller)
-        prices = PricesApi(service, self._bodies, gate, native.caller)
         pages = self._pages
         openapi = msgspec.json.encode(document(public_url))
 
@@ -193,7 +192,7 @@ class App:
                 Route(ANNOTATIONS_PATH, annotations.list, methods=["GET"]),
                 Route(f"{ANNOTATIONS_PATH}/{{annotation_id}}", annotations.delete, methods=["DELETE"]),
                 *vendors.routes(),
-                *prices.routes(),
+                *PricesApi(service, self._bodies, gate, native.caller).routes(),
                 Route("/v1/rates", native.get_rates, methods=["GET"]),
                 Route(ADVICE_PATH, AdviceApi(service, native.caller).get, methods=["GET"]),
                 Route(REPLAY_PATH, AlertsApi(service, native.caller).replay, methods=["GET"]),
