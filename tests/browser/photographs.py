@@ -53,6 +53,8 @@ ADMINISTRATION = {
     "administration-audit": "/administration/audit",
     "administration-health": "/administration/health",
 }
+#: Of vendor accounts; see test_relay.py.
+RELAY = {"relay": "/relay"}
 #: Of the traffic of `browser.broken_route`.
 DASHBOARD = {
     "dashboard": "/dashboard",

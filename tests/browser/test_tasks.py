@@ -5,8 +5,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
+from browser.keyboard import press, reach, write
 from campaigns import parameters
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
@@ -27,8 +28,6 @@ pytestmark = [
 further = pytest.mark.campaign("the same keys do other tasks above")
 MINUTE_MS = 60_000
 NUMBER = "+4915112345678"
-#: The number of presses after which a place counts as out of reach.
-MOST_TABS = 200
 
 
 @pytest.fixture(scope="module")
@@ -54,39 +53,6 @@ def traffic(make_key: Callable[..., AccessKey], server: LocalServer) -> AccessKe
             for first in range(0, len(reports), 1_000):
                 client.post(f"/v1/{kind}", json={kind: reports[first : first + 1_000]}).raise_for_status()
     return key
-
-
-def press(page: Page, target: Locator, key: str = "Enter") -> None:
-    """Go to a place of the page with the Tab key alone, and press a key there."""
-    reach(page, target)
-    page.keyboard.press(key)
-
-
-def write(page: Page, target: Locator, text: str) -> None:
-    """Go to a field with the Tab key alone, replace its text, and press Enter."""
-    reach(page, target)
-    page.keyboard.press("ControlOrMeta+a")
-    page.keyboard.type(text)
-    page.keyboard.press("Enter")
-
-
-#: Whether a place lies before the focus, or in the second half of a page that has no focus yet.
-IS_BACKWARD = """place => {
-    const places = [...document.querySelectorAll('a, input, select, textarea, button, summary')];
-    const shown = places.filter(each => each.checkVisibility());
-    const from = shown.indexOf(document.activeElement), to = shown.indexOf(place);
-    return from < 0 ? to > shown.length / 2 : to < from;
-}"""
-
-
-def reach(page: Page, target: Locator) -> None:
-    """Go to a place with the Tab key, backward if that is the shorter way."""
-    key = "Shift+Tab" if target.evaluate(IS_BACKWARD) else "Tab"
-    for _ in range(MOST_TABS):
-        if target.evaluate("each => each === document.activeElement"):
-            return
-        page.keyboard.press(key)
-    pytest.fail(f"The Tab key does not reach {target}.")
 
 
 def test_sign_in(open_page: Open, key: AccessKey, scripts: bool) -> None:  # noqa: FBT001

@@ -190,7 +190,7 @@ def test_creating_and_migrating_tables_does_not_disturb_reports(world: World) ->
     with world.load("init") as load_:
         for _ in range(10 * ROUNDS):
             assert not world.engine.create()
-            world.engine.migrate()
+            world.engine.migrate(lambda *_: None)
         load_.wait_for_more()
         assert load_.refused == 0
 

@@ -36,7 +36,7 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
     "a unit of size": ("money.MICROS", "money._SMALL", "web.pages.figures._KIB"),
     "a version, a code or a position that a format or a protocol fixes": (
         "storage.sqlite.relay.VERSION",
-        "storage.postgres.ledger.reader._COUNTS",
+        "storage.postgres.ledger.windows._SUMS",
         "storage.postgres.ledger.reader._DELAYS",
         "storage.postgres.migrations.VERSION",
         "storage.sqlite.annotations.VERSION",

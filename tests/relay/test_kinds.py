@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings, strategies as st
 
+from campaigns import rounds
 from faults.bad_server import BadServer, http, saying
 from otpconv.access.vendors import VendorAccount
 from otpconv.delivery.connection import Response
@@ -146,10 +148,20 @@ def span(ms: int) -> str:
     return f"{minutes // 1_440} days" if minutes >= 1_440 else f"{minutes} minutes"
 
 
-def test_the_page_has_the_policy_of_each_kind() -> None:
+def tables_of_the_page() -> list[dict[str, list[str]]]:
+    """The cells of the tables of kinds, by the name of the kind."""
     page = (Path(__file__).resolve().parents[2] / "docs/how-to/relay.md").read_text()
-    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| `")]
-    found = {row[0].strip("`"): row[2:] for row in rows}
+    tables: list[dict[str, list[str]]] = []
+    for line in page.splitlines():
+        if line.startswith("| kind |"):
+            tables.append({})
+        elif line.startswith("| `"):
+            name, *cells = line.strip("| ").split(" | ")
+            tables[-1][name.strip("`")] = cells
+    return tables
+
+
+def test_the_page_has_the_policy_of_each_kind() -> None:
     expected = {}
     for name, kind in KINDS.items():
         failure = f"{span(kind.negative_after_ms)} after the request" if kind.negative_after_ms else "at once"
@@ -160,4 +172,32 @@ def test_the_page_has_the_policy_of_each_kind() -> None:
             f"{kind.per_second:,} calls/s" + (f", of {kind.batch} conversions" if kind.batch > 1 else ""),
             kind.proven_by,
         ]
-    assert found == expected
+    assert {name: cells[1:] for name, cells in tables_of_the_page()[0].items()} == expected
+
+
+def test_the_page_says_what_each_wire_cannot_carry() -> None:
+    units = {0: "no; it is when the call arrives", 1: "to 1 ms", 1_000: "to 1 s"}
+    crashes = {
+        "safe": "it is sent again",
+        "harmful": "its outcome is unknown, and it is not sent again",
+    }
+    expected = {}
+    for name, kind in KINDS.items():
+        timed = kind.time_unit_ms and not kind.negative_after_ms
+        failure = "yes" if timed else "yes, without its time"
+        carried = failure if "failed" in kind.feedbacks else "no"
+        expected[name] = [carried, units[kind.time_unit_ms], crashes[kind.repeat]]
+    assert tables_of_the_page()[1] == expected
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+@given(at=st.integers(STAMP.now - 10**9, STAMP.now), later=st.integers(0, 2_500))
+@settings(max_examples=rounds(100))
+def test_a_call_has_the_time_at_the_resolution_of_its_kind(kind: Kind, at: int, later: int) -> None:
+    vendor_account = account(kind)
+    for feedback in sorted(kind.feedbacks):
+        sends = [Send(1, "SM0123", feedback, time, at + 10**9, 0) for time in (at, at + later)]
+        first, second = (kind.make(vendor_account, [send], STAMP) for send in sends)
+        unit = kind.time_unit_ms
+        same = not unit or at // unit == (at + later) // unit
+        assert ((first.target, first.body) == (second.target, second.body)) == same

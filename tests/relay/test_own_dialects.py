@@ -1,6 +1,5 @@
 """Each kind against our own dialect of its vendor, on a real server: what it sends is taken and recorded."""
 
-import base64
 from collections.abc import Callable
 from functools import partial
 from operator import attrgetter
@@ -19,42 +18,34 @@ from otpconv.dialects.dialect import HttpRequest
 from otpconv.dialects.routing import route
 from otpconv.relay.calls import Calls
 from otpconv.relay.kind import Kind, Stamp
-from otpconv.relay.kinds import KINDS
 from otpconv.storage.relay.contract import Feedback, Send
+from relay.credentials import OURS as KINDS, values_of
 
-#: Kinds whose vendors have no dialect here.
-WITHOUT = {"8x8", "plivo", "webhook"}
-OURS = {name: kind for name, kind in KINDS.items() if name not in WITHOUT}
-#: Settings and secrets that hold a token of both parts of an access key.
-TOKENS = {("sinch", "api_token"), ("infobip", "api_key"), ("didit", "api_key")}
-#: Settings that name the access key.
-NAMES = {"access_key_id", "account_sid", "api_key", "customer_id", "secret_id"}
-#: Kinds whose vendor has the time of a conversion, and the unit that it has.
-UNITS_MS = {"alibaba": 1, "alibaba-2017": 1, "didit": 1_000, "tencent": 1_000, "vonage": 1_000}
+#: Of all messages; only Prelude gets it.
+NUMBER = "+4915112345678"
+#: The webhook has no dialect: it calls the native API.
+OURS = {name: kind for name, kind in KINDS.items() if name != "webhook"}
 MANY = pytest.mark.parametrize("kind", OURS.values(), ids=OURS)
 
 
 def vendor_of(kind: Kind, url: str, key: str, secret: str) -> VendorAccount:
     """A vendor account of a kind at a server of ours."""
-    settings, secrets = {"endpoint": url}, {}
-    for setting in kind.settings:
-        if (kind.name, setting.name) in TOKENS:
-            secrets[setting.name] = f"{key}:{secret}"
-        elif kind.name == "telesign" and setting.secret:
-            secrets[setting.name] = base64.b64encode(secret.encode()).decode()
-        elif setting.secret:
-            secrets[setting.name] = secret
-        elif setting.name != "endpoint":
-            usual = setting.default if setting.default is not None else "own"
-            settings[setting.name] = key if setting.name in NAMES else usual
+    values = values_of(kind, url, key, secret)
+    secret_names = {setting.name for setting in kind.settings if setting.secret}
     return VendorAccount(
-        id=1, account=1, name="v", kind=kind.name, provider="p", settings=settings, secrets=secrets
+        id=1,
+        account=1,
+        name="v",
+        kind=kind.name,
+        provider="p",
+        settings={name: value for name, value in values.items() if name not in secret_names},
+        secrets={name: value for name, value in values.items() if name in secret_names},
     )
 
 
 def feedback(message_id: str, what: Feedback = "received", at: int = 0) -> Send:
     now = wall_clock()
-    return Send(1, message_id, what, at or now - 5_000, now + 600_000, 0)
+    return Send(1, message_id, what, at or now - 5_000, now + 600_000, 0, message_id)
 
 
 Sender = Callable[..., list[Outcome]]
@@ -66,7 +57,7 @@ def send(server: LocalServer) -> Sender:
 
     def sending(kind: Kind, sends: list[Send], *, secret: str = "") -> list[Outcome]:
         vendor = vendor_of(kind, server.url, server.access_key_id, secret or server.access_key_secret)
-        calls = Calls(vendor, kind, wall_clock)
+        calls = Calls(vendor, kind, wall_clock, lambda *_: NUMBER)
         try:
             return calls.send(sends) if sends else [calls.probe()]
         finally:
@@ -94,9 +85,9 @@ def test_a_feedback_is_recorded_by_our_dialect(
     assert native.post("/v1/messages", json={"messages": messages}).json()["rejected"] == []
     for what, message_id in ids.items():
         assert send(kind, [feedback(message_id, what, at)]) == [DELIVERED]
-        eventually(partial(known, native, message_id), what)
+        eventually(partial(known, native, message_id), None if what == "requested" else what)
     found = native.get(f"/v1/messages/{ids['received']}").json()
-    if unit := UNITS_MS.get(kind.name):
+    if unit := kind.time_unit_ms:
         assert found["verified_at"] == at - at % unit
     else:
         assert found["verified_at"] >= now
@@ -119,6 +110,21 @@ def test_a_full_batch_is_one_call(
         native.post("/v1/messages", json={"messages": messages[start : start + 100]})
     assert send(kind, [feedback(each) for each in ids]) == [DELIVERED] * len(ids)
     eventually(lambda: [known(native, each) for each in (ids[0], ids[-2], ids[-1])], ["received"] * 3)
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in OURS.values() if kind.refused_whole], ids=attrgetter("name")
+)
+def test_only_the_wrong_one_of_a_batch_is_refused(
+    kind: Kind, send: Sender, native: httpx.Client, eventually: Callable[..., None]
+) -> None:
+    now = wall_clock()
+    ids = [f"relay-whole-{kind.name}-{now}-{number}" for number in range(9)]
+    messages = [{"message_id": each, "requested_at": now - 60_000} for each in ids]
+    native.post("/v1/messages", json={"messages": messages})
+    outcomes = send(kind, [feedback(each) for each in [*ids[:5], "two words", *ids[5:]]])
+    assert [outcome.fate is Fate.REJECTED for outcome in outcomes] == [number == 5 for number in range(10)]
+    eventually(lambda: [known(native, each) for each in ids], ["received"] * len(ids))
 
 
 @MANY

@@ -5,17 +5,9 @@ from typing import Annotated
 import typer
 
 from otpconv.cli.client import Client
+from otpconv.cli.client_options import with_client
 from otpconv.cli.manual import add
-from otpconv.cli.options import (
-    DEFAULT_ENDPOINT,
-    DEFAULT_KEY_FILE,
-    AccessKeyId,
-    AccessKeySecret,
-    Endpoint,
-    Json,
-    KeyFile,
-    Tz,
-)
+from otpconv.cli.options import Json, Tz
 from otpconv.cli.telling import tell, tell_rows
 from otpconv.cli.zone import zone_of
 from otpconv.clock import wall_clock
@@ -37,16 +29,8 @@ _End = Annotated[str | None, typer.Option(metavar="TIME", help="Only those befor
 _Id = Annotated[int, typer.Argument(metavar="ID", min=1, help="As `otpconv annotations list` shows it.")]
 
 
-def annotate(
-    text: _Text,
-    at: _At = None,
-    tz: Tz = None,
-    endpoint: Endpoint = DEFAULT_ENDPOINT,
-    access_key_id: AccessKeyId = None,
-    access_key_secret: AccessKeySecret = None,
-    key_file: KeyFile = DEFAULT_KEY_FILE,
-    json: Json = False,
-) -> None:
+@with_client
+def annotate(client: Client, text: _Text, at: _At = None, tz: Tz = None, json: Json = False) -> None:
     """Mark a time in charts with a text, e.g. a release or an incident.
 
     Examples:
@@ -55,7 +39,6 @@ def annotate(
         otpconv annotate "Provider acme had an outage" --at 2026-01-31T12:00Z
     """
     zone = zone_of(tz)
-    client = Client(endpoint, access_key_id, access_key_secret, key_file)
     body: dict[str, object] = {"text": text}
     if at is not None:
         body["at"] = parse_time(at, "--at", now=wall_clock(), tz=zone)
@@ -63,14 +46,12 @@ def annotate(
     tell(f"annotation {created['id']} created", created, json=json)
 
 
+@with_client
 def list_annotations(
+    client: Client,
     start: _Start = None,
     end: _End = None,
     tz: Tz = None,
-    endpoint: Endpoint = DEFAULT_ENDPOINT,
-    access_key_id: AccessKeyId = None,
-    access_key_secret: AccessKeySecret = None,
-    key_file: KeyFile = DEFAULT_KEY_FILE,
     json: Json = False,
 ) -> None:
     """List annotations by time.
@@ -79,7 +60,6 @@ def list_annotations(
         otpconv annotations list --start 2026-01-01
     """
     zone, now = zone_of(tz), wall_clock()
-    client = Client(endpoint, access_key_id, access_key_secret, key_file)
     window = {
         name: str(parse_time(text, f"--{name}", now=now, tz=zone))
         for name, text in (("start", start), ("end", end))
@@ -95,20 +75,13 @@ def list_annotations(
     tell_rows(("id", "marks_at", "text", "created_by"), rows, json=False, zone=zone)
 
 
-def delete(
-    annotation: _Id,
-    endpoint: Endpoint = DEFAULT_ENDPOINT,
-    access_key_id: AccessKeyId = None,
-    access_key_secret: AccessKeySecret = None,
-    key_file: KeyFile = DEFAULT_KEY_FILE,
-    json: Json = False,
-) -> None:
+@with_client
+def delete(client: Client, annotation: _Id, json: Json = False) -> None:
     """Delete an annotation for good.
 
     Examples:
         otpconv annotations delete 12
     """
-    client = Client(endpoint, access_key_id, access_key_secret, key_file)
     deleted = client.call("DELETE", f"{_PATH}/{annotation}")
     tell(f"annotation {annotation} deleted", deleted, json=json)
 

@@ -12,7 +12,7 @@ from typing import Annotated, BinaryIO, Literal
 import msgspec
 import typer
 
-from otpconv.cli.export_parquet import ParquetMessages
+from otpconv.cli.export_parquet import ParquetMessages, vendor_message_id
 from otpconv.cli.files import new_file
 from otpconv.cli.importing.columns import COLUMNS
 from otpconv.cli.options import Account, Data, Json
@@ -114,7 +114,7 @@ def rows(message: Message) -> list[_Row]:
     if of is not None:
         first = {"requested_at": of.requested_at, **msgspec.structs.asdict(of.dimensions)}
         first |= {"session_id": of.session_id, "attempt": of.attempt}
-        first |= {"vendor_message_id": of.vendor_message_id, **_price(message)}
+        first |= {"vendor_message_id": vendor_message_id(of), **_price(message)}
         # A dimension without a value is exported as absent; an empty channel differs from the default one.
         first = {name: value for name, value in first.items() if value or name == "channel"}
         # The key that imports a message is its access key then.

@@ -5,6 +5,8 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from otpconv.access.number_seal import is_sealed_number
+from otpconv.model import Requested
 from otpconv.money import MICROS
 from otpconv.parquet import FLAG, TEXT, TIME, WHOLE, Kind, ParquetWriter, decimal
 from otpconv.receipts import ReceiptStatus
@@ -68,7 +70,7 @@ def row(message: Message) -> dict[str, Any]:
     if requested is not None:
         known = msgspec.structs.asdict(requested.dimensions)
         known |= {"session_id": requested.session_id, "attempt": requested.attempt}
-        known |= {"vendor_message_id": requested.vendor_message_id}
+        known |= {"vendor_message_id": vendor_message_id(requested)}
         known = {name: value or None for name, value in known.items()}
         known["requested_at"] = requested.requested_at
         if message.verified_at is not None:
@@ -83,6 +85,12 @@ def row(message: Message) -> dict[str, Any]:
             "verified_at": message.verified_at,
         }
     )
+
+
+def vendor_message_id(requested: Requested) -> str:
+    """Return the vendor's id of a message; empty if it is the message id, or a sealed number."""
+    known = requested.vendor_message_id
+    return "" if is_sealed_number(known) else known
 
 
 def _receipt(message: Message) -> dict[str, Any]:

@@ -159,7 +159,9 @@ def init(
 def migrate(ledger: Ledger = None, json: Json = False) -> None:
     """Bring the tables in a PostgreSQL up to date with this otpconv.
 
-    Run it after an upgrade. Servers of the previous version may go on meanwhile.
+    Run it after an upgrade. Servers of the previous version may go on meanwhile: restart them afterwards, one
+    after the other. If the ledger is built again from the journal, this needs room for a second one, and no
+    deletion runs meanwhile. An interrupted migration leaves the ledger as it was.
 
     Examples:
         otpconv ledger migrate
@@ -169,7 +171,9 @@ def migrate(ledger: Ledger = None, json: Json = False) -> None:
     from otpconv.config import load
     from otpconv.service.engines import postgres_engine, without_password
 
-    before, after = postgres_engine(load(ledger=without_password(ledger))).migrate()
+    engine = postgres_engine(load(ledger=without_password(ledger)))
+    with progress("migrating", 1000) as show:
+        before, after = engine.migrate(lambda done, total: show(done * 1000 // total))
     text = (
         f"migrated from version {before} to {after}" if before < after else f"version {after} is up to date"
     )

@@ -5,17 +5,9 @@ from typing import Annotated
 import typer
 
 from otpconv.cli.client import Client
+from otpconv.cli.client_options import with_client
 from otpconv.cli.manual import add
-from otpconv.cli.options import (
-    DEFAULT_ENDPOINT,
-    DEFAULT_KEY_FILE,
-    AccessKeyId,
-    AccessKeySecret,
-    Endpoint,
-    Json,
-    KeyFile,
-    Tz,
-)
+from otpconv.cli.options import Json, Tz
 from otpconv.cli.telling import tell, tell_rows
 from otpconv.cli.zone import zone_of
 
@@ -27,13 +19,8 @@ _Name = Annotated[
 ]
 
 
-def status(
-    endpoint: Endpoint = DEFAULT_ENDPOINT,
-    access_key_id: AccessKeyId = None,
-    access_key_secret: AccessKeySecret = None,
-    key_file: KeyFile = DEFAULT_KEY_FILE,
-    json: Json = False,
-) -> None:
+@with_client
+def status(client: Client, json: Json = False) -> None:
     """Show how the relay to each vendor account is doing.
 
     `waiting` reports are sent now or later. `dead` ones were refused by the vendor. Of `unknown` ones it is
@@ -43,53 +30,36 @@ def status(
     Examples:
         otpconv relay status
     """
-    client = Client(endpoint, access_key_id, access_key_secret, key_file)
     columns = ("name", "state", "waiting", "late_ms", "sent", "dead", "unknown", "expired", "error")
     tell_rows(columns, client.call("GET", _PATH)["vendors"], json=json)
 
 
-def pause(
-    name: _Name,
-    endpoint: Endpoint = DEFAULT_ENDPOINT,
-    access_key_id: AccessKeyId = None,
-    access_key_secret: AccessKeySecret = None,
-    key_file: KeyFile = DEFAULT_KEY_FILE,
-    json: Json = False,
-) -> None:
+@with_client
+def pause(client: Client, name: _Name, json: Json = False) -> None:
     """Pause the relay to a vendor account; everything waits until `resume`.
 
     Examples:
         otpconv relay pause ali
     """
-    client = Client(endpoint, access_key_id, access_key_secret, key_file)
     tell(f"the relay to {name} is paused", client.call("POST", f"{_PATH}/{name}/pause"), json=json)
 
 
-def resume(
-    name: _Name,
-    endpoint: Endpoint = DEFAULT_ENDPOINT,
-    access_key_id: AccessKeyId = None,
-    access_key_secret: AccessKeySecret = None,
-    key_file: KeyFile = DEFAULT_KEY_FILE,
-    json: Json = False,
-) -> None:
+@with_client
+def resume(client: Client, name: _Name, json: Json = False) -> None:
     """Resume the relay to a vendor account.
 
     Examples:
         otpconv relay resume ali
     """
-    client = Client(endpoint, access_key_id, access_key_secret, key_file)
     tell(f"the relay to {name} goes on", client.call("POST", f"{_PATH}/{name}/resume"), json=json)
 
 
+@with_client
 def dead_letters(
+    client: Client,
     name: _Name,
     top: Annotated[int, typer.Option(min=1, max=1000, help="How many at most, the newest first.")] = 100,
     tz: Tz = None,
-    endpoint: Endpoint = DEFAULT_ENDPOINT,
-    access_key_id: AccessKeyId = None,
-    access_key_secret: AccessKeySecret = None,
-    key_file: KeyFile = DEFAULT_KEY_FILE,
     json: Json = False,
 ) -> None:
     """List what a vendor refused, and what may have arrived or not, each with its reason and remedy.
@@ -97,21 +67,18 @@ def dead_letters(
     Examples:
         otpconv relay dead-letters ali
     """
-    client = Client(endpoint, access_key_id, access_key_secret, key_file)
     found = client.call("GET", f"{_PATH}/{name}/dead-letters", params={"limit": str(top)})["letters"]
     columns = ("message_id", "feedback", "status", "code", "remedy", "sent_at")
     tell_rows(columns, found, json=json, zone=zone_of(tz))
 
 
+@with_client
 def retry(
+    client: Client,
     name: _Name,
     message_id: Annotated[
         str | None, typer.Option(metavar="MESSAGE_ID", help="Only those of this message; default: all.")
     ] = None,
-    endpoint: Endpoint = DEFAULT_ENDPOINT,
-    access_key_id: AccessKeyId = None,
-    access_key_secret: AccessKeySecret = None,
-    key_file: KeyFile = DEFAULT_KEY_FILE,
     json: Json = False,
 ) -> None:
     """Send dead letters again, at most 1,000 at a time; those that are too late for the vendor expire.
@@ -121,7 +88,6 @@ def retry(
 
         otpconv relay retry ali --message-id 9003a8f1
     """
-    client = Client(endpoint, access_key_id, access_key_secret, key_file)
     body = {} if message_id is None else {"message_id": message_id}
     retried = client.call("POST", f"{_PATH}/{name}/retry", body=body)
     tell(f"{retried['retried']} reports wait again", retried, json=json)

@@ -3,9 +3,11 @@
 import secrets
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
+
+from msgspec.structs import replace
 
 from otpconv.access.vendors import VendorAccount
 from otpconv.clock import Clock
@@ -24,6 +26,9 @@ UNKNOWN_OUTCOME: Final = "UnknownOutcome"
 _CALLS_A_THREAD: Final = 4
 _NONCE_BYTES: Final = 16
 
+#: (account, message id, sealed number) -> the number in E.164; empty if it does not open.
+OpenNumber = Callable[[int, str, str], str]
+
 _SETTLED: Final = {Fate.DELIVERED, Fate.REJECTED}
 
 
@@ -34,12 +39,20 @@ class Calls:
         vendor: the vendor account.
         kind: its kind.
         clock: the time now.
+        open_number: returns the phone number of an account's message from the sealed one.
         timeout_ms: how long an answer may take.
     """
 
     def __init__(
-        self, vendor: VendorAccount, kind: Kind, clock: Clock, *, timeout_ms: int = TIMEOUT_MS
+        self,
+        vendor: VendorAccount,
+        kind: Kind,
+        clock: Clock,
+        open_number: OpenNumber = lambda *_: "",
+        *,
+        timeout_ms: int = TIMEOUT_MS,
     ) -> None:
+        self._open_number = open_number
         self._vendor = vendor
         self._kind = kind
         self._clock = clock
@@ -88,18 +101,31 @@ class Calls:
         self, connection: Connection, sends: Sequence[Send], places: Iterator[int], outcomes: list[Outcome]
     ) -> None:
         for place in places:
-            if (wait_s := self._bucket.take()) > 0:
-                time.sleep(wait_s)
-            if self._stopping.is_set():
-                return
             some = sends[place : place + self._kind.batch]
-            found = self._report(connection, some)
+            found = self._divided(connection, some)
             outcomes[place : place + len(some)] = found
             if not any(outcome.fate in _SETTLED for outcome in found):
                 return
 
+    def _divided(self, connection: Connection, sends: Sequence[Send]) -> list[Outcome]:
+        """Report feedbacks and, if all are refused because of one, each half: in 2 n - 1 calls at most."""
+        if (wait_s := self._bucket.take()) > 0:
+            time.sleep(wait_s)
+        if self._stopping.is_set():
+            return [Outcome(Fate.UNSENT)] * len(sends)
+        outcomes = self._report(connection, sends)
+        half = len(sends) // 2
+        if not half or outcomes[0].code not in self._kind.refused_whole:
+            return outcomes
+        first = self._divided(connection, sends[:half])
+        if first[-1].fate not in _SETTLED:  # the vendor has broken meanwhile
+            return [*first, *[Outcome(Fate.UNSENT)] * (len(sends) - half)]
+        return [*first, *self._divided(connection, sends[half:])]
+
     def _report(self, connection: Connection, sends: Sequence[Send]) -> list[Outcome]:
         skew_ms = self._skew.ms
+        if self._kind.known_by == "number":
+            sends = [self._with_number(send) for send in sends]
         answer = self._answer(connection, self._kind.make(self._vendor, sends, self._stamp()))
         if not isinstance(answer, Response):
             return [answer] * len(sends)
@@ -121,6 +147,11 @@ class Calls:
         except Unreachable as error:
             code = UNKNOWN_OUTCOME if harmful and error.sent else error.kind
             return Outcome(Fate.FAILED, code, str(error))
+
+    def _with_number(self, send: Send) -> Send:
+        """Return a feedback that names its message by its number."""
+        number = self._open_number(self._vendor.account, send.reported_id, send.message_id)
+        return replace(send, message_id=number)
 
     def _stamp(self) -> Stamp:
         return Stamp(self._clock() + self._skew.ms, secrets.token_hex(_NONCE_BYTES))

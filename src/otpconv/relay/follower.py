@@ -6,7 +6,7 @@ from typing import Final
 from otpconv.access.vendors import VendorAccount
 from otpconv.model import Requested
 from otpconv.relay.kind import Kind
-from otpconv.relay.planner import Target, Targets, Touched, send_of, touched
+from otpconv.relay.planner import Target, Targets, Touched, sends_of, touched
 from otpconv.storage.contract import LedgerReader
 from otpconv.storage.erasure import Erasure
 from otpconv.storage.journal import Journal
@@ -97,20 +97,20 @@ class Follower:
         if not found.positions and not found.by_number:
             return []
         stored = self._look_up(Lookup(states, {}, list(found.by_number)))
-        sends = []
+        sends: list[NewSend] = []
         for (account, message_id), position in found.positions.items():
             state = stored.states.get(account, {}).get(message_id)
             if state is not None and state.requested is not None:
                 verified_at = None if state.verified else self._verified_by_number(state.requested, targets)
-                sends.append(send_of(state.requested, state, verified_at, position, targets))
+                sends += sends_of(state.requested, state, verified_at, position, targets)
         for conversion, position in found.by_number.items():
             owner = stored.owners.get(conversion)
             message = owner and self._ledger.message(owner.account, owner.message_id)
             if message and message.state.requested:
                 verified_at = conversion.conversion_time if conversion.delivered else message.verified_at
                 state = message.state.with_conversion(conversion)
-                sends.append(send_of(message.state.requested, state, verified_at, position, targets))
-        return _one_each(send for send in sends if send is not None)
+                sends += sends_of(message.state.requested, state, verified_at, position, targets)
+        return _one_each(sends)
 
     def _verified_by_number(self, requested: Requested, targets: Targets) -> int | None:
         """Return when a conversion known by number alone verified a message, ms; None if none did."""
@@ -127,10 +127,10 @@ class Follower:
 
 
 def _one_each(sends: Iterable[NewSend]) -> list[NewSend]:
-    """Return what to send about each message: if there are several, that the user entered the code."""
-    chosen: dict[tuple[int, int, str], NewSend] = {}
+    """Return what to send about each message: of several outcomes, that the user entered the code."""
+    chosen: dict[tuple[int, int, str, bool], NewSend] = {}
     for send in sends:
-        name = send.vendor, send.account, send.message_id
+        name = send.vendor, send.account, send.message_id, send.feedback == "requested"
         if name not in chosen or send.feedback == "received":
             chosen[name] = send
     return list(chosen.values())

@@ -94,13 +94,18 @@ class Kind(Struct, frozen=True):
         read: reads its answer.
         probe: a harmless call; None if the vendor has none.
         feedbacks: what the vendor accepts.
+        known_by: whether the vendor knows a message by its id, or by its phone number.
         silence: what the vendor takes a message for of which nothing is reported. With `failed`, the relay
             reports the failure itself, after `negative_after_ms`.
         negative_after_ms: a failure is sent at the earliest so long after its message was requested.
         useful_ms: a feedback is sent at the latest so long after its message was requested.
         batch: feedbacks of one call at most.
+        refused_whole: error codes by which the vendor refuses all feedbacks of a call because of one. Each
+            half of such a call is sent again, until only that one is left.
         per_second: calls per second that the vendor takes.
         concurrency: calls on their way at the same time.
+        time_unit_ms: the resolution of the times of conversions, ms; 0 if a call has no time, and the vendor
+            takes that of its arrival.
         repeat: whether a vendor that gets the same feedback twice takes harm. `harmful` feedbacks are sent at
             most once, the others at least once.
         remedies: what to do about an error code of the vendor, for people.
@@ -115,12 +120,15 @@ class Kind(Struct, frozen=True):
     read: Read
     probe: Probe | None = None
     feedbacks: frozenset[Feedback] = frozenset({"received", "failed"})
+    known_by: Literal["id", "number"] = "id"
     silence: Literal["unknown", "failed"] = "unknown"
     negative_after_ms: int = 0
     useful_ms: int = USEFUL_MS
     batch: int = 1
+    refused_whole: frozenset[str] = frozenset()
     per_second: int = 100
     concurrency: int = 8
+    time_unit_ms: int = 0
     repeat: Literal["safe", "harmful"] = "safe"
     remedies: Mapping[str, str] = {}
     needs: str = ""

@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from otpconv.access.number_seal import is_sealed_number
 from otpconv.access.vendors import VendorAccount
 from otpconv.model import Conversion, MessageState, Requested
 from otpconv.relay.kind import Kind
 from otpconv.storage.journal import JournalEntry
-from otpconv.storage.relay.contract import NewSend
+from otpconv.storage.relay.contract import Feedback, NewSend
 
 
 class Target(Struct, frozen=True):
@@ -55,10 +56,10 @@ def touched(entries: Sequence[JournalEntry], targets: Targets) -> Touched:
     return found
 
 
-def send_of(
+def sends_of(
     requested: Requested, state: MessageState, verified_at: int | None, position: int, targets: Targets
-) -> NewSend | None:
-    """Return what to send about a message; None if there is nothing.
+) -> list[NewSend]:
+    """Return what to send about a message.
 
     Args:
         requested: the report of the message.
@@ -69,15 +70,20 @@ def send_of(
     """
     target = targets.get((requested.account, requested.dimensions.provider))
     if target is None or position <= target.vendor.since:
-        return None
+        return []
     kind = target.kind
+    if kind.known_by == "number" and not is_sealed_number(requested.vendor_message_id):
+        return []
+    sends = []
+    if "requested" in kind.feedbacks:
+        sends.append(_send(requested, target, "requested", requested.requested_at))
     at = verified_at if verified_at is not None else _verified(state)
-    if at is not None:
-        return _send(requested, target, at, received=True)
     failed = [time for time in (state.false_last, state.false_unknown) if time is not None]
-    if "failed" not in kind.feedbacks or not (failed or kind.silence == "failed"):
-        return None
-    return _send(requested, target, max(failed, default=requested.requested_at), received=False)
+    if at is not None:
+        sends.append(_send(requested, target, "received", at))
+    elif "failed" in kind.feedbacks and (failed or kind.silence == "failed"):
+        sends.append(_send(requested, target, "failed", max(failed, default=requested.requested_at)))
+    return sends
 
 
 def _verified(state: MessageState) -> int | None:
@@ -91,17 +97,20 @@ def _verified(state: MessageState) -> int | None:
     return min(time for time in times if time is not None)
 
 
-def _send(requested: Requested, target: Target, at: int, *, received: bool) -> NewSend:
-    earliest = requested.requested_at + target.kind.negative_after_ms
-    due_at = at if received else max(at, earliest)
+def _send(requested: Requested, target: Target, feedback: Feedback, at: int) -> NewSend:
+    if feedback == "failed":
+        at = max(at, requested.requested_at + target.kind.negative_after_ms)
+    known_as = requested.vendor_message_id
+    if target.kind.known_by == "id" and is_sealed_number(known_as):
+        known_as = ""  # for a vendor account that the provider had before
     return NewSend(
         account=requested.account,
         message_id=requested.message_id,
         vendor=target.vendor.id,
-        feedback="received" if received else "failed",
+        feedback=feedback,
         requested_at=requested.requested_at,
-        at=due_at if not received else at,
-        due_at=due_at,
+        at=at,
+        due_at=at,
         until=requested.requested_at + target.kind.useful_ms,
-        vendor_message_id=requested.vendor_message_id,
+        vendor_message_id=known_as,
     )

@@ -9,7 +9,7 @@ from typing import Final
 from otpconv.access.vendors import VendorAccount
 from otpconv.clock import Clock
 from otpconv.errors import OtpconvError
-from otpconv.relay.calls import Calls
+from otpconv.relay.calls import Calls, OpenNumber
 from otpconv.relay.follower import Follower
 from otpconv.relay.kind import Kind
 from otpconv.relay.sender import Sender
@@ -34,6 +34,7 @@ class Relay:
         vendors: returns the vendor accounts of all accounts.
         kinds: returns the kind of a name; None if this version does not know it.
         clock: the time now.
+        open_number: see `Calls`.
     """
 
     def __init__(
@@ -43,7 +44,10 @@ class Relay:
         vendors: Callable[[], Sequence[VendorAccount]],
         kinds: Callable[[str], Kind | None],
         clock: Clock,
+        *,
+        open_number: OpenNumber,
     ) -> None:
+        self._open_number = open_number
         self._follower = follower
         self._store = store
         self._vendors = vendors
@@ -97,7 +101,8 @@ class Relay:
         for number, vendor in vendors.items():
             kind = self._kinds(vendor.kind)
             if number not in self._workers and not vendor.paused and kind is not None:
-                self._workers[number] = _Worker(vendor, kind, self._store, self._clock)
+                calls = Calls(vendor, kind, self._clock, self._open_number)
+                self._workers[number] = _Worker(vendor, kind, self._store, calls, self._clock)
         for number in self._store.counts().keys() | self._store.contacts().keys():
             if number not in vendors and number not in self._workers:
                 self._store.drop(number, _DROPPED_AT_ONCE)
@@ -106,10 +111,12 @@ class Relay:
 class _Worker:
     """The thread of one vendor account."""
 
-    def __init__(self, vendor: VendorAccount, kind: Kind, store: RelayStore, clock: Clock) -> None:
+    def __init__(
+        self, vendor: VendorAccount, kind: Kind, store: RelayStore, calls: Calls, clock: Clock
+    ) -> None:
         self.vendor = vendor
         self._store = store
-        self._calls = Calls(vendor, kind, clock)
+        self._calls = calls
         self._sender = Sender(vendor, kind, store, self._calls, clock)
         self._stopping = False
         self._wake = threading.Event()

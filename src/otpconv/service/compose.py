@@ -20,7 +20,6 @@ from otpconv.ledger.judge import EARLIEST_MS
 from otpconv.ledger.questions import Questions
 from otpconv.ledger.recent import Recent
 from otpconv.metrics import Metrics
-from otpconv.phone import NumberHash
 from otpconv.rates.current import CurrentSignals
 from otpconv.service import data_folder
 from otpconv.service.administration import Administration
@@ -29,6 +28,7 @@ from otpconv.service.first_key import first_key_file
 from otpconv.service.health import Health, disk_in_time, versions
 from otpconv.service.housekeeping import Housekeeping, keep_keys
 from otpconv.service.membership import BEAT, Membership
+from otpconv.service.numbers import Numbers
 from otpconv.service.readiness import ReadinessCheck
 from otpconv.service.relaying import Relaying
 from otpconv.service.replays import guards
@@ -91,7 +91,7 @@ class Service:
         self.sessions = Sessions(self.sealer, self.keys)
         self.sign_outs = SignOuts(access.sign_outs(), clock)
         self.saved_views, self.prices = access.saved_views(), access.prices()
-        self.number_hash, self.region = number_hash_of(self.sealer), settings.region
+        self.number_hash, self.region = Numbers(self.sealer), settings.region
         self.annotations, self._journal = engine.annotations(), engine.journal()
         self._writer = JournalWriter(self._journal, engine.journal)
         self.nonces, self.once = guards(self._journal, access.once(), data, clock())
@@ -111,7 +111,7 @@ class Service:
         self._retention = Retention(settings, self._ledger, lambda: self._applier.applied, leases)
         self.membership.lag, self.membership.failing_s = self.lag, self._applier.failing_s
         self.vendors = Vendors(engine, partial(access.vendors, self.sealer), clock)
-        self.relaying = Relaying(settings, self.vendors, leases)
+        self.relaying = Relaying(settings, self.vendors, leases, seen=self.number_hash.see)
         self.housekeeping = self._housekeeping()
         self.readiness = ReadinessCheck(
             storage_of(settings),
@@ -239,18 +239,13 @@ class Service:
             self._applier.notify()
 
 
-def number_hash_of(sealer: Sealer) -> NumberHash:
-    """Return the hash under which numbers are stored."""
-    return NumberHash(sealer.derive("number"))
-
-
-def open_number_hash(settings: Settings) -> NumberHash:
+def open_number_hash(settings: Settings) -> Numbers:
     """Return the hash under which a data folder stores numbers.
 
     Raises:
         Misconfigured: the folder or its key can't be used.
     """
-    return number_hash_of(open_sealer(settings))
+    return Numbers(open_sealer(settings))
 
 
 def open_sealer(settings: Settings) -> Sealer:

@@ -16,6 +16,7 @@ from otpconv.service.running import is_served, stopped
 from otpconv.service.upkeep import SEALING_KEY
 from otpconv.storage.check_result import CheckResult
 from otpconv.storage.copying import Copy
+from otpconv.storage.relay.copying import copy_relay
 
 
 class Copied(Struct, frozen=True):
@@ -64,6 +65,9 @@ def copy(source: Settings, target: Settings, show: Callable[[int, int], None]) -
         copying.require_fit()
         _copy_key(source, target)
         before = there.head()
+        if here.state()["vendor_accounts"]:
+            with closing(from_engine.relay()) as relay, closing(to_engine.relay()) as copied_relay:
+                copy_relay(relay, copied_relay)
         checks = list(copying.run())
         with closing(from_engine.journal()) as journal, closing(to_engine.journal()) as copied:
             if journal.had_keys():

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, BinaryIO, Final
 
 from otpconv import folder
+from otpconv.access.number_seal import NumberSeal
 from otpconv.clock import Clock, wall_clock
 from otpconv.config import Settings
 from otpconv.relay.follower import Follower
@@ -48,7 +49,8 @@ def run_relay(settings: Settings, signs: BinaryIO, clock: Clock = wall_clock) ->
     alive = _SignsOfLife(signs)
     with _held(settings.data / _LOCK, alive), ExitStack() as opened:
         engine = engine_of(settings)
-        vendors = opened.enter_context(closing(engine.access(clock).vendors(open_sealer(settings))))
+        sealer = open_sealer(settings)
+        vendors = opened.enter_context(closing(engine.access(clock).vendors(sealer)))
         journal = opened.enter_context(closing(engine.journal()))
         ledger = opened.enter_context(closing(engine.ledger_reader()))
         lookup = opened.enter_context(closing(engine.ledger_lookup()))
@@ -59,7 +61,7 @@ def run_relay(settings: Settings, signs: BinaryIO, clock: Clock = wall_clock) ->
             return runner.run(resolve(lookup.look_up(messages)))
 
         follower = Follower(journal, ledger, look_up, store, vendors=vendors.list, kinds=KINDS.get)
-        relay = Relay(follower, store, vendors.list, KINDS.get, clock)
+        relay = Relay(follower, store, vendors.list, KINDS.get, clock, open_number=NumberSeal(sealer).open)
         threading.Thread(target=partial(alive.wait_for_end, relay.stop), daemon=True).start()
         relay.run()
 

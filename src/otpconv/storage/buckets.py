@@ -5,6 +5,7 @@ from typing import Any
 from zlib import crc32
 
 from otpconv.model import Conversion, Requested
+from otpconv.receipts import Receipt
 from otpconv.storage.erasure import Erasure
 
 #: How many buckets there are. It never changes, since stored rows have their bucket.
@@ -19,12 +20,15 @@ def bucket_of(account: int, message_id: str) -> int:
 def buckets_of(reports: Iterable[Any]) -> list[int]:
     """Return one bucket for each report of a journal row: that of its message, or 0 if it names none.
 
-    Of an erasure there is one for each of its messages, then one for each detached message.
+    That of a receipt is the bucket of the message whose own id it names. Of an erasure there is one for each
+    of its messages, then one for each detached message.
     """
     buckets: list[int] = []
     for report in reports:
         if isinstance(report, Requested | Conversion):
             buckets.append(bucket_of(report.account, report.message_id) if report.message_id else 0)
+        elif isinstance(report, Receipt):
+            buckets.append(bucket_of(report.account, report.vendor_message_id))
         elif isinstance(report, Erasure):
             buckets += [bucket_of(*name) for name in (*report.messages, *report.detached)]
         else:

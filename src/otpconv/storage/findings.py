@@ -29,6 +29,11 @@ def of_ledger(number: Number) -> Iterator[CheckResult]:
     for grain, length in _GRAINS.items():
         check = f"rollups by {grain}"
         yield guarded(check, REBUILD, partial(_compared, number, check, "wrong_rollups", grain=length))
+    for grain, length in _GRAINS.items():
+        check = f"costs by {grain}"
+        yield guarded(check, REBUILD, partial(_compared, number, check, "wrong_costs", grain=length))
+    check = "receipts of messages"
+    yield guarded(check, REBUILD, partial(_compared, number, check, "wrong_receipts"))
     yield guarded("routes", REBUILD, lambda: _compared(number, "routes", "wrong_routes"))
     yield guarded("unmatched", REBUILD, lambda: _unmatched(number))
     yield guarded("dimensions", REBUILD, lambda: of_folded(number("folded")))

@@ -22,14 +22,9 @@ BY_NUMBER = (
     "forget_hours",
 )
 #: What a batch does where there is any receipt, once its messages are merged.
-RECEIPTS = (
-    "merge_vendor_ids",
-    "merge_receipts",
-    "touch_receipts",
-    "find_receipts",
-    "resolve_receipts",
-    "note_known",
-)
+_RECEIPTS = ("merge_vendor_ids", "merge_receipts", "touch_receipts")
+#: How receipts come to their messages.
+_RESOLVING = ("find_receipts", "resolve_receipts", "note_known")
 #: How unmatched conversions, and receipts of unknown messages, are forgotten.
 FORGETTING = (
     "drop_unmatched",
@@ -62,9 +57,9 @@ _ERASURE = (
     "note_matched",
     "note_unmatched",
     "forget_hours",
-    "find_receipts",
-    "resolve_receipts",
-    "note_known",
+)
+#: How an erasure ends: with what stays of the messages.
+_KEEPING = (
     "detach",
     "find_kept",
     "note_kept",
@@ -83,7 +78,7 @@ _SETTLING = (
     "forget_changes",
 )
 #: The same for costs.
-COSTS = ("sum_costs", "settle_costs")
+_COSTS = ("sum_costs", "settle_costs")
 
 
 class Statements(Protocol):
@@ -125,12 +120,11 @@ class Merging:
         self.run("merge_requested", "merge_conversions", "order_messages", after=after)
         self.run("merge_self_reported")
         if receipts:
-            self.run(*RECEIPTS)
+            self.run(*_RECEIPTS)
+            self.resolve_receipts()
         if by_number:
             self.run(*BY_NUMBER)
-        self.settle()
-        if receipts:
-            self.run(*COSTS)
+        self.settle(costs=bool(receipts))
 
     def expire(self, unmatched_before: int, minutes_from: int) -> None:
         """Forget unmatched conversions and rollups by minute before two times, ms."""
@@ -143,10 +137,11 @@ class Merging:
     def erase(self, seq: int) -> None:
         """Apply the erasure at a position."""
         self.run(*_ERASURE, seq=seq)
+        self.resolve_receipts()
+        self.run(*_KEEPING, seq=seq)
         before = self._statements.number("before", {"seq": seq})
         self.run(*FORGETTING, unmatched_before=before)
         self.settle("sum_erased")
-        self.run(*COSTS)
 
     def _find_dimensions(self) -> None:
         """Decide by which dimensions the messages of the batch are counted."""
@@ -167,11 +162,17 @@ class Merging:
         self.run("admit_combinations", most=most)
         self.run("find_folded")
 
-    def settle(self, summing: str = "sum_minutes") -> None:
-        """Bring the noted changes of messages into the rollups."""
+    def resolve_receipts(self) -> None:
+        """Give the messages the receipts that were touched, or take them away."""
+        self.run(*_RESOLVING)
+
+    def settle(self, summing: str = "sum_minutes", *, costs: bool = True) -> None:
+        """Bring the noted changes of messages into the rollups, and into those of costs."""
         if self._statements.number("any_touched_session", {}):
             self.run("find_sessions", "resolve_sessions", "forget_sessions")
         self.run(summing, *_SETTLING)
+        if costs:
+            self.run(*_COSTS)
 
     def run(self, *names: str, **values: SqlValue) -> None:
         """Run steps one after another, each with the same values."""

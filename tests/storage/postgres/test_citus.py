@@ -12,6 +12,7 @@ from psycopg import sql
 import postgresql
 from otpconv.errors import Misconfigured
 from otpconv.model import Conversion, Dimensions, Report, Requested
+from otpconv.receipts import Receipt, ReceiptStatus
 from otpconv.storage.contract import Entry, Message
 from otpconv.storage.postgres import PostgresEngine, migrations
 from otpconv.storage.postgres.address import Address
@@ -32,6 +33,7 @@ VALUES = {
     "number": bytes.fromhex(NUMBER),
     "at": AT,
     "delivered": True,
+    "ids": ["v"],
 }
 
 
@@ -77,14 +79,18 @@ def test_what_is_applied_is_verified_and_built_again(database: Database) -> None
             for n in range(0, 50, 2)
         ]
         by_number = Conversion(1, delivered=True, conversion_time=AT + 8_000, number=NUMBER)
-        for reports in (requests[:30], conversions, [by_number], requests[30:]):
+        receipts = [
+            Receipt(1, f"m{n}", ReceiptStatus.DELIVERED, AT + 9_500, price=7_000, currency="EUR")
+            for n in range(0, 45, 3)
+        ]
+        for reports in (requests[:30], conversions, [by_number], receipts, requests[30:]):
             journal.append([Entry(report) for report in reports], AT)
             while writer.cursor() < journal.head():
                 writer.apply(25)
     engine = PostgresEngine(database)
     assert [result for result in engine.verify_ledger(lambda *_: None) if not result.ok] == []
     head = engine.rebuild_ledger(lambda *_: None)
-    assert head == 66
+    assert head == 81
     assert [result for result in engine.findings(served=False, now=AT) if not result.ok] == []
 
 
@@ -98,7 +104,7 @@ def test_a_lookup_reads_one_shard(database: Database, name: str) -> None:
     assert any("Task Count: 1" in line for line in lines), lines
 
 
-@pytest.mark.parametrize("name", ["cursor", "is_known", "messages_from", "minutes_from"])
+@pytest.mark.parametrize("name", ["cursor", "is_known", "receipts", "messages_from", "minutes_from"])
 def test_other_lookups_stay_on_the_coordinator(database: Database, name: str) -> None:
     (text,) = DistributedLedgerReader.statements[name]
     with closing(database.connect()) as connection:

@@ -69,6 +69,7 @@ class _Recorder(DistributedLedgerReader):
         answers: dict[str, Row] = {
             "states": ("{}",),
             "outlines": ("c", *[None] * 8),
+            "receipts": ("v", [None] * 7, "", None, "", 0),
             "message_of_number": ("m",),
         }
         return [answers.get(name, (0,))]
@@ -78,7 +79,7 @@ def _looked_up() -> set[str]:
     """The statements of everything that a lookup of reports can ask."""
     reader = _Recorder()
     by_number = Conversion(1, delivered=True, conversion_time=1, number="00ff")
-    reader.look_up(Lookup({1: ["a", "b"]}, {1: ["c"]}, [by_number]))
+    reader.look_up(Lookup({1: ["a", "b"]}, {1: ["c"]}, [by_number], {1: ["v"]}))
     reader.messages_from()
     reader.minutes_from()
     return reader.names
@@ -107,6 +108,7 @@ def test_lookups_ask_what_is_checked_here() -> None:
         "outlines",
         "message_of_number",
         "is_known",
+        "receipts",
         "messages_from",
         "minutes_from",
     }

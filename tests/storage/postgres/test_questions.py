@@ -49,9 +49,18 @@ def fill(database: Database) -> None:
                 (grain, first, END, grain, most, most),
             )
         connection.execute(
+            "INSERT INTO cost_rollups"
+            " SELECT bucket, writer, grain, account, start, dimensions, 'EUR', 1, 7000 FROM rollups"
+        )
+        connection.execute(
+            "INSERT INTO receipts (bucket, account, vendor_message_id, delivered_at, error, segments, known)"
+            " SELECT 0, 1, 'v' || n, %s, '', 1, true FROM generate_series(1, %s) AS n",
+            (START, MESSAGES),
+        )
+        connection.execute(
             "INSERT INTO messages (id, bucket, account, message_id, requested_at, dimensions, number,"
-            " number_range, session_id, attempt) SELECT n, bucket, 1, n::text, %s + n * 60000, 1,"
-            " decode(lpad(to_hex(n / 2), 32, '0'), 'hex'), '', '', 1"
+            " number_range, session_id, attempt, vendor_message_id, receipt) SELECT n, bucket, 1, n::text,"
+            " %s + n * 60000, 1, decode(lpad(to_hex(n / 2), 32, '0'), 'hex'), '', '', 1, 'v' || n, 6"
             " FROM unnest(%s::smallint[]) WITH ORDINALITY AS m (bucket, n)",
             (START, [bucket_of(1, str(number)) for number in range(1, MESSAGES + 1)]),
         )
@@ -95,6 +104,11 @@ def test_no_question_about_a_window_reads_all_rollups(filled: Database) -> None:
                 found = logged()
             assert found.count("on rollups") >= 8, (window, found)
             assert "Seq Scan on rollups" not in found, (window, found)
+            with plans() as logged:
+                assert reader.costs(1, window, ("provider",), filters)
+                found = logged()
+            assert " on cost_rollups" in found, (window, found)
+            assert "Seq Scan on cost_rollups" not in found, (window, found)
 
 
 def test_no_lookup_reads_all_messages(filled: Database) -> None:
@@ -108,6 +122,7 @@ def test_no_lookup_reads_all_messages(filled: Database) -> None:
         "messages of a number": lambda reader: reader.messages_of_number(1, number, 5),
         "erasure of a number": lambda reader: reader.erasure_of(1, number).messages,
         "old messages": lambda reader: reader.old_messages(START + 2 * HOUR_MS, 0).erasure,
+        "receipts": lambda reader: reader.look_up(Lookup({}, {}, [], {1: ["v7", "v8"]})).receipts[1],
     }
     with closing(PostgresLedgerReader(filled)) as reader:
         for name, look_up in lookups.items():
@@ -115,5 +130,6 @@ def test_no_lookup_reads_all_messages(filled: Database) -> None:
                 for _ in range(8):
                     assert look_up(reader), name
                 found = logged()
-            assert " on messages" in found, (name, found)
+            assert f" on {'receipts' if name == 'receipts' else 'messages'}" in found, (name, found)
             assert "Seq Scan on messages" not in found, (name, found)
+            assert "Seq Scan on receipts" not in found, (name, found)

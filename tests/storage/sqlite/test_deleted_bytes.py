@@ -8,6 +8,7 @@ from pathlib import Path
 from campaigns import rounds
 from otpconv.ledger.erasing import Eraser
 from otpconv.model import Conversion, Dimensions, Expiry, Report, Requested
+from otpconv.receipts import Receipt, ReceiptStatus
 from otpconv.storage.contract import DAY_MS, HOUR_MS, Entry
 from otpconv.storage.erasure import Deletion
 from otpconv.storage.sqlite import (
@@ -93,6 +94,8 @@ class World:
         if kind < 0.4:
             known = self.chance.choice(["", number])
             return Conversion(1, self.chance.random() < 0.7, at, message_id, known)
+        if kind < 0.5:
+            return Receipt(1, message_id, self.chance.choice([*ReceiptStatus]), at, "", 7_000, "EUR")
         session = self.chance.choice(["", f"s{message % 37}"])
         values = Dimensions("ES", provider=f"p{message % 5}")
         return Requested(1, message_id, at, values, number, session_id=session)

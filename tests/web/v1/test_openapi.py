@@ -18,20 +18,32 @@ ADVICE = "GET /v1/advice"
 ANNOTATE, ANNOTATIONS = "POST /v1/annotations", "GET /v1/annotations"
 UNANNOTATE = "DELETE /v1/annotations/{annotation_id}"
 SEARCH = "POST /v1/messages/search"
-# Nothing can be wrong with these: any text is the id of a message that may be known.
-HARMLESS = ["GET /v1/messages/{message_id}", "GET /healthz", "GET /readyz"]
-CASES = [
-    *(
-        (label, mode)
-        for label in [*REPORTS, SEARCH, RATES, ADVICE, ANNOTATE, ANNOTATIONS]
-        for mode in GenerationMode
-    ),
-    *((label, GenerationMode.POSITIVE) for label in [*HARMLESS, UNANNOTATE]),
+CREATE, LETTERS = "POST /v1/vendors", "GET /v1/relay/{name}/dead-letters"
+RETRY = "POST /v1/relay/{name}/retry"
+BY_NAME = [
+    "DELETE /v1/vendors/{name}",
+    "POST /v1/vendors/{name}/test",
+    "POST /v1/relay/{name}/pause",
+    "POST /v1/relay/{name}/resume",
 ]
-#: What a schema can't say: that the start is before the end, how a time is written, which ids there are, and
-#: which texts are phone numbers.
+# Nothing can be wrong with these: any text is the id of a message that may be known.
+HARMLESS = [
+    "GET /v1/messages/{message_id}",
+    "GET /healthz",
+    "GET /readyz",
+    "GET /v1/vendors",
+    "GET /v1/relay",
+]
+TAKE_DATA = [*REPORTS, SEARCH, RATES, ADVICE, ANNOTATE, ANNOTATIONS, CREATE, LETTERS, RETRY]
+CASES = [
+    *((label, mode) for label in TAKE_DATA for mode in GenerationMode),
+    *((label, GenerationMode.POSITIVE) for label in [*HARMLESS, UNANNOTATE, *BY_NAME]),
+]
+#: What a schema can't say: that the start is before the end, how a time is written, which texts are phone
+#: numbers, and which ids, names and kinds there are.
 BEYOND_SCHEMAS = {
-    (label, GenerationMode.POSITIVE) for label in (RATES, SEARCH, ANNOTATE, ANNOTATIONS, UNANNOTATE)
+    (label, GenerationMode.POSITIVE)
+    for label in (RATES, SEARCH, ANNOTATE, ANNOTATIONS, UNANNOTATE, CREATE, LETTERS, RETRY, *BY_NAME)
 }
 
 
@@ -47,16 +59,7 @@ def operations(api: BaseSchema) -> dict[str, Any]:
 
 
 def test_every_operation_is_tested_here(api: BaseSchema) -> None:
-    assert set(operations(api)) == {
-        *REPORTS,
-        SEARCH,
-        RATES,
-        ADVICE,
-        ANNOTATE,
-        ANNOTATIONS,
-        UNANNOTATE,
-        *HARMLESS,
-    }
+    assert set(operations(api)) == {*TAKE_DATA, UNANNOTATE, *BY_NAME, *HARMLESS}
 
 
 @pytest.mark.parametrize(("label", "mode"), CASES, ids=lambda value: str(getattr(value, "value", value)))

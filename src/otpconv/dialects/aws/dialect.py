@@ -12,9 +12,9 @@ from otpconv.dialects import bodies
 from otpconv.dialects.aws import response
 from otpconv.dialects.aws.signature import SCHEME, SERVICE, TERMINATOR, to_sign
 from otpconv.dialects.dialect import HashNumber, HttpRequest, HttpResponse, Outcome, UnknownOperation
-from otpconv.dialects.responses import empty_response
 from otpconv.dialects.scoped_call import ScopedCall, read_authorization, read_time
 from otpconv.dialects.scoped_signature import PATH
+from otpconv.dialects.server_api import ServerApi
 from otpconv.errors import InvalidRequest, MethodNotAllowed, UnknownMessage
 from otpconv.model import MESSAGE_ID_RULE, Conversion, Timing, is_message_id
 
@@ -37,7 +37,7 @@ class Feedback(Struct, frozen=True, rename="pascal"):
 _JSON: Final = json.Decoder(Feedback)
 
 
-class AwsDialect:
+class AwsDialect(ServerApi):
     """Reads PutMessageFeedback: RECEIVED is a conversion, FAILED says that the code was not used."""
 
     def claims(self, request: HttpRequest) -> bool:
@@ -46,10 +46,6 @@ class AwsDialect:
         if authorization:
             return authorization.startswith(_ALGORITHM) and request.path == PATH
         return b"x-amz-target" in request.fields and request.path == PATH
-
-    def preflight(self) -> HttpResponse:
-        """Return the response to OPTIONS: the vendor's API is not for browsers."""
-        return empty_response(204)
 
     def read(self, request: HttpRequest) -> ScopedCall:
         """Return the call.

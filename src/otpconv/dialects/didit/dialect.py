@@ -26,7 +26,8 @@ from otpconv.dialects.dialect import (
     UnknownOperation,
 )
 from otpconv.dialects.error_table import ErrorKind, ErrorTable
-from otpconv.dialects.responses import empty_response, json_response, retry_after
+from otpconv.dialects.responses import json_response
+from otpconv.dialects.server_api import JsonApi
 from otpconv.model import Conversion, Timing
 
 #: The action that a policy must allow.
@@ -76,16 +77,15 @@ class Login(LoginCall, frozen=True, kw_only=True):
     body: bytes
 
 
-class DiditDialect:
+class DiditDialect(JsonApi[Login]):
     """Reads the outcomes of messages."""
+
+    def __init__(self) -> None:
+        super().__init__(_ERRORS, _error)
 
     def claims(self, request: HttpRequest) -> bool:
         """Return whether the path is below `/v3/messages/`."""
         return request.path.startswith("/v3/messages/")
-
-    def preflight(self) -> HttpResponse:
-        """Return the response to OPTIONS: the vendor's API is not for browsers."""
-        return empty_response(204)
 
     def read(self, request: HttpRequest) -> Login:
         """Return the call.
@@ -137,17 +137,6 @@ class DiditDialect:
         members = {"message_id": call.message_id, "outcome": feedback.outcome}
         return json_response(200, members | {"occurred_at": feedback.occurred_at})
 
-    def failure(
-        self,
-        error: Exception,
-        request_id: str,  # noqa: ARG002 - the vendor's errors have no id
-        *,
-        request: HttpRequest,  # noqa: ARG002 - every error has one form
-        call: Login | None,  # noqa: ARG002
-        public_url: str,
-    ) -> HttpResponse:
-        """Return the response to a request that was refused or failed."""
-        kind, text = _ERRORS.find(error, public_url)
-        return json_response(
-            kind.status, {"error": kind.code, "detail": text}, code=kind.code, headers=retry_after(error)
-        )
+
+def _error(kind: ErrorKind, text: str, *_: object) -> dict[str, str]:
+    return {"error": kind.code, "detail": text}

@@ -20,7 +20,8 @@ from otpconv.dialects.dialect import (
     UnknownOperation,
 )
 from otpconv.dialects.error_table import ErrorKind, ErrorTable
-from otpconv.dialects.responses import empty_response, json_response, retry_after
+from otpconv.dialects.responses import json_response
+from otpconv.dialects.server_api import JsonApi
 from otpconv.model import Conversion
 
 #: The action that a policy must allow.
@@ -53,16 +54,15 @@ class Login(LoginCall, frozen=True, kw_only=True):
     message_id: str
 
 
-class InfobipDialect:
+class InfobipDialect(JsonApi[Login]):
     """Reads the end tags of conversion tracking."""
+
+    def __init__(self) -> None:
+        super().__init__(_ERRORS, _error)
 
     def claims(self, request: HttpRequest) -> bool:
         """Return whether the path is below `/ct/1/`."""
         return request.path.startswith("/ct/1/")
-
-    def preflight(self) -> HttpResponse:
-        """Return the response to OPTIONS: the vendor's API is not for browsers."""
-        return empty_response(204)
 
     def read(self, request: HttpRequest) -> Login:
         """Return the call; a body is ignored, as the old clients send an empty one.
@@ -99,16 +99,6 @@ class InfobipDialect:
         """Return the response to a conversion that is durable."""
         return json_response(200, {"processKey": request_id})
 
-    def failure(
-        self,
-        error: Exception,
-        request_id: str,  # noqa: ARG002 - the vendor's errors have no id
-        *,
-        request: HttpRequest,  # noqa: ARG002 - every error has one form
-        call: Login | None,  # noqa: ARG002
-        public_url: str,
-    ) -> HttpResponse:
-        """Return the response to a request that was refused or failed."""
-        kind, text = _ERRORS.find(error, public_url)
-        members = {"requestError": {"serviceException": {"messageId": kind.code, "text": text}}}
-        return json_response(kind.status, members, code=kind.code, headers=retry_after(error))
+
+def _error(kind: ErrorKind, text: str, *_: object) -> dict[str, object]:
+    return {"requestError": {"serviceException": {"messageId": kind.code, "text": text}}}

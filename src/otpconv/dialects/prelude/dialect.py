@@ -23,7 +23,8 @@ from otpconv.dialects.dialect import (
 )
 from otpconv.dialects.error_table import ErrorKind, ErrorTable
 from otpconv.dialects.prelude import feedbacks
-from otpconv.dialects.responses import empty_response, json_response, retry_after
+from otpconv.dialects.responses import json_response
+from otpconv.dialects.server_api import JsonApi
 from otpconv.model import Conversion, Requested
 
 #: The action that a policy must allow.
@@ -72,16 +73,15 @@ class Login(LoginCall, frozen=True, kw_only=True):
     body: bytes
 
 
-class PreludeDialect:
+class PreludeDialect(JsonApi[Login]):
     """Reads feedbacks about verifications."""
+
+    def __init__(self) -> None:
+        super().__init__(_ERRORS, _error)
 
     def claims(self, request: HttpRequest) -> bool:
         """Return whether the path is one of the vendor's API, version 2."""
         return _CLAIMED.fullmatch(request.path) is not None
-
-    def preflight(self) -> HttpResponse:
-        """Return the response to OPTIONS: the vendor's API is not for browsers."""
-        return empty_response(204)
 
     def read(self, request: HttpRequest) -> Login:
         """Return the call.
@@ -115,17 +115,7 @@ class PreludeDialect:
                 raise type(outcome)(text)
         return json_response(200, {"request_id": request_id, "status": "success"})
 
-    def failure(
-        self,
-        error: Exception,
-        request_id: str,
-        *,
-        request: HttpRequest,  # noqa: ARG002 - every error has one form
-        call: Login | None,  # noqa: ARG002
-        public_url: str,
-    ) -> HttpResponse:
-        """Return the response to a request that was refused or failed."""
-        kind, text = _ERRORS.find(error, public_url)
-        error_type = _TYPES.get(kind.status, "bad_request")
-        members = {"code": kind.code, "message": text, "type": error_type, "request_id": request_id}
-        return json_response(kind.status, members, code=kind.code, headers=retry_after(error))
+
+def _error(kind: ErrorKind, text: str, request_id: str, _: Login | None) -> dict[str, str]:
+    error_type = _TYPES.get(kind.status, "bad_request")
+    return {"code": kind.code, "message": text, "type": error_type, "request_id": request_id}

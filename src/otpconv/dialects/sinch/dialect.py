@@ -31,6 +31,7 @@ from otpconv.dialects.dialect import (
 )
 from otpconv.dialects.error_table import ErrorKind, ErrorTable
 from otpconv.dialects.responses import empty_response, json_response, retry_after
+from otpconv.dialects.server_api import ServerApi
 from otpconv.dialects.sinch.tokens import LIFETIME_S, AccessToken, make_token, read_token
 from otpconv.model import Conversion
 from otpconv.phone import parse
@@ -123,16 +124,12 @@ class TokenCall(Struct, frozen=True):
 Call = TokenRequest | Login | TokenCall
 
 
-class SinchDialect:
+class SinchDialect(ServerApi):
     """Reads delivery feedback, and gives out access tokens."""
 
     def claims(self, request: HttpRequest) -> bool:
         """Return whether the path is below `/xms/v1/`, or is the one that gives out tokens."""
         return request.path.startswith("/xms/v1/") or request.path == TOKEN_PATH
-
-    def preflight(self) -> HttpResponse:
-        """Return the response to OPTIONS: the vendor's API is not for browsers."""
-        return empty_response(204)
 
     def read(self, request: HttpRequest) -> Call:
         """Return the call.

@@ -31,7 +31,8 @@ from otpconv.dialects.dialect import (
     UnknownOperation,
 )
 from otpconv.dialects.error_table import ErrorKind, ErrorTable
-from otpconv.dialects.responses import empty_response, json_response, retry_after
+from otpconv.dialects.responses import json_response, retry_after
+from otpconv.dialects.server_api import ServerApi
 from otpconv.dialects.telesign import signature
 from otpconv.model import Conversion
 
@@ -147,16 +148,12 @@ class SignedCompletion(Struct, frozen=True):
 Call = Login | SignedCompletion
 
 
-class TelesignDialect:
+class TelesignDialect(ServerApi):
     """Reads completions: each says that the user typed the code of a message back."""
 
     def claims(self, request: HttpRequest) -> bool:
         """Return whether the path is below `/v1/verify/`."""
         return request.path.startswith("/v1/verify/")
-
-    def preflight(self) -> HttpResponse:
-        """Return the response to OPTIONS: the vendor's API is not for browsers."""
-        return empty_response(204)
 
     def read(self, request: HttpRequest) -> Call:
         """Return the call.

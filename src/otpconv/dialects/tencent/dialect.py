@@ -17,8 +17,9 @@ from otpconv.dialects.conversions import converted_now, message_id, past_time
 from otpconv.dialects.dialect import HashNumber, HttpRequest, HttpResponse, Outcome, UnknownOperation
 from otpconv.dialects.error_table import ErrorKind, ErrorTable
 from otpconv.dialects.native.fields import in_words
-from otpconv.dialects.responses import empty_response, json_response
+from otpconv.dialects.responses import json_response
 from otpconv.dialects.scoped_signature import PATH
+from otpconv.dialects.server_api import ServerApi
 from otpconv.dialects.tencent.call import (
     MissingParameter,
     ParametersCall,
@@ -80,7 +81,7 @@ class Parameters(Struct, frozen=True, rename="pascal"):
 _JSON: Final = json.Decoder(Parameters)
 
 
-class TencentDialect:
+class TencentDialect(ServerApi):
     """Reads ReportConversion, which says that the user typed the code of a message back."""
 
     def claims(self, request: HttpRequest) -> bool:
@@ -98,10 +99,6 @@ class TencentDialect:
         if named or b"x-tc-action" in fields or b"x-tc-traceid" in fields:
             return b"x-amz-target" not in fields and request.path == PATH
         return False
-
-    def preflight(self) -> HttpResponse:
-        """Return the response to OPTIONS: the vendor's API is not for browsers."""
-        return empty_response(204)
 
     def read(self, request: HttpRequest) -> Call:
         """Return the call; raises what `call.read_tc3` and `call.read_parameters` raise.

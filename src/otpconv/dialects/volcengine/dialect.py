@@ -23,9 +23,10 @@ from otpconv.dialects.dialect import (
     UnknownOperation,
 )
 from otpconv.dialects.error_table import ErrorKind, ErrorTable
-from otpconv.dialects.responses import empty_response, json_response, retry_after
+from otpconv.dialects.responses import json_response
 from otpconv.dialects.scoped_call import ScopedCall, hosts, read_authorization, read_time
 from otpconv.dialects.scoped_signature import PATH, canonical_query, canonical_request
+from otpconv.dialects.server_api import JsonApi
 from otpconv.dialects.volcengine.signature import SCHEME, SERVICE, TERMINATOR
 from otpconv.model import Conversion
 
@@ -82,16 +83,15 @@ class Parameters(Struct, frozen=True):
 _JSON: Final = json.Decoder(Parameters)
 
 
-class VolcengineDialect:
+class VolcengineDialect(JsonApi[ScopedCall]):
     """Reads Conversion, which names messages whose codes were typed back."""
+
+    def __init__(self) -> None:
+        super().__init__(_ERRORS, _error)
 
     def claims(self, request: HttpRequest) -> bool:
         """Return whether a request is signed as for Volcengine."""
         return request.fields.get(b"authorization", b"").startswith(_ALGORITHM) and request.path == PATH
-
-    def preflight(self) -> HttpResponse:
-        """Return the response to OPTIONS: the vendor's API is not for browsers."""
-        return empty_response(204)
 
     def read(self, request: HttpRequest) -> ScopedCall:
         """Return the call.
@@ -168,24 +168,12 @@ class VolcengineDialect:
             )
         return json_response(200, {"ResponseMetadata": _metadata(request_id, call), "Result": ""})
 
-    def failure(
-        self,
-        error: Exception,
-        request_id: str,
-        *,
-        request: HttpRequest,  # noqa: ARG002 - every error has one form
-        call: ScopedCall | None,
-        public_url: str,
-    ) -> HttpResponse:
-        """Return the response to a request that was refused or failed."""
-        kind, text = _ERRORS.find(error, public_url)
-        described: dict[str, object] = {"Code": kind.code, "Message": text}
-        if kind.number:
-            described["CodeN"] = kind.number
-        metadata = {**_metadata(request_id, call), "Error": described}
-        return json_response(
-            kind.status, {"ResponseMetadata": metadata}, code=kind.code, headers=retry_after(error)
-        )
+
+def _error(kind: ErrorKind, text: str, request_id: str, call: ScopedCall | None) -> dict[str, object]:
+    described: dict[str, object] = {"Code": kind.code, "Message": text}
+    if kind.number:
+        described["CodeN"] = kind.number
+    return {"ResponseMetadata": {**_metadata(request_id, call), "Error": described}}
 
 
 def _metadata(request_id: str, call: ScopedCall | None) -> dict[str, object]:

@@ -23,7 +23,8 @@ from otpconv.dialects.dialect import (
     UnknownOperation,
 )
 from otpconv.dialects.error_table import ErrorKind, ErrorTable
-from otpconv.dialects.responses import empty_response, json_response, retry_after
+from otpconv.dialects.responses import empty_response
+from otpconv.dialects.server_api import JsonApi
 from otpconv.dialects.vonage import signature
 from otpconv.model import Conversion, Timing
 
@@ -100,16 +101,15 @@ class SignedConversion(Struct, frozen=True):
 Call = Login | SignedConversion
 
 
-class VonageDialect:
+class VonageDialect(JsonApi[Call]):
     """Reads conversions of messages and calls: delivered says whether the user typed the code back."""
+
+    def __init__(self) -> None:
+        super().__init__(_ERRORS, _error)
 
     def claims(self, request: HttpRequest) -> bool:
         """Return whether the path is below `/conversions/`."""
         return request.path.startswith("/conversions/")
-
-    def preflight(self) -> HttpResponse:
-        """Return the response to OPTIONS: the vendor's API is not for browsers."""
-        return empty_response(204)
 
     def read(self, request: HttpRequest) -> Call:
         """Return the call; its parameters are in the query, in a form body, or in both.
@@ -170,26 +170,17 @@ class VonageDialect:
         """Return the response to a conversion that is durable: 200 without a body."""
         return empty_response(200)
 
-    def failure(
-        self,
-        error: Exception,
-        request_id: str,
-        *,
-        request: HttpRequest,  # noqa: ARG002 - every error has one form
-        call: Call | None,  # noqa: ARG002
-        public_url: str,
-    ) -> HttpResponse:
-        """Return the response to a request that was refused or failed."""
-        kind, text = _ERRORS.find(error, public_url)
-        members = {
-            "type": f"https://developer.nexmo.com/api-errors#{kind.code}",
-            "title": kind.sentence,
-            "detail": text.removeprefix(kind.sentence).strip(),
-            "instance": request_id,
-        }
-        if kind.code == "3":
-            members["resolution"] = "Check your parameters and try again."
-        return json_response(kind.status, members, code=kind.code, headers=retry_after(error))
+
+def _error(kind: ErrorKind, text: str, request_id: str, _: Call | None) -> dict[str, str]:
+    members = {
+        "type": f"https://developer.nexmo.com/api-errors#{kind.code}",
+        "title": kind.sentence,
+        "detail": text.removeprefix(kind.sentence).strip(),
+        "instance": request_id,
+    }
+    if kind.code == "3":
+        members["resolution"] = "Check your parameters and try again."
+    return members
 
 
 def _time(text: str, now: int) -> int:

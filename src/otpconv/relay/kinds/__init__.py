@@ -9,6 +9,7 @@ from otpconv.relay.kinds.didit import DIDIT
 from otpconv.relay.kinds.eight_by_eight import EIGHT_BY_EIGHT
 from otpconv.relay.kinds.infobip import INFOBIP
 from otpconv.relay.kinds.plivo import PLIVO
+from otpconv.relay.kinds.prelude import PRELUDE
 from otpconv.relay.kinds.sinch import SINCH
 from otpconv.relay.kinds.telesign import TELESIGN
 from otpconv.relay.kinds.tencent import TENCENT
@@ -27,6 +28,7 @@ _ALL: Final = (
     DIDIT,
     INFOBIP,
     PLIVO,
+    PRELUDE,
     SINCH,
     TELESIGN,
     TENCENT,

@@ -68,6 +68,7 @@ def _kind(name: str, title: str, operation: tuple[str, str], endpoint: str) -> K
         probe=Probe(probe, _read_probe, f"calls {operation[0]} without a message id, which changes nothing"),
         per_second=500,
         concurrency=16,
+        time_unit_ms=1,
         remedies=_REMEDIES,
         proven_by="the official SDKs",
     )

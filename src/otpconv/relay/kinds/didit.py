@@ -58,5 +58,6 @@ DIDIT: Final = Kind(
     read=_ANSWERS.read,
     negative_after_ms=_NEGATIVE_AFTER_MS,
     per_second=UNPUBLISHED_PER_SECOND,
+    time_unit_ms=1_000,
     remedies={"not_found": "Report messages with the id that Didit returned for them."},
 )

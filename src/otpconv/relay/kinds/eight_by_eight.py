@@ -57,5 +57,6 @@ EIGHT_BY_EIGHT: Final = Kind(
     read=_ANSWERS.read,
     useful_ms=_USEFUL_MS,
     per_second=UNPUBLISHED_PER_SECOND,
+    time_unit_ms=1_000,
     needs="Send messages by HTTP, not by SMPP.",
 )

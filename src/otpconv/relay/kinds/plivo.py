@@ -66,5 +66,6 @@ PLIVO: Final = Kind(
     read=_ANSWERS.read,
     probe=Probe(_probe, _ANSWERS.read_probe, "reads the account"),
     per_second=UNPUBLISHED_PER_SECOND,
+    time_unit_ms=1_000,
     needs="Send messages with trackable=true.",
 )

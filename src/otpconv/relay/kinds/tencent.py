@@ -115,6 +115,7 @@ TENCENT: Final = Kind(
     feedbacks=frozenset({"received"}),
     per_second=1_000,
     concurrency=16,
+    time_unit_ms=1_000,
     remedies={
         "UnauthorizedOperation": "Ask the vendor to allow the application to report conversions.",
         "FailedOperation.OtherError": "Report messages with the SerialNo that SendSms returned for them.",

@@ -4,90 +4,71 @@ Source: the vendor's API documentation, and its official SDK for the request. Tw
 even if it is late, and not to report a miss. A message must have been sent with `ProvideFeedback=true`.
 """
 
-from base64 import b64encode
 from collections.abc import Sequence
-from http import HTTPStatus
 from typing import Final
-from urllib.parse import quote
 
-import msgspec
-from msgspec import Struct
+from msgspec import Struct, json
 
 from otpconv.access.vendors import VendorAccount
-from otpconv.delivery.connection import Response
-from otpconv.delivery.transport import DELIVERED, Fate, Outcome
-from otpconv.delivery.verdicts import of_status, wait_ms
+from otpconv.relay.answers import Answers, Named
 from otpconv.relay.kind import Call, Kind, Probe, Setting, Stamp
+from otpconv.relay.requests import FORM, UNPUBLISHED_PER_SECOND, basic, part
 from otpconv.storage.relay.contract import Send
 
-#: Answers about the message; any other refusal is about the caller.
-_ABOUT_THE_MESSAGE: Final = {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND}
+#: The settings of an account at Twilio.
+ACCOUNT: Final = (
+    Setting("account_sid", "the account's SID (AC…)"),
+    Setting("api_key_sid", "SID of an API key (SK…); without it, auth_token is the account's", ""),
+    Setting("auth_token", "auth token of the account, or secret of the API key", secret=True),
+)
 
 
 class _Error(Struct):
-    """The body of an error."""
-
     code: int = 0
     message: str = ""
 
 
-_error = msgspec.json.Decoder(_Error).decode
+_decode = json.Decoder(_Error).decode
 
 
-def _account(vendor: VendorAccount) -> tuple[str, dict[str, str]]:
-    """Return the path of the account, and the headers that prove who calls."""
-    sid = vendor.settings["account_sid"]
-    user = vendor.settings.get("api_key_sid") or sid
-    login = b64encode(f"{user}:{vendor.secrets['auth_token']}".encode()).decode()
-    return f"/2010-04-01/Accounts/{quote(sid, safe='')}", {"authorization": f"Basic {login}"}
+def named(body: bytes) -> Named:
+    """Return what a body of Twilio's says. May raise `MsgspecError`."""
+    error = _decode(body)
+    return Named(str(error.code or ""), error.message)
+
+
+def login(vendor: VendorAccount) -> dict[str, str]:
+    """Return the header that proves who calls."""
+    user = vendor.settings.get("api_key_sid") or vendor.settings["account_sid"]
+    return {"authorization": basic(user, vendor.secrets["auth_token"])}
+
+
+_ANSWERS: Final = Answers(named=named)
+
+
+def _account(vendor: VendorAccount) -> str:
+    return f"/2010-04-01/Accounts/{part(vendor.settings['account_sid'])}"
 
 
 def _make(vendor: VendorAccount, sends: Sequence[Send], _: Stamp) -> Call:
     (send,) = sends
-    path, headers = _account(vendor)
-    headers["content-type"] = "application/x-www-form-urlencoded"
-    target = f"{path}/Messages/{quote(send.message_id, safe='')}/Feedback.json"
-    return Call(target, headers, b"Outcome=confirmed")
-
-
-def _outcome(answer: Response, now: int) -> Outcome:
-    if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
-        return DELIVERED
-    try:
-        error = _error(answer.body)
-    except msgspec.MsgspecError:
-        error = _Error()
-    code = str(error.code or "")
-    if code and answer.status in _ABOUT_THE_MESSAGE:
-        return Outcome(Fate.REJECTED, code, error.message)
-    return of_status(
-        answer.status, code, error.message or f"HTTP {answer.status}", wait_ms(answer.headers, now)
-    )
-
-
-def _read(answer: Response, sends: Sequence[Send], now: int) -> list[Outcome]:
-    return [_outcome(answer, now)] * len(sends)
+    target = f"{_account(vendor)}/Messages/{part(send.message_id)}/Feedback.json"
+    return Call(target, login(vendor) | {"content-type": FORM}, b"Outcome=confirmed")
 
 
 def _probe(vendor: VendorAccount, _: Stamp) -> Call:
-    path, headers = _account(vendor)
-    return Call(f"{path}.json", headers, method="GET")
+    return Call(f"{_account(vendor)}.json", login(vendor), method="GET")
 
 
 TWILIO: Final = Kind(
     name="twilio",
     title="Twilio Messaging",
-    settings=(
-        Setting("endpoint", "URL of the API", "https://api.twilio.com"),
-        Setting("account_sid", "the account's SID (AC…)"),
-        Setting("api_key_sid", "SID of an API key (SK…); without it, auth_token is the account's", ""),
-        Setting("auth_token", "auth token of the account, or secret of the API key", secret=True),
-    ),
+    settings=(Setting("endpoint", "URL of the API", "https://api.twilio.com"), *ACCOUNT),
     make=_make,
-    read=_read,
-    probe=Probe(_probe, _outcome, "reads the account"),
+    read=_ANSWERS.read,
+    probe=Probe(_probe, _ANSWERS.read_probe, "reads the account"),
     feedbacks=frozenset({"received"}),
-    per_second=50,
+    per_second=UNPUBLISHED_PER_SECOND,
     remedies={"20404": "Twilio does not know the message: report messages with their MessageSid (SM…)."},
     needs="Send messages with ProvideFeedback=true.",
 )

@@ -101,11 +101,10 @@ def _kind(name: str, title: str, endpoint: str, region: str, proven_by: str) -> 
         probe=Probe(_probe, _ANSWERS.read_probe, "calls Conversion without messages, which changes nothing"),
         feedbacks=frozenset({"received"}),
         batch=_BATCH,
+        refused_whole=frozenset({"RE:0009"}),
         per_second=UNPUBLISHED_PER_SECOND,
         concurrency=4,
-        remedies={
-            "RE:0009": "A message of the call is refused, so all of the call are: retry them one by one.",
-        },
+        remedies={"RE:0009": "Report messages with the id that the vendor returned for them."},
         proven_by=proven_by,
     )
 

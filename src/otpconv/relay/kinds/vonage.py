@@ -68,6 +68,7 @@ VONAGE: Final = Kind(
     read=_ANSWERS.read,
     probe=Probe(_probe, _ANSWERS.read_probe, "reports a conversion without a message id, changing nothing"),
     per_second=UNPUBLISHED_PER_SECOND,
+    time_unit_ms=1_000,
     remedies={"forbidden": "Ask the vendor's support to enable conversions for the account."},
     needs="Ask the vendor's support to enable conversions; send codes with an API key of their own.",
     proven_by="the official SDK",

@@ -105,6 +105,7 @@ WEBHOOK: Final = Kind(
     batch=100,
     per_second=1_000,
     concurrency=4,
+    time_unit_ms=1,
     needs="The endpoint answers 2xx once it has stored the conversions; it may get one twice.",
     proven_by="the library of Standard Webhooks",
 )

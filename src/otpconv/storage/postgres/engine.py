@@ -8,7 +8,7 @@ from pathlib import Path
 from otpconv.clock import Clock
 from otpconv.errors import Misconfigured
 from otpconv.storage.check_result import CheckResult
-from otpconv.storage.postgres import migrations
+from otpconv.storage.postgres import migrations, upgrade
 from otpconv.storage.postgres.access.store import PostgresAccessStore
 from otpconv.storage.postgres.annotations import PostgresAnnotations
 from otpconv.storage.postgres.database import Database, compact
@@ -167,14 +167,17 @@ class PostgresEngine:
         """
         return migrations.create(self._database, shards)
 
-    def migrate(self) -> tuple[int, int]:
-        """Bring the tables up to date, and return their versions before and after.
+    def migrate(self, done: Callable[[int, int], None]) -> tuple[int, int]:
+        """Bring the tables up to date, and return their versions before and after; servers may run.
+
+        Args:
+            done: called now and then with the entries applied, and how many there are.
 
         Raises:
             Misconfigured: there are no tables, or a newer otpconv made them.
-            Unavailable: the database fails.
+            Unavailable: the database fails, or a deletion runs.
         """
-        return migrations.migrate(self._database)
+        return upgrade.migrate(self._database, done)
 
     def _reader(self) -> type[PostgresLedgerReader]:
         with self._database.mapped(), closing(self._database.connect()) as connection:

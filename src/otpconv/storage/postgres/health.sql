@@ -21,7 +21,7 @@ WITH sessions AS (
 ), counted AS (
     SELECT account, requested_at, dimensions, m.verified, (attempt = 1)::integer AS first, reported,
         coalesce(s.first, 0) AS session, coalesce(s.first * s.verified, 0) AS session_verified,
-        delay_bin
+        coalesce(receipt > 0, false)::integer AS receipted, coalesce(receipt = 6, false)::integer AS delivered, delay_bin
     FROM messages AS m LEFT JOIN sessions AS s ON s.id = m.id
     WHERE CASE CAST(:grain AS bigint)
         WHEN 60000 THEN requested_at >= (SELECT minutes_from FROM horizons)
@@ -32,7 +32,8 @@ WITH sessions AS (
     SELECT account, requested_at / CAST(:grain AS bigint) * CAST(:grain AS bigint) AS start, dimensions,
         count(*) AS requested, sum(verified) AS verified, sum(first) AS first_requested,
         sum(first * verified) AS first_verified, sum(session) AS sessions, sum(session_verified) AS sessions_verified,
-        sum(reported) AS reported,
+        sum(reported) AS reported, sum(receipted) AS receipted, sum(delivered) AS delivered,
+        sum(delivered * verified) AS delivered_verified,
         {bin: count(*) FILTER (WHERE delay_bin = $bin) AS d$bin}
     FROM counted GROUP BY account, start, dimensions
     UNION ALL
@@ -57,6 +58,43 @@ WITH sessions AS (
 SELECT
     (SELECT count(*) FROM (SELECT * FROM recount EXCEPT SELECT * FROM held) AS missing)
     + (SELECT count(*) FROM (SELECT * FROM held EXCEPT SELECT * FROM recount) AS surplus);
+
+-- name: wrong_costs
+WITH known AS (
+    SELECT account, requested_at AS at, dimensions, currency, 1 AS messages, price AS micros
+    FROM messages WHERE price IS NOT NULL
+    UNION ALL
+    SELECT account, start, dimensions, currency, messages, micros FROM kept_costs
+), recount AS (
+    SELECT account, at / CAST(:grain AS bigint) * CAST(:grain AS bigint) AS start, dimensions, currency,
+        sum(messages) AS messages, sum(micros) AS micros
+    FROM known
+    WHERE CASE CAST(:grain AS bigint)
+        WHEN 60000 THEN at >= (SELECT minutes_from FROM horizons)
+        WHEN 900000 THEN at < (SELECT minutes_from FROM horizons)
+        ELSE true
+    END
+    GROUP BY 1, 2, 3, 4
+), held AS (
+    SELECT account, start, dimensions, currency, messages::numeric, micros::numeric
+    FROM cost_rollups WHERE bucket = 0 AND writer = 1 AND grain = :grain
+)
+SELECT
+    (SELECT count(*) FROM (SELECT * FROM recount EXCEPT SELECT * FROM held) AS missing)
+    + (SELECT count(*) FROM (SELECT * FROM held EXCEPT SELECT * FROM recount) AS surplus);
+
+-- name: wrong_receipts
+-- Messages that do not have what their receipts say. Of those that name one id of a vendor, the first have its receipts.
+WITH ranked AS (
+    SELECT account, coalesce(vendor_message_id, message_id) AS named, receipt, price, currency,
+        vendor_message_id IS NULL OR row_number() OVER (
+            PARTITION BY account, vendor_message_id ORDER BY requested_at, message_id
+        ) <= 10 AS has
+    FROM messages WHERE requested_at IS NOT NULL
+)
+SELECT count(*) FROM ranked AS m LEFT JOIN receipts AS r
+    ON m.has AND r.account = m.account AND r.vendor_message_id = m.named
+WHERE (m.receipt, m.price, m.currency) IS DISTINCT FROM (r.status, r.price, r.currency);
 
 -- name: unmatched
 SELECT coalesce(sum(messages + numbers), 0)::bigint FROM unmatched;

@@ -1,7 +1,7 @@
 """The versions of the tables: `otpconv ledger init` creates them, `otpconv ledger migrate` updates them.
 
 A version only ever adds to what the one before it needs, so that nodes of the previous version go on while a
-migration runs.
+migration runs, and until they are restarted; see `upgrade.py`.
 """
 
 from typing import Final, cast
@@ -13,7 +13,7 @@ from otpconv.storage.postgres.database import Connection, Database, execute, scr
 from otpconv.storage.postgres.distribution.tables import distribute
 
 #: The version of the tables that this code reads and writes.
-VERSION: Final = 1
+VERSION: Final = 2
 
 _SQL = statements("versions.sql")
 #: What a new database gets, as files and sections: first what can't be rebuilt, then the ledger.
@@ -28,6 +28,8 @@ STATE: Final = (
 LEDGER: Final = (
     ("ledger/schema.sql", "ledger_schema"),
     ("ledger/merging.sql", "merging_schema"),
+    ("ledger/receipts.sql", "receipts_schema"),
+    ("ledger/costs.sql", "costs_schema"),
     ("ledger/dimensions.sql", "dimensions_schema"),
     ("ledger/changes.sql", "changes_schema"),
     ("ledger/triggers.sql", "triggers_schema"),
@@ -42,17 +44,27 @@ def require_version(database: Database, connection: Connection) -> None:
         Unavailable: the database fails.
     """
     with database.mapped():
-        found = _version(database, connection)
-    if found == 0:
-        raise Misconfigured(
-            f"PostgreSQL ({database.address}) has no tables of otpconv yet. Create them: otpconv ledger init"
-        )
+        found = version_to_migrate(database, connection)
     if found < VERSION:
         raise Misconfigured(
             f"The tables in PostgreSQL ({database.address}) are of version {found}, and this otpconv needs"
             f" version {VERSION}. Bring them up to date: otpconv ledger migrate"
         )
+
+
+def version_to_migrate(database: Database, connection: Connection) -> int:
+    """Return the version of the tables, which this otpconv has or can update.
+
+    Raises:
+        Misconfigured: they are missing or newer.
+    """
+    found = _version(database, connection)
+    if found == 0:
+        raise Misconfigured(
+            f"PostgreSQL ({database.address}) has no tables of otpconv yet. Create them: otpconv ledger init"
+        )
     _refuse_newer(database, found)
+    return found
 
 
 def create(database: Database, shards: int | None = None) -> bool:
@@ -77,19 +89,6 @@ def create(database: Database, shards: int | None = None) -> bool:
             distribute(database, connection, shards)
         execute(connection, _SQL["note_version"], {"version": VERSION})
     return True
-
-
-def migrate(database: Database) -> tuple[int, int]:
-    """Bring the tables up to date, and return their versions before and after.
-
-    Raises:
-        Misconfigured: there are no tables, or a newer otpconv made them.
-        Unavailable: the database fails.
-    """
-    with database.mapped(), database.connect() as connection, connection.transaction():
-        execute(connection, _SQL["lock"])
-        require_version(database, connection)
-    return VERSION, VERSION
 
 
 def create_ledger(database: Database, connection: Connection, shards: int | None = None) -> None:

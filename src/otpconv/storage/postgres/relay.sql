@@ -7,7 +7,7 @@ CREATE TABLE relay_cursor (
 ) WITH (fillfactor = 10);
 INSERT INTO relay_cursor VALUES (true, 0);
 
--- What is sent to vendors and what they answered. It holds no phone number.
+-- What is sent to vendors and what they answered. It holds no phone number in clear.
 CREATE TABLE relay_sends (
     send_id      bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
     account      integer NOT NULL,
@@ -24,7 +24,8 @@ CREATE TABLE relay_sends (
     reason       text NOT NULL,
     sent_at      bigint,
     answered_at  bigint,
-    vendor_message_id text COLLATE "C" NOT NULL,     -- empty if it is message_id
+    -- the vendor's id of the message, or its sealed number; empty if it is message_id
+    vendor_message_id text COLLATE "C" NOT NULL DEFAULT '',
     UNIQUE (account, message_id, vendor, feedback)
 );
 CREATE INDEX relay_waiting ON relay_sends (vendor, due_at, send_id) WHERE status = 'waiting';
@@ -51,3 +52,7 @@ CREATE TABLE relay_contacts (
 -- name: begin_change
 -- A node that hangs in a change must not keep the others from theirs.
 SET LOCAL idle_in_transaction_session_timeout = '5s';
+
+-- name: relay_upgrade_to_2
+-- Nodes of version 1 go on, and insert the default.
+ALTER TABLE relay_sends ADD COLUMN IF NOT EXISTS vendor_message_id text COLLATE "C" NOT NULL DEFAULT '';

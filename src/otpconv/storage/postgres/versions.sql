@@ -18,3 +18,6 @@ INSERT INTO versions (version) VALUES (:version);
 -- name: lock
 -- One migration at a time: a number of otpconv's own.
 SELECT pg_advisory_xact_lock(7286473);
+
+-- name: lock_session
+SELECT pg_advisory_lock(7286473);

@@ -1,12 +1,12 @@
 """The contract of what an engine keeps for the relay; the tests run against every engine."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, Literal, Protocol
 
 from msgspec import Struct
 
-#: What a vendor learns about a message: the user entered the code, or did not.
-Feedback = Literal["received", "failed"]
+#: What a vendor learns about a message: the user entered the code, or did not; or that it was requested.
+Feedback = Literal["received", "failed", "requested"]
 
 #: What became of a feedback:
 #: `waiting`: it is to be sent, now or later;
@@ -36,7 +36,7 @@ class NewSend(Struct, frozen=True):
         at: when the user entered the code, or it was known that they did not, ms.
         due_at: when it may be sent, ms.
         until: when the vendor has no more use for it, ms.
-        vendor_message_id: the vendor's id of the message; empty if it is `message_id`.
+        vendor_message_id: the vendor's id of the message, or its sealed number; empty if it is `message_id`.
     """
 
     account: int
@@ -55,8 +55,9 @@ class Send(Struct, frozen=True, array_like=True):
 
     Attributes:
         id: in the order in which they were planned.
-        message_id: the vendor's id of the message.
+        message_id: the vendor's id of the message, or its sealed number.
         attempts: how often it failed while others were taken.
+        reported_id: the id by which the message was reported.
     """
 
     id: int
@@ -65,6 +66,7 @@ class Send(Struct, frozen=True, array_like=True):
     at: int
     until: int
     attempts: int
+    reported_id: str = ""
 
 
 class Settled(Struct, frozen=True):
@@ -126,6 +128,27 @@ class Contact(Struct, frozen=True, array_like=True):
     state: str
     error: str
     changed_at: int
+
+
+class StoredSend(Struct, frozen=True, array_like=True):
+    """A feedback with all that is kept of it, for a copy; see `NewSend`, `Send` and `Evidence`."""
+
+    id: int
+    account: int
+    message_id: str
+    vendor: int
+    feedback: Feedback
+    requested_at: int
+    at: int
+    due_at: int
+    until: int
+    status: Status
+    attempts: int
+    code: str
+    reason: str
+    sent_at: int | None
+    answered_at: int | None
+    vendor_message_id: str
 
 
 class RelayStore(Protocol):
@@ -201,6 +224,12 @@ class RelayStore(Protocol):
 
     def evidence(self, account: int, message_id: str) -> list[Evidence]:
         """Return the feedbacks about a message, in order."""
+
+    def stored(self, after: int, limit: int) -> list[StoredSend]:
+        """Return up to `limit` feedbacks behind the one with the id `after`, in order; for a copy."""
+
+    def replace(self, position: int, sends: Iterable[Sequence[StoredSend]]) -> None:
+        """Replace the cursor and all feedbacks, in one durable commit; they get new ids in the same order."""
 
     def close(self) -> None:
         """Release the file or connection of the calling thread."""

@@ -47,7 +47,7 @@ DELETE FROM relay_counts WHERE vendor = :vendor;
 DELETE FROM relay_contacts WHERE vendor = :vendor;
 
 -- name: due
-SELECT send_id, coalesce(nullif(vendor_message_id, ''), message_id), feedback, at, until, attempts FROM relay_sends
+SELECT send_id, coalesce(nullif(vendor_message_id, ''), message_id), feedback, at, until, attempts, message_id FROM relay_sends
 WHERE vendor = :vendor AND status = 'waiting' AND due_at <= :now ORDER BY due_at, send_id LIMIT :limit;
 
 -- name: claim
@@ -55,7 +55,7 @@ UPDATE relay_sends SET status = 'sending', sent_at = :now
 WHERE status = 'waiting' AND send_id IN (
     SELECT send_id FROM relay_sends
     WHERE vendor = :vendor AND status = 'waiting' AND due_at <= :now ORDER BY due_at, send_id LIMIT :limit
-) RETURNING send_id, coalesce(nullif(vendor_message_id, ''), message_id), feedback, at, until, attempts;
+) RETURNING send_id, coalesce(nullif(vendor_message_id, ''), message_id), feedback, at, until, attempts, message_id;
 
 -- name: next_due
 SELECT due_at FROM relay_sends WHERE vendor = :vendor AND status = 'waiting' ORDER BY due_at, send_id LIMIT 1;
@@ -104,3 +104,23 @@ ON CONFLICT (vendor) DO UPDATE SET state = excluded.state, error = excluded.erro
 
 -- name: contacts
 SELECT vendor, state, error, changed_at FROM relay_contacts;
+
+-- name: stored
+SELECT send_id, account, message_id, vendor, feedback, requested_at, at, due_at, until, status, attempts, code, reason,
+    sent_at, answered_at, vendor_message_id
+FROM relay_sends WHERE send_id > :after ORDER BY send_id LIMIT :limit;
+
+-- name: store
+INSERT INTO relay_sends (account, message_id, vendor, feedback, requested_at, at, due_at, until, status, attempts, code, reason,
+    sent_at, answered_at, vendor_message_id)
+VALUES (:account, :message_id, :vendor, :feedback, :requested_at, :at, :due_at, :until, :status, :attempts, :code, :reason,
+    :sent_at, :answered_at, :vendor_message_id);
+
+-- name: clear_sends
+DELETE FROM relay_sends;
+
+-- name: clear_counts
+DELETE FROM relay_counts;
+
+-- name: clear_contacts
+DELETE FROM relay_contacts;

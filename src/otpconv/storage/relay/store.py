@@ -1,7 +1,7 @@
 """What the relay keeps, in the tables of an engine."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import asdict
@@ -15,6 +15,7 @@ from otpconv.storage.relay.contract import (
     Send,
     Settled,
     Status,
+    StoredSend,
 )
 from otpconv.storage.relay.tables import RelayTables
 from otpconv.storage.statements import SqlValue
@@ -217,6 +218,24 @@ class TableRelayStore:
         """See `RelayStore.evidence`."""
         with self._tables.reading():
             return self._tables.rows("evidence", Evidence, account=account, message_id=message_id)
+
+    def stored(self, after: int, limit: int) -> list[StoredSend]:
+        """See `RelayStore.stored`."""
+        with self._tables.reading():
+            return self._tables.rows("stored", StoredSend, after=after, limit=limit)
+
+    def replace(self, position: int, sends: Iterable[Sequence[StoredSend]]) -> None:
+        """See `RelayStore.replace`."""
+        counted = _Counted(self._tables)
+        with self._tables.changing():
+            self._tables.run("restart", position=position)
+            for table in ("sends", "counts", "contacts"):
+                self._tables.run(f"clear_{table}")
+            for some in sends:
+                self._tables.run_many("store", [asdict(send) for send in some])
+                for send in some:
+                    counted.add(send.vendor, send.status, 1)
+            counted.write()
 
     def close(self) -> None:
         """See `RelayStore.close`."""

@@ -6,7 +6,7 @@ CREATE TABLE relay_cursor (
 ) STRICT;
 INSERT INTO relay_cursor VALUES (1, 0);
 
--- What is sent to vendors and what they answered. It holds no phone number.
+-- What is sent to vendors and what they answered. It holds no phone number in clear.
 CREATE TABLE relay_sends (
     send_id      INTEGER PRIMARY KEY,
     account      INTEGER NOT NULL,
@@ -23,7 +23,7 @@ CREATE TABLE relay_sends (
     reason       TEXT NOT NULL,
     sent_at      INTEGER,
     answered_at  INTEGER,
-    vendor_message_id TEXT NOT NULL,     -- empty if it is message_id
+    vendor_message_id TEXT NOT NULL, -- the vendor's id of the message, or its sealed number; empty if it is message_id
     UNIQUE (account, message_id, vendor, feedback)
 ) STRICT;
 

@@ -14,22 +14,22 @@ from otpconv.model import Conversion, Dimensions, Report, Requested, Timing
 from otpconv.money import parse_price
 from otpconv.phone import NumberHash, parse
 from otpconv.receipts import Receipt, ReceiptStatus
+from otpconv.service.numbers import Numbers
 
 
-def requested_of(
-    item: MessageIn, key: AccessKey, now: int, number_hash: NumberHash, region: str = ""
-) -> Requested:
+def requested_of(item: MessageIn, key: AccessKey, now: int, numbers: Numbers, region: str = "") -> Requested:
     """Return the report of one message, sent with an access key; national numbers are read as of `region`.
 
     Raises:
         InvalidNumber: `to` is not a phone number; see `without_number`.
     """
-    country, carrier, number, number_range = item.country, item.carrier, "", ""
+    country, carrier, number, number_range, sealed = item.country, item.carrier, "", "", ""
     if item.to is not None:
         phone = parse(item.to, region)
         country = phone.country if country is None else country
         carrier = phone.carrier if carrier is None else carrier
-        number, number_range = number_hash(key.account, phone.e164), phone.number_range
+        number, number_range = numbers(key.account, phone.e164), phone.number_range
+        sealed = numbers.sealed(key.account, item.message_id, item.provider, phone.e164)
     return Requested(
         key.account,
         item.message_id,
@@ -47,12 +47,12 @@ def requested_of(
         number_range,
         item.session_id,
         item.attempt or 0,
-        item.vendor_message_id or "",
+        sealed or item.vendor_message_id or "",
     )
 
 
 def message_reports(
-    item: MessageIn, key: AccessKey, now: int, number_hash: NumberHash, region: str = ""
+    item: MessageIn, key: AccessKey, now: int, numbers: Numbers, region: str = ""
 ) -> tuple[Report, ...]:
     """Return the reports of one message: that it was requested, and a receipt with its price.
 
@@ -60,7 +60,7 @@ def message_reports(
         InvalidNumber: `to` is not a phone number; see `without_number`.
         InvalidRequest: only one of `price` and `currency` is given.
     """
-    requested = requested_of(item, key, now, number_hash, region)
+    requested = requested_of(item, key, now, numbers, region)
     if item.price is None and item.currency is None:
         return (requested,)
     if item.price is None or item.currency is None:
@@ -77,10 +77,10 @@ def message_reports(
 
 
 def conversion_reports(
-    item: ConversionIn, key: AccessKey, now: int, number_hash: NumberHash, region: str = ""
+    item: ConversionIn, key: AccessKey, now: int, numbers: Numbers, region: str = ""
 ) -> tuple[Report, ...]:
     """Return the report of one conversion; see `conversion_of`."""
-    return (conversion_of(item, key, now, number_hash, region),)
+    return (conversion_of(item, key, now, numbers, region),)
 
 
 def combined(places: Iterable[int], outcomes: Iterable[Judgement]) -> dict[int, Judgement]:

@@ -17,10 +17,11 @@ from otpconv.dialects.native.fields import in_words
 from otpconv.dialects.native.reports import ConversionIn, Conversions, MessageIn, Messages, MessageSearch
 from otpconv.errors import InvalidNumber, InvalidRequest, NotFound, Refused
 from otpconv.model import Report
-from otpconv.phone import NumberHash, parse
+from otpconv.phone import parse
 from otpconv.rates import RateAnswer, compute_rates, parse_query
 from otpconv.rates.price_list import PriceList
 from otpconv.service.compose import Service
+from otpconv.service.numbers import Numbers
 from otpconv.storage.contract import LedgerReader
 from otpconv.web.front.body import Bodies
 from otpconv.web.front.callers import Callers, caller_of
@@ -143,7 +144,7 @@ class NativeApi:
         request: Request,
         key: AccessKey,
         reader: BatchReader[_Item],
-        make: Callable[[_Item, AccessKey, int, NumberHash, str], Sequence[Report]],
+        make: Callable[[_Item, AccessKey, int, Numbers, str], Sequence[Report]],
     ) -> Response:
         service = self._service
         async with self._bodies.read(request.scope, request.receive, key.access_key_id) as body:

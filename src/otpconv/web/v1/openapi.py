@@ -24,22 +24,14 @@ from otpconv.model import MESSAGE_ID_PATTERN, MESSAGE_ID_RULE
 from otpconv.rates import COMPARISONS, INTERVALS, LEVELS, ORDERS
 from otpconv.storage.contract import DIMENSIONS
 from otpconv.web.v1.advice import ADVICE_PATH, AdviceOut
-from otpconv.web.v1.annotations import (
-    ANNOTATIONS_PATH,
-    AnnotationDeleted,
-    AnnotationIn,
-    AnnotationOut,
-    AnnotationsOut,
-)
+from otpconv.web.v1.openapi_annotations import ANNOTATION_SCHEMAS, annotation_paths
+from otpconv.web.v1.openapi_parts import TIME, answer, problems, ref
+from otpconv.web.v1.openapi_vendors import VENDOR_SCHEMAS, vendor_paths
 from otpconv.web.v1.rate_formats import FORMATS, LAG_HEADER
 from otpconv.web.v1.rate_types import Rates
 
 _SCHEMAS = (
     AdviceOut,
-    AnnotationDeleted,
-    AnnotationIn,
-    AnnotationOut,
-    AnnotationsOut,
     ConversionIn,
     Conversions,
     FoundMessages,
@@ -50,9 +42,9 @@ _SCHEMAS = (
     Problem,
     Rates,
     Recorded,
+    *ANNOTATION_SCHEMAS,
+    *VENDOR_SCHEMAS,
 )
-
-_TIME = "Milliseconds since 1970 UTC, ISO 8601, or words: `yesterday`, `monday 9:30`, `7d`, `2h ago`"
 
 _LAG = {
     LAG_HEADER: {
@@ -85,7 +77,8 @@ def document(public_url: str) -> dict[str, Any]:
             SEARCH_PATH: {"post": _search()},
             "/v1/rates": {"get": _get_rates()},
             ADVICE_PATH: {"get": _get_advice()},
-            **_annotations(),
+            **annotation_paths(),
+            **vendor_paths(),
             "/healthz": {"get": _probe("healthz", "Whether the process lives", {})},
             "/readyz": {
                 "get": _probe("readyz", "Whether it does its work", {"503": _text("It does not, and why")})
@@ -115,15 +108,15 @@ def _post(operation: str, summary: str, item: type[MessageIn | ConversionIn]) ->
         "requestBody": {
             "required": True,
             "content": {
-                JSON: {"schema": _ref(envelope)},
+                JSON: {"schema": ref(envelope)},
                 NDJSON: {
                     "schema": {"type": "string", "description": f"One {item.__name__} a line, 1 to 10,000"}
                 },
             },
         },
         "responses": {
-            "200": _answer("What became of the batch", Recorded),
-            **_problems({"400", "401", "403", "413", "415", "429", "503"}),
+            "200": answer("What became of the batch", Recorded),
+            **problems({"400", "401", "403", "413", "415", "429", "503"}),
         },
     }
 
@@ -142,8 +135,8 @@ def _get_message() -> dict[str, Any]:
             }
         ],
         "responses": {
-            "200": {**_answer("The message", MessageOut), "headers": _LAG},
-            **_problems({"401", "403", "404", "429", "503"}),
+            "200": {**answer("The message", MessageOut), "headers": _LAG},
+            **problems({"401", "403", "404", "429", "503"}),
         },
     }
 
@@ -154,19 +147,19 @@ def _search() -> dict[str, Any]:
         "summary": "The newest messages to a number",
         "description": "The number is in the body, so that no log of URLs contains it. Needs the policy"
         " action otpconv:FindMessages, and leaves a line in the audit trail.",
-        "requestBody": {"required": True, "content": {JSON: {"schema": _ref(MessageSearch)}}},
+        "requestBody": {"required": True, "content": {JSON: {"schema": ref(MessageSearch)}}},
         "responses": {
-            "200": {**_answer("The messages", FoundMessages), "headers": _LAG},
-            **_problems({"400", "401", "403", "413", "429", "503"}),
+            "200": {**answer("The messages", FoundMessages), "headers": _LAG},
+            **problems({"400", "401", "403", "413", "429", "503"}),
         },
     }
 
 
 def _get_rates() -> dict[str, Any]:
-    answer = _answer("The rates", Rates)
-    answer["headers"] = _LAG
-    answer["content"]["text/csv"] = {"schema": {"type": "string", "description": "A header row, then rows"}}
-    answer["content"]["application/vnd.apache.parquet"] = {"schema": {"type": "string", "format": "binary"}}
+    rates = answer("The rates", Rates)
+    rates["headers"] = _LAG
+    rates["content"]["text/csv"] = {"schema": {"type": "string", "description": "A header row, then rows"}}
+    rates["content"]["application/vnd.apache.parquet"] = {"schema": {"type": "string", "format": "binary"}}
     return {
         "operationId": "getRates",
         "summary": "Conversion rates of the messages requested in a window",
@@ -174,7 +167,7 @@ def _get_rates() -> dict[str, Any]:
             {"name": name, "in": "query", "description": description, "schema": schema}
             for name, description, schema in _rates_parameters()
         ],
-        "responses": {"200": answer, **_problems({"400", "401", "403", "429", "503"})},
+        "responses": {"200": rates, **problems({"400", "401", "403", "429", "503"})},
     }
 
 
@@ -205,55 +198,8 @@ def _get_advice() -> dict[str, Any]:
             for name, text, schema in parameters
         ],
         "responses": {
-            "200": {**_answer("The advice", AdviceOut), "headers": _LAG},
-            **_problems({"400", "401", "403", "429", "503"}),
-        },
-    }
-
-
-def _annotations() -> dict[str, Any]:
-    window = [
-        {"name": name, "in": "query", "description": description, "schema": {"type": "string"}}
-        for name, description in (
-            ("start", f"{_TIME}; default: the first annotation"),
-            ("end", f"{_TIME}; default: the last annotation. The window is half-open"),
-        )
-    ]
-    identity = {
-        "name": "annotation_id",
-        "in": "path",
-        "required": True,
-        "schema": {"type": "integer", "minimum": 1},
-    }
-    refusals = {"400", "401", "403", "429", "503"}
-    return {
-        ANNOTATIONS_PATH: {
-            "post": {
-                "operationId": "createAnnotation",
-                "summary": "Mark a time in charts, e.g. a release or an incident",
-                "requestBody": {"required": True, "content": {JSON: {"schema": _ref(AnnotationIn)}}},
-                "responses": {
-                    "201": _answer("The new annotation", AnnotationOut),
-                    **_problems(refusals | {"413"}),
-                },
-            },
-            "get": {
-                "operationId": "listAnnotations",
-                "summary": "The annotations of a window, by time",
-                "parameters": window,
-                "responses": {"200": _answer("The annotations", AnnotationsOut), **_problems(refusals)},
-            },
-        },
-        f"{ANNOTATIONS_PATH}/{{annotation_id}}": {
-            "delete": {
-                "operationId": "deleteAnnotation",
-                "summary": "Delete an annotation for good",
-                "parameters": [identity],
-                "responses": {
-                    "200": _answer("The annotation is deleted", AnnotationDeleted),
-                    **_problems(refusals - {"400"} | {"404"}),
-                },
-            }
+            "200": {**answer("The advice", AdviceOut), "headers": _LAG},
+            **problems({"400", "401", "403", "429", "503"}),
         },
     }
 
@@ -263,8 +209,8 @@ def _rates_parameters() -> list[tuple[str, str, dict[str, Any]]]:
     levels = "; ".join(f"{name}: {text}" for name, text in LEVELS.items())
     filters = {"type": "array", "items": {"type": "string"}}
     return [
-        ("start", f"{_TIME}; default: 24 hours before the end", {"type": "string"}),
-        ("end", f"{_TIME}; default: now. The window is half-open", {"type": "string"}),
+        ("start", f"{TIME}; default: 24 hours before the end", {"type": "string"}),
+        ("end", f"{TIME}; default: now. The window is half-open", {"type": "string"}),
         ("interval", "Split the window; left out: one row", {"type": "string", "enum": list(INTERVALS)}),
         ("by", f"Comma-separated dimensions: {', '.join(DIMENSIONS)}", {"type": "string"}),
         ("tz", "IANA time zone of 1d and of words in start and end; default: UTC", {"type": "string"}),
@@ -297,16 +243,3 @@ def _probe(operation: str, summary: str, others: dict[str, Any]) -> dict[str, An
 
 def _text(description: str) -> dict[str, Any]:
     return {"description": description, "content": {"text/plain": {"schema": {"type": "string"}}}}
-
-
-def _answer(description: str, kind: type[msgspec.Struct]) -> dict[str, Any]:
-    return {"description": description, "content": {JSON: {"schema": _ref(kind)}}}
-
-
-def _problems(statuses: set[str]) -> dict[str, Any]:
-    content = {"application/problem+json": {"schema": _ref(Problem)}}
-    return {status: {"description": "Why not, in detail", "content": content} for status in sorted(statuses)}
-
-
-def _ref(kind: type[msgspec.Struct]) -> dict[str, str]:
-    return {"$ref": f"#/components/schemas/{kind.__name__}"}

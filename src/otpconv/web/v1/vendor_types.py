@@ -15,7 +15,13 @@ class VendorIn(Struct, forbid_unknown_fields=True):
     name: Annotated[str, Meta(description="1 to 64 of letters, digits and . - _ @")]
     kind: Annotated[str, Meta(examples=["alibaba", "webhook"])]
     provider: Annotated[str, Meta(description="The provider of the messages whose conversions it gets")]
-    settings: dict[str, str]
+    settings: Annotated[
+        dict[str, str],
+        Meta(
+            description="See `otpconv vendors kinds`. Secrets are sealed at rest and never shown",
+            extra_json_schema={"writeOnly": True},
+        ),
+    ]
     per_second: Annotated[
         int, Meta(ge=0, description="Calls per second at most; 0 uses the kind's limit")
     ] = 0

@@ -34,8 +34,6 @@ from otpconv.web.v1.vendor_types import (
     vendor_out,
 )
 
-VENDORS_PATH: Final = "/v1/vendors"
-RELAY_PATH: Final = "/v1/relay"
 #: Dead letters of an answer, unless the request asks for another number.
 _LETTERS: Final = 100
 
@@ -64,17 +62,16 @@ class VendorsApi:
 
     def routes(self) -> "list[Route]":
         """Return the routes of the handlers."""
-        vendor, relay = f"{VENDORS_PATH}/{{name}}", f"{RELAY_PATH}/{{name}}"
         return [
-            Route(VENDORS_PATH, self.post, methods=["POST"]),
-            Route(VENDORS_PATH, self.list, methods=["GET"]),
-            Route(vendor, self.delete, methods=["DELETE"]),
-            Route(f"{vendor}/test", self.test, methods=["POST"]),
-            Route(RELAY_PATH, self.states, methods=["GET"]),
-            Route(f"{relay}/pause", self.pause, methods=["POST"]),
-            Route(f"{relay}/resume", self.resume, methods=["POST"]),
-            Route(f"{relay}/dead-letters", self.letters, methods=["GET"]),
-            Route(f"{relay}/retry", self.retry, methods=["POST"]),
+            Route("/v1/vendors", self.post, methods=["POST"]),
+            Route("/v1/vendors", self.list, methods=["GET"]),
+            Route("/v1/vendors/{name}", self.delete, methods=["DELETE"]),
+            Route("/v1/vendors/{name}/test", self.test, methods=["POST"]),
+            Route("/v1/relay", self.states, methods=["GET"]),
+            Route("/v1/relay/{name}/pause", self.pause, methods=["POST"]),
+            Route("/v1/relay/{name}/resume", self.resume, methods=["POST"]),
+            Route("/v1/relay/{name}/dead-letters", self.letters, methods=["GET"]),
+            Route("/v1/relay/{name}/retry", self.retry, methods=["POST"]),
         ]
 
     async def post(self, request: Request) -> Response:

@@ -28,10 +28,11 @@ SELECT nodename || ':' || nodeport FROM run_command_on_workers('SELECT 1') WHERE
 SELECT extversion FROM pg_extension WHERE extname = 'citus';
 
 -- name: tables_schema
--- Each row has the values of the combination that counts it, so that a message is read from one shard.
+-- Each row has the values of the combination that counts it, so that a message is read from one shard. An applier of version 1
+-- writes them into another column, `combination`: it fails, and so never drops columns that it does not know.
 CREATE TABLE stored_messages (
     LIKE messages INCLUDING GENERATED,
-    combination text[] COLLATE "C",
+    counted_as text[] COLLATE "C",
     PRIMARY KEY (bucket, account, message_id)
 ) WITH (fillfactor = 70);
 CREATE INDEX stored_messages_by_id ON stored_messages (id);
@@ -39,6 +40,8 @@ CREATE INDEX stored_messages_unmatched ON stored_messages (unmatched_at) WHERE u
 CREATE INDEX stored_messages_by_number ON stored_messages ((requested_at / 86400000), number, requested_at, message_id)
 WHERE requested_at IS NOT NULL AND number IS NOT NULL;
 CREATE INDEX stored_messages_of_number ON stored_messages (number) WHERE number IS NOT NULL;
+CREATE INDEX stored_messages_by_vendor_id ON stored_messages (account, vendor_message_id)
+WHERE vendor_message_id IS NOT NULL;
 CREATE INDEX stored_messages_by_session ON stored_messages (account, session_id) WHERE session_id <> '';
 
 -- The messages of a number, in the bucket of the number: a conversion by number finds its message in one shard.
@@ -63,10 +66,12 @@ SELECT create_distributed_table('number_messages', 'bucket', colocate_with => 's
 CREATE VIEW messages AS SELECT * FROM stored_messages;
 CREATE VIEW message_states AS
 SELECT m.bucket, m.id, m.account, m.message_id, m.requested_at, m.number, m.verified_at, m.reported,
+    CASE WHEN m.receipt IS NOT NULL THEN coalesce(m.vendor_message_id, m.message_id) END AS receipts_of,
     json_build_array(
         CASE WHEN m.requested_at IS NOT NULL THEN json_build_array(
-            1, m.account, m.message_id, m.requested_at, to_json(coalesce(m.reported_values, m.combination)),
-            coalesce(encode(m.number, 'hex'), ''), m.number_range, m.session_id, m.attempt
+            1, m.account, m.message_id, m.requested_at, to_json(coalesce(m.reported_values, m.counted_as)),
+            coalesce(encode(m.number, 'hex'), ''), m.number_range, m.session_id, m.attempt,
+            coalesce(m.vendor_message_id, '')
         ) END,
         m.true_first, m.true_last, m.false_last, m.true_arrival, m.true_unknown, m.false_unknown
     ) AS state
@@ -101,7 +106,7 @@ SELECT DISTINCT requested_at / 86400000 AS day FROM stored_messages
 WHERE number = decode(:number, 'hex') AND requested_at IS NOT NULL ORDER BY day DESC LIMIT :most;
 
 -- name: messages_of_number
-SELECT s.message_id, s.state::text, s.verified_at, s.reported FROM message_states AS s
+SELECT s.message_id, s.state::text, s.verified_at, s.reported, s.receipts_of FROM message_states AS s
 WHERE s.requested_at / 86400000 = :day AND s.number = decode(:number, 'hex') AND s.account = :account
     AND s.requested_at IS NOT NULL
 ORDER BY s.requested_at DESC, s.message_id DESC LIMIT :most;
@@ -117,6 +122,34 @@ FROM stored_messages AS m JOIN (
     OFFSET 0
 ) AS n ON n.number = m.number
 WHERE m.requested_at IS NOT NULL
+
+-- name: sharing_messages
+-- Brought to the coordinator for `receipts_of`: some messages, and the others that have or name the same ids of vendors.
+SELECT m.bucket, m.account, m.message_id, m.vendor_message_id, m.requested_at, m.id
+FROM stored_messages AS m JOIN (
+    SELECT value::bigint AS value FROM json_array_elements_text(CAST(:ids AS json)) AS value
+) AS e ON e.value = m.id
+UNION ALL
+SELECT m.bucket, m.account, m.message_id, m.vendor_message_id, m.requested_at, m.id
+FROM stored_messages AS m JOIN (
+    SELECT DISTINCT s.account, coalesce(s.vendor_message_id, s.message_id) AS named FROM (
+        SELECT value::bigint AS value FROM json_array_elements_text(CAST(:ids AS json)) AS value
+    ) AS e JOIN stored_messages AS s ON s.id = e.value
+    OFFSET 0
+) AS n ON m.account = n.account AND m.vendor_message_id = n.named
+UNION ALL
+SELECT m.bucket, m.account, m.message_id, m.vendor_message_id, m.requested_at, m.id
+FROM stored_messages AS m JOIN (
+    SELECT r.bucket, r.account, r.vendor_message_id FROM receipts AS r JOIN (
+        SELECT DISTINCT s.account, s.vendor_message_id FROM (
+            SELECT value::bigint AS value FROM json_array_elements_text(CAST(:ids AS json)) AS value
+        ) AS e JOIN stored_messages AS s ON s.id = e.value
+        WHERE s.vendor_message_id IS NOT NULL
+        OFFSET 0
+    ) AS n ON r.account = n.account AND r.vendor_message_id = n.vendor_message_id
+    OFFSET 0
+) AS r ON m.bucket = r.bucket AND m.account = r.account AND m.message_id = r.vendor_message_id
+WHERE m.vendor_message_id IS NULL
 
 -- name: explaining_messages
 -- Brought to the coordinator for `wrong_unmatched`: the messages without a request, and those that can explain a conversion.

@@ -63,6 +63,9 @@ class WorkingSet:
         positions = {"after": after, "upto": upto}
         self._run("want_batch", positions)
         self._run("load_messages")
+        if self._statements.number("any_receipt", positions):
+            self._run("want_receipts", positions)
+            self._load_receivers()
         if by_number:
             self._run("want_numbers", positions)
             self._run("load_numbers")
@@ -77,6 +80,8 @@ class WorkingSet:
         """Bring the messages that an erasure concerns."""
         self._run("want_erased", {"seq": seq})
         self._run("load_messages")
+        self._run("want_erased_receipts", {"seq": seq})
+        self._load_receivers()
         self._run("want_near_numbers")
         self._load_unmatched(before)
         self._finish()
@@ -85,6 +90,11 @@ class WorkingSet:
         """Store what has changed on the workers, and forget the rows."""
         self._run("store")
         self._run("forget_working_set")
+
+    def _load_receivers(self) -> None:
+        """Bring the messages that can have the wanted receipts."""
+        self._run("want_receivers")
+        self._run("load_messages")
 
     def _load_unmatched(self, unmatched_before: int) -> None:
         before = {"unmatched_before": unmatched_before}

@@ -10,6 +10,7 @@ CREATE TEMP TABLE IF NOT EXISTS loaded (LIKE messages) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS wanted_messages (bucket smallint, account integer, message_id text COLLATE "C") ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS wanted_sessions (account integer, session_id text COLLATE "C") ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS wanted_numbers (number bytea, day bigint) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE IF NOT EXISTS wanted_receipts (bucket smallint, account integer, vendor_message_id text COLLATE "C") ON COMMIT DELETE ROWS;
 
 -- name: want_batch
 INSERT INTO wanted_messages
@@ -38,6 +39,55 @@ FROM (
     UNION
     SELECT number, requested_at FROM messages WHERE requested_at IS NOT NULL AND number IS NOT NULL
 ) AS n CROSS JOIN generate_series(-2, 2) AS near;
+
+-- name: any_receipt
+-- Whether there are receipts, also in a batch.
+SELECT (
+    EXISTS (SELECT FROM receipts) OR EXISTS (SELECT FROM unpack(:after, :upto) AS u WHERE u.receipts IS NOT NULL)
+)::integer;
+
+-- name: want_receipts
+-- The receipts of a batch, and those of its messages before and after it.
+INSERT INTO wanted_receipts
+SELECT r.bucket, r.account, r.vendor_message_id
+FROM unpack(:after, :upto) AS u CROSS JOIN LATERAL unnest(u.receipts) AS r;
+INSERT INTO wanted_receipts
+SELECT r.bucket, r.account, r.vendor_message_id
+FROM (
+    SELECT m.account, m.message_id AS named FROM unpack(:after, :upto) AS u CROSS JOIN LATERAL unnest(u.requests) AS m
+    UNION
+    SELECT m.account, m.vendor_message_id FROM unpack(:after, :upto) AS u CROSS JOIN LATERAL unnest(u.requests) AS m
+    UNION
+    SELECT account, vendor_message_id FROM messages
+) AS n CROSS JOIN LATERAL (
+    SELECT * FROM receipts AS r WHERE r.account = n.account AND r.vendor_message_id = n.named OFFSET 0
+) AS r;
+
+-- name: want_erased_receipts
+-- The receipts of the messages of an erasure, and those that it names.
+INSERT INTO wanted_receipts
+SELECT r.bucket, r.account, r.vendor_message_id
+FROM (
+    SELECT account, coalesce(vendor_message_id, message_id) AS named FROM messages
+    UNION
+    SELECT (v ->> 0)::integer, v ->> 1
+    FROM journal AS b CROSS JOIN LATERAL jsonb_array_elements(b.reports -> 0 -> 8) AS v
+    WHERE b.bucket = 0 AND b.writer = 1 AND b.seq = :seq
+) AS n CROSS JOIN LATERAL (
+    SELECT * FROM receipts AS r WHERE r.account = n.account AND r.vendor_message_id = n.named OFFSET 0
+) AS r;
+
+-- name: want_receivers
+-- The messages that have or name the wanted ids.
+INSERT INTO wanted_messages SELECT DISTINCT bucket, account, vendor_message_id FROM wanted_receipts;
+INSERT INTO wanted_messages
+SELECT bucket, account, message_id FROM (
+    SELECT s.bucket, s.account, s.message_id,
+        row_number() OVER (PARTITION BY s.account, s.vendor_message_id ORDER BY s.requested_at, s.message_id) AS nth
+    FROM stored_messages AS s JOIN (SELECT DISTINCT account, vendor_message_id FROM wanted_receipts) AS w
+        ON s.account = w.account AND s.vendor_message_id = w.vendor_message_id
+) AS named
+WHERE nth <= 10 + (SELECT count(*) FROM messages);
 
 -- name: want_unmatched_numbers
 INSERT INTO wanted_numbers
@@ -117,12 +167,12 @@ DELETE FROM stored_messages AS s USING (
     OFFSET 0
 ) AS gone
 WHERE s.bucket = gone.bucket AND s.account = gone.account AND s.message_id = gone.message_id;
-INSERT INTO stored_messages AS s ({message: $message}, combination)
+INSERT INTO stored_messages AS s ({message: $message}, counted_as)
 SELECT {message: c.$message},
     ARRAY[d.country, d.carrier, d.provider, d.template, d.sender, d.channel, d.access_key]
 FROM (SELECT * FROM messages EXCEPT SELECT * FROM loaded) AS c LEFT JOIN dimensions AS d ON d.id = c.dimensions
 ON CONFLICT (bucket, account, message_id) DO UPDATE SET
-    {state: $state = excluded.$state}, combination = excluded.combination;
+    {state: $state = excluded.$state}, counted_as = excluded.counted_as;
 INSERT INTO number_messages
 SELECT number_bucket(number), account, number, requested_at, message_id
 FROM (SELECT * FROM messages EXCEPT SELECT * FROM loaded) AS c
@@ -134,6 +184,7 @@ DELETE FROM loaded;
 DELETE FROM wanted_messages;
 DELETE FROM wanted_sessions;
 DELETE FROM wanted_numbers;
+DELETE FROM wanted_receipts;
 TRUNCATE messages;
 
 -- name: show_stored

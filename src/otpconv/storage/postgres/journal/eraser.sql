@@ -11,12 +11,16 @@ CREATE TEMP TABLE IF NOT EXISTS target_places (
 CREATE TEMP TABLE IF NOT EXISTS target_numbers (
     account integer, number text COLLATE "C", upto bigint, seq bigint, PRIMARY KEY (account, number)
 );
+CREATE TEMP TABLE IF NOT EXISTS target_receipts (
+    account integer, vendor_message_id text COLLATE "C", seq bigint, PRIMARY KEY (account, vendor_message_id)
+);
 
 -- name: forget_targets
 DELETE FROM erasures;
 DELETE FROM targets;
 DELETE FROM target_places;
 DELETE FROM target_numbers;
+DELETE FROM target_receipts;
 
 -- name: find_erasures
 INSERT INTO erasures
@@ -40,6 +44,11 @@ INSERT INTO target_numbers
 SELECT (t ->> 0)::integer, t ->> 1, max(e.upto), max(e.seq)
 FROM erasures AS e JOIN journal AS b ON b.bucket = 0 AND b.writer = 1 AND b.seq = e.seq
     CROSS JOIN LATERAL jsonb_array_elements(b.reports -> 0 -> 5) AS t
+GROUP BY 1, 2;
+INSERT INTO target_receipts
+SELECT (t ->> 0)::integer, t ->> 1, max(e.seq)
+FROM erasures AS e JOIN journal AS b ON b.bucket = 0 AND b.writer = 1 AND b.seq = e.seq
+    CROSS JOIN LATERAL jsonb_array_elements(b.reports -> 0 -> 8) AS t
 GROUP BY 1, 2;
 
 -- name: horizon
@@ -85,6 +94,17 @@ SELECT * FROM (
                 SELECT 1 FROM target_numbers AS n
                 WHERE n.account = (v ->> 1)::integer AND n.number = v ->> 5 AND b.seq < n.seq
             ) THEN 2
+            ELSE 0
+        END
+        WHEN 6 THEN CASE
+            WHEN EXISTS (
+                SELECT 1 FROM target_receipts AS t
+                WHERE t.account = (v ->> 1)::integer AND t.vendor_message_id = v ->> 2 AND b.seq < t.seq
+            ) THEN 1
+            -- They were dropped while their message was unknown, with all receipts about it, later ones too.
+            WHEN :before > 0 AND NOT EXISTS (
+                SELECT 1 FROM receipts AS e WHERE e.account = (v ->> 1)::integer AND e.vendor_message_id = v ->> 2
+            ) THEN 1
             ELSE 0
         END
         -- The last step erases them from erasures that are not finished.

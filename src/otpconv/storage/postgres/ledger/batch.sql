@@ -12,7 +12,8 @@ CREATE TEMP TABLE IF NOT EXISTS batch (
     position bigint,                -- in the journal
     bucket smallint, kind smallint, account integer, at bigint, message_id text COLLATE "C", number bytea,
     delivered boolean, rate double precision,
-    dimensions text COLLATE "C", number_range text, session_id text COLLATE "C", attempt integer, timing smallint
+    dimensions text COLLATE "C", number_range text, session_id text COLLATE "C", attempt integer, timing smallint,
+    vendor_message_id text COLLATE "C"
 ) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS touched_places (id bigint, account integer, number bytea, requested_at bigint, message_id text COLLATE "C")
 ON COMMIT DELETE ROWS;
@@ -43,9 +44,13 @@ CREATE TEMP TABLE IF NOT EXISTS changes (       -- see the type `change`
 ) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS contributions (     -- see the type `contribution`
     sign integer, id bigint, account integer, session_id text, requested_at bigint, dimensions integer,
-    verified smallint, attempt integer, session integer, reported smallint, delay_bin smallint
+    verified smallint, attempt integer, session integer, reported smallint, delay_bin smallint, receipt smallint,
+    price bigint, currency text COLLATE "C"
 ) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS erased_messages (id bigint PRIMARY KEY) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE IF NOT EXISTS touched_receipts (
+    account integer, vendor_message_id text COLLATE "C", erased boolean
+) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS kept (
     account integer, start bigint, dimensions integer,
     {count: $count integer},

@@ -83,9 +83,18 @@ CREATE FUNCTION settle(moved contribution[], kept change[]) RETURNS void LANGUAG
 DECLARE
     edge CONSTANT bigint := (SELECT minutes_from FROM horizons WHERE bucket = 0);
     resolved CONSTANT contribution[] := resolve_sessions(moved);
+    any_unmatched boolean;
+    any_price boolean;
 BEGIN
-    IF EXISTS (SELECT FROM unnest(moved) WHERE requested_at IS NULL) THEN
+    SELECT bool_or(requested_at IS NULL), bool_or(price IS NOT NULL) INTO any_unmatched, any_price FROM unnest(moved);
+    IF any_unmatched THEN
         PERFORM settle_unmatched(moved);
+    END IF;
+    IF any_price THEN
+        PERFORM settle_costs(ARRAY(
+            SELECT ROW(account, requested_at / 60000 * 60000, dimensions, currency, sign, sign * price)::cost
+            FROM unnest(moved) WHERE price IS NOT NULL
+        ));
     END IF;
     WITH changes AS (
         SELECT account, requested_at / 60000 * 60000 AS start, dimensions,
@@ -94,7 +103,11 @@ BEGIN
             CASE WHEN attempt = 1 THEN sign * verified ELSE 0 END AS first_verified,
             CASE WHEN session IS NULL THEN 0 ELSE sign END AS sessions,
             CASE WHEN session > 0 OR session = 0 AND verified = 1 THEN sign ELSE 0 END AS sessions_verified,
-            sign * reported AS reported, delay_bin, sign AS more
+            sign * reported AS reported,
+            CASE WHEN receipt > 0 THEN sign ELSE 0 END AS receipted,
+            CASE WHEN receipt = 6 THEN sign ELSE 0 END AS delivered,
+            CASE WHEN receipt = 6 THEN sign * verified ELSE 0 END AS delivered_verified,
+            delay_bin, sign AS more
         FROM unnest(moved || resolved) WHERE requested_at IS NOT NULL
         UNION ALL
         SELECT account, start, dimensions, {count: $count}, delay_bin, more FROM unnest(kept)

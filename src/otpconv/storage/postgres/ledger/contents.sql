@@ -6,7 +6,7 @@ SELECT m.account, m.message_id, m.requested_at,
     coalesce(d.country, '(unknown dimensions ' || m.dimensions || ')'), d.carrier, d.provider, d.template, d.sender,
     d.channel, d.access_key, to_json(m.reported_values)::text, m.number, m.number_range, m.session_id, m.attempt,
     m.true_first, m.true_last, m.false_last, m.true_arrival, m.true_unknown, m.false_unknown, m.number_true,
-    (m.number_reported IS TRUE)::integer, m.session
+    (m.number_reported IS TRUE)::integer, m.session, m.vendor_message_id, m.receipt, m.price, m.currency
 FROM messages AS m LEFT JOIN dimensions AS d
     ON d.id = m.dimensions AND d.account = m.account AND d.day = m.requested_at / 86400000;
 
@@ -38,6 +38,23 @@ SELECT k.account, k.start, coalesce(d.country, '(unknown dimensions ' || k.dimen
     {count: k.$count},
     {bin: k.d$bin}
 FROM kept_counts AS k LEFT JOIN dimensions AS d
+    ON d.id = k.dimensions AND d.account = k.account AND d.day = k.start / 86400000;
+
+-- name: receipts
+SELECT account, vendor_message_id, {status: $status_at}, error, price, currency, segments, known::integer FROM receipts;
+
+-- name: cost_rollups
+SELECT r.grain, r.account, r.start, coalesce(d.country, '(unknown dimensions ' || r.dimensions || ')'),
+    coalesce(d.carrier, ''), coalesce(d.provider, ''), coalesce(d.template, ''), coalesce(d.sender, ''),
+    coalesce(d.channel, ''), coalesce(d.access_key, ''), r.currency, r.messages, r.micros
+FROM cost_rollups AS r LEFT JOIN dimensions AS d
+    ON d.id = r.dimensions AND d.account = r.account AND d.day = r.start / 86400000;
+
+-- name: kept_costs
+SELECT k.account, k.start, coalesce(d.country, '(unknown dimensions ' || k.dimensions || ')'),
+    coalesce(d.carrier, ''), coalesce(d.provider, ''), coalesce(d.template, ''), coalesce(d.sender, ''),
+    coalesce(d.channel, ''), coalesce(d.access_key, ''), k.currency, k.messages, k.micros
+FROM kept_costs AS k LEFT JOIN dimensions AS d
     ON d.id = k.dimensions AND d.account = k.account AND d.day = k.start / 86400000;
 
 -- name: routes

@@ -29,6 +29,7 @@ class DistributedLedgerReader(PostgresLedgerReader):
         | {
             "cursor": statements("distribution/working_set.sql")["stored_cursor"],
             "places": over("near_messages", PostgresLedgerReader.statements["places"]),
+            "receipts_of": over("sharing_messages", PostgresLedgerReader.statements["receipts_of"]),
         }
     )
 

@@ -33,7 +33,7 @@ SELECT day FROM days AS d WHERE EXISTS (
 LIMIT :most;
 
 -- name: messages_of_number
-SELECT s.message_id, s.state::text, s.verified_at, s.reported
+SELECT s.message_id, s.state::text, s.verified_at, s.reported, s.receipts_of
 FROM messages AS m JOIN message_states AS s ON s.id = m.id
 WHERE m.requested_at / 86400000 = :day AND m.number = decode(:number, 'hex') AND m.account = :account
     AND m.requested_at IS NOT NULL
@@ -99,11 +99,13 @@ WITH contributions AS (
     SELECT m.account, m.requested_at, m.dimensions, 1 AS requested, m.verified, (m.attempt = 1)::integer AS first_requested,
         (m.attempt = 1 AND m.verified = 1)::integer AS first_verified, (m.session IS NOT NULL)::integer AS sessions,
         (m.session IS NOT NULL AND (m.session > 0 OR m.verified = 1))::integer AS sessions_verified, m.reported,
-        m.delay_bin
+        coalesce(m.receipt > 0, false)::integer AS receipted, coalesce(m.receipt = 6, false)::integer AS delivered,
+        coalesce(m.receipt = 6 AND m.verified = 1, false)::integer AS delivered_verified, m.delay_bin
     FROM (SELECT value::bigint AS value FROM json_array_elements_text(CAST(:ids AS json)) AS value) AS e JOIN messages AS m ON m.id = e.value
     WHERE m.requested_at IS NOT NULL
     UNION ALL
-    SELECT m.account, m.requested_at, m.dimensions, 0, 0, 0, 0, 1, (m.session > 0 OR m.verified = 1)::integer, 0, NULL
+    SELECT m.account, m.requested_at, m.dimensions, 0, 0, 0, 0, 1, (m.session > 0 OR m.verified = 1)::integer, 0, 0, 0,
+        0, NULL
     FROM (SELECT value::bigint AS value FROM json_array_elements_text(CAST(:detached AS json)) AS value) AS e JOIN messages AS m ON m.id = e.value
     WHERE m.session IS NOT NULL
 ), rounded AS (
@@ -121,3 +123,41 @@ FROM (
     FROM rounded GROUP BY start, dimensions, delay_bin
 ) AS k JOIN dimensions AS d ON d.id = k.dimensions
 GROUP BY k.start, d.id, d.account, d.country, d.carrier, d.provider, d.template, d.sender, d.channel, d.access_key;
+
+-- name: kept_costs
+SELECT d.account, k.start, d.country, d.carrier, d.provider, d.template, d.sender, d.channel, d.access_key,
+    k.currency, k.messages, k.micros::bigint
+FROM (
+    SELECT requested_at / grain * grain AS start, dimensions, currency, count(*) AS messages, sum(price) AS micros
+    FROM (
+        SELECT m.requested_at, m.dimensions, m.currency, m.price,
+            CASE WHEN m.requested_at < (SELECT minutes_from FROM horizons WHERE bucket = 0) THEN 900000 ELSE 60000 END AS grain
+        FROM (SELECT value::bigint AS value FROM json_array_elements_text(CAST(:ids AS json)) AS value) AS e JOIN messages AS m ON m.id = e.value
+        WHERE m.price IS NOT NULL
+    ) AS m
+    GROUP BY requested_at / grain * grain, dimensions, currency
+) AS k JOIN dimensions AS d ON d.id = k.dimensions;
+
+-- name: receipts_of
+-- The vendors' ids of the messages, unless another message has the same one. That message is only found by its bucket, which
+-- the receipts have: without any, an id that is not the message's own is left out.
+WITH ids AS MATERIALIZED (SELECT value::bigint AS value FROM json_array_elements_text(CAST(:ids AS json)) AS value),
+named AS MATERIALIZED (
+    SELECT DISTINCT n.account, n.named, coalesce(r.bucket, n.bucket) AS bucket
+    FROM (
+        SELECT m.account, coalesce(m.vendor_message_id, m.message_id) AS named,
+            CASE WHEN coalesce(m.vendor_message_id, m.message_id) = m.message_id THEN m.bucket END AS bucket
+        FROM ids AS e JOIN messages AS m ON m.id = e.value
+    ) AS n LEFT JOIN LATERAL (
+        SELECT bucket FROM receipts AS r WHERE r.account = n.account AND r.vendor_message_id = n.named OFFSET 0
+    ) AS r ON true
+)
+SELECT account, named FROM named AS n
+WHERE bucket IS NOT NULL AND (
+    SELECT 1 FROM messages AS o
+    WHERE o.account = n.account AND o.vendor_message_id = n.named AND o.id NOT IN (SELECT value FROM ids) LIMIT 1
+) IS NULL AND (
+    SELECT 1 FROM messages AS o
+    WHERE o.bucket = n.bucket AND o.account = n.account AND o.message_id = n.named AND o.vendor_message_id IS NULL
+        AND o.requested_at IS NOT NULL AND o.id NOT IN (SELECT value FROM ids) LIMIT 1
+) IS NULL;

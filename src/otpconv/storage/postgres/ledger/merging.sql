@@ -12,8 +12,14 @@ CREATE TYPE report AS (
     bucket smallint, kind smallint, account integer, at bigint, message_id text COLLATE "C", number bytea,
     delivered boolean, rate double precision,
     dimensions text COLLATE "C",    -- as JSON
-    number_range text, session_id text COLLATE "C", attempt integer, timing smallint
+    number_range text, session_id text COLLATE "C", attempt integer, timing smallint,
+    vendor_message_id text COLLATE "C"
 );
+CREATE TYPE receipt AS (
+    bucket smallint, account integer, vendor_message_id text COLLATE "C", status smallint, at bigint,
+    error text COLLATE "C", price bigint, currency text COLLATE "C", segments integer
+);
+CREATE TYPE vendor_id AS (account integer, vendor_message_id text COLLATE "C", erased boolean);
 CREATE TYPE combination AS (
     account integer, day integer,
     country text COLLATE "C", carrier text COLLATE "C", provider text COLLATE "C", template text COLLATE "C",
@@ -36,18 +42,20 @@ END $$;
 
 -- The reports of a batch by what the steps do with them; each list is NULL if it is empty.
 CREATE TYPE reports AS (
-    requests report[], conversions report[], number_conversions report[], rates report[]
+    requests report[], conversions report[], number_conversions report[], rates report[], receipts receipt[]
 );
 
--- A report is [1, account, message id, requested_at, [dimensions], number, number range, session id, attempt],
--- [2, account, delivered, conversion time, message id, number, timing], or [3, account, report time, rate]. What is left
--- of the reports of deleted messages is [4, account, '', day, [dimensions]] or [0].
+-- A report is [1, account, message id, requested_at, [dimensions], number, number range, session id, attempt, vendor's id],
+-- [2, account, delivered, conversion time, message id, number, timing], [3, account, report time, rate], or
+-- [6, account, vendor's id, status, time, error, price, currency, segments]. What is left of the reports of deleted
+-- messages is [4, account, '', day, [dimensions]] or [0].
 CREATE FUNCTION unpack(after bigint, upto bigint) RETURNS reports LANGUAGE plpgsql AS $$
 DECLARE
     unpacked reports;
 BEGIN
     SELECT array_agg(r) FILTER (WHERE kind IN (1, 4)), array_agg(r) FILTER (WHERE kind = 2 AND (r).message_id IS NOT NULL),
-        array_agg(r) FILTER (WHERE kind = 2 AND (r).message_id IS NULL), array_agg(r) FILTER (WHERE kind = 3)
+        array_agg(r) FILTER (WHERE kind = 2 AND (r).message_id IS NULL), array_agg(r) FILTER (WHERE kind = 3),
+        array_agg(receipt) FILTER (WHERE kind = 6)
     INTO unpacked
     FROM (
         SELECT k.kind, ROW(
@@ -58,8 +66,12 @@ BEGIN
             CASE WHEN k.kind = 2 THEN (v ->> 2)::boolean END,
             CASE WHEN k.kind = 3 THEN (v ->> 3)::double precision END,
             CASE WHEN k.kind IN (1, 4) THEN v ->> 4 END, CASE WHEN k.kind = 1 THEN v ->> 6 END, CASE WHEN k.kind = 1 THEN v ->> 7 END,
-            CASE WHEN k.kind = 1 THEN (v ->> 8)::integer END, CASE WHEN k.kind = 2 THEN (v ->> 6)::smallint END
-        )::report AS r
+            CASE WHEN k.kind = 1 THEN (v ->> 8)::integer END, CASE WHEN k.kind = 2 THEN (v ->> 6)::smallint END,
+            CASE WHEN k.kind = 1 THEN nullif(v ->> 9, '') END
+        )::report AS r, CASE WHEN k.kind = 6 THEN ROW(
+            e.bucket, (v ->> 1)::integer, v ->> 2, (v ->> 3)::smallint, (v ->> 4)::bigint, v ->> 5, (v ->> 6)::bigint,
+            v ->> 7, (v ->> 8)::integer
+        )::receipt END AS receipt
         FROM (
                 -- OFFSET 0 computes the length once per row of the journal, and not once per report.
                 SELECT reports, buckets, seq - jsonb_array_length(reports) AS before FROM journal
@@ -86,6 +98,7 @@ BEGIN
         SELECT DISTINCT ON (r.bucket, r.account, r.message_id)
             r.bucket, r.account, r.message_id, r.at AS requested_at, c.dimensions, c.reported_values, r.number,
             r.number_range, r.session_id, r.attempt,
+            min(r.vendor_message_id) OVER (PARTITION BY r.bucket, r.account, r.message_id) AS vendor_message_id,
             min(r.position) OVER (PARTITION BY r.bucket, r.account, r.message_id) AS first
         -- A full join, which can't be a nested loop: the planner takes all arrays for short.
         FROM unnest(requests) AS r FULL JOIN unnest(known) AS c
@@ -109,13 +122,16 @@ BEGIN
             greatest(m.false_last, c.false_last) AS false_last, least(m.true_arrival, c.true_arrival) AS true_arrival,
             least(m.true_unknown, c.true_unknown) AS true_unknown,
             least(m.false_unknown, c.false_unknown) AS false_unknown,
+            least(m.vendor_message_id, q.vendor_message_id) AS vendor_message_id,
             (
                 least(m.true_first, c.true_first), greatest(m.true_last, c.true_last),
                 greatest(m.false_last, c.false_last), least(m.true_arrival, c.true_arrival),
-                least(m.true_unknown, c.true_unknown), least(m.false_unknown, c.false_unknown)
+                least(m.true_unknown, c.true_unknown), least(m.false_unknown, c.false_unknown),
+                least(m.vendor_message_id, q.vendor_message_id)
             ) IS DISTINCT FROM (
-                m.true_first, m.true_last, m.false_last, m.true_arrival, m.true_unknown, m.false_unknown
-            ) AS is_converted,
+                m.true_first, m.true_last, m.false_last, m.true_arrival, m.true_unknown, m.false_unknown,
+                m.vendor_message_id
+            ) AS is_joined,
             q.requested_at IS NOT NULL AND (
                 m.requested_at IS NULL
                 OR q.requested_at < m.requested_at
@@ -137,7 +153,8 @@ BEGIN
         FROM requested AS q FULL JOIN converted AS c USING (bucket, account, message_id)
             LEFT JOIN LATERAL (
                 SELECT ctid AS place, contribution(m, -1) AS before, requested_at, dimensions, reported_values, number,
-                    session_id, attempt, true_first, true_last, false_last, true_arrival, true_unknown, false_unknown
+                    session_id, attempt, true_first, true_last, false_last, true_arrival, true_unknown, false_unknown,
+                    vendor_message_id
                 FROM messages AS m
                 WHERE m.bucket = coalesce(q.bucket, c.bucket) AND m.account = coalesce(q.account, c.account)
                     AND m.message_id = coalesce(q.message_id, c.message_id)
@@ -149,28 +166,31 @@ BEGIN
             number = n.number, number_range = n.number_range, session_id = n.session_id, attempt = n.attempt,
             session = CASE WHEN n.session_id = m.session_id THEN m.session WHEN n.session_id <> '' THEN 0 END,
             true_first = n.true_first, true_last = n.true_last, false_last = n.false_last,
-            true_arrival = n.true_arrival, true_unknown = n.true_unknown, false_unknown = n.false_unknown
+            true_arrival = n.true_arrival, true_unknown = n.true_unknown, false_unknown = n.false_unknown,
+            vendor_message_id = n.vendor_message_id
         FROM merged AS n WHERE m.ctid = n.place AND n.is_requested
         RETURNING n.before, contribution(m, 1) AS after
-    ), converted_again AS (
+    ), joined_again AS (
         UPDATE messages AS m SET
             true_first = n.true_first, true_last = n.true_last, false_last = n.false_last,
-            true_arrival = n.true_arrival, true_unknown = n.true_unknown, false_unknown = n.false_unknown
-        FROM merged AS n WHERE m.ctid = n.place AND n.is_converted AND NOT n.is_requested
+            true_arrival = n.true_arrival, true_unknown = n.true_unknown, false_unknown = n.false_unknown,
+            vendor_message_id = n.vendor_message_id
+        FROM merged AS n WHERE m.ctid = n.place AND n.is_joined AND NOT n.is_requested
         RETURNING n.before, contribution(m, 1) AS after
     ), inserted AS (
         INSERT INTO messages AS m
             (bucket, account, message_id, id, requested_at, dimensions, reported_values, number, number_range, session_id,
-             attempt, session, true_first, true_last, false_last, true_arrival, true_unknown, false_unknown)
+             attempt, session, true_first, true_last, false_last, true_arrival, true_unknown, false_unknown,
+             vendor_message_id)
         SELECT bucket, account, message_id, first, requested_at, dimensions, reported_values, number, number_range,
             session_id, attempt, CASE WHEN session_id <> '' THEN 0 END, true_first, true_last, false_last, true_arrival,
-            true_unknown, false_unknown
+            true_unknown, false_unknown, vendor_message_id
         FROM merged WHERE place IS NULL
         RETURNING contribution(m, 1) AS after
     )
     SELECT array_agg(part) INTO moved FROM (
         SELECT after AS part FROM inserted
-        UNION ALL SELECT before FROM converted_again UNION ALL SELECT after FROM converted_again
+        UNION ALL SELECT before FROM joined_again UNION ALL SELECT after FROM joined_again
         UNION ALL SELECT before FROM requested_again UNION ALL SELECT after FROM requested_again
     ) AS parts;
     RETURN moved;
@@ -208,6 +228,9 @@ CREATE FUNCTION merge_reports(
 DECLARE
     known combination[];
     moved contribution[];
+    -- Without any receipt, their steps cost one look.
+    any_receipt CONSTANT boolean := batch_of.receipts IS NOT NULL OR EXISTS (SELECT FROM receipts);
+    left_ids vendor_id[];
 BEGIN
     IF batch_of.requests IS NOT NULL THEN
         known := find_dimensions(batch_of.requests, most_values, most_combinations, most_routes);
@@ -217,11 +240,17 @@ BEGIN
         INSERT INTO batch SELECT * FROM unnest(batch_of.number_conversions);
         PERFORM touch_places();
     END IF;
+    IF any_receipt THEN
+        left_ids := vendor_ids(batch_of.requests);
+    END IF;
     IF batch_of.requests IS NOT NULL OR batch_of.conversions IS NOT NULL THEN
         moved := merge_messages(batch_of.requests, batch_of.conversions, known);
     END IF;
     IF batch_of.rates IS NOT NULL THEN
         PERFORM merge_rates(batch_of.rates);
+    END IF;
+    IF any_receipt THEN
+        moved := moved || merge_receipts(batch_of.receipts, batch_of.requests, left_ids);
     END IF;
     IF by_number THEN
         INSERT INTO contributions SELECT * FROM unnest(moved);

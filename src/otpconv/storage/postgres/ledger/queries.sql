@@ -17,11 +17,11 @@ FROM unnest(CAST(:buckets AS smallint[]), CAST(:message_ids AS text[])) WITH ORD
     JOIN messages AS m ON m.bucket = ids.bucket AND m.account = :account AND m.message_id = ids.message_id;
 
 -- name: message
-SELECT message_id, state::text, verified_at, reported FROM message_states
+SELECT message_id, state::text, verified_at, reported, receipts_of FROM message_states
 WHERE bucket = :bucket AND account = :account AND message_id = :message_id;
 
 -- name: all_messages
-SELECT message_id, state::text, verified_at, reported FROM message_states WHERE account = :account ORDER BY id;
+SELECT message_id, state::text, verified_at, reported, receipts_of FROM message_states WHERE account = :account ORDER BY id;
 
 -- name: part_before
 -- Where the next part of the ledger before :before begins, :read ids long. Where there is a gap in the ids, the part ends
@@ -29,9 +29,15 @@ SELECT message_id, state::text, verified_at, reported FROM message_states WHERE 
 SELECT max(id) + 1 - :read FROM messages WHERE id < :before;
 
 -- name: recorded
-SELECT id, message_id, state::text, verified_at, reported FROM message_states
+SELECT id, message_id, state::text, verified_at, reported, receipts_of FROM message_states
 WHERE id >= :first AND id < :before AND account = :account AND requested_at >= :start AND requested_at < :end
 ORDER BY id DESC LIMIT :most;
+
+-- name: receipts
+SELECT r.vendor_message_id, ARRAY[{status: $status_at}], r.error, r.price, coalesce(r.currency, ''), r.segments
+FROM unnest(CAST(:ids AS text[])) AS ids (id) CROSS JOIN LATERAL (
+    SELECT * FROM receipts WHERE account = :account AND vendor_message_id = ids.id OFFSET 0
+) AS r;
 
 -- name: by_number
 -- For each conversion known by number alone: the message that it is about, and whether the ledger has it already.
@@ -65,84 +71,6 @@ FROM dimensions AS d JOIN rollups AS r
     ON r.bucket = 0 AND r.writer = 1 AND r.grain = 86400000 AND r.account = d.account
     AND r.start = d.day * 86400000::bigint AND r.dimensions = d.id
 WHERE d.account = :account AND d.folded AND d.day BETWEEN :start / 86400000 AND (:end - 1) / 86400000;
-
--- name: counts
--- The groups are numbered first, so that the many rollups are grouped by a number and not by texts.
-WITH combinations AS MATERIALIZED (
-    SELECT id, {dimension: CASE WHEN '$dimension' = ANY (CAST(:by AS text[])) THEN $dimension ELSE '' END AS $dimension}
-    FROM dimensions
-    WHERE bucket = 0 AND account = :account AND day BETWEEN :first_day AND :last_day
-        AND (CAST(:country AS text[]) IS NULL OR country = ANY (CAST(:country AS text[])))
-        AND (CAST(:carrier AS text[]) IS NULL OR carrier = ANY (CAST(:carrier AS text[])))
-        AND (CAST(:provider AS text[]) IS NULL OR provider = ANY (CAST(:provider AS text[])))
-        AND (CAST(:template AS text[]) IS NULL OR template = ANY (CAST(:template AS text[])))
-        AND (CAST(:sender AS text[]) IS NULL OR sender = ANY (CAST(:sender AS text[])))
-        AND (CAST(:channel AS text[]) IS NULL OR channel = ANY (CAST(:channel AS text[])))
-        AND (CAST(:access_key AS text[]) IS NULL OR access_key = ANY (CAST(:access_key AS text[])))
-), numbered AS MATERIALIZED (
-    SELECT *, dense_rank() OVER (ORDER BY {dimension: $dimension}) AS number
-    FROM combinations
-)
-SELECT s.slot, {dimension: g.$dimension},
-    {count: s.$count},
-    {bin: s.d$bin}
-FROM (
-    SELECT CASE WHEN CAST(:step AS bigint) IS NULL THEN 0 ELSE r.start / CAST(:step AS bigint) * CAST(:step AS bigint)
-        END AS slot,
-        n.number,
-            {count: sum(r.$count) AS $count},
-            {bin: sum(r.d$bin) AS d$bin}
-    FROM unnest(CAST(:grains AS integer[]), CAST(:starts AS bigint[]), CAST(:ends AS bigint[])) AS span (grain, first, until)
-        -- OFFSET 0 makes it one search in the key per span; the planner prefers to read the whole table.
-        CROSS JOIN LATERAL (
-            SELECT * FROM rollups
-            WHERE bucket = 0 AND writer = 1 AND grain = span.grain AND account = :account
-                AND start >= span.first AND start < span.until OFFSET 0
-        ) AS r
-        JOIN numbered AS n ON n.id = r.dimensions
-    GROUP BY slot, n.number
-    LIMIT :limit
-) AS s JOIN (
-    SELECT DISTINCT number, {dimension: $dimension} FROM numbered
-) AS g USING (number);
-
--- name: tallies
--- Like counts, without the delays.
-WITH combinations AS MATERIALIZED (
-    SELECT id, {dimension: CASE WHEN '$dimension' = ANY (CAST(:by AS text[])) THEN $dimension ELSE '' END AS $dimension}
-    FROM dimensions
-    WHERE bucket = 0 AND account = :account AND day BETWEEN :first_day AND :last_day
-        AND (CAST(:country AS text[]) IS NULL OR country = ANY (CAST(:country AS text[])))
-        AND (CAST(:carrier AS text[]) IS NULL OR carrier = ANY (CAST(:carrier AS text[])))
-        AND (CAST(:provider AS text[]) IS NULL OR provider = ANY (CAST(:provider AS text[])))
-        AND (CAST(:template AS text[]) IS NULL OR template = ANY (CAST(:template AS text[])))
-        AND (CAST(:sender AS text[]) IS NULL OR sender = ANY (CAST(:sender AS text[])))
-        AND (CAST(:channel AS text[]) IS NULL OR channel = ANY (CAST(:channel AS text[])))
-        AND (CAST(:access_key AS text[]) IS NULL OR access_key = ANY (CAST(:access_key AS text[])))
-), numbered AS MATERIALIZED (
-    SELECT *, dense_rank() OVER (ORDER BY {dimension: $dimension}) AS number
-    FROM combinations
-)
-SELECT s.slot, {dimension: g.$dimension},
-    {count: s.$count}
-FROM (
-    SELECT CASE WHEN CAST(:step AS bigint) IS NULL THEN 0 ELSE r.start / CAST(:step AS bigint) * CAST(:step AS bigint)
-        END AS slot,
-        n.number,
-            {count: sum(r.$count) AS $count}
-    FROM unnest(CAST(:grains AS integer[]), CAST(:starts AS bigint[]), CAST(:ends AS bigint[])) AS span (grain, first, until)
-        -- OFFSET 0 makes it one search in the key per span; the planner prefers to read the whole table.
-        CROSS JOIN LATERAL (
-            SELECT * FROM rollups
-            WHERE bucket = 0 AND writer = 1 AND grain = span.grain AND account = :account
-                AND start >= span.first AND start < span.until OFFSET 0
-        ) AS r
-        JOIN numbered AS n ON n.id = r.dimensions
-    GROUP BY slot, n.number
-    LIMIT :limit
-) AS s JOIN (
-    SELECT DISTINCT number, {dimension: $dimension} FROM numbered
-) AS g USING (number);
 
 -- name: routes
 WITH own AS MATERIALIZED (

@@ -3,16 +3,16 @@
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from otpconv.model import Conversion, MessageState, Requested, SelfReportedRate
-from otpconv.storage import deadline, erasable, grains, recorded
+from otpconv.receipts import ReceiptState
+from otpconv.storage import deadline, erasable, recorded
 from otpconv.storage.buckets import bucket_of
 from otpconv.storage.contract import (
-    DAY_MS,
-    DIMENSIONS,
     MAX_COUNTED,
     MAX_COUNTS,
     MAX_SELF_REPORTED,
@@ -28,16 +28,16 @@ from otpconv.storage.contract import (
 from otpconv.storage.erasure import Candidates, Erasure
 from otpconv.storage.lookup import Lookup, Stored
 from otpconv.storage.postgres.database import Connection, Database, Row, execute, statements
+from otpconv.storage.postgres.ledger import windows
 from otpconv.storage.postgres.pool import Pool
 
 #: Questions about a window: a plan that fits any window and filters takes ten times as long (measured).
-_PLANNED_EACH_TIME = {"counts", "tallies", "folded"}
+_PLANNED_EACH_TIME = {*windows.STATEMENTS, "folded"}
 #: Messages fetched at once for an export.
 _FETCHED = 1_000
 
-#: Where the counts and the delays begin in a row of counts: after the slot, and after the group.
-_COUNTS = 1 + len(DIMENSIONS)
-_DELAYS = _COUNTS + len(Tally.__struct_fields__)
+#: Where the delays begin in the sums of counts.
+_DELAYS = len(Tally.__struct_fields__)
 _STATE = msgspec.json.Decoder(MessageState)
 _STATES = msgspec.json.Decoder(dict[str, MessageState])
 
@@ -52,7 +52,7 @@ class PostgresLedgerReader:
         statements: by their names.
     """
 
-    statements = statements("ledger/queries.sql") | statements("ledger/erasable.sql")
+    statements = statements("ledger/queries.sql") | statements("ledger/erasable.sql") | windows.STATEMENTS
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -76,7 +76,8 @@ class PostgresLedgerReader:
 
     def look_up(self, lookup: Lookup) -> Stored:
         """Return what the ledger holds about a batch of reports; see `LookupOnThread`."""
-        is_one_statement = not lookup.by_number and len(lookup.states) + len(lookup.outlines) == 1
+        count = len(lookup.states) + len(lookup.outlines) + len(lookup.receipts)
+        is_one_statement = not lookup.by_number and count == 1
         with self._statement() if is_one_statement else self.snapshot() as position:
             owners, known = self._by_number(list(lookup.by_number))
             return Stored(
@@ -84,14 +85,15 @@ class PostgresLedgerReader:
                 outlines={of: self._outlines(of, list(ids)) for of, ids in lookup.outlines.items()},
                 owners=owners,
                 conversions=known,
+                receipts={of: _receipts(self._rows, of, list(ids)) for of, ids in lookup.receipts.items()},
                 position=position,
             )
 
     def message(self, account: int, message_id: str) -> Message | None:
         """Return one message."""
-        bucket = bucket_of(account, message_id)
-        rows = self._rows("message", {"bucket": bucket, "account": account, "message_id": message_id})
-        return _message(rows[0]) if rows else None
+        values = {"bucket": bucket_of(account, message_id), "account": account, "message_id": message_id}
+        with self.snapshot():
+            return next(iter(self._messages(account, self._rows("message", values))), None)
 
     def messages(self, account: int) -> Iterator[Message]:
         """Return all messages in the order of their first reports in the journal; for exports."""
@@ -113,15 +115,10 @@ class PostgresLedgerReader:
         limit: int = MAX_COUNTS,
     ) -> list[Count]:
         """Sum the rollups of a window by dimensions; `filters` holds the accepted values of a dimension."""
+        name = "counts" if delays else "tallies"
         with self.snapshot():
-            values = self._question(account, window, by, filters) | {"limit": limit + 1}
-            rows = self._rows("counts" if delays else "tallies", values)
-        grains.require_room(len(rows), limit)
-        places = [1 + DIMENSIONS.index(name) for name in by]
-        return [
-            Count(row[0], tuple(row[place] for place in places), Tally(*row[_COUNTS:_DELAYS]), row[_DELAYS:])
-            for row in rows
-        ]
+            rows = windows.sums(self._rows, name, account, window, by=by, filters=filters, limit=limit)
+        return [Count(slot, group, Tally(*sums[:_DELAYS]), sums[_DELAYS:]) for slot, group, sums in rows]
 
     def costs(
         self,
@@ -133,33 +130,13 @@ class PostgresLedgerReader:
     ) -> list[CostCount]:
         """Sum the costs of the messages of a window by dimensions and currency."""
         with self.snapshot():
-            values = self._question(account, window, by, filters) | {"limit": limit + 1}
-            rows = self._rows("costs", values)
-        grains.require_room(len(rows), limit)
-        places = [1 + DIMENSIONS.index(name) for name in by]
-        return [CostCount(row[0], tuple(row[place] for place in places), *row[_COUNTS:]) for row in rows]
+            rows = windows.sums(self._rows, "costs", account, window, by=by, filters=filters, limit=limit)
+        return [CostCount(slot, group, *sums) for slot, group, sums in rows]
 
     def routes(self, account: int, most: int) -> list[Count]:
         """Return all messages by provider and country, the `most` largest routes, then the others as one."""
         rows = self._rows("routes", {"account": account, "most": most})
         return [Count(0, row[1:3], Tally(*row[3:]), ()) for row in rows]
-
-    def _question(
-        self, account: int, window: Window, by: Sequence[str], filters: Mapping[str, Collection[str]]
-    ) -> dict[str, Any]:
-        """Return the parameters of a question about a window."""
-        spans = grains.spans(window, self.minutes_from)
-        values: dict[str, Any] = {
-            "account": account,
-            "grains": [grain for grain, _, _ in spans],
-            "starts": [start for _, start, _ in spans],
-            "ends": [end for _, _, end in spans],
-            "first_day": min((start for _, start, _ in spans), default=0) // DAY_MS,
-            "last_day": max((end for _, _, end in spans), default=0) // DAY_MS,
-            "by": list(by),
-            "step": window.step,
-        }
-        return values | {name: list(filters[name]) if name in filters else None for name in DIMENSIONS}
 
     def folded(self, account: int, start: int, end: int) -> int:
         """Return how many messages of the days that [start, end), ms, touches are counted as `OTHER`."""
@@ -189,13 +166,15 @@ class PostgresLedgerReader:
     def messages_of_number(self, account: int, number: str, limit: int) -> list[Message]:
         """Return the newest messages to a number, newest first."""
         with self.snapshot():
-            return [_message(row) for row in erasable.newest_of(self._rows, account, number, limit)]
+            return self._messages(account, erasable.newest_of(self._rows, account, number, limit))
 
     def recorded(self, account: int, window: Span, before: int, most: int) -> RecordedPart:
         """Return messages that were requested in a window, the last recorded first."""
         with self.snapshot():
             part = recorded.part(self._rows, account, window, before, most)
-        return RecordedPart([(row[0], _message(row[1:])) for row in part.rows], part.before)
+            messages = self._messages(account, [row[1:] for row in part.rows])
+        places = [row[0] for row in part.rows]
+        return RecordedPart(list(zip(places, messages, strict=True)), part.before)
 
     def old_messages(self, before: int, after: int) -> Candidates:
         """Return the erasure of the next messages requested before a time."""
@@ -238,10 +217,18 @@ class PostgresLedgerReader:
 
     def _all(self, connection: Connection, account: int) -> Iterator[Message]:
         with self._database.mapped(), connection.cursor(f"messages{id(self)}") as cursor:
-            cursor.itersize = _FETCHED
             (text,) = self.statements["all_messages"]
-            for row in cursor.execute(text, {"account": account}):
-                yield _message(row)
+            cursor.execute(text, {"account": account})
+            while rows := cursor.fetchmany(_FETCHED):
+                yield from self._messages(account, rows, partial(self._run, connection))
+
+    def _messages(self, account: int, rows: Sequence[Row], run: erasable.Run | None = None) -> list[Message]:
+        """Return the messages of some rows of `message_states`, with their receipts of the same snapshot."""
+        named = [row[4] for row in rows if row[4] is not None]
+        receipts = _receipts(run or self._rows, account, named) if named else {}
+        return [
+            Message(row[0], _STATE.decode(row[1]), row[2], bool(row[3]), receipts.get(row[4])) for row in rows
+        ]
 
     def _cursor(self) -> int:
         return self._number("cursor")
@@ -285,11 +272,14 @@ class PostgresLedgerReader:
 
     def _rows(self, name: str, values: Mapping[str, Any]) -> list[Row]:
         deadline.check()
-        prepare = False if name in _PLANNED_EACH_TIME else None
         connection: Connection | None = getattr(self._threads, "connection", None)
         if connection is None:
             with self._reading() as own:
-                return execute(own, self.statements[name], values, prepare=prepare).fetchall()
+                return self._run(own, name, values)
+        return self._run(connection, name, values)
+
+    def _run(self, connection: Connection, name: str, values: Mapping[str, Any]) -> list[Row]:
+        prepare = False if name in _PLANNED_EACH_TIME else None
         with self._database.mapped():
             return execute(connection, self.statements[name], values, prepare=prepare).fetchall()
 
@@ -300,9 +290,11 @@ def outline(requested_at: int | None, number: str | None, *conversions: int | No
     return MessageState(requested, *conversions)
 
 
+def _receipts(run: erasable.Run, account: int, ids: list[str]) -> dict[str, ReceiptState]:
+    values: dict[str, Any] = {"account": account, "ids": ids}
+    rows = run("receipts", values)
+    return {vendor_id: ReceiptState(tuple(times), *others) for vendor_id, times, *others in rows}
+
+
 def _places(account: int, ids: list[str]) -> dict[str, Any]:
     return {"account": account, "buckets": [bucket_of(account, each) for each in ids], "message_ids": ids}
-
-
-def _message(row: Row) -> Message:
-    return Message(row[0], _STATE.decode(row[1]), row[2], bool(row[3]))

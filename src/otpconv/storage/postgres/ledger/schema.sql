@@ -75,6 +75,10 @@ CREATE TABLE messages (
     number_true bigint,             -- time of the first valid true conversion known by number only
     number_reported boolean,        -- whether there is any conversion known by number only; false or NULL if not
     session integer,                -- if it is the first of its session: how many of the others are verified; else NULL
+    vendor_message_id text COLLATE "C",     -- the smallest of the vendor's ids that reports name; NULL if none does
+    receipt smallint,               -- what its receipts say, as receipts.ReceiptStatus; NULL if it has none
+    price bigint,                   -- that of its receipts, in millionths of the currency; NULL if unknown
+    currency text COLLATE "C",
     verified_at bigint GENERATED ALWAYS AS (
         least(
             CASE WHEN true_first > requested_at THEN true_first WHEN true_last > requested_at THEN true_last END,
@@ -123,22 +127,28 @@ CREATE INDEX messages_first_of_session ON messages (account, session_id) WHERE s
 CREATE INDEX messages_later_in_session ON messages (account, session_id, requested_at, message_id)
 WHERE session IS NULL AND session_id <> '';
 
+-- The messages that name one id of a vendor, in the order in which they have its receipts.
+CREATE INDEX messages_by_vendor_id ON messages (account, vendor_message_id, requested_at, message_id)
+WHERE vendor_message_id IS NOT NULL;
+
 -- What a message contributes to the counts, once (sign 1) or taken away (sign -1). `requested_at` is NULL while it is
 -- unmatched.
 CREATE TYPE contribution AS (
     sign integer, id bigint, account integer, session_id text, requested_at bigint, dimensions integer,
-    verified smallint, attempt integer, session integer, reported smallint, delay_bin smallint
+    verified smallint, attempt integer, session integer, reported smallint, delay_bin smallint, receipt smallint,
+    price bigint, currency text COLLATE "C"
 );
 CREATE FUNCTION contribution(m messages, sign integer) RETURNS contribution LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT ROW(
         sign, m.id, m.account, m.session_id, m.requested_at, m.dimensions, m.verified, m.attempt, m.session, m.reported,
-        m.delay_bin
+        m.delay_bin, m.receipt, m.price, m.currency
     )::contribution
 $$;
 
 -- The state of each message, as JSON that model.py decodes.
 CREATE VIEW message_states AS
 SELECT m.bucket, m.id, m.account, m.message_id, m.requested_at, m.number, m.verified_at, m.reported,
+    CASE WHEN m.receipt IS NOT NULL THEN coalesce(m.vendor_message_id, m.message_id) END AS receipts_of,
     json_build_array(
         CASE WHEN m.requested_at IS NOT NULL THEN json_build_array(
             1, m.account, m.message_id, m.requested_at,
@@ -146,7 +156,8 @@ SELECT m.bucket, m.id, m.account, m.message_id, m.requested_at, m.number, m.veri
                 to_json(m.reported_values),
                 json_build_array(d.country, d.carrier, d.provider, d.template, d.sender, d.channel, d.access_key)
             ),
-            coalesce(encode(m.number, 'hex'), ''), m.number_range, m.session_id, m.attempt
+            coalesce(encode(m.number, 'hex'), ''), m.number_range, m.session_id, m.attempt,
+            coalesce(m.vendor_message_id, '')
         ) END,
         m.true_first, m.true_last, m.false_last, m.true_arrival, m.true_unknown, m.false_unknown
     ) AS state
@@ -160,6 +171,27 @@ CREATE TABLE number_conversions (
     conversion_time bigint NOT NULL,
     PRIMARY KEY (bucket, account, number, conversion_time, delivered)
 );
+
+-- The receipts of each message, by the vendor's id: receipts.py has the law. What looks for them knows no bucket, hence the
+-- order of the key.
+CREATE TABLE receipts (
+    bucket smallint NOT NULL,       -- that of the message that has the id itself
+    account integer NOT NULL,
+    vendor_message_id text COLLATE "C" NOT NULL,
+    {status: $status_at bigint},
+    error text COLLATE "C" NOT NULL,
+    price bigint CHECK (price >= 0),    -- in millionths of the currency
+    currency text COLLATE "C",
+    segments integer NOT NULL,
+    known boolean NOT NULL,         -- whether any message has or names the id
+    status smallint NOT NULL GENERATED ALWAYS AS (
+        CASE WHEN delivered_at IS NOT NULL THEN 6 WHEN failed_at IS NOT NULL THEN 5 WHEN rejected_at IS NOT NULL THEN 4
+            WHEN expired_at IS NOT NULL THEN 3 WHEN sent_at IS NOT NULL THEN 2 WHEN accepted_at IS NOT NULL THEN 1 ELSE 0 END
+    ) STORED,
+    PRIMARY KEY (account, vendor_message_id, bucket)
+) WITH (fillfactor = 70);
+-- Receipts of unknown messages, by the time that decides when they expire.
+CREATE INDEX receipts_unknown ON receipts (greatest({status: $status_at})) WHERE NOT known;
 
 -- Counts of all messages, by provider and country. Adding up the days would take longer every year.
 CREATE TABLE routes (
@@ -218,7 +250,23 @@ CREATE TABLE rollups (
     CHECK (0 <= verified AND verified <= reported AND reported <= requested),
     CHECK (0 <= first_verified AND first_verified <= first_requested AND first_requested <= requested),
     -- During a rebuild, sessions can exceed requested for a while: see `settle` in changes.sql.
-    CHECK (0 <= sessions_verified AND sessions_verified <= sessions)
+    CHECK (0 <= sessions_verified AND sessions_verified <= sessions),
+    CHECK (0 <= delivered_verified AND delivered_verified <= delivered AND delivered <= receipted),
+    CHECK (receipted <= requested AND delivered_verified <= verified)
+) WITH (fillfactor = 50);
+
+-- What the messages of the same slots cost by currency: those with a price, and the sum of their prices in millionths.
+CREATE TABLE cost_rollups (
+    bucket smallint NOT NULL,
+    writer integer NOT NULL,
+    grain integer NOT NULL,
+    account integer NOT NULL,
+    start bigint NOT NULL,
+    dimensions integer NOT NULL,
+    currency text COLLATE "C" NOT NULL,
+    messages bigint NOT NULL CHECK (messages > 0),
+    micros bigint NOT NULL CHECK (micros >= 0),
+    PRIMARY KEY (bucket, writer, grain, account, start, dimensions, currency)
 ) WITH (fillfactor = 50);
 
 -- What deleted messages contribute to the rollups and routes for good, so that the doctor can compare these with a
@@ -231,4 +279,16 @@ CREATE TABLE kept_counts (
     {count: $count integer NOT NULL},
     {bin: d$bin integer NOT NULL},
     PRIMARY KEY (bucket, account, start, dimensions)
+);
+
+-- The same of what deleted messages have cost.
+CREATE TABLE kept_costs (
+    bucket smallint NOT NULL,
+    account integer NOT NULL,
+    start bigint NOT NULL,
+    dimensions integer NOT NULL,
+    currency text COLLATE "C" NOT NULL,
+    messages bigint NOT NULL,
+    micros bigint NOT NULL,
+    PRIMARY KEY (bucket, account, start, dimensions, currency)
 );

@@ -27,6 +27,8 @@ _SQL = (
     | statements("ledger/steps.sql")
     | statements("ledger/unmatched.sql")
     | statements("ledger/changes.sql")
+    | statements("ledger/receipts.sql")
+    | statements("ledger/costs.sql")
     | statements("ledger/erasure.sql")
     | STATEMENTS
 )
@@ -52,11 +54,20 @@ class _Merging(Merging):
         self.run(*FORGETTING, unmatched_before=unmatched_before)
         first = self._statements.number("first_minute", {"minutes_from": minutes_from})
         for hour in range(first // HOUR_MS * HOUR_MS, minutes_from, HOUR_MS):
-            self.run("fold_hour", hour=hour, minutes_from=minutes_from)
+            self.run("fold_hour", "fold_cost_hour", hour=hour, minutes_from=minutes_from)
         self.settle()
         self.run("keep_minutes_from", minutes_from=minutes_from)
 
-    def settle(self, summing: str = "") -> None:  # type: ignore[explicit-override]  # noqa: ARG002
+    def resolve_receipts(self) -> None:  # type: ignore[explicit-override]
+        """See `Merging`."""
+        self.run("resolve_receipts")
+
+    def settle(  # type: ignore[explicit-override]
+        self,
+        summing: str = "",  # noqa: ARG002
+        *,
+        costs: bool = True,  # noqa: ARG002
+    ) -> None:
         """See `Merging`."""
         self.run("settle", "forget_changes")
 

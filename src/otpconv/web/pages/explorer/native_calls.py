@@ -70,37 +70,46 @@ class NativeCall(Struct, frozen=True):
 
 
 def native_calls(document: Mapping[str, Any]) -> dict[str, NativeCall]:
-    """Return the operations that an OpenAPI document describes and that need an access key, by name."""
+    """Return the operations that an OpenAPI document describes and that need an access key, by name.
+
+    Operations that take secrets are left out, because the page shows the request.
+    """
     schemas = document["components"]["schemas"]
-    return {
-        operation["operationId"]: NativeCall(
-            operation["operationId"],
-            method.upper(),
-            path,
-            operation["summary"],
-            *_fields(operation, schemas),
-        )
-        for path, methods in document["paths"].items()
-        for method, operation in methods.items()
-        if operation.get("security") != []
-    }
-
-
-def _fields(operation: Mapping[str, Any], schemas: Mapping[str, Any]) -> tuple[str, tuple[Field, ...]]:
-    if "requestBody" not in operation:
-        return "", tuple(
-            _field(
-                each["name"], each["schema"], each["in"], each.get("description", ""), each.get("required")
+    calls = {}
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            envelope, item = _body(operation, schemas)
+            properties = item.get("properties", {})
+            if operation.get("security") == [] or any("writeOnly" in each for each in properties.values()):
+                continue
+            fields = [
+                _field(
+                    each["name"],
+                    each["schema"],
+                    each["in"],
+                    each.get("description", ""),
+                    each.get("required"),
+                )
+                for each in operation.get("parameters", ())
+            ]
+            required = item.get("required", ())
+            fields += [_field(name, each, "body", "", name in required) for name, each in properties.items()]
+            name = operation["operationId"]
+            calls[name] = NativeCall(
+                name, method.upper(), path, operation["summary"], envelope, tuple(fields)
             )
-            for each in operation.get("parameters", ())
-        )
-    envelope = _named(schemas, operation["requestBody"]["content"][_JSON]["schema"])
-    (name, items), *more = envelope["properties"].items()
-    name, item = ("", envelope) if more else (name, _named(schemas, items["items"]))
-    required = item.get("required", ())
-    return name, tuple(
-        _field(each, schema, "body", "", each in required) for each, schema in item["properties"].items()
-    )
+    return calls
+
+
+def _body(operation: Mapping[str, Any], schemas: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """Return the name of the list that a body has its items in, and the schema of an item; empty without."""
+    if "requestBody" not in operation:
+        return "", {}
+    schema = _named(schemas, operation["requestBody"]["content"][_JSON]["schema"])
+    (name, content), *more = schema["properties"].items()
+    if more or content.get("type") != "array":
+        return "", schema
+    return name, _named(schemas, content["items"])
 
 
 def _named(schemas: Mapping[str, Any], reference: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON

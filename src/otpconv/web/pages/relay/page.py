@@ -38,10 +38,10 @@ class RelayPage:
     def pages(self) -> list[Page]:
         """Return the page and its switches, and the action that each needs."""
         return [
-            Page(RELAY_PATH, "GET", self.show, "otpconv:GetRelay"),
-            Page(f"{RELAY_PATH}/{{name}}/pause", "POST", self.pause, _OPERATE),
-            Page(f"{RELAY_PATH}/{{name}}/resume", "POST", self.resume, _OPERATE),
-            Page(f"{RELAY_PATH}/{{name}}/retry", "POST", self.retry, _OPERATE),
+            Page("/relay", "GET", self.show, "otpconv:GetRelay"),
+            Page("/relay/{name}/pause", "POST", self.pause, _OPERATE),
+            Page("/relay/{name}/resume", "POST", self.resume, _OPERATE),
+            Page("/relay/{name}/retry", "POST", self.retry, _OPERATE),
         ]
 
     async def show(self, request: Request, visitor: Visitor) -> Response:

@@ -1,0 +1,27 @@
+"""Parts of the OpenAPI document that many operations have in common."""
+
+from typing import Any, Final
+
+import msgspec
+
+from otpconv.dialects.native.answers import Problem
+from otpconv.dialects.native.reports import JSON
+
+#: How a time in a query is written, for people.
+TIME: Final = "Milliseconds since 1970 UTC, ISO 8601, or words: `yesterday`, `monday 9:30`, `7d`, `2h ago`"
+
+
+def answer(description: str, kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """Return a response with a value as JSON."""
+    return {"description": description, "content": {JSON: {"schema": ref(kind)}}}
+
+
+def problems(statuses: set[str]) -> dict[str, Any]:
+    """Return the responses that are errors, by their HTTP status."""
+    content = {"application/problem+json": {"schema": ref(Problem)}}
+    return {status: {"description": "Why not, in detail", "content": content} for status in sorted(statuses)}
+
+
+def ref(kind: type[msgspec.Struct]) -> dict[str, str]:
+    """Return a reference to the schema of a type."""
+    return {"$ref": f"#/components/schemas/{kind.__name__}"}
