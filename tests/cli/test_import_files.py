@@ -302,4 +302,4 @@ def test_a_column_that_an_option_names_must_be_there() -> None:
             read(TWILIO, **options)  # type: ignore[arg-type]
     with pytest.raises(Misconfigured, match="twice"):
         read(f"message_id,requested_at,message_id\na,{AT},b\n")
-    assert len(read(f"message_id,requested_at,price,price\na,{AT},1,2\n").messages) == 1
+    assert len(read(f"message_id,requested_at,note,note\na,{AT},1,2\n").messages) == 1

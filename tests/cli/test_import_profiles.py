@@ -44,13 +44,21 @@ def test_a_twilio_log_gives_the_codes_that_were_sent_and_nothing_else(seed: int)
         sid = f"SM{number:032x}"
         rows.append(
             {"From": "+15005550006", "To": "+4915112345678", "Body": text, "Status": status, "SentDate": AT}
-            | {"Sid": sid, "Direction": direction, "Price": "-0.0079", "PriceUnit": "USD"}
+            | {
+                "Sid": sid,
+                "Direction": direction,
+                "Price": random.choice(["-0.0079", "", "0"]),
+                "PriceUnit": "USD",
+            }
         )
         if direction == "outbound-api" and status not in {"canceled", "scheduled"} and text in WITH_CODE:
             sent.append(sid)
     found = read(written(TWILIO, rows, random.choice(",;\t")), profile="twilio-log")
     assert (ids(found), found.rejects, found.left_out) == (sent, {}, 60 - len(sent))
     assert {(m["provider"], m["sender"]) for m in found.messages} <= {("twilio", "+15005550006")}
+    prices = {row["Sid"]: row["Price"].removeprefix("-") for row in rows}
+    assert [m.get("price", "") for m in found.messages] == [prices[sid] for sid in sent]
+    assert all(("currency" in m) == ("price" in m) for m in found.messages)
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -63,12 +71,15 @@ def test_attempts_of_twilio_verify_are_messages_and_only_converted_ones_are_conv
         attempt = {"sid": sid, "verification_sid": f"VE{number % 5:032x}", "conversion_status": status}
         attempt |= {"date_created": AT, "date_updated": "2026-11-20T10:00:09Z", "channel": "sms"}
         data = {"to": "+4915112345678", "country": "DE", "carrier": {"mcc": "262", "mnc": "01"}}
-        lines.append(json.dumps(attempt | {"channel_data": data, "price": {"value": "0.05"}}))
+        lines.append(
+            json.dumps(attempt | {"channel_data": data, "price": {"value": "0.05", "currency": "usd"}})
+        )
         if status.lower() == "converted":
             converted.append(sid)
     found = read("\n".join(lines), profile="twilio-attempts")
     assert (len(found.messages), found.rejects) == (20, {})
     assert {message["country"] for message in found.messages} == {"DE"}
+    assert {(message["price"], message["currency"]) for message in found.messages} == {("0.05", "usd")}
     assert [c["message_id"] for c in found.conversions if c["delivered"]] == converted
     assert len(found.conversions) == len(converted)
 
@@ -103,10 +114,16 @@ def test_only_transactional_messages_of_a_usage_report_are_otps() -> None:
             "MessageId": f"m{n}",
             "DestinationPhoneNumber": "12025550100",
             "MessageType": t,
+            "PriceInUSD": "0.00645",
         }
         for n, t in enumerate(["Transactional", "Promotional", "transactional"])
     ]
-    assert ids(read(written(columns, rows), profile="sns-usage")) == ["m0", "m2"]
+    found = read(written(columns, rows), profile="sns-usage")
+    assert ids(found) == ["m0", "m2"]
+    assert {(m["price"], m["currency"]) for m in found.messages} == {("0.00645", "USD")}
+    without = columns.removesuffix(",PriceInUSD")
+    found = read(f"{without}\n{AT},m,12025550100,Transactional,x", profile="sns-usage")
+    assert [("currency" in m, "price" in m) for m in found.messages] == [(False, False)]
 
 
 @pytest.mark.parametrize(("text", "sent"), [("Your code: 4821", 1), ("Hello", 0), (None, 1)])
@@ -208,3 +225,21 @@ def test_the_list_of_profiles_says_what_each_file_is() -> None:
     assert all(profile["file"] == load(profile["profile"]).title for profile in listed)
     assert "twilio-log" in otpconv("import", "--list-profiles").stdout
     assert "FILE" in otpconv("import").stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "read_as"),
+    [("-0.00790", "0.0079"), ("0", "0"), (7.5e-05, "0.000075"), (3, "3"), ("100", "100"), ("-0.0", "0")],
+)
+def test_a_price_is_read_as_vendors_write_it(given: object, read_as: str) -> None:
+    row = {"message_id": "a", "requested_at": AT, "price": given, "currency": "EUR"}
+    (message,) = read(json.dumps(row)).messages
+    assert (message["price"], message["currency"]) == (read_as, "EUR")
+
+
+@pytest.mark.parametrize("given", ["free", "1,5", "inf", "1e99", "0x1", True, "9" * 50])
+def test_what_is_not_a_price_rejects_its_row(given: object) -> None:
+    row = {"message_id": "a", "requested_at": AT, "price": given, "currency": "EUR"}
+    found = read(json.dumps(row))
+    assert found.messages == []
+    assert "price" in found.rejects[1]

@@ -33,7 +33,7 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
         "web.pages.figures._SECOND_MS",
         "web.front.tls._DAY_MS",
     ),
-    "a unit of size": ("web.pages.figures._KIB",),
+    "a unit of size": ("money.MICROS", "money._SMALL", "web.pages.figures._KIB"),
     "a version, a code or a position that a format or a protocol fixes": (
         "storage.sqlite.relay.VERSION",
         "storage.postgres.ledger.windows._SUMS",

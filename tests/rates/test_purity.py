@@ -5,7 +5,7 @@ from pathlib import Path
 
 import otpconv.rates
 
-FETCHING = {"answer", "current", "evidence", "fetch"}
+FETCHING = {"answer", "costs", "current", "evidence", "fetch"}
 
 
 def test_only_modules_that_fetch_import_the_ledger() -> None:

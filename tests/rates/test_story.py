@@ -3,15 +3,19 @@
 import random
 import re
 from collections.abc import Iterator
+from functools import reduce
 
 import pytest
 
+from otpconv.access.prices import Price
 from otpconv.dialects.native.answers import MessageOut
 from otpconv.model import Conversion, MessageState, Requested, Timing, state_of
 from otpconv.rates.maturity import Maturity
+from otpconv.rates.price_list import PriceList
 from otpconv.rates.signals import Signal
 from otpconv.rates.slices import Slice
 from otpconv.rates.story import MessageStatus, Surroundings, advise, status_of, tell_story
+from otpconv.receipts import FAILURES, Receipt, ReceiptState, ReceiptStatus, receipt_state_of
 from otpconv.storage.contract import HOUR_MS, MINUTE_MS, Message
 from otpconv.web.v1.known import message_out
 
@@ -41,7 +45,21 @@ def message(chance: random.Random, message_id: str) -> MessageOut:
         reports = [Conversion(1, True, NOW - HOUR_MS, message_id)]
     for report in reports:
         state = state.with_conversion(report)
-    return message_out(message_id, None, Message(message_id, state, state.verified_at, state.reported))
+    stored = Message(message_id, state, state.verified_at, state.reported, receipts(chance, message_id))
+    return message_out(message_id, None, stored, PriceList([Price("", "", "sms", 0, 75_000, "EUR")]))
+
+
+def receipts(chance: random.Random, message_id: str) -> ReceiptState | None:
+    price = (9_000, "USD") if chance.random() < 0.3 else (None, "")
+    found = [
+        Receipt(1, message_id, status, NOW - chance.randrange(HOUR_MS), error_of(status), *price)
+        for status in chance.sample(list(ReceiptStatus), chance.randint(0, 3))
+    ]
+    return reduce(ReceiptState.join, map(receipt_state_of, found)) if found else None
+
+
+def error_of(status: ReceiptStatus) -> str:
+    return "30003" if status in FAILURES else ""
 
 
 def signals(chance: random.Random) -> list[Signal]:
@@ -75,6 +93,7 @@ SAYS: dict[str, set[MessageStatus]] = {
     "It is overdue": {"overdue"},
     "failing since": {"overdue"},
     "nothing is reported about": {"overdue"},
+    "did not deliver it": {"overdue"},
     "No conversion was reported": {"waiting", "overdue"},
     "Ask the user": {"waiting", "overdue"},
     "ask the user": {"waiting", "overdue"},
@@ -108,6 +127,14 @@ def test_facts_of_a_story_are_those_of_the_message() -> None:
         assert ("That is late" in text) == late
         different = told.delivered_true_first != told.delivered_true_last
         assert ("more than once" in text) == different
+        receipt = told.receipt
+        assert ("The vendor says: " in text) == (receipt is not None)
+        if receipt is not None:
+            assert getattr(receipt, f"{receipt.status}_at") is not None
+            assert f"{receipt.status} at " in text
+            assert ("(error 30003)" in text) == (receipt.error is not None)
+        assert (f"It cost {told.price} {told.currency}" in text) == (told.price is not None)
+        assert ("by the price list" in text) == told.price_listed == (told.currency == "EUR")
         both = told.delivered_true_first is not None and told.delivered_false_last is not None
         assert ("both as typed back and as not typed back" in text) == both
 

@@ -5,6 +5,7 @@ from typing import Protocol
 from otpconv.access.directory import Directory
 from otpconv.access.keys import KeyStore
 from otpconv.access.once import OnceGuard
+from otpconv.access.prices import PriceStore
 from otpconv.access.saved_views import SavedViewStore
 from otpconv.access.sealing import Sealer
 from otpconv.access.sign_outs import SignOutStore
@@ -12,7 +13,7 @@ from otpconv.access.vendors import VendorStore
 
 
 class AccessStore(Protocol):
-    """Opens the stores of one storage: access keys, the directory, vendor accounts, views, and sign-outs.
+    """Opens the stores of one storage: access keys, the directory, vendor accounts, prices, views, sign-outs.
 
     All methods of the stores may block: they are called at the start, by the command line, and on threads
     beside the event loop. Requests read what `KeyRing` and `SignOuts` hold in memory.
@@ -39,6 +40,9 @@ class AccessStore(Protocol):
 
     def vendors(self, sealer: Sealer) -> VendorStore:
         """Open the vendor accounts; their secrets are sealed with `sealer`."""
+
+    def prices(self) -> PriceStore:
+        """Open the price lists."""
 
     def saved_views(self) -> SavedViewStore:
         """Open the saved views of the dashboard."""

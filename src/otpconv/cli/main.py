@@ -41,6 +41,7 @@ _DEFINED_IN: Final = {
     "spool": "otpconv.cli.spool:app",
     "consume": "otpconv.cli.consume:consume",
     "rates": "otpconv.cli.rates:rates",
+    "prices": "otpconv.cli.prices:app",
     "message": "otpconv.cli.message:message",
     "advice": "otpconv.cli.advice:advice",
     "alerts": "otpconv.cli.alerts:app",

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from otpconv.cli.characters import one_line
 from otpconv.cli.zone import is_midnight, local
+from otpconv.money import amount_text
 
 _Row = Mapping[str, Any]
 
@@ -20,6 +21,7 @@ _LEAST, _COMFORTABLE = 6, 14
 #: The numbers from the most important on: where not all fit, the last ones are dropped.
 _IMPORTANCE = (
     *("rate", "requested", "verified", "change", "95 %", "change 95 %", "expected", "pending", "before"),
+    *("delivered", "per verified", "of delivered", "cost", "unpriced"),
     *("same mix", "same mix 95 %", "p50", "reported", "p90", "p99"),
 )
 #: The column that shows what `order` sorts by, where it has another name.
@@ -32,6 +34,9 @@ _SHOWN_AS = {
     "p90_ms": "p90",
     "p99_ms": "p99",
     "change_same_mix": "same mix",
+    "delivered_share": "delivered",
+    "rate_of_delivered": "of delivered",
+    "cost_per_verified": "per verified",
 }
 
 
@@ -200,12 +205,39 @@ def _values(answer: Mapping[str, Any]) -> dict[str, Callable[[_Row], str]]:
             columns["same mix 95 %"] = lambda row: _between(
                 row["change_same_mix_low"], row["change_same_mix_high"], _points
             )
-    return columns | {
-        "reported": lambda row: percentage(row["reported_share"]),
-        "p50": lambda row: _seconds(row["p50_ms"]),
-        "p90": lambda row: _seconds(row["p90_ms"]),
-        "p99": lambda row: _seconds(row["p99_ms"]),
-    }
+    return (
+        columns
+        | _deliveries_and_costs(answer["rows"])
+        | {
+            "reported": lambda row: percentage(row["reported_share"]),
+            "p50": lambda row: _seconds(row["p50_ms"]),
+            "p90": lambda row: _seconds(row["p90_ms"]),
+            "p99": lambda row: _seconds(row["p99_ms"]),
+        }
+    )
+
+
+def _deliveries_and_costs(rows: Sequence[_Row]) -> dict[str, Callable[[_Row], str]]:
+    """Return the columns of receipts and of money, without those that are empty in all rows."""
+    columns: dict[str, Callable[[_Row], str]] = {}
+    if any(row.get("receipted") for row in rows):
+        columns["delivered"] = lambda row: percentage(row["delivered_share"])
+        columns["of delivered"] = lambda row: percentage(row["rate_of_delivered"])
+    if any(row.get("costs") for row in rows):
+        columns["cost"] = lambda row: _amounts(row, "cost")
+        columns["per verified"] = lambda row: _amounts(row, "cost_per_verified")
+        if any(row["unpriced"] for row in rows):
+            columns["unpriced"] = lambda row: f"{row['unpriced']:,}"
+    return columns
+
+
+def _amounts(row: _Row, name: str) -> str:
+    """Format an amount in each currency; it is at least so much if messages have no price."""
+    least = ">= " if row["unpriced"] else ""
+    amounts = [
+        f"{amount_text(cost[name])} {cost['currency']}" for cost in row["costs"] if cost[name] is not None
+    ]
+    return least + " + ".join(amounts) if amounts else "-"
 
 
 def _group(row: _Row, dimensions: Sequence[str]) -> list[str]:

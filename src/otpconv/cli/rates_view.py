@@ -1,5 +1,6 @@
 """What `otpconv rates` shows a person: the rates as a table or a drawing, and what they leave out."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,6 +15,7 @@ from otpconv.cli.rates_points import points_of
 from otpconv.cli.rates_table import percentage, rates_table
 from otpconv.cli.zone import local, zoned
 from otpconv.model import OTHER
+from otpconv.money import amount_text
 
 _Answer = Mapping[str, Any]
 #: How many contradictions between a change and the change with the same mix are explained below the table.
@@ -62,6 +64,7 @@ class View(Struct, frozen=True):
         for row in [row for row in answer["rows"] if "contradiction" in row][:_CONTRADICTIONS]:
             names = [row[name] or "unknown" for name in self.dimensions if "other" not in row]
             yield ": ".join(filter(None, [one_line(" / ".join(names)), row["contradiction"]]))
+        yield from self._costs(answer["rows"])
         yield f"{answer['unmatched']:,} unmatched"
         if answer["folded"]:
             yield f"{answer['folded']:,} messages are counted as {OTHER}: too many values in a day"
@@ -73,6 +76,16 @@ class View(Struct, frozen=True):
         for reported in answer["self_reported"]:
             at = zoned(reported["report_time"], self.zone)
             yield f"self-reported at {at}: {percentage(reported['rate'])}"
+
+    def _costs(self, rows: Sequence[_Answer]) -> Iterator[str]:
+        """Say which part of the costs is from the price list, and what they lack."""
+        listed: Counter[str] = Counter()
+        for row in rows:
+            listed.update({cost["currency"]: cost["cost_listed"] for cost in row.get("costs", ())})
+        if amounts := [f"{amount_text(value)} {currency}" for currency, value in listed.items() if value]:
+            yield f"from the price list: {' + '.join(amounts)}"
+        if any(row.get("costs") for row in rows) and (missing := sum(row["unpriced"] for row in rows)):
+            yield f"{missing:,} messages have no price and are in no cost: otpconv prices import"
 
 
 def title(answer: _Answer, zone: ZoneInfo) -> str:

@@ -17,6 +17,7 @@ from msgspec import UNSET, Struct
 from otpconv.dialects.native.fields import LATEST_MS, MAX_ATTEMPT, MAX_TEXT_CHARS
 from otpconv.dialects.native.timed import TimedConversion, TimedMessage, event_of
 from otpconv.model import MESSAGE_ID_RULE, is_message_id
+from otpconv.money import parse_currency, parse_price
 
 #: Flags of a line: it reports a message, not a conversion; its number is sealed; its time is by our clock.
 MESSAGE, SEALED, OWN_CLOCK = 1, 2, 4
@@ -96,10 +97,13 @@ def requested(message_id: str, requested_at: int, to: str | None, fields: dict[s
             _check_int(name, value)
             if not 1 <= value <= MAX_ATTEMPT:
                 raise ValueError(f"attempt is 1 for the first send, 2 for the first resend, …, not {value}")
+        elif name == "vendor_message_id":
+            _check_message_id(value, name)
         else:
             _check_text(name, value)
     if "country" in given and not _is_country(given["country"]):
         raise ValueError(f"country is two letters as in ISO 3166, not {given['country']!r}")
+    _check_price(given)
     return _encode(TimedMessage(message_id, requested_at, UNSET if to is None else to, **given))
 
 
@@ -146,11 +150,20 @@ def read_line(line: bytes) -> Report | None:
     return Report(int(rest[:1]), rest[2:])
 
 
-def _check_message_id(value: object) -> None:
+def _check_message_id(value: object, name: str = "message_id") -> None:
     if not isinstance(value, str):
-        raise TypeError(f"message_id is a text, not {value!r}; without one, give the number by to=")
+        hint = "; without one, give the number by to=" if name == "message_id" else ""
+        raise TypeError(f"{name} is a text, not {value!r}{hint}")
     if not is_message_id(value):
-        raise ValueError(f"message_id is {MESSAGE_ID_RULE}, not {value!r}")
+        raise ValueError(f"{name} is {MESSAGE_ID_RULE}, not {value!r}")
+
+
+def _check_price(given: dict[str, Any]) -> None:
+    if ("price" in given) != ("currency" in given):
+        raise ValueError("price and currency belong together: give both, or none of them")
+    if "price" in given:
+        parse_price(given["price"])
+        parse_currency(given["currency"])
 
 
 def check_time(name: str, value: int) -> None:

@@ -4,11 +4,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from otpconv.errors import AnswerTooLarge
+from otpconv.rates.costs import add_costs
 from otpconv.rates.counted import Counted
 from otpconv.rates.fetch import fetch, learn_maturity
 from otpconv.rates.maturity import Maturity
 from otpconv.rates.mix import STRATA
 from otpconv.rates.plan import Plan, earlier, plan
+from otpconv.rates.price_list import NO_PRICES, PriceList
 from otpconv.rates.question import RateQuery
 from otpconv.rates.row import RateRow
 from otpconv.rates.rows import make_rows
@@ -32,7 +34,9 @@ class RateAnswer(Struct, frozen=True):
     before: tuple[int, int] | None = None
 
 
-def compute_rates(ledger: LedgerReader, account: int, query: RateQuery, now: int) -> RateAnswer:
+def compute_rates(
+    ledger: LedgerReader, account: int, query: RateQuery, now: int, prices: PriceList = NO_PRICES
+) -> RateAnswer:
     """Compute the conversion rates that a question asks for, from one state of the ledger.
 
     Args:
@@ -40,6 +44,7 @@ def compute_rates(ledger: LedgerReader, account: int, query: RateQuery, now: int
         account: whose messages.
         query: the question.
         now: the time now, ms; it decides which messages are mature.
+        prices: of messages without a price of their own.
 
     Raises:
         AnswerTooLarge: there are more slots and groups than a question may have.
@@ -48,7 +53,7 @@ def compute_rates(ledger: LedgerReader, account: int, query: RateQuery, now: int
     """
     with ledger.snapshot():
         maturity = learn_maturity(ledger, account, query.filters, end=query.end, now=now)
-        return compute_rates_at(ledger, account, query, maturity, now, same_mix=True)
+        return compute_rates_at(ledger, account, query, maturity, now, same_mix=True, prices=prices)
 
 
 def compute_rates_at(
@@ -60,12 +65,14 @@ def compute_rates_at(
     *,
     times: bool = True,
     same_mix: bool = False,
+    prices: PriceList | None = None,
 ) -> RateAnswer:
     """Compute rates as `compute_rates` does, with a maturity that is already known.
 
     Use it for several questions with the same filters and the same end, within a snapshot. Without `times`,
     the rows have no `times_ms`, and the answer takes a third of the time. With `same_mix`, the rows of a
     comparison without an interval have `same_mix`, if the ledger can answer so many combinations.
+    With `prices`, which may be empty, the rows have their costs.
     """
     minutes_from = ledger.minutes_from()
     planned = plan(query, minutes_from, maturity, now)
@@ -76,6 +83,8 @@ def compute_rates_at(
         # Nobody asks how long the verifications of the window before took.
         planned_before = replace(planned_before, delays=False)
     counted = fetch(ledger, account, planned, now)
+    if prices is not None:
+        counted = add_costs(ledger, account, counted, prices)
     counted_before = fetch(ledger, account, planned_before, now) if planned_before else None
     strata = None
     if same_mix and planned_before is not None and query.interval is None:

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from otpconv.money import MICROS, decimal_text
 from otpconv.rates.row import RateRow
 
-_Value = float | None
+_Value = float | str | None
 #: Columns that are computed together, and their values in a row.
 _Together = tuple[tuple[str, ...], Callable[[RateRow], Sequence[_Value]]]
 
@@ -25,6 +26,21 @@ def _same_mix(row: RateRow) -> Sequence[_Value]:
     return (mix.change, *mix.interval) if mix else (None, None, None)
 
 
+def _receipts(row: RateRow) -> Sequence[_Value]:
+    return row.receipted, row.delivered, row.delivered_share, row.rate_of_delivered
+
+
+def _costs(row: RateRow) -> Sequence[_Value]:
+    """Return the cost as numbers if it is in one currency, and in any case as a text."""
+    costs = row.costs or ()
+    currencies = " ".join(cost.currency for cost in costs) or None
+    text = "; ".join(f"{decimal_text(cost.micros)} {cost.currency}" for cost in costs) or None
+    if (cost := row.cost) is None:
+        return None, currencies, None, None, row.unpriced, text
+    listed = cost.listed_micros / MICROS
+    return cost.micros / MICROS, currencies, row.per_verified(cost), listed, row.unpriced, text
+
+
 _COLUMNS: Final[tuple[_Together, ...]] = (
     (("requested", "verified", "rate"), lambda row: (row.requested, row.verified, row.rate)),
     (("rate_low", "rate_high"), lambda row: row.now.interval or (None, None)),
@@ -32,6 +48,8 @@ _COLUMNS: Final[tuple[_Together, ...]] = (
     (("rate_expected", "rate_expected_low", "rate_expected_high"), _expected),
     (("reported_share",), lambda row: (row.reported_share,)),
     (("p50_ms", "p90_ms", "p99_ms"), lambda row: row.times_ms),
+    (("receipted", "delivered", "delivered_share", "rate_of_delivered"), _receipts),
+    (("cost", "currency", "cost_per_verified", "cost_listed", "unpriced", "costs"), _costs),
 )
 _COMPARED: Final[tuple[_Together, ...]] = (
     (("before_requested", "before_verified", "before_rate"), _before),
@@ -44,8 +62,14 @@ RATE_COLUMNS: Final = tuple(name for names, _ in _COLUMNS for name in names)
 COMPARED_COLUMNS: Final = tuple(name for names, _ in _COMPARED for name in names)
 #: The columns with whole numbers.
 WHOLE_COLUMNS: Final = frozenset(
-    {"requested", "verified", "pending", "p50_ms", "p90_ms", "p99_ms", "before_requested", "before_verified"}
+    {
+        *("requested", "verified", "pending", "p50_ms", "p90_ms", "p99_ms", "before_requested"),
+        *("before_verified", "receipted", "delivered", "unpriced"),
+    }
 )
+#: The columns with texts, and those with amounts of money, which have a currency.
+TEXT_COLUMNS: Final = frozenset({"currency", "costs"})
+IN_CURRENCY: Final = frozenset({"cost", "cost_per_verified", "cost_listed"})
 
 
 def row_values(row: RateRow) -> list[_Value]:
@@ -58,8 +82,13 @@ def compared_row_values(row: RateRow) -> list[_Value]:
     return [value for _, values in _COMPARED for value in values(row)]
 
 
-def column(name: str) -> Callable[[RateRow], _Value]:
-    """Return a function that gives the value of a row in one column."""
+def column(name: str) -> Callable[[RateRow], float | None]:
+    """Return a function that gives the value of a row in one column of numbers."""
     names, values = next(together for together in (*_COLUMNS, *_COMPARED) if name in together[0])
     place = names.index(name)
-    return lambda row: values(row)[place]
+
+    def value(row: RateRow) -> float | None:
+        found = values(row)[place]
+        return None if isinstance(found, str) else found
+
+    return value

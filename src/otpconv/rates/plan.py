@@ -117,6 +117,42 @@ def cover(spans: Iterable[Span], *, step: int | None = None, coarsest: int = DAY
     return Window(days, hours, quarters, minutes, step)
 
 
+def extent(window: Window) -> Span:
+    """Return from when to when a window reaches, ms; twice the same time if it is empty."""
+    spans = (*window.days, *window.hours, *window.quarters, *window.minutes)
+    return min((span[0] for span in spans), default=0), max((span[1] for span in spans), default=0)
+
+
+def clip(window: Window, span: Span) -> Window:
+    """Return the part of a window within a span (ms): longer rollups are cut into those that fit.
+
+    Both ends of the span are whole hours, or do not lie inside the window.
+    """
+    parts = []
+    for spans, grain in zip(
+        (window.days, window.hours, window.quarters, window.minutes), _GRAINS, strict=True
+    ):
+        inside = [(max(start, span[0]), min(end, span[1])) for start, end in spans]
+        parts.append(cover([each for each in inside if each[0] < each[1]], coarsest=grain))
+    return Window(
+        tuple(each for part in parts for each in part.days),
+        tuple(each for part in parts for each in part.hours),
+        tuple(each for part in parts for each in part.quarters),
+        tuple(each for part in parts for each in part.minutes),
+        window.step,
+    )
+
+
+def halved(window: Window) -> tuple[Window, Window] | None:
+    """Return the two halves of a window over time; None if it is too short."""
+    start, end = extent(window)
+    grain = next((grain for grain in (DAY_MS, HOUR_MS, QUARTER_MS) if end - start >= 2 * grain), None)
+    if grain is None:
+        return None
+    middle = _ceil((start + end) // 2, grain)
+    return clip(window, (start, middle)), clip(window, (middle, end))
+
+
 def earlier(query: RateQuery) -> RateQuery:
     """Return the same question for the window that `query` is compared with.
 

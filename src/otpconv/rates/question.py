@@ -37,6 +37,7 @@ COMPARISONS = ("day", "week", "previous")
 ORDERS = (
     *("requested", "verified", "rate", "rate_low", "rate_high", "rate_expected", "pending"),
     *("reported_share", "p50_ms", "p90_ms", "p99_ms", "change", "change_same_mix"),
+    *("delivered", "delivered_share", "rate_of_delivered", "cost", "cost_per_verified", "unpriced"),
 )
 _PARAMETERS = ("start", "end", "interval", "by", "tz", "level", "compare", "top", "order", "min_requested")
 

@@ -2,6 +2,8 @@
 
 from msgspec import Struct
 
+from otpconv.money import MICROS
+from otpconv.rates.cost import Cost
 from otpconv.rates.intervals import ConfidenceInterval, newcombe, wilson
 from otpconv.rates.maturity import Expected
 from otpconv.rates.slices import Group
@@ -61,6 +63,12 @@ class RateRow(Struct, frozen=True):
         before: what it is compared with; None when the question compares nothing.
         same_mix: the change with the mix held constant; None where nobody asked, or where too few messages
             are comparable.
+        receipted: messages with a receipt that says something about delivery.
+        delivered: those of them that the vendor says were delivered.
+        delivered_verified: those of the delivered ones that were verified.
+        costs: what the messages cost, by currency; None when nobody asked.
+        verified_for_cost: what a cost is divided by: verified messages or sessions; 0 where a rate has no
+            cost of its own.
     """
 
     start: int | None
@@ -72,6 +80,11 @@ class RateRow(Struct, frozen=True):
     times_ms: tuple[int | None, int | None, int | None]
     before: Side | None = None
     same_mix: SameMix | None = None
+    receipted: int = 0
+    delivered: int = 0
+    delivered_verified: int = 0
+    costs: tuple[Cost, ...] | None = None
+    verified_for_cost: int = 0
 
     @property
     def requested(self) -> int:
@@ -92,6 +105,32 @@ class RateRow(Struct, frozen=True):
     def reported_share(self) -> float | None:
         """The share of the messages with any conversion reported, 0 to 1."""
         return self.reported / self.messages if self.messages else None
+
+    @property
+    def delivered_share(self) -> float | None:
+        """The share of the messages with a receipt that were delivered, 0 to 1."""
+        return self.delivered / self.receipted if self.receipted else None
+
+    @property
+    def rate_of_delivered(self) -> float | None:
+        """The share of the delivered messages that were verified, 0 to 1."""
+        return self.delivered_verified / self.delivered if self.delivered else None
+
+    @property
+    def unpriced(self) -> int | None:
+        """The messages whose price is not known, so that no cost includes them; None when nobody asked."""
+        if self.costs is None:
+            return None
+        return self.messages - sum(cost.messages for cost in self.costs)
+
+    @property
+    def cost(self) -> Cost | None:
+        """What the messages cost, if it is in one currency."""
+        return self.costs[0] if self.costs and len(self.costs) == 1 else None
+
+    def per_verified(self, cost: Cost) -> float | None:
+        """Return a cost, in units of its currency, divided by the verified messages or sessions."""
+        return cost.micros / MICROS / self.verified_for_cost if self.verified_for_cost else None
 
     @property
     def change(self) -> float | None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from otpconv.rates.columns import column
+from otpconv.rates.columns import IN_CURRENCY, column
 from otpconv.rates.counted import Cell, Counted, SlotGroup
 from otpconv.rates.delays import quantile
 from otpconv.rates.intervals import wilson
@@ -44,7 +44,7 @@ def make_rows(
     before = _shifted(current, past) if past else None
     others, kept = 0, None
     if query.top is not None or query.min_requested:
-        whole = _rows(_totals(cells), _totals(before or {}), query, maturity)
+        whole = _rows(_totals(cells), _totals(before or {}), query, maturity, priced=current.priced)
         # Only an order by this column needs it of groups that get no row.
         ordering = strata if (query.order or "").endswith("change_same_mix") else None
         totals = _with_same_mix(whole, ordering, None, query, maturity)
@@ -53,7 +53,7 @@ def make_rows(
         cells, before = _merged(cells, kept), None if before is None else _merged(before, kept)
     if not query.by:
         cells = {(slot, ()): Cell() for slot in current.plan.slots.starts} | dict(cells)
-    rows = _rows(cells, before, query, maturity, others)
+    rows = _rows(cells, before, query, maturity, others, priced=current.priced)
     return _sorted(_with_same_mix(rows, strata, kept, query, maturity), query.order)
 
 
@@ -128,19 +128,31 @@ def _kept(totals: Iterable[RateRow], query: RateQuery) -> set[Group]:
 
 
 def _sorted(rows: Iterable[RateRow], order: str | None) -> list[RateRow]:
-    """Sort rows by time, then by `order`, then by group; rows without a value and the others come last."""
-    value_of = column(order.removeprefix("-")) if order else None
+    """Sort rows by time, then by `order`, then by group; rows without a value and the others come last.
+
+    Amounts of money are ordered within their currency, and currencies by their codes.
+    """
+    name = (order or "").removeprefix("-")
+    value_of = column(name) if name else None
     sign = -1 if order and order.startswith("-") else 1
 
     def key(row: RateRow) -> tuple[object, ...]:
         value = value_of(row) if value_of else None
-        return row.start or 0, row.others, value is None, sign * (value or 0), row.group
+        # Amounts in different currencies can't be compared.
+        currency = row.cost.currency if name in IN_CURRENCY and row.cost else ""
+        return row.start or 0, row.others, value is None, currency, sign * (value or 0), row.group
 
     return sorted(rows, key=key)
 
 
 def _rows(
-    cells: _Cells, before: _Cells | None, query: RateQuery, maturity: Maturity | None, others: int = 0
+    cells: _Cells,
+    before: _Cells | None,
+    query: RateQuery,
+    maturity: Maturity | None,
+    others: int = 0,
+    *,
+    priced: bool,
 ) -> Iterator[RateRow]:
     for (slot, group), cell in cells.items():
         deadline.check()
@@ -153,6 +165,12 @@ def _rows(
             cell.tally.reported,
             (quantile(cell.delays, 0.5), quantile(cell.delays, 0.9), quantile(cell.delays, 0.99)),
             None if before is None else _side(before.get((slot, group), Cell()), query.level, maturity),
+            receipted=cell.tally.receipted,
+            delivered=cell.tally.delivered,
+            delivered_verified=cell.tally.delivered_verified,
+            costs=cell.costs if priced else None,
+            # Prices are of messages, and a session's messages belong to it; nobody knows those of attempts.
+            verified_for_cost=0 if query.level == "first_attempt" else _at_level(cell.tally, query.level)[1],
         )
 
 

@@ -18,6 +18,9 @@ from otpconv.storage.contract import DIMENSIONS, HOUR_MS, QUARTER_MS
 #: - "waiting": the message is young, so it may still be verified.
 #: - "overdue": it is older than nearly all messages are when they are verified.
 MessageStatus = Literal["verified", "unmatched", "invalid", "waiting", "overdue"]
+#: What a receipt can say, in the usual order, and what of it means that the message did not arrive.
+_STATUSES: Final = ("accepted", "sent", "expired", "rejected", "failed", "delivered")
+_NOT_DELIVERED: Final = frozenset({"expired", "rejected", "failed"})
 #: A code that is requested within this time after another one is for the same login, ms.
 _SOON_MS = HOUR_MS
 
@@ -60,7 +63,12 @@ def status_of(message: MessageOut, around: Surroundings) -> MessageStatus:
 
 def tell_story(message: MessageOut, around: Surroundings) -> list[str]:
     """Return what happened to a message, in order, one sentence each."""
-    return [_request(message, around), *_conversions(message, around), *_others(message, around)]
+    return [
+        _request(message, around),
+        *_receipt(message, around),
+        *_conversions(message, around),
+        *_others(message, around),
+    ]
 
 
 def advise(message: MessageOut, around: Surroundings) -> str:
@@ -75,12 +83,7 @@ def advise(message: MessageOut, around: Surroundings) -> str:
         return f"Wait until {iso_8601(until, around.zone)}. Then ask the user to request a new code."
     if (failure := failure_of(message, around)) is not None:
         return _advice_about(failure, around.zone)
-    if message.delivered_false_last is not None:
-        return "Ask the user to request a new code."
-    return (
-        "Ask the user to request a new code. If the user did type this one, check that your application"
-        " reports verification."
-    )
+    return _ask_again(message)
 
 
 def failure_of(message: MessageOut, around: Surroundings) -> Signal | None:
@@ -88,6 +91,20 @@ def failure_of(message: MessageOut, around: Surroundings) -> Signal | None:
     if status_of(message, around) != "overdue" or _verified_after(message, around.others):
         return None
     return next((signal for signal in around.signals if _explains(signal, message)), None)
+
+
+def _ask_again(message: MessageOut) -> str:
+    if message.receipt is not None and message.receipt.status in _NOT_DELIVERED:
+        return (
+            "The vendor did not deliver it: check the number, and ask the user to request a new code, if"
+            " possible by another route."
+        )
+    if message.delivered_false_last is not None:
+        return "Ask the user to request a new code."
+    return (
+        "Ask the user to request a new code. If the user did type this one, check that your application"
+        " reports verification."
+    )
 
 
 def _advice_about(signal: Signal, zone: tzinfo) -> str:
@@ -118,6 +135,20 @@ def _request(message: MessageOut, around: Surroundings) -> str:
     words += [f"to {message.country}"] if message.country else []
     words += [f"(attempt {message.attempt})"] if message.attempt else []
     return f"{' '.join(words)}."
+
+
+def _receipt(message: MessageOut, around: Surroundings) -> Iterator[str]:
+    if (receipt := message.receipt) is not None:
+        times = {status: getattr(receipt, f"{status}_at") for status in _STATUSES}
+        order = sorted(
+            (time, place, status) for place, (status, time) in enumerate(times.items()) if time is not None
+        )
+        said = ", ".join(f"{status} {_instant(time, around)}" for time, _, status in order)
+        error = f" (error {receipt.error})" if receipt.error else ""
+        yield f"The vendor says: {said}{error}."
+    if message.price is not None:
+        source = ", by the price list" if message.price_listed else ""
+        yield f"It cost {message.price} {message.currency}{source}."
 
 
 def _conversions(message: MessageOut, around: Surroundings) -> Iterator[str]:

@@ -42,6 +42,9 @@ class AsyncReporter(BaseReporter):
         channel: str | None = None,
         session_id: str | None = None,
         attempt: int | None = None,
+        vendor_message_id: str | None = None,
+        price: str | None = None,
+        currency: str | None = None,
     ) -> None:
         """Report that a message was handed to a vendor; as `Reporter.requested`."""
         fields: dict[str, object] = {
@@ -53,6 +56,9 @@ class AsyncReporter(BaseReporter):
             "channel": channel,
             "session_id": session_id,
             "attempt": attempt,
+            "vendor_message_id": vendor_message_id,
+            "price": price,
+            "currency": currency,
         }
         line, now, has_number = self._requested(message_id, requested_at, to, fields)
         if self._wanted() and not self._take(line, now, has_number):

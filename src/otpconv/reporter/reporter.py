@@ -55,6 +55,9 @@ class Reporter(BaseReporter):
         channel: str | None = None,
         session_id: str | None = None,
         attempt: int | None = None,
+        vendor_message_id: str | None = None,
+        price: str | None = None,
+        currency: str | None = None,
     ) -> None:
         """Report that a message was handed to a vendor. The vendor's own cloud knows it and gets no report.
 
@@ -71,21 +74,19 @@ class Reporter(BaseReporter):
             channel: `voice`, `whatsapp`, …; default: `sms`.
             session_id: the login attempt that it belongs to.
             attempt: 1 = first send, 2 = first resend, …
+            vendor_message_id: the vendor's id of the message, if it is not `message_id`.
+            price: what it costs, e.g. `"0.0075"`; needs a `currency`.
+            currency: of the price, ISO 4217.
 
         Raises:
             TypeError: an argument is of another type.
             ValueError: an argument is out of range.
         """
-        fields: dict[str, object] = {
-            "country": country,
-            "carrier": carrier,
-            "provider": provider,
-            "template": template,
-            "sender": sender,
-            "channel": channel,
-            "session_id": session_id,
-            "attempt": attempt,
-        }
+        fields: dict[str, object] = dict(  # noqa: C408 - as short as the call
+            country=country, carrier=carrier, provider=provider, template=template, sender=sender,
+            channel=channel, session_id=session_id, attempt=attempt, vendor_message_id=vendor_message_id,
+            price=price, currency=currency,
+        )  # fmt: skip
         line, now, has_number = self._requested(message_id, requested_at, to, fields)
         if self._wanted() and not self._take(line, now, has_number):
             self._wait_for_room(line, now, has_number)

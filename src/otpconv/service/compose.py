@@ -52,6 +52,7 @@ class Service:
         sessions: the temporary credentials of those who assumed a role.
         sign_outs: which sign-ins to the pages are over.
         annotations: texts at times, which charts show.
+        prices: the price lists of accounts.
         saved_views: views of the dashboard that users saved under names.
         nonces: the guard against replayed requests.
         once: the guard of what may be used once among all nodes of the storage.
@@ -89,9 +90,9 @@ class Service:
         self._sandbox = Sandbox(self._key_store, lambda: open_directory(settings, clock), data)
         self.sessions = Sessions(self.sealer, self.keys)
         self.sign_outs = SignOuts(access.sign_outs(), clock)
-        self.saved_views, self.annotations = access.saved_views(), engine.annotations()
+        self.saved_views, self.prices = access.saved_views(), access.prices()
         self.number_hash, self.region = Numbers(self.sealer), settings.region
-        self._journal = engine.journal()
+        self.annotations, self._journal = engine.annotations(), engine.journal()
         self._writer = JournalWriter(self._journal, engine.journal)
         self.nonces, self.once = guards(self._journal, access.once(), data, clock())
         cursor = engine.prepare_ledger()
@@ -184,6 +185,7 @@ class Service:
         self.once.close()
         self._key_store.close()
         self.annotations.close()
+        self.prices.close()
         self._lock.close()
 
     def lag(self) -> int:

@@ -27,6 +27,7 @@ STATE: Final[Mapping[str, tuple[str, ...]]] = {
         *("vendor_id", "account_id", "name", "kind", "provider", "settings", "sealed_secrets", "per_second"),
         *("paused", "since", "created_at"),
     ),
+    "price_lists": ("account_id", "prices"),
     "annotations": ("annotation_id", "account_id", "at", "text", "created_by", "created_at"),
 }
 

@@ -45,6 +45,7 @@ from otpconv.web.v1.annotations import ANNOTATIONS_PATH, AnnotationsApi
 from otpconv.web.v1.metrics import MetricsEndpoint
 from otpconv.web.v1.native import NativeApi
 from otpconv.web.v1.openapi import document
+from otpconv.web.v1.prices import PricesApi
 from otpconv.web.v1.vendors import VendorsApi
 
 #: Load balancers call these paths, also by plain HTTP.
@@ -199,6 +200,7 @@ class App:
                 Route(f"{ANNOTATIONS_PATH}/{{annotation_id}}", annotations.delete, methods=["DELETE"]),
                 *vendors.routes(),
                 *self._hooks.routes(),
+                *PricesApi(service, self._bodies, gate, native.caller).routes(),
                 Route("/v1/rates", native.get_rates, methods=["GET"]),
                 Route(ADVICE_PATH, AdviceApi(service, native.caller).get, methods=["GET"]),
                 Route(REPLAY_PATH, AlertsApi(service, native.caller).replay, methods=["GET"]),

@@ -1,15 +1,19 @@
 """The single values of a row, as programs and people write them."""
 
 import re
+from decimal import Decimal, InvalidOperation
 
 from otpconv.cli.importing import spreadsheet
 from otpconv.errors import InvalidRequest
 
 #: Fields that are times, and fields that identify something.
 TIMES = frozenset({"requested_at", "conversion_time"})
-IDENTIFIERS = frozenset({"message_id", "to", "session_id"})
+IDENTIFIERS = frozenset({"message_id", "to", "session_id", "vendor_message_id"})
 #: Surrounding blanks mean nothing in these; in the others they may.
-COMPACT = frozenset({*IDENTIFIERS, *TIMES, "country", "attempt", "delivered"})
+COMPACT = frozenset({*IDENTIFIERS, *TIMES, "country", "attempt", "delivered", "price", "currency"})
+
+#: No price has more characters.
+_PRICE_CHARS = 40
 
 #: What programs write where there is no value; an id may be a dash.
 _NO_ID = frozenset({"", "null", "(null)", "<null>", "none", "nan", "n/a", "#n/a", "\\n"})
@@ -49,7 +53,7 @@ def scalar(value: object, name: str) -> str:
     """
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise InvalidRequest(f"{name} is not a text or a whole number. Write it as a text.")
-    if isinstance(value, float) and name != "attempt":
+    if isinstance(value, float) and name not in {"attempt", "price"}:
         raise InvalidRequest(f"{name} is a number with decimals. Write it as a text.")
     return str(value)
 
@@ -67,6 +71,22 @@ def attempt(text: str) -> int:
             " first resend."
         )
     return int(found[1])
+
+
+def price(text: str) -> str:
+    """Return a price as the native API takes it. Vendors write charges as negative amounts.
+
+    Raises:
+        InvalidRequest: it is not a number.
+    """
+    try:
+        amount = abs(Decimal(text[:_PRICE_CHARS]))
+        plain = f"{amount:f}" if amount.is_finite() and amount.adjusted() < _PRICE_CHARS else ""
+    except InvalidOperation:
+        plain = ""
+    if not plain:
+        raise InvalidRequest(f"price is {text[:20]!r}, which is not a number. Use e.g. 0.0075.")
+    return plain.rstrip("0").rstrip(".") if "." in plain else plain
 
 
 def typed(value: object) -> str:

@@ -19,6 +19,9 @@ COLUMNS = (
     "channel",
     "session_id",
     "attempt",
+    "vendor_message_id",
+    "price",
+    "currency",
     "delivered",
     "conversion_time",
 )
@@ -49,6 +52,9 @@ _ALIASES = {
     "channel": "channel",
     "session_id": "sessionid",
     "attempt": "attempt",
+    "vendor_message_id": "vendormessageid",
+    "price": "price",
+    "currency": "currency",
     "delivered": "verified converted",
     "conversion_time": "conversiontime verifiedat convertedat",
 }

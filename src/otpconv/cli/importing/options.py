@@ -24,6 +24,7 @@ class Meaning(Struct):
         contain: by column, what the text of a row contains if it has one; other rows are left out.
         region: the country whose national numbers are read; empty: none.
         profile: the profile that says some of it; empty: none.
+        optional: the fields whose columns a file may lack.
     """
 
     renamed: Mapping[str, str]
@@ -33,6 +34,7 @@ class Meaning(Struct):
     contain: Mapping[str, re.Pattern[str]] = {}
     region: str = ""
     profile: str = ""
+    optional: frozenset[str] = frozenset()
 
 
 def meaning(
@@ -68,14 +70,16 @@ def meaning(
         column: frozenset(value.strip().casefold() for value in values)
         for column, values in profile.rows.only.items()
     }
+    mapped = assignments(map_ or (), "--map", _MAP_FORM)
     return Meaning(
-        {**profile.columns, **assignments(map_ or (), "--map", _MAP_FORM)},
+        {**profile.columns, **profile.optional, **mapped},
         {**profile.constants, **assignments(set_ or (), "--set", "NAME=VALUE, e.g. provider=acme")},
         words,
         {**rows, **filters(only or ())},
         {column: re.compile(pattern) for column, pattern in profile.rows.contain.items()},
         region or profile.region,
         name,
+        frozenset(profile.optional.keys() - mapped.keys()),
     )
 
 

@@ -56,6 +56,7 @@ class Profile(Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         title: what kind of file it is, and how to get it.
         columns: columns of the file, by our field.
+        optional: columns that a file may lack, by our field.
         constants: values of all rows, by our field.
         rows: which rows are imported.
         delivered: the words in the column `delivered`.
@@ -67,6 +68,7 @@ class Profile(Struct, frozen=True, forbid_unknown_fields=True):
 
     title: str
     columns: dict[str, _Word] = {}
+    optional: dict[str, _Word] = {}
     constants: dict[str, _Word] = {}
     rows: Rows = Rows()
     delivered: StatusWords = StatusWords()
@@ -115,7 +117,7 @@ def _read(data: bytes, name: str) -> Profile:
         raise Misconfigured(
             f"--from {name} is not a profile ({error}): docs/how-to/import.md shows one"
         ) from None
-    for table in (profile.columns, profile.constants):
+    for table in (profile.columns, profile.optional, profile.constants):
         unknown = next((field for field in table if field not in COLUMNS), None)
         if unknown is not None:
             raise Misconfigured(

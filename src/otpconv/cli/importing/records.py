@@ -13,6 +13,7 @@ from otpconv.cli.importing.cells import (
     attempt,
     cleaned,
     identifier,
+    price,
     scalar,
     typed,
 )
@@ -73,6 +74,7 @@ class Reader:
         self._times = times
         self._renamed = meaning.renamed
         self._profile = meaning.profile
+        self._optional = meaning.optional
         self._words = {**_WORDS, **meaning.words}
         self._only = tuple(meaning.only.items())
         self._contain = tuple(meaning.contain.items())
@@ -94,9 +96,8 @@ class Reader:
         Raises:
             Misconfigured: a column that is needed is missing, is there twice, or could be another one, too.
         """
-        named = [("--map", name) for name in self._renamed.values()] + [
-            ("--only", name) for name, _ in self._only
-        ]
+        needed = [column for field, column in self._renamed.items() if field not in self._optional]
+        named = [("--map", name) for name in needed] + [("--only", name) for name, _ in self._only]
         for option, name in named:
             if name not in columns:
                 source = f"{option} or --from {self._profile}" if self._profile else option
@@ -136,13 +137,7 @@ class Reader:
         """
         columns = self._of_file or self._choose_once(row)
         notes: list[str] = []
-        fields: dict[str, object] = {}
-        for name, column in columns.fields:
-            given = row.get(column)
-            if given is not None:
-                value = self._value(name, column, given, notes)
-                if value is not None:
-                    fields[name] = value
+        fields = self._fields(row, columns, notes)
         if "delivered" not in fields and self._is_unknown(row, columns):
             fields.pop("conversion_time", None)
         own_message = any(name in fields for name in OF_MESSAGE)
@@ -150,6 +145,8 @@ class Reader:
         if "delivered" in constants and "conversion_time" not in fields:
             constants = {name: value for name, value in constants.items() if name != "delivered"}
         fields |= constants
+        if "price" not in fields:
+            fields.pop("currency", None)  # vendors also name it where they have not charged yet
         if isinstance(fields.get("to"), str):
             fields["to"] = self._international(str(fields["to"]))
         is_conversion = "delivered" in fields
@@ -168,6 +165,17 @@ class Reader:
             _encoded(fields, OF_MESSAGE) if is_conversion else None,
             notes,
         )
+
+    def _fields(self, row: Mapping[str, Any], columns: Columns, notes: list[str]) -> dict[str, object]:
+        """Return the values that a row gives, by our field."""
+        fields: dict[str, object] = {}
+        for name, column in columns.fields:
+            given = row.get(column)
+            if given is not None:
+                value = self._value(name, column, given, notes)
+                if value is not None:
+                    fields[name] = value
+        return fields
 
     def _is_unknown(self, row: Mapping[str, Any], columns: Columns) -> bool:
         """Return whether the word in the column `delivered` means neither true nor false."""
@@ -204,7 +212,8 @@ class Reader:
         if name in IDENTIFIERS:
             return identifier(name, given, notes)
         text = scalar(given, name)
-        return attempt(text) if name == "attempt" else text
+        read = {"attempt": attempt, "price": price}.get(name)
+        return read(text) if read else text
 
     def _truth(self, given: object) -> bool | None:
         word = str(given).strip().casefold()

@@ -34,6 +34,22 @@ class Recorded(Struct):
     ignored: list[Ignored] = field(default_factory=list)
 
 
+class ReceiptOut(Struct):
+    """What the vendor said about delivery; a null means that it did not say so. Times are in ms, UTC."""
+
+    status: Annotated[
+        str,
+        Meta(description="delivered, failed, rejected, expired, sent or accepted"),
+    ]
+    accepted_at: int | None
+    sent_at: int | None
+    expired_at: int | None
+    rejected_at: int | None
+    failed_at: int | None
+    delivered_at: int | None
+    error: Annotated[str | None, Meta(description="The vendor's code of the error")]
+
+
 class MessageOut(Struct):
     """One message as it is known now; a null means unknown, or that it did not happen yet.
 
@@ -62,6 +78,16 @@ class MessageOut(Struct):
         bool, Meta(description="Whether a conversion was reported whose time is unknown")
     ]
 
+    vendor_message_id: Annotated[
+        str | None, Meta(description="The vendor's id; null if it is message_id")
+    ] = None
+    receipt: ReceiptOut | None = None
+    segments: Annotated[int | None, Meta(description="Into how many the message was split")] = None
+    price: Annotated[str | None, Meta(description="Decimal text", examples=["0.0075"])] = None
+    currency: Annotated[str | None, Meta(description="Of the price, ISO 4217")] = None
+    price_listed: Annotated[
+        bool, Meta(description="Whether the price is from the price list, since none was reported")
+    ] = False
     status: Annotated[
         str,
         Meta(description="verified, waiting, overdue, unmatched, or invalid (not later than the request)"),

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from otpconv.model import MESSAGE_ID_PATTERN, MESSAGE_ID_RULE, OTHER
+from otpconv.money import CURRENCY_PATTERN, CURRENCY_RULE, PRICE_PATTERN, PRICE_RULE
 
 # The last part keeps Python's `$` from allowing a line feed at the end.
 _END = r"$(?!\n)"
@@ -17,6 +18,7 @@ _MESSAGE_ID = f"^{MESSAGE_ID_PATTERN}{_END}"
 _TEXT = rf"^[^\x00-\x1f\x7f]*{_END}"
 _VALUE = rf"^(?!{re.escape(OTHER)}$)[^\x00-\x1f\x7f]*{_END}"
 _COUNTRY = f"^[A-Za-z]{{2}}{_END}"
+_PRICE, _CURRENCY = f"^{PRICE_PATTERN}{_END}", f"^{CURRENCY_PATTERN}{_END}"
 #: What msgspec says that a text must match -> the same in words.
 _WORDS = {
     f"`str` matching regex {pattern!r}": words
@@ -25,6 +27,8 @@ _WORDS = {
         (_TEXT, "text without control characters"),
         (_VALUE, f"text without control characters, and not {OTHER}, which stands for many values"),
         (_COUNTRY, "two letters, as in ISO 3166"),
+        (_PRICE, PRICE_RULE),
+        (_CURRENCY, CURRENCY_RULE),
     )
 }
 #: The latest time that a report can have, ms UTC: the end of the year 9998. The future is refused later.
@@ -40,6 +44,14 @@ MessageId = Annotated[
         pattern=_MESSAGE_ID,
         description=f"Unique within the account: {MESSAGE_ID_RULE}",
         examples=["1008030300"],
+    ),
+]
+VendorMessageId = Annotated[
+    str,
+    Meta(
+        pattern=_MESSAGE_ID,
+        description=f"The vendor's id of the message, if it is not message_id: {MESSAGE_ID_RULE}",
+        examples=["SM8f1d4c2e"],
     ),
 ]
 # Without a bound: a message whose `to` is not a number counts, without its number.
@@ -58,6 +70,8 @@ Text = Annotated[str, Meta(max_length=MAX_TEXT_CHARS, pattern=_TEXT)]
 Value = Annotated[str, Meta(max_length=MAX_TEXT_CHARS, pattern=_VALUE)]
 Channel = Annotated[str, Meta(max_length=32, pattern=_VALUE)]
 Country = Annotated[str, Meta(pattern=_COUNTRY, description="ISO 3166 alpha-2")]
+Price = Annotated[str, Meta(pattern=_PRICE, description=f"Of the message: {PRICE_RULE}", examples=["0.0075"])]
+Currency = Annotated[str, Meta(pattern=_CURRENCY, description="Of the price, ISO 4217", examples=["EUR"])]
 Attempt = Annotated[int, Meta(ge=1, le=MAX_ATTEMPT, description="1 = first send, 2 = first resend")]
 
 

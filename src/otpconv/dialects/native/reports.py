@@ -7,7 +7,19 @@ from typing import Annotated, Final
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from otpconv.dialects.native.fields import Attempt, Channel, Country, MessageId, Number, Text, Time, Value
+from otpconv.dialects.native.fields import (
+    Attempt,
+    Channel,
+    Country,
+    Currency,
+    MessageId,
+    Number,
+    Price,
+    Text,
+    Time,
+    Value,
+    VendorMessageId,
+)
 
 MESSAGES_PATH: Final = "/v1/messages"
 CONVERSIONS_PATH: Final = "/v1/conversions"
@@ -34,6 +46,9 @@ class MessageDetails(Struct, kw_only=True):
     channel: Channel = "sms"
     session_id: Text = ""
     attempt: Attempt | None = None
+    vendor_message_id: VendorMessageId | None = None
+    price: Price | None = None
+    currency: Currency | None = None
 
 
 class MessageIn(MessageDetails, forbid_unknown_fields=True):

@@ -24,6 +24,9 @@ class TimedMessage(Struct, omit_defaults=True, gc=False):
     channel: str | UnsetType = UNSET
     session_id: str | UnsetType = UNSET
     attempt: int | UnsetType = UNSET
+    vendor_message_id: str | UnsetType = UNSET
+    price: str | UnsetType = UNSET
+    currency: str | UnsetType = UNSET
 
 
 class TimedConversion(Struct, omit_defaults=True, gc=False):

@@ -199,3 +199,10 @@ WHERE account_id = :account AND name = :name;
 
 -- name: delete_vendor
 DELETE FROM vendor_accounts WHERE account_id = :account AND name = :name;
+
+-- name: price_list
+SELECT prices FROM price_lists WHERE account_id = :account;
+
+-- name: set_price_list
+INSERT INTO price_lists (account_id, prices) VALUES (:account, :prices)
+ON CONFLICT (account_id) DO UPDATE SET prices = excluded.prices;

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
 from typing import Final
 
+from otpconv.money import amount_text
+
 _NOTHING = "–"
 _MINUS = "\N{MINUS SIGN}"
 _SPACE = "\N{NO-BREAK SPACE}"
@@ -92,6 +94,7 @@ FILTERS: Final[dict[str, Callable[..., str]]] = {
     "percent": format_percent,
     "points": format_points,
     "count": format_count,
+    "amount": amount_text,
     "moment": format_moment,
     "instant": format_instant,
     "written_instant": format_written_instant,

@@ -1,14 +1,19 @@
 """Turns the items of the native API into the reports of the model."""
 
+from collections.abc import Iterable
+
 from msgspec import UNSET
 
 from otpconv.access.keys import AccessKey
 from otpconv.dialects.native.answers import Ignored
 from otpconv.dialects.native.batches import MAX_REASON_CHARS
 from otpconv.dialects.native.reports import ConversionIn, MessageIn
-from otpconv.errors import InvalidNumber, InvalidRequest
-from otpconv.model import Conversion, Dimensions, Requested, Timing
+from otpconv.errors import InvalidNumber, InvalidRequest, Refused
+from otpconv.ledger.judge import Judgement
+from otpconv.model import Conversion, Dimensions, Report, Requested, Timing
+from otpconv.money import parse_price
 from otpconv.phone import NumberHash, parse
+from otpconv.receipts import Receipt, ReceiptStatus
 from otpconv.service.numbers import Numbers
 
 
@@ -42,8 +47,55 @@ def requested_of(item: MessageIn, key: AccessKey, now: int, numbers: Numbers, re
         number_range,
         item.session_id,
         item.attempt or 0,
-        sealed,
+        sealed or item.vendor_message_id or "",
     )
+
+
+def message_reports(
+    item: MessageIn, key: AccessKey, now: int, numbers: Numbers, region: str = ""
+) -> tuple[Report, ...]:
+    """Return the reports of one message: that it was requested, and a receipt with its price.
+
+    Raises:
+        InvalidNumber: `to` is not a phone number; see `without_number`.
+        InvalidRequest: only one of `price` and `currency` is given.
+    """
+    requested = requested_of(item, key, now, numbers, region)
+    if item.price is None and item.currency is None:
+        return (requested,)
+    if item.price is None or item.currency is None:
+        raise InvalidRequest("price and currency belong together. Send both, or none of them.")
+    receipt = Receipt(
+        key.account,
+        requested.vendor_message_id or item.message_id,
+        ReceiptStatus.NONE,
+        requested.requested_at,
+        price=parse_price(item.price),
+        currency=item.currency.upper(),
+    )
+    return requested, receipt
+
+
+def conversion_reports(
+    item: ConversionIn, key: AccessKey, now: int, numbers: Numbers, region: str = ""
+) -> tuple[Report, ...]:
+    """Return the report of one conversion; see `conversion_of`."""
+    return (conversion_of(item, key, now, numbers, region),)
+
+
+def combined(places: Iterable[int], outcomes: Iterable[Judgement]) -> dict[int, Judgement]:
+    """Return what became of each item, given the outcome of each of its reports.
+
+    An item is refused if one of its reports is, and otherwise recorded if one is.
+    """
+    items: dict[int, Judgement] = {}
+    for place, outcome in zip(places, outcomes, strict=True):
+        known = items.get(place, "unchanged")
+        if not isinstance(known, Refused) and outcome != "unchanged":
+            items[place] = outcome
+        else:
+            items.setdefault(place, known)
+    return items
 
 
 def conversion_of(

@@ -2,25 +2,31 @@
 
 from collections.abc import Sequence
 from datetime import UTC, tzinfo
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from msgspec.structs import replace
 
 from otpconv.access.keys import AccessKey
-from otpconv.dialects.native.answers import FoundMessages, MessageOut
+from otpconv.access.number_seal import is_sealed_number
+from otpconv.dialects.native.answers import FoundMessages, MessageOut, ReceiptOut
 from otpconv.errors import NotFound
-from otpconv.model import MESSAGE_ID_RULE, MessageState, is_message_id
+from otpconv.model import MESSAGE_ID_RULE, MessageState, Requested, is_message_id
+from otpconv.money import decimal_text
 from otpconv.rates.current import CurrentSignals
 from otpconv.rates.fetch import learn_maturity
 from otpconv.rates.maturity import maturity_of
+from otpconv.rates.price_list import NO_PRICES, PriceList
 from otpconv.rates.signals import Signal
 from otpconv.rates.story import Surroundings, advise, failure_of, status_of, tell_story
+from otpconv.receipts import ReceiptState, ReceiptStatus
 from otpconv.service.compose import Service
 from otpconv.storage.contract import DAY_MS, LedgerReader, Message
 from otpconv.web.front.callers import caller_of
 
 _DASHBOARD_PATH: Final = "/dashboard"
+#: The statuses that say something about delivery.
+SAID: Final = tuple(status for status in ReceiptStatus if status is not ReceiptStatus.NONE)
 #: Messages to the same number that are read to find those of the same session.
 _NEIGHBORS = 20
 
@@ -48,14 +54,15 @@ async def look_up(
     now = service.clock()
 
     def question(ledger: LedgerReader) -> MessageOut | None:
+        prices = PriceList(service.prices.prices(key.account))
         stored = ledger.message(key.account, message_id)
         if stored is None and recent is None:
             return None
-        message = message_out(message_id, recent, stored)
+        message = message_out(message_id, recent, stored, prices)
         requested = stored.state.requested if stored else None
         others: list[MessageOut] = []
         if requested is not None and requested.session_id and requested.number:
-            neighbors = _newest(ledger, key.account, requested.number, _NEIGHBORS)
+            neighbors = _newest(ledger, key.account, requested.number, _NEIGHBORS, prices)
             others = [other for other in neighbors if other.session_id == requested.session_id]
         add_stories(ledger, service.signals, key.account, [message], others, now, zone)
         return message
@@ -83,7 +90,8 @@ async def search(
     now = service.clock()
 
     def question(ledger: LedgerReader) -> FoundMessages:
-        found = _newest(ledger, key.account, hashed, limit + 1)
+        prices = PriceList(service.prices.prices(key.account))
+        found = _newest(ledger, key.account, hashed, limit + 1, prices)
         messages = found[:limit]
         add_stories(ledger, service.signals, key.account, messages, found, now, zone)
         return FoundMessages(messages, more=len(found) > limit)
@@ -91,9 +99,11 @@ async def search(
     return await service.questions.ask(caller_of(key), question, lambda found, lag: (found, lag))
 
 
-def _newest(ledger: LedgerReader, account: int, number: str, limit: int) -> list[MessageOut]:
+def _newest(
+    ledger: LedgerReader, account: int, number: str, limit: int, prices: PriceList
+) -> list[MessageOut]:
     stored = ledger.messages_of_number(account, number, limit)
-    return [message_out(message.message_id, None, message) for message in stored]
+    return [message_out(message.message_id, None, message, prices) for message in stored]
 
 
 def add_stories(  # noqa: PLR0917
@@ -140,8 +150,10 @@ def _dashboard_of(failure: Signal) -> str:
     return f"{_DASHBOARD_PATH}?{filters}" if filters else _DASHBOARD_PATH
 
 
-def message_out(message_id: str, recent: MessageState | None, stored: Message | None) -> MessageOut:
-    """Return a message as clients see it."""
+def message_out(
+    message_id: str, recent: MessageState | None, stored: Message | None, prices: PriceList = NO_PRICES
+) -> MessageOut:
+    """Return a message as clients see it; its price is from the list if nobody reported one."""
     state = (stored.state if stored else MessageState()).join(recent or MessageState())
     times = [state.verified_at, stored.verified_at if stored else None]
     verified_at = min((time for time in times if time is not None), default=None)
@@ -169,4 +181,36 @@ def message_out(message_id: str, recent: MessageState | None, stored: Message | 
         delivered_true_last=max(true, default=None),
         delivered_false_last=state.false_last,
         delivered_without_time=state.without_time,
+        vendor_message_id=_vendor_message_id(of),
+        **_of_receipts(stored.receipt if stored else None),
+        **_price(of, stored.receipt if stored else None, prices),
     )
+
+
+def _vendor_message_id(of: Requested | None) -> str | None:
+    """Return the vendor's id of a message, unless a sealed number stands for it."""
+    if of is None or is_sealed_number(of.vendor_message_id):
+        return None
+    return of.vendor_message_id or None
+
+
+def _of_receipts(receipts: ReceiptState | None) -> dict[str, Any]:
+    """Return the fields of a message that its receipts give."""
+    if receipts is None or receipts.status is ReceiptStatus.NONE:
+        return {}
+    times = {f"{status.name.lower()}_at": receipts.times[status] for status in SAID}
+    out = ReceiptOut(receipts.status.name.lower(), error=receipts.error or None, **times)
+    return {"receipt": out, "segments": receipts.segments or None}
+
+
+def _price(of: Requested | None, receipts: ReceiptState | None, prices: PriceList) -> dict[str, Any]:
+    """Return the fields of a message about its price."""
+    if receipts is not None and receipts.price is not None:
+        return {"price": decimal_text(receipts.price), "currency": receipts.currency}
+    if of is None:
+        return {}
+    kind = of.dimensions
+    listed = prices.at(of.requested_at).of(kind.provider, kind.country, kind.channel)
+    if listed is None:
+        return {}
+    return {"price": decimal_text(listed.micros), "currency": listed.currency, "price_listed": True}

@@ -1,7 +1,7 @@
 """The native API: batches of messages and conversions, one message, and rates, as JSON."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -19,6 +19,7 @@ from otpconv.errors import InvalidNumber, InvalidRequest, NotFound, Refused
 from otpconv.model import Report
 from otpconv.phone import parse
 from otpconv.rates import RateAnswer, compute_rates, parse_query
+from otpconv.rates.price_list import PriceList
 from otpconv.service.compose import Service
 from otpconv.service.numbers import Numbers
 from otpconv.storage.contract import LedgerReader
@@ -26,7 +27,7 @@ from otpconv.web.front.body import Bodies
 from otpconv.web.front.callers import Callers, caller_of
 from otpconv.web.front.gate import Gate
 from otpconv.web.front.pace import Pace
-from otpconv.web.v1.batches import conversion_of, requested_of, without_number
+from otpconv.web.v1.batches import combined, conversion_reports, message_reports, without_number
 from otpconv.web.v1.known import look_up, search
 from otpconv.web.v1.rate_formats import LAG_HEADER, rates_response, wanted_format
 from otpconv.web.v1.rates_out import Notes, notes, rates_out
@@ -56,12 +57,12 @@ class NativeApi:
     async def post_messages(self, request: Request) -> Response:
         """Record that messages were requested."""
         key = self.caller(request, "otpconv:RecordMessages")
-        return await self._post(request, key, _MESSAGES, requested_of)
+        return await self._post(request, key, _MESSAGES, message_reports)
 
     async def post_conversions(self, request: Request) -> Response:
         """Record conversions."""
         key = self.caller(request, "otpconv:RecordConversions")
-        return await self._post(request, key, _CONVERSIONS, conversion_of)
+        return await self._post(request, key, _CONVERSIONS, conversion_reports)
 
     async def get_message(self, request: Request) -> Response:
         """Respond with the state of one message."""
@@ -106,7 +107,8 @@ class NativeApi:
         query = parse_query([(name, value) for name, value in given if name != "format"], now)
 
         def rates(ledger: LedgerReader) -> tuple[RateAnswer, Notes]:
-            found = compute_rates(ledger, key.account, query, now)
+            prices = PriceList(self._service.prices.prices(key.account))
+            found = compute_rates(ledger, key.account, query, now, prices)
             return found, notes(ledger, key.account, found)
 
         def response(known: tuple[RateAnswer, Notes], lag: int) -> Response:
@@ -142,7 +144,7 @@ class NativeApi:
         request: Request,
         key: AccessKey,
         reader: BatchReader[_Item],
-        make: Callable[[_Item, AccessKey, int, Numbers, str], Report],
+        make: Callable[[_Item, AccessKey, int, Numbers, str], Sequence[Report]],
     ) -> Response:
         service = self._service
         async with self._bodies.read(request.scope, request.receive, key.access_key_id) as body:
@@ -162,24 +164,24 @@ class NativeApi:
                     continue
                 try:
                     try:
-                        report = make(item, key, now, service.number_hash, service.region)
+                        made = make(item, key, now, service.number_hash, service.region)
                     except InvalidNumber as error:
                         ignored.append(without_number(index, item, error))
-                        report = make(item, key, now, service.number_hash, service.region)
-                    reports.append(report)
-                    places.append(index)
+                        made = make(item, key, now, service.number_hash, service.region)
+                    reports.extend(made)
+                    places.extend([index] * len(made))
                 except InvalidRequest as error:
                     rejects.append(rejected(index, error))
             outcomes = await service.intake.record(reports)
-        for place, outcome in zip(places, outcomes, strict=True):
+        results = combined(places, outcomes)
+        for place, outcome in results.items():
             if isinstance(outcome, Refused):
                 rejects.append(rejected(place, outcome))
         rejects.sort(key=lambda reject: reject.index)
         refused = {reject.index for reject in rejects}
         ignored = [each for each in ignored if each.index not in refused]
-        return json_response(
-            Recorded(outcomes.count("recorded"), outcomes.count("unchanged"), rejects, ignored)
-        )
+        found = list(results.values())
+        return json_response(Recorded(found.count("recorded"), found.count("unchanged"), rejects, ignored))
 
 
 def json_response(value: Struct) -> Response:

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -15,7 +16,9 @@ from otpconv.parquet import TEXT, TIME, WHOLE, Kind, ParquetWriter, decimal
 from otpconv.rates import RateQuery, RateRow
 from otpconv.rates.columns import (
     COMPARED_COLUMNS,
+    IN_CURRENCY,
     RATE_COLUMNS,
+    TEXT_COLUMNS,
     WHOLE_COLUMNS,
     compared_row_values,
     row_values,
@@ -38,6 +41,8 @@ MAX_ANSWER_BYTES = 32 * 1024 * 1024
 _WHOLE = WHOLE_COLUMNS | {"other"}
 #: Rates and other shares are decimals in Parquet files, with more digits than their intervals are wide.
 _SHARE = decimal(9)
+#: So are amounts of money, to the millionth.
+_AMOUNTS = dict.fromkeys(("cost", "cost_listed"), decimal(6))
 #: Rows of one part; after each part, the size and the deadline are checked.
 _PART = 1_000
 
@@ -153,6 +158,9 @@ def _csv_cells(row: RateRow, query: RateQuery) -> dict[str, Any]:
     cells = _cells(row, query)
     if row.start is not None:
         cells[_local_start(query)] = local_minute(row.start, query.tz)
+    for name in IN_CURRENCY:  # never 7.5e-05
+        if cells[name] is not None:
+            cells[name] = f"{Decimal(str(round(cells[name], 9))):f}"
     return cells | {name: escaped(cells[name]) for name in query.by if cells.get(name)}
 
 
@@ -177,9 +185,9 @@ def _kind(name: str, query: RateQuery) -> Kind:
     """Return what a column of a Parquet file holds."""
     if name == "start":
         return TIME
-    if name in {*query.by, "level"}:
+    if name in {*query.by, *TEXT_COLUMNS, "level"}:
         return TEXT
-    return WHOLE if name in _WHOLE else _SHARE
+    return WHOLE if name in _WHOLE else _AMOUNTS.get(name, _SHARE)
 
 
 def _columns(query: RateQuery) -> list[str]:

@@ -15,6 +15,16 @@ class SelfReported(Struct):
     rate: float
 
 
+class CostOut(Struct):
+    """What messages cost in one currency."""
+
+    currency: Annotated[str, Meta(description="ISO 4217", examples=["EUR"])]
+    cost: float
+    cost_per_verified: float | None
+    cost_listed: float
+    messages: Annotated[int, Meta(description="Messages with a price in this currency")]
+
+
 class RateOut(Struct):
     """One row of rates. It has the dimensions that were asked for; null means unknown.
 
@@ -38,6 +48,23 @@ class RateOut(Struct):
     p50_ms: Annotated[int | None, Meta(description="Half of the verified messages were within this, ms")]
     p90_ms: int | None
     p99_ms: int | None
+    receipted: Annotated[int, Meta(description="Messages with a receipt that says anything about delivery")]
+    delivered: Annotated[int, Meta(description="Those of them that the vendor says were delivered")]
+    delivered_share: Annotated[float | None, Meta(description="delivered / receipted")]
+    rate_of_delivered: Annotated[float | None, Meta(description="Verified ones of the delivered / delivered")]
+    cost: Annotated[
+        float | None, Meta(description="Of the messages, in `currency`; null if there is none or several")
+    ]
+    currency: Annotated[
+        str | None, Meta(description="ISO 4217; several are separated by blanks", examples=["EUR"])
+    ]
+    cost_per_verified: Annotated[
+        float | None,
+        Meta(description="cost / verified messages or sessions; null by first attempts"),
+    ]
+    cost_listed: Annotated[float | None, Meta(description="The part of cost that is from the price list")]
+    unpriced: Annotated[int | None, Meta(description="Messages without a price, which no cost includes")]
+    costs: Annotated[list[CostOut], Meta(description="The same for each currency")]
     start: int | UnsetType = UNSET
     country: str | UnsetType | None = UNSET
     carrier: str | UnsetType | None = UNSET

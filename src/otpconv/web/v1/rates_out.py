@@ -6,11 +6,12 @@ from typing import Any
 from msgspec import UNSET, Struct
 
 from otpconv.model import SelfReportedRate
+from otpconv.money import MICROS
 from otpconv.rates import LEVELS, RateAnswer, RateQuery, RateRow
 from otpconv.rates.columns import COMPARED_COLUMNS, compared_row_values, row_values
 from otpconv.rates.mix import contradiction
 from otpconv.storage.contract import LedgerReader
-from otpconv.web.v1.rate_types import Compared, MaturityOut, RateOut, Rates, SelfReported
+from otpconv.web.v1.rate_types import Compared, CostOut, MaturityOut, RateOut, Rates, SelfReported
 
 
 class Notes(Struct, frozen=True):
@@ -84,5 +85,18 @@ def row_out(row: RateRow, by: Sequence[str]) -> RateOut:
         fields.update(zip(COMPARED_COLUMNS, compared_row_values(row), strict=True))
         if text := contradiction(row):
             fields["contradiction"] = text
-    values: list[Any] = row_values(row)  # in the order of the fields of RateOut
+    values: list[Any] = [*row_values(row)[:-1], _costs(row)]  # in the order of the fields of RateOut
     return RateOut(*values, **fields)
+
+
+def _costs(row: RateRow) -> list[CostOut]:
+    return [
+        CostOut(
+            cost.currency,
+            cost.micros / MICROS,
+            row.per_verified(cost),
+            cost.listed_micros / MICROS,
+            cost.messages,
+        )
+        for cost in row.costs or ()
+    ]

@@ -107,6 +107,11 @@ CREATE TABLE vendor_accounts (
     UNIQUE (account_id, provider)
 );
 
+CREATE TABLE price_lists (
+    account_id integer PRIMARY KEY REFERENCES accounts,
+    prices     text NOT NULL        -- JSON list of access.prices.Price
+);
+
 -- The sealing key that the database was first used with.
 CREATE TABLE sealing (one boolean PRIMARY KEY CHECK (one), fingerprint text NOT NULL);
 

@@ -8,6 +8,7 @@ from otpconv.clock import Clock
 from otpconv.errors import Misconfigured
 from otpconv.storage.access.directory import TableDirectory
 from otpconv.storage.access.keys import TableKeyStore
+from otpconv.storage.access.prices import TablePrices
 from otpconv.storage.access.saved_views import TableSavedViews
 from otpconv.storage.access.sign_outs import TableSignOuts
 from otpconv.storage.access.vendors import TableVendors
@@ -53,6 +54,10 @@ class PostgresAccessStore:
         """See `AccessStore.vendors`."""
         self._require_key(sealer)
         return TableVendors(self._tables(), sealer, self._clock)
+
+    def prices(self) -> TablePrices:
+        """See `AccessStore.prices`."""
+        return TablePrices(self._tables())
 
     def saved_views(self) -> TableSavedViews:
         """See `AccessStore.saved_views`."""

@@ -17,6 +17,8 @@ from otpconv.storage.statements import SqlValue
 #: The version of the schema that this code reads and writes.
 VERSION: Final = 3
 
+#: Files of tables that were added to files of every version.
+_ADDED: Final = ("saved_views", "vendors", "price_lists")
 #: What a checkpoint may fail with although the file is sound.
 _TEMPORARY = (apsw.BusyError, apsw.LockedError, apsw.FullError, apsw.IOError, apsw.NoMemError)
 
@@ -113,7 +115,7 @@ class AccessFile:
             self._path,
             version=VERSION,
             durable=True,
-            schema=script("access/saved_views.sql") + script("access/vendors.sql"),
+            schema="".join(script(f"access/{name}.sql") for name in _ADDED),
             creation=script("access/schema.sql"),
             upgrades={1: script("access/upgrade_to_2.sql"), 2: script("access/upgrade_to_3.sql")},
         )

@@ -6,6 +6,7 @@ from otpconv.access.sealing import Sealer
 from otpconv.clock import Clock
 from otpconv.storage.access.directory import TableDirectory
 from otpconv.storage.access.keys import TableKeyStore
+from otpconv.storage.access.prices import TablePrices
 from otpconv.storage.access.saved_views import TableSavedViews
 from otpconv.storage.access.sign_outs import TableSignOuts
 from otpconv.storage.access.vendors import TableVendors
@@ -41,6 +42,10 @@ class SqliteAccessStore:
     def vendors(self, sealer: Sealer) -> TableVendors:
         """See `AccessStore.vendors`."""
         return TableVendors(AccessFile(self._path), sealer, self._clock)
+
+    def prices(self) -> TablePrices:
+        """See `AccessStore.prices`."""
+        return TablePrices(AccessFile(self._path))
 
     def saved_views(self) -> TableSavedViews:
         """See `AccessStore.saved_views`."""

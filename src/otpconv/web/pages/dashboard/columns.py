@@ -29,7 +29,7 @@ class Column(Struct, frozen=True):
 
     name: str
     title: str
-    kind: Literal["percent", "count", "duration", "change", "trend"]
+    kind: Literal["percent", "count", "duration", "change", "trend", "money"]
     value: Callable[[RateRow, Marks], Value]
     worst: Literal["", "-"] = "-"
     narrow: bool = False
@@ -47,7 +47,7 @@ def _expected_interval(row: RateRow) -> ConfidenceInterval | None:
 def _of_api(
     name: str,
     title: str,
-    kind: Literal["percent", "count", "duration", "change"],
+    kind: Literal["percent", "count", "duration", "change", "money"],
     worst: Literal["", "-"] = "-",
     *,
     narrow: bool = False,
@@ -69,6 +69,11 @@ COLUMNS: Final = {
         _of_api("verified", "Verified", "count"),
         _of_api("pending", "Pending", "count"),
         _of_api("before_requested", "Requested before", "count"),
+        _of_api("delivered_share", "Delivered", "percent", ""),
+        _of_api("rate_of_delivered", "Verified of delivered", "percent", ""),
+        _of_api("cost", "Cost", "money"),
+        _of_api("cost_per_verified", "Cost per verified", "money"),
+        _of_api("unpriced", "Without a price", "count"),
         _of_api("reported_share", "Reported", "percent", ""),
         _of_api("p50_ms", "Median time", "duration"),
         _of_api("p90_ms", "90 % within", "duration"),
@@ -76,6 +81,8 @@ COLUMNS: Final = {
     )
 }
 DEFAULT_COLUMNS: Final = ("before_rate", "rate", "change", "trend", "requested", "lost")
+#: The columns that need the costs of the groups.
+OF_COST: Final = frozenset({"cost", "cost_per_verified", "unpriced"})
 #: What the table can be sorted by: the values of the groups, or a column that shows a value.
 SORTABLE: Final = ("group", *(name for name in COLUMNS if name != "trend"))
 
@@ -93,6 +100,21 @@ def parse_columns(text: str) -> tuple[str, ...]:
             " each at most once."
         )
     return tuple(name for name in COLUMNS if name in names) or DEFAULT_COLUMNS
+
+
+def shown_columns(columns: tuple[str, ...], total: RateRow) -> tuple[str, ...]:
+    """Return the columns to show: the default ones, and those of delivery and cost if known, unless chosen.
+
+    Args:
+        columns: those of the view.
+        total: all messages of the view.
+    """
+    if columns != DEFAULT_COLUMNS:
+        return columns
+    known = {*columns}
+    known |= {"delivered_share"} if total.receipted else set()
+    known |= {"cost_per_verified"} if total.costs else set()
+    return tuple(name for name in COLUMNS if name in known)
 
 
 def require_sortable(order: str) -> None:

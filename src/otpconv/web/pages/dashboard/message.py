@@ -131,6 +131,7 @@ def message_events(message: MessageOut) -> list[Event]:
     first, last = message.delivered_true_first, message.delivered_true_last
     happened = [
         (requested_at, "Requested: handed to the vendor."),
+        *_receipts(message),
         (message.delivered_false_last, "Reported as not typed back (the last of these reports)."),
         (first, "Reported as typed back."),
         (last if last != first else None, "Reported as typed back again (the last of these reports)."),
@@ -145,6 +146,27 @@ def message_events(message: MessageOut) -> list[Event]:
 
 def _fields(message: MessageOut) -> list[tuple[str, object]]:
     """Return the known fields of a message: name and value."""
-    names = (*DIMENSIONS, "session_id", "attempt", "number_range")
+    names = (*DIMENSIONS, "session_id", "attempt", "number_range", "vendor_message_id", "segments")
     fields = [(name, getattr(message, name)) for name in names]
+    if message.receipt is not None:
+        fields += [("delivery", message.receipt.status), ("error", message.receipt.error)]
+    if message.price is not None:
+        listed = " (price list)" if message.price_listed else ""
+        fields.append(("price", f"{message.price} {message.currency}{listed}"))
     return [(name, value) for name, value in fields if value is not None]
+
+
+def _receipts(message: MessageOut) -> list[tuple[int | None, str]]:
+    """Return what the vendor said about delivery, with its times, ms."""
+    receipt = message.receipt
+    if receipt is None:
+        return []
+    error = f" (error {receipt.error})" if receipt.error else ""
+    return [
+        (receipt.accepted_at, "The vendor accepted it."),
+        (receipt.sent_at, "The vendor sent it."),
+        (receipt.expired_at, f"The vendor says: expired{error}."),
+        (receipt.rejected_at, f"The vendor says: rejected{error}."),
+        (receipt.failed_at, f"The vendor says: failed{error}."),
+        (receipt.delivered_at, "The vendor says: delivered."),
+    ]

@@ -14,9 +14,11 @@ from otpconv.rates.evidence import find_evidence
 from otpconv.rates.fetch import learn_maturity, varied_dimensions
 from otpconv.rates.marks import Marks, mark
 from otpconv.rates.plan import plan
+from otpconv.rates.price_list import PriceList
 from otpconv.rates.signals import Evidence
 from otpconv.rates.slices import Group
 from otpconv.storage.contract import DAY_MS, HOUR_MS, LedgerReader
+from otpconv.web.pages.dashboard.columns import OF_COST, shown_columns
 from otpconv.web.pages.dashboard.tables import Table, make_table, mark_groups, search_rows, sort_rows
 from otpconv.web.pages.dashboard.view import View
 
@@ -43,6 +45,7 @@ class Overview(Struct, frozen=True):
     Attributes:
         view: the view, with the dimensions that it is split by.
         total: one row for all messages of the view.
+        columns: the names of the columns of the table.
         evidence: the signals of the window.
         table: the rows by the view's dimensions.
         history: the rates over time.
@@ -54,6 +57,7 @@ class Overview(Struct, frozen=True):
 
     view: View
     total: RateRow
+    columns: tuple[str, ...]
     evidence: Evidence
     table: Table
     history: list[RateRow]
@@ -63,7 +67,7 @@ class Overview(Struct, frozen=True):
     folded: int
 
 
-def overview(ledger: LedgerReader, account: int, view: View, now: int) -> Overview:
+def overview(ledger: LedgerReader, account: int, view: View, now: int, prices: PriceList) -> Overview:
     """Return everything that a dashboard shows of a view; within a snapshot.
 
     Raises:
@@ -73,9 +77,10 @@ def overview(ledger: LedgerReader, account: int, view: View, now: int) -> Overvi
     query = view.query
     maturity = learn_maturity(ledger, account, query.filters, end=query.end, now=now)
 
-    def rows_by(*dimensions: str, order: str | None = None) -> list[RateRow]:
+    def rows_by(*dimensions: str, order: str | None = None, prices: PriceList | None = None) -> list[RateRow]:
         asked = replace(query, by=dimensions, order=order, top=None, min_requested=0)
-        return compute_rates_at(ledger, account, asked, maturity, now, same_mix=not dimensions).rows
+        same_mix = not dimensions
+        return compute_rates_at(ledger, account, asked, maturity, now, same_mix=same_mix, prices=prices).rows
 
     evidence = find_evidence(ledger, account, query, maturity, now)
     history = _over_time(ledger, account, query, maturity, now)
@@ -86,11 +91,15 @@ def overview(ledger: LedgerReader, account: int, view: View, now: int) -> Overvi
         Part(name, rows, mark(rows, (name,), evidence)) for name, rows in rows_of.items() if len(rows) > 1
     ]
     view = view.split([part.name for part in parts])
-    total = rows_by()[0]
-    table = make_table(view, rows_by(*view.query.by), total, evidence)
+    total = rows_by(prices=prices)[0]
+    columns = shown_columns(view.columns, total)
+    costs = OF_COST & {*columns, (view.sort or "").removeprefix("-")}
+    rows = rows_by(*view.query.by, prices=prices if costs else None)
+    table = make_table(view, rows, total, evidence)
     return Overview(
         view=view,
         total=total,
+        columns=columns,
         evidence=evidence,
         table=table,
         history=history.rows,
@@ -118,7 +127,7 @@ def rates_over_time(ledger: LedgerReader, account: int, view: View, now: int) ->
     return _over_time(ledger, account, view.query, maturity, now)
 
 
-def all_groups(ledger: LedgerReader, account: int, view: View, now: int) -> list[RateRow]:
+def all_groups(ledger: LedgerReader, account: int, view: View, now: int, prices: PriceList) -> list[RateRow]:
     """Return the rows of all groups that a view's search finds, small ones too; within a snapshot.
 
     Raises:
@@ -126,7 +135,7 @@ def all_groups(ledger: LedgerReader, account: int, view: View, now: int) -> list
     """
     query = replace(view.query, min_requested=0)
     maturity = learn_maturity(ledger, account, query.filters, end=query.end, now=now)
-    rows = compute_rates_at(ledger, account, query, maturity, now).rows
+    rows = compute_rates_at(ledger, account, query, maturity, now, prices=prices).rows
     # Only the order by lost verifications depends on the marks.
     marks = Marks((), ())
     if (view.sort or "").endswith("lost"):

@@ -17,6 +17,7 @@ from otpconv.errors import InvalidRequest
 from otpconv.rates import COMPARISONS, LEVELS, RateRow
 from otpconv.rates.marks import is_sure
 from otpconv.rates.mix import contradiction
+from otpconv.rates.price_list import PriceList
 from otpconv.rates.slices import Slice
 from otpconv.rates.verdict import judge
 from otpconv.service.compose import Service
@@ -109,7 +110,7 @@ class Dashboard:
                 "may_save": not self._visitors.refusal(request, visitor, SAVE_ACTION),
             }
             page = partial(self._page, visitor, now, notes, saved)
-            return await self._ask(visitor, overview, view, now, page)
+            return await self._ask(visitor, self._priced(overview), view, now, page)
         except InvalidRequest as error:
             return self._layout.page(
                 "dashboard_problem.html", DASHBOARD_PATH, visitor, status=error.status, problem=error.text
@@ -159,7 +160,7 @@ class Dashboard:
         def written(rows: list[RateRow], lag: int) -> Response:
             return csv_response(rows, replace(query, min_requested=0), lag, window)
 
-        response = await self._ask(visitor, all_groups, view, now, written)
+        response = await self._ask(visitor, self._priced(all_groups), view, now, written)
         name = f"rates-{'-'.join(query.by)}-{query.start}-{query.end}.csv"
         response.headers.update(HEADERS)
         response.headers["content-disposition"] = f'attachment; filename="{name}"'
@@ -179,6 +180,17 @@ class Dashboard:
         start, end = view.query.start - DAY_MS, view.query.end + DAY_MS
         found = await asyncio.to_thread(self._service.annotations.between, visitor.key.account, start, end)
         return found[-_NOTES:]
+
+    def _priced(
+        self, question: Callable[[LedgerReader, int, View, int, PriceList], _F]
+    ) -> Callable[[LedgerReader, int, View, int], _F]:
+        """Return a question that first reads the price list of the account."""
+
+        def priced(ledger: LedgerReader, account: int, view: View, now: int) -> _F:
+            prices = PriceList(self._service.prices.prices(account))
+            return question(ledger, account, view, now, prices)
+
+        return priced
 
     async def _ask(
         self,
@@ -225,7 +237,7 @@ def _values(seen: Overview, lag: int, now: int, notes: Sequence[Annotation]) -> 
         "shown": rows[:_SHOWN],
         "more": rows[_SHOWN:_MORE],
         "left_out": max(0, len(rows) - _MORE),
-        "columns": [COLUMNS[name] for name in seen.view.columns],
+        "columns": [COLUMNS[name] for name in seen.columns],
         "all_columns": COLUMNS,
         "chosen_columns": seen.view.columns != DEFAULT_COLUMNS,
         "next_order": next_order,

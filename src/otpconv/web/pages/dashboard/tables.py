@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from otpconv.rates import RateRow
+from otpconv.rates.columns import IN_CURRENCY
 from otpconv.rates.marks import Marks, mark
 from otpconv.rates.signals import Evidence
 from otpconv.web.pages.countries import country_name
@@ -117,6 +118,8 @@ def sort_rows(rows: Sequence[RateRow], order: str | None, marks: Marks) -> list[
     by_group = sorted(rows, key=lambda row: row.group)
     known = [row for row in by_group if values[row.group] is not None]
     known.sort(key=lambda row: values[row.group] or 0.0, reverse=reverse)
+    if name in IN_CURRENCY:  # amounts in different currencies can't be compared
+        known.sort(key=lambda row: row.cost.currency if row.cost else "")
     return [*known, *(row for row in by_group if values[row.group] is None)]
 
 
