@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from otpconv.advice.dividing import Limits, RouteAdvice
+from otpconv.money import amount_text
 from otpconv.rates.intervals import ConfidenceInterval
 
 #: With fewer attempts, little is known of a route.
@@ -11,15 +12,16 @@ _LITTLE = 100
 _CLOSE = 0.002
 
 
-def explain(route: RouteAdvice, limits: Limits, suspicions: Sequence[str]) -> list[str]:
+def explain(route: RouteAdvice, limits: Limits, suspicions: Sequence[str], currency: str = "") -> list[str]:
     """Return why a route has its weight, in sentences.
 
     Args:
         route: the route.
         limits: those that the weight was made with.
         suspicions: why its supplier may be entering the codes; empty for most routes.
+        currency: of its price, if that is known.
     """
-    return [*_evidence(route), *suspicions, *_bounds(route, limits)]
+    return [*_evidence(route), *_cost(route, currency), *suspicions, *_bounds(route, limits)]
 
 
 def _evidence(route: RouteAdvice) -> Iterator[str]:
@@ -30,6 +32,12 @@ def _evidence(route: RouteAdvice) -> Iterator[str]:
     if route.attempts < _LITTLE:
         yield "Little is known of it: its rate is mostly that of the other routes."
     yield f"It was the best route in {route.best:.0%} of the draws."
+
+
+def _cost(route: RouteAdvice, currency: str) -> Iterator[str]:
+    if route.cost_per_verified is not None and route.cost_interval is not None:
+        low, high = map(amount_text, route.cost_interval)
+        yield f"A verification costs {amount_text(route.cost_per_verified)} {currency} ({low} to {high})."
 
 
 def _bounds(route: RouteAdvice, limits: Limits) -> Iterator[str]:

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from otpconv.rates.delays import total
 from otpconv.rates.plan import cover
-from otpconv.storage.contract import DAY_MS, HOUR_MS, Count, LedgerReader
+from otpconv.storage.contract import DAY_MS, HOUR_MS, Count, LedgerReader, Span
 
 #: First attempts of so many days count, and half as much for each further week, ms.
 PAST_MS, _HALF_LIFE_MS = 28 * DAY_MS, 7 * DAY_MS
@@ -59,10 +59,20 @@ def fetch_routes(ledger: LedgerReader, account: int, country: str, now: int) -> 
         AnswerTooLarge: there are too many carriers and providers.
         Unavailable: the storage failed.
     """
+    start, end = past_of(now)
+    window = cover([(start, end)], step=DAY_MS)
+    return routes_of(ledger.counts(account, window, _BY, {"country": [country]}), end)
+
+
+def past_of(now: int) -> Span:
+    """Return from when to when messages count, ms: the last 28 days but for those that may still be verified.
+
+    Args:
+        now: the time now, ms.
+    """
     end = (now - _MATURE_MS) // HOUR_MS * HOUR_MS
     start = max(0, (end - PAST_MS) // DAY_MS * DAY_MS)
-    window = cover([(start, max(start, end))], step=DAY_MS)
-    return routes_of(ledger.counts(account, window, _BY, {"country": [country]}), end)
+    return start, max(start, end)
 
 
 def routes_of(counts: Iterable[Count], end: int) -> RoutesByCarrier:

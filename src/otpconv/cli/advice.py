@@ -17,6 +17,7 @@ from otpconv.cli.options import (
     KeyFile,
 )
 from otpconv.cli.telling import tell_rows
+from otpconv.money import amount_text
 
 _Country = Annotated[str, typer.Option(metavar="CC", help="The country, e.g. DE.")]
 _Explain = Annotated[bool, typer.Option("--explain", help="Print the reasons for each weight.")]
@@ -89,6 +90,7 @@ def advice(
 
 
 def _print(routes: Sequence[dict[str, Any]], *, explain: bool) -> None:
+    priced = any(route["price"] is not None for route in routes)
     rows = [
         {
             "provider": route["provider"] or "unknown",
@@ -97,6 +99,7 @@ def _print(routes: Sequence[dict[str, Any]], *, explain: bool) -> None:
             "rate": f"{route['rate']:.1%}",
             "95 %": f"{route['rate_low']:.1%} to {route['rate_high']:.1%}",
             "attempts": f"{route['attempts']:,}",
+            **_cost(route, priced=priced),
         }
         for route in routes
     ]
@@ -104,3 +107,16 @@ def _print(routes: Sequence[dict[str, Any]], *, explain: bool) -> None:
     if explain:
         for route in routes:
             typer.echo(visible(f"{route['provider'] or 'unknown'}: {' '.join(route['reasons'])}"))
+
+
+def _cost(route: dict[str, Any], *, priced: bool) -> dict[str, str]:
+    """Return the columns of money; there are none if no route has a price."""
+    if not priced:
+        return {}
+    if route["price"] is None:
+        return {"price": "-", "per verified": "-"}
+    return {
+        "price": f"{amount_text(route['price'])} {route['currency']}",
+        "per verified": f"{amount_text(route['cost_per_verified'])} {route['currency']}"
+        f" ({amount_text(route['cost_low'])} to {amount_text(route['cost_high'])})",
+    }

@@ -70,6 +70,25 @@ def test_the_better_provider_gains_within_the_limits_and_the_reasons_say_so(
     assert "no first attempts to FR" in at("advice", "--country", "FR").stdout
 
 
+def test_prices_give_each_route_the_cost_of_a_verification(traffic: httpx.Client, at: Run) -> None:
+    for route in traffic.get("/v1/advice", params={"country": "DE"}).json()["routes"]:
+        assert [route[name] for name in ("price", "currency", "cost_per_verified", "cost_low")] == [None] * 4
+    assert "per verified" not in at("advice", "--country", "DE").stdout
+
+    listed = {"prices": [{"provider": "acme", "country": "DE", "price": "0.08", "currency": "EUR"}]}
+    assert traffic.post("/v1/prices", json=listed).json()["added"] == 1
+    acme, bravo = traffic.get("/v1/advice", params={"country": "DE"}).json()["routes"]
+    assert (acme["price"], acme["currency"]) == (0.08, "EUR")
+    assert acme["cost_per_verified"] == pytest.approx(0.08 / acme["rate"])
+    assert acme["cost_low"] == pytest.approx(0.08 / acme["rate_high"])
+    assert acme["cost_high"] == pytest.approx(0.08 / acme["rate_low"])
+    assert "A verification costs 0.0" in " ".join(acme["reasons"])
+    assert (bravo["price"], bravo["currency"], bravo["cost_high"]) == (None, None, None)
+    printed = at("advice", "--country", "DE").stdout
+    assert "per verified" in printed
+    assert "0.0800 EUR" in printed
+
+
 @pytest.mark.parametrize(
     ("query", "text"),
     [

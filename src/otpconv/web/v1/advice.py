@@ -10,9 +10,11 @@ from starlette.responses import Response
 from otpconv.access.keys import AccessKey
 from otpconv.advice.answer import Advice, advise
 from otpconv.advice.dividing import RouteAdvice
+from otpconv.advice.prices import fetch_prices
 from otpconv.advice.question import Question, parse_question
 from otpconv.advice.reasons import explain
 from otpconv.advice.route import fetch_routes
+from otpconv.rates.price_list import PriceList
 from otpconv.service.compose import Service
 from otpconv.storage.contract import LedgerReader
 from otpconv.web.front.callers import caller_of
@@ -33,6 +35,13 @@ class RouteAdviceOut(Struct):
     rate: Annotated[float, Meta(description="The rate to expect; recent attempts count more")]
     rate_low: Annotated[float, Meta(description="The 95 % interval of rate")]
     rate_high: float
+    price: Annotated[float | None, Meta(description="Of a message, mean of the last 28 days; null: unknown")]
+    currency: Annotated[
+        str | None, Meta(description="ISO 4217, of price and costs; null without a price", examples=["EUR"])
+    ]
+    cost_per_verified: Annotated[float | None, Meta(description="price / rate: what a verification costs")]
+    cost_low: Annotated[float | None, Meta(description="The 95 % interval of cost_per_verified")]
+    cost_high: float | None
     best: Annotated[float, Meta(description="The share of the draws in which it was the best")]
     suspicious: Annotated[bool, Meta(description="Its supplier may be entering the codes")]
     reasons: list[str]
@@ -78,8 +87,12 @@ class AdviceApi:
         question = parse_question(request.query_params.multi_items(), now)
 
         def advice(ledger: LedgerReader) -> AdviceOut:
-            routes = fetch_routes(ledger, key.account, question.country, now)
-            return _out(question, advise(routes, {}, question.limits, question.seed))
+            listed = PriceList(self._service.prices.prices(key.account))
+            with ledger.snapshot():
+                routes = fetch_routes(ledger, key.account, question.country, now)
+                prices = fetch_prices(ledger, key.account, question.country, now, listed)
+            found = advise(routes, prices.by_provider, question.limits, question.seed)
+            return _out(question, found, prices.currency)
 
         def response(answer: AdviceOut, lag: int) -> Response:
             made = json_response(answer)
@@ -89,12 +102,14 @@ class AdviceApi:
         return await self._service.questions.ask(caller_of(key), advice, response)
 
 
-def _out(question: Question, advice: Advice) -> AdviceOut:
+def _out(question: Question, advice: Advice, currency: str) -> AdviceOut:
     limits = question.limits
 
     def routes_out(routes: Sequence[RouteAdvice]) -> list[RouteAdviceOut]:
         return [
-            _route_out(route, explain(route, limits, advice.suspicions.get(route.provider, ())))
+            _route_out(
+                route, explain(route, limits, advice.suspicions.get(route.provider, ()), currency), currency
+            )
             for route in routes
         ]
 
@@ -111,7 +126,8 @@ def _out(question: Question, advice: Advice) -> AdviceOut:
     )
 
 
-def _route_out(route: RouteAdvice, reasons: list[str]) -> RouteAdviceOut:
+def _route_out(route: RouteAdvice, reasons: list[str], currency: str) -> RouteAdviceOut:
+    cost_low, cost_high = route.cost_interval or (None, None)
     return RouteAdviceOut(
         provider=route.provider or None,
         weight=route.weight,
@@ -121,6 +137,11 @@ def _route_out(route: RouteAdvice, reasons: list[str]) -> RouteAdviceOut:
         rate=route.rate,
         rate_low=route.interval[0],
         rate_high=route.interval[1],
+        price=route.price,
+        currency=None if route.price is None else currency,
+        cost_per_verified=route.cost_per_verified,
+        cost_low=cost_low,
+        cost_high=cost_high,
         best=route.best,
         suspicious=route.suspicious,
         reasons=reasons,
