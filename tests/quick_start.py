@@ -1,6 +1,6 @@
-"""Servers that start at once: forked from a process that has imported otpconv, which takes 0.5 s of CPU.
+"""Processes of otpconv that start at once: forked from one that has imported it, which takes 0.5 s of CPU.
 
-The fork becomes what `python -m otpconv serve` is: a process of its own session with its own arguments,
+The fork becomes what `python -m otpconv` is: a process of its own session with its own arguments,
 environment, files and exit. Tests of the start itself use `subprocess`.
 """
 
@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from contextlib import suppress
 from functools import cache
@@ -23,6 +24,8 @@ from otpconv.cli.local_server import run_otpconv
 
 _MODULES = ("otpconv.cli.serve", "otpconv.service.compose", "otpconv.web.app", "otpconv.web.front.server")
 _MAX_REQUEST_BYTES = 1 << 20
+#: How long a command may run, s: other tests run at the same time.
+_PATIENCE_S = 60
 
 
 class Fork:
@@ -72,6 +75,20 @@ def run_otpconv_at_once(words: list[str], log: IO[str], environment: dict[str, s
     mine = {name: value for name, value in os.environ.items() if not name.startswith("OTPCONV_")}  # noqa: TID251
     theirs = {name: value for name, value in environment.items() if not name.startswith("OTPCONV_")}
     return (Fork if mine == theirs else run_otpconv)(words, log, environment)
+
+
+def finished(words: list[str], environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    """Run `otpconv` at once until it ends by itself, and return its output, its errors and its exit code."""
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
+        process = run_otpconv_at_once(words, errors, environment)
+        overdue = threading.Timer(_PATIENCE_S, process.kill)
+        overdue.start()
+        with process.stdout:
+            output = process.stdout.read()
+        code = process.wait()
+        overdue.cancel()
+        errors.seek(0)
+        return subprocess.CompletedProcess(["otpconv", *words], code, output, errors.read())
 
 
 _one_at_a_time = threading.Lock()

@@ -92,6 +92,7 @@ class AuditLog:
         source_ip: str,
         user: str = "",
         account: int = 0,
+        subject: str = "",
         request_id: str = "",
     ) -> None:
         """Record a refused call. Never raises; bounded in lines, memory and disk."""
@@ -107,7 +108,8 @@ class AuditLog:
             return
         self._came[source_ip] = came
         self._written += 1
-        line = Line(_iso(now), shown_key_id(who), what, outcome, user, account, "", source_ip, request_id)
+        known = shown_key_id(who)
+        line = Line(_iso(now), known, what, outcome, user, account, subject, source_ip, request_id)
         _write(self._file, line, MAX_REFUSALS_BYTES)
 
     def answered(

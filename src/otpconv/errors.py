@@ -27,6 +27,7 @@
     │   ├── BodyTooLarge           413
     │   └── UnsupportedMediaType   415
     ├── Unavailable                503, retry later; nothing was recorded
+    ├── UnknownOutcome             503, a vendor may have sent the message: a repeat may send it twice
     └── Misconfigured              the operator must fix a setting, a file or a command line
 
 Each dialect maps these errors to its own codes. The native API sends `code` unchanged.
@@ -253,6 +254,13 @@ class Unavailable(OtpconvError):
     """The server failed temporarily; nothing was recorded, and the same request may succeed later."""
 
     code = "Unavailable"
+    status = 503
+
+
+class UnknownOutcome(OtpconvError):
+    """A message was passed on to its vendor, whose answer is missing: it may have been sent, or not."""
+
+    code = "UnknownOutcome"
     status = 503
 
 

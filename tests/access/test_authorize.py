@@ -73,7 +73,7 @@ def refusal(caller: AccessKey, action: str = REPORT, source_ip: str = "192.0.2.1
         ("OtpconvReportOnly", "otpconv:GetMessage", False),
         ("OtpconvReadOnly", "otpconv:GetMessage", True),
         ("OtpconvReadOnly", "otpconv:QueryRates", True),
-        ("OtpconvReadOnly", "dysms:QueryMessage", True),
+        ("OtpconvReadOnly", "dysms:QueryMessage", False),
         ("OtpconvReadOnly", "otpconv:RecordMessages", False),
         ("OtpconvReadOnly", "dysms:SmsConversion", False),
         ("OtpconvReadOnly", "x-otpconv:GetMessage", False),

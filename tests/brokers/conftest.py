@@ -9,6 +9,7 @@ from itertools import count
 import pytest
 
 from brokers.processes import BROKERS, Broker, found
+from campaigns import parameters
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.delivery.brokers.transport import broker_transport
@@ -20,7 +21,11 @@ Consume = Callable[..., "subprocess.Popen[str]"]
 _numbers = count(1)
 
 
-@pytest.fixture(scope="session", params=BROKERS)
+#: RabbitMQ alone takes 4 s of CPU to start.
+LIGHT = ("nats-server", "redis-server")
+
+
+@pytest.fixture(scope="session", params=parameters([*BROKERS], LIGHT, "the same by another broker"))
 def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """A running broker that many tests share, each with a stream of its own."""
     kind = BROKERS[request.param]

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from debian import program
-from otpconv.delivery.brokers.jetstream import stream_name
 
 if TYPE_CHECKING:
     # The libraries are imported where they are used: every worker collects this module, and one needs them.
@@ -180,6 +179,13 @@ class RabbitMq(Broker):
                 await channel.queue_declare(stream, durable=True, arguments=arguments)
 
 
+def stream_of(subject: str) -> str:
+    """Return what the reporter calls the stream of a subject."""
+    from otpconv.delivery.brokers.jetstream import stream_name  # noqa: PLC0415
+
+    return stream_name(subject)
+
+
 class Nats(Broker):
     program = "nats-server"
     package = "nats-server"
@@ -203,16 +209,17 @@ class Nats(Broker):
         )
 
     async def waiting(self, stream: str) -> Waiting:
+        name = stream_of(stream)
         client = await self._client()
         try:
             jetstream = client.jetstream()
-            if stream_name(stream) not in [info.config.name for info in await jetstream.streams_info()]:
+            if name not in [info.config.name for info in await jetstream.streams_info()]:
                 return []
-            state = (await jetstream.stream_info(stream_name(stream))).state
+            state = (await jetstream.stream_info(name)).state
             got: Waiting = []
             for number in range(state.first_seq, state.last_seq + 1):
-                message = await jetstream.get_msg(stream_name(stream), number)
-                await jetstream.delete_msg(stream_name(stream), number)
+                message = await jetstream.get_msg(name, number)
+                await jetstream.delete_msg(name, number)
                 got.append((message.data or b"", (message.headers or {}).get("reason", "")))
             return got
         finally:
@@ -224,7 +231,7 @@ class Nats(Broker):
         if most:
             client = await self._client()
             await client.jetstream().add_stream(
-                name=stream_name(stream), subjects=[stream], max_msgs=most, discard=DiscardPolicy.NEW
+                name=stream_of(stream), subjects=[stream], max_msgs=most, discard=DiscardPolicy.NEW
             )
             await client.close()
 

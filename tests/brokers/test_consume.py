@@ -210,7 +210,7 @@ def test_who_is_once_needed_and_away_leaves_the_messages_where_they_are(
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("scheme", ["amqp", "kafka"])
+@pytest.mark.parametrize("scheme", parameters(["amqp", "kafka"], ["amqp"], "another library"))
 def test_a_broker_that_is_away_is_said_in_one_line_without_the_password(
     scheme: str, start_consumer: Consume
 ) -> None:

@@ -14,6 +14,7 @@ from playwright.sync_api import Page, expect
 
 from browser.broken_route import BROKEN, HOUR_MS, Traffic
 from browser.photographs import DASHBOARD, inspect, looks
+from campaigns import parameters
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
@@ -26,6 +27,7 @@ Broken = tuple[LocalServer, Traffic]
 ROUTE = " · ".join(BROKEN)
 #: What the verdict calls it.
 NAMED = f"{BROKEN[1]} in {BROKEN[0]}"
+FILTERS = [{}, {"country": "ID"}, {"country": "ID", "provider": "birdcall"}]
 REFRESH = "document.dispatchEvent(new Event('otpconv:refresh'))"
 
 
@@ -74,7 +76,7 @@ def test_the_route_that_broke_is_told_first_and_a_click_leads_into_it(
     assert row(page)[0].startswith("birdcall")
 
 
-@pytest.mark.parametrize("filters", [{}, {"country": "ID"}, {"country": "ID", "provider": "birdcall"}])
+@pytest.mark.parametrize("filters", parameters(FILTERS, FILTERS[2:], "fewer filters"))
 def test_the_numbers_are_those_of_the_api_and_true(
     open_page: Open, broken: Broken, filters: dict[str, str]
 ) -> None:

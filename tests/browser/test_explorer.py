@@ -72,7 +72,7 @@ def shown(page: Page, language: str) -> str:
     return found.inner_text()
 
 
-@pytest.mark.parametrize("signature", ["V3", "V1"])
+@pytest.mark.parametrize("signature", parameters(["V3", "V1"], ["V3"], "by the older signature"))
 @pytest.mark.long("each operation in each language")
 def test_every_operation_is_called_and_its_code_does_the_same(  # noqa: PLR0917 - fixtures
     open_page: Open,

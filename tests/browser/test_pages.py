@@ -84,6 +84,7 @@ def on_a_terminal(data: Path) -> Iterator[str]:
     os.close(ours)
 
 
+@pytest.mark.campaign("tests/web/pages/test_pages.py follows the link of a terminal without a browser")
 def test_the_link_of_the_terminal_signs_in_once(open_page: Open, tmp_path: Path) -> None:
     with on_a_terminal(tmp_path / "data") as link:
         page = open_page()

@@ -24,8 +24,8 @@ pytestmark = [
     pytest.mark.long("presses the Tab key hundreds of times"),
 ]
 
-#: Three tasks stay in `make test`; test_tables.py has more by keyboard, test_dashboard.py by mouse.
-further = pytest.mark.campaign("the same keys do other tasks above")
+#: Another task stays in `make test`; test_tables.py and test_pages.py have more by keyboard.
+further = pytest.mark.campaign("the same keys find the failing route in this file")
 MINUTE_MS = 60_000
 NUMBER = "+4915112345678"
 
@@ -55,6 +55,7 @@ def traffic(make_key: Callable[..., AccessKey], server: LocalServer) -> AccessKe
     return key
 
 
+@further
 def test_sign_in(open_page: Open, key: AccessKey, scripts: bool) -> None:  # noqa: FBT001
     page = open_page(scripts=scripts)
     page.goto("/errors")
@@ -104,6 +105,7 @@ def test_look_up_a_message_by_id_and_by_number(open_page: Open, traffic: AccessK
     page.wait_for_url("**message_id=complaint")
 
 
+@further
 def test_make_a_call_in_the_explorer(open_page: Open, key: AccessKey, scripts: bool) -> None:  # noqa: FBT001
     page = open_page(key=key, scripts=scripts)
     page.goto("/dashboard")

@@ -12,6 +12,7 @@ import pytest
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.cli.main import run
+from quick_start import finished
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -53,14 +54,7 @@ def in_a_process(*arguments: object, **settings: str) -> "subprocess.CompletedPr
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OTPCONV_")}  # noqa: TID251
     variables = {f"OTPCONV_{name.upper()}": value for name, value in settings.items()}
-    return subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, "-m", "otpconv", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env=kept | variables,
-    )
+    return finished([*map(str, arguments)], kept | variables)
 
 
 def client_of(server: LocalServer, key: AccessKey | None = None) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import httpx
@@ -10,6 +10,7 @@ import pytest
 from pyarrow import parquet
 
 import postgresql
+from campaigns import parameters
 from cli.commands import client_of, otpconv
 from otpconv.cli import ledger_archive
 from otpconv.cli.local_server import LocalServer
@@ -33,13 +34,14 @@ def reports(account: int) -> list[Report]:
     return [*old, *verified, Conversion(account, True, OLD, "lost"), Requested(account, "new", BEFORE, of)]
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=parameters(["sqlite", "postgresql"], ["sqlite"], "the same from PostgreSQL"))
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
     """Two accounts with the same messages, in either engine."""
     data = tmp_path / "data"
-    with postgresql.new_database(postgresql.shared()) as url:
-        ledger = url if request.param == "postgresql" else None
-        if ledger is not None:
+    with ExitStack() as stack:
+        ledger = None
+        if request.param == "postgresql":
+            ledger = stack.enter_context(postgresql.new_database(postgresql.shared()))
             assert otpconv("ledger", "init", ledger=ledger).returncode == 0
         made = load(data=data, ledger=ledger)
         with closing(open_key_store(made)) as keys:

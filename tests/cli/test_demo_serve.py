@@ -11,11 +11,14 @@ from pathlib import Path
 import httpx
 import pytest
 
+from campaigns import parameters
+from cli.commands import in_a_process
 from constants import smaller, with_constants
 from otpconv.cli.demo.weeks import HISTORY_MS
 from otpconv.config import environment
 
 DAY_MS = 86_400_000
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +68,7 @@ def test_it_signs_in_goes_on_and_leaves_nothing_behind(tmp_path: Path, short_his
         httpx.get(started["url"])
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", parameters(STOPS, [signal.SIGINT], "another signal"))
 def test_it_can_be_stopped_while_it_fills(tmp_path: Path, number: signal.Signals) -> None:
     with start(tmp_path, {}) as demo:
         deadline = time.monotonic() + 60
@@ -80,8 +83,7 @@ def test_it_can_be_stopped_while_it_fills(tmp_path: Path, number: signal.Signals
 
 @pytest.mark.parametrize("options", [(), ("--serve", "--check")])
 def test_it_asks_which_of_the_two_demos_is_meant(options: tuple[str, ...]) -> None:
-    command = [sys.executable, "-m", "otpconv", "demo", *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+    done = in_a_process("demo", *options)
     assert done.returncode == 2
     assert "--serve" in done.stderr
     assert "--check" in done.stderr

@@ -14,9 +14,12 @@ from otpconv.cli.main import app
 SAME_IN_OTHER_WORDS = {
     "--at": "the time of a different thing in each command",
     "--format": "`import` finds it out, `export` takes it from the name of the file",
+    "--country": "`advice` asks about one country, `prices delete` chooses prices by it",
+    "--channel": "`advice` asks about one channel, `prices delete` chooses prices by it",
     "--port": "`demo` has its own default, and needs it with --serve only",
     "--output": "what is written differs",
-    "--from": "`import` takes the kind of a file, `ledger copy` the storage to copy",
+    "--from": "`import` takes the kind of a file, `ledger copy` the storage to copy, `prices` a time",
+    "--provider": "`vendors create` sets the provider of an account, `prices delete` chooses prices by it",
     "--top": "`rates` shows the first groups of an order, `relay dead-letters` the newest ones",
     "--to": "`report` takes a recipient, `ledger copy` the storage to copy to",
     "--start": "`rates` has a window by default, `annotations list` has none",

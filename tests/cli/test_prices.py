@@ -62,7 +62,7 @@ def test_a_file_with_a_mistake_is_refused_in_one_line(at: Run, tmp_path: Path, t
 
 
 def test_the_example_of_the_how_to_is_imported_as_written(at: Run, tmp_path: Path) -> None:
-    page = Path(__file__).resolve().parents[2] / "docs/how-to/cost.md"
+    page = Path(__file__).resolve().parents[2] / "docs/how-to/prices.md"
     (example,) = re.findall(r"^```csv\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     file = tmp_path / "prices.csv"
     file.write_text(example)
@@ -71,6 +71,7 @@ def test_the_example_of_the_how_to_is_imported_as_written(at: Run, tmp_path: Pat
     assert "3 removed" in at("prices", "delete", "--provider", "acme").stdout
     (rest,) = json.loads(at("prices", "list", "--json").stdout)
     assert (rest["channel"], rest["price"], rest["currency"]) == ("voice", "0.02", "USD")
+    at("prices", "delete", "--all")
 
 
 def test_a_file_that_is_too_large_is_refused(at: Run, tmp_path: Path) -> None:

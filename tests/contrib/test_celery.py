@@ -13,6 +13,7 @@ import pytest
 from celery import Celery
 from celery.signals import worker_process_shutdown
 
+from campaigns import parameters
 from otpconv.config import environment
 from otpconv.contrib.celery import close_with_worker
 from otpconv.reporter import Reporter
@@ -86,7 +87,7 @@ def reporting(folder: Path) -> list[str]:
     return pids.read_text().split() if pids.exists() else []
 
 
-@pytest.mark.parametrize("spool", ["shared", ":memory:"])
+@pytest.mark.parametrize("spool", parameters(["shared", ":memory:"], ["shared"], "another spool"))
 def test_what_forked_processes_report_arrives_once(
     tmp_path: Path, variables: dict[str, str], spool: str, arrived: Callable[[int, int], None]
 ) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from campaigns import parameters
 from otpconv.config import environment
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/how-to/log-in-flow.md"
@@ -209,7 +210,10 @@ def test_a_flow_reports_both_codes_of_a_login_the_wrong_one_and_the_right_one(
     }
 
 
-@pytest.mark.parametrize("heading", [name for name in AROUND if name != "Plain Python"])
+@pytest.mark.parametrize(
+    "heading",
+    parameters([name for name in AROUND if name != "Plain Python"], ["Flask"], "in other frameworks"),
+)
 def test_a_flow_works_without_an_endpoint_and_says_so(heading: str, tmp_path: Path) -> None:
     nowhere = {f"OTPCONV_{name}": "" for name in ("ENDPOINT", "ACCESS_KEY_ID", "ACCESS_KEY_SECRET")}
     done = ran(AROUND[heading].format(*blocks()[heading]), tmp_path, nowhere)

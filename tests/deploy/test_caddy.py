@@ -27,6 +27,8 @@ CADDYFILE = (DEPLOY / "Caddyfile").read_text(encoding="utf-8")
 SETTINGS = {"OTPCONV_REQUIRE_TLS": "true", "OTPCONV_TRUSTED_PROXIES": "127.0.0.1"}
 #: From where the tests call, so that their address is not the proxy's.
 ADDRESS = "127.0.0.2"
+#: Between two requests of a client, s.
+PAUSE_S = 0.01
 
 
 class Front(NamedTuple):
@@ -180,13 +182,13 @@ def test_no_request_fails_while_the_nodes_restart_one_after_the_other(
 
     def ask() -> None:
         with front.client() as client:
-            while not ended.is_set():
+            while not ended.wait(PAUSE_S):
                 asked.append(client.get("/v1/rates").status_code)
 
     def report(writer: int) -> None:
         with front.client() as client:
             for number in itertools.count():
-                if ended.is_set():
+                if ended.wait(PAUSE_S):
                     break
                 message = {"message_id": f"{writer}-{number}"}
                 reported.append(client.post("/v1/messages", json={"messages": [message]}).status_code)

@@ -70,6 +70,15 @@ RELAY = [
     ('otpconv_relay_feedbacks{vendor="well",status="dead",instance="s"}', "3x120"),
 ]
 
+SENDS = [
+    ('otpconv_sends_total{vendor="down",result="accepted",instance="s"}', "0+60x120"),
+    ('otpconv_sends_total{vendor="down",result="unknown",instance="s"}', "0+6x120"),
+    ('otpconv_sends_total{vendor="down",result="unreachable",instance="s"}', "0+6x120"),
+    ('otpconv_sends_total{vendor="well",result="accepted",instance="s"}', "0+60x120"),
+    ('otpconv_sends_total{vendor="well",result="refused",instance="s"}', "0+60x120"),
+    ('otpconv_sends_total{vendor="well",result="unknown",instance="s"}', "0+6x120"),
+]
+
 EXPIRY = "otpconv_tls_certificate_expires_timestamp_seconds"
 #: promtool's clock begins at 0.
 EXPIRING = [(f'{EXPIRY}{{instance="old"}}', "200000x120"), (f'{EXPIRY}{{instance="new"}}', "300000x120")]
@@ -87,6 +96,7 @@ CASES = [
     (LEASES, "NoLeaseHeld", [{"lease": "ledger", "job": "otpconv"}]),
     (RELAY, "RelayLate", [{"instance": "s", "vendor": "down"}]),
     (RELAY, "RelayRefused", [{"instance": "s", "vendor": "well"}]),
+    (SENDS, "SendsFail", [{"instance": "s", "vendor": "down"}]),
     (EXPIRING, "CertificateExpires", [{"instance": "old"}]),
     (
         REFUSED,
@@ -176,6 +186,7 @@ def test_every_metric_that_is_asked_for_is_told(own: httpx.Client, eventually: C
     told = own.get("/metrics").text
     asked = {name for text in expressions().values() for name in re.findall(r"\botpconv_\w+", text)}
     asked.remove(EXPIRY)  # of servers with a certificate
-    asked -= {"otpconv_relay_late_seconds", "otpconv_relay_feedbacks"}  # of accounts with vendor accounts
+    of_vendors = {"otpconv_relay_late_seconds", "otpconv_relay_feedbacks", "otpconv_sends_total"}
+    asked -= of_vendors  # of accounts with vendor accounts
     assert len(asked) >= 6
     assert [name for name in asked if not re.search(rf"^{name}[ {{]", told, re.MULTILINE)] == []

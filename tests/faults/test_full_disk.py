@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from campaigns import parameters
 from otpconv.cli.local_server import LocalServer
 from otpconv.errors import Misconfigured
 from otpconv.storage.sqlite import SqliteLedgerReader
@@ -111,7 +112,7 @@ def test_a_full_disk_refuses_reports_loses_none_and_recovers_without_a_restart(
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
-@pytest.mark.parametrize("end", ["stop", "kill"])
+@pytest.mark.parametrize("end", parameters(["stop", "kill"], ["kill"], "a stop writes more than a kill"))
 def test_a_server_that_starts_on_a_full_disk_answers_questions_and_takes_reports_when_there_is_room(
     disk: SmallDisk, make_server: Callable[..., LocalServer], end: str
 ) -> None:

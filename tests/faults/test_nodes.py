@@ -9,13 +9,14 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from campaigns import parameters
-from cli.commands import otpconv
+from cli.commands import client_of, otpconv
 from cluster import Cluster, client, cluster, port_of, wait_until
 from constants import with_constants
 from otpconv.access.sealing import Sealer
@@ -28,6 +29,7 @@ from otpconv.service.compose import open_directory
 from otpconv.service.running import stopped
 from otpconv.storage.contract import DAY_MS
 from otpconv.storage.nodes import LEASES
+from web.shop import GLOBE, HONG_KONG, Shop
 from web.wire import Reply, Request, send, v3
 
 #: How long a change may take to reach the other nodes, and another node to take over, s.
@@ -172,6 +174,26 @@ def test_a_signed_assume_role_is_answered_once_among_all_nodes(nodes: Cluster) -
     assert [reply.json["Code"] for reply in at_once(nodes, request)] == ["SignatureNonceUsed"] * 4
 
 
+def test_a_signed_message_is_sent_once_among_all_nodes(nodes: Cluster, tmp_path: Path) -> None:
+    first, second = nodes.nodes
+    at = partial(otpconv, **client_of(first, nodes.admin))
+    with closing(Shop(at, first, nodes.admin, tmp_path)) as shop:
+        shop.create("alibaba", send="off")
+        assert shop.at("vendors", "send", "main", "on").returncode == 0
+        headers = GLOBE | BALANCED
+        for node in (first, second):
+            known = lambda node=node: (  # noqa: E731
+                send(node.url, v3(nodes.admin, {"To": HONG_KONG}, headers=headers)).status == 200
+            )
+            wait_until(known, FRESH_S + 0.5)
+        for number in range(5):
+            asked = {"To": HONG_KONG, "Message": f"m{number}"}
+            replies = at_once(nodes, v3(nodes.admin, asked, headers=headers))
+            assert sorted(reply.status for reply in replies) == [200, 400, 400, 400]
+        assert [shop.vendor.messages[f"m{number}"] for number in range(5)] == [1] * 5
+        assert shop.at("vendors", "delete", "main").returncode == 0
+
+
 @pytest.mark.parametrize("how", parameters(ENDS, [signal.SIGKILL], "a node that hangs or stops"))
 def test_another_node_takes_over(nodes: Cluster, how: signal.Signals) -> None:
     wait_until(lambda: len(nodes.running()) == 2)
@@ -217,7 +239,7 @@ def test_a_node_with_another_sealing_key_refuses_to_start(nodes: Cluster) -> Non
 
 def test_a_data_folder_holds_no_state(nodes: Cluster) -> None:
     for node in nodes.nodes:
-        assert {file.name for file in node.data.iterdir()} <= {"lock", "audit.ndjson"}
+        assert {file.name for file in node.data.iterdir()} <= {"lock", "relaying", "audit.ndjson"}
 
 
 def test_a_command_without_a_server_on_its_folder_asks_which_nodes_run(nodes: Cluster) -> None:

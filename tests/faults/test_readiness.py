@@ -56,7 +56,7 @@ def test_under_ingest_a_server_is_ready_at_every_moment(
     def ingest(client_number: int) -> None:
         with httpx.Client(base_url=server.url, auth=auth, timeout=60) as client:
             number = 0
-            while not stop.is_set():
+            while not stop.wait(0.02):
                 messages = [{"message_id": f"{client_number}-{number + n}"} for n in range(500)]
                 client.post("/v1/messages", json={"messages": messages}).raise_for_status()
                 number += 500

@@ -47,7 +47,7 @@ BROKEN: dict[str, tuple[Answer, str]] = {
     "not HTTP": (saying(b"SSH-2.0-OpenSSH_9.2p1\r\n", stays=False), "not HTTP"),
     "binary": (saying(bytes(range(256)) * 4, stays=False), "not HTTP"),
     "a page": (saying(http(200, HTML, "content-type: text/html")), "Garbled"),
-    "cut off": (saying(http(200, b'{"recorded": 1, "Respon', length=400), stays=False), "Garbled"),
+    "cut off": (saying(http(200, b'{"recorded": 1, "Respon', length=400), stays=False), "cut off"),
     "empty": (saying(http(200, b"")), "Garbled"),
     "nothing to say": (saying(http(204, b"")), "HTTP 204"),
     "not an object": (saying(http(200, [1, 2])), "Garbled"),

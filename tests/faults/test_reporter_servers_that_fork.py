@@ -116,7 +116,7 @@ class Forking:
 
 
 @pytest.mark.parametrize(
-    "name", parameters([*SERVERS], ["uwsgi", "gunicorn sync", "gunicorn gevent"], "their other settings")
+    "name", parameters([*SERVERS], ["uwsgi", "gunicorn sync"], "other settings; green threads are below")
 )
 def test_reports_before_the_fork_and_in_each_worker_are_all_delivered_or_in_the_spool(
     name: str, other_side: BadServer, tmp_path: Path

@@ -7,7 +7,6 @@ import socket
 import sqlite3
 import stat
 import subprocess
-import sys
 import threading
 import time
 from base64 import b64encode
@@ -19,6 +18,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from campaigns import parameters
+from cli.commands import in_a_process
 from otpconv.cli.local_server import LocalServer
 from otpconv.errors import Misconfigured
 from otpconv.storage.sqlite import SqliteLedgerReader
@@ -26,8 +27,7 @@ from otpconv.storage.sqlite import SqliteLedgerReader
 
 def serve(data: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Run a server that is expected to end by itself."""
-    command = [sys.executable, "-m", "otpconv", "serve", "--data", str(data), *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)  # noqa: S603
+    return in_a_process("serve", "--data", data, *options)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,9 @@ def used(stopped: LocalServer, make_server: Callable[..., LocalServer]) -> Local
     return server
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", parameters([signal.SIGTERM, signal.SIGINT], [signal.SIGTERM], "another signal")
+)
 def test_a_stop_under_load_keeps_what_was_answered_and_exits_with_0(
     make_server: Callable[..., LocalServer],
     eventually: Callable[[Callable[[], bool], bool], None],
@@ -101,7 +103,7 @@ def test_a_server_that_drains_is_not_ready_and_no_request_of_a_load_balancer_fai
     def report(number: int) -> None:
         with httpx.Client(base_url=server.url, auth=auth) as client:
             count = 0
-            while not over.is_set():
+            while not over.wait(0.01):
                 count += 1
                 id_ = f"{number}-{count}"
                 try:

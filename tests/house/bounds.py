@@ -9,6 +9,7 @@ import importlib
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -102,12 +103,15 @@ class Row(NamedTuple):
         return re.findall(r"`([^`]+)`", self.cells[0])
 
 
-def modules() -> Iterator[tuple[str, Path, ast.Module]]:
-    """Yield the modules of the source by their dotted names below `otpconv`."""
+@cache
+def modules() -> list[tuple[str, Path, ast.Module]]:
+    """Return the modules of the source by their dotted names below `otpconv`."""
+    found = []
     for path in sorted(SOURCE.rglob("*.py")):
         parts = path.relative_to(SOURCE).with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        yield name, path, ast.parse(path.read_text(encoding="utf-8"))
+        found.append((name, path, ast.parse(path.read_text(encoding="utf-8"))))
+    return found
 
 
 def bounds() -> dict[str, Bound]:

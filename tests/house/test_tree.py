@@ -12,7 +12,7 @@ import pytest
 
 from otpconv import __version__
 from otpconv.access.policies.cautions import ACTIONS
-from otpconv.dialects.alibaba import OPERATIONS
+from otpconv.dialects.alibaba import OPERATIONS, PASSED_ON
 
 ROOT = Path(__file__).resolve().parents[2]
 MAX_FILE_LINES = 300
@@ -37,12 +37,18 @@ def sources() -> dict[str, ast.Module]:
     return {path: ast.parse(text) for path, text in texts("src/otpconv").items()}
 
 
+@cache
+def syntax_of_test(path: str) -> ast.Module:
+    return ast.parse(texts("tests")[path])
+
+
 def files_of_tests(word: str) -> dict[str, ast.Module]:
     """The Python files of the tests in which a word occurs, as syntax: to parse them all takes seconds."""
-    return {path: ast.parse(text) for path, text in texts("tests").items() if word in text}
+    return {path: syntax_of_test(path) for path, text in texts("tests").items() if word in text}
 
 
-def tracked() -> Iterator[tuple[str, str]]:
+@cache
+def tracked() -> list[tuple[str, str]]:
     """Every file that git tracks, with its text; bytes that are not UTF-8 are replaced."""
     git = shutil.which("git") or pytest.skip("there is no git here")
     listed = subprocess.run(  # noqa: S603 - git's own listing of this tree
@@ -50,11 +56,8 @@ def tracked() -> Iterator[tuple[str, str]]:
     )
     if listed.returncode != 0:
         pytest.skip(f"not a git checkout: {listed.stderr.strip()}")
-    for path in filter(None, listed.stdout.split("\0")):
-        try:
-            yield path, (ROOT / path).read_text(encoding="utf-8", errors="replace")
-        except (FileNotFoundError, IsADirectoryError):
-            continue
+    files = [path for path in listed.stdout.split("\0") if path and (ROOT / path).is_file()]
+    return [(path, (ROOT / path).read_text(encoding="utf-8", errors="replace")) for path in files]
 
 
 def sightings(what: re.Pattern[str]) -> list[str]:
@@ -182,5 +185,5 @@ def test_every_action_that_is_asked_for_is_one_that_policies_are_checked_against
     signed = {
         f"{'sts' if operation.action == 'AssumeRole' else 'dysms'}:{operation.action}"
         for operation in OPERATIONS
-    }
+    } | {f"dysms:{action}" for _, action in PASSED_ON}
     assert native | of_vendors | signed == set(ACTIONS)

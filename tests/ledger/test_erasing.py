@@ -101,6 +101,7 @@ def test_deletions_keep_the_rates_and_a_rebuild_comes_to_the_same(
         assert recount(followed, ACCOUNTS) == held
 
 
+@sqlite_first
 @settings(deadline=None, max_examples=rounds(80))
 @given(histories(), st.integers(0, 6))
 def test_a_rebuild_is_exact_also_before_all_reports_are_erased(

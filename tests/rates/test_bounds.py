@@ -12,6 +12,7 @@ from hypothesis import given, strategies as st
 from campaigns import parameters
 from otpconv.errors import AnswerTooLarge, InvalidRequest, Unavailable
 from otpconv.rates import LEVELS, RateAnswer, compute_rates, evidence, fetch, parse_query, question
+from otpconv.rates.price_list import NO_PRICES
 from otpconv.storage import deadline
 from otpconv.storage.contract import DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS, Window
 from otpconv.storage.sqlite import SqliteLedgerReader
@@ -47,7 +48,7 @@ def ledger(folder: Path) -> Iterator[SqliteLedgerReader]:
 def usual(folder: Path) -> Overview:
     """The overview where all groups are separate."""
     with closing(SqliteLedgerReader(folder / "ledger.sqlite")) as opened:
-        return overview(opened, 1, dashboard(), NOW)
+        return overview(opened, 1, dashboard(), NOW, NO_PRICES)
 
 
 def ask(ledger: SqliteLedgerReader, *asked: tuple[str, str]) -> RateAnswer:
@@ -151,7 +152,7 @@ def test_every_step_of_an_answer_ends_when_its_time_is_over(ledger: SqliteLedger
     steps: dict[str, Any] = {
         "one count": lambda: ledger.unmatched(1),
         "rates": lambda: compute_rates(ledger, 1, query, NOW),
-        "a dashboard": lambda: overview(ledger, 1, dashboard(), NOW),
+        "a dashboard": lambda: overview(ledger, 1, dashboard(), NOW, NO_PRICES),
         "encoding": lambda: rates_response("json", head, found.rows, query),
         "csv": lambda: rates_response("csv", head, [], query),
     }
@@ -189,7 +190,7 @@ def test_a_verdict_on_too_many_groups_tells_fewer_dimensions_apart(
 ) -> None:
     for name in ("MAX_LEAVES", "MAX_CELLS", "MAX_ROUTE_CELLS"):
         monkeypatch.setattr(evidence, name, most)
-    seen = overview(ledger, 1, dashboard(), NOW)
+    seen = overview(ledger, 1, dashboard(), NOW, NO_PRICES)
     assert (seen.table.groups, seen.table.rows) == (usual.table.groups, usual.table.rows)
     found, expected = seen.evidence.now, usual.evidence.now
     assert found.learned_from == expected.learned_from > 0

@@ -141,7 +141,16 @@ def reports(account: int, times: Sequence[int], chance: random.Random) -> Iterat
 
 @pytest.mark.rounds
 @pytest.mark.parametrize(
-    ("zones", "worlds"), [(ODD, 8), (ZONES, rounds(2, at_least=1))], ids=["the oddest zones", "all zones"]
+    ("zones", "worlds"),
+    [
+        pytest.param(ODD, 8, id="the oddest zones"),
+        pytest.param(
+            ZONES,
+            rounds(2, at_least=1),
+            id="all zones",
+            marks=pytest.mark.campaign("the oddest zones have every offset and change that others have"),
+        ),
+    ],
 )
 def test_days_are_a_recount_with_zoneinfo(make: Make, zones: Sequence[str], worlds: int) -> None:
     chance = random.Random(len(zones))

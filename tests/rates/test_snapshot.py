@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from campaigns import parameters
 from otpconv.model import Conversion, Dimensions, Report, Requested, SelfReportedRate
 from otpconv.rates import RateRow, compute_rates, parse_query
 from otpconv.storage.contract import (
@@ -98,7 +99,7 @@ def world(chance: random.Random) -> list[Report]:
     return [report for _, report in sorted(reports, key=lambda each: each[0])]
 
 
-@pytest.fixture(params=range(12))
+@pytest.fixture(params=parameters(range(12), range(2), "other seeds"))
 def busy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Busy]:
     chance = random.Random(request.param)
     with closing(SqliteJournal(tmp_path / "j")) as journal:

@@ -180,4 +180,5 @@ def test_parameters_that_cannot_be_are_named(
 
 def test_an_operation_that_is_not_there_is_not_found(client: Any, make: Make) -> None:  # noqa: ANN401 - untyped SDK
     error = refused(client, make({}, action="SendMessageToGlobe"), "InvalidAction.NotFound", 404)
-    assert error.message == "Specified api is not found, please check your url and method."
+    assert error.message.startswith("Specified api is not found, please check your url and method.")
+    assert "send=on" in error.message

@@ -182,7 +182,7 @@ def test_errors_are_those_that_the_sdk_understands(
         assert refused(lambda: limited.messages(SM).feedback.create(outcome="confirmed"))[:2] == expected  # noqa: B023
     status, code, text = refused(lambda: sdk.messages.create(to=NUMBER, from_="+15005550006", body="1"))
     assert (status, code) == (404, 20404)
-    assert "does not send messages" in text
+    assert "send=on" in text
     assert refused(lambda: sdk.verify.v2.services(VA).verification_checks.create(code="1", to=NUMBER))[
         :2
     ] == (404, 20404)

@@ -3,12 +3,11 @@
 import ssl
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from types import ModuleType
 from typing import Any
 
 import httpx
 import pytest
-from vonage import Auth, HttpClientOptions, Vonage
-from vonage_http_client.errors import AuthenticationError, HttpRequestError
 
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
@@ -18,6 +17,22 @@ from web.wire import administrator
 
 Eventually = Callable[[Callable[[], object], object], None]
 AT = datetime.fromtimestamp(SENT // 1000, UTC) + timedelta(seconds=30)
+
+
+@pytest.fixture(scope="module")
+def sdk() -> ModuleType:
+    """The SDK, which takes 0.2 s to import: every worker collects this module, and one needs it."""
+    import vonage  # noqa: PLC0415
+
+    return vonage
+
+
+@pytest.fixture(scope="module")
+def errors() -> ModuleType:
+    """The exceptions of the SDK."""
+    from vonage_http_client import errors  # noqa: PLC0415
+
+    return errors
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +59,10 @@ def own(secure: tuple[LocalServer, httpx.Client]) -> httpx.Client:
 
 
 @pytest.fixture
-def sms(secure: tuple[LocalServer, httpx.Client]) -> Callable[..., Any]:
+def sms(sdk: ModuleType, secure: tuple[LocalServer, httpx.Client]) -> Callable[..., Any]:
     """Makes clients with credentials."""
     host = secure[0].url.removeprefix("https://")
-    return lambda **auth: Vonage(Auth(**auth), HttpClientOptions(api_host=host)).sms
+    return lambda **auth: sdk.Vonage(sdk.Auth(**auth), sdk.HttpClientOptions(api_host=host)).sms
 
 
 def test_the_page_works_as_written(
@@ -88,9 +103,9 @@ def test_a_report_counts_once_however_it_is_authenticated(
     ],
 )
 def test_wrong_credentials_raise_the_sdks_own_exception(
-    sms: Callable[..., Any], key: AccessKey, wrong: dict[str, str]
+    errors: ModuleType, sms: Callable[..., Any], key: AccessKey, wrong: dict[str, str]
 ) -> None:
-    with pytest.raises(AuthenticationError) as caught:
+    with pytest.raises(errors.AuthenticationError) as caught:
         sms(**{"api_key": key.access_key_id} | wrong).submit_sms_conversion("1")
     body = caught.value.response.json()
     assert body["type"] == "https://developer.nexmo.com/api-errors#unauthorized"
@@ -106,6 +121,7 @@ def test_wrong_credentials_raise_the_sdks_own_exception(
     ],
 )
 def test_a_report_that_cannot_be_raises_with_the_vendors_status(  # noqa: PLR0917 - three of them are parameters
+    errors: ModuleType,
     sms: Callable[..., Any],
     key: AccessKey,
     own: httpx.Client,
@@ -116,7 +132,7 @@ def test_a_report_that_cannot_be_raises_with_the_vendors_status(  # noqa: PLR091
 ) -> None:
     own.post("/v1/messages", json={"messages": [{"message_id": "timed", "requested_at": SENT}]})
     client = sms(api_key=key.access_key_id, api_secret=key.secret)
-    with pytest.raises(HttpRequestError) as caught:
+    with pytest.raises(errors.HttpRequestError) as caught:
         client.submit_sms_conversion(message_id, True, at)
     assert caught.value.response.status_code == status
     assert says in caught.value.response.json()["detail"]

@@ -56,7 +56,7 @@ def fill(data: Path, *, groups: int, now: int, days: int = 0, minutes: int = 0, 
                 ledger.execute(
                     f"""INSERT INTO rollups SELECT :grain, :account, :start + t.value * :grain,
                     ((:start + t.value * :grain) / 86400000 - :first) * :groups + g.value,
-                    20, 15, 20, 15, 0, 0, 15, 0, 0, 0, 0, 0, 5, 5, 5, {_NO_DELAYS}
+                    20, 15, 20, 15, 0, 0, 15, 0, 0, 0, 0, 0, 0, 0, 0, 5, 5, 5, {_NO_DELAYS}
                     FROM numbers AS t CROSS JOIN numbers AS g
                     WHERE t.value < :count AND g.value BETWEEN 1 AND :groups""",  # noqa: S608 - our own
                     {

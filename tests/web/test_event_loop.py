@@ -14,10 +14,15 @@ from typing import Any
 
 import pytest
 
+from faults.bad_server import http
+from faults.sms_vendor import KEY, SECRET, SmsVendor
 from otpconv.access.keys import AccessKey
+from otpconv.access.vendors import NewVendor
 from otpconv.audit import AuditLog
+from otpconv.clock import wall_clock
 from otpconv.config import load
-from otpconv.service.compose import Service, open_key_store
+from otpconv.service.compose import Service, open_key_store, open_sealer
+from otpconv.service.engines import engine_of
 from otpconv.web.app import App
 from otpconv.web.front.gate import Gate
 from otpconv.web.front.server import GC_THRESHOLDS
@@ -322,3 +327,33 @@ def test_no_request_holds_the_event_loop(tmp_path: Path, name: str) -> None:
     assert status in statuses, body[:300]
     assert held_ms < HELD_MS * SLOWER
     assert len(body) < 4 * MIB
+
+
+def test_the_largest_batch_of_messages_does_not_hold_the_event_loop(tmp_path: Path) -> None:
+    count = 900
+    asked = {
+        "To": json.dumps([f"8525{number:07}" for number in range(count)], separators=(",", ":")),
+        "Message": json.dumps(["1"] * 90),
+    }
+    answer_of_vendor = http(
+        200, {"ResponseCode": "OK", "MessageIdList": json.dumps([f"10080303{n:06}" for n in range(count)])}
+    )
+
+    async def run(vendor: SmsVendor) -> float:
+        async with running(tmp_path) as (app, key):
+            settings = load(data=tmp_path)
+            vendors = engine_of(settings).access(wall_clock).vendors(open_sealer(settings))
+            with closing(vendors):
+                values = {"endpoint": vendor.url, "access_key_id": KEY, "send": "on"}
+                vendors.create(
+                    key.account, NewVendor("v", "alibaba", "p", values, {"access_key_secret": SECRET})
+                )
+            headers = {"x-acs-action": "BatchSendMessageToGlobe", "content-type": JSON}
+            request = v3(key, {}, headers=headers, body=json.dumps(asked).encode())
+            status, body, held = await answer(app, request)
+            assert (status, body) == (200, answer_of_vendor.partition(b"\r\n\r\n")[2])
+            return held
+
+    with SmsVendor() as vendor:
+        vendor.answers[asked["Message"]] = answer_of_vendor
+        assert asyncio.run(run(vendor)) < HELD_MS * SLOWER

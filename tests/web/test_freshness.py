@@ -15,7 +15,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as text_format
 
-from campaigns import rounds
+from campaigns import parameters, rounds
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
@@ -104,7 +104,7 @@ def test_the_pages_show_what_was_acknowledged_before(
         assert browser.get("/dashboard/chart.svg").headers["x-otpconv-lag"] == "0"
 
 
-@pytest.mark.parametrize("known", [0, 50])
+@pytest.mark.parametrize("known", parameters([0, 50], [50], "of a ledger that is empty"))
 def test_a_dashboard_of_a_ledger_that_is_behind_gives_no_verdict(make_server: MakeServer, known: int) -> None:
     server = make_server()
     server.start()
@@ -205,7 +205,10 @@ def journal_of(server: LocalServer, first: int, count: int) -> None:
             )
 
 
-@pytest.mark.parametrize(("applied", "left"), [(0, 0), (6_000, 0), (0, 6_000), (6_000, 3_000)])
+@pytest.mark.parametrize(
+    ("applied", "left"),
+    parameters([(0, 0), (6_000, 0), (0, 6_000), (6_000, 3_000)], [(6_000, 3_000)], "none of some"),
+)
 def test_after_a_restart_metrics_tell_what_was_done_since(used: LocalServer, applied: int, left: int) -> None:
     server = used
     journal_of(server, 0, applied)

@@ -1,5 +1,9 @@
-"""Vendor accounts: credentials and settings of accounts at vendors, to which the relay passes conversions."""
+"""Vendor accounts: credentials and settings of accounts at vendors.
 
+The relay passes conversions on to them, and they push receipts.
+"""
+
+from collections.abc import Callable
 from typing import Protocol
 
 from msgspec import Struct
@@ -8,6 +12,12 @@ from msgspec import Struct
 MAX_VENDORS = 32
 #: The most characters of a provider's name, of a setting and of a secret.
 MAX_PROVIDER_CHARS, MAX_SETTING_CHARS = 64, 4_000
+
+
+#: The setting that is `off` if no conversions are passed on.
+RELAY_SETTING = "relay"
+#: The secret in the URL to which the vendor pushes receipts.
+URL_SECRET = "url_secret"  # noqa: S105 - its name
 
 
 class NewVendor(Struct, frozen=True):
@@ -50,6 +60,15 @@ class VendorAccount(NewVendor, frozen=True, kw_only=True):
     paused: bool = False
     created_at: int = 0
 
+    @property
+    def relayed(self) -> bool:
+        """Whether conversions are passed on to it."""
+        return self.settings.get(RELAY_SETTING) != "off"
+
+
+#: Returns the new settings and secrets of a vendor account.
+ChangeValues = Callable[[VendorAccount], tuple[dict[str, str], dict[str, str]]]
+
 
 class VendorStore(Protocol):
     """The vendor accounts of all accounts, for any thread; the methods wait for the disk.
@@ -73,6 +92,13 @@ class VendorStore(Protocol):
 
     def set_paused(self, account: int, name: str, *, paused: bool) -> None:
         """Pause the relay to a vendor account, or resume it.
+
+        Raises:
+            NotFound: the account has none of this name.
+        """
+
+    def change(self, account: int, name: str, change: ChangeValues) -> VendorAccount:
+        """Replace the settings and secrets of a vendor account by those that `change` makes of it.
 
         Raises:
             NotFound: the account has none of this name.

@@ -12,12 +12,13 @@ from typing import Annotated, BinaryIO, Literal
 import msgspec
 import typer
 
-from otpconv.cli.export_parquet import ParquetMessages
+from otpconv.cli.export_parquet import ParquetMessages, vendor_message_id
 from otpconv.cli.files import new_file
 from otpconv.cli.importing.columns import COLUMNS
 from otpconv.cli.options import Account, Data, Json
 from otpconv.cli.terminal import note, progress
 from otpconv.csv_cells import escaped
+from otpconv.money import decimal_text
 from otpconv.storage.contract import Message
 
 Format = Literal["csv", "ndjson", "parquet"]
@@ -55,6 +56,7 @@ def export(
 
     - phone numbers, because they are not stored; a conversion by number alone becomes a conversion of its
       message, and is left out if it has none;
+    - delivery receipts, except the price;
     - conversions that are not later than their message, because they do not count;
     - the access key: an imported message gets the key that imports it.
 
@@ -112,6 +114,7 @@ def rows(message: Message) -> list[_Row]:
     if of is not None:
         first = {"requested_at": of.requested_at, **msgspec.structs.asdict(of.dimensions)}
         first |= {"session_id": of.session_id, "attempt": of.attempt}
+        first |= {"vendor_message_id": vendor_message_id(of), **_price(message)}
         # A dimension without a value is exported as absent; an empty channel differs from the default one.
         first = {name: value for name, value in first.items() if value or name == "channel"}
         # The key that imports a message is its access key then.
@@ -119,6 +122,13 @@ def rows(message: Message) -> list[_Row]:
         first |= conversions.pop(0) if conversions else {}
     found = [first] if first else []
     return [{"message_id": message.message_id, **row} for row in (*found, *conversions)]
+
+
+def _price(message: Message) -> _Row:
+    """Return the price of a message that was reported."""
+    if message.receipt is None or message.receipt.price is None:
+        return {}
+    return {"price": decimal_text(message.receipt.price), "currency": message.receipt.currency}
 
 
 def _write(

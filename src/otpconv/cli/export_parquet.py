@@ -5,7 +5,11 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from otpconv.access.number_seal import is_sealed_number
+from otpconv.model import Requested
+from otpconv.money import MICROS
 from otpconv.parquet import FLAG, TEXT, TIME, WHOLE, Kind, ParquetWriter, decimal
+from otpconv.receipts import ReceiptStatus
 from otpconv.storage.contract import DIMENSIONS, Message
 
 #: Rows of a row group: so many are in memory at once.
@@ -17,6 +21,11 @@ COLUMNS: dict[str, Kind] = {
     **dict.fromkeys(DIMENSIONS, TEXT),
     "session_id": TEXT,
     "attempt": WHOLE,
+    "vendor_message_id": TEXT,
+    "receipt": TEXT,
+    "receipt_error": TEXT,
+    "price": decimal(6),
+    "currency": TEXT,
     "reported": FLAG,
     "verified": FLAG,
     "verified_at": TIME,
@@ -61,13 +70,38 @@ def row(message: Message) -> dict[str, Any]:
     if requested is not None:
         known = msgspec.structs.asdict(requested.dimensions)
         known |= {"session_id": requested.session_id, "attempt": requested.attempt}
+        known |= {"vendor_message_id": vendor_message_id(requested)}
         known = {name: value or None for name, value in known.items()}
         known["requested_at"] = requested.requested_at
         if message.verified_at is not None:
             known["seconds_to_verify"] = (message.verified_at - requested.requested_at) / 1000
-    return known | {
-        "message_id": message.message_id,
-        "reported": message.reported,
-        "verified": message.verified,
-        "verified_at": message.verified_at,
+    return (
+        known
+        | _receipt(message)
+        | {
+            "message_id": message.message_id,
+            "reported": message.reported,
+            "verified": message.verified,
+            "verified_at": message.verified_at,
+        }
+    )
+
+
+def vendor_message_id(requested: Requested) -> str:
+    """Return the vendor's id of a message; empty if it is the message id, or a sealed number."""
+    known = requested.vendor_message_id
+    return "" if is_sealed_number(known) else known
+
+
+def _receipt(message: Message) -> dict[str, Any]:
+    """Return what the receipts of a message say, by column."""
+    receipt = message.receipt
+    if receipt is None:
+        return {}
+    said = receipt.status is not ReceiptStatus.NONE
+    return {
+        "receipt": receipt.status.name.lower() if said else None,
+        "receipt_error": receipt.error or None,
+        "price": None if receipt.price is None else receipt.price / MICROS,
+        "currency": receipt.currency or None,
     }

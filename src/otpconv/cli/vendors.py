@@ -1,9 +1,10 @@
-"""`otpconv vendors`: accounts at vendors, to which the relay passes conversions."""
+"""`otpconv vendors`: accounts at vendors, which get conversions and push receipts."""
 
 import getpass
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -23,7 +24,10 @@ from otpconv.cli.telling import tell, tell_rows
 from otpconv.cli.zone import zone_of
 from otpconv.errors import Misconfigured, Refused
 
-app = typer.Typer(no_args_is_help=True, help="Create, list, test and delete vendor accounts.")
+if TYPE_CHECKING:
+    from otpconv.relay.kind import Setting
+
+app = typer.Typer(no_args_is_help=True, help="Create, list and test vendor accounts, and their receipts.")
 
 _PATH = "/v1/vendors"
 #: Characters of secrets that are read.
@@ -69,31 +73,28 @@ def create(
     """Create a vendor account; conversions that are reported from now on are passed on to it.
 
     Secrets are read from a file, from the standard input, or asked for on a terminal. They are encrypted at
-    rest and never shown again. An option can't hold them, because other users can see it. Needs the action
-    `otpconv:ManageVendors`.
+    rest and never shown again. An option can't hold them, because other users can see it. With
+    `--setting relay=off` nothing is passed on, no credentials are needed, and the vendor only pushes
+    receipts: see `otpconv vendors receipts`. Needs the action `otpconv:ManageVendors`.
 
     Examples:
         otpconv vendors create ali --kind alibaba --provider ali --secrets key.txt
 
         otpconv vendors create own --kind webhook --provider acme --setting endpoint=https://acme.example/otp
+
+        otpconv vendors create tw --kind twilio --provider twilio --setting relay=off --secrets token.txt
     """
     from otpconv.relay.kinds import KINDS
+    from otpconv.service.vendor_values import settings_of
 
     client = Client(endpoint, access_key_id, access_key_secret, key_file)
     values = _pairs(settings or [], "--setting")
     found = KINDS.get(kind)
-    secret = [setting for setting in found.settings if setting.secret] if found else []
-    if shown := sorted(values.keys() & {setting.name for setting in secret}):
-        raise Misconfigured(f"{shown[0]} is a secret, and other users can see options: use --secrets")
-    if secrets is not None:
-        text = sys.stdin.read(_MAX_SECRETS) if str(secrets) == "-" else _text_of(secrets)
-        values |= _pairs(text.splitlines(), "--secrets")
-    elif sys.stdin.isatty():
-        for setting in secret:
-            optional = " (optional)" if setting.default == "" else ""
-            values[setting.name] = getpass.getpass(f"{setting.name}{optional}: ")
-    else:
-        values |= _pairs(sys.stdin.read(_MAX_SECRETS).splitlines(), "the standard input")
+    known = () if found is None else settings_of(found)
+    _check_no_secret(values, known)
+    if found is not None and values.get("relay") == "off":
+        known = found.for_receipts()
+    values |= _asked_for(known) if secrets is None else _of_file(secrets)
     body = {"name": name, "kind": kind, "provider": provider, "settings": values, "per_second": per_second}
     created = client.call("POST", _PATH, body=body)
     tell(f"vendor account {created['name']} created", created, json=json)
@@ -142,6 +143,29 @@ def prove(
     tell(tested["text"], tested, json=json)
 
 
+def send(
+    name: _Name,
+    switch: Annotated[Literal["on", "off"], typer.Argument(help="Whether it sends messages.")],
+    endpoint: Endpoint = DEFAULT_ENDPOINT,
+    access_key_id: AccessKeyId = None,
+    access_key_secret: AccessKeySecret = None,
+    key_file: KeyFile = DEFAULT_KEY_FILE,
+    json: Json = False,
+) -> None:
+    """Let a vendor account send messages that SDKs send with the server as their endpoint, or not.
+
+    It is in force within a second. Needs the action `otpconv:ManageVendors`.
+
+    Examples:
+        otpconv vendors send ali on
+
+        otpconv vendors send ali off
+    """
+    client = Client(endpoint, access_key_id, access_key_secret, key_file)
+    changed = client.call("POST", f"{_PATH}/{name}/send", body={"send": switch})
+    tell(f"sending by {name} is {switch}", changed, json=json)
+
+
 def delete(
     name: _Name,
     endpoint: Endpoint = DEFAULT_ENDPOINT,
@@ -160,6 +184,44 @@ def delete(
     tell(f"vendor account {name} deleted", deleted, json=json)
 
 
+def receipts(
+    name: _Name,
+    new_secret: Annotated[
+        bool, typer.Option("--new-secret", help="Make a new secret; the old URL stops working in a second.")
+    ] = False,
+    settings: _Set = None,
+    secrets: _Secrets = None,
+    endpoint: Endpoint = DEFAULT_ENDPOINT,
+    access_key_id: AccessKeyId = None,
+    access_key_secret: AccessKeySecret = None,
+    key_file: KeyFile = DEFAULT_KEY_FILE,
+    json: Json = False,
+) -> None:
+    """Show the URL to which the vendor pushes receipts, and what to set at the vendor.
+
+    The URL has a secret: whoever knows it can push receipts. Options change what concerns receipts; an empty
+    value removes a setting. Needs the action `otpconv:ManageVendors`, and leaves a line in the audit trail.
+
+    Examples:
+        otpconv vendors receipts tw
+
+        otpconv vendors receipts tw --new-secret
+
+        otpconv vendors receipts tw --setting make_known=on --secrets token.txt
+    """
+    from otpconv.relay.kinds import KINDS
+    from otpconv.service.vendor_values import settings_of
+
+    client = Client(endpoint, access_key_id, access_key_secret, key_file)
+    values = _pairs(settings or [], "--setting")
+    _check_no_secret(values, [setting for kind in KINDS.values() for setting in settings_of(kind)])
+    if secrets is not None:
+        values |= _of_file(secrets)
+    body = {"settings": values, "new_secret": new_secret}
+    shown = client.call("POST", f"{_PATH}/{name}/receipts", body=body)
+    tell(f"{shown['url']}\n{shown['setup']}", shown, json=json)
+
+
 def kinds(json: Json = False) -> None:
     """List the kinds of vendors, what they accept, and the settings that they need.
 
@@ -167,6 +229,7 @@ def kinds(json: Json = False) -> None:
         otpconv vendors kinds
     """
     from otpconv.relay.kinds import KINDS
+    from otpconv.service.vendor_values import settings_of
 
     rows = [
         {
@@ -174,18 +237,19 @@ def kinds(json: Json = False) -> None:
             "accepts": sorted(kind.feedbacks, reverse=True),
             "per_second": kind.per_second,
             "repeat": kind.repeat,
-            "settings": [setting.name for setting in kind.settings if not setting.secret],
-            "secrets": [setting.name for setting in kind.settings if setting.secret],
+            "settings": [setting.name for setting in settings_of(kind) if not setting.secret],
+            "secrets": [setting.name for setting in settings_of(kind) if setting.secret],
             "title": kind.title,
             "needs": kind.needs,
             "proven_by": kind.proven_by,
+            "receipts_proven_by": kind.receipts.proven_by,
         }
         for kind in KINDS.values()
     ]
     tell_rows(("kind", "accepts", "per_second", "settings", "secrets", "title"), rows, json=json)
 
 
-for _command in (create, list_vendors, delete, kinds):
+for _command in (create, list_vendors, send, delete, receipts, kinds):
     add(app, _command.__name__.removesuffix("_vendors"), _command)
 add(app, "test", prove)
 
@@ -201,6 +265,28 @@ def _pairs(lines: list[str], source: str) -> dict[str, str]:
             raise Misconfigured(f"Invalid line {number} of {source}: write NAME=VALUE")
         found[name.strip()] = value.strip()
     return found
+
+
+def _asked_for(known: "Iterable[Setting]") -> dict[str, str]:
+    """Return the secrets that a person types, or that the standard input has."""
+    if not sys.stdin.isatty():
+        return _pairs(sys.stdin.read(_MAX_SECRETS).splitlines(), "the standard input")
+    values = {}
+    for setting in known:
+        if setting.secret:
+            optional = " (optional)" if setting.default == "" else ""
+            values[setting.name] = getpass.getpass(f"{setting.name}{optional}: ")
+    return values
+
+
+def _of_file(secrets: Path) -> dict[str, str]:
+    text = sys.stdin.read(_MAX_SECRETS) if str(secrets) == "-" else _text_of(secrets)
+    return _pairs(text.splitlines(), "--secrets")
+
+
+def _check_no_secret(values: dict[str, str], known: "Iterable[Setting]") -> None:
+    if shown := sorted(values.keys() & {setting.name for setting in known if setting.secret}):
+        raise Misconfigured(f"{shown[0]} is a secret, and other users can see options: use --secrets")
 
 
 def _text_of(file: Path) -> str:

@@ -66,10 +66,11 @@ class Response(Struct, frozen=True):
 class Connection:
     """A connection to one server, made when it is needed and when it broke. For one thread at a time."""
 
-    def __init__(self, url: str, timeout_ms: int) -> None:
-        """Take the server's URL, and how long an answer may take in all, ms."""
+    def __init__(self, url: str, timeout_ms: int, most_bytes: int = _MAX_ANSWER_BYTES) -> None:
+        """Take the server's URL, how long an answer may take in all, ms, and how large it may be."""
         self._url = urlsplit(url)
         self._timeout_s = timeout_ms / 1000
+        self._most_bytes = most_bytes
         self._http: _Timed | None = None
         #: Whether something of the request may have left.
         self._began = False
@@ -123,9 +124,11 @@ class Connection:
         connection.request(method, connection.target_prefix + target, body, dict(headers))
         connection.response_class = partial(_TimedResponse, deadline)  # type: ignore[assignment]
         with connection.getresponse() as answer:
-            content = answer.read(_MAX_ANSWER_BYTES + 1)
-            if len(content) > _MAX_ANSWER_BYTES:
+            content = answer.read(self._most_bytes + 1)
+            if len(content) > self._most_bytes:
                 raise http.client.HTTPException("the answer is too large")
+            if answer.length:  # `read` of a bounded number of bytes doesn't say that some are missing
+                raise http.client.IncompleteRead(content, answer.length)
             found = {name.lower(): value for name, value in answer.getheaders()}
             return Response(answer.status, found, content)
 
@@ -277,6 +280,10 @@ def _what(error: Exception) -> str:
         return "no answer in time"
     if isinstance(error, http.client.RemoteDisconnected | ConnectionResetError | BrokenPipeError):
         return "the connection was closed without an answer"
+    if isinstance(error, http.client.IncompleteRead):
+        return "the answer was cut off"
+    if type(error) is http.client.HTTPException:  # ours
+        return str(error)
     if isinstance(error, http.client.HTTPException):
         return f"the answer is not HTTP ({type(error).__name__})"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

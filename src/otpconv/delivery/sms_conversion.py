@@ -128,6 +128,7 @@ def signed_headers(
     *,
     action: str = "SmsConversion",
     version: str = "2018-05-01",
+    form: bytes = b"",
 ) -> dict[str, str]:
     """Return the headers of a signed call.
 
@@ -138,6 +139,7 @@ def signed_headers(
         now: the time by the other side's clock, ms.
         action: the operation.
         version: of the API.
+        form: further parameters, as the body.
     """
     headers = {
         "host": host,
@@ -148,11 +150,13 @@ def signed_headers(
         "x-acs-date": datetime.fromtimestamp(now // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "x-acs-signature-nonce": secrets.token_hex(16),
     }
+    if form:
+        headers["content-type"] = "application/x-www-form-urlencoded"
     if key.security_token:
         headers["x-acs-security-token"] = key.security_token
         headers["x-acs-accesskey-id"] = key.access_key_id
     return sign_v3(
-        "POST", parameters, headers, b"", access_key_id=key.access_key_id, secret=key.access_key_secret
+        "POST", parameters, headers, form, access_key_id=key.access_key_id, secret=key.access_key_secret
     )
 
 

@@ -44,14 +44,29 @@ def from_form(*parts: bytes) -> dict[str, str]:
     return parameters
 
 
-def from_json(decoder: msgspec.json.Decoder[_T], body: bytes) -> _T:
+def first_of_form(body: bytes) -> dict[str, str]:
+    """Return the first value of each parameter of a form that is passed on as it is.
+
+    Raises:
+        BodyTooLarge: the form has more than `MAX_BYTES`.
+        InvalidRequest: it has more than `MAX_FIELDS` parameters.
+    """
+    _limit(body, MAX_BYTES)
+    try:
+        pairs = parse_qsl(body.decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_FIELDS)
+    except ValueError:
+        raise InvalidRequest(f"The form has too many parameters. Send at most {MAX_FIELDS}.") from None
+    return dict(reversed(pairs))
+
+
+def from_json(decoder: msgspec.json.Decoder[_T], body: bytes, most: int = MAX_BYTES) -> _T:
     """Return the value of a JSON body.
 
     Raises:
         InvalidRequest: the body is not JSON, or has another type.
-        BodyTooLarge: it has more than `MAX_BYTES`.
+        BodyTooLarge: it has more than `most` bytes.
     """
-    _limit(body, MAX_BYTES)
+    _limit(body, most)
     try:
         return decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:

@@ -115,11 +115,13 @@ class LoginCall(Struct, frozen=True, kw_only=True):
 class UnknownOperation(NotFound):
     """A request in a dialect that is not one of its operations here, such as sending a message."""
 
-    def __init__(self, operation: str) -> None:
+    def __init__(
+        self, operation: str, why: str = "it records conversions, and does not send messages"
+    ) -> None:
         """Name the operation as the vendor does, e.g. `POST /2010-04-01/Accounts/AC1/Messages.json`."""
         super().__init__(
-            f"{operation} is not an operation of this server: it records conversions, and does not send"
-            " messages. Use one client for reports to this server, and another one for all other calls."
+            f"{operation} is not an operation of this server: {why}."
+            " Use one client for reports to this server, and another one for all other calls."
         )
 
 

@@ -15,6 +15,11 @@ from otpconv.storage.relay.contract import Send
 _ABOUT_THE_REPORT = {400, 404, 409, 413, 420, 422, 423}
 
 
+def text_of(value: object) -> str:
+    """Return a value of an answer that is a text, or a number in some versions; empty if it is neither."""
+    return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+
+
 class Named(NamedTuple):
     """What the body of an answer says: a code, empty if it has none, and a text for people."""
 

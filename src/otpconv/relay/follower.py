@@ -86,7 +86,7 @@ class Follower:
     def _targets(self) -> Targets:
         targets = {}
         for vendor in self._vendors():
-            if (kind := self._kinds(vendor.kind)) is not None:
+            if vendor.relayed and (kind := self._kinds(vendor.kind)) is not None:
                 targets[vendor.account, vendor.provider] = Target(vendor, kind)
         return targets
 

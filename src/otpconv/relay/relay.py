@@ -100,7 +100,8 @@ class Relay:
                     del self._workers[number]
         for number, vendor in vendors.items():
             kind = self._kinds(vendor.kind)
-            if number not in self._workers and not vendor.paused and kind is not None:
+            active = vendor.relayed and not vendor.paused
+            if number not in self._workers and active and kind is not None:
                 calls = Calls(vendor, kind, self._clock, self._open_number)
                 self._workers[number] = _Worker(vendor, kind, self._store, calls, self._clock)
         for number in self._store.counts().keys() | self._store.contacts().keys():

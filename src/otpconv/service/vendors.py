@@ -1,16 +1,18 @@
-"""What an operator does with vendor accounts and the relay to them; every method waits for the disk."""
+"""What an operator does with vendor accounts, their receipts, and the relay to them.
+
+Every method waits for the disk.
+"""
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import Final
-from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 from otpconv.access.names import require_name
 from otpconv.access.vendors import (
     MAX_PROVIDER_CHARS,
-    MAX_SETTING_CHARS,
+    URL_SECRET,
     NewVendor,
     VendorAccount,
     VendorStore,
@@ -19,9 +21,9 @@ from otpconv.clock import Clock
 from otpconv.delivery.transport import Fate
 from otpconv.errors import InvalidRequest, NotFound
 from otpconv.relay.calls import Calls
-from otpconv.relay.kind import Kind
 from otpconv.relay.kinds import KINDS
-from otpconv.spelling import did_you_mean
+from otpconv.service.receipts import ReceiptCounts
+from otpconv.service.vendor_values import changed, divided, kind_of, new_url_secret, switched
 from otpconv.storage.engine import Engine
 from otpconv.storage.relay.contract import MAX_LETTERS, Evidence, Status
 
@@ -68,12 +70,18 @@ class Vendors:
         engine: the storage.
         store: opens the vendor accounts.
         clock: the time now.
+
+    Attributes:
+        changes: how many changes of vendor accounts this process has made.
+        receipt_counts: what became of the receipts that were pushed to this server.
     """
 
     def __init__(self, engine: Engine, store: Callable[[], VendorStore], clock: Clock) -> None:
         self._engine = engine
         self._open = store
         self._clock = clock
+        self.changes = 0
+        self.receipt_counts = ReceiptCounts()
 
     def accounts(self, account: int | None = None) -> list[VendorAccount]:
         """Return the vendor accounts of an account, or of all."""
@@ -84,6 +92,8 @@ class Vendors:
         self, account: int, name: str, kind: str, provider: str, *, values: Mapping[str, str], per_second: int
     ) -> VendorAccount:
         """Create a vendor account; conversions that are acknowledged from now on are passed on to it.
+
+        It gets a URL for receipts, too. With the setting `relay` off it has that alone.
 
         Args:
             account: who it belongs to.
@@ -104,16 +114,56 @@ class Vendors:
             )
         if not 0 <= per_second <= MAX_PER_SECOND:
             raise InvalidRequest(f"Invalid per_second {per_second}. Use 1 to {MAX_PER_SECOND:,} calls.")
-        settings, secrets = _divided(known, values)
+        settings, secrets = divided(known, values)
+        secrets[URL_SECRET] = new_url_secret()
         with closing(self._engine.journal()) as journal:
             head = journal.head()
         with closing(self._open()) as store:
-            if not store.list():
+            if not any(vendor.relayed for vendor in store.list()):
                 with closing(self._engine.relay()) as relay:
                     relay.restart(head)
-            return store.create(
+            vendor = store.create(
                 account, NewVendor(name, kind, provider, settings, secrets, per_second, since=head)
             )
+        self.changes += 1
+        return vendor
+
+    def receipts(
+        self, account: int, name: str, values: Mapping[str, str], *, new_secret: bool
+    ) -> VendorAccount:
+        """Return a vendor account that has a secret for the URL of receipts.
+
+        Args:
+            account: who it belongs to.
+            name: of the vendor account.
+            values: settings and secrets about receipts to change; an empty value removes one.
+            new_secret: make a new secret, and take nothing at the old URL any more.
+
+        Raises:
+            NotFound: the account has none of this name.
+            InvalidRequest: a value is unknown or malformed.
+        """
+        vendor = self._vendor(account, name)
+        if not values and not new_secret and URL_SECRET in vendor.secrets:
+            return vendor
+        with closing(self._open()) as store:
+            vendor = store.change(account, name, lambda old: changed(old, values, new_secret=new_secret))
+        self.changes += 1
+        return vendor
+
+    def set_sending(self, account: int, name: str, *, on: bool) -> VendorAccount:
+        """Let a vendor account send messages, or not; it is in force within a second.
+
+        Raises:
+            NotFound: the account has none of this name.
+            InvalidRequest: otpconv can't send by this kind of vendor, or the account has no credentials.
+        """
+        kind = kind_of(self._vendor(account, name).kind)
+        if kind.sending is None:
+            able = ", ".join(kind.name for kind in KINDS.values() if kind.sending is not None)
+            raise InvalidRequest(f"The kind {kind.name} can't send messages. Kinds that can: {able}.")
+        with closing(self._open()) as store:
+            return store.change(account, name, lambda old: switched(old, on=on))
 
     def delete(self, account: int, name: str) -> None:
         """Delete a vendor account; what waits for it is not sent.
@@ -123,6 +173,7 @@ class Vendors:
         """
         with closing(self._open()) as store:
             store.delete(account, name)
+        self.changes += 1
 
     def set_paused(self, account: int, name: str, *, paused: bool) -> None:
         """Pause the relay to a vendor account, or resume it; meanwhile everything waits.
@@ -141,6 +192,9 @@ class Vendors:
         """
         vendor = self._vendor(account, name)
         kind = kind_of(vendor.kind)
+        if not vendor.relayed:
+            text = "The vendor account takes receipts only: it has no credentials to test."
+            return Tested(proven=None, code="", text=text)
         if kind.probe is None:
             text = f"{kind.title} has no call that changes nothing: send a message, and watch the relay."
             return Tested(proven=None, code="", text=text)
@@ -152,7 +206,7 @@ class Vendors:
 
     def states(self, account: int | None = None) -> list[RelayState]:
         """Return how the relay to each vendor account of an account is doing, or of all."""
-        vendors = self.accounts(account)
+        vendors = [vendor for vendor in self.accounts(account) if vendor.relayed]
         if not vendors:
             return []
         now = self._clock()
@@ -201,40 +255,3 @@ class Vendors:
         raise NotFound(
             f"There is no vendor account {name[:64]!r}. For those that exist, run: otpconv vendors list"
         )
-
-
-def kind_of(name: str) -> Kind:
-    """Return the kind of a name.
-
-    Raises:
-        InvalidRequest: there is none.
-    """
-    if name not in KINDS:
-        hint = did_you_mean(name[:40], KINDS) or f" Kinds: {', '.join(KINDS)}."
-        raise InvalidRequest(f"Unknown kind of vendor {name[:40]!r}.{hint}")
-    return KINDS[name]
-
-
-def _divided(kind: Kind, values: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the settings and the secrets of a vendor account, checked and complete."""
-    names = {setting.name for setting in kind.settings}
-    if unknown := sorted(values.keys() - names):
-        raise InvalidRequest(
-            f"The kind {kind.name} has no setting {unknown[0][:40]!r}. Use: {', '.join(sorted(names))}."
-        )
-    found: tuple[dict[str, str], dict[str, str]] = ({}, {})
-    for setting in kind.settings:
-        value = values.get(setting.name, setting.default)
-        if value is None or (value == "" and setting.default != ""):
-            raise InvalidRequest(f"The kind {kind.name} needs {setting.name}: {setting.help}.")
-        if len(value) > MAX_SETTING_CHARS or value != value.strip() or not value.isprintable():
-            raise InvalidRequest(
-                f"Invalid {setting.name}: it must be one line of at most {MAX_SETTING_CHARS:,} characters"
-                " without blanks around it."
-            )
-        if value:
-            found[setting.secret][setting.name] = value
-    url = urlsplit(found[0]["endpoint"])
-    if url.scheme not in {"http", "https"} or not url.hostname or url.username or url.fragment:
-        raise InvalidRequest("Invalid endpoint. Use a URL, e.g. https://sms.example.com/conversions.")
-    return found

@@ -33,10 +33,12 @@ from otpconv.web.front.failures import FailureLog
 from otpconv.web.front.gate import Gate
 from otpconv.web.front.outgoing import Outgoing
 from otpconv.web.front.pace import Pace
+from otpconv.web.hooks.endpoint import HooksEndpoint
 from otpconv.web.pages import Pages
 from otpconv.web.rpc.assuming import ASSUME_ROLE, assume_role
 from otpconv.web.rpc.attempts import Attempts
 from otpconv.web.rpc.endpoint import RpcEndpoint, new_request_id, request_of
+from otpconv.web.rpc.sending import Sends
 from otpconv.web.v1.advice import ADVICE_PATH, AdviceApi
 from otpconv.web.v1.alerts import REPLAY_PATH, AlertsApi
 from otpconv.web.v1.annotations import ANNOTATIONS_PATH, AnnotationsApi
@@ -72,14 +74,18 @@ class App:
         self._gate = gate
         self._public_url = public_url
         self.failures = FailureLog()
+        self._sends = Sends(service, gate)
         self._rpc = RpcEndpoint(
             service,
             self._bodies,
             gate,
             operations={ASSUME_ROLE: partial(assume_role, service, gate)},
-            questions=Attempts(service, gate, public_url).questions,
+            questions={**Attempts(service, gate, public_url).questions, **self._sends.questions},
             failures=self.failures,
             public_url=public_url,
+        )
+        self._hooks = HooksEndpoint(
+            service, self._bodies, gate, failures=self.failures, public_url=public_url
         )
         self._pages = Pages(service, self._bodies, gate, app=self, public_url=public_url)
         self._other = self._starlette(service, gate, public_url)
@@ -91,7 +97,8 @@ class App:
         self._bodies.stop(grace_s)
 
     async def close(self) -> None:
-        """Stop what the pages have started outside this process."""
+        """Wait for messages that are on their way, and stop what the pages have started elsewhere."""
+        await self._sends.close()
         await self._pages.close()
 
     async def idle(self) -> None:
@@ -158,8 +165,8 @@ class App:
 
     def _starlette(self, service: Service, gate: Gate, public_url: str) -> ASGIApp:
         native = NativeApi(service, self._bodies, gate, self._pace)
-        shared = service, self._bodies, gate, native.caller
-        annotations, vendors, prices = AnnotationsApi(*shared), VendorsApi(*shared), PricesApi(*shared)
+        annotations = AnnotationsApi(service, self._bodies, gate, native.caller)
+        vendors = VendorsApi(service, self._bodies, gate, native.caller, public_url)
         pages = self._pages
         openapi = msgspec.json.encode(document(public_url))
 
@@ -192,12 +199,13 @@ class App:
                 Route(ANNOTATIONS_PATH, annotations.list, methods=["GET"]),
                 Route(f"{ANNOTATIONS_PATH}/{{annotation_id}}", annotations.delete, methods=["DELETE"]),
                 *vendors.routes(),
-                *prices.routes(),
+                *self._hooks.routes(),
+                *PricesApi(service, self._bodies, gate, native.caller).routes(),
                 Route("/v1/rates", native.get_rates, methods=["GET"]),
                 Route(ADVICE_PATH, AdviceApi(service, native.caller).get, methods=["GET"]),
                 Route(REPLAY_PATH, AlertsApi(service, native.caller).replay, methods=["GET"]),
                 *pages.routes(),
-                Route("/metrics", MetricsEndpoint(service, native.caller).get, methods=["GET"]),
+                Route("/metrics", MetricsEndpoint(service, native.caller, self._sends).get, methods=["GET"]),
                 Route("/openapi.json", openapi_json, methods=["GET"]),
                 Route("/healthz", healthz, methods=["GET"]),
                 Route("/readyz", readyz, methods=["GET"]),

@@ -25,6 +25,7 @@ TEXT = "What to do."
         (errors.BodyTooLarge(TEXT), 20001, 413),
         (errors.Throttled(TEXT, wait_ms=1_001), 20429, 429),
         (errors.Unavailable(TEXT), 20503, 503),
+        (errors.UnknownOutcome(TEXT), 20503, 503),
     ],
 )
 def test_every_error_has_a_code_and_a_status(error: errors.OtpconvError, code: int, status: int) -> None:
@@ -38,7 +39,9 @@ def test_every_error_has_a_code_and_a_status(error: errors.OtpconvError, code: i
     }
     headers = dict(answer.headers)
     assert headers[b"content-length"] == b"%d" % len(answer.body)
-    assert headers.get(b"retry-after") == {429: b"2", 503: b"1"}.get(status)
+    # A message that may have been sent must not be sent again.
+    waits = {errors.Throttled: b"2", errors.Unavailable: b"1"}
+    assert headers.get(b"retry-after") == waits.get(type(error))
     assert (b"www-authenticate" in headers) == (status == 401)
 
 
@@ -51,11 +54,11 @@ def test_a_failure_of_the_server_shows_nothing_of_its_reason(error: Exception) -
 
 def test_other_operations_are_unknown_in_words() -> None:
     dialect = TwilioDialect()
-    asked = HttpRequest("POST", "/2010-04-01/Accounts/AC1/Messages.json", b"", {}, b"Body=1")
+    asked = HttpRequest("POST", "/2010-04-01/Accounts/AC1/Calls.json", b"", {}, b"Body=1")
     with pytest.raises(UnknownOperation) as caught:
         dialect.read(asked)
     answer = dialect.failure(caught.value, "ID", request=asked, call=None, public_url="https://otp.example")
     told = json.loads(answer.body)
     assert (told["code"], told["status"]) == (20404, 404)
-    assert told["message"].startswith("POST /2010-04-01/Accounts/AC1/Messages.json is not an operation")
+    assert told["message"].startswith("POST /2010-04-01/Accounts/AC1/Calls.json is not an operation")
     assert dialect.preflight().status == 204

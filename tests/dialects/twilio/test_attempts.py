@@ -11,7 +11,7 @@ from otpconv.dialects.dialect import HttpRequest, UnknownOperation
 from otpconv.dialects.twilio import attempts
 from otpconv.dialects.twilio.attempts import Attempt, Filters, filters_of, message_of, sid_of
 from otpconv.dialects.twilio.calls import LIST_ATTEMPTS, Call, read
-from otpconv.errors import BadCredentials, InvalidRequest, NotFound
+from otpconv.errors import BadCredentials, BodyTooLarge, InvalidRequest, NotFound
 
 NOW = 1_795_132_800_000
 DAY_MS = 24 * 60 * 60 * 1000
@@ -157,7 +157,9 @@ def test_a_call_has_its_login_and_its_parameters() -> None:
     ("method", "path", "fields", "body", "error"),
     [
         ("GET", "/2010-04-01/Accounts/AC1/Messages/SM1/Feedback.json", LOGIN, b"", UnknownOperation),
-        ("POST", "/2010-04-01/Accounts/AC1/Messages.json", LOGIN, b"", UnknownOperation),
+        ("POST", "/2010-04-01/Accounts/AC1/Calls.json", LOGIN, b"", UnknownOperation),
+        ("POST", "/2010-04-01/Accounts/AC1/Messages.json", LOGIN, b"a=" * 40_000, BodyTooLarge),
+        ("POST", "/2010-04-01/Accounts/AC1/Messages.json", LOGIN, b"a=&" * (MAX_FIELDS + 1), InvalidRequest),
         ("POST", "/v2/Services/VA1/VerificationCheck", LOGIN, b"", UnknownOperation),
         ("GET", "/v2/Attempts", {}, b"", BadCredentials),
         ("POST", "/v2/Services/VA1/Verifications/VE1", LOGIN, b"Status=a&Status=b", InvalidRequest),

@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 import psycopg
 import pytest
 
+from campaigns import parameters
 from ledger.recount import contents
 from otpconv.errors import Misconfigured
 from otpconv.ledger.applier import Applier
@@ -133,15 +134,17 @@ def test_nothing_is_found_after_reports_expiries_and_deletions_beside_a_node(nod
     assert schemas(node.database) == {"otpconv", "otpconv_ledger"}
 
 
+DAMAGES: list[tuple[str, set[str]]] = [
+    ("UPDATE rollups SET requested = requested + 1 WHERE grain = 3600000", {"rollups", HOURS}),
+    ("UPDATE messages SET number_range = 'x' WHERE message_id = 'm1'", {"messages"}),
+    ("DELETE FROM self_reported_rates WHERE rate < 0.5", {"self-reported rates"}),
+    ("UPDATE unmatched SET numbers = numbers + 1", {"unmatched", "unmatched, recounted"}),
+    ("UPDATE horizons SET messages_from = 5", {"progress"}),
+]
+
+
 @pytest.mark.parametrize(
-    ("damage", "checks"),
-    [
-        ("UPDATE rollups SET requested = requested + 1 WHERE grain = 3600000", {"rollups", HOURS}),
-        ("UPDATE messages SET number_range = 'x' WHERE message_id = 'm1'", {"messages"}),
-        ("DELETE FROM self_reported_rates WHERE rate < 0.5", {"self-reported rates"}),
-        ("UPDATE unmatched SET numbers = numbers + 1", {"unmatched", "unmatched, recounted"}),
-        ("UPDATE horizons SET messages_from = 5", {"progress"}),
-    ],
+    ("damage", "checks"), parameters(DAMAGES, DAMAGES[:2], "damage to other tables, found alike")
 )
 def test_each_difference_is_found_and_a_rebuild_removes_it(node: Node, damage: str, checks: set[str]) -> None:
     node.record(Conversion(1, delivered=True, conversion_time=9, message_id="none"))

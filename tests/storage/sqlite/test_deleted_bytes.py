@@ -127,7 +127,7 @@ def deleted_and_left(root: Path, seed: int) -> tuple[int, int]:
 
 def test_a_compaction_leaves_no_byte_of_the_deleted_and_a_server_hardly_any(tmp_path: Path) -> None:
     deleted = left = 0
-    for seed in range(rounds(40, at_least=6)):
+    for seed in range(rounds(40, at_least=10)):
         (root := tmp_path / f"{seed}").mkdir()
         of, stay = deleted_and_left(root, seed)
         deleted, left = deleted + of, left + stay

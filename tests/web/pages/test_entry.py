@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from cli.commands import in_a_process
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from web.wire import NO_TLS
@@ -25,8 +25,7 @@ def visit(server: LocalServer) -> Iterator[httpx.Client]:
 
 
 def link_of(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "otpconv", "sign-in-link", "--data", str(data), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+    return in_a_process("sign-in-link", "--data", data, *arguments)
 
 
 # The start page.

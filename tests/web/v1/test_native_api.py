@@ -453,6 +453,61 @@ def test_rates_are_split_by_the_access_key_that_reported_a_message(
     assert own.get("/v1/messages/b").json()["access_key"] == other.access_key_id
 
 
+# Prices.
+
+
+def outcome(recorded: int, unchanged: int = 0) -> dict[str, Any]:
+    return {"recorded": recorded, "unchanged": unchanged, "rejected": [], "ignored": []}
+
+
+def test_a_price_of_a_message_is_its_cost_and_the_list_is_for_all_others(
+    own: httpx.Client, eventually: Eventually
+) -> None:
+    priced = {"price": "0.0075", "currency": "usd", "vendor_message_id": "SM1", "provider": "acme"}
+    assert post(own, message("a", **priced), message("b"), message("c", provider="acme")) == outcome(3)
+    # The receipt is new although the message is not; then nothing is.
+    assert post(own, message("c", provider="acme", price="0.0075", currency="USD")) == outcome(1)
+    assert post(own, message("a", **priced)) == outcome(0, 1)
+    own.post("/v1/prices", json={"prices": [{"price": "0.1", "currency": "USD"}]})
+
+    def cost() -> list[object]:
+        (found,) = own.get("/v1/rates", params={"start": SENT, "end": SENT + 1}).json()["rows"]
+        names = ("cost", "currency", "cost_listed", "unpriced", "costs")
+        return [found[name] for name in names]
+
+    of_all = {"currency": "USD", "cost": 0.115, "cost_per_verified": None, "cost_listed": 0.1, "messages": 3}
+    eventually(cost, [0.115, "USD", 0.1, 0, [of_all]])
+    own.post("/v1/prices", json={"prices": [{"price": "0.2", "currency": "EUR"}]})
+    assert cost()[:2] == [None, "EUR USD"]
+    one = own.get("/v1/messages/a").json()
+    assert [one[name] for name in ("vendor_message_id", "price", "currency", "price_listed")] == [
+        *("SM1", "0.0075", "USD", False),
+    ]
+    other = own.get("/v1/messages/b").json()
+    assert [other[name] for name in ("price", "currency", "price_listed")] == ["0.2", "EUR", True]
+    params = {"start": SENT - HOUR_MS, "end": SENT + HOUR_MS, "format": "csv"}
+    (found,) = csv.DictReader(own.get("/v1/rates", params=params).text.splitlines())
+    assert [found[name] for name in ("cost", "currency", "costs")] == ["", "EUR USD", "0.2 EUR; 0.015 USD"]
+
+
+@pytest.mark.parametrize(
+    "price",
+    [
+        {"price": "0.1"},
+        {"currency": "EUR"},
+        {"price": 0.1, "currency": "EUR"},
+        {"price": "-1", "currency": "EUR"},
+        {"price": "0.0000001", "currency": "EUR"},
+        {"price": "10000.000001", "currency": "EUR"},
+        {"price": "1", "currency": "EURO"},
+        {"vendor_message_id": "with a blank"},
+    ],
+)
+def test_a_bad_price_rejects_its_message_alone(own: httpx.Client, price: dict[str, object]) -> None:
+    answer = own.post("/v1/messages", json={"messages": [message("a"), message("b", **price)]}).json()
+    assert (answer["recorded"], [each["index"] for each in answer["rejected"]]) == (1, [1])
+
+
 # One message.
 
 
@@ -486,6 +541,12 @@ def test_a_message_is_told_in_full(own: httpx.Client, key: AccessKey) -> None:
         "delivered_true_last": SENT + 1000,
         "delivered_false_last": SENT + 5,
         "delivered_without_time": False,
+        "vendor_message_id": None,
+        "receipt": None,
+        "segments": None,
+        "price": None,
+        "currency": None,
+        "price_listed": False,
         "status": "verified",
         "story": [
             "Sent at 2024-05-29T12:26:40Z by voice through acme to ES (attempt 3).",
@@ -892,9 +953,9 @@ def test_rates_come_as_csv(counted: httpx.Client, ask: dict[str, str]) -> None:
     for row_ in found:
         at = datetime.fromtimestamp(int(row_["start"]) / 1000, ZoneInfo("Asia/Kolkata"))
         assert row_.pop("start (Asia/Kolkata)") == at.strftime("%Y-%m-%d %H:%M")
-    assert [{name: str(value) for name, value in each.items() if value is not None} for each in expected] == [
-        {name: value for name, value in each.items() if value and name != "level"} for each in found
-    ]
+    assert [
+        {name: str(value) for name, value in each.items() if value not in (None, [])} for each in expected
+    ] == [{name: value for name, value in each.items() if value and name != "level"} for each in found]
     assert {each["level"] for each in found} == {"message"}
 
 
@@ -913,6 +974,8 @@ def test_rates_come_as_parquet(counted: httpx.Client) -> None:
     for each in found:
         each["start"] = round(each["start"].timestamp() * 1000)
         each |= {name: float(value) for name, value in each.items() if isinstance(value, Decimal)}
+        each["costs"] = each["costs"] or ""
+    expected = [row | {"costs": ""} for row in expected]
     assert found == [pytest.approx(row, abs=1e-9) for row in expected]
 
 

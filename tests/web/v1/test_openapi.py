@@ -20,6 +20,7 @@ UNANNOTATE = "DELETE /v1/annotations/{annotation_id}"
 SEARCH = "POST /v1/messages/search"
 CREATE, LETTERS = "POST /v1/vendors", "GET /v1/relay/{name}/dead-letters"
 RETRY = "POST /v1/relay/{name}/retry"
+RECEIPTS, PUSH = "POST /v1/vendors/{name}/receipts", "POST /hooks/{name}/{secret}"
 BY_NAME = [
     "DELETE /v1/vendors/{name}",
     "POST /v1/vendors/{name}/test",
@@ -34,16 +35,28 @@ HARMLESS = [
     "GET /v1/vendors",
     "GET /v1/relay",
 ]
-TAKE_DATA = [*REPORTS, SEARCH, RATES, ADVICE, ANNOTATE, ANNOTATIONS, CREATE, LETTERS, RETRY]
+TAKE_DATA = [*REPORTS, SEARCH, RATES, ADVICE, ANNOTATE, ANNOTATIONS, CREATE, LETTERS, RETRY, RECEIPTS]
 CASES = [
     *((label, mode) for label in TAKE_DATA for mode in GenerationMode),
-    *((label, GenerationMode.POSITIVE) for label in [*HARMLESS, UNANNOTATE, *BY_NAME]),
+    *((label, GenerationMode.POSITIVE) for label in [*HARMLESS, UNANNOTATE, PUSH, *BY_NAME]),
 ]
 #: What a schema can't say: that the start is before the end, how a time is written, which texts are phone
 #: numbers, and which ids, names and kinds there are.
 BEYOND_SCHEMAS = {
     (label, GenerationMode.POSITIVE)
-    for label in (RATES, SEARCH, ANNOTATE, ANNOTATIONS, UNANNOTATE, CREATE, LETTERS, RETRY, *BY_NAME)
+    for label in (
+        RATES,
+        SEARCH,
+        ANNOTATE,
+        ANNOTATIONS,
+        UNANNOTATE,
+        CREATE,
+        LETTERS,
+        RETRY,
+        RECEIPTS,
+        PUSH,
+        *BY_NAME,
+    )
 }
 
 
@@ -59,7 +72,7 @@ def operations(api: BaseSchema) -> dict[str, Any]:
 
 
 def test_every_operation_is_tested_here(api: BaseSchema) -> None:
-    assert set(operations(api)) == {*TAKE_DATA, UNANNOTATE, *BY_NAME, *HARMLESS}
+    assert set(operations(api)) == {*TAKE_DATA, UNANNOTATE, PUSH, *BY_NAME, *HARMLESS}
 
 
 @pytest.mark.parametrize(("label", "mode"), CASES, ids=lambda value: str(getattr(value, "value", value)))

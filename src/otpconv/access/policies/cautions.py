@@ -16,8 +16,13 @@ from otpconv.spelling import did_you_mean, nearest
 #: Every action that can be allowed or denied.
 ACTIONS: Final = (
     "didit:SendMessageFeedback",
+    "dysms:BatchSendMessageToGlobe",
     "dysms:ConversionData",
     "dysms:ConversionDataIntl",
+    "dysms:QueryMessage",
+    "dysms:SendMessageToGlobe",
+    "dysms:SendMessageWithTemplate",
+    "dysms:SendSms",
     "dysms:SmsConversion",
     "dysms:SmsConversionIntl",
     "infobip:LogEndTag",
@@ -60,6 +65,7 @@ ACTIONS: Final = (
     "sts:AssumeRole",
     "telesign:Completion",
     "tencent:ReportConversion",
+    "twilio:CreateMessage",
     "twilio:CreateMessageFeedback",
     "twilio:FetchVerificationAttempt",
     "twilio:FetchVerificationAttemptsSummary",
@@ -69,7 +75,7 @@ ACTIONS: Final = (
     "vonage:SmsConversion",
     "vonage:VoiceConversion",
 )
-#: Patterns of the vendor's managed policies that match nothing here; they cause no warning.
+#: Patterns of the vendor's managed policies; some match nothing here, and cause no warning.
 READ_DYSMS: Final = ("dysms:Query*", "dysms:Get*", "dysms:List*")
 
 _SERVICES: Final = sorted({action.partition(":")[0] for action in ACTIONS})

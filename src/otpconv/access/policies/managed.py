@@ -37,9 +37,9 @@ DOCUMENTS: Final[dict[str, str]] = {
         "vonage:SmsConversion",
         "vonage:VoiceConversion",
     ),
+    # Not dysms:QueryMessage: its answer has the text of a message, with the code.
     "OtpconvReadOnly": _allow(
-        *("otpconv:Get*", "otpconv:List*", "otpconv:Query*", "twilio:Fetch*", "twilio:List*"),
-        *READ_DYSMS,
+        "otpconv:Get*", "otpconv:List*", "otpconv:Query*", "twilio:Fetch*", "twilio:List*"
     ),
 }
 

@@ -5,7 +5,7 @@ AssumeRole; `tutor` explains and diagnoses signatures.
 """
 
 from otpconv.dialects.alibaba.sts import RoleRequest, assumed, role_request
-from otpconv.dialects.alibaba.wire.actions import ACTIONS, ASSUME_ROLE, read_report
+from otpconv.dialects.alibaba.wire.actions import ACTIONS, ASSUME_ROLE, PASSED_ON, read_report
 from otpconv.dialects.alibaba.wire.call import Call
 from otpconv.dialects.alibaba.wire.codes import CODES
 from otpconv.dialects.alibaba.wire.error_code import ErrorCode
@@ -20,6 +20,7 @@ __all__ = [
     "ASSUME_ROLE",
     "CODES",
     "OPERATIONS",
+    "PASSED_ON",
     "Call",
     "ErrorCode",
     "GatewayError",

@@ -28,6 +28,7 @@ _ERRORS: Final = ErrorTable(
         errors.UnsupportedMediaType: ErrorKind("20001", 415),
         errors.Throttled: ErrorKind("20429", 429),
         errors.Unavailable: ErrorKind("20503", 503),
+        errors.UnknownOutcome: ErrorKind("20503", 503),
     },
     ErrorKind("20500", 500, "The server failed to answer the request. The reason is in its log."),
 )

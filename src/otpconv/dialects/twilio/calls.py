@@ -6,7 +6,7 @@ The account in a path is not checked: an SDK puts the user name there, or what i
 import re
 from typing import Final
 
-from otpconv.dialects.bodies import from_form
+from otpconv.dialects.bodies import first_of_form, from_form
 from otpconv.dialects.credentials import from_basic
 from otpconv.dialects.dialect import HttpRequest, LoginCall, UnknownOperation
 
@@ -15,6 +15,8 @@ UPDATE_VERIFICATION: Final = "twilio:UpdateVerification"
 LIST_ATTEMPTS: Final = "twilio:ListVerificationAttempts"
 FETCH_ATTEMPT: Final = "twilio:FetchVerificationAttempt"
 FETCH_SUMMARY: Final = "twilio:FetchVerificationAttemptsSummary"
+#: Passed on to Twilio.
+CREATE_MESSAGE: Final = "twilio:CreateMessage"
 
 #: The operations: method, path, and the action that a policy must allow. The first that matches decides.
 OPERATIONS: Final = (
@@ -22,6 +24,11 @@ OPERATIONS: Final = (
         "POST",
         re.compile(r"/2010-04-01/Accounts/(?P<account>[^/]+)/Messages/(?P<id>.+)/Feedback\.json"),
         CREATE_FEEDBACK,
+    ),
+    (
+        "POST",
+        re.compile(r"/2010-04-01/Accounts/(?P<account>[^/]+)/Messages\.json"),
+        CREATE_MESSAGE,
     ),
     ("POST", re.compile(r"/v2/Services/(?P<service>[^/]+)/Verifications/(?P<id>[^/]+)"), UPDATE_VERIFICATION),
     ("GET", re.compile(r"/v2/Attempts"), LIST_ATTEMPTS),
@@ -72,6 +79,7 @@ def read(request: HttpRequest) -> Call:
     permission, match = found
     login = from_basic(request.fields.get(b"authorization", b""))
     named = match.groupdict()
+    sent = request.body if request.method == "POST" else request.query
     return Call(
         access_key_id=login.access_key_id,
         secret=login.secret,
@@ -80,7 +88,7 @@ def read(request: HttpRequest) -> Call:
         account=named.get("account") or "",
         service=named.get("service") or "",
         id=named.get("id") or "",
-        parameters=from_form(request.body if request.method == "POST" else request.query),
+        parameters=from_form(sent) if permission != CREATE_MESSAGE else first_of_form(sent),
     )
 
 

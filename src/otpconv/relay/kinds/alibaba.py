@@ -13,7 +13,9 @@ from otpconv.delivery.connection import Response
 from otpconv.delivery.credentials import Credentials
 from otpconv.delivery.sms_conversion import outcome_of, signed_headers
 from otpconv.delivery.transport import DELIVERED, Outcome
-from otpconv.relay.kind import Call, Kind, Probe, Setting, Stamp
+from otpconv.dialects.alibaba.receipts import ALIBABA_RECEIPTS
+from otpconv.relay.kind import SENDING_SETTINGS, Call, Kind, Probe, Setting, Stamp
+from otpconv.relay.kinds.alibaba_sending import sending_of
 from otpconv.storage.relay.contract import Send
 
 _INTERNATIONAL, _2017 = ("SmsConversion", "2018-05-01"), ("SmsConversionIntl", "2017-05-25")
@@ -62,6 +64,7 @@ def _kind(name: str, title: str, operation: tuple[str, str], endpoint: str) -> K
             Setting("endpoint", "URL of the service in your region", endpoint),
             Setting("access_key_id", "AccessKeyId of a RAM user that may report conversions"),
             Setting("access_key_secret", "AccessKeySecret of the same key", secret=True),
+            *SENDING_SETTINGS,
         ),
         make=make,
         read=_read,
@@ -71,6 +74,8 @@ def _kind(name: str, title: str, operation: tuple[str, str], endpoint: str) -> K
         time_unit_ms=1,
         remedies=_REMEDIES,
         proven_by="the official SDKs",
+        receipts=ALIBABA_RECEIPTS,
+        sending=sending_of(operation[1]),
     )
 
 

@@ -13,6 +13,7 @@ from msgspec import Struct, json
 
 from otpconv.access.vendors import VendorAccount
 from otpconv.delivery.transport import Fate
+from otpconv.dialects.aws.receipts import AWS_RECEIPTS
 from otpconv.dialects.aws.signature import sign
 from otpconv.relay.answers import Answers, Named
 from otpconv.relay.kind import Call, Kind, Probe, Setting, Stamp
@@ -112,4 +113,6 @@ AWS: Final = Kind(
     remedies={"ResourceNotFoundException": "AWS does not know the message: check its id and the region."},
     needs="Send messages with MessageFeedbackEnabled=true, or set it for the configuration set.",
     proven_by="the official SDKs",
+    receipts=AWS_RECEIPTS,
+    receipts_settings=(Setting("topic_arn", "ARN of the SNS topic that pushes receipts", ""),),
 )

@@ -11,6 +11,7 @@ from msgspec import Struct, json
 
 from otpconv.access.vendors import VendorAccount
 from otpconv.delivery.transport import Fate
+from otpconv.dialects.tencent.receipts import TENCENT_RECEIPTS
 from otpconv.dialects.tencent.signature import sign_tc3
 from otpconv.relay.answers import Answers, Named
 from otpconv.relay.kind import Call, Kind, Probe, Setting, Stamp
@@ -122,4 +123,5 @@ TENCENT: Final = Kind(
     },
     needs="Ask the vendor to allow the application to report conversions.",
     proven_by="the official SDKs",
+    receipts=TENCENT_RECEIPTS,
 )

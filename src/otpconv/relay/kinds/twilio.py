@@ -10,9 +10,11 @@ from typing import Final
 from msgspec import Struct, json
 
 from otpconv.access.vendors import VendorAccount
+from otpconv.dialects.twilio.receipts import TWILIO_RECEIPTS
 from otpconv.relay.answers import Answers, Named
-from otpconv.relay.kind import Call, Kind, Probe, Setting, Stamp
-from otpconv.relay.requests import FORM, UNPUBLISHED_PER_SECOND, basic, part
+from otpconv.relay.kind import SENDING_SETTINGS, Call, Kind, Probe, Setting, Stamp
+from otpconv.relay.kinds.twilio_sending import SENDING, account_of
+from otpconv.relay.requests import FORM, UNPUBLISHED_PER_SECOND, part
 from otpconv.storage.relay.contract import Send
 
 #: The settings of an account at Twilio.
@@ -37,33 +39,25 @@ def named(body: bytes) -> Named:
     return Named(str(error.code or ""), error.message)
 
 
-def login(vendor: VendorAccount) -> dict[str, str]:
-    """Return the header that proves who calls."""
-    user = vendor.settings.get("api_key_sid") or vendor.settings["account_sid"]
-    return {"authorization": basic(user, vendor.secrets["auth_token"])}
-
-
 _ANSWERS: Final = Answers(named=named)
-
-
-def _account(vendor: VendorAccount) -> str:
-    return f"/2010-04-01/Accounts/{part(vendor.settings['account_sid'])}"
 
 
 def _make(vendor: VendorAccount, sends: Sequence[Send], _: Stamp) -> Call:
     (send,) = sends
-    target = f"{_account(vendor)}/Messages/{part(send.message_id)}/Feedback.json"
-    return Call(target, login(vendor) | {"content-type": FORM}, b"Outcome=confirmed")
+    path, headers = account_of(vendor)
+    target = f"{path}/Messages/{part(send.message_id)}/Feedback.json"
+    return Call(target, headers | {"content-type": FORM}, b"Outcome=confirmed")
 
 
 def _probe(vendor: VendorAccount, _: Stamp) -> Call:
-    return Call(f"{_account(vendor)}.json", login(vendor), method="GET")
+    path, headers = account_of(vendor)
+    return Call(f"{path}.json", headers, method="GET")
 
 
 TWILIO: Final = Kind(
     name="twilio",
     title="Twilio Messaging",
-    settings=(Setting("endpoint", "URL of the API", "https://api.twilio.com"), *ACCOUNT),
+    settings=(Setting("endpoint", "URL of the API", "https://api.twilio.com"), *ACCOUNT, *SENDING_SETTINGS),
     make=_make,
     read=_ANSWERS.read,
     probe=Probe(_probe, _ANSWERS.read_probe, "reads the account"),
@@ -71,4 +65,6 @@ TWILIO: Final = Kind(
     per_second=UNPUBLISHED_PER_SECOND,
     remedies={"20404": "Twilio does not know the message: report messages with their MessageSid (SM…)."},
     needs="Send messages with ProvideFeedback=true.",
+    receipts=TWILIO_RECEIPTS,
+    sending=SENDING,
 )

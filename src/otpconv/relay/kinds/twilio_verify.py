@@ -13,7 +13,8 @@ from otpconv.access.vendors import VendorAccount
 from otpconv.delivery.transport import Fate
 from otpconv.relay.answers import Answers
 from otpconv.relay.kind import Call, Kind, Probe, Setting, Stamp
-from otpconv.relay.kinds.twilio import ACCOUNT, login, named
+from otpconv.relay.kinds.twilio import ACCOUNT, named
+from otpconv.relay.kinds.twilio_sending import account_of
 from otpconv.relay.requests import FORM, UNPUBLISHED_PER_SECOND, part
 from otpconv.storage.relay.contract import Send
 
@@ -31,11 +32,11 @@ def _service(vendor: VendorAccount) -> str:
 def _make(vendor: VendorAccount, sends: Sequence[Send], _: Stamp) -> Call:
     (send,) = sends
     target = f"{_service(vendor)}/Verifications/{part(send.message_id)}"
-    return Call(target, login(vendor) | {"content-type": FORM}, b"Status=approved")
+    return Call(target, account_of(vendor)[1] | {"content-type": FORM}, b"Status=approved")
 
 
 def _probe(vendor: VendorAccount, _: Stamp) -> Call:
-    return Call(_service(vendor), login(vendor), method="GET")
+    return Call(_service(vendor), account_of(vendor)[1], method="GET")
 
 
 TWILIO_VERIFY: Final = Kind(

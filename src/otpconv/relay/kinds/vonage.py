@@ -12,6 +12,7 @@ from msgspec import Struct, json
 
 from otpconv.access.vendors import VendorAccount
 from otpconv.delivery.transport import Fate
+from otpconv.dialects.vonage.receipts import VONAGE_RECEIPTS
 from otpconv.relay.answers import Answers, Named
 from otpconv.relay.kind import Call, Kind, Probe, Setting, Stamp
 from otpconv.relay.requests import FORM, UNPUBLISHED_PER_SECOND, basic, moment
@@ -72,4 +73,5 @@ VONAGE: Final = Kind(
     remedies={"forbidden": "Ask the vendor's support to enable conversions for the account."},
     needs="Ask the vendor's support to enable conversions; send codes with an API key of their own.",
     proven_by="the official SDK",
+    receipts=VONAGE_RECEIPTS,
 )

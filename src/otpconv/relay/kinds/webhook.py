@@ -4,10 +4,6 @@ The body is that of `POST /v1/conversions`. The signature is that of Standard We
 (standardwebhooks.com), so its libraries verify it: base64 of HMAC-SHA256 over `id.timestamp.body`.
 """
 
-import base64
-import binascii
-import hashlib
-import hmac
 from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
@@ -20,35 +16,12 @@ from otpconv.delivery.transport import DELIVERED, Fate, Outcome
 from otpconv.delivery.verdicts import of_status, wait_ms
 from otpconv.dialects.native.answers import ProblemSummary, Recorded
 from otpconv.dialects.native.timed import TimedConversion
+from otpconv.dialects.webhook.signature import sign
 from otpconv.relay.kind import Call, Kind, Setting, Stamp
 from otpconv.storage.relay.contract import Send
 
-_PREFIX: Final = "whsec_"
-
 _recorded = msgspec.json.Decoder(Recorded).decode
 _problem = msgspec.json.Decoder(ProblemSummary).decode
-
-
-def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
-    """Return the value of `webhook-signature`.
-
-    Args:
-        secret: base64 after `whsec_`, as Standard Webhooks writes keys, or any other text.
-        message_id: the value of `webhook-id`.
-        timestamp: the value of `webhook-timestamp`, s.
-        body: the exact body.
-    """
-    signed = f"{message_id}.{timestamp}.".encode() + body
-    return "v1," + base64.b64encode(hmac.digest(_key(secret), signed, hashlib.sha256)).decode()
-
-
-def _key(secret: str) -> bytes:
-    if secret.startswith(_PREFIX):
-        try:
-            return base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
-        except binascii.Error:
-            pass
-    return secret.encode()
 
 
 def _make(vendor: VendorAccount, sends: Sequence[Send], stamp: Stamp) -> Call:

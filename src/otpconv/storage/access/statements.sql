@@ -193,6 +193,10 @@ RETURNING vendor_id;
 -- name: pause_vendor
 UPDATE vendor_accounts SET paused = :paused WHERE account_id = :account AND name = :name;
 
+-- name: change_vendor
+UPDATE vendor_accounts SET settings = :settings, sealed_secrets = :sealed_secrets
+WHERE account_id = :account AND name = :name;
+
 -- name: delete_vendor
 DELETE FROM vendor_accounts WHERE account_id = :account AND name = :name;
 

@@ -2,9 +2,10 @@
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from otpconv.access.sealing import Sealer
-from otpconv.access.vendors import MAX_VENDORS, NewVendor, VendorAccount
+from otpconv.access.vendors import MAX_VENDORS, ChangeValues, NewVendor, VendorAccount
 from otpconv.clock import Clock
 from otpconv.errors import InvalidRequest, NotFound
 from otpconv.storage.access.tables import AccessTables
@@ -82,6 +83,24 @@ class TableVendors:
         with self._tables.changing():
             if not self._tables.run("pause_vendor", account=account, name=name, paused=int(paused)):
                 raise _unknown(name)
+
+    def change(self, account: int, name: str, change: ChangeValues) -> VendorAccount:
+        """See `VendorStore.change`."""
+        with self._tables.changing():
+            rows = self._tables.rows("vendors", _Row, account=account)
+            found = next((row for row in rows if row.name == name), None)
+            if found is None:
+                raise _unknown(name)
+            vendor = self._opened(found)
+            settings, secrets = change(vendor)
+            self._tables.run(
+                "change_vendor",
+                account=account,
+                name=name,
+                settings=msgspec.json.encode(settings).decode(),
+                sealed_secrets=self._sealer.seal(msgspec.json.encode(secrets), _context(account, name)),
+            )
+        return replace(vendor, settings=settings, secrets=secrets)
 
     def delete(self, account: int, name: str) -> None:
         """See `VendorStore.delete`."""

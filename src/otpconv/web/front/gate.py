@@ -10,6 +10,7 @@ from starlette.types import Scope
 from otpconv.access.authorize import authorize
 from otpconv.access.keys import AccessKey
 from otpconv.access.limits import FailedLogins, Throttle
+from otpconv.access.vendors import VendorAccount
 from otpconv.audit import AuditLog
 from otpconv.config import Settings
 from otpconv.errors import AccessDenied, BadCredentials, NeedsTls, Refused, Throttled
@@ -92,7 +93,7 @@ class Gate:
         """
         self.authorize(key, action, scope, now, resource)
         if self._limited:
-            self._take(key, action, now)
+            self.take(key.account, key.holder, action, now)
 
     def authorize(self, key: AccessKey, action: str, scope: Scope, now: int, resource: str = "*") -> None:
         """Check the policies only, e.g. to know in advance whether a call would be denied.
@@ -102,8 +103,21 @@ class Gate:
         """
         authorize(key, action, lambda: context_of(self.peers, scope, now), resource)
 
-    def _take(self, key: AccessKey, action: str, now: int) -> None:
-        wait_ms = self._throttle.take(key.account, key.holder, action, now)
+    def take(self, account: int, holder: str, action: str, now: int) -> None:
+        """Count a call against the rate limits.
+
+        Args:
+            account: the account that it belongs to.
+            holder: the name of the caller.
+            action: the action of the call.
+            now: the current time, ms UTC.
+
+        Raises:
+            Throttled: the caller is over a limit. Nothing was counted.
+        """
+        if not self._limited:
+            return
+        wait_ms = self._throttle.take(account, holder, action, now)
         if wait_ms:
             raise over_limit(wait_ms)
 
@@ -122,6 +136,18 @@ class Gate:
             user=denied.display_name if denied else "",
             account=denied.account if denied else 0,
             request_id=request_id or scope.get("otpconv.request_id", ""),
+        )
+
+    def refused_push(self, error: Refused, scope: Scope, *, what: str, vendor: VendorAccount) -> None:
+        """Record a refused push of receipts to the URL of a vendor account, whatever it was refused for."""
+        self._audit.refused(
+            who="",
+            what=what,
+            outcome=error.code,
+            source_ip=self.peers.of(scope).source_ip,
+            account=vendor.account,
+            subject=f"vendor {vendor.name}",
+            request_id=scope.get("otpconv.request_id", ""),
         )
 
     def answered(self, key: AccessKey, action: str, subject: str, scope: Scope) -> None:

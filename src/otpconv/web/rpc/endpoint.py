@@ -76,8 +76,8 @@ class RpcEndpoint:
         service: records reports and knows the keys.
         bodies: reads the bodies of requests.
         gate: checks and records who may call.
-        operations: by the permission they need, the operations that neither report nor ask the ledger.
-        questions: likewise, those that ask the ledger.
+        operations: by the permission they need, the operations that neither report nor wait for an answer.
+        questions: likewise, those that wait for an answer, e.g. of the ledger or of a vendor.
         failures: the log of failed requests.
         public_url: the URL that error responses link to.
         dialects: those to choose from when a body was read; None for all.
@@ -220,7 +220,7 @@ class RpcEndpoint:
         get_running_loop().run_in_executor(None, use, key.account, name).add_done_callback(done)
 
     def _ask(self, question: Question, exchange: _Exchange, key: AccessKey, now: int) -> None:
-        """Respond when the ledger has answered. Each caller has a bounded number of questions."""
+        """Respond when there is an answer. Each caller has a bounded number of questions."""
         task = get_running_loop().create_task(self._answer(question, exchange, key, now))
         self._asking.add(task)
         task.add_done_callback(self._asking.discard)

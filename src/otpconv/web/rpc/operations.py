@@ -29,7 +29,7 @@ class OtherOperation(Protocol):
 
 
 class Question(Protocol):
-    """An operation that answers from the ledger. It checks the permission itself, by `Gate.admit`."""
+    """An operation that waits for its answer, e.g. of the ledger. It checks the permission itself."""
 
     def __call__(
         self,
@@ -43,5 +43,5 @@ class Question(Protocol):
         """Return the response to a verified call at the time `now` (ms UTC).
 
         Raises:
-            OtpconvError: the call is refused, or the ledger can't be asked.
+            OtpconvError: the call is refused, or there is no answer.
         """

@@ -47,7 +47,7 @@ def requested_of(item: MessageIn, key: AccessKey, now: int, numbers: Numbers, re
         number_range,
         item.session_id,
         item.attempt or 0,
-        item.vendor_message_id or sealed,
+        sealed or item.vendor_message_id or "",
     )
 
 
@@ -77,10 +77,10 @@ def message_reports(
 
 
 def conversion_reports(
-    item: ConversionIn, key: AccessKey, now: int, number_hash: NumberHash, region: str = ""
+    item: ConversionIn, key: AccessKey, now: int, numbers: Numbers, region: str = ""
 ) -> tuple[Report, ...]:
     """Return the report of one conversion; see `conversion_of`."""
-    return (conversion_of(item, key, now, number_hash, region),)
+    return (conversion_of(item, key, now, numbers, region),)
 
 
 def combined(places: Iterable[int], outcomes: Iterable[Judgement]) -> dict[int, Judgement]:

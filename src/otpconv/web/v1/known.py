@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from msgspec.structs import replace
 
 from otpconv.access.keys import AccessKey
+from otpconv.access.number_seal import is_sealed_number
 from otpconv.dialects.native.answers import FoundMessages, MessageOut, ReceiptOut
 from otpconv.errors import NotFound
 from otpconv.model import MESSAGE_ID_RULE, MessageState, Requested, is_message_id
@@ -180,10 +181,17 @@ def message_out(
         delivered_true_last=max(true, default=None),
         delivered_false_last=state.false_last,
         delivered_without_time=state.without_time,
-        vendor_message_id=(of.vendor_message_id or None) if of else None,
+        vendor_message_id=_vendor_message_id(of),
         **_of_receipts(stored.receipt if stored else None),
         **_price(of, stored.receipt if stored else None, prices),
     )
+
+
+def _vendor_message_id(of: Requested | None) -> str | None:
+    """Return the vendor's id of a message, unless a sealed number stands for it."""
+    if of is None or is_sealed_number(of.vendor_message_id):
+        return None
+    return of.vendor_message_id or None
 
 
 def _of_receipts(receipts: ReceiptState | None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from otpconv.model import OTHER
 from otpconv.service.compose import Service
 from otpconv.storage.contract import HOUR_MS, MINUTE_MS, Count, LedgerReader, Window
 from otpconv.web.front.callers import caller_of
+from otpconv.web.rpc.sending import Sends
 
 #: Combinations of provider and country with their own metrics; the rest is summed as `OTHER`.
 MAX_ROUTES = 100
@@ -24,14 +25,16 @@ _LABELS = ("provider", "country", "window")
 class MetricsEndpoint:
     """Serves the metrics of the server and of the caller's account."""
 
-    def __init__(self, service: Service, caller: Callable[[Request, str], AccessKey]) -> None:
+    def __init__(self, service: Service, caller: Callable[[Request, str], AccessKey], sends: Sends) -> None:
         """Create the endpoint.
 
         Args:
             service: answers questions, and has the metrics of the server.
             caller: authenticates a request for an action.
+            sends: has the metrics of messages that were passed on.
         """
         self._service = service
+        self._sends = sends
         self._caller = caller
 
     async def get(self, request: Request) -> Response:
@@ -53,6 +56,8 @@ class MetricsEndpoint:
         own = CollectorRegistry()
         own.register(_Account(ledger, account, lag, self._service.clock()))
         own.register(self._service.relaying.metrics(account))
+        own.register(self._service.vendors.receipt_counts.metrics(account))
+        own.register(self._sends.metrics(account))
         return encode(_Joined(self._service.metrics.registry, own))
 
 

@@ -25,7 +25,8 @@ from otpconv.rates import COMPARISONS, INTERVALS, LEVELS, ORDERS
 from otpconv.storage.contract import DIMENSIONS
 from otpconv.web.v1.advice import ADVICE_PATH, AdviceOut
 from otpconv.web.v1.openapi_annotations import ANNOTATION_SCHEMAS, annotation_paths
-from otpconv.web.v1.openapi_parts import TIME, answer, problems, ref
+from otpconv.web.v1.openapi_hooks import HOOK_SCHEMAS, hook_paths
+from otpconv.web.v1.openapi_parts import TIME, answer, problems, ref, text
 from otpconv.web.v1.openapi_vendors import VENDOR_SCHEMAS, vendor_paths
 from otpconv.web.v1.rate_formats import FORMATS, LAG_HEADER
 from otpconv.web.v1.rate_types import Rates
@@ -43,6 +44,7 @@ _SCHEMAS = (
     Rates,
     Recorded,
     *ANNOTATION_SCHEMAS,
+    *HOOK_SCHEMAS,
     *VENDOR_SCHEMAS,
 )
 
@@ -79,9 +81,10 @@ def document(public_url: str) -> dict[str, Any]:
             ADVICE_PATH: {"get": _get_advice()},
             **annotation_paths(),
             **vendor_paths(),
+            **hook_paths(),
             "/healthz": {"get": _probe("healthz", "Whether the process lives", {})},
             "/readyz": {
-                "get": _probe("readyz", "Whether it does its work", {"503": _text("It does not, and why")})
+                "get": _probe("readyz", "Whether it does its work", {"503": text("It does not, and why")})
             },
         },
         "components": {
@@ -237,9 +240,5 @@ def _probe(operation: str, summary: str, others: dict[str, Any]) -> dict[str, An
         "operationId": operation,
         "summary": summary,
         "security": [],
-        "responses": {"200": _text("Yes"), **others},
+        "responses": {"200": text("Yes"), **others},
     }
-
-
-def _text(description: str) -> dict[str, Any]:
-    return {"description": description, "content": {"text/plain": {"schema": {"type": "string"}}}}

@@ -11,6 +11,11 @@ from otpconv.dialects.native.reports import JSON
 TIME: Final = "Milliseconds since 1970 UTC, ISO 8601, or words: `yesterday`, `monday 9:30`, `7d`, `2h ago`"
 
 
+def text(description: str) -> dict[str, Any]:
+    """Return a response of plain text."""
+    return {"description": description, "content": {"text/plain": {"schema": {"type": "string"}}}}
+
+
 def answer(description: str, kind: type[msgspec.Struct]) -> dict[str, Any]:
     """Return a response with a value as JSON."""
     return {"description": description, "content": {JSON: {"schema": ref(kind)}}}

@@ -10,6 +10,8 @@ from otpconv.storage.relay.contract import MAX_LETTERS
 from otpconv.web.v1.openapi_parts import answer, problems, ref
 from otpconv.web.v1.vendor_types import (
     LettersOut,
+    ReceiptsIn,
+    ReceiptsOut,
     RelayOut,
     RelaySwitched,
     Retried,
@@ -24,6 +26,8 @@ from otpconv.web.v1.vendor_types import (
 #: The types that the operations name.
 VENDOR_SCHEMAS: Final = (
     LettersOut,
+    ReceiptsIn,
+    ReceiptsOut,
     RelayOut,
     RelaySwitched,
     Retried,
@@ -82,6 +86,15 @@ def _accounts() -> dict[str, Any]:
                 "Call the vendor to prove the credentials; the call changes nothing there",
                 ("The result", VendorTested),
                 _NAME,
+            )
+        },
+        "/v1/vendors/{name}/receipts": {
+            "post": _operation(
+                "vendorReceipts",
+                "Where the vendor pushes receipts, after a change of their settings or of the secret",
+                ("The URL, which has a secret", ReceiptsOut),
+                _NAME,
+                body=ReceiptsIn,
             )
         },
     }

@@ -1,12 +1,17 @@
 """The requests and answers of `/v1/vendors` and `/v1/relay`."""
 
-from typing import Annotated
+from typing import Annotated, Final, Literal
+from urllib.parse import quote
 
 from msgspec import Meta, Struct
 
-from otpconv.access.vendors import VendorAccount
-from otpconv.service.vendors import RelayState, kind_of
+from otpconv.access.vendors import URL_SECRET, VendorAccount
+from otpconv.service.vendor_values import kind_of
+from otpconv.service.vendors import RelayState
 from otpconv.storage.relay.contract import Evidence
+
+#: Vendors push receipts to this path, followed by the name of the vendor account and the secret of its URL.
+HOOKS_PATH: Final = "/hooks"
 
 
 class VendorIn(Struct, forbid_unknown_fields=True):
@@ -46,6 +51,12 @@ class VendorsOut(Struct):
     vendors: list[VendorOut]
 
 
+class SendingIn(Struct, forbid_unknown_fields=True):
+    """Whether a vendor account sends messages that SDKs send with this server as their endpoint."""
+
+    send: Literal["on", "off"]
+
+
 class VendorDeleted(Struct):
     """The name of the vendor account that was deleted."""
 
@@ -58,6 +69,29 @@ class VendorTested(Struct):
     proven: bool | None
     code: str
     text: str
+
+
+class ReceiptsIn(Struct, forbid_unknown_fields=True):
+    """What to change about the receipts of a vendor account."""
+
+    settings: Annotated[
+        dict[str, str],
+        Meta(description="make_known, receipts_key, …; an empty value removes a setting"),
+    ] = {}
+    new_secret: Annotated[
+        bool, Meta(description="Make a new secret for the URL, and take nothing at the old one any more")
+    ] = False
+
+
+class ReceiptsOut(Struct):
+    """Where a vendor pushes receipts. The URL has a secret: whoever knows it can push."""
+
+    name: str
+    url: str
+    setup: Annotated[str, Meta(description="What to set at the vendor")]
+    settings: dict[str, str]
+    secrets: Annotated[list[str], Meta(description="The names of the secrets about receipts that are set")]
+    proven_by: Annotated[str, Meta(description="What our knowledge of the vendor's wire is from")]
 
 
 class RelayStateOut(Struct):
@@ -129,10 +163,24 @@ def vendor_out(vendor: VendorAccount) -> VendorOut:
         kind=vendor.kind,
         provider=vendor.provider,
         settings=vendor.settings,
-        secrets=sorted(vendor.secrets),
+        secrets=sorted(vendor.secrets.keys() - {URL_SECRET}),
         per_second=vendor.per_second or kind_of(vendor.kind).per_second,
         paused=vendor.paused,
         created_at=vendor.created_at,
+    )
+
+
+def receipts_out(vendor: VendorAccount, public_url: str) -> ReceiptsOut:
+    """Return where a vendor pushes receipts, as the API shows it; the vendor account has a secret for it."""
+    kind = kind_of(vendor.kind)
+    names = {setting.name for setting in kind.for_receipts()}
+    return ReceiptsOut(
+        name=vendor.name,
+        url=f"{public_url}{HOOKS_PATH}/{quote(vendor.name, safe='')}/{vendor.secrets[URL_SECRET]}",
+        setup=kind.receipts.setup,
+        settings={name: value for name, value in vendor.settings.items() if name in names},
+        secrets=sorted(vendor.secrets.keys() & names),
+        proven_by=kind.receipts.proven_by,
     )
 
 

@@ -21,15 +21,18 @@ from otpconv.web.front.gate import Gate
 from otpconv.web.v1.native import json_response
 from otpconv.web.v1.vendor_types import (
     LettersOut,
+    ReceiptsIn,
     RelayOut,
     RelaySwitched,
     Retried,
     RetryIn,
+    SendingIn,
     VendorDeleted,
     VendorIn,
     VendorsOut,
     VendorTested,
     letter_out,
+    receipts_out,
     state_out,
     vendor_out,
 )
@@ -49,16 +52,23 @@ class VendorsApi:
         bodies: reads bodies.
         gate: finds out where a request came from.
         caller: authenticates a request for an action.
+        public_url: what the URLs for receipts begin with.
     """
 
     def __init__(
-        self, service: Service, bodies: Bodies, gate: Gate, caller: Callable[[Request, str], AccessKey]
+        self,
+        service: Service,
+        bodies: Bodies,
+        gate: Gate,
+        caller: Callable[[Request, str], AccessKey],
+        public_url: str,
     ) -> None:
         self._service = service
         self._vendors = service.vendors
         self._bodies = bodies
         self._peers = gate.peers
         self._caller = caller
+        self._public_url = public_url
 
     def routes(self) -> "list[Route]":
         """Return the routes of the handlers."""
@@ -67,6 +77,8 @@ class VendorsApi:
             Route("/v1/vendors", self.list, methods=["GET"]),
             Route("/v1/vendors/{name}", self.delete, methods=["DELETE"]),
             Route("/v1/vendors/{name}/test", self.test, methods=["POST"]),
+            Route("/v1/vendors/{name}/send", self.send, methods=["POST"]),
+            Route("/v1/vendors/{name}/receipts", self.receipts, methods=["POST"]),
             Route("/v1/relay", self.states, methods=["GET"]),
             Route("/v1/relay/{name}/pause", self.pause, methods=["POST"]),
             Route("/v1/relay/{name}/resume", self.resume, methods=["POST"]),
@@ -114,6 +126,31 @@ class VendorsApi:
         key = self._caller(request, _MANAGE)
         tested = await asyncio.to_thread(self._vendors.test, key.account, request.path_params["name"])
         return json_response(VendorTested(tested.proven, tested.code, tested.text))
+
+    async def receipts(self, request: Request) -> Response:
+        """Answer where the vendor pushes receipts, after a change; the audit trail gets a line."""
+        key = self._caller(request, _MANAGE)
+        given = await self._read(request, key, ReceiptsIn)
+        name = request.path_params["name"]
+
+        def receipts() -> VendorAccount:
+            return self._vendors.receipts(key.account, name, given.settings, new_secret=given.new_secret)
+
+        what = "ChangeReceipts" if given.settings or given.new_secret else "GetReceiptsUrl"
+        vendor = await self._change(request, key, what, name, receipts)
+        return json_response(receipts_out(vendor, self._public_url))
+
+    async def send(self, request: Request) -> Response:
+        """Let a vendor account send messages, or not."""
+        key = self._caller(request, _MANAGE)
+        given = await self._read(request, key, SendingIn)
+        name, on = request.path_params["name"], given.send == "on"
+
+        def switch() -> VendorAccount:
+            return self._vendors.set_sending(key.account, name, on=on)
+
+        vendor = await self._change(request, key, "AllowSending" if on else "ForbidSending", name, switch)
+        return json_response(vendor_out(vendor))
 
     async def states(self, request: Request) -> Response:
         """Answer how the relay is doing."""

@@ -157,7 +157,7 @@ REFUSED = [
     ("MissingVersion", v1(without="Version")),
     ("InvalidVersion", v1({"Version": "2000-01-01"})),
     ("InvalidAction.NotFound", v1({"Action": "SmsConversionIntl"})),
-    ("InvalidAction.NotFound", v1({"Action": "SendMessageToGlobe"})),
+    ("InvalidAction.NotFound", v1({"Action": "SendMessageToMars"})),
     ("InvalidAction.NotFound", v1({"Action": "Nope"}, without="AccessKeyId")),
     ("MissingAccessKeyId", v1(without="AccessKeyId")),
     ("MissingSignature", v1(without="Signature")),

@@ -158,6 +158,7 @@ GATEWAY = [
     (errors.AnswerTooLarge, 400, "InvalidParameter"),
     (errors.Refused, 400, "InvalidParameter"),
     (errors.Unavailable, 503, "ServiceUnavailable"),
+    (errors.UnknownOutcome, 503, "ServiceUnavailable"),
     (errors.Misconfigured, 500, "InternalError"),
     (errors.OtpconvError, 500, "InternalError"),
     (ZeroDivisionError, 500, "InternalError"),

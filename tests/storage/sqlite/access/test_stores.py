@@ -7,6 +7,7 @@ from pathlib import Path
 import apsw
 import pytest
 
+from campaigns import parameters
 from otpconv.access.keys import KeyRing, KeyStore
 from otpconv.access.sealing import Sealer
 from otpconv.access.sign_outs import SignOuts
@@ -345,7 +346,7 @@ def test_a_file_of_version_2_keeps_its_sign_outs_and_gets_those_of_people(path: 
     assert shape(path) == shape(new)
 
 
-@pytest.mark.parametrize("upgrades", ["", "2"])
+@pytest.mark.parametrize("upgrades", parameters(["", "2"], [""], "from a later version"))
 def test_processes_that_upgrade_a_file_at_once_all_succeed(path: Path, upgrades: str) -> None:
     apsw.Connection(str(path)).execute(VERSION_1 + (UPGRADE_TO_2 if upgrades else ""))
     open_at_once(path, 3)

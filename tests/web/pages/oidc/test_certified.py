@@ -13,6 +13,7 @@ from urllib.parse import urljoin
 import httpx
 import pytest
 
+from campaigns import parameters
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import environment, load
 from otpconv.service.compose import open_directory
@@ -73,7 +74,11 @@ def signed_in_as(server: LocalServer, issuer: str, login: str) -> httpx.Response
 
 @pytest.mark.parametrize(
     ("thin", "algorithm", "method"),
-    [(True, "RS256", "client_secret_basic"), (False, "ES256", "none")],
+    parameters(
+        [(True, "RS256", "client_secret_basic"), (False, "ES256", "none")],
+        [(True, "RS256", "client_secret_basic")],
+        "another provider; the algorithms are in test_provider.py",
+    ),
 )
 def test_a_person_signs_in_and_others_do_not(
     node_modules: Path,

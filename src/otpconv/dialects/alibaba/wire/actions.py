@@ -59,7 +59,7 @@ def check_action(action: str, version: str) -> None:
     Raises:
         GatewayError: one of the two is missing or unknown.
     """
-    if (version, action) in _ACTIONS or (version, action) == ASSUME_ROLE:
+    if (version, action) in _ACTIONS or (version, action) in _OTHERS:
         return
     if not action:
         raise missing("Action")
@@ -167,6 +167,16 @@ _ACTIONS: dict[tuple[str, str], _Reading] = {
 
 #: The operation that returns temporary credentials instead of recording a report. See `sts`.
 ASSUME_ROLE = ("2015-04-01", "AssumeRole")
+
+#: The operations that are passed on to the vendor: they send messages, or ask what became of one.
+PASSED_ON = (
+    ("2018-05-01", "SendMessageToGlobe"),
+    ("2018-05-01", "SendMessageWithTemplate"),
+    ("2018-05-01", "BatchSendMessageToGlobe"),
+    ("2018-05-01", "QueryMessage"),
+    ("2017-05-25", "SendSms"),
+)
+_OTHERS = {ASSUME_ROLE, *PASSED_ON}
 
 #: Every (version, action) that reports.
 ACTIONS = tuple(_ACTIONS)

@@ -72,6 +72,7 @@ _GATEWAY: dict[type[BaseException], str] = {
     errors.BodyTooSlow: "BodyTooSlow",
     errors.UnsupportedMediaType: "UnsupportedMediaType",
     errors.Unavailable: "ServiceUnavailable",
+    errors.UnknownOutcome: "ServiceUnavailable",
 }
 
 

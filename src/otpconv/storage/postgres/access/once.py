@@ -26,12 +26,15 @@ class PostgresOnce:
     def __init__(self, database: Database) -> None:
         self._shared = SharedConnection(database)
 
-    def use(self, account: int, name: str) -> bool:
+    def use(self, account: int, name: str, *, bounded: bool = True) -> bool:
         """See `OnceGuard.use`."""
         hashed = hashlib.sha256(name.encode()).digest()
-        values = {"account": account, "name": hashed, "kept_ms": KEPT_MS, "most": MAX_USED}
+        counted = account if bounded else -account
+        values = {"account": counted, "name": hashed, "kept_ms": KEPT_MS, "most": MAX_USED}
         with self._shared.open() as connection, connection.transaction():
             execute(connection, _SQL["forget_used"], values)
+            if not bounded:
+                return bool(execute(connection, _SQL["use_once_unbounded"], values).fetchall())
             if execute(connection, _SQL["use_once"], values).fetchall():
                 return True
             ((used,),) = execute(connection, _SQL["was_used"], values).fetchall()

@@ -115,9 +115,9 @@ CREATE TABLE price_lists (
 -- The sealing key that the database was first used with.
 CREATE TABLE sealing (one boolean PRIMARY KEY CHECK (one), fingerprint text NOT NULL);
 
--- Sign-in links and signed requests of AssumeRole that were used.
+-- Sign-in links and signed requests of AssumeRole that were used; and signed requests that sent messages.
 CREATE TABLE used_once (
-    account integer NOT NULL,
+    account integer NOT NULL,       -- negative for requests that sent messages: they have no bound, and must not use up that of the others
     name bytea NOT NULL,            -- a hash
     used_at bigint NOT NULL,
     PRIMARY KEY (account, name)
@@ -150,6 +150,9 @@ SELECT :account, :name, now_ms()
 WHERE (SELECT count(*) FROM (SELECT 1 FROM used_once WHERE account = :account LIMIT :most) AS c) < :most
 ON CONFLICT DO NOTHING
 RETURNING account;
+
+-- name: use_once_unbounded
+INSERT INTO used_once VALUES (:account, :name, now_ms()) ON CONFLICT DO NOTHING RETURNING account;
 
 -- name: was_used
 SELECT EXISTS (SELECT 1 FROM used_once WHERE account = :account AND name = :name);

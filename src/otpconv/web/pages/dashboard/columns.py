@@ -103,7 +103,7 @@ def parse_columns(text: str) -> tuple[str, ...]:
 
 
 def shown_columns(columns: tuple[str, ...], total: RateRow) -> tuple[str, ...]:
-    """Return the columns to show: the chosen ones, or the default ones with delivery and cost where known.
+    """Return the columns to show: the default ones, and those of delivery and cost if known, unless chosen.
 
     Args:
         columns: those of the view.

@@ -52,6 +52,7 @@ REMEDIES: Final = {
     "Throttled": "Wait for the seconds in the `Retry-After` header, and send the same request again.",
     "Unavailable": "Send the same request again later. Repeating a report does no harm.",
     "UnknownAccessKey": "Compare the AccessKeyId with the output of `otpconv keys list`.",
+    "UnknownOutcome": "Ask the vendor what became of the message before you send it again.",
     "UnknownMessage": "Report the message as requested first, or ask the operator to turn off `strict`.",
     "UnsupportedMediaType": "Send application/json or application/x-ndjson, uncompressed.",
 }

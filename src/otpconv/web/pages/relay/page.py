@@ -10,7 +10,8 @@ from starlette.responses import Response
 from otpconv.service.administration import Stores
 from otpconv.service.changes import Change
 from otpconv.service.compose import Service
-from otpconv.service.vendors import RelayState, kind_of
+from otpconv.service.vendor_values import kind_of
+from otpconv.service.vendors import RelayState
 from otpconv.storage.relay.contract import Evidence
 from otpconv.web.pages.administration.desk import Desk, done
 from otpconv.web.pages.page import Page

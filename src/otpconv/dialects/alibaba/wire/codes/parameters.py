@@ -63,8 +63,8 @@ _COMMON_CODES = [
         "InvalidParameter.Format",
         400,
         "Specified parameter format is not valid.",
-        "Format is neither JSON nor XML.",
-        "Send Format=JSON, or Format=XML.",
+        "Format is neither JSON nor XML, or it asks for a message to be sent and for an answer in XML.",
+        "Send Format=JSON, or Format=XML; with an operation that sends messages, Format=JSON.",
     ),
     ErrorCode(
         "UnsupportedParameter",

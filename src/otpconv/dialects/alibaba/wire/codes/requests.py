@@ -7,8 +7,9 @@ REQUESTS = [
         "InvalidAction.NotFound",
         404,
         "Specified api is not found, please check your url and method.",
-        "This version has no operation of this name here.",
-        "SmsConversion and ConversionData belong to 2018-05-01, their …Intl sisters to 2017-05-25.",
+        "This version has no operation of this name here, or no vendor account allows sending.",
+        "SmsConversion and ConversionData belong to 2018-05-01, their …Intl sisters to 2017-05-25."
+        " Messages are sent only by a vendor account with the setting send=on.",
     ),
     ErrorCode(
         "UnsupportedHTTPMethod",
@@ -49,7 +50,9 @@ REQUESTS = [
         "ServiceUnavailable",
         503,
         "The request has failed due to a temporary failure of the server.",
-        "The server could not make the report durable, or does not know whether it is.",
-        "Send the same report again later: repeating a report changes nothing.",
+        "The server could not make the report durable, or does not know whether it is; or it passed a"
+        " message on, and the vendor's answer is missing.",
+        "Send the same report again later: repeating a report changes nothing. A message may have been"
+        " sent: ask the vendor, e.g. by QueryMessage, before you send it again.",
     ),
 ]

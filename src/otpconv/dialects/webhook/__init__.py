@@ -1,0 +1,1 @@
+"""Our own webhooks: their signature, and receipts in our own JSON."""

@@ -1,0 +1,1 @@
+"""The receipts that vendors push to `/hooks/{vendor account}/{secret}`."""
