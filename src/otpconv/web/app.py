@@ -41,7 +41,7 @@ from otpconv.web.rpc.endpoint import RpcEndpoint, new_request_id, request_of
 from otpconv.web.rpc.sending import Sends
 from otpconv.web.v1.advice import ADVICE_PATH, AdviceApi
 from otpconv.web.v1.alerts import REPLAY_PATH, AlertsApi
-from otpconv.web.v1.annotations import ANNOTATIONS_PATH, AnnotationsApi
+from otpconv.web.v1.annotations import AnnotationsApi
 from otpconv.web.v1.metrics import MetricsEndpoint
 from otpconv.web.v1.native import NativeApi
 from otpconv.web.v1.openapi import document
@@ -165,7 +165,6 @@ class App:
 
     def _starlette(self, service: Service, gate: Gate, public_url: str) -> ASGIApp:
         native = NativeApi(service, self._bodies, gate, self._pace)
-        annotations = AnnotationsApi(service, self._bodies, gate, native.caller)
         vendors = VendorsApi(service, self._bodies, gate, native.caller, public_url)
         pages = self._pages
         openapi = msgspec.json.encode(document(public_url))
@@ -195,9 +194,7 @@ class App:
                 Route(SEARCH_PATH, native.search_messages, methods=["POST"]),
                 Route(CONVERSIONS_PATH, native.post_conversions, methods=["POST"]),
                 Route(f"{MESSAGES_PATH}/{{message_id:path}}", native.get_message, methods=["GET"]),
-                Route(ANNOTATIONS_PATH, annotations.post, methods=["POST"]),
-                Route(ANNOTATIONS_PATH, annotations.list, methods=["GET"]),
-                Route(f"{ANNOTATIONS_PATH}/{{annotation_id}}", annotations.delete, methods=["DELETE"]),
+                *AnnotationsApi(service, self._bodies, gate, native.caller).routes(),
                 *vendors.routes(),
                 *self._hooks.routes(),
                 *PricesApi(service, self._bodies, gate, native.caller).routes(),

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from otpconv.access.keys import AccessKey
 from otpconv.dialects.native.fields import LATEST_MS, in_words
@@ -81,6 +82,14 @@ class AnnotationsApi:
         self._bodies = bodies
         self._peers = gate.peers
         self._caller = caller
+
+    def routes(self) -> "list[Route]":
+        """Return the routes of the handlers."""
+        return [
+            Route("/v1/annotations", self.post, methods=["POST"]),
+            Route("/v1/annotations", self.list, methods=["GET"]),
+            Route("/v1/annotations/{annotation_id}", self.delete, methods=["DELETE"]),
+        ]
 
     async def post(self, request: Request) -> Response:
         """Create an annotation."""
