@@ -61,8 +61,8 @@ def test_all_tasks_work_without_scripts_and_by_keyboard(open_page: Open, broken:
     expect(page.locator("#matches")).to_contain_text("1 group with “indonesia bird”")
     page.get_by_role("link", name="Show all groups").click()
     page.locator("#columns > summary").press("Enter")
-    page.get_by_role("checkbox", name="Verified").press("Space")
-    page.get_by_role("checkbox", name="Over time").press("Space")
+    page.get_by_role("checkbox", name="Verified", exact=True).press("Space")
+    page.get_by_role("checkbox", name="Over time", exact=True).press("Space")
     page.locator("#columns").get_by_role("button", name="Show").press("Enter")
     page.wait_for_url("**columns=**")
     assert "verified" in query(page)["columns"][0]

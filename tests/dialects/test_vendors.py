@@ -32,6 +32,7 @@ def test_every_dialect_but_alibabas_describes_itself_under_the_name_of_its_folde
 
 def test_every_action_of_a_dialect_is_one_of_an_operation() -> None:
     named = {operation.permission for vendor in VENDORS.values() for operation in vendor.operations}
+    named.add("twilio:CreateMessage")  # it would send a real message, so the explorer does not have it
     ours = {
         action for action in ACTIONS if action.partition(":")[0] not in {"dysms", "otpconv", "ram", "sts"}
     }

@@ -76,7 +76,10 @@ class ReceiptsIn(Struct, forbid_unknown_fields=True):
 
     settings: Annotated[
         dict[str, str],
-        Meta(description="make_known, receipts_key, …; an empty value removes a setting"),
+        Meta(
+            description="make_known, receipts_key, …; an empty value removes a setting",
+            extra_json_schema={"writeOnly": True},
+        ),
     ] = {}
     new_secret: Annotated[
         bool, Meta(description="Make a new secret for the URL, and take nothing at the old one any more")
