@@ -1,6 +1,6 @@
 """What an operator does with vendor accounts and the relay to them; every method waits for the disk."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from typing import Final
 from urllib.parse import urlsplit
@@ -68,9 +68,17 @@ class Vendors:
         engine: the storage.
         store: opens the vendor accounts.
         clock: the time now.
+        seen: gets the vendor accounts of all accounts whenever they are read or one is created.
     """
 
-    def __init__(self, engine: Engine, store: Callable[[], VendorStore], clock: Clock) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        store: Callable[[], VendorStore],
+        clock: Clock,
+        seen: Callable[[Sequence[VendorAccount]], None],
+    ) -> None:
+        self._seen = seen
         self._engine = engine
         self._open = store
         self._clock = clock
@@ -78,7 +86,10 @@ class Vendors:
     def accounts(self, account: int | None = None) -> list[VendorAccount]:
         """Return the vendor accounts of an account, or of all."""
         with closing(self._open()) as store:
-            return store.list(account)
+            found = store.list(account)
+        if account is None:
+            self._seen(found)
+        return found
 
     def create(
         self, account: int, name: str, kind: str, provider: str, *, values: Mapping[str, str], per_second: int
@@ -111,9 +122,11 @@ class Vendors:
             if not store.list():
                 with closing(self._engine.relay()) as relay:
                     relay.restart(head)
-            return store.create(
+            created = store.create(
                 account, NewVendor(name, kind, provider, settings, secrets, per_second, since=head)
             )
+            self._seen(store.list())
+        return created
 
     def delete(self, account: int, name: str) -> None:
         """Delete a vendor account; what waits for it is not sent.
