@@ -110,8 +110,8 @@ class Service:
         self.intake = Intake(*parts, clock, recorded=self._recorded, strict=settings.strict)
         self._retention = Retention(settings, self._ledger, lambda: self._applier.applied, leases)
         self.membership.lag, self.membership.failing_s = self.lag, self._applier.failing_s
-        self.vendors = Vendors(engine, partial(access.vendors, self.sealer), clock)
-        self.relaying = Relaying(settings, self.vendors, leases, seen=self.number_hash.see)
+        self.vendors = Vendors(engine, partial(access.vendors, self.sealer), clock, self.number_hash.see)
+        self.relaying = Relaying(settings, self.vendors, leases)
         self.housekeeping = self._housekeeping()
         self.readiness = ReadinessCheck(
             storage_of(settings),

@@ -3,14 +3,13 @@
 import logging
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Final
 
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from otpconv.access.vendors import VendorAccount
 from otpconv.config import Settings, environment
 from otpconv.service.housekeeping import Housekeeping
 from otpconv.service.vendors import RelayState, Vendors
@@ -31,23 +30,15 @@ class Relaying:
         settings: what the process gets.
         vendors: the vendor accounts.
         leases: knows whether this node is the one that relays.
-        seen: gets all vendor accounts, at first and about once a second.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        vendors: Vendors,
-        leases: Leases,
-        seen: Callable[[Sequence[VendorAccount]], None],
-    ) -> None:
-        self._seen = seen
+    def __init__(self, settings: Settings, vendors: Vendors, leases: Leases) -> None:
         self._settings = settings
         self._vendors = vendors
         self._leases = leases
         self._process: subprocess.Popen[bytes] | None = None
         self._states: list[RelayState] = []
-        seen(vendors.accounts())
+        vendors.accounts()  # they are known from the first report on
 
     def keep(self, tasks: Housekeeping) -> None:
         """Add the work to the repeated tasks, in a thread of its own."""
@@ -72,7 +63,6 @@ class Relaying:
         else:
             self._end()
         self._states = self._vendors.states()
-        self._seen([state.vendor for state in self._states])
         if not self._states:
             self._end()
         elif self._leases.holds(RELAY):

@@ -3,7 +3,7 @@
 Every method waits for the disk.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from typing import Final
 
@@ -70,13 +70,21 @@ class Vendors:
         engine: the storage.
         store: opens the vendor accounts.
         clock: the time now.
+        seen: gets the vendor accounts of all accounts whenever they are read or one is created.
 
     Attributes:
         changes: how many changes of vendor accounts this process has made.
         receipt_counts: what became of the receipts that were pushed to this server.
     """
 
-    def __init__(self, engine: Engine, store: Callable[[], VendorStore], clock: Clock) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        store: Callable[[], VendorStore],
+        clock: Clock,
+        seen: Callable[[Sequence[VendorAccount]], None],
+    ) -> None:
+        self._seen = seen
         self._engine = engine
         self._open = store
         self._clock = clock
@@ -86,7 +94,10 @@ class Vendors:
     def accounts(self, account: int | None = None) -> list[VendorAccount]:
         """Return the vendor accounts of an account, or of all."""
         with closing(self._open()) as store:
-            return store.list(account)
+            found = store.list(account)
+        if account is None:
+            self._seen(found)
+        return found
 
     def create(
         self, account: int, name: str, kind: str, provider: str, *, values: Mapping[str, str], per_second: int
@@ -125,6 +136,7 @@ class Vendors:
             vendor = store.create(
                 account, NewVendor(name, kind, provider, settings, secrets, per_second, since=head)
             )
+            self._seen(store.list())
         self.changes += 1
         return vendor
 
