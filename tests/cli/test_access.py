@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -259,6 +260,7 @@ def test_a_policy_takes_effect_in_a_running_server_and_a_refusal_names_it(
             answer = httpx.get(f"{server.url}/v1/rates", auth=auth)
             if answer.status_code == expected:
                 return answer
+            time.sleep(0.05)  # not so often that it is throttled
         pytest.fail(f"it stays at {answer.status_code}")
 
     status_soon(200)
