@@ -199,7 +199,10 @@ def make_key(server: LocalServer) -> Iterator[Callable[..., AccessKey]]:
         if usual:
             spare.extend(new(policy, account) for _ in range(40))
         with _client(server, spare[-1] if usual else key) as client:
-            while client.get("/v1/rates").json().get("code") == "BadCredentials":
+            while True:
+                code = client.get("/v1/rates").json().get("code")
+                if code == "InactiveAccessKey" if disabled else code != "BadCredentials":
+                    break
                 time.sleep(0.02)  # until the server has seen it
         return key
 

@@ -206,7 +206,7 @@ NATIVE = {
     "getMessage": ({"message_id": "native"}, "verified"),
     "getRates": ({"by": "country,provider", "interval": "1d"}, "rows"),
     "searchMessages": ({"to": "+4915112345678"}, "messages"),
-    "getAdvice": ({"country": "DE"}, "routes"),
+    "getAdvice": ({"country": "DE"}, "seed"),
     "createAnnotation": ({"text": "Release 2.4"}, "id"),
     "listAnnotations": ({}, "annotations"),
     "deleteAnnotation": ({"annotation_id": "ID"}, "deleted"),

@@ -260,7 +260,7 @@ def test_a_policy_takes_effect_in_a_running_server_and_a_refusal_names_it(
             answer = httpx.get(f"{server.url}/v1/rates", auth=auth)
             if answer.status_code == expected:
                 return answer
-            time.sleep(0.05)  # many failed logins at once would be throttled
+            time.sleep(0.05)  # not so often that it is throttled
         pytest.fail(f"it stays at {answer.status_code}")
 
     status_soon(200)
