@@ -228,7 +228,7 @@ def test_a_server_deletes_old_messages_by_itself_and_rates_stay(
             answer = ask(server, "POST", "/v1/messages", json=again).json()
             return [each["code"] for each in answer["rejected"]]
 
-        # For a moment after the expiry, the server still takes what is as old.
+        # For a moment after the expiry, the server still takes messages of that age.
         eventually(lambda: rejected("as-old"), ["InvalidTime"])
         assert rejected("old") == ["InvalidTime"]
         eventually(lambda: has_erasures(server.data / "journal.sqlite"), False)
