@@ -22,9 +22,9 @@ DATA ?=
 # The tests start hundreds of processes of otpconv; each would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Many tests wait for a server or a browser, so there are more workers than two cores; each takes 7 s to collect.
+# Half of the time of a test is waiting, for a server or a browser, so two cores have work for five workers.
 # `make test WORKERS=0` uses none.
-WORKERS ?= 3
+WORKERS ?= 5
 PYTEST = $(BIN)/python -m pytest --no-header --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder --durations=20
 # Percent of the rounds that `make campaign` runs; `make test` runs 10 %.
 CAMPAIGN ?= 100

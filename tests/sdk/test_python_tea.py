@@ -20,6 +20,7 @@ from Tea.exceptions import TeaException
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
+from sdk.vendor_pages import code_of, request_messages
 
 #: Calls an operation by its name, with its parameters as the SDK names them, and gives the response.
 Call = Callable[..., Any]
@@ -347,3 +348,17 @@ def test_an_operation_that_is_not_there_is_not_found(server: LocalServer, key: A
     sentence = refused(caught.value, "InvalidAction.NotFound", 404)
     assert sentence.startswith("Specified api is not found, please check your url and method.")
     assert "send=on" in sentence
+
+
+def test_the_code_of_the_how_to_reports_to_our_ledger(
+    server: LocalServer, key: AccessKey, own: httpx.Client
+) -> None:
+    request_messages(own, "1008030300000003", "1008030300000004")
+    code = code_of("alibaba", "python", server.url, key)
+    without_tls = code.replace("client = Client(config)", 'config.protocol = "http"\nclient = Client(config)')
+    names: dict[str, Any] = {}
+
+    exec(compile(without_tls, "alibaba.md", "exec"), names)  # noqa: S102 - our own page
+
+    assert names["answer"].body.response_code == "OK"
+    assert rates(own) == (2, 1, 0.5)
