@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-_SHARE_OF_TESTS = 10
+_SHARE_OF_TESTS = 5
 #: Whether `make campaign` runs, with any share of the rounds.
 CAMPAIGN = "CAMPAIGN" in os.environ  # noqa: TID251 - no setting of the server
 #: Percent of the rounds of the long form.

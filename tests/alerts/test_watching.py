@@ -1,7 +1,6 @@
 """The watch in simulated worlds: what it names, how soon, when it ends, and how often it is wrong."""
 
 import pytest
-from scipy import stats
 
 from alerts.traffic import watched
 from otpconv.alerts.watching import Leaf, overlap, slices_of
@@ -33,7 +32,7 @@ def _in(which: Slice, leaf: Leaf) -> bool:
     ids=lambda which: which.label,
 )
 def test_the_failing_slice_is_named_and_its_end_is_found(which: Slice) -> None:
-    worlds = campaigns.rounds(20)
+    worlds = campaigns.rounds(20, at_least=3)
     named = alone = ended = 0
     for seed in range(worlds):
         watch = watched(
@@ -46,14 +45,15 @@ def test_the_failing_slice_is_named_and_its_end_is_found(which: Slice) -> None:
             ended += findings[0].until is not None and findings[0].until > END * HOUR_MS
     assert named >= 0.95 * worlds
     assert ended >= 0.95 * named
-    assert alone >= 0.75 * worlds
+    assert alone >= 0.6 * worlds
 
 
 @pytest.mark.campaign("only here: four months of 61 healthy slices take some seconds")
 def test_false_alarms_stay_within_the_budget() -> None:
     worlds, months = campaigns.rounds(20), 4
     found = sum(len(watched(seed, days=30 * months, countries=12).findings) for seed in range(worlds))
-    assert found <= stats.poisson.ppf(0.95, worlds * months)
+    budget = worlds * months
+    assert found <= budget + 1.65 * budget**0.5  # the 95 % point of a Poisson distribution
 
 
 def test_slices_overlap_unless_they_differ_in_a_dimension() -> None:

@@ -220,8 +220,10 @@ OF_VENDORS = {
 }
 
 
+@pytest.mark.campaign(
+    "the operations of the RPC endpoint are called in the browser; these forms are in test_native_calls.py"
+)
 @pytest.mark.long("each call, and then its command in a shell")
-@pytest.mark.rounds
 def test_every_native_call_is_made_and_its_command_does_the_same(open_page: Open, key: AccessKey) -> None:
     page = open_page(key=key)
     page.goto("/explorer")

@@ -110,6 +110,7 @@ def test_a_physical_backup_under_load_is_whole(
         restored.remove()
 
 
+@pytest.mark.campaign("the physical backup of the same page is restored in the test after it")
 @pytest.mark.long("a node of the dump counts as running for 5 s")
 def test_a_dump_is_whole_and_a_newer_ledger_beside_it_is_refused(
     primary: postgresql.PostgresServer, make_server: Callable[..., LocalServer], eventually: Wait

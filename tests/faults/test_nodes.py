@@ -301,6 +301,9 @@ def test_without_nodes_a_deletion_rewrites_the_tables_and_the_ledger_can_be_rebu
     assert nodes.command("ledger", "rebuild")["rebuilt"] > 0
 
 
+@pytest.mark.campaign(
+    "that another node takes over is in the tests before; expiry and deletion have tests of their own"
+)
 def test_the_node_that_takes_over_also_expires_and_deletes(tmp_path: Path) -> None:
     constants = {"otpconv.service.retention.EVERY_S": 0.1, "otpconv.service.compose._FORGET_EVERY_S": 0.1}
     settings = with_constants(tmp_path, constants) | {"OTPCONV_RETENTION_DAYS": "30"}

@@ -72,6 +72,7 @@ def test_a_copy_of_a_relay_is_equal(
         assert contents(target) == contents(source)
 
 
+@pytest.mark.campaign("that a copy is equal is in the test before")
 def test_a_server_on_a_copy_sends_what_waits_and_nothing_twice(
     make_server: Callable[..., LocalServer], tmp_path: Path, eventually: Callable[..., None]
 ) -> None:

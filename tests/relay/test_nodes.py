@@ -35,6 +35,9 @@ def relaying(nodes: Cluster) -> list[LocalServer]:
     return [node for node in nodes.nodes if node.url and port_of(node) in ports]
 
 
+@pytest.mark.campaign(
+    "a takeover of a lease is in faults/test_nodes.py, a relay that is killed in test_otpconv_to_otpconv.py"
+)
 @pytest.mark.long("it starts the processes of two nodes and of their relays")
 def test_another_node_relays_after_a_kill(nodes: Cluster) -> None:
     with BadServer() as vendor:
@@ -60,6 +63,7 @@ def test_another_node_relays_after_a_kill(nodes: Cluster) -> None:
         wait_until(lambda: (state()["sent"], state()["waiting"]) == (4, 0))
 
 
+@pytest.mark.campaign("one node seals them in test_prelude.py")
 def test_each_node_seals_numbers_for_a_vendor_that_knows_messages_by_them(nodes: Cluster) -> None:
     """The vendor account is created at one node, and the messages are reported to another."""
     with BadServer() as vendor:

@@ -102,6 +102,7 @@ def test_an_applier_of_version_1_goes_on_after_the_migration(old: Database, appl
     assert [result for result in engine.verify_ledger(lambda *_: None) if not result.ok] == []
 
 
+@pytest.mark.campaign("that a migration is exact is in the test before the last; here beside a deletion")
 def test_no_reports_are_erased_from_the_journal_during_a_migration(old: Database) -> None:
     append(old, *REPORTS)
     engine = PostgresEngine(old)
@@ -114,6 +115,7 @@ def test_no_reports_are_erased_from_the_journal_during_a_migration(old: Database
     assert engine.migrate(lambda *_: None) == (1, 2)
 
 
+@pytest.mark.campaign("a node of version 1 goes on in a test before; here its relay does")
 def test_nodes_of_version_1_plan_relayed_conversions_after_the_migration(old: Database) -> None:
     PostgresEngine(old).migrate(lambda *_: None)
     with closing(old.connect()) as connection:
