@@ -22,9 +22,9 @@ DATA ?=
 # The tests start hundreds of processes of otpconv; each would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Half of the time of a test is waiting, for a server or a browser, so two cores have work for four workers.
+# Half of the time of a test is waiting, for a server or a browser, so two cores have work for five workers.
 # `make test WORKERS=0` uses none.
-WORKERS ?= 4
+WORKERS ?= 5
 PYTEST = $(BIN)/python -m pytest --no-header --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder --durations=20
 # Percent of the rounds that `make campaign` runs; `make test` runs 5 %.
 CAMPAIGN ?= 100

@@ -9,7 +9,6 @@ from playwright.sync_api import Page, expect
 from browser.broken_route import Traffic
 from browser.photographs import inspect, looks
 from browser.test_dashboard import REFRESH
-from campaigns import parameters
 from otpconv.cli.local_server import LocalServer
 
 pytestmark = pytest.mark.long("uses a ledger with tens of thousands of messages")
@@ -28,7 +27,8 @@ def requested(page: Page) -> list[int]:
     return [int(text.replace(",", "")) for text in cells.all_inner_texts()]
 
 
-@pytest.mark.parametrize("scripts", parameters([False, True], [False], "with scripts, as other tests"))
+@pytest.mark.campaign("test_all_tasks_work_without_scripts_and_by_keyboard sorts by keyboard too")
+@pytest.mark.parametrize("scripts", [False, True])
 def test_the_keyboard_sorts_with_and_without_scripts(open_page: Open, broken: Broken, scripts: bool) -> None:  # noqa: FBT001
     page = open_page(at=broken[0], scripts=scripts)
     page.goto("/dashboard")

@@ -21,8 +21,10 @@ LIMITS: Final = {
     "tolerance": (0.5, "Rates so close are equally good, and the price decides"),
 }
 _PARAMETERS = ("country", "seed", "confirmed", *LIMITS)
-#: Digits of a seed, and characters of a share, at most.
-_SEED_DIGITS, _SHARE_CHARS = 18, 30
+#: The largest seed.
+MAX_SEED: Final = 10**18 - 1
+#: Characters of a share at most.
+_SHARE_CHARS = 30
 
 
 class Question(Struct, frozen=True):
@@ -69,7 +71,7 @@ def parse_question(parameters: Iterable[tuple[str, str]], now: int) -> Question:
         raise InvalidRequest(f"Invalid country {country[:40]!r}. Use two letters, e.g. DE.")
     limits = {name: _share(name, given[name]) for name in LIMITS if name in given}
     seed = given.get("seed", str(now // DAY_MS))
-    if not re.fullmatch(f"[0-9]{{1,{_SEED_DIGITS}}}", seed):
+    if not re.fullmatch(f"[0-9]{{1,{len(str(MAX_SEED))}}}", seed):
         raise InvalidRequest(f"Invalid seed {seed[:40]!r}. Use a whole number.")
     return Question(country.upper(), int(seed), Limits(confirmed=frozenset(confirmed), **limits))
 

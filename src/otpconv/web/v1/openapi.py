@@ -6,7 +6,7 @@ import msgspec
 
 from otpconv import __version__
 from otpconv.advice.dividing import Limits
-from otpconv.advice.question import LIMITS
+from otpconv.advice.question import LIMITS, MAX_SEED
 from otpconv.dialects.native.answers import FoundMessages, MessageOut, Problem, Recorded
 from otpconv.dialects.native.reports import (
     CONVERSIONS_PATH,
@@ -179,7 +179,11 @@ def _get_advice() -> dict[str, Any]:
     confirmed = "Providers whose gain has no limit"
     parameters = [
         ("country", "ISO 3166 alpha-2; empty: unknown", {"type": "string", "pattern": "^([A-Za-z]{2})?$"}),
-        ("seed", "Repeats an answer; default: the number of the day", {"type": "integer", "minimum": 0}),
+        (
+            "seed",
+            "Repeats an answer; default: the number of the day",
+            {"type": "integer", "minimum": 0, "maximum": MAX_SEED},
+        ),
         ("confirmed", confirmed, {"type": "array", "items": {"type": "string"}}),
         *(
             (name, f"{text}; default: {usual[name]}", {"type": "number", "minimum": 0, "maximum": most})
