@@ -117,7 +117,6 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
         "relay.calls._NONCE_BYTES",
         "access.names._ID_RANDOM_CHARS",
         "dialects.receipts._CURRENCY_CHARS",
-        "dialects.receipts._MILLIONTHS",
         "dialects.vonage.receipts._TIME_CHARS",
         "web.hooks.reports._COUNTRY_CHARS",
         "access.names._SECRET_CHARS",

@@ -18,7 +18,8 @@ from otpconv.dialects import bodies
 from otpconv.dialects.dialect import Fields, HttpResponse, Outcome
 from otpconv.errors import InvalidRequest, OtpconvError, Refused
 from otpconv.model import MESSAGE_ID_RULE, is_message_id
-from otpconv.receipts import FAILURES, MAX_PRICE, ReceiptStatus
+from otpconv.money import MAX_PRICE, MICROS
+from otpconv.receipts import FAILURES, ReceiptStatus
 
 #: Bytes of a push at most: `MAX_ITEMS` receipts with some 260 bytes each.
 MAX_PUSH_BYTES: Final = 128 * 1024
@@ -29,7 +30,6 @@ MAX_ERROR_CHARS: Final = 64
 #: The most segments of a message that are believed.
 MAX_SEGMENTS: Final = 1_000
 
-_MILLIONTHS: Final = 1_000_000
 #: Fewer than a decimal can have without being rounded.
 _MAX_NUMBER_CHARS: Final = 24
 _CURRENCY_CHARS: Final = 3
@@ -244,9 +244,9 @@ def price_of(amount: str | Decimal | None, currency: str) -> tuple[int | None, s
         number = abs(Decimal(text)) if len(text) <= _MAX_NUMBER_CHARS else Decimal("NaN")
     except ArithmeticError:
         number = Decimal("NaN")
-    if not number.is_finite() or number > MAX_PRICE // _MILLIONTHS:
+    if not number.is_finite() or number > MAX_PRICE:
         raise InvalidRequest(f"Invalid price {text[:40]!r}. Send decimal text of at most 10000, e.g. 0.0075.")
-    return int((number * _MILLIONTHS).to_integral_value(ROUND_HALF_EVEN)), currency
+    return int((number * MICROS).to_integral_value(ROUND_HALF_EVEN)), currency
 
 
 def segments_of(value: str | int | None) -> int:
