@@ -17,6 +17,7 @@ from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
 from otpconv.reporter import MEMORY, AsyncReporter, Credentials, Reporter
+from otpconv.reporter.backlog import Backlog, SpooledParcel
 
 #: Nobody listens here.
 DEAD = "http://127.0.0.1:9"
@@ -137,6 +138,26 @@ def test_degraded_it_spools_and_sends_nothing_until_it_is_restored(make: Make, o
     reporter.restore()
     assert reporter.flush(10)
     assert verified(own, "m1") is False
+
+
+def test_what_is_reported_after_degrade_is_not_sent_by_a_round_that_has_begun(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reporter = make()
+    read = Backlog.read
+
+    def degrade_meanwhile(self: Backlog, most: int) -> list[SpooledParcel]:
+        if reporter.stats().reported == 1:
+            reporter.degrade()
+            reporter.report("late")
+        return read(self, most)
+
+    monkeypatch.setattr(Backlog, "read", degrade_meanwhile)
+    reporter.report("m1")
+    assert not reporter.flush(0.3)
+    assert (reporter.stats().delivered, reporter.stats().pending) == (0, 2)
+    reporter.restore()
+    assert reporter.flush(10)
 
 
 def test_an_operator_degrades_it_with_a_file(make: Make, tmp_path: Path) -> None:

@@ -140,9 +140,16 @@ class DeliveryThread:
         wait_s = self.rounds.breaker.wait_s()
         if self.degraded or wait_s > 0:
             return min(max(wait_s, _LOOK_S), _TROUBLE_S)
-        sent = self.rounds.send(now)
+        if not self.rounds.read():
+            self._backlog.keep()
+            return _LOOK_S
+        # Looked at again after the reports were read: one that came after `degrade` is not sent.
+        self.degraded = self._switch.look()
+        if self.degraded:
+            return _LOOK_S
+        self.rounds.send(now)
         self._backlog.keep()
-        return 0.0 if sent else _LOOK_S
+        return 0.0
 
     def _sync(self) -> None:
         if self._sync_s is not None and time.monotonic() - self._synced >= self._sync_s:
