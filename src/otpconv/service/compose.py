@@ -52,6 +52,7 @@ class Service:
         sessions: the temporary credentials of those who assumed a role.
         sign_outs: which sign-ins to the pages are over.
         annotations: texts at times, which charts show.
+        alerts: what detectors have found, and what users did about it.
         prices: the price lists of accounts.
         saved_views: views of the dashboard that users saved under names.
         nonces: the guard against replayed requests.
@@ -93,6 +94,7 @@ class Service:
         self.saved_views, self.prices = access.saved_views(), access.prices()
         self.number_hash, self.region = Numbers(self.sealer), settings.region
         self.annotations, self._journal = engine.annotations(), engine.journal()
+        self.alerts = engine.alerts()
         self._writer = JournalWriter(self._journal, engine.journal)
         self.nonces, self.once = guards(self._journal, access.once(), data, clock())
         cursor = engine.prepare_ledger()
@@ -185,6 +187,7 @@ class Service:
         self.once.close()
         self._key_store.close()
         self.annotations.close()
+        self.alerts.close()
         self.prices.close()
         self._lock.close()
 
