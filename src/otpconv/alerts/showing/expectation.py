@@ -25,6 +25,7 @@ class Step(Struct, frozen=True):
     Attributes:
         start: ms.
         requested: its messages.
+        counted: those of them that are verified, or reported.
         seen: a share, 0 to 1; a number of messages; or a delay, ms. None: nothing can be said.
         usual: what was to be expected by now.
         low, high: the band that `seen` lies in with 95 % if nothing is wrong.
@@ -32,6 +33,7 @@ class Step(Struct, frozen=True):
 
     start: int
     requested: int
+    counted: int
     seen: float | None
     usual: float | None
     low: float | None
@@ -54,7 +56,7 @@ class Expectation:
         """Return the step of a share of messages; of young messages, some reports are still to come."""
         messages = sum(one.messages for _, one in slots)
         if not messages:
-            return Step(at, 0, None, None, None, None)
+            return Step(at, 0, 0, None, None, None, None)
         mean = variance = known = 0.0
         for slot, one in slots:
             share = self._usual.share(slot // HOUR_MS)
@@ -63,23 +65,25 @@ class Expectation:
             mean += one.messages * chance
             variance += one.messages * chance * (1 - chance)
             known += one.messages * share.deviation * arrived
-        seen = sum(one.counted for _, one in slots) / messages
+        counted = sum(one.counted for _, one in slots)
         if not self._usual.is_known:
-            return Step(at, messages, seen, None, None, None)
+            return Step(at, messages, counted, counted / messages, None, None, None)
         band = Normal(mean / messages, sqrt(variance + known * known) / messages)
-        return Step(at, messages, seen, *_band(band, highest=1.0))
+        return Step(at, messages, counted, counted / messages, *_band(band, highest=1.0))
 
     def numbers(self, at: int, grain: int, slots: Sequence[tuple[int, Hour]]) -> Step:
         """Return the step of a number of messages."""
-        messages = sum(one.messages for _, one in slots)
+        messages, counted = (
+            sum(of) for of in zip(*((one.messages, one.counted) for _, one in slots), strict=True)
+        )
         if not self._usual.is_known:
-            return Step(at, messages, messages, None, None, None)
+            return Step(at, messages, counted, messages, None, None, None)
         parts = [
             self._usual.messages(slot // HOUR_MS, min(grain, self._now - slot) / HOUR_MS) for slot, _ in slots
         ]
         # What makes one quarter busy makes its neighbours busy, too.
         band = Normal(sum(part.mean for part in parts), sum(part.deviation for part in parts))
-        return Step(at, messages, messages, *_band(band))
+        return Step(at, messages, counted, messages, *_band(band))
 
     def delay(self, at: int, end: int, bins: tuple[int, ...], slots: Sequence[tuple[int, Hour]]) -> Step:
         """Return the step of the delay within which 90 % of the verified messages are verified."""
@@ -87,11 +91,11 @@ class Expectation:
         usual, verified = quantile(self._delays, _SHARE), sum(bins)
         young = usual is not None and end > self._now - _DELAYS_YOUNG * usual
         if verified < _LEAST_DELAYS or young:
-            return Step(at, messages, None, usual, None, None)
+            return Step(at, messages, verified, None, usual, None, None)
         seen = quantile(bins, _SHARE)
         around = Z * sqrt(_SHARE * (1 - _SHARE) / verified)
         low, high = (quantile(self._delays, min(max(_SHARE + side * around, 0.0), 1.0)) for side in (-1, 1))
-        return Step(at, messages, seen, usual, low, high)
+        return Step(at, messages, verified, seen, usual, low, high)
 
     def _arrived(self, slot: int, grain: int) -> float:
         """Return the share of the verifications of a slot that have arrived by now."""
