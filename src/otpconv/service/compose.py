@@ -54,7 +54,6 @@ class Service:
         sign_outs: which sign-ins to the pages are over.
         alerts: what detectors found, and what became of it.
         annotations: texts at times, which charts show.
-        alerts: what detectors have found, and what users did about it.
         prices: the price lists of accounts.
         saved_views: views of the dashboard that users saved under names.
         nonces: the guard against replayed requests.
@@ -96,7 +95,6 @@ class Service:
         self.saved_views, self.prices = access.saved_views(), access.prices()
         self.number_hash, self.region = Numbers(self.sealer), settings.region
         self.annotations, self._journal = engine.annotations(), engine.journal()
-        self.alerts = engine.alerts()
         self._writer = JournalWriter(self._journal, engine.journal)
         self.alerts = engine.alerts()
         self.nonces, self.once = guards(self._journal, access.once(), data, clock())
@@ -191,7 +189,6 @@ class Service:
         self._key_store.close()
         self.alerts.close()
         self.annotations.close()
-        self.alerts.close()
         self.prices.close()
         self._lock.close()
 
