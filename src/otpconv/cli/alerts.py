@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from otpconv.cli.alert_show import show
 from otpconv.cli.client import Client
 from otpconv.cli.manual import add
 from otpconv.cli.options import (
@@ -85,3 +86,4 @@ def replay(
 
 
 add(app, "replay", replay)
+add(app, "show", show)

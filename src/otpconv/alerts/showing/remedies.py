@@ -69,7 +69,8 @@ def _moves(places: Sequence[Place]) -> Iterator[str]:
         low, high = best.interval
         yield (
             f"Move traffic to {place_name(place)} to {best.provider or 'the unknown provider'}:"
-            f" {best.rate:.1%} of its last {best.requested:,} were verified ({low:.1%} to {high:.1%})."
+            f" {best.rate:.1%} of its {best.requested:,} newest codes were verified ({low:.1%} to"
+            f" {high:.1%})."
         )
     for others, why in ((True, "is surely healthy"), (False, "sends there")):
         names = [place_name(place) for place in places if not place.routes and bool(place.others) == others]
