@@ -1,4 +1,4 @@
-"""Opens and ends what detectors find: one CUSUM for each slice, and one in the other direction for its end. Pure.
+"""Opens and ends what detectors find: a CUSUM for each slice, and one in the other direction. Pure.
 
 A detector gives, for each minute and slice, by how many nats a change explains the minute better than the
 usual does. While nothing is wrong, the sum falls; it is never below 0. A sum that starts anew once it is over
@@ -98,6 +98,10 @@ class Episodes:
     def raised(self) -> set[Slice]:
         """The slices for which something speaks, whether or not they are open."""
         return set(self._all)
+
+    def since(self) -> dict[Slice, int]:
+        """Return since when something speaks for a slice, ms, whether or not it is open."""
+        return {which: episode.since for which, episode in self._all.items()}
 
     def level(self, which: Slice) -> float:
         """Return the level of a slice, in nats; of an open one its limit at least."""

@@ -1,4 +1,4 @@
-"""Which hours a detector is to learn from next: those of the past weeks at first, then one after the other. Pure."""
+"""Which hours a detector is to learn from next: the past weeks at first, then each new hour. Pure."""
 
 from typing import Final
 

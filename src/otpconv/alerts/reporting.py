@@ -17,7 +17,7 @@ from otpconv.alerts.slicing import WatchedGroup, slices_by
 from otpconv.alerts.usual_reports import Failed, Learned, UsualReports
 from otpconv.rates.intervals import Z
 from otpconv.rates.slices import Slice
-from otpconv.storage.alerts.contract import Change, Ended, Evidence, Found, Values
+from otpconv.storage.alerts.contract import Change, Ended, Evidence, Found
 from otpconv.storage.contract import HOUR_MS, MINUTE_MS, Count
 
 #: So long after the end of a minute, failures are reported, ms.
@@ -63,9 +63,9 @@ class Reporting:
         self._usual.learn_failures(counts, self._is_silent)
         return changes
 
-    def may_cover(self, values: Values) -> bool:
-        """Return whether it is found, or nearly, that nobody reports about a slice."""
-        return self._soon.may_cover(dict(values)) or self._late.may_cover(dict(values))
+    def silent(self) -> dict[Slice, int]:
+        """Return the slices about which it is found, or nearly, that nobody reports; and since when, ms."""
+        return self._soon.silent() | self._late.silent()
 
     def memory(self) -> Mapping[str, bytes]:
         """See `Detector.memory`."""
@@ -78,7 +78,10 @@ class Reporting:
     def recall(self, parts: Mapping[str, bytes]) -> None:
         """See `Detector.recall`."""
         self._learning.next, learned = decoded(parts[f"{self.name}.learned"], tuple[int, Learned])
-        failed, until, soon, late = decoded(parts[f"{self.name}.silences"], _State)
+        failed, until, soon, late = decoded(
+            parts[f"{self.name}.silences"],
+            tuple[Failed, list[tuple[Slice, int]], SilencesState, SilencesState],
+        )
         self._silent_until = dict(until)
         self._usual.restore(learned, failed)
         self._soon.restore(soon)
@@ -116,9 +119,6 @@ class Reporting:
     def _was_silent(self, group: WatchedGroup, start: int) -> bool:
         """Return whether it was found soon that nobody reported about a group in a minute."""
         return any(self._silent_until.get(which, -1) >= start for which in _SOON(group))
-
-
-_State = tuple[Failed, list[tuple[Slice, int]], SilencesState, SilencesState]
 
 
 def _found(which: Slice, episode: Episode, now: int) -> Found:

@@ -1,11 +1,12 @@
 """The usual number of messages of a slice, by hour of the week. Pure.
 
 Each hour of the week has a mean over the past weeks. Until it has been seen, the same hour of other days
-stands for it. The level of the last days raises or lowers all hours, so growth is usual. One hour with far
-more or far fewer messages than usual counts only in part, so a failure or a campaign hardly changes the usual.
+stands for it. The level of the last days raises or lowers all hours, so growth is usual. An hour with far more
+or far fewer messages than usual counts only in part, so a failure or a campaign hardly changes the usual.
 """
 
 from array import array
+from itertools import pairwise
 from math import log, sqrt
 from typing import Final
 
@@ -74,7 +75,8 @@ class Rhythm:
 
         Args:
             hour: since 1970, UTC; later than the one before.
-            requested, verified: its messages.
+            requested: its messages.
+            verified: those of them that were verified.
             is_usual: False while something is wrong: then only time passes.
         """
         self.hours += 1
@@ -110,7 +112,7 @@ class Rhythm:
         hour, part = int(at), at - int(at)
         bases = [self._base(hour + n) for n in (-1, 0, 1, 2)]
         level = self.level
-        between = [level * (a + part * (b - a)) for a, b in zip(bases, bases[1:], strict=False)]
+        between = [level * (a + part * (b - a)) for a, b in pairwise(bases)]
         return min(between), between[1], max(between)
 
     def state(self) -> object:

@@ -84,13 +84,13 @@ class Silences:
         """Compute the limit from the messages of a month, the number of slices and the budget."""
         self.limit = limit_of(messages, slices, budget)
 
-    def may_cover(self, group: Mapping[str, str]) -> bool:
-        """Return whether a slice with all messages of a group is silent, or nearly."""
-        return any(
-            self.episodes.level(which) >= self.limit / 2
-            for which in self.episodes.raised
-            if which.covers(dict(group))
-        )
+    def silent(self) -> dict[Slice, int]:
+        """Return the slices that are silent, or nearly, and since when, ms."""
+        return {
+            which: since
+            for which, since in self.episodes.since().items()
+            if self.episodes.level(which) >= self.limit / 2
+        }
 
     def is_silent(self, group: WatchedGroup) -> bool:
         """Return whether a slice that a group is in is silent, or nearly."""

@@ -104,7 +104,7 @@ class Slowness:
     def memory(self) -> Mapping[str, bytes]:
         """See `Detector.memory`."""
         learned = self._learning.next, [*self._delays.items()]
-        return self._memory.changed(learned=learned, episodes=self._episodes.state())
+        return self._memory.changed(learned=learned, episodes=(self._episodes.state(),))
 
     def recall(self, parts: Mapping[str, bytes]) -> None:
         """See `Detector.recall`."""
@@ -113,7 +113,8 @@ class Slowness:
         )
         self._delays = dict(delays)
         self._countries = {}
-        self._episodes.restore(decoded(parts[f"{self.name}.episodes"], EpisodesState))
+        (episodes,) = decoded(parts[f"{self.name}.episodes"], tuple[EpisodesState])
+        self._episodes.restore(episodes)
 
     def _learn(self, counts: Sequence[Count]) -> None:
         kept = 0.5 ** (1 / _HALF_HOURS)

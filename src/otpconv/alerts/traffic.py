@@ -1,7 +1,7 @@
 """Finds that messages are missing (`nothing_sent`), or that there are far too many (`volume`). Pure.
 
-Both compare the messages of a slice with its rhythm. The number of messages varies beyond chance, so a finding
-also needs that a negative binomial distribution does not explain it.
+Both compare the messages of a slice with its rhythm. The number of messages varies beyond chance, so a
+finding also needs that a negative binomial distribution does not explain it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,8 +20,8 @@ from otpconv.storage.contract import HOUR_MS, MINUTE_MS
 
 #: Slices whose rhythm is kept; further ones are not watched.
 MAX_SLICES: Final = 2_000
-#: A minute is looked at this long after its start, ms: whether messages are missing, and whether there are too
-#: many; by then, most codes of the latter are verified.
+#: A minute is looked at this long after its start, ms: whether messages are missing, and whether there are
+#: too many; by then, most codes of the latter are verified.
 _MISSING_MS, _VOLUME_MS = 3 * MINUTE_MS, 7 * MINUTE_MS
 #: Messages are missing if at most this share of the least usual number comes, of which this part counts: less
 #: than half of the usual number comes on holidays.
@@ -76,10 +76,11 @@ class Traffic:
             limit_of(MONTH_MINUTES, len(self._rhythms), self._budgets[1]),
         )
         changes: list[Change] = []
-        for kind, episodes, start, scores in (
+        looks: list[tuple[Kind, Episodes, int, dict[Slice, Score]]] = [
             ("nothing_sent", self._missing, now - _MISSING_MS, missing),
             ("volume", self._volume, now - _VOLUME_MS, volume),
-        ):
+        ]
+        for kind, episodes, start, scores in looks:
             ended = episodes.add(start, scores, now)
             for which in ended:
                 if which not in episodes.open and scores.get(which, Score()).nats > 0:
