@@ -17,7 +17,7 @@ class Source(Protocol):
         """Return the counts of messages requested in the minute that begins at `start`, ms, with delays."""
 
     def hour(self, start: int) -> Sequence[Count]:
-        """Return the counts of messages requested in the hour (UTC) that begins at `start`, ms, with delays."""
+        """Return the counts of messages requested in the UTC hour that begins at `start`, ms, with delays."""
 
 
 class Detector(Protocol):
