@@ -40,9 +40,9 @@ def test_the_usual_is_near_the_truth_of_the_next_week(seed: int, an_hour: float)
     usual = Usual(hours, HOURS)
     assert usual.is_known
     shares = [usual.share(HOURS + place) for place in range(7 * 24)]
-    assert max(abs(share.mean - rate) for share, rate in zip(shares, rates, strict=True)) < (
-        0.2 if an_hour < 10 else 0.1
-    )
+    off = [abs(share.mean - rate) for share, rate in zip(shares, rates, strict=True)]
+    assert sum(off) / len(off) < 0.06
+    assert max(off) < 0.2
     near = [
         abs(usual.messages(HOURS + place, 1.0).mean - number) < 0.35 * number + 3
         for place, number in enumerate(numbers)
