@@ -55,6 +55,8 @@ ADMINISTRATION = {
 }
 #: Of vendor accounts; see test_relay.py.
 RELAY = {"relay": "/relay"}
+#: Of alerts; see test_alerts.py.
+ALERTS = {"alerts": "/alerts", "alert": "/alerts/{user}"}
 #: Of the traffic of `browser.broken_route`.
 DASHBOARD = {
     "dashboard": "/dashboard",
