@@ -506,6 +506,7 @@ NO_BOUND_NEEDED: dict[str, tuple[str, ...]] = {
         "storage.postgres.journal.eraser.PostgresJournalEraser._read",
     ),
     "of one question, and no more than its rows": (
+        "alerts.showing.usual.Usual._by_week",
         "rates.baseline.Baseline._delays",
         "rates.baseline.UsualRates._shares",
         "rates.baseline.UsualRates._seasons",

@@ -18,7 +18,7 @@ _Ticket = Annotated[bool, typer.Option("--ticket", help="Print the text of a tic
 
 @with_client
 def show(client: Client, alert: _Id, ticket: _Ticket = False, tz: Tz = None, json: Json = False) -> None:
-    """Show an alert: what was expected and seen, its cost, healthy routes, what to do, and its history.
+    """Show an alert: expected and seen values, its cost, healthy routes, remedies, and its history.
 
     Examples:
         otpconv alerts show 12

@@ -1,4 +1,4 @@
-"""What is usual at an hour: rates and numbers are found again in simulated weeks."""
+"""Usual values at an hour: rates and numbers are found again in simulated weeks."""
 
 from math import sin, tau
 from random import Random

@@ -14,7 +14,7 @@ from otpconv.storage.contract import LedgerReader
 
 
 class Missing(Struct, frozen=True):
-    """By how much what was seen differs from what was expected; each kind has its own.
+    """By how much the seen number differs from the expected one; each kind has its own.
 
     Attributes:
         number: codes that were not verified, messages without a report, or messages too few or too many.
@@ -30,7 +30,7 @@ class CostSoFar(Struct, frozen=True):
     """What an alert has cost since its start.
 
     Attributes:
-        missing: by how much what was seen differs; None where the kind has no such number.
+        missing: by how much the seen number differs; None where the kind has no such number.
         wasted: for each currency, the part of the costs that was paid for nothing; never added up.
         unpriced: messages since the start without a price.
     """
@@ -41,7 +41,7 @@ class CostSoFar(Struct, frozen=True):
 
 
 def missing_of(alert: Alert) -> Missing | None:
-    """Return by how much what was seen differs from what was expected; None if that is no number."""
+    """Return by how much the seen number differs from the expected one; None if there is none."""
     seen = alert.found.evidence
     match alert.found.kind:
         case "conversion_fell" | "reporter_stopped":

@@ -11,7 +11,7 @@ from otpconv.rates.delays import mean_verified_within, quantile
 from otpconv.rates.intervals import Z, wilson
 from otpconv.storage.contract import HOUR_MS
 
-#: What is shown over time: the share of messages that are verified, or reported; the number of messages; or
+#: The quantities over time: the share of messages that are verified, or reported; the number of messages; or
 #: the delay within which 90 % of the verified messages are verified, ms.
 Quantity = Literal["verified", "reported", "messages", "delay"]
 #: A step with fewer verified messages has no delay, and one in which it is younger than so many usual delays.
@@ -27,7 +27,7 @@ class Step(Struct, frozen=True):
         requested: its messages.
         counted: those of them that are verified, or reported.
         seen: a share, 0 to 1; a number of messages; or a delay, ms. None: nothing can be said.
-        usual: what was to be expected by now.
+        usual: the expectation by now.
         low, high: the band that `seen` lies in with 95 % if nothing is wrong.
     """
 
@@ -44,7 +44,7 @@ class Expectation:
     """What to expect of a step.
 
     Args:
-        usual: what was usual, by hour.
+        usual: the usual values, by hour.
         delays: the usual delays of verified messages, by bin.
         now: the time now, ms.
     """

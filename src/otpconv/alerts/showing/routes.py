@@ -18,7 +18,7 @@ ENOUGH: Final = 50
 _SURELY_WORKS = 3.0
 #: With fewer past messages, a route has no usual rate of its own.
 _LEAST_PAST = 200
-#: What is known of a usual rate is worth so many messages at most: it also varies from day to day.
+#: The knowledge of a usual rate is worth so many messages at most: it also varies from day to day.
 _MOST_STRENGTH = 2_000.0
 #: A healthy route shows fewer verified messages than this in one of so many cases.
 _UNLIKELY = 0.01
@@ -28,7 +28,7 @@ _SHARE_OF_USUAL = 0.85
 _HALFWAY = 0.5
 #: Places and routes of each that are shown.
 MAX_PLACES, MAX_ROUTES = 5, 5
-#: Kinds of alerts whose routes are no place to move traffic to.
+#: Kinds of alerts to whose routes no traffic should be moved.
 BAD_ROUTES: Final[frozenset[Kind]] = frozenset(
     {"conversion_fell", "slower", "codes_entered", "reporter_stopped"}
 )

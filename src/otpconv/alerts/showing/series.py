@@ -1,4 +1,4 @@
-"""What was expected and what was seen of the slice of an alert, over time, from well before it began."""
+"""The expected and the seen values of the slice of an alert, over time, from well before it began."""
 
 from collections.abc import Collection, Mapping
 from typing import Final
@@ -22,7 +22,7 @@ _QUANTITIES: Final[dict[Kind, Quantity]] = {
     "volume": "messages",
     "codes_entered": "verified",
 }
-#: What is usual is learned from so long before an alert, ms.
+#: Usual values are learned from so long before an alert, ms.
 PAST_MS: Final = 28 * DAY_MS
 #: The time before an alert that is shown, at least and at most, ms.
 _LEAST_BEFORE, _MOST_BEFORE = 12 * HOUR_MS, 7 * DAY_MS
@@ -40,10 +40,10 @@ _LEAST_MESSAGES = 10
 
 
 class Series(Struct, frozen=True):
-    """What was seen and expected over time.
+    """The expected and the seen values over time.
 
     Attributes:
-        quantity: what is shown.
+        quantity: their kind.
         step_ms: the length of a step, ms.
         steps: by time.
     """
@@ -64,7 +64,7 @@ def is_about_messages(alert: Alert) -> bool:
 
 
 def fetch_series(ledger: LedgerReader, alert: Alert, now: int) -> Series | None:
-    """Return what was expected and seen over time; None for an alert that is not about messages.
+    """Return expected and seen values over time; None for an alert that is not about messages.
 
     Args:
         ledger: where to look.

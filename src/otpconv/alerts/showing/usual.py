@@ -1,4 +1,4 @@
-"""What was usual for a slice at an hour of the week, before an alert began. Pure."""
+"""The usual values of a slice at an hour of the week, before an alert began. Pure."""
 
 from collections.abc import Iterable, Mapping
 from math import sqrt
@@ -32,10 +32,10 @@ class Normal(Struct, frozen=True, gc=False):
 
 
 class Usual:
-    """What was usual for a slice.
+    """The usual values of a slice.
 
     Args:
-        hours: what was counted, by hours since 1970, UTC; hours without messages may be missing.
+        hours: the counts, by hours since 1970, UTC; hours without messages may be missing.
         end: the hour after the last one.
     """
 

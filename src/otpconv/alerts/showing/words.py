@@ -29,7 +29,7 @@ def label_of(values: Values) -> str:
 
 
 def summary(alert: Alert) -> str:
-    """Return in one sentence what was seen, and what was expected."""
+    """Return the evidence in one sentence."""
     return _SUMMARIES[alert.found.kind](alert.found.evidence)
 
 

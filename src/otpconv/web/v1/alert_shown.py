@@ -37,13 +37,13 @@ class StepOut(Struct):
     requested: int
     counted: Annotated[int, Meta(description="Verified, or reported, messages")]
     seen: Annotated[float | None, Meta(description="A share, a number or a delay in ms; null: unknown")]
-    usual: Annotated[float | None, Meta(description="What was to be expected by now")]
+    usual: Annotated[float | None, Meta(description="The expectation by now")]
     low: Annotated[float | None, Meta(description="The band that `seen` lies in with 95 %")]
     high: float | None
 
 
 class SeriesOut(Struct):
-    """What was expected and seen over time."""
+    """Expected and seen values over time."""
 
     quantity: Annotated[
         Quantity, Meta(description="The share that is verified or reported, the number, or the 90 % delay")
@@ -111,7 +111,7 @@ class EventOut(Struct):
 class ShownAlertOut(AlertOut):
     """An alert, with everything that it shows."""
 
-    summary: Annotated[str, Meta(description="What was seen and expected, in a sentence")]
+    summary: Annotated[str, Meta(description="The evidence, in a sentence")]
     advice: Annotated[list[str], Meta(description="What to do, in sentences")]
     cost: CostSoFarOut
     series: Annotated[SeriesOut | None, Meta(description="Null for an alert about a vendor account")]
