@@ -19,7 +19,7 @@ _EDGES_MS = np.array([0.0, *(1000 * 2 ** (n / 2) for n in range(DELAY_BINS - 1))
 
 
 class Change(Struct, frozen=True, kw_only=True):
-    """What is not as usual with the messages of a group at a time."""
+    """What differs with the messages of a group at a time."""
 
     messages: float = 1.0
     rate: float = 1.0
@@ -45,7 +45,7 @@ class World:
         growth: the factor of the traffic over four weeks.
         days: the factor of each day since `BEGIN`, e.g. for holidays.
         shift: by how many ms the rhythm is later at a time, e.g. for daylight saving time.
-        fault: what is not as usual.
+        fault: how messages differ.
     """
 
     def __init__(

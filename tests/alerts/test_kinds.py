@@ -54,7 +54,7 @@ class Case:
         self.given = {} if fails is None else {"fails": fails}
 
     def run(self, seed: int) -> list[Episode]:
-        """Return what is found in one world."""
+        """Return the alerts in one world."""
         return episodes(
             self.make(),
             some_world(seed, self.fault, **self.given),

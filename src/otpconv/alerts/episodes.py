@@ -1,8 +1,8 @@
 """Opens and ends what detectors find: a CUSUM for each slice, and one in the other direction. Pure.
 
 A detector gives, for each minute and slice, by how many nats a change explains the minute better than the
-usual does. While nothing is wrong, the sum falls; it is never below 0. A sum that starts anew once it is over
-`ln(n)` gets there at most once in n trials on average, whatever the distributions are: G. Lorden, "Procedures
+usual does. While nothing is wrong, the sum falls; it is never below 0. A sum that starts again once it is
+over `ln(n)` gets there at most once in n trials on average, whatever the distributions are: G. Lorden, "Procedures
 for reacting to a change in distribution", Annals of Mathematical Statistics 42 (1971).
 """
 
@@ -33,7 +33,7 @@ class Score(Struct, gc=False):
     Attributes:
         nats: by how much a change explains it better than the usual; below 0: the usual is better.
         requested, verified: messages.
-        expected: what was to be expected of what the kind is about.
+        expected: the number to be expected of the messages or reports that the kind is about.
         delays: verified messages by bin of their delay; empty where the kind is not about them.
         others, others_expected: messages of the slice around this one that are not in it, and to be expected.
     """

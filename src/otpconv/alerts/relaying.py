@@ -44,7 +44,7 @@ class RelayFacts(Struct, frozen=True):
 
 
 class _Vendor(Struct, gc=False, array_like=True):
-    """What is remembered of a vendor account.
+    """The memory of a vendor account.
 
     Attributes:
         late, in_time: for how many minutes in a row.

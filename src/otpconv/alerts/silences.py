@@ -17,7 +17,7 @@ from otpconv.rates.silence import STRAGGLERS, has_stopped
 from otpconv.rates.slices import Group, Slice, SliceKind
 from otpconv.storage.contract import DIMENSIONS, MINUTE_MS, Count
 
-#: Reports are missing while even this part of the usual share is more than what comes.
+#: Reports are missing while even this part of the usual share is more than the reports that come.
 _TOLERANCE = 0.8
 #: The least reports to expect of a silence, on one route of it, and on all routes but the largest one; and
 #: the least time that it lasts, ms.

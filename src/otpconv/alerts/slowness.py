@@ -37,9 +37,9 @@ _LEAST_BIN = 0.5
 _LEAST_VERIFIED, _LEAST_MS = 8, 3 * MINUTE_MS
 #: It is critical when half of the users take so many times as long.
 _CRITICAL = 3.0
-#: What is learned forgets half within these hours.
+#: All that is learned forgets half within these hours.
 _HALF_HOURS = 7 * 24
-#: What is kept of an even flow, times this, is a month of it.
+#: The part of an even flow that is kept, times this, is a month of it.
 _A_MONTH = 30 * 24 * log(2) / _HALF_HOURS
 _SLICES = slices_by((), ("country",), ("provider",), ("country", "carrier"), ("country", "provider"))
 

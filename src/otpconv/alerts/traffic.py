@@ -26,7 +26,7 @@ _MISSING_MS, _VOLUME_MS = 3 * MINUTE_MS, 7 * MINUTE_MS
 #: Messages are missing if at most this share of the least usual number comes, of which this part counts: less
 #: than half of the usual number comes on holidays.
 _MISSING, _HOLIDAYS = 0.1, 0.8
-#: Messages around a slice tell what is usual today; without so many of them, little. There are some if the
+#: Messages around a slice tell the usual of today; without so many of them, little. There are some if the
 #: slice around it has so many times its messages.
 _OTHERS, _AROUND = 3.0, 1.3
 #: The least messages to expect, and the least time, ms, for their absence to show.

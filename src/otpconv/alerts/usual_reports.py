@@ -18,9 +18,9 @@ MAX_GROUPS: Final = 4_000
 _AGES, _ARRIVED = (2 * MINUTE_MS, 3 * MINUTE_MS, 5 * MINUTE_MS, 10 * MINUTE_MS), 0.7
 #: With so many messages, the own shares of a group count as much as those of its application.
 _OWN_WEIGHT = 25.0
-#: What is learned forgets half within these hours; failures, within these minutes.
+#: All that is learned forgets half within these hours; failures, within these minutes.
 _HALF_HOURS, _HALF_MINUTES = 7 * 24, 3 * 24 * 60
-#: What is kept of an even flow, times this, is a month of it.
+#: The part of an even flow that is kept, times this, is a month of it.
 _A_MONTH = 30 * 24 * log(2) / _HALF_HOURS
 #: A group with less is forgotten; no share is higher.
 _FORGOTTEN, _HIGHEST = 0.5, 0.99
@@ -39,7 +39,7 @@ class _Sums(Struct, gc=False, array_like=True):
 
 
 class UsualReports:
-    """What is usual for the messages of an account.
+    """The usual for the messages of an account.
 
     Attributes:
         age: how long after its end a minute is looked at, ms.
