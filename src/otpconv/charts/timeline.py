@@ -3,7 +3,6 @@
 The plot has a fixed place in the picture, so that a page knows which time is under the pointer.
 """
 
-import re
 from itertools import zip_longest
 from math import ceil
 from typing import Any, Final, Literal, NamedTuple
@@ -25,9 +24,6 @@ _WIDE, _NARROW = (1060, 210, 70), (300, 190, 64)
 _WIDE_TICKS, _NARROW_TICKS = 10, 5
 #: Around the plots, px; and between the two.
 _LEFT, _RIGHT, _TOP, _BOTTOM, _BETWEEN = 2, 28, 16, 2, 24
-#: Size of a picture, and place of its plots in it, as Vega writes them.
-_SIZE = re.compile(r'width="[0-9.]+" height="[0-9.]+" viewBox="[-0-9. ]+"')
-_PLACE = re.compile(r'transform="translate\(([-0-9.]+),([-0-9.]+)\)"')
 #: Height of the labels of the time axis, and width of a character of a label, px.
 _TIMES, _CHARACTER = 20, 7.6
 _LABEL_SIZE: Final = 12
@@ -125,20 +121,6 @@ def _extent(chart: Chart) -> int:
     """Return the width of the labels left of the plots, px."""
     labels = [tick.label for tick in (*chart.rates.ticks, *chart.counts.ticks)]
     return round(max(map(len, labels)) * _CHARACTER) + 10
-
-
-def fitted(svg: str, frame: Frame) -> str:
-    """Return a picture whose plots are where `frame` says: Vega leaves room for labels that stick out.
-
-    Raises:
-        ValueError: the picture is not one of Vega's.
-    """
-    size, place = _SIZE.search(svg), _PLACE.search(svg)
-    if size is None or place is None:
-        raise ValueError("not a picture of Vega's")
-    x, y = float(place[1]) - frame.left, float(place[2]) - frame.top
-    view = f'width="{frame.width}" height="{frame.height}" viewBox="{x:g} {y:g} {frame.width} {frame.height}"'
-    return f"{svg[: size.start()]}{view}{svg[size.end() :]}"
 
 
 def timeline_specification(chart: Chart) -> str:

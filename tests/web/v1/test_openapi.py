@@ -24,6 +24,8 @@ ALERTS, REPLAY = "GET /v1/alerts", "GET /v1/alerts/replay"
 ACKNOWLEDGE, SNOOZE = "POST /v1/alerts/{id}/acknowledge", "POST /v1/alerts/{id}/snooze"
 RECEIPTS, PUSH = "POST /v1/vendors/{name}/receipts", "POST /hooks/{name}/{secret}"
 BY_NAME = [
+    "GET /v1/alerts/{id}",
+    "GET /v1/alerts/{id}/ticket",
     "DELETE /v1/vendors/{name}",
     "POST /v1/vendors/{name}/test",
     "POST /v1/relay/{name}/pause",
