@@ -125,7 +125,7 @@ CASES = [
     ids=lambda case: case.name,
 )
 def test_the_fault_is_found_and_its_slice_is_named(case: Case) -> None:
-    worlds = campaigns.rounds(60, at_least=2)
+    worlds = campaigns.rounds(40) if campaigns.CAMPAIGN else 1
     found = [case.run(seed) for seed in range(worlds)]
     named = [
         some
@@ -177,7 +177,7 @@ class NoFalls:
 @pytest.mark.parametrize("name", campaigns.parameters([*HEALTHY], ["usual"], "other worlds without a fault"))
 def test_false_alarms_of_all_other_kinds_stay_within_the_budget(name: str) -> None:
     """A budget of one a month, of which these kinds have four tenths, over some hours or a day."""
-    worlds, minutes = (campaigns.rounds(10, at_least=1), 12 * 60) if campaigns.CAMPAIGN else (1, 4 * 60)
+    worlds, minutes = (campaigns.rounds(10, at_least=1), 12 * 60) if campaigns.CAMPAIGN else (1, 2 * 60)
     found = [
         episode
         for seed in range(worlds)
@@ -204,7 +204,7 @@ def test_a_stopped_reporter_and_a_failing_route_are_told_apart(
     change: Change, holds: Callable[[Group], bool], alert: tuple[Kind, Values]
 ) -> None:
     """Of both kinds, just the right one is open after two hours, in 9 of 10 worlds."""
-    worlds = campaigns.rounds(20, at_least=1)
+    worlds = campaigns.rounds(20, at_least=2) if campaigns.CAMPAIGN else 1
     right = 0
     for seed in range(worlds):
         world = some_world(seed, between(HOUR, LASTS, change, holds), a_day=30_000)
