@@ -2,8 +2,8 @@
 
 A detector gives, for each minute and slice, by how many nats a change explains the minute better than the
 usual does. While nothing is wrong, the sum falls; it is never below 0. A sum that starts again once it is
-over `ln(n)` gets there at most once in n trials on average, whatever the distributions are: G. Lorden, "Procedures
-for reacting to a change in distribution", Annals of Mathematical Statistics 42 (1971).
+over `ln(n)` gets there at most once in n trials on average, for any distributions: G. Lorden, "Procedures for
+reacting to a change in distribution", Annals of Mathematical Statistics 42 (1971).
 """
 
 from collections.abc import Callable, Mapping
@@ -202,13 +202,26 @@ class Episodes:
             }
             if not over:
                 return
-            best = max(
-                over, key=lambda which: (over[which].sums.nats - _SIZE_COST * len(which.values), which)
-            )
-            over[best].opened_at = at
+            best = self._best_of(max(over, key=self._weight), over)
+            self._all[best].opened_at = at
             for which in [which for which in self._all if which != best and overlap(which, best)]:
                 if not self._all[which].opened_at:
                     del self._all[which]
+
+    def _best_of(self, first: Slice, over: Mapping[Slice, Episode]) -> Slice:
+        """Return the slice that explains an episode best: a part of it, or one around it that may open."""
+        candidates = [
+            which
+            for which, episode in self._all.items()
+            if not episode.opened_at
+            and overlap(which, first)
+            and episode.sums.nats >= self._limit(which) / 2
+            and (which in over or len(which.values) > len(first.values) or self._opens(which, episode))
+        ]
+        return max(candidates, key=self._weight)
+
+    def _weight(self, which: Slice) -> tuple[float, Slice]:
+        return self._all[which].sums.nats - _SIZE_COST * len(which.values), which
 
 
 EpisodesState = tuple[list[tuple[Slice, Episode]], list[tuple[Slice, tuple[int, float]]]]
