@@ -1,13 +1,13 @@
 """Invented traffic to number ranges, with and without fraud, for tests and `benchmarks/ranges.py`.
 
-A world has 2,000 ranges of 10,000 numbers in 8 countries, each with 2 providers and 3 carriers, in a window of
-7 days. All numbers are drawn with a seed:
+A world has 2,000 ranges of 10,000 numbers in 8 countries, each with 2 providers and 3 carriers, in a window
+of 7 days. All numbers are drawn with a seed:
 
 - The usual share of a country is uniform in 0.65 to 0.9; a provider and a carrier change it by up to 0.04.
 - The share of a range has a beta distribution around it, whose spread is uniform in 0.01 to 0.05 by country.
 - A range has a lognormal number of messages, median 20, sigma 1.2; each provider sends a random part.
-- 15 more ranges are pumped, in random countries, with 8 to 120 messages, log-uniform. `Fraud` says what share of
-  them is of real users, who verify as usual.
+- 15 more ranges are pumped, in random countries, with 8 to 120 messages, log-uniform. A part of them is of
+  real users, who verify as usual. `assumed` draws this part as the mixture assumes it, `any_share` does not.
 """
 
 import math
@@ -22,7 +22,14 @@ from otpconv.storage.contract import DAY_MS, RangeCount
 
 START, END = 100 * DAY_MS, 107 * DAY_MS
 CODES: Mapping[str, str] = {
-    "DE": "+4915", "FR": "+336", "BR": "+5511", "IN": "+919", "ID": "+628", "MX": "+5255", "NG": "+2348", "US": "+1"
+    "DE": "+4915",
+    "FR": "+336",
+    "BR": "+5511",
+    "IN": "+919",
+    "ID": "+628",
+    "MX": "+5255",
+    "NG": "+2348",
+    "US": "+1",
 }
 PROVIDERS, CARRIERS = ("acme", "bravo"), 3
 RANGES, PUMPED = 2_000, 15
@@ -57,6 +64,7 @@ class Country:
         self.carriers = [random.uniform(-0.04, 0.04) for _ in range(CARRIERS)]
 
     def usual(self, carrier: int, provider: str) -> float:
+        """Return the share of messages of usual ranges that are verified."""
         return self.base + self.providers[provider] + self.carriers[carrier]
 
 
@@ -64,7 +72,7 @@ class Country:
 Fault = Callable[[Random, Country, int, str, float], float]
 
 
-def healthy(random: Random, country: Country, carrier: int, provider: str, share: float) -> float:
+def healthy(_: Random, __: Country, ___: int, ____: str, share: float) -> float:
     """Change nothing."""
     return share
 
@@ -196,8 +204,8 @@ def _fails_for_hours(of: Callable[[Country, int, str], bool], hours: float) -> F
 #: Faults that are no fraud, by name.
 FAULTS: Mapping[str, Fault] = {
     "no fault": healthy,
-    "a provider at 10 % of its share in one country": _fails(lambda c, _, p: (c.code, p) == ("DE", "acme"), 0.1),
-    "a provider at 10 % of its share everywhere": _fails(lambda _, __, p: p == "acme", 0.1),
+    "a provider at 10 % in one country": _fails(lambda c, _, p: (c.code, p) == ("DE", "acme"), 0.1),
+    "a provider at 10 % everywhere": _fails(lambda _, __, p: p == "acme", 0.1),
     "a dead carrier in one country": _fails(lambda c, n, _: (c.code, n) == ("BR", 0), 0.03),
     "a dead country": _fails(lambda c, _, __: c.code == "NG", 0.03),
     "nobody reports": _fails(lambda _, __, ___: True, 0.01),

@@ -37,15 +37,13 @@ class Score(Struct, frozen=True):
 def score(world: World) -> Score:
     """Search a world, and compare with the truth."""
     began = time.process_time()
-    judged = judge(roll_up(world.counts, carrier_of), START, END)
+    judged = judge(roll_up(world.counts, carrier_of), (START, END))
     cpu_s = time.process_time() - began
     requested: dict[str, int] = {}
     for count in world.counts:
         requested[count.number_range] = requested.get(count.number_range, 0) + count.requested
     cases = [(each.posterior, _is_pumped(each, world, requested)) for each in judged]
-    members = {
-        member for each in judged if each.posterior > FLAGGED for member in each.traffic.members
-    }
+    members = {member for each in judged if each.posterior > FLAGGED for member in each.traffic.members}
     false = sum(posterior > FLAGGED and not pumped for posterior, pumped in cases)
     return Score(len(world.pumped & members), false, cpu_s, cases)
 
@@ -82,7 +80,8 @@ def _row(name: str, scores: list[Score], of: int) -> str:
     found = sum(each.found for each in scores) / len(scores)
     false = sum(each.false for each in scores) / len(scores)
     cpu = sum(each.cpu_s for each in scores) / len(scores)
-    return f"| {name} | {f'{found:.1f} of {of}' if of else '-'} | {false:.2f} | {max(each.false for each in scores)} | {cpu:.2f} |"
+    most = max(each.false for each in scores)
+    return f"| {name} | {f'{found:.1f} of {of}' if of else '-'} | {false:.2f} | {most} | {cpu:.2f} |"
 
 
 def main() -> None:

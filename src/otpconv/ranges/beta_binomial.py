@@ -10,7 +10,8 @@ def log_likelihood(verified: int, requested: int, mean: float, spread: float) ->
     Statistical Society B 10 (1948).
 
     Args:
-        verified, requested: the counts.
+        verified: of the messages.
+        requested: the messages.
         mean: the mean share, above 0 and below 1.
         spread: the correlation of two messages of the same range, above 0 and below 1. The share has a beta
             distribution with a + b = 1 / spread - 1.

@@ -15,6 +15,8 @@ from msgspec import Struct
 from otpconv.ranges.beta_binomial import log_likelihood
 from otpconv.ranges.traffic import RangeTraffic
 from otpconv.ranges.usual import Usual, spreads
+from otpconv.storage import deadline
+from otpconv.storage.contract import Span
 
 #: The share of real users in a new range that is pumped, on average, and how much such ranges differ.
 GENUINE, GENUINE_SPREAD = 0.06, 0.05
@@ -41,27 +43,34 @@ class Judged(Struct, frozen=True):
     posterior: float
 
 
-def judge(ranges: Sequence[RangeTraffic], start: int, end: int) -> list[Judged]:
+def judge(ranges: Sequence[RangeTraffic], span: Span) -> list[Judged]:
     """Return how probably each range is pumped, in the same order.
 
     Args:
         ranges: of all countries of an account: countries with few ranges borrow from the others.
-        start, end: the window of their messages, ms.
+        span: the window of their messages, ms.
+
+    Raises:
+        Unavailable: the time for the answer is over.
     """
     posteriors = [0.0] * len(ranges)
     shares: list[float] = []
     spread: dict[str, float] = {}
     pumped: dict[str, float] = {}
     for _ in range(_ROUNDS):
+        deadline.check()
         weights = [1 - posterior for posterior in posteriors]
         usual = Usual(ranges, weights)
         shares = [usual.share(traffic) for traffic in ranges]
         spread = spreads(ranges, weights, shares, spread)
         pumped = _pumped(ranges, posteriors)
-        last, posteriors = posteriors, [
-            _posterior(traffic, share, spread[traffic.country], pumped[traffic.country], start, end)
-            for traffic, share in zip(ranges, shares, strict=True)
-        ]
+        last, posteriors = (
+            posteriors,
+            [
+                _posterior(traffic, share, spread[traffic.country], pumped[traffic.country], span)
+                for traffic, share in zip(ranges, shares, strict=True)
+            ],
+        )
         if all(abs(new - old) < _SETTLED for new, old in zip(posteriors, last, strict=True)):
             break
     return [Judged(*each) for each in zip(ranges, shares, posteriors, strict=True)]
@@ -80,10 +89,8 @@ def _pumped(ranges: Sequence[RangeTraffic], posteriors: Sequence[float]) -> dict
     }
 
 
-def _posterior(  # noqa: PLR0917
-    traffic: RangeTraffic, share: float, spread: float, pumped: float, start: int, end: int
-) -> float:
-    genuine = max(GENUINE, _known_users(traffic, share, start, end))
+def _posterior(traffic: RangeTraffic, share: float, spread: float, pumped: float, span: Span) -> float:
+    genuine = max(GENUINE, _known_users(traffic, share, span))
     if genuine > _MOST_GENUINE:
         return 0.0
     requested, verified = traffic.requested, traffic.verified
@@ -93,11 +100,11 @@ def _posterior(  # noqa: PLR0917
     return 1 / (1 + exp(min(700.0, against)))
 
 
-def _known_users(traffic: RangeTraffic, share: float, start: int, end: int) -> float:
+def _known_users(traffic: RangeTraffic, share: float, span: Span) -> float:
     """Return how many of the messages its users of before explain, as a share.
 
     A carrier that fails loses the messages that its ranges always had. Fraud comes on top of them.
     """
-    window = end - start
-    since = max(window, start - traffic.first_requested_at)
+    window = span[1] - span[0]
+    since = max(window, span[0] - traffic.first_requested_at)
     return traffic.verified_before * window / since / (share * traffic.requested)

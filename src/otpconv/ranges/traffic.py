@@ -1,8 +1,7 @@
 """The messages to number ranges, rolled up until there are enough to judge. Pure."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from os.path import commonprefix
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -50,28 +49,30 @@ def roll_up(counts: Iterable[RangeCount], carrier_of: Callable[[str], str]) -> l
         counts: by range, country and provider.
         carrier_of: the network that owns a range.
     """
-    joined: defaultdict[str, dict[tuple[str, str], RangeTraffic]] = defaultdict(dict)
     by_range: defaultdict[tuple[str, str], list[RangeCount]] = defaultdict(list)
     for count in counts:
-        by_range[count.number_range, count.country].append(count)
-    enough = []
-    for (number_range, country), some in by_range.items():
-        traffic = _of_range(number_range, country, carrier_of(number_range), some)
-        if is_too_short(number_range):
-            continue
-        if traffic.requested >= LEAST_MESSAGES:
-            enough.append(traffic)
-        elif traffic.requested:
-            joined[number_range][country, traffic.carrier] = traffic
+        if not is_too_short(count.number_range):
+            by_range[count.number_range, count.country].append(count)
+    ranges = [_of_range(*key, carrier_of(key[0]), some) for key, some in by_range.items()]
+    enough = [traffic for traffic in ranges if traffic.requested >= LEAST_MESSAGES]
+    few = [traffic for traffic in ranges if 0 < traffic.requested < LEAST_MESSAGES]
+    enough += _joined(few)
+    return sorted(enough, key=lambda traffic: (traffic.number_range, traffic.country, traffic.carrier))
+
+
+def _joined(few: Iterable[RangeTraffic]) -> Iterator[RangeTraffic]:
+    """Join ranges that begin alike, the longest prefixes first, and yield those with enough messages."""
+    joined: defaultdict[str, dict[tuple[str, str], RangeTraffic]] = defaultdict(dict)
+    for traffic in few:
+        joined[traffic.number_range][traffic.country, traffic.carrier] = traffic
     for length in range(max(map(len, joined), default=0), 0, -1):
         for prefix in sorted(prefix for prefix in joined if len(prefix) == length):
             for key, traffic in joined.pop(prefix).items():
                 if traffic.requested >= LEAST_MESSAGES:
-                    enough.append(traffic)
+                    yield traffic
                 elif not _is_end(parent := prefix[:-1], traffic):
                     other = joined[parent].get(key)
                     joined[parent][key] = _join(other, traffic) if other else traffic
-    return sorted(enough, key=lambda traffic: (traffic.number_range, traffic.country, traffic.carrier))
 
 
 def _is_end(prefix: str, traffic: RangeTraffic) -> bool:
@@ -102,7 +103,7 @@ def _join(one: RangeTraffic, other: RangeTraffic) -> RangeTraffic:
         providers[provider] = before[0] + requested, before[1] + verified
     members = tuple(sorted({*one.members, *other.members}))
     return RangeTraffic(
-        commonprefix(members),
+        _common_prefix(members),
         members,
         one.country,
         one.carrier,
@@ -113,3 +114,9 @@ def _join(one: RangeTraffic, other: RangeTraffic) -> RangeTraffic:
         one.verified_before + other.verified_before,
         one.pairs + other.pairs,
     )
+
+
+def _common_prefix(texts: Sequence[str]) -> str:
+    first, last = min(texts), max(texts)
+    differ = (place for place, pair in enumerate(zip(first, last, strict=False)) if len(set(pair)) > 1)
+    return first[: next(differ, None)]

@@ -57,7 +57,7 @@ class Usual:
             self._shares[cell] = min(1 - _LEAST_SHARE, max(_LEAST_SHARE, share))
 
     def share(self, traffic: RangeTraffic) -> float:
-        """Return the share of the messages of a range that is usual for its country, carrier and providers."""
+        """Return the share that is usual for the country, carrier and providers of a range."""
         expected = 0.0
         for provider, (requested, _) in traffic.providers.items():
             expected += requested * self._shares[traffic.country, provider, traffic.carrier]
@@ -70,9 +70,9 @@ def spreads(
     """Return by country how much the shares of usual ranges differ: the correlation within a range.
 
     By moments: of a beta-binomial count, z² = (verified - n share)² / (n share (1 - share)) has the mean
-    1 + (n - 1) spread. So the spread is the slope of z² - 1 over n - 1, each weighted with 1 over the variance
-    of z². In ranges that were joined, only pairs of messages to the same one are correlated. Countries with few
-    ranges are drawn to all countries.
+    1 + (n - 1) spread. So the spread is the slope of z² - 1 over n - 1, each weighted with 1 over the
+    variance of z². In ranges that were joined, only pairs of messages to the same one are correlated.
+    Countries with few ranges are drawn to all countries.
 
     Args:
         ranges: in any order.

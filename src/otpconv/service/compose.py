@@ -20,6 +20,7 @@ from otpconv.ledger.judge import EARLIEST_MS
 from otpconv.ledger.questions import Questions
 from otpconv.ledger.recent import Recent
 from otpconv.metrics import Metrics
+from otpconv.ranges.current import CurrentRanges
 from otpconv.rates.current import CurrentSignals
 from otpconv.service import data_folder
 from otpconv.service.administration import Administration
@@ -62,6 +63,7 @@ class Service:
         intake: takes reports.
         questions: answers questions about what the reports come to.
         signals: finds what fails now, for the stories of messages.
+        ranges: judges which number ranges look like fraud now.
         recent: acknowledged reports that are not yet in the ledger.
         metrics: the measurements for machines.
         housekeeping: the repeated tasks; others may add to them.
@@ -105,7 +107,8 @@ class Service:
         self._forgetting = Forgetting(
             self._journal, self._lookup, clock, unmatched_ms=settings.unmatched_days * DAY_MS
         )
-        self.recent, self.signals = Recent(lambda: self._applier.applied), CurrentSignals()
+        self.recent = Recent(lambda: self._applier.applied)
+        self.signals, self.ranges = CurrentSignals(), CurrentRanges()
         parts = self._writer, self._lookup, self.recent
         self.intake = Intake(*parts, clock, recorded=self._recorded, strict=settings.strict)
         self._retention = Retention(settings, self._ledger, lambda: self._applier.applied, leases)

@@ -42,10 +42,12 @@ from otpconv.web.rpc.sending import Sends
 from otpconv.web.v1.advice import ADVICE_PATH, AdviceApi
 from otpconv.web.v1.alerts import REPLAY_PATH, AlertsApi
 from otpconv.web.v1.annotations import AnnotationsApi
+from otpconv.web.v1.check import CHECK_PATH, CheckApi
 from otpconv.web.v1.metrics import MetricsEndpoint
 from otpconv.web.v1.native import NativeApi
 from otpconv.web.v1.openapi import document
 from otpconv.web.v1.prices import PricesApi
+from otpconv.web.v1.ranges import RANGES_PATH, RangesApi
 from otpconv.web.v1.vendors import VendorsApi
 
 #: Load balancers call these paths, also by plain HTTP.
@@ -87,6 +89,8 @@ class App:
         self._hooks = HooksEndpoint(
             service, self._bodies, gate, failures=self.failures, public_url=public_url
         )
+        self._native = NativeApi(service, self._bodies, gate, self._pace)
+        self._check = CheckApi(service, self._bodies, self._native.caller, self.failures)
         self._pages = Pages(service, self._bodies, gate, app=self, public_url=public_url)
         self._other = self._starlette(service, gate, public_url)
         self._count = service.metrics.requested
@@ -99,6 +103,7 @@ class App:
     async def close(self) -> None:
         """Wait for messages that are on their way, and stop what the pages have started elsewhere."""
         await self._sends.close()
+        await self._check.close()
         await self._pages.close()
 
     async def idle(self) -> None:
@@ -164,7 +169,7 @@ class App:
         self._count(scope.get("otpconv.action", ""), scope.get("otpconv.code", "OK"))
 
     def _starlette(self, service: Service, gate: Gate, public_url: str) -> ASGIApp:
-        native = NativeApi(service, self._bodies, gate, self._pace)
+        native = self._native
         vendors = VendorsApi(service, self._bodies, gate, native.caller, public_url)
         pages = self._pages
         openapi = msgspec.json.encode(document(public_url))
@@ -200,6 +205,8 @@ class App:
                 *PricesApi(service, self._bodies, gate, native.caller).routes(),
                 Route("/v1/rates", native.get_rates, methods=["GET"]),
                 Route(ADVICE_PATH, AdviceApi(service, native.caller).get, methods=["GET"]),
+                Route(RANGES_PATH, RangesApi(service, native.caller).get, methods=["GET"]),
+                Route(CHECK_PATH, self._check.post, methods=["POST"]),
                 Route(REPLAY_PATH, AlertsApi(service, native.caller).replay, methods=["GET"]),
                 *pages.routes(),
                 Route("/metrics", MetricsEndpoint(service, native.caller, self._sends).get, methods=["GET"]),
