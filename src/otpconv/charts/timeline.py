@@ -5,7 +5,8 @@ The plot has a fixed place in the picture, so that a page knows which time is un
 
 import re
 from itertools import zip_longest
-from typing import Any, Final, NamedTuple
+from math import ceil
+from typing import Any, Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -30,6 +31,8 @@ _PLACE = re.compile(r'transform="translate\(([-0-9.]+),([-0-9.]+)\)"')
 #: Height of the labels of the time axis, and width of a character of a label, px.
 _TIMES, _CHARACTER = 20, 7.6
 _LABEL_SIZE: Final = 12
+#: Steps of the axis of numbers or seconds at most.
+_MOST_STEPS: Final = 5
 #: Room for the mark of annotations, and for the label of the steps in progress, px.
 _MARK, _IN_PROGRESS = 26, 75
 #: The names of the data: the points, the steps in progress, the annotations, and the end.
@@ -66,6 +69,8 @@ class Chart(Struct, frozen=True, tag=True):
         ground: the background colour.
         notes: annotations.
         zone: the time zone of the time axis.
+        unit: of `rate`, `before` and the band around them: shares, numbers, or seconds.
+        band_of_before: whether the band is around `before`, e.g. what is usual, instead of around `rate`.
     """
 
     points: list[Point]
@@ -76,6 +81,8 @@ class Chart(Struct, frozen=True, tag=True):
     ground: str = "transparent"
     notes: list[Note] = []
     zone: str = "UTC"
+    unit: Literal["share", "number", "seconds"] = "share"
+    band_of_before: bool = False
 
     @property
     def start(self) -> int:
@@ -95,7 +102,10 @@ class Chart(Struct, frozen=True, tag=True):
     @property
     def rates(self) -> Axis:
         """The axis of the rates, which fits the rates, their intervals and the rates before."""
-        return rate_axis(*rate_range(self.points))
+        low, high = rate_range(self.points)
+        if self.unit == "share":
+            return rate_axis(low, high)
+        return count_axis(ceil(high), _MOST_STEPS, " s" if self.unit == "seconds" else "")
 
     @property
     def counts(self) -> Axis:
@@ -212,8 +222,9 @@ def _rates(chart: Chart, colours: Colours) -> list[dict[str, Any]]:
     }
     line, dotted = {"color": colours.rate, "strokeWidth": 2.25}, {"strokeDash": [2, 3], "opacity": 0.7}
     before = {"color": colours.before, "strokeDash": [4, 3], "strokeWidth": 1.5}
+    band = {"color": colours.before if chart.band_of_before else colours.rate, "opacity": 0.22}
     return [
-        _steps("area", {"color": colours.rate, "opacity": 0.22}, y=_quantity("low"), y2={"field": "high"}),
+        _steps("area", band, y=_quantity("low"), y2={"field": "high"}),
         _steps("line", before, y=_quantity("before")),
         _steps("line", line, y=rate),
         _steps("line", line | dotted, y=_quantity("open")),

@@ -19,6 +19,7 @@ from otpconv.web.front.body import Bodies
 from otpconv.web.front.gate import Gate
 from otpconv.web.pages.administration.desk import Desk
 from otpconv.web.pages.administration.routes import administration_pages
+from otpconv.web.pages.alerts.page import AlertsPage
 from otpconv.web.pages.dashboard.routes import dashboard_pages
 from otpconv.web.pages.errors.page import ErrorCentre
 from otpconv.web.pages.explorer.diagnosis import DiagnosisPage
@@ -90,6 +91,7 @@ class Pages:
             Page("/explorer/{action}", "POST", explorer.run),
             *administration_pages(service, desk),
             *RelayPage(desk, service).pages(),
+            *AlertsPage(desk, service, self._drawer).pages(),
         ]
 
     def _provider_page(self, service: Service, gate: Gate, public_url: str) -> "ProviderPage | None":

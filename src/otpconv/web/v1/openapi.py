@@ -24,12 +24,13 @@ from otpconv.model import MESSAGE_ID_PATTERN, MESSAGE_ID_RULE
 from otpconv.rates import COMPARISONS, INTERVALS, LEVELS, ORDERS
 from otpconv.storage.contract import DIMENSIONS
 from otpconv.web.v1.advice import ADVICE_PATH, AdviceOut
+from otpconv.web.v1.openapi_alerts import ALERT_SCHEMAS, alert_paths
 from otpconv.web.v1.openapi_annotations import ANNOTATION_SCHEMAS, annotation_paths
 from otpconv.web.v1.openapi_hooks import HOOK_SCHEMAS, hook_paths
-from otpconv.web.v1.openapi_parts import TIME, answer, problems, ref, text
+from otpconv.web.v1.openapi_parts import LAG, TIME, answer, problems, ref, text
 from otpconv.web.v1.openapi_ranges import RANGE_SCHEMAS, range_paths
 from otpconv.web.v1.openapi_vendors import VENDOR_SCHEMAS, vendor_paths
-from otpconv.web.v1.rate_formats import FORMATS, LAG_HEADER
+from otpconv.web.v1.rate_formats import FORMATS
 from otpconv.web.v1.rate_types import Rates
 
 _SCHEMAS = (
@@ -44,18 +45,12 @@ _SCHEMAS = (
     Problem,
     Rates,
     Recorded,
+    *ALERT_SCHEMAS,
     *ANNOTATION_SCHEMAS,
     *HOOK_SCHEMAS,
     *RANGE_SCHEMAS,
     *VENDOR_SCHEMAS,
 )
-
-_LAG = {
-    LAG_HEADER: {
-        "description": "Reports acknowledged before the question that this answer lacks; 0 normally",
-        "schema": {"type": "integer"},
-    }
-}
 
 
 def document(public_url: str) -> dict[str, Any]:
@@ -81,6 +76,7 @@ def document(public_url: str) -> dict[str, Any]:
             SEARCH_PATH: {"post": _search()},
             "/v1/rates": {"get": _get_rates()},
             ADVICE_PATH: {"get": _get_advice()},
+            **alert_paths(),
             **range_paths(),
             **annotation_paths(),
             **vendor_paths(),
@@ -141,7 +137,7 @@ def _get_message() -> dict[str, Any]:
             }
         ],
         "responses": {
-            "200": {**answer("The message", MessageOut), "headers": _LAG},
+            "200": {**answer("The message", MessageOut), "headers": LAG},
             **problems({"401", "403", "404", "429", "503"}),
         },
     }
@@ -155,7 +151,7 @@ def _search() -> dict[str, Any]:
         " action otpconv:FindMessages, and leaves a line in the audit trail.",
         "requestBody": {"required": True, "content": {JSON: {"schema": ref(MessageSearch)}}},
         "responses": {
-            "200": {**answer("The messages", FoundMessages), "headers": _LAG},
+            "200": {**answer("The messages", FoundMessages), "headers": LAG},
             **problems({"400", "401", "403", "413", "429", "503"}),
         },
     }
@@ -163,7 +159,7 @@ def _search() -> dict[str, Any]:
 
 def _get_rates() -> dict[str, Any]:
     rates = answer("The rates", Rates)
-    rates["headers"] = _LAG
+    rates["headers"] = LAG
     rates["content"]["text/csv"] = {"schema": {"type": "string", "description": "A header row, then rows"}}
     rates["content"]["application/vnd.apache.parquet"] = {"schema": {"type": "string", "format": "binary"}}
     return {
@@ -208,7 +204,7 @@ def _get_advice() -> dict[str, Any]:
             for name, text, schema in parameters
         ],
         "responses": {
-            "200": {**answer("The advice", AdviceOut), "headers": _LAG},
+            "200": {**answer("The advice", AdviceOut), "headers": LAG},
             **problems({"400", "401", "403", "429", "503"}),
         },
     }

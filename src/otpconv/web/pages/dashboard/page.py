@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from otpconv.access.saved_views import SavedView
+from otpconv.alerts.showing.words import TITLES, label_of
 from otpconv.charts.drawing import Drawer
 from otpconv.charts.point import point_of
 from otpconv.charts.timeline import Chart, Note
@@ -24,6 +25,9 @@ from otpconv.service.compose import Service
 from otpconv.storage.annotations import Annotation
 from otpconv.storage.contract import DAY_MS, DIMENSIONS, LedgerReader
 from otpconv.web.front.callers import caller_of
+from otpconv.web.pages.alerts.lists import strip_of
+from otpconv.web.pages.alerts.page import GET
+from otpconv.web.pages.alerts.reading import all_lasting
 from otpconv.web.pages.choices import read_choices
 from otpconv.web.pages.dashboard.columns import COLUMNS, DEFAULT_COLUMNS, next_order
 from otpconv.web.pages.dashboard.heat import heat_map
@@ -108,6 +112,7 @@ class Dashboard:
             saved = {
                 "saved": await self._saved_views(request, visitor),
                 "may_save": not self._visitors.refusal(request, visitor, SAVE_ACTION),
+                **await self._alerts(request, visitor),
             }
             page = partial(self._page, visitor, now, notes, saved)
             return await self._ask(visitor, self._priced(overview), view, now, page)
@@ -171,6 +176,13 @@ class Dashboard:
         if self._visitors.refusal(request, visitor, LIST_ACTION):
             return None
         return await asyncio.to_thread(self._service.saved_views.list, visitor.key.account)
+
+    async def _alerts(self, request: Request, visitor: Visitor) -> dict[str, Any]:
+        """Return what the strip of alerts needs; nothing if the visitor may not see alerts."""
+        if self._visitors.refusal(request, visitor, GET):
+            return {"strip": None, "may_see_alerts": False}
+        lasting = await asyncio.to_thread(all_lasting, self._service.alerts, visitor.key.account)
+        return {"strip": strip_of(lasting), "may_see_alerts": True, "titles": TITLES, "label_of": label_of}
 
     async def _annotations(self, request: Request, visitor: Visitor, view: View) -> list[Annotation]:
         """Return the newest annotations near a view; none if the visitor may not list them."""
