@@ -106,7 +106,11 @@ class RangesApi:
             return assess(ledger, key.account, question.span, now, prices)
 
         def response(found: Assessment, lag: int) -> Response:
-            made = _csv(found, question) if question.format == "csv" else json_response(_out(found, question))
+            made = (
+                block_list(found, question)
+                if question.format == "csv"
+                else json_response(_out(found, question))
+            )
             made.headers[LAG_HEADER] = str(lag)
             return made
 
@@ -134,7 +138,8 @@ def range_out(finding: RangeFinding, end: int) -> RangeOut:
     )
 
 
-def _wanted(found: Assessment, question: Question) -> list[RangeFinding]:
+def wanted(found: Assessment, question: Question) -> list[RangeFinding]:
+    """Return the ranges that a question asks for."""
     return [
         finding
         for finding in found.findings
@@ -144,15 +149,15 @@ def _wanted(found: Assessment, question: Question) -> list[RangeFinding]:
 
 
 def _out(found: Assessment, question: Question) -> RangesOut:
-    wanted = _wanted(found, question)
+    some = wanted(found, question)
     return RangesOut(
         found.start,
         found.end,
         found.assessed_at,
         found.ranges,
         found.messages,
-        [range_out(finding, found.end) for finding in wanted[: question.limit]],
-        len(wanted) > question.limit,
+        [range_out(finding, found.end) for finding in some[: question.limit]],
+        len(some) > question.limit,
         [
             RouteToLookAt(route.country or None, route.provider or None, list(route.reasons))
             for route in found.routes
@@ -161,11 +166,12 @@ def _out(found: Assessment, question: Question) -> RangesOut:
     )
 
 
-def _csv(found: Assessment, question: Question) -> Response:
+def block_list(found: Assessment, question: Question) -> Response:
+    """Return the ranges that a question asks for as CSV, a row for each prefix to block."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(_CSV_COLUMNS)
-    for finding in _wanted(found, question)[: question.limit]:
+    for finding in wanted(found, question)[: question.limit]:
         writer.writerows(_csv_rows(range_out(finding, found.end)))
     headers = {
         "cache-control": "no-store",
