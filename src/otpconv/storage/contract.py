@@ -315,7 +315,8 @@ class LedgerReader(Protocol):
 
         Args:
             account: whose messages.
-            start, end: of the window.
+            start: of the window.
+            end: of the window.
             countries: the accepted countries; None accepts all.
             limit: how many are returned: those with the most messages, in descending order.
         """
