@@ -43,7 +43,7 @@ class KnownRanges:
             for prefix in {*finding.prefixes, *finding.judged.traffic.members}:
                 self._by_prefix[prefix] = finding
             if finding.flagged:
-                self._flagged_in.update({prefix[:-1] for prefix in finding.prefixes})
+                self._flagged_in.update(prefix[:-1] for prefix in finding.prefixes)
 
     def check(self, number_range: str) -> Check:
         """Return what is known of the numbers of a range.

@@ -111,7 +111,5 @@ class RangesPage:
 
 def _countries(found: Assessment) -> list[str]:
     """Return the countries that have anything to show."""
-    of_ranges: Iterable[str] = (finding.judged.traffic.country for finding in found.findings)
-    return sorted(
-        {country for country in (*of_ranges, *(route.country for route in found.routes)) if country}
-    )
+    countries = {finding.judged.traffic.country for finding in found.findings}
+    return sorted((countries | {route.country for route in found.routes}) - {""})
