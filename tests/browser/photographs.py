@@ -55,6 +55,8 @@ ADMINISTRATION = {
 }
 #: Of vendor accounts; see test_relay.py.
 RELAY = {"relay": "/relay"}
+#: Of pumped number ranges; see test_ranges.py.
+RANGES = {"ranges": "/ranges", "ranges-fraud": "/ranges?show=fraud"}
 #: Of the traffic of `browser.broken_route`.
 DASHBOARD = {
     "dashboard": "/dashboard",

@@ -5,8 +5,7 @@ import io
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
-from random import Random
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -14,54 +13,7 @@ import pytest
 
 from otpconv.cli.local_server import LocalServer
 from tests.cli.commands import Run
-
-HOUR_MS, DAY_MS = 3_600_000, 86_400_000
-PUMPED = ("+491579001", "+491579002")
-KNOWN = "+491517007"
-
-
-def record(client: httpx.Client, reports: Iterator[tuple[dict[str, Any], bool]]) -> None:
-    """Report messages, and those of them that are verified after 20 s."""
-    reports_ = list(reports)
-    messages = [message for message, _ in reports_]
-    conversions = [
-        {
-            "message_id": message["message_id"],
-            "delivered": True,
-            "conversion_time": message["requested_at"] + 20_000,
-        }
-        for message, verified in reports_
-        if verified
-    ]
-    for path, items in (("messages", messages), ("conversions", conversions)):
-        answer = client.post(f"/v1/{path}", json={path: items})
-        assert (answer.status_code, answer.json()["rejected"], answer.json().get("ignored", [])) == (
-            200,
-            [],
-            [],
-        )
-
-
-def traffic(now: int, pumped: tuple[str, ...] = PUMPED) -> Iterator[tuple[dict[str, Any], bool]]:
-    """Yield messages to 40 usual ranges of DE, of which 80 % are verified, and 60 to each pumped one."""
-    random = Random(11)
-    number = 0
-    usual = [f"+4915110{n:02}" for n in range(40)]
-    for number_range, requested, share, days in (
-        *((each, 20, 0.8, 6) for each in usual),
-        (KNOWN, 10, 1.0, 12),
-        *((each, 60, 0.02, 2) for each in pumped),
-    ):
-        for _ in range(requested):
-            number += 1
-            begin = 8 * DAY_MS if days > 7 else 2 * HOUR_MS
-            message = {
-                "message_id": f"ranges-{number}",
-                "requested_at": now - random.randint(begin, begin + (days - 1 if days < 7 else 2) * DAY_MS),
-                "to": f"{number_range}{random.randrange(10_000):04}",
-                "provider": ("acme", "bravo")[number % 2],
-            }
-            yield message, random.random() < share
+from tests.web.pumped import DAY_MS, HOUR_MS, KNOWN, PUMPED, entered_codes, record, traffic
 
 
 @pytest.fixture
@@ -154,6 +106,15 @@ def test_users_from_before_are_the_collateral_of_a_block(own: httpx.Client) -> N
     assert found[KNOWN]["verified_before"] == 10
     assert found[KNOWN]["first_requested_at"] < now - 8 * DAY_MS
     assert found[PUMPED[0]]["verified_before"] == 0
+
+
+def test_a_provider_that_may_enter_the_codes_is_a_route_to_look_at(own: httpx.Client, at: Run) -> None:
+    record(own, entered_codes(time.time_ns() // 1_000_000))
+    (route,) = own.get("/v1/ranges").json()["routes"]
+    assert (route["country"], route["provider"]) == ("FR", "hawk")
+    assert "too even for people" in route["reasons"][0]
+    assert own.get("/v1/ranges", params={"country": "DE"}).json()["routes"] == []
+    assert "route to look at: hawk in FR: Half of its codes" in at("ranges").stdout
 
 
 @pytest.mark.parametrize(

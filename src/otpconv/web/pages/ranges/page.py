@@ -42,8 +42,8 @@ class RangesPage:
     def pages(self) -> list[Page]:
         """Return the pages, and the action that each needs."""
         return [
-            Page(RANGES_PAGE, "GET", self.show, GET),
-            Page(f"{RANGES_PAGE}/block-list.csv", "GET", self.block_list, GET),
+            Page("/ranges", "GET", self.show, GET),
+            Page("/ranges/block-list.csv", "GET", self.block_list, GET),
         ]
 
     async def show(self, request: Request, visitor: Visitor) -> Response:
