@@ -1,4 +1,4 @@
-"""The page of number ranges in a browser: its filters, its list to block, its looks, and the dashboard's sentence."""
+"""The page of number ranges in a browser: filters, the list to block, looks, and the dashboard's sentence."""
 
 import csv
 import time

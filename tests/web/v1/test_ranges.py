@@ -1,16 +1,19 @@
 """Number ranges that look like fraud, over the API and the command line, by real reports."""
 
+import asyncio
 import csv
 import io
 import json
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from benchmarks.checking import measure
 from otpconv.cli.local_server import LocalServer
 from tests.cli.commands import Run
 from tests.web.pumped import DAY_MS, HOUR_MS, KNOWN, PUMPED, entered_codes, record, traffic
@@ -161,6 +164,12 @@ def test_without_traffic_nothing_looks_like_fraud(own: httpx.Client) -> None:
     answer = own.get("/v1/ranges").json()
     assert (answer["judged"], answer["ranges"], answer["routes"]) == (0, [], [])
     assert own.post("/v1/check", json={"to": "+4915112345678"}).json()["risk"] == "low"
+
+
+@pytest.mark.campaign("2,000 checks beside 50,000 messages")
+def test_of_100_checks_99_take_less_than_5_ms_of_processor_time(tmp_path: Path) -> None:
+    times = sorted(asyncio.run(measure(tmp_path, 2_000)))
+    assert times[int(len(times) * 0.99)] < 0.005
 
 
 def test_a_check_leaves_no_trace_of_the_number(make_server: Callable[..., LocalServer]) -> None:
