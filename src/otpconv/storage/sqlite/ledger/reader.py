@@ -12,14 +12,13 @@ import msgspec
 from otpconv.errors import Unavailable
 from otpconv.model import Conversion, MessageState, Requested, SelfReportedRate
 from otpconv.receipts import ReceiptState
-from otpconv.storage import deadline, erasable, grains, recorded
+from otpconv.storage import deadline, erasable, grains, ranges, recorded
 from otpconv.storage.contract import (
     MAX_COUNTED,
     MAX_COUNTS,
     MAX_DAY_RANGES,
     MAX_RANGES,
     MAX_SELF_REPORTED,
-    SHORTEST_RANGE,
     SNAPSHOT_S,
     CostCount,
     Count,
@@ -154,14 +153,11 @@ class SqliteLedgerReader:
         limit: int = MAX_RANGES,
     ) -> list[RangeCount]:
         """Return the number ranges that had messages in some hours, those with the most messages first."""
-        accepted = None if countries is None else _json(list(countries))
-        window = {"account": account, "start": start, "end": end, "limit": limit}
-        return [RangeCount(*row) for row in self._rows("ranges", window | {"countries": accepted})]
+        return ranges.of_window(self._rows, account, (start, end), countries, limit)
 
     def range_lengths(self, most: int = MAX_DAY_RANGES) -> tuple[RangeLength, ...]:
         """Return by how much to shorten the ranges of days that have more than `most` rollups by range."""
-        rows = self._rows("range_lengths", {"most": most, "shortest": SHORTEST_RANGE})
-        return tuple(RangeLength(*row) for row in rows)
+        return ranges.lengths(self._rows, most)
 
     def routes(self, account: int, most: int) -> list[Count]:
         """Return all messages by provider and country, the `most` largest routes, then the others as one."""
