@@ -35,7 +35,6 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
     ),
     "a unit of size": ("money.MICROS", "money._SMALL", "web.pages.figures._KIB"),
     "a version, a code or a position that a format or a protocol fixes": (
-        "storage.sqlite.relay.VERSION",
         "storage.postgres.ledger.windows._SUMS",
         "storage.postgres.ledger.reader._DELAYS",
         "storage.postgres.migrations.VERSION",
@@ -296,6 +295,8 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
         "ledger.erasing.RETRY_S",
         "service.retention._NOTED_EVERY_S",
         "service.retention._NOTED_LATE_S",
+        "service.alert_retention.EVERY_S",
+        "service.alert_retention.LATE_S",
         "service.retention.EVERY_S",
         "service.retention.LATE_S",
         "service.deleting._CHECK_S",

@@ -1,95 +1,125 @@
-"""How far the verified messages of one slice are from the usual, by a CUSUM of changing rates. Pure.
+"""How sure it is that the messages of one slice are verified less often than usual, by two CUSUMs. Pure.
 
-The usual rate changes with the hour, so each message adds the logarithm of its likelihood ratio. The limit is
-that of a `cusum.Design` with the usual rate, so its run length is exact where the rate is constant.
+A level is a share of the limit of a `cusum.Design`: at 1, the slice is found. The usual rate changes with the
+hour and the mix of routes, and the design with it; where they are constant, the run length is exact.
 """
 
 from functools import lru_cache
-from math import log
+from math import ceil, log, log2, sqrt
 
 from msgspec import Struct
 
 from otpconv.alerts.cusum import design_for
-from otpconv.alerts.past import Counts, Usual
-from otpconv.alerts.sprt import Sprt
+from otpconv.alerts.past import OWN_WEIGHT
 
-#: The fall to find soon: the rate falls to this share of the usual one, e.g. from 85 to 60 %.
-FALL = 0.7
-#: From this share of failures on, the steps of a design are too coarse. The limit is then ln(trials), which
-#: keeps the budget for any rates: G. Lorden, "Procedures for reacting to a change in distribution", Annals of
-#: Mathematical Statistics 42 (1971).
-_COARSE = 0.45
-#: Shares of failures and numbers of messages are rounded so, to compute few limits.
-_SHARES, _PER_DOUBLING = 200, 2
+#: The falls to find soon: the rate falls to this share of the usual one, e.g. from 85 to 60 %, or nearly all
+#: messages are lost. Each has a CUSUM.
+FALL, LOSS = 0.7, 0.15
+#: How far gamma of a design may be from the optimum.
+_ERROR = 0.04
+#: The usual share of failures is rounded up to a multiple of 1 / _SHARES, to compute few designs; it is
+#: between these.
+_SHARES = 200
+_LEAST_FAILED, _MOST_FAILED = 0.01, 0.9
+#: By how much a rate differs from day to day, and from hour to hour where little is known of it: standard
+#: deviations.
+_VARIATION, _HOURLY = 0.005, 0.02
+#: The most standard errors that the usual share of failures is raised by.
+_SURE = 2.0
 #: The chance to end a fall that lasts, and the chance to go on with one that has ended.
 _FALSE_END, _FALSE_GOING_ON = 0.001, 0.05
+#: The logarithms of the bounds of Wald's test (see sprt.py) between which a fall has neither ended nor not.
+ENDED, GOES_ON = log(_FALSE_END / (1 - _FALSE_GOING_ON)), log((1 - _FALSE_END) / _FALSE_GOING_ON)
 
 
-class Level(Struct, gc=False):
-    """The CUSUM of one slice.
+class Level(Struct, gc=False, array_like=True):
+    """The level of one slice.
 
     Attributes:
-        nats: the level.
-        since: when it last left 0, ms; 0 while it is 0.
+        level: above 0.
+        since: when it last left 0, ms.
     """
 
-    nats: float = 0.0
-    since: int = 0
-
-    def add(self, counts: Counts, usual: Usual, start: int) -> None:
-        """Add the messages of a time that began at `start` (ms)."""
-        self.nats += ratio(counts.requested, counts.requested - counts.verified, usual.failed)
-        if self.nats <= 0:
-            self.nats, self.since = 0.0, 0
-        elif not self.since:
-            self.since = start
+    level: float
+    since: int
 
 
-def bad_share(failed: float) -> float:
-    """Return the share of failures to find soon, for a usual share of failures."""
-    return 1 - FALL * (1 - failed)
+class Weights(Struct, frozen=True, gc=False):
+    """By how much a message raises or lowers the levels of `FALL` and `LOSS`."""
+
+    fall_up: float
+    fall_down: float
+    loss_up: float
+    loss_down: float
 
 
-def ratio(messages: int, failures: int, failed: float) -> float:
-    """Return the logarithm of the likelihood ratio of a fall to no fall.
+def is_testable(failed: float) -> bool:
+    """Return whether so few messages fail that a fall can be seen."""
+    return failed < _MOST_FAILED
+
+
+def bounded(failed: float) -> float:
+    """Return the closest share of failures for which there are tests."""
+    return min(max(failed, _LEAST_FAILED), _MOST_FAILED)
+
+
+def weights_for(failed: float, doublings: int) -> Weights:
+    """Return what a message weighs, so that each CUSUM is wrong once in 2^doublings messages, on average.
 
     Args:
-        messages: mature messages.
-        failures: those of them that were not verified.
+        failed: the usual share of failures, bounded.
+        doublings: the budget.
+    """
+    return _weights(ceil(failed * _SHARES - 1e-9), doublings)
+
+
+def doublings_of(messages: float) -> int:
+    """Return the budget of a CUSUM that may be wrong once in so many messages."""
+    return ceil(log2(max(messages, 2)))
+
+
+def ratio(messages: int, verified: float, failed: float) -> float:
+    """Return the logarithm of the likelihood ratio of `FALL` to no fall.
+
+    Args:
+        messages: how many were sent.
+        verified: those of them that were verified.
         failed: the usual share of failures.
     """
-    bad = bad_share(failed)
-    return failures * log(bad / failed) + (messages - failures) * log((1 - bad) / (1 - failed))
+    return (messages - verified) * log((1 - FALL * (1 - failed)) / failed) + verified * log(FALL)
 
 
-def limit_for(failed: float, messages: float) -> float:
-    """Return the level at which a slice is found, so that it is falsely found once in so many messages.
+def margin(failed: float, total: float, day: float, doublings: int) -> float:
+    """Return by how much to raise the usual share of failures, since it is learned.
+
+    If it is really higher by e, a CUSUM is wrong exp(c e) times as often. So over an error with the variance
+    v, it is wrong exp(c^2 v / 2) times as often: as if it were higher by c v / 2.
 
     Args:
         failed: the usual share of failures.
-        messages: the budget of the slice.
+        total: how many messages it was learned from.
+        day: those of them at this hour of the day.
+        doublings: the budget of the CUSUM.
     """
-    doublings = -(-log(max(messages, 2)) * _PER_DOUBLING // log(2))
-    return _limit(round(failed * _SHARES), int(doublings))
+    failed = bounded(failed)
+    spread = failed * (1 - failed)
+    hourly = 1 / (_HOURLY**-2 + day / spread)
+    variance = spread / (OWN_WEIGHT + total) + hourly + _VARIATION**2
+    bad = 1 - FALL * (1 - failed)
+    divergence = bad * log(bad / failed) + (1 - bad) * log(FALL)
+    growth = doublings * log(2) * (bad - failed) / spread / divergence
+    return min(growth * variance / 2, _SURE * sqrt(variance))
 
 
-@lru_cache(maxsize=4096)
-def _limit(share: int, doublings: int) -> float:
-    failed, messages = max(share, 1) / _SHARES, 2 ** (doublings / _PER_DOUBLING)
-    if failed > _COARSE:
-        return log(messages)
-    design = design_for(failed, bad_share(failed), messages)
-    # A message that is verified lowers the level of a design by one.
-    return design.limit * -log((1 - bad_share(failed)) / (1 - failed))
-
-
-def ends(failed: float, messages: int, failures: int) -> bool | None:
-    """Return whether a fall has ended (True) or goes on (False); None: not enough messages yet.
-
-    Args:
-        failed: the usual share of failures.
-        messages: mature messages since the last decision.
-        failures: those of them that were not verified.
-    """
-    decision = Sprt(failed, bad_share(failed), _FALSE_GOING_ON, _FALSE_END).decision(messages, failures)
-    return None if decision is None else decision == "usual"
+@lru_cache(maxsize=16_384)
+def _weights(share: int, doublings: int) -> Weights:
+    failed = share / _SHARES
+    fall, loss = (
+        design_for(failed, 1 - left * (1 - failed), 2.0**doublings, _ERROR) for left in (FALL, LOSS)
+    )
+    return Weights(
+        (fall.steps - fall.down) / fall.limit,
+        fall.down / fall.limit,
+        (loss.steps - loss.down) / loss.limit,
+        loss.down / loss.limit,
+    )

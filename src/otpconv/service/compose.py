@@ -25,6 +25,7 @@ from otpconv.rates.current import CurrentSignals
 from otpconv.service import data_folder
 from otpconv.service.administration import Administration
 from otpconv.service.alert_retention import AlertRetention
+from otpconv.service.alerting import Alerting
 from otpconv.service.engines import engine_of, storage_of
 from otpconv.service.first_key import first_key_file
 from otpconv.service.health import Health, disk_in_time, versions
@@ -55,7 +56,6 @@ class Service:
         sign_outs: which sign-ins to the pages are over.
         alerts: what detectors found, and what became of it.
         annotations: texts at times, which charts show.
-        alerts: what detectors have found, and what users did about it.
         prices: the price lists of accounts.
         saved_views: views of the dashboard that users saved under names.
         nonces: the guard against replayed requests.
@@ -73,7 +73,7 @@ class Service:
         readiness: whether reports can be recorded and questions answered.
         administration: reads and changes users, keys and policies.
         vendors: the vendor accounts, and the relay to them.
-        relaying: the relay of this server.
+        relaying, alerting: the relay and the detectors of this server.
         settings: what the service was started with.
         clock: the time now.
     """
@@ -97,10 +97,8 @@ class Service:
         self.sign_outs = SignOuts(access.sign_outs(), clock)
         self.saved_views, self.prices = access.saved_views(), access.prices()
         self.number_hash, self.region = Numbers(self.sealer), settings.region
-        self.annotations, self._journal = engine.annotations(), engine.journal()
-        self.alerts = engine.alerts()
+        self.annotations, self.alerts, self._journal = engine.annotations(), engine.alerts(), engine.journal()
         self._writer = JournalWriter(self._journal, engine.journal)
-        self.alerts = engine.alerts()
         self.nonces, self.once = guards(self._journal, access.once(), data, clock())
         cursor = engine.prepare_ledger()
         self._acknowledged, self.metrics = self._journal.head(), Metrics()
@@ -120,6 +118,7 @@ class Service:
         self.membership.lag, self.membership.failing_s = self.lag, self._applier.failing_s
         self.vendors = Vendors(engine, partial(access.vendors, self.sealer), clock, self.number_hash.see)
         self.relaying = Relaying(settings, self.vendors, leases)
+        self.alerting = Alerting(settings, self.alerts, leases, clock)
         self.housekeeping = self._housekeeping()
         self.readiness = ReadinessCheck(
             storage_of(settings),
@@ -180,6 +179,7 @@ class Service:
         self._retention.stop()
         await self.housekeeping.stop()
         await asyncio.to_thread(self.relaying.stop)
+        await asyncio.to_thread(self.alerting.stop)
         self._freshness.close()
         await self.intake.drain()
         await asyncio.get_running_loop().run_in_executor(None, self._applier.stop)
@@ -194,7 +194,6 @@ class Service:
         self._key_store.close()
         self.alerts.close()
         self.annotations.close()
-        self.alerts.close()
         self.prices.close()
         self._lock.close()
 
@@ -232,6 +231,7 @@ class Service:
         self._retention.keep(tasks, self._note_deletions)
         AlertRetention(self.alerts, self._ledger, self.membership).keep(tasks)
         self.relaying.keep(tasks)
+        self.alerting.keep(tasks)
         self.metrics.registry.register(tasks)
         return tasks
 

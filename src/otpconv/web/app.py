@@ -41,6 +41,7 @@ from otpconv.web.rpc.endpoint import RpcEndpoint, new_request_id, request_of
 from otpconv.web.rpc.sending import Sends
 from otpconv.web.v1.advice import ADVICE_PATH, AdviceApi
 from otpconv.web.v1.alert_replay import REPLAY_PATH, ReplayApi
+from otpconv.web.v1.alert_shown import ShownAlertApi
 from otpconv.web.v1.alerts import AlertsApi
 from otpconv.web.v1.annotations import AnnotationsApi
 from otpconv.web.v1.check import CHECK_PATH, CheckApi
@@ -201,6 +202,7 @@ class App:
                 Route(CONVERSIONS_PATH, native.post_conversions, methods=["POST"]),
                 Route(f"{MESSAGES_PATH}/{{message_id:path}}", native.get_message, methods=["GET"]),
                 *AlertsApi(service, self._bodies, gate, native.caller).routes(),
+                *ShownAlertApi(service, native.caller).routes(),
                 *AnnotationsApi(service, self._bodies, gate, native.caller).routes(),
                 *vendors.routes(),
                 *self._hooks.routes(),

@@ -3,7 +3,7 @@
 from otpconv.storage.alerts.contract import Alert, Evidence, Found, Kind, Values
 from otpconv.storage.contract import HOUR_MS, MINUTE_MS
 
-#: A Monday at noon, ms.
+#: A Saturday at noon, UTC, ms.
 NOW = 20_785 * 24 * HOUR_MS + 12 * HOUR_MS
 #: Since when the slice of an alert fails, ms.
 SINCE = NOW - 3 * HOUR_MS

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from otpconv.alerts.showing.usual import Hour, Normal, Usual
 from otpconv.rates.delays import mean_verified_within, quantile
-from otpconv.rates.intervals import Z
+from otpconv.rates.intervals import Z, wilson
 from otpconv.storage.contract import HOUR_MS
 
 #: What is shown over time: the share of messages that are verified, or reported; the number of messages; or
@@ -93,8 +93,9 @@ class Expectation:
         if verified < _LEAST_DELAYS or young:
             return Step(at, messages, verified, None, usual, None, None)
         seen = quantile(bins, _SHARE)
-        around = Z * sqrt(_SHARE * (1 - _SHARE) / verified)
-        low, high = (quantile(self._delays, min(max(_SHARE + side * around, 0.0), 1.0)) for side in (-1, 1))
+        # The quantile of so few delays is that of the usual ones at a share in this interval.
+        shares = wilson(round(_SHARE * verified), verified) or (_SHARE, _SHARE)
+        low, high = (quantile(self._delays, share) for share in shares)
         return Step(at, messages, verified, seen, usual, low, high)
 
     def _arrived(self, slot: int, grain: int) -> float:

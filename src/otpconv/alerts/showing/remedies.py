@@ -63,17 +63,19 @@ def advise(alert: Alert, places: Sequence[Place] | None) -> list[str]:
 
 def _moves(places: Sequence[Place]) -> Iterator[str]:
     for place in places:
-        where = place_name(place)
         if not place.routes:
-            why = "is surely healthy" if place.others else "sends there"
-            yield f"No other provider to {where} {why}."
             continue
         best = place.routes[0]
         low, high = best.interval
         yield (
-            f"Move traffic to {where} to {best.provider or 'the unknown provider'}: {best.rate:.1%} of its"
-            f" last {best.requested:,} messages were verified ({low:.1%} to {high:.1%})."
+            f"Move traffic to {place_name(place)} to {best.provider or 'the unknown provider'}:"
+            f" {best.rate:.1%} of its {best.requested:,} newest codes were verified ({low:.1%} to"
+            f" {high:.1%})."
         )
+    for others, why in ((True, "is surely healthy"), (False, "sends there")):
+        names = [place_name(place) for place in places if not place.routes and bool(place.others) == others]
+        if names:
+            yield f"No other provider to {', '.join(names)} {why}."
 
 
 def place_name(place: Place) -> str:

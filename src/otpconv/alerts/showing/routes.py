@@ -32,9 +32,8 @@ MAX_PLACES, MAX_ROUTES = 5, 5
 BAD_ROUTES: Final[frozenset[Kind]] = frozenset(
     {"conversion_fell", "slower", "codes_entered", "reporter_stopped"}
 )
-
-#: A country, a carrier (empty: unknown, or any) and a provider.
-Route = tuple[str, str, str]
+#: Dimensions of routes.
+_DIMENSIONS: Final = frozenset({"country", "carrier", "provider"})
 
 
 class HealthyRoute(Struct, frozen=True):
@@ -164,9 +163,10 @@ def _by_provider(counts: Iterable[Count], place: tuple[str, str]) -> dict[str, _
 
 
 def _touches(which: Slice, group: Mapping[str, str]) -> bool:
-    """Return whether a slice and a route can have messages in common; one of all traffic says nothing."""
+    """Return whether a slice and a route can have messages in common; only slices of routes count."""
     values = dict(which.values)
-    return bool(values) and all(group.get(name, value) == value for name, value in values.items())
+    of_routes = bool(values) and values.keys() <= _DIMENSIONS
+    return of_routes and all(group.get(name, value) == value for name, value in values.items())
 
 
 def _route(name: str, since: int, one: _Sum) -> HealthyRoute:

@@ -28,8 +28,15 @@ PAST_MS: Final = 28 * DAY_MS
 _LEAST_BEFORE, _MOST_BEFORE = 12 * HOUR_MS, 7 * DAY_MS
 #: The most time that is shown, ms; of a longer alert it is the newest part.
 MAX_SHOWN_MS: Final = 92 * DAY_MS
-#: Steps and the longest time with steps of this length, ms; longer times have steps of a day.
-_STEPS = ((QUARTER_MS, 2 * DAY_MS), (HOUR_MS, 14 * DAY_MS), (6 * HOUR_MS, 60 * DAY_MS))
+#: Steps, and the longest time with steps of this length, ms; longer times have steps of a day.
+_STEPS = (
+    (QUARTER_MS, 2 * DAY_MS),
+    (2 * QUARTER_MS, 4 * DAY_MS),
+    (HOUR_MS, 14 * DAY_MS),
+    (6 * HOUR_MS, 60 * DAY_MS),
+)
+#: A step has usually at least so many messages, unless that takes steps of more than an hour.
+_LEAST_MESSAGES = 10
 
 
 class Series(Struct, frozen=True):
@@ -71,14 +78,15 @@ def fetch_series(ledger: LedgerReader, alert: Alert, now: int) -> Series | None:
     if quantity is None:
         return None
     filters, since = filters_of(alert), alert.found.since
-    (start, end), step_ms = _shown(alert, now)
     first = alert.found.evidence.first_attempts
     edge = since // HOUR_MS * HOUR_MS
     past = _counts(ledger, alert, (max(0, edge - PAST_MS), edge), HOUR_MS, filters, delays=False)
     hours = {count.slot // HOUR_MS: _counted(count.tally, quantity, first=first) for count in past}
     learned = learn_maturity(ledger, alert.account, filters, end=edge, now=edge)
-    usual = Expectation(Usual(hours, edge // HOUR_MS), learned.delays if learned else (), now)
-    grain = min(step_ms, HOUR_MS)
+    before = Usual(hours, edge // HOUR_MS)
+    usual = Expectation(before, learned.delays if learned else (), now)
+    (start, end), step_ms = _shown(alert, before.an_hour, now)
+    grain = HOUR_MS if step_ms >= HOUR_MS else QUARTER_MS
     counts = _counts(ledger, alert, (start, end), grain, filters, delays=quantity == "delay")
     by_slot = {count.slot: count for count in counts}
     steps = []
@@ -98,13 +106,16 @@ def fetch_series(ledger: LedgerReader, alert: Alert, now: int) -> Series | None:
     return Series(quantity, step_ms, steps)
 
 
-def _shown(alert: Alert, now: int) -> tuple[Span, int]:
+def _shown(alert: Alert, an_hour: float, now: int) -> tuple[Span, int]:
     """Return the time to show, whole steps, and the length of a step, ms."""
     since = alert.found.since
     before = min(max(now - since, _LEAST_BEFORE), _MOST_BEFORE)
     end = now if alert.resolved_at is None else min(now, alert.resolved_at + before)
     start = max(0, since - before, end - MAX_SHOWN_MS)
-    step = next((step for step, longest in _STEPS if end - start <= longest), DAY_MS)
+    length = end - start
+    steps = (step for step, longest in _STEPS if length <= longest)
+    enough = (step for step in steps if step >= HOUR_MS or an_hour * step / HOUR_MS >= _LEAST_MESSAGES)
+    step = next(enough, DAY_MS)
     return (start // step * step, -(-end // step) * step), step
 
 

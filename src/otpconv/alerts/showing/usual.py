@@ -57,6 +57,11 @@ class Usual:
         """Whether there is enough past to expect anything."""
         return self._span[1] - self._span[0] >= _LEAST_HOURS and self._total.messages > 0
 
+    @property
+    def an_hour(self) -> float:
+        """How many messages an hour has on average."""
+        return self._total.messages / max(1, self._span[1] - self._span[0])
+
     def share(self, hour: int) -> Normal:
         """Return the share of messages that is usually counted at an hour, and how well it is known."""
         day, week = self._by_day[hour % _DAY], self._by_week.get(hour % _WEEK, Hour())

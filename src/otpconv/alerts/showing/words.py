@@ -24,9 +24,7 @@ TITLES: Final[dict[Kind, str]] = {
 
 
 def label_of(values: Values) -> str:
-    """Return the name of a slice for people; a vendor account is called by its name."""
-    if values and values[0][0] == "vendor":
-        return f"vendor account {values[0][1]}"
+    """Return the name of a slice for people."""
     return Slice(values).label
 
 

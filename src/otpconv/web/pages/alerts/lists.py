@@ -79,15 +79,10 @@ def parse_filters(parameters: Iterable[tuple[str, str]]) -> Filters:
     search, before = given.get("q", ""), given.get("before")
     if len(search) > MAX_SEARCH_CHARS:
         raise InvalidRequest(f"The search is too long: use at most {MAX_SEARCH_CHARS} characters.")
-    return Filters(show, kind, search, None if before is None else parse_id(before))
+    return Filters(show, kind, search, None if before is None else _id(before))
 
 
-def parse_id(text: str) -> int:
-    """Return the id of an alert.
-
-    Raises:
-        InvalidRequest: the text is not an id.
-    """
+def _id(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) <= _ID_DIGITS):
         raise InvalidRequest(f"Invalid id of an alert {text[:40]!r}. Use a whole number.")
     return int(text)

@@ -5,21 +5,20 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 from urllib.parse import urlencode
 
-from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from otpconv.alerts.showing.answer import Shown, show
+from otpconv.alerts.showing.answer import Shown
 from otpconv.alerts.showing.remedies import advise, place_name
 from otpconv.alerts.showing.series import Series, fetch_series, filters_of, is_about_messages
 from otpconv.alerts.showing.words import TITLES, cost_words, label_of, summary
 from otpconv.charts.drawing import Drawer
 from otpconv.errors import NotFound
-from otpconv.rates.price_list import PriceList
 from otpconv.service.administration import Stores
 from otpconv.service.changes import Change
 from otpconv.service.compose import Service
 from otpconv.storage.alerts.contract import LASTING, MAX_NOTE, Alert, Event
+from otpconv.storage.alerts.reading import all_lasting
 from otpconv.storage.contract import LedgerReader
 from otpconv.web.front.callers import caller_of
 from otpconv.web.pages.administration.desk import Desk, done
@@ -29,30 +28,22 @@ from otpconv.web.pages.alerts.lists import (
     MAX_RESOLVED,
     Filters,
     parse_filters,
-    parse_id,
     worst_first,
 )
-from otpconv.web.pages.alerts.reading import all_lasting
 from otpconv.web.pages.alerts.snoozing import snooze_until, snoozes
 from otpconv.web.pages.layout import HEADERS
 from otpconv.web.pages.page import Page
 from otpconv.web.pages.visitors import Visitor
+from otpconv.web.v1.alert_shown import look
+from otpconv.web.v1.alerts import GET, MANAGE, alert_id, known
 from otpconv.web.v1.rate_formats import LAG_HEADER
 
 ALERTS_PATH: Final = "/alerts"
-GET: Final = "otpconv:GetAlerts"
-MANAGE: Final = "otpconv:ManageAlerts"
 
 _T = TypeVar("_T")
 _A = TypeVar("_A")
-
-
-class _One(Struct):
-    """An alert, what it shows, and what happened to it."""
-
-    alert: Alert
-    shown: Shown
-    history: list[Event]
+#: An alert, what it shows, and what happened to it.
+Looked = tuple[Alert, Shown, list[Event]]
 
 
 class AlertsPage:
@@ -73,10 +64,10 @@ class AlertsPage:
         """Return the pages and forms, and the action that each needs."""
         return [
             Page("/alerts", "GET", self.index, GET),
-            Page("/alerts/{alert}", "GET", self.show, GET),
-            Page("/alerts/{alert}/chart.svg", "GET", self.chart, GET),
-            Page("/alerts/{alert}/acknowledge", "POST", self.acknowledge, MANAGE),
-            Page("/alerts/{alert}/snooze", "POST", self.snooze, MANAGE),
+            Page("/alerts/{id}", "GET", self.show, GET),
+            Page("/alerts/{id}/chart.svg", "GET", self.chart, GET),
+            Page("/alerts/{id}/acknowledge", "POST", self.acknowledge, MANAGE),
+            Page("/alerts/{id}/snooze", "POST", self.snooze, MANAGE),
         ]
 
     async def index(self, request: Request, visitor: Visitor) -> Response:
@@ -90,7 +81,9 @@ class AlertsPage:
             if "open" in CHOICES[filters.show] and filters.before is None:
                 lasting = all_lasting(store, account)
             if "resolved" in CHOICES[filters.show]:
-                resolved = store.alerts(account, ("resolved",), before=filters.before, limit=MAX_RESOLVED + 1)
+                resolved = store.alerts(
+                    account, CHOICES["resolved"], before=filters.before, limit=MAX_RESOLVED + 1
+                )
             return lasting, resolved
 
         lasting, resolved = await asyncio.to_thread(read)
@@ -116,31 +109,23 @@ class AlertsPage:
     async def show(self, request: Request, visitor: Visitor) -> Response:
         """Answer with everything that one alert shows."""
         self._drawer.warm_up()
-        number, now = parse_id(request.path_params["alert"]), self._service.clock()
-        account, store = visitor.key.account, self._service.alerts
+        number, now, account = alert_id(request), self._service.clock(), visitor.key.account
 
-        def question(ledger: LedgerReader) -> _One:
-            alert = store.alert(account, number)
-            if alert is None:
-                raise _unknown(number)
-            others = [other for other in all_lasting(store, account) if other.id != number]
-            prices = PriceList(self._service.prices.prices(account))
-            return _One(alert, show(ledger, alert, others, prices, now), store.history(account, number))
+        def question(ledger: LedgerReader) -> Looked:
+            return look(self._service, ledger, account, number)
 
-        def finish(one: _One, lag: int) -> Response:
+        def finish(one: Looked, lag: int) -> Response:
             return self._page(request, visitor, one, lag, now)
 
         return await self._ask(visitor, question, finish)
 
     async def chart(self, request: Request, visitor: Visitor) -> Response:
         """Answer with the chart of an alert, as SVG; `dark` and `narrow` say for which screen."""
-        number, now = parse_id(request.path_params["alert"]), self._service.clock()
+        number, now = alert_id(request), self._service.clock()
         account = visitor.key.account
 
         def question(ledger: LedgerReader) -> tuple[Alert, Series | None]:
-            alert = self._service.alerts.alert(account, number)
-            if alert is None:
-                raise _unknown(number)
+            alert = known(number, self._service.alerts.alert(account, number))
             return alert, fetch_series(ledger, alert, now)
 
         (alert, series), lag = await self._ask(visitor, question, lambda found, lag: (found, lag))
@@ -162,24 +147,22 @@ class AlertsPage:
 
     async def _change(self, request: Request, visitor: Visitor, what: str, text: str) -> Response:
         form = await self._desk.form(request, visitor)
-        number, now = parse_id(request.path_params["alert"]), self._service.clock()
+        number, now = alert_id(request), self._service.clock()
         key, store, note = visitor.key, self._service.alerts, form.get("note", "").strip()
         until = snooze_until(form.get("for", ""), now, visitor.zone) if what == "SnoozeAlert" else None
 
         def work(_: Stores, __: Change) -> None:
             by, account = key.display_name, key.account
             if until is None:
-                changed = store.acknowledge(account, number, by, note, now=now)
+                known(number, store.acknowledge(account, number, by, note, now=now))
             else:
-                changed = store.snooze(account, number, by, note, now=now, until=until)
-            if changed is None:
-                raise _unknown(number)
+                known(number, store.snooze(account, number, by, note, now=now, until=until))
 
         await self._desk.change(request, visitor, what, f"alert {number}", work)
         return done(f"{ALERTS_PATH}/{number}", text)
 
-    def _page(self, request: Request, visitor: Visitor, one: _One, lag: int, now: int) -> Response:
-        alert, shown = one.alert, one.shown
+    def _page(self, request: Request, visitor: Visitor, one: Looked, lag: int, now: int) -> Response:
+        alert, shown, history = one
         series = shown.series if shown.series and shown.series.steps else None
         charts = [
             chart_of(alert, series, now, visitor.zone.key, narrow=narrow) if series else None
@@ -197,7 +180,7 @@ class AlertsPage:
             frames=[chart.frame for chart in charts if chart],
             marks=marks_of(alert, series) if series else [],
             quantity=QUANTITIES[series.quantity] if series else "",
-            history=one.history,
+            history=history,
             title=TITLES[alert.found.kind],
             label=label_of(alert.found.values),
             summary=summary(alert),
@@ -217,10 +200,6 @@ class AlertsPage:
         self, visitor: Visitor, question: Callable[[LedgerReader], _T], finish: Callable[[_T, int], _A]
     ) -> _A:
         return await self._service.questions.ask(caller_of(visitor.key), question, finish)
-
-
-def _unknown(number: int) -> NotFound:
-    return NotFound(f"There is no alert {number}. Resolved alerts are forgotten after a while.")
 
 
 def _older(filters: Filters, before: int | None) -> str:

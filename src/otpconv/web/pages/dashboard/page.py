@@ -22,12 +22,11 @@ from otpconv.rates.price_list import PriceList
 from otpconv.rates.slices import Slice
 from otpconv.rates.verdict import judge
 from otpconv.service.compose import Service
+from otpconv.storage.alerts.reading import all_lasting
 from otpconv.storage.annotations import Annotation
 from otpconv.storage.contract import DAY_MS, DIMENSIONS, LedgerReader
 from otpconv.web.front.callers import caller_of
 from otpconv.web.pages.alerts.lists import strip_of
-from otpconv.web.pages.alerts.page import GET
-from otpconv.web.pages.alerts.reading import all_lasting
 from otpconv.web.pages.choices import read_choices
 from otpconv.web.pages.dashboard.columns import COLUMNS, DEFAULT_COLUMNS, next_order
 from otpconv.web.pages.dashboard.fraud import Fraud, find_fraud
@@ -45,6 +44,7 @@ from otpconv.web.pages.figures import format_exact
 from otpconv.web.pages.layout import HEADERS, Layout
 from otpconv.web.pages.ranges.page import GET as GET_RANGES
 from otpconv.web.pages.visitors import Visitor, Visitors
+from otpconv.web.v1.alerts import GET
 from otpconv.web.v1.rate_formats import LAG_HEADER, csv_response
 
 #: The most rows of the worst changes that are shown at once, and that can be unfolded.
