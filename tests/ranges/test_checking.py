@@ -1,13 +1,23 @@
 """What is known of a number, what to block, and rates without flagged ranges."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import cast
+
+import pytest
+
+from otpconv.ranges import assessing, current
+from otpconv.ranges.assessing import assess
 from otpconv.ranges.checking import KnownRanges
 from otpconv.ranges.costs import cost_of
+from otpconv.ranges.current import CurrentRanges
 from otpconv.ranges.finding import Assessment, findings
 from otpconv.ranges.mixture import Judged
 from otpconv.ranges.traffic import RangeTraffic, roll_up
 from otpconv.ranges.without import impossible
+from otpconv.rates.price_list import NO_PRICES
 from otpconv.rates.question import RateQuery
-from otpconv.storage.contract import DAY_MS, HOUR_MS, RangeCount
+from otpconv.storage.contract import DAY_MS, HOUR_MS, CostCount, Count, LedgerReader, RangeCount
 
 NOW = 100 * DAY_MS
 
@@ -75,3 +85,59 @@ def test_a_question_that_ranges_can_t_answer_has_a_reason() -> None:
     assert "interval" in impossible(RateQuery(*window, interval="1h"), NOW)
     assert "first attempts" in impossible(RateQuery(*window, level="first_attempt"), NOW)
     assert "35 days" in impossible(RateQuery(NOW - 36 * DAY_MS, NOW), NOW)
+
+
+class Ledger:
+    """The part of a ledger that an assessment reads, in memory."""
+
+    def __init__(self, counts: list[RangeCount]) -> None:
+        self.counts = counts
+        self.asked = 0
+
+    @contextmanager
+    def snapshot(self) -> Iterator[int]:
+        yield 0
+
+    def ranges(self, *_: int, limit: int) -> list[RangeCount]:
+        self.asked += 1
+        return self.counts[:limit]
+
+    def routes(self, *_: int) -> list[Count]:
+        return []
+
+    def minutes_from(self) -> int:
+        return 0
+
+    def costs(self, *_: object) -> list[CostCount]:
+        return []
+
+
+def reader(counts: list[RangeCount]) -> LedgerReader:
+    return cast("LedgerReader", Ledger(counts))
+
+
+def test_more_is_neither_judged_nor_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = [counted(f"+4915{n:05}", 20, 16) for n in range(50)]
+    pumped = [counted(f"+4916{n:05}", 60, 0) for n in range(5)]
+    span = NOW - DAY_MS, NOW
+    found = assess(reader([*pumped, *usual]), 1, span, NOW, NO_PRICES)
+    assert (found.ranges, len(found.findings), found.messages) == (55, 5, 1300)  # usual ones are not kept
+    monkeypatch.setattr(assessing, "MAX_KEPT", 3)
+    monkeypatch.setattr(assessing, "MAX_JUDGED", 50)
+    found = assess(reader([*pumped, *usual]), 1, span, NOW, NO_PRICES)
+    assert (found.ranges, len(found.findings)) == (50, 3)
+
+
+def test_assessments_are_kept_for_a_minute_and_for_some_accounts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(current, "ACCOUNTS", 2)
+    ledger = reader([counted("+491511234")])
+    ranges = CurrentRanges()
+    assert ranges.known(1) is None
+    first = ranges.of(ledger, 1, NOW, NO_PRICES)
+    assert ranges.of(ledger, 1, NOW + current.KEPT_MS - 1, NO_PRICES) is first
+    second = ranges.of(ledger, 1, NOW + current.KEPT_MS, NO_PRICES)
+    assert second is not first
+    assert ranges.known(1) is second
+    for account in (2, 3):
+        ranges.of(ledger, account, NOW, NO_PRICES)
+    assert [ranges.known(account) is None for account in (1, 2, 3)] == [True, False, False]

@@ -73,4 +73,4 @@ def _suspicious(ledger: LedgerReader, account: int, now: int) -> Iterable[Suspic
         except AnswerTooLarge:
             continue
         for provider, reasons in found.items():
-            yield SuspiciousRoute(country, provider, tuple(reasons))
+            yield SuspiciousRoute(country, provider, tuple(reason.text for reason in reasons))
