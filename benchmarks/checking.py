@@ -1,7 +1,7 @@
 """`python -m benchmarks.checking`: the processor time of `POST /v1/check`, beside `/healthz`, call by call.
 
 The application runs in this process, so that only the time of its own thread counts: on an idle machine, that
-is the time of the server. It has the messages of `range_worlds`, and assesses the ranges anew every minute.
+is the time of the server. It has the messages of `range_worlds`, and assesses the ranges again every minute.
 """
 
 import argparse

@@ -201,7 +201,7 @@ def _fails_for_hours(of: Callable[[Country, int, str], bool], hours: float) -> F
     return fault
 
 
-#: Faults that are no fraud, by name.
+#: Faults without fraud, by name.
 FAULTS: Mapping[str, Fault] = {
     "no fault": healthy,
     "a provider at 10 % in one country": _fails(lambda c, _, p: (c.code, p) == ("DE", "acme"), 0.1),

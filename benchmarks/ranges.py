@@ -19,7 +19,7 @@ BINS = (0.05, 0.25, 0.75, 0.95, 1.0)
 
 
 class Score(Struct, frozen=True):
-    """What was found in a world.
+    """The findings in a world.
 
     Attributes:
         found: pumped ranges within a flagged range.

@@ -1,4 +1,4 @@
-"""What is known of a number, what to block, and rates without flagged ranges."""
+"""The risk of a number, what to block, and rates without flagged ranges."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -79,8 +79,7 @@ def ranges(
     if json:
         typer.echo(as_json(answer))
         return
-    if answer["ranges"]:
-        rows = [_row(found) for found in answer["ranges"]]
+    if rows := [_row(found) for found in answer["ranges"]]:
         tell_rows(list(rows[0]), rows, json=False, zone=zone)
     window = f"{local(answer['start'], zone)} to {local(answer['end'], zone)} ({zone.key})"
     typer.echo(f"{_count(answer)} of {answer['judged']:,} ranges, {window}")

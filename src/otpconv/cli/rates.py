@@ -81,10 +81,8 @@ def rates(
     given |= {"compare": compare, "order": order or (top and "-requested") or None}
     given["without_ranges"] = "true" if without_ranges else None
     params = _parameters(given, {"top": top, "min_requested": min_requested}, where or [])
-    client = Client(endpoint, access_key_id, access_key_secret, key_file)
-    form = _Form(file, plot, wide, watch, csv, parquet, json)
-    form.check()
-    _print(client, params, zone, form)
+    (form := _Form(file, plot, wide, watch, csv, parquet, json)).check()
+    _print(Client(endpoint, access_key_id, access_key_secret, key_file), params, zone, form)
 
 
 class _Form(Struct):

@@ -1,4 +1,4 @@
-"""How risky it is to send a message to a number, from what is known of its range. Pure."""
+"""How risky it is to send a message to a number, from the assessment of its range. Pure."""
 
 from collections import Counter
 from typing import Literal
@@ -15,7 +15,7 @@ _NEIGHBORS = 2
 
 
 class Check(Struct, frozen=True):
-    """What is known of a number.
+    """The assessment of a number.
 
     Attributes:
         risk: of sending a message to it.
@@ -32,7 +32,7 @@ class KnownRanges:
     """An assessment, to look up numbers in.
 
     Args:
-        assessment: what was found.
+        assessment: of the ranges of an account.
     """
 
     def __init__(self, assessment: Assessment) -> None:
@@ -46,7 +46,7 @@ class KnownRanges:
                 self._flagged_in.update(prefix[:-1] for prefix in finding.prefixes)
 
     def check(self, number_range: str) -> Check:
-        """Return what is known of the numbers of a range.
+        """Return the assessment of the numbers of a range.
 
         Args:
             number_range: E.164 without the last four digits.

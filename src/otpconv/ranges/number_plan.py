@@ -5,7 +5,7 @@ from functools import lru_cache
 import phonenumbers
 from phonenumbers import carrier
 
-#: Results of `carrier_of` that are kept; each is found anew in 20 µs.
+#: Results of `carrier_of` that are kept; each takes 20 µs to find again.
 _KEPT = 32_768
 #: A country code has at most so many digits.
 _CODE_DIGITS = 3

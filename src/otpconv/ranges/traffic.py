@@ -13,7 +13,7 @@ LEAST_MESSAGES, MOST_DROPPED = 8, 4
 
 
 class RangeTraffic(Struct, frozen=True):
-    """The messages to a number range in a window, and what is known of it from before.
+    """The messages to a number range in a window, and before it.
 
     Attributes:
         number_range: the longest prefix of E.164 that all `members` have in common.

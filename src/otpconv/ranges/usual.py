@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from otpconv.ranges.traffic import RangeTraffic
 
-#: The most messages of a range that count for the usual share: a range with many is no more usual.
+#: The most messages of a range that count for the usual share: one with many is not more usual.
 _MOST_OF_RANGE = 30
 #: The share of the larger group counts like so many messages.
 _PRIOR_MESSAGES = 60.0

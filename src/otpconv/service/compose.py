@@ -85,7 +85,7 @@ class Service:
             Misconfigured: the folder is in use by another server, or something in it is damaged.
             Unavailable: the disk is full or fails.
         """
-        self.clock, self.settings = clock, settings
+        self.clock, self.settings, self.ranges = clock, settings, CurrentRanges()
         self._lock = data_folder.hold(data := settings.data)
         (engine := engine_of(settings)).start()
         self.sealer = open_sealer(settings)
@@ -93,15 +93,14 @@ class Service:
         self._key_store = access.keys(self.sealer)
         self.keys = KeyRing(self._key_store)
         self._sandbox = Sandbox(self._key_store, lambda: open_directory(settings, clock), data)
-        self.sessions = Sessions(self.sealer, self.keys)
-        self.sign_outs = SignOuts(access.sign_outs(), clock)
+        self.sessions, self.sign_outs = Sessions(self.sealer, self.keys), SignOuts(access.sign_outs(), clock)
         self.saved_views, self.prices = access.saved_views(), access.prices()
         self.number_hash, self.region = Numbers(self.sealer), settings.region
         self.annotations, self.alerts, self._journal = engine.annotations(), engine.alerts(), engine.journal()
         self._writer = JournalWriter(self._journal, engine.journal)
         self.nonces, self.once = guards(self._journal, access.once(), data, clock())
         cursor = engine.prepare_ledger()
-        self._acknowledged, self.metrics = self._journal.head(), Metrics()
+        self._acknowledged, self.metrics, self.signals = self._journal.head(), Metrics(), CurrentSignals()
         self.membership = leases = Membership(engine.nodes())
         self._applier = Applier(engine.ledger_writer, cursor, measured=self.metrics.applied, leases=leases)
         self._freshness = Freshness(self._applier)
@@ -111,7 +110,6 @@ class Service:
             self._journal, self._lookup, clock, unmatched_ms=settings.unmatched_days * DAY_MS
         )
         self.recent = Recent(lambda: self._applier.applied)
-        self.signals, self.ranges = CurrentSignals(), CurrentRanges()
         parts = self._writer, self._lookup, self.recent
         self.intake = Intake(*parts, clock, recorded=self._recorded, strict=settings.strict)
         self._retention = Retention(settings, self._ledger, lambda: self._applier.applied, leases)

@@ -172,8 +172,6 @@ class App:
 
     def _starlette(self, service: Service, gate: Gate, public_url: str) -> ASGIApp:
         native = self._native
-        vendors = VendorsApi(service, self._bodies, gate, native.caller, public_url)
-        pages = self._pages
         openapi = msgspec.json.encode(document(public_url))
 
         async def healthz(_: Request) -> Response:
@@ -190,7 +188,7 @@ class App:
         async def problem(request: Request, error: Exception) -> Response:
             translated = _translated(error, request, self.failures)
             request.scope["otpconv.code"] = translated.code
-            response = pages.problem(request, translated) or _problem(translated, public_url)
+            response = self._pages.problem(request, translated) or _problem(translated, public_url)
             if isinstance(error, HTTPException):
                 response.headers.update(error.headers or {})  # Allow, of 405
             return response
@@ -204,7 +202,7 @@ class App:
                 *AlertsApi(service, self._bodies, gate, native.caller).routes(),
                 *ShownAlertApi(service, native.caller).routes(),
                 *AnnotationsApi(service, self._bodies, gate, native.caller).routes(),
-                *vendors.routes(),
+                *VendorsApi(service, self._bodies, gate, native.caller, public_url).routes(),
                 *self._hooks.routes(),
                 *PricesApi(service, self._bodies, gate, native.caller).routes(),
                 Route("/v1/rates", native.get_rates, methods=["GET"]),
@@ -212,7 +210,7 @@ class App:
                 Route(RANGES_PATH, RangesApi(service, native.caller).get, methods=["GET"]),
                 Route(CHECK_PATH, self._check.post, methods=["POST"]),
                 Route(REPLAY_PATH, ReplayApi(service, native.caller).get, methods=["GET"]),
-                *pages.routes(),
+                *self._pages.routes(),
                 Route("/metrics", MetricsEndpoint(service, native.caller, self._sends).get, methods=["GET"]),
                 Route("/openapi.json", openapi_json, methods=["GET"]),
                 Route("/healthz", healthz, methods=["GET"]),
