@@ -1,51 +1,51 @@
 -- How the rollups by number range follow the messages, as changes.sql does it for the counts.
 
 -- name: ranges_schema
-CREATE TYPE range_change AS (
-    account integer, start bigint, number_range text COLLATE "C", country text COLLATE "C", provider text COLLATE "C",
-    requested integer, verified integer
-);
-
--- Adds changes to the rollups; there is at most one for each. A range is counted by a shorter prefix where `range_lengths`
--- says so.
+-- Adds what messages contribute to the rollups. A range is counted by a shorter prefix where `range_lengths` says so.
 CREATE FUNCTION settle_ranges(moved contribution[]) RETURNS void LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     edge CONSTANT bigint := (SELECT ranges_from FROM horizons WHERE bucket = 0);
-    changed range_change[];
-    any_less boolean;
+    -- Mostly no range is shortened, and then none is looked up.
+    any_length CONSTANT boolean := EXISTS (SELECT FROM range_lengths WHERE bucket = 0);
+    emptied range_rollups[];
 BEGIN
-    SELECT array_agg(ROW(c.*)::range_change), bool_or(requested < 0) INTO changed, any_less
-    FROM (
-        SELECT c.account, c.start, coalesce(left(c.number_range, l.length), c.number_range) COLLATE "C" AS number_range,
-            d.country, d.provider, sum(c.requested)::integer AS requested, sum(c.verified)::integer AS verified
+    WITH changed AS (
+        SELECT account, start, number_range, dimensions, sum(requested) AS requested, sum(verified) AS verified
         FROM (
-            SELECT account, requested_at / 3600000 * 3600000 AS start, number_range, dimensions, sum(sign) AS requested,
-                sum(sign * verified) AS verified
+            SELECT account, requested_at / 3600000 * 3600000 AS start, number_range, dimensions, sign AS requested,
+                sign * verified AS verified
             FROM unnest(moved) WHERE number_range <> '' AND requested_at >= edge
-            GROUP BY account, requested_at / 3600000, number_range, dimensions
-            HAVING sum(sign) <> 0 OR sum(sign * verified) <> 0
-        ) AS c CROSS JOIN LATERAL (
-            SELECT country, provider FROM dimensions WHERE id = c.dimensions OFFSET 0
-        ) AS d LEFT JOIN LATERAL (
-            SELECT length FROM range_lengths AS l
-            WHERE l.bucket = 0 AND l.account = c.account AND l.day = c.start / 86400000 AND l.country = d.country OFFSET 0
-        ) AS l ON true
-        GROUP BY 1, 2, 3, 4, 5
-    ) AS c;
-    INSERT INTO range_rollups AS r
-    SELECT 0, account, start, number_range, country, provider, requested, verified FROM unnest(changed)
-    ON CONFLICT (bucket, account, start, number_range, country, provider) DO UPDATE SET
-        requested = r.requested + excluded.requested, verified = r.verified + excluded.verified;
-    IF any_less THEN
+        ) AS c
+        GROUP BY account, start, number_range, dimensions
+        HAVING sum(requested) <> 0 OR sum(verified) <> 0
+    ), written AS (
+        INSERT INTO range_rollups AS r
+        SELECT 0, c.account, c.start, coalesce(CASE WHEN any_length THEN (
+                SELECT left(c.number_range, l.length) FROM range_lengths AS l
+                WHERE l.bucket = 0 AND l.account = c.account AND l.day = c.start / 86400000 AND l.country = d.country
+            ) END, c.number_range) COLLATE "C" AS counted,
+            d.country, d.provider, sum(c.requested), sum(c.verified)
+        -- A full join, which can't be a nested loop: the planner takes all arrays for short.
+        FROM changed AS c FULL JOIN (
+            SELECT id, country, provider FROM dimensions
+            WHERE id = ANY (ARRAY(SELECT DISTINCT dimensions FROM unnest(moved)))
+        ) AS d ON d.id = c.dimensions
+        WHERE coalesce(c.account, -1) >= 0
+        GROUP BY c.account, c.start, counted, d.country, d.provider
+        ON CONFLICT (bucket, account, start, number_range, country, provider) DO UPDATE SET
+            requested = r.requested + excluded.requested, verified = r.verified + excluded.verified
+        RETURNING r.*
+    )
+    SELECT array_agg(ROW(w.*)::range_rollups) INTO emptied FROM written AS w WHERE w.requested = 0;
+    IF emptied IS NOT NULL THEN
         DELETE FROM range_rollups AS r USING (
-            SELECT r.place FROM unnest(changed) AS c CROSS JOIN LATERAL (
+            SELECT r.place FROM unnest(emptied) AS c CROSS JOIN LATERAL (
                 SELECT ctid AS place FROM range_rollups AS r
                 WHERE r.bucket = 0 AND r.account = c.account AND r.start = c.start AND r.number_range = c.number_range
-                    AND r.country = c.country AND r.provider = c.provider AND r.requested = 0
+                    AND r.country = c.country AND r.provider = c.provider
                 OFFSET 0
             ) AS r
-            WHERE c.requested < 0
         ) AS e WHERE r.ctid = e.place;
     END IF;
 END $$;
