@@ -374,6 +374,9 @@ NO_BOUND_NEEDED: dict[str, tuple[str, ...]] = {
         "service.relaying.Relaying._states",
         "storage.relay.store._Counted._changes",
     ),
+    "one for each change of a detector, and for each of the `MAX_LASTING` alerts that last": (
+        "storage.alerts.changes.Changes._events",
+    ),
     "at most `_MAX_FAILED` entries": ("relay.sender.Sender._failed",),
     "one at a time: it is only begun when the one before has ended": (
         "charts.drawing.Drawer._ending",
