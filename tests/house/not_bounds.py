@@ -511,6 +511,7 @@ NO_BOUND_NEEDED: dict[str, tuple[str, ...]] = {
         "rates.baseline.UsualRates._shares",
         "rates.baseline.UsualRates._seasons",
         "rates.baseline._Arrived._shares",
+        "ranges.usual.Usual._shares",
     ),
     "of one commit, and no more than its entries": (
         "ledger.intake._Batch.entries",

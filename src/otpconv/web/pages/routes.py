@@ -29,6 +29,7 @@ from otpconv.web.pages.explorer.page import Explorer
 from otpconv.web.pages.explorer.vendor_explorer import VendorExplorer
 from otpconv.web.pages.layout import HEADERS, HOME, Layout, Link
 from otpconv.web.pages.page import Page
+from otpconv.web.pages.ranges.page import RangesPage
 from otpconv.web.pages.relay.page import RelayPage
 from otpconv.web.pages.sign_in.page import SignInPage, local_path
 from otpconv.web.pages.static import StaticFiles
@@ -90,6 +91,7 @@ class Pages:
             Page("/explorer/{action}", "GET", explorer.show),
             Page("/explorer/{action}", "POST", explorer.run),
             *administration_pages(service, desk),
+            *RangesPage(service, layout).pages(),
             *RelayPage(desk, service).pages(),
             *AlertsPage(desk, service, self._drawer).pages(),
         ]

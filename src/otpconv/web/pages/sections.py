@@ -23,6 +23,7 @@ class Section(NamedTuple):
 NAVIGATION: Final = (
     Section("Dashboard", "/dashboard", ""),
     Section("Alerts", "/alerts", "otpconv:GetAlerts"),
+    Section("Ranges", "/ranges", "otpconv:GetRanges"),
     Section("Explorer", "/explorer", ""),
     Section("Errors", "/errors", ""),
 )

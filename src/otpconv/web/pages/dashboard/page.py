@@ -29,6 +29,7 @@ from otpconv.web.front.callers import caller_of
 from otpconv.web.pages.alerts.lists import strip_of
 from otpconv.web.pages.choices import read_choices
 from otpconv.web.pages.dashboard.columns import COLUMNS, DEFAULT_COLUMNS, next_order
+from otpconv.web.pages.dashboard.fraud import Fraud, find_fraud
 from otpconv.web.pages.dashboard.heat import heat_map
 from otpconv.web.pages.dashboard.overview import (
     Overview,
@@ -41,6 +42,7 @@ from otpconv.web.pages.dashboard.view import DASHBOARD_PATH, View, parse_view
 from otpconv.web.pages.dashboard.views import LIST_ACTION, SAVE_ACTION
 from otpconv.web.pages.figures import format_exact
 from otpconv.web.pages.layout import HEADERS, Layout
+from otpconv.web.pages.ranges.page import GET as GET_RANGES
 from otpconv.web.pages.visitors import Visitor, Visitors
 from otpconv.web.v1.alerts import GET
 from otpconv.web.v1.rate_formats import LAG_HEADER, csv_response
@@ -83,6 +85,7 @@ _ZONES = (
 
 _F = TypeVar("_F")
 _A = TypeVar("_A")
+_Priced = Callable[[LedgerReader, int, View, int, PriceList], _F]
 
 
 class Dashboard:
@@ -115,7 +118,8 @@ class Dashboard:
                 **await self._alerts(request, visitor),
             }
             page = partial(self._page, visitor, now, notes, saved)
-            return await self._ask(visitor, self._priced(overview), view, now, page)
+            question = self._with_fraud(request, visitor, overview)
+            return await self._ask(visitor, self._priced(question), view, now, page)
         except InvalidRequest as error:
             return self._layout.page(
                 "dashboard_problem.html", DASHBOARD_PATH, visitor, status=error.status, problem=error.text
@@ -127,10 +131,11 @@ class Dashboard:
         now: int,
         notes: Sequence[Annotation],
         saved: dict[str, Any],
-        seen: Overview,
+        found: tuple[Overview, Fraud | None],
         lag: int,
     ) -> Response:
-        values = _values(seen, lag, now, notes)
+        seen, fraud = found
+        values = _values(seen, lag, now, notes) | {"fraud": fraud}
         return self._layout.page("dashboard.html", DASHBOARD_PATH, visitor, now=now, **saved, **values)
 
     async def chart(self, request: Request, visitor: Visitor) -> Response:
@@ -193,9 +198,25 @@ class Dashboard:
         found = await asyncio.to_thread(self._service.annotations.between, visitor.key.account, start, end)
         return found[-_NOTES:]
 
-    def _priced(
-        self, question: Callable[[LedgerReader, int, View, int, PriceList], _F]
-    ) -> Callable[[LedgerReader, int, View, int], _F]:
+    def _with_fraud(
+        self,
+        request: Request,
+        visitor: Visitor,
+        question: Callable[[LedgerReader, int, View, int, PriceList], _F],
+    ) -> Callable[[LedgerReader, int, View, int, PriceList], tuple[_F, Fraud | None]]:
+        """Return a question that also finds flagged number ranges, if the visitor may see them."""
+        allowed = not self._visitors.refusal(request, visitor, GET_RANGES)
+
+        def asked(
+            ledger: LedgerReader, account: int, view: View, now: int, prices: PriceList
+        ) -> tuple[_F, Fraud | None]:
+            found = question(ledger, account, view, now, prices)
+            known = partial(self._service.ranges.of, ledger, account, now, prices)
+            return found, find_fraud(ledger, account, view.query, now, known) if allowed else None
+
+        return asked
+
+    def _priced(self, question: _Priced[_F]) -> Callable[[LedgerReader, int, View, int], _F]:
         """Return a question that first reads the price list of the account."""
 
         def priced(ledger: LedgerReader, account: int, view: View, now: int) -> _F:
