@@ -16,8 +16,8 @@ SliceKind = tuple[int, ...]
 ROUTE = ("country", "provider", "carrier")
 #: The dimensions that tell applications apart.
 APPLICATION = ("access_key", "template", "sender")
-#: The order of values in a label; the country comes last: "acme in DE".
-_NAMED = ("provider", "carrier", "channel", "template", "sender", "access_key", "country")
+#: The order of values in a label; the country comes last: "acme in DE". Alerts can be about a vendor account.
+_NAMED = ("vendor", "provider", "carrier", "channel", "template", "sender", "access_key", "country")
 #: The word before a value in a label; by default the name of the dimension.
 _BEFORE = {"country": "", "provider": ""}
 
@@ -72,6 +72,12 @@ def kinds_of(groups: Iterable[Group], names: Sequence[str] = DIMENSIONS) -> list
 def values_of(kind: SliceKind, group: Group) -> Group:
     """Return the values of the group that select its slice of a kind."""
     return tuple([group[place] for place in kind])
+
+
+def overlap(a: Slice, b: Slice) -> bool:
+    """Return whether two slices can have messages in common."""
+    values = dict(a.values)
+    return all(values.get(name, value) == value for name, value in b.values)
 
 
 def is_route(kind: SliceKind) -> bool:
