@@ -8,15 +8,15 @@ from benchmarks.otpbench.rules import FixedRate, HalfFail, Rule, Sigmas, UnusedC
 
 #: As published; numbers that no source gives are tuned.
 PEERS: Final[Mapping[str, Rule]] = {
-    "fixed 35 %": FixedRate(),
-    "50 % fail and at least 5": HalfFail(),
-    "50 % fail, tuned least": HalfFail(),
-    "three sigma": Sigmas(),
+    "fixed 35 %": FixedRate(window=240, least=400),
+    "50 % fail and at least 5": HalfFail(window=240),
+    "50 % fail, tuned least": HalfFail(window=120, least=800),
+    "three sigma": Sigmas(window=120, least=800, both=True),
     "unused codes, as published": UnusedCodes(),
-    "unused codes, tuned": UnusedCodes(),
+    "unused codes, tuned": UnusedCodes(share=1.5, floor=600, hourly_floor=90, countries_only=False),
 }
 _WINDOWS: Final = (15, 30, 60, 120, 240)
-_LEAST: Final = (5, 20, 50, 100, 200, 400, 800)
+_LEAST: Final = (5, 20, 50, 100, 200, 400, 800, 1600)
 
 
 def variants(name: str) -> Sequence[Rule]:
@@ -41,7 +41,7 @@ def _variants(name: str) -> Iterator[Rule]:
             yield from (
                 UnusedCodes(share, 20 * floor, 3 * floor, countries_only)
                 for share, floor, countries_only in product(
-                    (0.2, 0.4, 0.6, 0.8, 1.0, 1.5, 2.0), (1, 3, 10, 30), (False, True)
+                    (0.2, 0.4, 0.6, 0.8, 1.0, 1.5, 2.0), (1, 3, 10, 30, 100), (False, True)
                 )
             )
         case _:

@@ -30,10 +30,12 @@ class Alarm(Struct, frozen=True):
     Attributes:
         minute: of the world.
         values: of which slice.
+        kind: what it says; empty if its rule says only one thing.
     """
 
     minute: int
     values: Mapping[str, str]
+    kind: str = ""
 
 
 class Slices:
