@@ -142,7 +142,7 @@ class World:
         for place, sent in enumerate(self._random.poisson(self._mean(start + HOUR_MS // 2))):
             if sent:
                 bins = self._random.multinomial(sent, self._usual[place])[:-1]
-                counts.append(self._count(self.groups[place], int(sent), bins, True, DAY_MS))  # noqa: FBT003
+                counts.append(self._count(self.groups[place], int(sent), bins, True, DAY_MS))
         return counts
 
     def _count(self, group: Group, sent: int, bins: np.ndarray, seen: bool, age: int) -> Count:  # noqa: FBT001

@@ -83,16 +83,19 @@ class Entering:
 
     def memory(self) -> Mapping[str, bytes]:
         """See `Detector.memory`."""
-        state = self._learning.next, [*self._blocks.items()], [*self._suspects.items()]
-        return self._memory.changed(routes=state)
+        upto = self._learning.next
+        return self._memory.learned(upto, lambda: (upto, [*self._blocks.items()], [*self._suspects.items()]))
 
     def recall(self, parts: Mapping[str, bytes]) -> None:
         """See `Detector.recall`."""
-        self._learning.next, blocks, suspects = decoded(
-            parts[f"{self.name}.routes"],
+        state = decoded(
+            parts,
+            "entering.learned",
             tuple[int, list[tuple[_Route, tuple[_Block, _Block]]], list[tuple[Values, _Suspect]]],
         )
-        self._blocks, self._suspects = dict(blocks), dict(suspects)
+        if state is not None:
+            self._learning.next, blocks, suspects = state
+            self._blocks, self._suspects = dict(blocks), dict(suspects)
 
     def _learn(self, counts: Sequence[Count]) -> None:
         sums: dict[_Route, tuple[int, int, tuple[int, ...]]] = {}

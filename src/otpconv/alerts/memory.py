@@ -1,7 +1,8 @@
 """What the detectors of this package remember, as bytes. Pure."""
 
+import zlib
+from collections.abc import Callable, Mapping
 from typing import TypeVar
-from zlib import compress, decompress
 
 import msgspec
 
@@ -19,17 +20,33 @@ class Memory:
     def __init__(self, name: str) -> None:
         self._name = name
         self._last: dict[str, bytes] = {}
+        self._learned: object = None
 
     def changed(self, **parts: object) -> dict[str, bytes]:
         """Return the parts that are not as they were at the last call."""
         found = {}
         for part, state in parts.items():
-            encoded = compress(_encode(state), 1)
+            encoded = zlib.compress(_encode(state), 1)
             if self._last.get(part) != encoded:
                 self._last[part] = found[f"{self._name}.{part}"] = encoded
         return found
 
+    def learned(self, upto: object, make: Callable[[], object]) -> dict[str, bytes]:
+        """Return the part `learned`, which is large, if `upto` is not as it was at the last call.
 
-def decoded(part: bytes, kind: type[_T]) -> _T:
-    """Return the state in a part; its type is that of the state."""
-    return msgspec.msgpack.decode(decompress(part), type=kind)
+        Args:
+            upto: how far it was learned.
+            make: returns the state.
+        """
+        if self._learned == upto:
+            return {}
+        self._learned = upto
+        return {f"{self._name}.learned": zlib.compress(_encode(make()), 1)}
+
+
+def decoded(parts: Mapping[str, bytes], name: str, kind: type[_T]) -> _T | None:
+    """Return the state in a part; None if it is missing, or another version of otpconv wrote it."""
+    try:
+        return msgspec.msgpack.decode(zlib.decompress(parts[name]), type=kind)
+    except (KeyError, zlib.error, msgspec.DecodeError):
+        return None

@@ -95,11 +95,13 @@ class Relaying:
 
     def memory(self) -> Mapping[str, bytes]:
         """See `Detector.memory`."""
-        return self._memory.changed(vendors=[*self._vendors.items()])
+        return self._memory.changed(vendors=([*self._vendors.items()],))
 
     def recall(self, parts: Mapping[str, bytes]) -> None:
         """See `Detector.recall`."""
-        self._vendors = dict(decoded(parts[f"{self.name}.vendors"], list[tuple[str, _Vendor]]))
+        state = decoded(parts, "relaying.vendors", tuple[list[tuple[str, _Vendor]]])
+        if state is not None:
+            self._vendors = dict(state[0])
 
 
 def _behind(vendor: _Vendor, facts: RelayFacts, now: int) -> list[Change]:

@@ -69,19 +69,24 @@ class Reporting:
 
     def memory(self) -> Mapping[str, bytes]:
         """See `Detector.memory`."""
-        learned, failed = self._usual.state()
-        return self._memory.changed(
-            learned=(self._learning.next, learned),
-            silences=(failed, [*self._silent_until.items()], self._soon.state(), self._late.state()),
-        )
+        failed, until = self._usual.failures(), [*self._silent_until.items()]
+        silences = failed, until, self._soon.state(), self._late.state()
+        upto = self._learning.next
+        learned = self._memory.learned(upto, lambda: (upto, self._usual.learned()))
+        return learned | self._memory.changed(silences=silences)
 
     def recall(self, parts: Mapping[str, bytes]) -> None:
         """See `Detector.recall`."""
-        self._learning.next, learned = decoded(parts[f"{self.name}.learned"], tuple[int, Learned])
-        failed, until, soon, late = decoded(
-            parts[f"{self.name}.silences"],
+        state = decoded(parts, "reporting.learned", tuple[int, Learned])
+        silences = decoded(
+            parts,
+            "reporting.silences",
             tuple[Failed, list[tuple[Slice, int]], SilencesState, SilencesState],
         )
+        if state is None or silences is None:
+            return
+        self._learning.next, learned = state
+        failed, until, soon, late = silences
         self._silent_until = dict(until)
         self._usual.restore(learned, failed)
         self._soon.restore(soon)

@@ -1,8 +1,8 @@
 """The usual number of messages of a slice, by hour of the week. Pure.
 
 Each hour of the week has a mean over the past weeks. Until it has been seen, the same hour of other days
-stands for it. The level of the last days raises or lowers all hours, so growth is usual. An hour with far more
-or far fewer messages than usual counts only in part, so a failure or a campaign hardly changes the usual.
+stands for it. The level of the last days raises or lowers all hours, so growth is usual. An hour with far
+more or far fewer messages than usual counts only in part, so a failure or a campaign hardly changes it.
 """
 
 from array import array

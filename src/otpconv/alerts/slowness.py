@@ -103,18 +103,19 @@ class Slowness:
 
     def memory(self) -> Mapping[str, bytes]:
         """See `Detector.memory`."""
-        learned = self._learning.next, [*self._delays.items()]
-        return self._memory.changed(learned=learned, episodes=(self._episodes.state(),))
+        upto = self._learning.next
+        learned = self._memory.learned(upto, lambda: (upto, [*self._delays.items()]))
+        return learned | self._memory.changed(episodes=(self._episodes.state(),))
 
     def recall(self, parts: Mapping[str, bytes]) -> None:
         """See `Detector.recall`."""
-        self._learning.next, delays = decoded(
-            parts[f"{self.name}.learned"], tuple[int, list[tuple[_Route, list[float]]]]
-        )
-        self._delays = dict(delays)
-        self._countries = {}
-        (episodes,) = decoded(parts[f"{self.name}.episodes"], tuple[EpisodesState])
-        self._episodes.restore(episodes)
+        learned = decoded(parts, "slowness.learned", tuple[int, list[tuple[_Route, list[float]]]])
+        episodes = decoded(parts, "slowness.episodes", tuple[EpisodesState])
+        if learned is None or episodes is None:
+            return
+        self._learning.next, delays = learned
+        self._delays, self._countries = dict(delays), {}
+        self._episodes.restore(episodes[0])
 
     def _learn(self, counts: Sequence[Count]) -> None:
         kept = 0.5 ** (1 / _HALF_HOURS)
@@ -194,10 +195,7 @@ class Slowness:
         return scores
 
     def _is_slower(self, _: Slice, episode: Episode) -> bool:
-        return (
-            episode.sums.verified >= _LEAST_VERIFIED
-            and self._now - self._age - episode.since >= _LEAST_MS
-        )
+        return episode.sums.verified >= _LEAST_VERIFIED and self._now - self._age - episode.since >= _LEAST_MS
 
     def _found(self, which: Slice, episode: Episode) -> Found:
         sums, known = episode.sums, _known(self._age)

@@ -92,28 +92,31 @@ class Traffic:
 
     def memory(self) -> Mapping[str, bytes]:
         """See `Detector.memory`."""
-        rhythms = [(which, rhythm.state()) for which, rhythm in self._rhythms.items()]
         state = self._missing.state(), self._volume.state(), [*self._wrong.items()]
-        return self._memory.changed(rhythms=(self._learning.next, rhythms), episodes=state)
+        upto = self._learning.next, len(self._rhythms)
+        return self._memory.learned(upto, self._learned) | self._memory.changed(episodes=state)
 
     def recall(self, parts: Mapping[str, bytes]) -> None:
         """See `Detector.recall`."""
-        self._learning.next, rhythms = decoded(
-            parts[f"{self.name}.rhythms"], tuple[int, list[tuple[Slice, RhythmState]]]
+        learned = decoded(parts, "traffic.learned", tuple[int, list[tuple[Slice, RhythmState]]])
+        episodes = decoded(
+            parts, "traffic.episodes", tuple[EpisodesState, EpisodesState, list[tuple[Slice, int]]]
         )
+        if learned is None or episodes is None:
+            return
+        self._learning.next, rhythms = learned
         self._rhythms = {which: Rhythm.restored(state) for which, state in rhythms}
-        missing, volume, wrong = decoded(
-            parts[f"{self.name}.episodes"], tuple[EpisodesState, EpisodesState, list[tuple[Slice, int]]]
-        )
+        missing, volume, wrong = episodes
         self._missing.restore(missing)
         self._volume.restore(volume)
         self._wrong = dict(wrong)
 
+    def _learned(self) -> object:
+        return self._learning.next, [(which, rhythm.state()) for which, rhythm in self._rhythms.items()]
+
     def _learn(self, hour: int, source: Source) -> None:
         sums = sums_of(source.hour(hour * HOUR_MS), _slices_of)
-        self._wrong = {
-            which: at for which, at in self._wrong.items() if at > hour * HOUR_MS - _UNUSUAL_MS
-        }
+        self._wrong = {which: at for which, at in self._wrong.items() if at > hour * HOUR_MS - _UNUSUAL_MS}
         for which, rhythm in self._rhythms.items():
             score = sums.pop(which, None) or Score()
             usual = not any(overlap(which, wrong) for wrong in self._wrong)
@@ -164,9 +167,7 @@ class Traffic:
         if sums.expected < _LEAST_EXPECTED or self._now - episode.since < _LEAST_MS + _MISSING_MS:
             return False
         expected = self._expected(which, sums.expected * _HOLIDAYS)
-        return (
-            sums.requested <= _MISSING * sums.expected and expected.nats(sums.requested) >= self._limits[0]
-        )
+        return sums.requested <= _MISSING * sums.expected and expected.nats(sums.requested) >= self._limits[0]
 
     def _is_volume(self, which: Slice, episode: Episode) -> bool:
         sums = episode.sums

@@ -79,9 +79,7 @@ class UsualReports:
             own.found += count.tally.verified
             if count.delays:
                 self._delays = [a + b for a, b in zip(self._delays, count.delays, strict=True)]
-        self._groups = {
-            group: sums for group, sums in self._groups.items() if sums.requested > _FORGOTTEN
-        }
+        self._groups = {group: sums for group, sums in self._groups.items() if sums.requested > _FORGOTTEN}
         self._prepare()
 
     def learn_failures(self, counts: Sequence[Count], is_silent: Callable[[WatchedGroup], bool]) -> None:
@@ -104,12 +102,16 @@ class UsualReports:
         """Return the share of a group's messages that is reported as not verified."""
         return self._failed.get(group[_KEY], _Sums()).share
 
-    def state(self) -> tuple[object, object]:
-        """Return what `restore` needs, for msgspec: what changes by the hour, and what does by the minute."""
-        return ([*self._groups.items()], self._delays), [*self._failed.items()]
+    def learned(self) -> object:
+        """Return what `restore` needs, for msgspec, and what changes by the hour."""
+        return [*self._groups.items()], self._delays
+
+    def failures(self) -> object:
+        """Return what `restore` needs, for msgspec, and what changes by the minute."""
+        return [*self._failed.items()]
 
     def restore(self, learned: "Learned", failed: "Failed") -> None:
-        """Go on from what another one's `state` returned."""
+        """Go on from what another one's `learned` and `failures` returned."""
         self._groups, self._delays, self._failed = dict(learned[0]), learned[1], dict(failed)
         self._prepare()
 

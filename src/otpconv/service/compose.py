@@ -24,6 +24,7 @@ from otpconv.rates.current import CurrentSignals
 from otpconv.service import data_folder
 from otpconv.service.administration import Administration
 from otpconv.service.alert_retention import AlertRetention
+from otpconv.service.alerting import Alerting
 from otpconv.service.engines import engine_of, storage_of
 from otpconv.service.first_key import first_key_file
 from otpconv.service.health import Health, disk_in_time, versions
@@ -70,7 +71,7 @@ class Service:
         readiness: whether reports can be recorded and questions answered.
         administration: reads and changes users, keys and policies.
         vendors: the vendor accounts, and the relay to them.
-        relaying: the relay of this server.
+        relaying, alerting: the relay and the detectors of this server.
         settings: what the service was started with.
         clock: the time now.
     """
@@ -115,6 +116,7 @@ class Service:
         self.membership.lag, self.membership.failing_s = self.lag, self._applier.failing_s
         self.vendors = Vendors(engine, partial(access.vendors, self.sealer), clock, self.number_hash.see)
         self.relaying = Relaying(settings, self.vendors, leases)
+        self.alerting = Alerting(settings, self.alerts, leases, clock)
         self.housekeeping = self._housekeeping()
         self.readiness = ReadinessCheck(
             storage_of(settings),
@@ -175,6 +177,7 @@ class Service:
         self._retention.stop()
         await self.housekeeping.stop()
         await asyncio.to_thread(self.relaying.stop)
+        await asyncio.to_thread(self.alerting.stop)
         self._freshness.close()
         await self.intake.drain()
         await asyncio.get_running_loop().run_in_executor(None, self._applier.stop)
@@ -226,6 +229,7 @@ class Service:
         self._retention.keep(tasks, self._note_deletions)
         AlertRetention(self.alerts, self._ledger, self.membership).keep(tasks)
         self.relaying.keep(tasks)
+        self.alerting.keep(tasks)
         self.metrics.registry.register(tasks)
         return tasks
 

@@ -189,13 +189,13 @@ class Stored(Struct, frozen=True):
         checkpoints: by account.
         alerts: in order of their ids.
         events: in order.
-        seq: the number of the last event of all, also if it was forgotten.
+        seq: the number of the last event of all, also if that was forgotten.
     """
 
     checkpoints: Mapping[int, Checkpoint] = {}
     alerts: Sequence[Alert] = ()
     events: Sequence[Event] = ()
-    seq: int = 0
+    seq: int | None = None
 
 
 class AlertStore(Protocol):
@@ -207,6 +207,9 @@ class AlertStore(Protocol):
 
     def checkpoint(self, account: int) -> Checkpoint | None:
         """Return how far the detectors have looked; None if they have not yet."""
+
+    def checkpoints(self) -> Mapping[int, int]:
+        """Return the time of the checkpoint of each account, ms, without its parts."""
 
     def record(
         self, account: int, after: int | None, checkpoint: Checkpoint, changes: Sequence[Change]
