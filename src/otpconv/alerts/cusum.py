@@ -123,8 +123,7 @@ def design_for(usual: float, bad: float, trials: float, error: float | None = No
 
 def _steps_for(gamma: float, error: float) -> tuple[int, int]:
     """Return the smallest `steps`, and `down`, so that `down` / `steps` is close enough to gamma."""
-    for steps in count(2):
-        down = min(max(1, round(gamma * steps)), steps - 1)
-        if abs(down / steps - gamma) <= error * min(gamma, 1 - gamma):
-            break
-    return steps, down
+    downs = ((steps, min(max(1, round(gamma * steps)), steps - 1)) for steps in count(2))
+    return next(
+        (steps, down) for steps, down in downs if abs(down / steps - gamma) <= error * min(gamma, 1 - gamma)
+    )
