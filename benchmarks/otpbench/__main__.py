@@ -4,7 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from benchmarks.otpbench import exporting
+from benchmarks.otpbench import detectors, exporting
 from benchmarks.otpbench.running import corpus, run, tune, wide
 from benchmarks.otpbench.scenes import SCENES, WIDE_SCENES, play
 from benchmarks.otpbench.table import tables, written
@@ -24,6 +24,9 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     tuning = commands.add_parser("tune", help="find the best numbers for the peers' rules, on other worlds")
     tuning.add_argument("--worlds", type=int, default=8, help="of each scene")
+    listing = commands.add_parser("alarms", help="print the alarms of otpconv in a world")
+    listing.add_argument("scene", choices=[*SCENES, *WIDE_SCENES], metavar="SCENE")
+    listing.add_argument("seed", type=int, metavar="SEED")
     export = commands.add_parser("export", help="print the messages of a world as lines of JSON")
     export.add_argument("scene", choices=[*SCENES, *WIDE_SCENES], metavar="SCENE", help=", ".join(SCENES))
     export.add_argument("seed", type=int, metavar="SEED")
@@ -33,6 +36,11 @@ def main() -> None:
         case "tune":
             for name, rule, score in tune(arguments.worlds, arguments.processes):
                 print(f"{name}: {rule} scores {score:.1f}", flush=True)
+        case "alarms":
+            played = play(arguments.scene, arguments.seed)
+            print(*exporting.labels(played), sep="\n")
+            for line in exporting.alarms(played, detectors.alarms(detectors.ours(), played.world)):
+                print(line)
         case "export":
             write = exporting.labels if arguments.labels else exporting.messages
             for line in write(play(arguments.scene, arguments.seed)):

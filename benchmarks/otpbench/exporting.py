@@ -1,8 +1,9 @@
 """Writes a world as lines of JSON that `otpconv import` reads, and its labels, so that others can use it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from benchmarks.otpbench.rules import Alarm
 from benchmarks.otpbench.scenes import Played
 from benchmarks.otpbench.traffic import NEVER
 from otpconv.storage.contract import MINUTE_MS
@@ -32,6 +33,15 @@ def messages(played: Played) -> Iterator[str]:
         if reported != NEVER:
             row |= {"delivered": verified != NEVER, "conversion_time": reported}
         yield json.dumps(row)
+
+
+def alarms(played: Played, raised: Iterable[Alarm]) -> Iterator[str]:
+    """Yield a line for each alarm: its slice, and when it was raised, ms."""
+    start = played.world.routes.start
+    for alarm in raised:
+        yield json.dumps(
+            {"kind": alarm.kind, "values": dict(alarm.values), "at": start + alarm.minute * MINUTE_MS}
+        )
 
 
 def labels(played: Played) -> Iterator[str]:

@@ -5,6 +5,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 from rich.progress import track
 
+from benchmarks.otpbench import detectors
 from benchmarks.otpbench.peers import PEERS, variants
 from benchmarks.otpbench.results import Result, figures, result
 from benchmarks.otpbench.rules import Rule, Slices, alarms
@@ -12,6 +13,8 @@ from benchmarks.otpbench.scenes import SCENES, WIDE_SCENES, play
 
 #: The worlds that rules are tuned on begin with this seed; the table's begin with 0.
 TUNING_SEED = 1_000
+#: The name of all detectors of otpconv together.
+OURS = "otpconv"
 #: A world: its scene and its seed.
 _World = tuple[str, int]
 
@@ -20,7 +23,7 @@ def run(worlds: Sequence[_World], processes: int) -> Mapping[str, list[Result]]:
     """Return the results of each detector in these worlds, with a progress bar."""
     results: dict[str, list[Result]] = {}
     with ProcessPoolExecutor(processes) as pool:
-        done = pool.map(_peers, worlds)
+        done = pool.map(_play, worlds)
         for some in track(done, "worlds", total=len(worlds)):
             for name, one in some.items():
                 results.setdefault(name, []).append(one)
@@ -51,10 +54,11 @@ def tune(seeds: int, processes: int) -> Iterator[tuple[str, Rule, float]]:
         yield name, best[1], best[0]
 
 
-def _peers(world: _World) -> dict[str, Result]:
+def _play(world: _World) -> dict[str, Result]:
     played = play(*world)
     slices = Slices(played.world)
-    return {name: result(played, alarms(rule, slices)) for name, rule in PEERS.items()}
+    results = {name: result(played, alarms(rule, slices)) for name, rule in PEERS.items()}
+    return {OURS: result(played, detectors.alarms(detectors.ours(), played.world)), **results}
 
 
 def _variants(world: _World) -> dict[tuple[str, int], Result]:

@@ -6,7 +6,7 @@ from benchmarks.otpbench.detectors import alarms
 from benchmarks.otpbench.rules import Alarm
 from benchmarks.otpbench.scenes import play
 from benchmarks.otpbench.traffic import HISTORY_DAYS
-from otpconv.alerts.detector import Detector, Source
+from otpconv.alerts.detector import Source
 from otpconv.storage.alerts.contract import Change, Ended, Evidence, Found
 from otpconv.storage.contract import DAY_MS, MINUTE_MS
 
@@ -43,8 +43,7 @@ def test_an_alert_that_lasts_is_one_alarm_and_each_minute_is_looked_at_once() ->
     world = play("dead operator", 5).world
     start = world.routes.start
     clockwork = Clockwork(start)
-    detectors: list[Detector] = [clockwork]
-    assert alarms(detectors, world) == [
+    assert alarms(clockwork, world) == [
         Alarm(SCORED + hour * 60, dict(VALUES), "volume") for hour in range(48)
     ]
     assert clockwork.looked == [*range(clockwork.looked[0], clockwork.looked[-1] + 1, MINUTE_MS)]
