@@ -35,6 +35,7 @@ class Score(Struct, gc=False):
         requested, verified: messages.
         expected: what was to be expected of what the kind is about.
         delays: verified messages by bin of their delay; empty where the kind is not about them.
+        others, others_expected: messages of the slice around this one that are not in it, and to be expected.
     """
 
     nats: float = 0.0
@@ -42,6 +43,8 @@ class Score(Struct, gc=False):
     verified: int = 0
     expected: float = 0.0
     delays: tuple[int, ...] = ()
+    others: int = 0
+    others_expected: float = 0.0
 
     def add(self, other: "Score") -> None:
         """Add what another minute, or another part of the slice, says."""
@@ -49,6 +52,8 @@ class Score(Struct, gc=False):
         self.requested += other.requested
         self.verified += other.verified
         self.expected += other.expected
+        self.others += other.others
+        self.others_expected += other.others_expected
         if other.delays:
             delays = self.delays or (0,) * len(other.delays)
             self.delays = tuple([a + b for a, b in zip(delays, other.delays, strict=True)])
