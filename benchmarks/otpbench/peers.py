@@ -16,7 +16,7 @@ PEERS: Final[Mapping[str, Rule]] = {
     "unused codes, tuned": UnusedCodes(share=1.5, floor=600, hourly_floor=90, countries_only=False),
 }
 _WINDOWS: Final = (15, 30, 60, 120, 240)
-_LEAST: Final = (5, 20, 50, 100, 200, 400, 800, 1600)
+_LEAST: Final = (5, 20, 50, 100, 200, 400, 800)
 
 
 def variants(name: str) -> Sequence[Rule]:
@@ -41,7 +41,7 @@ def _variants(name: str) -> Iterator[Rule]:
             yield from (
                 UnusedCodes(share, 20 * floor, 3 * floor, countries_only)
                 for share, floor, countries_only in product(
-                    (0.2, 0.4, 0.6, 0.8, 1.0, 1.5, 2.0), (1, 3, 10, 30, 100), (False, True)
+                    (0.2, 0.4, 0.6, 0.8, 1.0, 1.5, 2.0), (1, 3, 10, 30), (False, True)
                 )
             )
         case _:
