@@ -15,10 +15,10 @@ _PAGE = Path(__file__).resolve().parents[2] / "docs/explanation/otp-bench.md"
 def main() -> None:
     """Do what the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.otpbench", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=3, help="worlds of each scene")
+    parser.add_argument("--seeds", type=int, default=2, help="worlds of each scene")
     parser.add_argument("--first", type=int, default=TABLE_SEED, help="the seed of the first one")
     parser.add_argument("--scenes", nargs="+", choices=[*SCENES], default=[*SCENES], metavar="SCENE")
-    parser.add_argument("--wide", type=int, default=2, help="worlds with several faults at once")
+    parser.add_argument("--wide", type=int, default=1, help="worlds with several faults at once")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="how many run at a time")
     parser.add_argument("--write", action="store_true", help=f"also write the tables into {_PAGE.name}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")

@@ -59,7 +59,7 @@ class _Stage:
         return enough[self.chance.integers(len(enough))] if enough else chosen[int(np.argmax(sent))]
 
 
-#: Plays something on a stage: what is different, and the faults.
+#: Plays something on a stage: the effects, and the faults.
 _Play = Callable[[_Stage], tuple[list[Effect], list[Fault]]]
 
 

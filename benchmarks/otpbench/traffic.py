@@ -57,7 +57,7 @@ Leaf = tuple[str, str, str, str]
 
 
 class Effect(Struct, frozen=True):
-    """What is different for some messages for some time.
+    """The difference for some messages for some time.
 
     Attributes:
         values: of which messages: dimension and value.
