@@ -18,7 +18,7 @@ BEGIN = 7 * DAY_MS * 2_600
 _EDGES_MS = np.array([0.0, *(1000 * 2 ** (n / 2) for n in range(DELAY_BINS - 1)), math.inf])
 
 
-class Change(Struct, frozen=True):
+class Change(Struct, frozen=True, kw_only=True):
     """What is not as usual with the messages of a group at a time."""
 
     messages: float = 1.0

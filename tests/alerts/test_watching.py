@@ -2,7 +2,8 @@
 
 import pytest
 
-from alerts.traffic import BEGIN, World, learned, routes, run
+from benchmarks.alerts import trials
+from benchmarks.alerts.world import BEGIN, World, learned, routes, run
 from otpconv.alerts.leaves import NAMES, Leaf
 from otpconv.rates.slices import Slice
 from otpconv.storage.alerts.contract import Ended, Found
@@ -50,3 +51,47 @@ def test_the_failing_slice_is_named_and_its_end_is_found(which: Slice) -> None:
     assert named >= 0.95 * worlds
     assert ended >= 0.95 * named
     assert alone >= 0.6 * worlds
+
+
+@pytest.mark.campaign("only here: months of 205 healthy slices take minutes")
+def test_false_alarms_stay_within_the_budget() -> None:
+    worlds, months = campaigns.rounds(20, at_least=2), 3
+    found = sum(trials.false_alarms(seed, 30 * months, HOUR_MS // 2) for seed in range(worlds))
+    budget = worlds * months
+    assert found <= budget + 1.65 * budget**0.5  # the 95 % point of a Poisson distribution
+
+
+@pytest.mark.campaign("only here: each world takes seconds")
+def test_at_most_one_in_ten_findings_is_false() -> None:
+    worlds = [
+        trials.discoveries(seed, 10, 14, HOUR_MS // 2) for seed in range(campaigns.rounds(20, at_least=3))
+    ]
+    findings, false = map(sum, zip(*worlds, strict=True))
+    assert findings >= 3 * len(worlds)
+    assert false <= 0.1 * findings
+
+
+def _shifted(leaf: Leaf, at: int) -> float:
+    """Give more messages to some routes for a day: a campaign, and bursts."""
+    campaign = leaf[0] in {"C1", "C3"} and FAILS <= at < WORKS
+    burst = leaf[2] == "p2" and at // HOUR_MS % 7 == 0
+    return 8.0 if campaign else 5.0 if burst else 1.0
+
+
+@pytest.mark.rounds
+@pytest.mark.parametrize(
+    ("a_day", "shift"),
+    campaigns.parameters(
+        [(400, 0), (8, 0), (400, HOUR_MS)], [(400, 0)], "sparse slices, and another summer time"
+    ),
+)
+def test_campaigns_bursts_and_other_clocks_are_no_falls(a_day: int, shift: int) -> None:
+    worlds = campaigns.rounds(20, at_least=2)
+    found = 0
+    for seed in range(worlds):
+        world = World(seed, routes(10), a_day=a_day, more=_shifted if not shift else None)
+        watch, at = learned(world)
+        world.phase -= shift / HOUR_MS
+        found += len(trials.opened(run(watch, world, at, WORKS, QUARTER_MS)))
+    # Two days of a budget of one false alarm in a month.
+    assert found <= 1 + 0.1 * worlds

@@ -86,7 +86,7 @@ class ConversionWatch:
         budget: false alarms in a month over all slices, on average; above 0.
     """
 
-    name: Final = "conversion_fell"
+    name = "conversion_fell"
 
     def __init__(self, budget: float) -> None:
         self._budget = budget

@@ -13,8 +13,12 @@ from otpconv.alerts.cusum import design_for
 from otpconv.alerts.past import OWN_WEIGHT
 
 #: The falls to find soon: the rate falls to this share of the usual one, e.g. from 85 to 60 %, or nearly all
-#: messages are lost. Each has a CUSUM.
+#: messages are lost. Each has a CUSUM, with this share of the budget: the second one finds a loss after a few
+#: messages even with a small budget.
 FALL, LOSS = 0.7, 0.15
+_OF_FALL, _OF_LOSS = 0.75, 0.25
+#: Budgets are rounded up to powers of the square root of 2, to compute few designs.
+_PER_DOUBLING = 2
 #: How far gamma of a design may be from the optimum.
 _ERROR = 0.04
 #: The usual share of failures is rounded up to a multiple of 1 / _SHARES, to compute few designs; it is
@@ -63,19 +67,19 @@ def bounded(failed: float) -> float:
     return min(max(failed, _LEAST_FAILED), _MOST_FAILED)
 
 
-def weights_for(failed: float, doublings: int) -> Weights:
-    """Return what a message weighs, so that each CUSUM is wrong once in 2^doublings messages, on average.
+def weights_for(failed: float, budget: int) -> Weights:
+    """Return what a message weighs, so that a slice is wrongly found as often as its budget says, on average.
 
     Args:
         failed: the usual share of failures, bounded.
-        doublings: the budget.
+        budget: see `budget_of`.
     """
-    return _weights(ceil(failed * _SHARES - 1e-9), doublings)
+    return _weights(ceil(failed * _SHARES - 1e-9), budget)
 
 
-def doublings_of(messages: float) -> int:
-    """Return the budget of a CUSUM that may be wrong once in so many messages."""
-    return ceil(log2(max(messages, 2)))
+def budget_of(messages: float) -> int:
+    """Return the budget of a slice that may be wrongly found once in so many messages."""
+    return ceil(_PER_DOUBLING * log2(max(messages, 2)))
 
 
 def ratio(messages: int, verified: float, failed: float) -> float:
@@ -89,7 +93,7 @@ def ratio(messages: int, verified: float, failed: float) -> float:
     return (messages - verified) * log((1 - FALL * (1 - failed)) / failed) + verified * log(FALL)
 
 
-def margin(failed: float, total: float, day: float, doublings: int) -> float:
+def margin(failed: float, total: float, day: float, budget: int) -> float:
     """Return by how much to raise the usual share of failures, since it is learned.
 
     If it is really higher by e, a CUSUM is wrong exp(c e) times as often. So over an error with the variance
@@ -99,7 +103,7 @@ def margin(failed: float, total: float, day: float, doublings: int) -> float:
         failed: the usual share of failures.
         total: how many messages it was learned from.
         day: those of them at this hour of the day.
-        doublings: the budget of the CUSUM.
+        budget: see `budget_of`.
     """
     failed = bounded(failed)
     spread = failed * (1 - failed)
@@ -107,15 +111,16 @@ def margin(failed: float, total: float, day: float, doublings: int) -> float:
     variance = spread / (OWN_WEIGHT + total) + hourly + _VARIATION**2
     bad = 1 - FALL * (1 - failed)
     divergence = bad * log(bad / failed) + (1 - bad) * log(FALL)
-    growth = doublings * log(2) * (bad - failed) / spread / divergence
+    growth = budget / _PER_DOUBLING * log(2) * (bad - failed) / spread / divergence
     return min(growth * variance / 2, _SURE * sqrt(variance))
 
 
 @lru_cache(maxsize=16_384)
-def _weights(share: int, doublings: int) -> Weights:
+def _weights(share: int, budget: int) -> Weights:
     failed = share / _SHARES
     fall, loss = (
-        design_for(failed, 1 - left * (1 - failed), 2.0**doublings, _ERROR) for left in (FALL, LOSS)
+        design_for(failed, 1 - left * (1 - failed), 2 ** (budget / _PER_DOUBLING) / of, _ERROR)
+        for left, of in ((FALL, _OF_FALL), (LOSS, _OF_LOSS))
     )
     return Weights(
         (fall.steps - fall.down) / fall.limit,

@@ -5,15 +5,14 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from otpconv.alerts.leaves import Leaves
-from otpconv.alerts.level import doublings_of, is_testable, margin
+from otpconv.alerts.level import budget_of, is_testable, margin
 from otpconv.alerts.past import WEEK, Past, weeks_of
+from otpconv.storage.alerts.contract import Values
 
 #: A slice is watched once so many messages were learned. A leaf counts once it is known for so long, hours.
 LEAST_PAST, LEAST_HOURS = 200.0, 3 * 24
 #: Slices of an account that are watched at most: those with the most messages.
 MAX_WATCHED = 2_000
-#: CUSUMs of each slice, which share the budget.
-_CUSUMS = 2
 #: Hours of a month, which the budget is for.
 _MONTH = 30 * 24
 
@@ -25,13 +24,13 @@ class Plan(Struct):
         rates: the usual rate of each leaf; None as long as it is not known.
         watched: the watched slices that each leaf counts for.
         margins: by how much the usual share of failures of a watched slice is raised.
-        doublings: the budget of its CUSUMs; see `level.weights_for`.
+        budgets: its budget; see `level.budget_of`.
     """
 
     rates: list[float | None]
     watched: list[tuple[int, ...]]
     margins: dict[int, float]
-    doublings: dict[int, int]
+    budgets: dict[int, int]
 
 
 class _Sum(Struct, gc=False):
@@ -69,12 +68,12 @@ def plan(past: Past, leaves: Leaves, hour: int, budget: float) -> Plan:
             at.day += usual.day[leaf]
             at.first = min(at.first, leaves.first[leaf])
     chosen = _chosen(sums, members, leaves)
-    margins, doublings = {}, {}
+    margins, budgets = {}, {}
     for each in chosen:
         at = sums[each]
         a_month = at.total / weeks_of(hour - at.first) * _MONTH / WEEK
-        doublings[each] = doublings_of(a_month * len(chosen) * _CUSUMS / budget)
-        margins[each] = margin(1 - at.verified / at.total, at.total, at.day, doublings[each])
+        budgets[each] = budget_of(a_month * len(chosen) / budget)
+        margins[each] = margin(1 - at.verified / at.total, at.total, at.day, budgets[each])
     return Plan(
         [rate if yes else None for rate, yes in zip(usual.rates, known, strict=True)],
         [
@@ -82,7 +81,7 @@ def plan(past: Past, leaves: Leaves, hour: int, budget: float) -> Plan:
             for slices, yes in zip(leaves.slices, known, strict=True)
         ],
         margins,
-        doublings,
+        budgets,
     )
 
 
@@ -102,6 +101,8 @@ def _chosen(sums: Mapping[int, _Sum], members: Mapping[int, Sequence[int]], leav
     return enough[:MAX_WATCHED]
 
 
-def _simplicity(each: int, leaves: Leaves) -> tuple[int, tuple[tuple[str, str], ...]]:
+def _simplicity(each: int, leaves: Leaves) -> tuple[float, Values]:
+    """Return what sorts slices by their values; a carrier is named with its country."""
     values = leaves.values[each]
-    return len(values), values
+    names = {name for name, _ in values}
+    return len(values) + (1.5 if "carrier" in names and "country" not in names else 0.0), values

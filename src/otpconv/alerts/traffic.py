@@ -26,8 +26,9 @@ _MISSING_MS, _VOLUME_MS = 3 * MINUTE_MS, 7 * MINUTE_MS
 #: Messages are missing if at most this share of the least usual number comes, of which this part counts: less
 #: than half of the usual number comes on holidays.
 _MISSING, _HOLIDAYS = 0.1, 0.8
-#: Messages around a slice tell what is usual today; without so many of them, little.
-_OTHERS = 3.0
+#: Messages around a slice tell what is usual today; without so many of them, little. There are some if the
+#: slice around it has so many times its messages.
+_OTHERS, _AROUND = 3.0, 1.3
 #: The least messages to expect, and the least time, ms, for their absence to show.
 _LEAST_EXPECTED, _LEAST_MS = 15.0, 5 * MINUTE_MS
 #: So many times the usual number is too many: if the codes are not verified; and if they are.
@@ -149,10 +150,12 @@ class Traffic:
             score.nats = score.requested * log(_MISSING) + (1 - _MISSING) * _HOLIDAYS * expected
             scores[which] = score
         for which, score in scores.items():
-            around = scores.get(Slice(which.values[:-1])) if which.values else None
-            if around is not None:
-                score.others = around.requested - score.requested
-                score.others_expected = around.expected - score.expected
+            for size in range(len(which.values) - 1, -1, -1):
+                around = scores.get(Slice(which.values[:size]))
+                if around is not None and around.expected > _AROUND * score.expected:
+                    score.others = around.requested - score.requested
+                    score.others_expected = around.expected - score.expected
+                    break
         return scores
 
     def _volume_scores(self, now: int, source: Source) -> dict[Slice, Score]:

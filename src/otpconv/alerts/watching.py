@@ -163,7 +163,7 @@ class Watch:
         over, plan = [], self._plan
         for each, (requested, verified, expected) in sums.items():
             failed = bounded(1 - expected / requested + plan.margins[each])
-            weights = weights_for(failed, plan.doublings[each])
+            weights = weights_for(failed, plan.budgets[each])
             failures = requested - verified
             for levels, gain in (
                 (self.falls, failures * weights.fall_up - verified * weights.fall_down),

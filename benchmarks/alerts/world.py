@@ -19,6 +19,10 @@ Left = Callable[[Leaf, int], float]
 BEGIN = 2_000 * 7 * 24 * HOUR_MS + 4 * 24 * HOUR_MS
 
 
+#: Of the days of a week, from 0.
+_SATURDAY = 5
+
+
 class World:
     """Leaves with their rates, rhythms and delays; also a `Source`.
 
@@ -52,6 +56,8 @@ class World:
         self.growth = random.uniform(-0.5, 0.5, count)
         self.days, self.left, self.more = days, left, more
         self.median_s, self.spread = median_s, spread
+        #: How far the rate follows the hour of the day, and how much lower it is at weekends.
+        self.wave, self.weekend = 0.03, 0.02
         self.now = BEGIN
         edges = [0.001, *(2 ** (place / 2) for place in range(DELAY_BINS - 1)), 1e9]
         within = [self.within(edge) for edge in edges]
@@ -66,8 +72,8 @@ class World:
         """Return the messages of each leaf in a time (ms), and how many are verified."""
         hour = (start - BEGIN) / HOUR_MS
         wave = np.sin(2 * math.pi * (hour % 24 - self.phase) / 24)
-        weekend = hour // 24 % 7 >= 5
-        rate = np.clip(self.usual + 0.03 * wave - 0.02 * weekend, 0.05, 0.99)
+        weekend = hour // 24 % 7 >= _SATURDAY
+        rate = np.clip(self.usual + self.wave * wave - self.weekend * weekend, 0.05, 0.99)
         if self.left is not None:
             rate = rate * np.array([self.left(leaf, start) for leaf in self.leaves])
         grown = 1 + self.growth * hour / (self.days * 24)
@@ -77,6 +83,21 @@ class World:
             mean = mean * np.array([self.more(leaf, start) for leaf in self.leaves])
         requested = self.random.poisson(mean)
         return requested, self.random.binomial(requested, rate * within)
+
+    def recorded(self, start: int, end: int, minutes: int) -> "Recording":
+        """Return a source that answers the same each time.
+
+        Args:
+            start: the first minute that it has, ms; it also has the 28 days before by hour.
+            end: of its minutes, ms.
+            minutes: the age at which a minute is counted.
+        """
+        hours = {at: self.hour(at) for at in range(start - 28 * 24 * HOUR_MS, end, HOUR_MS)}
+        minute = {}
+        for at in range(start - 10 * MINUTE_MS, end, MINUTE_MS):
+            self.now = at + (minutes + 1) * MINUTE_MS
+            minute[at] = self.minute(at)
+        return Recording(minute, hours)
 
     def counts(self, start: int, length: int, within: float = 1.0) -> dict[Leaf, Counts]:
         """Return the counts of a time, by leaf."""
@@ -102,6 +123,25 @@ class World:
             _count(start, leaf, count, tuple(self.random.multinomial(count.verified, self.bins).tolist()))
             for leaf, count in self.counts(start, HOUR_MS).items()
         ]
+
+
+class Recording:
+    """A source with the counts of minutes and hours.
+
+    Args:
+        minutes, hours: by their start, ms.
+    """
+
+    def __init__(self, minutes: dict[int, list[Count]], hours: dict[int, list[Count]]) -> None:
+        self.minutes, self.hours = minutes, hours
+
+    def minute(self, start: int) -> list[Count]:
+        """Return the counts of a minute."""
+        return self.minutes.get(start, [])
+
+    def hour(self, start: int) -> list[Count]:
+        """Return the counts of an hour."""
+        return self.hours.get(start, [])
 
 
 def _count(start: int, leaf: Leaf, count: Counts, delays: tuple[int, ...]) -> Count:
