@@ -178,7 +178,7 @@ class Episode(Struct):
 
 def learned(detector: Detector, world: World) -> None:
     """Let a detector learn the past."""
-    for minute in range(-15, 0):
+    for minute in range(-30, 0):
         world.now = BEGIN + minute * MINUTE_MS
         detector.look(world.now, world)
 

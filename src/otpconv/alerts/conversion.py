@@ -5,7 +5,6 @@ how many verify later.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 import msgspec
 from msgspec import Struct

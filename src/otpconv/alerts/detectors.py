@@ -16,6 +16,7 @@ from otpconv.alerts.relaying import RelayFacts, Relaying
 from otpconv.alerts.reporting import Reporting
 from otpconv.alerts.slowness import Slowness
 from otpconv.alerts.traffic import Traffic
+from otpconv.rates.silence import STRAGGLERS
 from otpconv.rates.slices import Slice, overlap
 from otpconv.storage.alerts.contract import Change, Ended, Found, Kind, Values
 from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS, Count
@@ -28,7 +29,8 @@ SHARES: Final[Mapping[Kind, float]] = {
     "slower": 0.1,
     "volume": 0.1,
 }
-#: A fall waits so long for a silence that is nearly found and would explain it, ms.
+#: A fall waits so long for a silence that is nearly found and would explain it, ms; also one of all messages,
+#: of which none is verified.
 _WAITS_MS: Final = 5 * MINUTE_MS
 #: A fall and a silence that begin within this time are the same, ms; and a fall that was explained is shown
 #: if it lasts so long after the silence, ms.
@@ -163,7 +165,9 @@ class Detectors:
         if now - self._explained.get(values, now - _FORGETS_MS) < _FORGETS_MS:
             return False
         began = self._waiting.setdefault(values, now)
-        if now - began < _WAITS_MS and any(overlap(Slice(values), which) for which in nearly):
+        # Nothing at all is verified: it takes the other detector some minutes to say whose fault that is.
+        nothing = not values and fall.evidence.verified <= STRAGGLERS * fall.evidence.expected
+        if now - began < _WAITS_MS and (nothing or any(overlap(Slice(values), which) for which in nearly)):
             return False
         del self._waiting[values]
         self._explained.pop(values, None)

@@ -91,8 +91,7 @@ class Service:
         self._key_store = access.keys(self.sealer)
         self.keys = KeyRing(self._key_store)
         self._sandbox = Sandbox(self._key_store, lambda: open_directory(settings, clock), data)
-        self.sessions = Sessions(self.sealer, self.keys)
-        self.sign_outs = SignOuts(access.sign_outs(), clock)
+        self.sessions, self.sign_outs = Sessions(self.sealer, self.keys), SignOuts(access.sign_outs(), clock)
         self.saved_views, self.prices = access.saved_views(), access.prices()
         self.number_hash, self.region = Numbers(self.sealer), settings.region
         self.annotations, self.alerts, self._journal = engine.annotations(), engine.alerts(), engine.journal()

@@ -286,11 +286,7 @@ class AlertStore(Protocol):
         """Return what happened to one alert, in order."""
 
     def forget(self, before: int, limit: int) -> int:
-        """Delete up to `limit` alerts that were resolved before a time, ms, with their events.
-
-        Returns:
-            How many.
-        """
+        """Delete up to `limit` alerts resolved before a time, ms, with their events; return how many."""
 
     def stored(self) -> Iterator[Stored]:
         """Yield all that is kept, as it is now, in parts; for a copy."""
