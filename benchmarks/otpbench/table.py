@@ -23,7 +23,7 @@ def tables(results: Mapping[str, Sequence[Result]], wide: Mapping[str, Sequence[
     )
     worlds = len(next(iter(results.values())))
     parts = [
-        f"{worlds} worlds. Any alarm in the window of a fault counts:",
+        f"Worlds: {worlds}. Any alarm in the window of a fault counts:",
         _table(("", *_PROFILES, "found", "false alarms a month"), map(_detection, ranked)),
         "Only alarms that name the broken slice count:",
         _table(("", *_PROFILES, "named", "minutes until named"), map(_naming, ranked)),
@@ -33,7 +33,7 @@ def tables(results: Mapping[str, Sequence[Result]], wide: Mapping[str, Sequence[
     if wide:
         count = len(next(iter(wide.values())))
         parts += [
-            f"{count} worlds with four dead routes at once among hundreds of slices:",
+            f"Four dead routes at once among hundreds of slices, worlds: {count}.",
             _table(("", "faults named", "alarms", "alarms about healthy traffic"), _false_shares(wide)),
         ]
     return "\n\n".join(parts)
