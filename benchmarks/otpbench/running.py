@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 
+from rich.console import Console
 from rich.progress import track
 
 from benchmarks.otpbench import detectors
@@ -16,6 +17,8 @@ from benchmarks.otpbench.scenes import SCENES, WIDE_SCENES, play
 TABLE_SEED, TUNING_SEED = 100, 1_000
 #: The name of all detectors of otpconv together.
 OURS = "otpconv"
+#: Where progress bars go, so that they are not in a table in a file.
+_STDERR = Console(stderr=True)
 #: A world: its scene and its seed.
 _World = tuple[str, int]
 
@@ -25,7 +28,7 @@ def run(worlds: Sequence[_World], processes: int) -> Mapping[str, list[Result]]:
     results: dict[str, list[Result]] = {}
     with ProcessPoolExecutor(processes) as pool:
         done = pool.map(_play, worlds)
-        for some in track(done, "worlds", total=len(worlds)):
+        for some in track(done, "worlds", total=len(worlds), console=_STDERR):
             for name, one in some.items():
                 results.setdefault(name, []).append(one)
     return results
@@ -46,7 +49,7 @@ def tune(seeds: int, processes: int) -> Iterator[tuple[str, Rule, float]]:
     worlds = corpus(SCENES, range(TUNING_SEED, TUNING_SEED + seeds))
     results: dict[tuple[str, int], list[Result]] = {}
     with ProcessPoolExecutor(processes) as pool:
-        for some in track(pool.map(_variants, worlds), "worlds", total=len(worlds)):
+        for some in track(pool.map(_variants, worlds), "worlds", total=len(worlds), console=_STDERR):
             for key, one in some.items():
                 results.setdefault(key, []).append(one)
     for name in PEERS:
