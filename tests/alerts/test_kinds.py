@@ -187,17 +187,20 @@ def test_false_alarms_of_all_other_kinds_stay_within_the_budget(name: str) -> No
     assert len(found) <= budget + 1.65 * math.sqrt(budget) + 1
 
 
+APART: list[tuple[Change, Callable[[Group], bool], tuple[Kind, Values]]] = [
+    (
+        Change(reported=False),
+        lambda group: group[3] == "k1",
+        ("reporter_stopped", (("access_key", "k1"),)),
+    ),
+    (Change(rate=0.01), lambda group: group[2] == "p1", ("conversion_fell", (("provider", "p1"),))),
+]
+
+
 @pytest.mark.rounds
 @pytest.mark.parametrize(
     ("change", "holds", "alert"),
-    [
-        (
-            Change(reported=False),
-            lambda group: group[3] == "k1",
-            ("reporter_stopped", (("access_key", "k1"),)),
-        ),
-        (Change(rate=0.01), lambda group: group[2] == "p1", ("conversion_fell", (("provider", "p1"),))),
-    ],
+    campaigns.parameters(APART, APART[:1], "the other of the two kinds"),
     ids=["an application stops reporting", "a provider fails"],
 )
 def test_a_stopped_reporter_and_a_failing_route_are_told_apart(
@@ -237,7 +240,7 @@ def test_what_detectors_remember_makes_a_restart_exact() -> None:
     )
     changes = []
     for restarts in (False, True):
-        world = some_world(3, both)
+        world = some_world(3, both, groups=routes(3, 2, 2), a_day=30_000)
         detectors = Detectors(1.0, NoFalls)  # type: ignore[arg-type]
         learned(detectors, world)
         parts: dict[str, bytes] = {}
@@ -257,7 +260,7 @@ def test_what_detectors_remember_makes_a_restart_exact() -> None:
 
 def test_memories_of_another_version_are_dropped() -> None:
     detectors = Detectors(1.0, NoFalls)  # type: ignore[arg-type]
-    learned(detectors, some_world(1))
+    learned(detectors, some_world(1, groups=routes(1, 2), a_day=3_000))
     parts = dict.fromkeys(detectors.memory(), b"of another version")
     fresh = Detectors(1.0, NoFalls)  # type: ignore[arg-type]
     fresh.recall(parts)
