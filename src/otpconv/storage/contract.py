@@ -52,8 +52,8 @@ MAX_SELF_REPORTED, MAX_COUNTED = 100, 10_000
 RANGES_KEPT_MS = 35 * DAY_MS
 #: Ranges in one answer: about 10 MB of memory.
 MAX_RANGES = 50_000
-#: Rollups by range of a day of an account. Beyond it, ranges are counted by shorter prefixes.
-MAX_DAY_RANGES = 100_000
+#: Rollups by range of a day of an account: 5 seconds to read for five weeks. Beyond it, prefixes get shorter.
+MAX_DAY_RANGES = 250_000
 #: The shortest prefix that ranges are counted by, characters: `+` and three digits, the longest calling code.
 SHORTEST_RANGE = 4
 
