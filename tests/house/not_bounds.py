@@ -35,7 +35,6 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
     ),
     "a unit of size": ("money.MICROS", "money._SMALL", "web.pages.figures._KIB"),
     "a version, a code or a position that a format or a protocol fixes": (
-        "storage.sqlite.relay.VERSION",
         "storage.postgres.ledger.windows._SUMS",
         "storage.postgres.ledger.reader._DELAYS",
         "storage.postgres.migrations.VERSION",
@@ -296,6 +295,8 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
         "ledger.erasing.RETRY_S",
         "service.retention._NOTED_EVERY_S",
         "service.retention._NOTED_LATE_S",
+        "service.alert_retention.EVERY_S",
+        "service.alert_retention.LATE_S",
         "service.retention.EVERY_S",
         "service.retention.LATE_S",
         "service.deleting._CHECK_S",
@@ -372,6 +373,9 @@ NO_BOUND_NEEDED: dict[str, tuple[str, ...]] = {
         "relay.relay.Relay._workers",
         "service.relaying.Relaying._states",
         "storage.relay.store._Counted._changes",
+    ),
+    "one for each change of a detector, and for each of the `MAX_LASTING` alerts that last": (
+        "storage.alerts.changes.Changes._events",
     ),
     "at most `_MAX_FAILED` entries": ("relay.sender.Sender._failed",),
     "one at a time: it is only begun when the one before has ended": (

@@ -74,7 +74,12 @@ class Changes:
         """Let a user acknowledge or snooze one of the alerts that last, and return it."""
         draft = self._lasting[_key(alert.found)]
         before = alert.state, alert.changed_by, alert.note, alert.snoozed_until
-        if before != (state, by, note, until):  # a repeat, e.g. of a call whose answer was lost, is no news
+        if before != (
+            state,
+            by,
+            note,
+            until,
+        ):  # not a repeat, e.g. of a lost answer
             self._happen(draft, state, by, note)
             self._change(draft, state=state, changed_by=by, note=note, snoozed_until=until)
         return draft.alert
@@ -132,8 +137,8 @@ class Changes:
         return at
 
     def _time(self, draft: _Draft) -> int:
-        """Return the time of a change, ms: detectors look at the past, and users act now."""
-        return max(self._at, draft.alert.changed_at)
+        """Return the time of a change, ms, never before an earlier one: clocks of nodes differ."""
+        return max(self._at, draft.alert.changed_at, draft.alert.updated_at)
 
 
 def _key(change: Change) -> _Key:
