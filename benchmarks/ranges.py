@@ -17,8 +17,9 @@ import apsw
 
 from benchmarks.dataset import COMBINATIONS, message_id, record
 from otpconv.model import Dimensions, Requested
-from otpconv.storage.contract import DAY_MS, MAX_DAY_RANGES, Entry
+from otpconv.storage.contract import DAY_MS, Entry
 from otpconv.storage.erasure import Erasure
+from otpconv.storage.range_counts import MAX_DAY_RANGES
 from otpconv.storage.sqlite import SqliteLedgerReader
 
 _DAY = 20_000 * DAY_MS
