@@ -32,11 +32,9 @@ from otpconv.storage.contract import (
     HOUR_MS,
     MINUTE_MS,
     QUARTER_MS,
-    RANGES_KEPT_MS,
     Count,
     LedgerReader,
     Message,
-    RangeCount,
     Tally,
     Window,
 )
@@ -49,6 +47,7 @@ from otpconv.storage.erasure import (
     KeptCounts,
     KeptRange,
 )
+from otpconv.storage.range_counts import RANGES_KEPT_MS, RangeCount
 
 #: Account, values of the dimensions, start of the day, hour, quarter of an hour or minute.
 RollupKey = tuple[int, tuple[str, ...], int]

@@ -18,15 +18,8 @@ from otpconv.model import (
     Timing,
 )
 from otpconv.receipts import FAILURES, MAX_SHARED, Receipt, ReceiptStatus
-from otpconv.storage.contract import (
-    DAY_MS,
-    DIMENSIONS,
-    HOUR_MS,
-    MINUTE_MS,
-    QUARTER_MS,
-    RANGES_KEPT_MS,
-    Window,
-)
+from otpconv.storage.contract import DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS, QUARTER_MS, Window
+from otpconv.storage.range_counts import RANGES_KEPT_MS
 
 ACCOUNTS = (1, 2)
 #: The beginning of a UTC day, ms: of an hour and of a minute too.

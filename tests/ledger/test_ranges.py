@@ -10,15 +10,9 @@ from ledger.recount import Facts, contents, range_counts, range_rollups, recount
 from ledger.reports import ACCOUNTS, DAY, DIMENSION_SETS, World, entries, hashed, simple_worlds, times
 from ledger.test_erasing import Deleting, asked
 from otpconv.model import Conversion, Dimensions, Expiry, Report, Requested
-from otpconv.storage.contract import (
-    DAY_MS,
-    HOUR_MS,
-    MINUTE_MS,
-    RANGES_KEPT_MS,
-    SHORTEST_RANGE,
-    RangeCount,
-)
+from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS
 from otpconv.storage.erasure import Deletion, Erasure, RangeLength
+from otpconv.storage.range_counts import RANGES_KEPT_MS, SHORTEST_RANGE, RangeCount
 from storage.engines import ENGINES, Engine, SqliteEngine
 
 hours = times.map(lambda time: time // HOUR_MS * HOUR_MS)

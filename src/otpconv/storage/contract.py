@@ -25,7 +25,8 @@ from msgspec.structs import astuple
 
 from otpconv.model import Dimensions, MessageState, Report, SelfReportedRate
 from otpconv.receipts import ReceiptState
-from otpconv.storage.erasure import Candidates, Deletion, Erasure, RangeLength
+from otpconv.storage.erasure import Candidates, Deletion, Erasure
+from otpconv.storage.range_counts import RangeReader
 
 #: What the rollups can be grouped and filtered by: the fields of `Dimensions`, in their order.
 DIMENSIONS: tuple[str, ...] = Dimensions.__struct_fields__
@@ -44,18 +45,8 @@ SNAPSHOT_S = 10.0
 #: Counts of one question, slots times groups: about 50 MB of memory.
 MAX_COUNTS = 50_000
 
-
 #: Self-reported rates in one answer, and how many are counted: a caller can report any number of them.
 MAX_SELF_REPORTED, MAX_COUNTED = 100, 10_000
-
-#: How long rollups by number range are kept, ms (35 days): five weeks show a rhythm by hour of week.
-RANGES_KEPT_MS = 35 * DAY_MS
-#: Ranges in one answer: about 10 MB of memory.
-MAX_RANGES = 50_000
-#: Rollups by range of a day of an account. Beyond it, ranges are counted by shorter prefixes.
-MAX_DAY_RANGES = 100_000
-#: The shortest prefix that ranges are counted by, characters: `+` and three digits, the longest calling code.
-SHORTEST_RANGE = 4
 
 #: Start and end, ms, half-open.
 Span = tuple[int, int]
@@ -155,28 +146,6 @@ class CostCount(Struct, frozen=True):
     micros: int
 
 
-class RangeCount(Struct, frozen=True, gc=False):
-    """The messages to one number range in a window, of one country and provider.
-
-    Attributes:
-        number_range: prefix of E.164, e.g. `+491511234`: numbers without their last four digits. Where a day
-            of a country has too many ranges, it is shorter; see `erasure.RangeLength`.
-        country, provider: the values that the messages are counted by.
-        first_requested_at: the start (ms) of the first hour in which it is known to have had messages. Hours
-            before `RANGES_KEPT_MS` are not known any more.
-        requested, verified: messages in the window.
-        verified_before: messages before the window that are verified and still counted.
-    """
-
-    number_range: str
-    country: str
-    provider: str
-    first_requested_at: int
-    requested: int
-    verified: int
-    verified_before: int
-
-
 class Message(Struct, frozen=True):
     """One message in the ledger.
 
@@ -224,7 +193,7 @@ class LedgerWriter(Protocol):
         """Release the files or connections. Call it from the thread that used the writer."""
 
 
-class LedgerReader(Protocol):
+class LedgerReader(RangeReader, Protocol):
     """Answers questions. Each thread sees a consistent state, never waits for the applier, and may block."""
 
     def snapshot(self) -> AbstractContextManager[int]:
@@ -298,31 +267,6 @@ class LedgerReader(Protocol):
         limit: int = MAX_COUNTS,
     ) -> list[CostCount]:
         """Sum the costs of the messages of a window by dimensions and currency; see `counts`."""
-
-    def ranges(
-        self,
-        account: int,
-        start: int,
-        end: int,
-        *,
-        countries: Collection[str] | None = None,
-        limit: int = MAX_RANGES,
-    ) -> list[RangeCount]:
-        """Return the number ranges that had messages in the hours (UTC) that begin in [start, end), ms.
-
-        Messages without a number are in none. The sums of all messages with a number are exact as long as no
-        more than `limit` ranges are found.
-
-        Args:
-            account: whose messages.
-            start: of the window.
-            end: of the window.
-            countries: the accepted countries; None accepts all.
-            limit: how many are returned: those with the most messages, in descending order.
-        """
-
-    def range_lengths(self, most: int = MAX_DAY_RANGES) -> tuple[RangeLength, ...]:
-        """Return by how much to shorten the ranges of days that have more than `most` rollups by range."""
 
     def routes(self, account: int, most: int) -> list[Count]:
         """Return the counts of all messages by provider and country, without delays.

@@ -4,9 +4,10 @@ from collections.abc import Collection
 
 import msgspec
 
-from otpconv.storage.contract import SHORTEST_RANGE, RangeCount, Span
+from otpconv.storage.contract import Span
 from otpconv.storage.erasable import Run
 from otpconv.storage.erasure import RangeLength
+from otpconv.storage.range_counts import SHORTEST_RANGE, RangeCount
 
 
 def of_window(

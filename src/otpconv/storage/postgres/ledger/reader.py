@@ -14,14 +14,11 @@ from otpconv.storage.buckets import bucket_of
 from otpconv.storage.contract import (
     MAX_COUNTED,
     MAX_COUNTS,
-    MAX_DAY_RANGES,
-    MAX_RANGES,
     MAX_SELF_REPORTED,
     SNAPSHOT_S,
     CostCount,
     Count,
     Message,
-    RangeCount,
     RecordedPart,
     Span,
     Tally,
@@ -33,6 +30,7 @@ from otpconv.storage.postgres.database import Connection, Database, Row, execute
 from otpconv.storage.postgres.ledger import windows
 from otpconv.storage.postgres.ledger.rows import outline, places, receipts as receipts_of
 from otpconv.storage.postgres.pool import Pool
+from otpconv.storage.range_counts import MAX_DAY_RANGES, MAX_RANGES, RangeCount
 
 #: A plan that fits any window and filters takes ten times as long (measured).
 _PLANNED_EACH_TIME = {*windows.STATEMENTS, "folded", "ranges", "range_lengths"}

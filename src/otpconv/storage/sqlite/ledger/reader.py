@@ -16,14 +16,11 @@ from otpconv.storage import deadline, erasable, grains, ranges, recorded
 from otpconv.storage.contract import (
     MAX_COUNTED,
     MAX_COUNTS,
-    MAX_DAY_RANGES,
-    MAX_RANGES,
     MAX_SELF_REPORTED,
     SNAPSHOT_S,
     CostCount,
     Count,
     Message,
-    RangeCount,
     RecordedPart,
     Span,
     Tally,
@@ -31,6 +28,7 @@ from otpconv.storage.contract import (
 )
 from otpconv.storage.erasure import Candidates, Erasure, RangeLength
 from otpconv.storage.lookup import Lookup, Stored
+from otpconv.storage.range_counts import MAX_DAY_RANGES, MAX_RANGES, RangeCount
 from otpconv.storage.sqlite.connection import connect_reader, mapped, statements
 from otpconv.storage.sqlite.ledger.groups import Combinations
 from otpconv.storage.statements import SqlValue
