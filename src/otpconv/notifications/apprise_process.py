@@ -1,4 +1,4 @@
-"""Sends one notification by apprise, in a process of its own: `python -m otpconv.notifications.apprise_process`.
+"""Sends one notification by apprise, in a process of its own; `apprise_wire` starts it.
 
 So the library, 15 MB that take 0.3 s to load, is in no other process, and a call that hangs can be ended.
 The request comes on the standard input, since others can see arguments, and the result goes to the standard
@@ -54,7 +54,7 @@ class Result(Struct, frozen=True):
 
 def parsed(url: str) -> dict[str, Any] | str:
     """Return what apprise reads in a URL, or why it may not be used."""
-    results = plugins.url_to_dict(url, secure_logging=True)
+    results: dict[str, Any] | None = plugins.url_to_dict(url, secure_logging=True)  # type: ignore[no-untyped-call]
     if not results:
         return "apprise does not know this URL"
     schema = str(results["schema"])

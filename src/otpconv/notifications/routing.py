@@ -4,8 +4,8 @@ from otpconv.access.alert_targets import AlertTarget, Rules
 from otpconv.notifications.quiet import next_quiet, quiet_until
 from otpconv.storage.alerts.contract import Alert, Found
 
-#: How often Alertmanager gets to know that an alert lasts, ms. It takes one for resolved that it has not heard
-#: of for four times as long, as Prometheus does it.
+#: How often Alertmanager gets to know that an alert lasts, ms. If it hears nothing for four times as long, it
+#: takes the alert for resolved.
 RESEND_MS = 60_000
 
 
@@ -44,9 +44,8 @@ def is_urgent(rules: Rules, found: Found) -> bool:
 def grouped(rules: Rules, found: Found, now: int) -> tuple[str, int]:
     """Return the group of news that come at `now`, ms; empty if they are alone; and when it is due, ms."""
     urgent = is_urgent(rules, found)
-    if rules.quiet is not None and not urgent:
-        if (until := quiet_until(rules.quiet, now)) is not None:
-            return "quiet", until
+    if rules.quiet is not None and not urgent and (until := quiet_until(rules.quiet, now)) is not None:
+        return "quiet", until
     if rules.group == "off":
         return "", now
     due_at = now + rules.group_ms

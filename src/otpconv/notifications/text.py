@@ -33,7 +33,7 @@ TITLES: Final[dict[Kind, str]] = {
 #: What to do.
 ADVICE: Final[dict[Kind, str]] = {
     "conversion_fell": "Send by another provider, and send the vendor the ticket text of the alert.",
-    "reporter_stopped": "Check the application: does it still report conversions, and is its access key valid?",
+    "reporter_stopped": "Check the application: does it still report, and is its access key valid?",
     "nothing_sent": "Check the application that sends, and the connection to the provider.",
     "slower": "Ask the vendor about delays of delivery, and watch the conversion rate.",
     "volume": "Check for SMS pumping: look at the number ranges, and limit sends to each number.",
@@ -83,7 +83,9 @@ def body(message: Message, style: Style, public_url: str | None) -> str:
         public_url: what links to alerts begin with, without a slash at the end; None: there are no links.
     """
     if message.test:
-        lines = ["This is a test. Alerts of this account will look like this, with what happened and what to do."]
+        lines = [
+            "This is a test. Alerts of this account will look like this, with what happened and what to do."
+        ]
     else:
         lines = []
         for item in message.items[:MAX_SHOWN]:

@@ -171,9 +171,7 @@ class NotificationStore(Protocol):
     def sent(self, target: int, notification: int, now: int) -> None:
         """Record that a target took a notification."""
 
-    def failed(
-        self, target: int, notification: int, error: str, *, now: int, again_at: int | None
-    ) -> None:
+    def failed(self, target: int, notification: int, error: str, *, now: int, again_at: int | None) -> None:
         """Record that a target did not take a notification.
 
         Args:

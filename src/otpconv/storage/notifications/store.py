@@ -18,7 +18,7 @@ from otpconv.storage.notifications.contract import (
     Plan,
     Told,
 )
-from otpconv.storage.statements import statements
+from otpconv.storage.statements import SqlValue, statements
 from otpconv.storage.tables import Tables
 
 #: The statements, by name.
@@ -65,7 +65,9 @@ class TableNotificationStore:
     def follows(self, alerts: Collection[int]) -> list[Follow]:
         """See `NotificationStore.follows`."""
         with self._tables.reading():
-            return [row for alert in sorted(alerts) for row in self._tables.rows("follows", Follow, alert=alert)]
+            return [
+                row for alert in sorted(alerts) for row in self._tables.rows("follows", Follow, alert=alert)
+            ]
 
     def repeats(self, now: int, limit: int) -> list[Follow]:
         """See `NotificationStore.repeats`."""
@@ -110,9 +112,7 @@ class TableNotificationStore:
             self._remove(notification)
             self._tables.run("note_sent", target=target, now=now)
 
-    def failed(
-        self, target: int, notification: int, error: str, *, now: int, again_at: int | None
-    ) -> None:
+    def failed(self, target: int, notification: int, error: str, *, now: int, again_at: int | None) -> None:
         """See `NotificationStore.failed`."""
         with self._tables.changing():
             if again_at is None:
@@ -146,10 +146,8 @@ class TableNotificationStore:
         room = MAX_BACKLOG - self._tables.rows("count_waiting", _Number, target=target)[0].number
         dropped = 0
         for news in some:
-            values = {"target": target, "grouped": news.group}
-            found = (
-                self._tables.rows("gathering", _Number, **values, most=MAX_NEWS) if news.group else []
-            )
+            values: dict[str, SqlValue] = {"target": target, "grouped": news.group}
+            found = self._tables.rows("gathering", _Number, **values, most=MAX_NEWS) if news.group else []
             if not found and room > 0:
                 found = self._tables.rows(
                     "begin", _Number, **values, key=news.key, due_at=news.due_at, until=now + KEPT_MS
