@@ -20,6 +20,8 @@ UNANNOTATE = "DELETE /v1/annotations/{annotation_id}"
 SEARCH = "POST /v1/messages/search"
 CREATE, LETTERS = "POST /v1/vendors", "GET /v1/relay/{name}/dead-letters"
 RETRY = "POST /v1/relay/{name}/retry"
+ALERTS, REPLAY = "GET /v1/alerts", "GET /v1/alerts/replay"
+ACKNOWLEDGE, SNOOZE = "POST /v1/alerts/{id}/acknowledge", "POST /v1/alerts/{id}/snooze"
 RECEIPTS, PUSH = "POST /v1/vendors/{name}/receipts", "POST /hooks/{name}/{secret}"
 BY_NAME = [
     "DELETE /v1/vendors/{name}",
@@ -35,7 +37,22 @@ HARMLESS = [
     "GET /v1/vendors",
     "GET /v1/relay",
 ]
-TAKE_DATA = [*REPORTS, SEARCH, RATES, ADVICE, ANNOTATE, ANNOTATIONS, CREATE, LETTERS, RETRY, RECEIPTS]
+TAKE_DATA = [
+    *REPORTS,
+    SEARCH,
+    RATES,
+    ADVICE,
+    ALERTS,
+    REPLAY,
+    ACKNOWLEDGE,
+    SNOOZE,
+    ANNOTATE,
+    ANNOTATIONS,
+    CREATE,
+    LETTERS,
+    RETRY,
+    RECEIPTS,
+]
 CASES = [
     *((label, mode) for label in TAKE_DATA for mode in GenerationMode),
     *((label, GenerationMode.POSITIVE) for label in [*HARMLESS, UNANNOTATE, PUSH, *BY_NAME]),
@@ -47,6 +64,9 @@ BEYOND_SCHEMAS = {
     for label in (
         RATES,
         SEARCH,
+        REPLAY,
+        ACKNOWLEDGE,
+        SNOOZE,
         ANNOTATE,
         ANNOTATIONS,
         UNANNOTATE,
