@@ -227,7 +227,9 @@ class World:
             group=group,  # type: ignore[arg-type]
             group_ms=0 if group == "off" else pick((5, 30, 90)) * MINUTE,
             repeat_ms=pick((0, 1, 4)) * HOUR,
-            quiet=Quiet(start, end, zone, critical=pick((False, True))) if self.chance.random() < 0.7 else None,
+            quiet=Quiet(start, end, zone, critical=pick((False, True)))
+            if self.chance.random() < 0.7
+            else None,
         )
 
     def _changes(self) -> list[Change]:

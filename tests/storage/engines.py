@@ -400,9 +400,7 @@ class PostgresEngine:
 
         def open_one() -> Notifying:
             alerts = TableAlertStore(SharedTables(database, ALERTS))
-            opened.append(
-                Notifying(alerts, TableNotificationStore(SharedTables(database, NOTIFICATIONS)))
-            )
+            opened.append(Notifying(alerts, TableNotificationStore(SharedTables(database, NOTIFICATIONS))))
             return opened[-1]
 
         try:

@@ -7,8 +7,6 @@ from msgspec import Struct
 
 #: The most targets of an account.
 MAX_TARGETS = 32
-#: The most characters of a setting and of a secret.
-MAX_TARGET_CHARS = 4_000
 
 #: How a target is notified.
 TargetKind = Literal["apprise", "webhook", "alertmanager"]

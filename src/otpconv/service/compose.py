@@ -24,6 +24,7 @@ from otpconv.rates.current import CurrentSignals
 from otpconv.service import data_folder
 from otpconv.service.administration import Administration
 from otpconv.service.alert_retention import AlertRetention
+from otpconv.service.alert_targets import AlertTargets
 from otpconv.service.engines import engine_of, storage_of
 from otpconv.service.first_key import first_key_file
 from otpconv.service.health import Health, disk_in_time, versions
@@ -70,6 +71,7 @@ class Service:
         readiness: whether reports can be recorded and questions answered.
         administration: reads and changes users, keys and policies.
         vendors: the vendor accounts, and the relay to them.
+        alert_targets: where alerts are sent to.
         relaying: the relay of this server.
         settings: what the service was started with.
         clock: the time now.
@@ -114,6 +116,7 @@ class Service:
         self._retention = Retention(settings, self._ledger, lambda: self._applier.applied, leases)
         self.membership.lag, self.membership.failing_s = self.lag, self._applier.failing_s
         self.vendors = Vendors(engine, partial(access.vendors, self.sealer), clock, self.number_hash.see)
+        self.alert_targets = AlertTargets(engine, partial(access.alert_targets, self.sealer), clock)
         self.relaying = Relaying(settings, self.vendors, leases)
         self.housekeeping = self._housekeeping()
         self.readiness = ReadinessCheck(

@@ -47,6 +47,7 @@ from otpconv.web.v1.metrics import MetricsEndpoint
 from otpconv.web.v1.native import NativeApi
 from otpconv.web.v1.openapi import document
 from otpconv.web.v1.prices import PricesApi
+from otpconv.web.v1.targets import TargetsApi
 from otpconv.web.v1.vendors import VendorsApi
 
 #: Load balancers call these paths, also by plain HTTP.
@@ -197,6 +198,7 @@ class App:
                 Route(f"{MESSAGES_PATH}/{{message_id:path}}", native.get_message, methods=["GET"]),
                 *AlertsApi(service, self._bodies, gate, native.caller).routes(),
                 *AnnotationsApi(service, self._bodies, gate, native.caller).routes(),
+                *TargetsApi(service, self._bodies, gate, native.caller).routes(),
                 *vendors.routes(),
                 *self._hooks.routes(),
                 *PricesApi(service, self._bodies, gate, native.caller).routes(),

@@ -28,6 +28,7 @@ from otpconv.web.v1.openapi_alerts import ALERT_SCHEMAS, alert_paths
 from otpconv.web.v1.openapi_annotations import ANNOTATION_SCHEMAS, annotation_paths
 from otpconv.web.v1.openapi_hooks import HOOK_SCHEMAS, hook_paths
 from otpconv.web.v1.openapi_parts import LAG, TIME, answer, problems, ref, text
+from otpconv.web.v1.openapi_targets import TARGET_SCHEMAS, target_paths
 from otpconv.web.v1.openapi_vendors import VENDOR_SCHEMAS, vendor_paths
 from otpconv.web.v1.rate_formats import FORMATS
 from otpconv.web.v1.rate_types import Rates
@@ -47,6 +48,7 @@ _SCHEMAS = (
     *ALERT_SCHEMAS,
     *ANNOTATION_SCHEMAS,
     *HOOK_SCHEMAS,
+    *TARGET_SCHEMAS,
     *VENDOR_SCHEMAS,
 )
 
@@ -76,6 +78,7 @@ def document(public_url: str) -> dict[str, Any]:
             ADVICE_PATH: {"get": _get_advice()},
             **alert_paths(),
             **annotation_paths(),
+            **target_paths(),
             **vendor_paths(),
             **hook_paths(),
             "/healthz": {"get": _probe("healthz", "Whether the process lives", {})},
