@@ -132,8 +132,8 @@ class Changes:
         return at
 
     def _time(self, draft: _Draft) -> int:
-        """Return the time of a change, ms: detectors look at the past, and users act now."""
-        return max(self._at, draft.alert.changed_at)
+        """Return the time of a change, ms, never before an earlier one: clocks of nodes differ."""
+        return max(self._at, draft.alert.changed_at, draft.alert.updated_at)
 
 
 def _key(change: Change) -> _Key:

@@ -189,13 +189,13 @@ class Stored(Struct, frozen=True):
         checkpoints: by account.
         alerts: in order of their ids.
         events: in order.
-        seq: the number of the last event of all, also if it was forgotten.
+        seq: the number of the last event of all, also if that was forgotten.
     """
 
     checkpoints: Mapping[int, Checkpoint] = {}
     alerts: Sequence[Alert] = ()
     events: Sequence[Event] = ()
-    seq: int = 0
+    seq: int | None = None
 
 
 class AlertStore(Protocol):

@@ -192,7 +192,7 @@ class TableAlertStore:
             for table in ("checkpoints", "parts", "alerts", "events"):
                 self._tables.run(f"clear_{table}")
             for part in parts:
-                if part.seq:
+                if part.seq is not None:
                     self._tables.run("restart", seq=part.seq)
                 for account, checkpoint in part.checkpoints.items():
                     self._tables.run("begin", account=account, at=checkpoint.at)
