@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from otpconv.cli import alert_targets
 from otpconv.cli.client import Client
 from otpconv.cli.client_options import with_client
 from otpconv.cli.manual import add
@@ -164,3 +165,4 @@ def replay(
 
 for _command in (list_alerts, acknowledge, snooze, replay):
     add(app, _command.__name__.removesuffix("_alerts"), _command)
+app.add_typer(alert_targets.app, name="targets")
