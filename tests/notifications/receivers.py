@@ -26,7 +26,7 @@ from postgresql import free_port
 SIGNING_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - of these tests
 
 
-_LINK = re.compile(r"^https://otpconv\.example/alerts/([0-9]+)$", re.MULTILINE)
+_LINK = re.compile(r"^https://otpconv\.example/alerts/([0-9]+)\r?$", re.MULTILINE)
 
 
 class Mail:

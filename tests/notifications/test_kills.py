@@ -97,7 +97,7 @@ def _kill_again_and_again(
     for _ in range(kills):
         with world.notifying():
             world.happen()
-            time.sleep(world.chance.uniform(0.2, longest_s))
+            time.sleep(world.chance.uniform(0.4, longest_s))
         arrived = keys()
         world.between.update(key for key in world.waiting(begun=True) if key in arrived)
     with world.notifying():
