@@ -239,7 +239,7 @@ def test_a_node_with_another_sealing_key_refuses_to_start(nodes: Cluster) -> Non
 
 def test_a_data_folder_holds_no_state(nodes: Cluster) -> None:
     for node in nodes.nodes:
-        assert {file.name for file in node.data.iterdir()} <= {"lock", "relaying", "audit.ndjson"}
+        assert {file.name for file in node.data.iterdir()} <= {"lock", "relaying", "alerting", "audit.ndjson"}
 
 
 def test_a_command_without_a_server_on_its_folder_asks_which_nodes_run(nodes: Cluster) -> None:

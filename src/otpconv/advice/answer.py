@@ -39,7 +39,9 @@ def advise(routes: RoutesByCarrier, prices: Mapping[str, float], limits: Limits,
         limits: how careful to be.
         seed: of the draws.
     """
-    suspicious = suspicions(routes)
+    suspicious = {
+        provider: [suspicion.text for suspicion in some] for provider, some in suspicions(routes).items()
+    }
 
     def divided(some: Collection[RouteCount]) -> list[RouteAdvice]:
         return divide(_largest(some)[:MAX_ROUTES], suspicious, prices, limits, seed) if some else []

@@ -1,12 +1,14 @@
 """The Bernoulli CUSUM: finds that failures became more frequent, after an exactly known run length. Pure.
 
-Each trial that fails raises a level by `steps - 1`, each other trial lowers it by 1, to 0 at the lowest. The
-CUSUM signals when the level reaches `limit`. This is B = max(0, B) + X - gamma of Reynolds and Stoumbos
-(1999, Journal of Quality Technology 31(1), doi 10.1080/00224065.1999.11979900) in units of gamma, which is
-1 / `steps`. So all levels are whole numbers, and the run length is that of a finite Markov chain.
+Each trial that fails raises a level by `steps - down`, each other trial lowers it by `down`, to 0 at the
+lowest. The CUSUM signals when the level reaches `limit`. This is B = max(0, B) + X - gamma of Reynolds and
+Stoumbos (1999, Journal of Quality Technology 31(1), doi 10.1080/00224065.1999.11979900) in units of
+1 / `steps`, with gamma = `down` / `steps`. So all levels are whole numbers, and the run length is that of a
+finite Markov chain.
 """
 
 from functools import lru_cache
+from itertools import count
 from math import log
 
 from msgspec import Struct
@@ -21,16 +23,18 @@ class Design(Struct, frozen=True):
     """When a CUSUM signals.
 
     Attributes:
-        steps: 1 / gamma; at least 2.
+        steps: levels of a unit; at least 2.
         limit: the level at which it signals.
+        down: by how much a trial that does not fail lowers the level; below `steps`.
     """
 
     steps: int
     limit: int
+    down: int = 1
 
 
-def steps_of(usual: float, bad: float) -> int:
-    """Return 1 / gamma for the usual share of failures and the share to find, as a whole number.
+def gamma_of(usual: float, bad: float) -> float:
+    """Return gamma for the usual share of failures and the share to find.
 
     gamma = r1 / r2 with r1 = -ln((1 - p1) / (1 - p0)), r2 = ln(p1 (1 - p0) / (p0 (1 - p1))).
 
@@ -38,54 +42,70 @@ def steps_of(usual: float, bad: float) -> int:
         usual: p0, above 0 and below `bad`.
         bad: p1, below 1.
     """
-    r1 = -log((1 - bad) / (1 - usual))
-    r2 = log(bad * (1 - usual) / (usual * (1 - bad)))
-    return max(2, round(r2 / r1))
+    return -log((1 - bad) / (1 - usual)) / log(bad * (1 - usual) / (usual * (1 - bad)))
+
+
+def steps_of(usual: float, bad: float) -> int:
+    """Return 1 / gamma as a whole number; see `gamma_of`."""
+    return max(2, round(1 / gamma_of(usual, bad)))
 
 
 def run_length(share: float, design: Design) -> float:
     """Return after how many trials the CUSUM signals on average, starting at level 0.
 
-    Solves (I - Q) x = 1 for the chain of levels exactly, by elimination: each level is expressed by the next
-    `steps - 1` higher ones.
+    Solves (I - Q) x = 1 for the chain of levels exactly, by elimination in a band: a level depends on the one
+    `down` below it and the one `steps - down` above it.
 
     Args:
         share: the share of failures, above 0 and at most 1.
         design: the CUSUM.
     """
-    width = design.steps - 1
-    lower, failed = 1 - share, share
+    down, up = design.down, design.steps - design.down
     # x[i] = constants[i] + sum over j of rows[i][j] * x[i + 1 + j]
-    constants, rows = [1 / failed], [[0.0] * (width - 1) + [1.0]]
-    for _ in range(1, design.limit):
-        above = rows[-1]
-        scale = 1 - lower * above[0]
-        constants.append((1 + lower * constants[-1]) / scale)
-        rows.append([*(lower * value / scale for value in above[1:]), failed / scale])
-    lengths = [0.0] * (design.limit + width)
+    constants: list[float] = []
+    rows: list[list[float]] = []
+    for level in range(design.limit):
+        # x[level] = constant + sum over j of part[j] * x[lowest + j]
+        lowest = max(0, level - down)
+        part = [0.0] * (level + up - lowest + 1)
+        part[0], part[-1] = 1 - share, part[-1] + share
+        constant = 1.0
+        for lower in range(lowest, level):
+            weight = part[lower - lowest]
+            if weight:
+                constant += weight * constants[lower]
+                for place, value in enumerate(rows[lower], lower - lowest + 1):
+                    part[place] += weight * value
+        # All parts add up to 1. Adding those above is exact where 1 - part[level - lowest] would not be:
+        # W. K. Grassmann, M. I. Taksar, D. P. Heyman, Operations Research 33 (1985).
+        above = part[level - lowest + 1 :]
+        scale = sum(above)
+        constants.append(constant / scale)
+        rows.append([value / scale for value in above])
+    lengths = [0.0] * (design.limit + up)
     for level in range(design.limit - 1, -1, -1):
-        row = rows[level]
-        lengths[level] = constants[level] + sum(
-            value * length for value, length in zip(row, lengths[level + 1 : level + 1 + width], strict=True)
-        )
+        pairs = zip(rows[level], lengths[level + 1 : level + 1 + up], strict=True)
+        lengths[level] = constants[level] + sum(value * length for value, length in pairs)
     return lengths[0]
 
 
 @lru_cache(maxsize=4096)
-def design_for(usual: float, bad: float, trials: float) -> Design:
+def design_for(usual: float, bad: float, trials: float, error: float | None = None) -> Design:
     """Return the CUSUM with the lowest limit that signals once in so many trials while nothing is wrong.
 
     Args:
         usual: p0, the usual share of failures; above 0 and below `bad`.
         bad: p1, the share to find soon; below 1.
         trials: the budget: at most one false alarm in so many trials on average.
+        error: how far gamma may be from the optimum, as a share of gamma and of 1 - gamma: with less, the
+            chain is longer. By default, gamma is 1 / `steps_of`.
 
     Raises:
         InvalidRequest: the budget needs a longer chain than can be solved.
     """
-    steps = steps_of(usual, bad)
+    steps, down = (steps_of(usual, bad), 1) if error is None else _steps_for(gamma_of(usual, bad), error)
     low, high = 0, steps
-    while high * steps <= MAX_COEFFICIENTS and run_length(usual, Design(steps, high)) < trials:
+    while high * steps <= MAX_COEFFICIENTS and run_length(usual, Design(steps, high, down)) < trials:
         low, high = high, 2 * high
     if high * steps > MAX_COEFFICIENTS:
         raise InvalidRequest(
@@ -94,8 +114,17 @@ def design_for(usual: float, bad: float, trials: float) -> Design:
         )
     while high - low > 1:
         middle = (low + high) // 2
-        if run_length(usual, Design(steps, middle)) < trials:
+        if run_length(usual, Design(steps, middle, down)) < trials:
             low = middle
         else:
             high = middle
-    return Design(steps, high)
+    return Design(steps, high, down)
+
+
+def _steps_for(gamma: float, error: float) -> tuple[int, int]:
+    """Return the smallest `steps`, and `down`, so that `down` / `steps` is close enough to gamma."""
+    for steps in count(2):
+        down = min(max(1, round(gamma * steps)), steps - 1)
+        if abs(down / steps - gamma) <= error * min(gamma, 1 - gamma):
+            break
+    return steps, down

@@ -5,91 +5,86 @@ that of a `cusum.Design` with the usual rate, so its run length is exact where t
 """
 
 from functools import lru_cache
-from math import log
+from math import ceil, log, log2
 
 from msgspec import Struct
 
 from otpconv.alerts.cusum import design_for
-from otpconv.alerts.past import Counts, Usual
-from otpconv.alerts.sprt import Sprt
 
-#: The fall to find soon: the rate falls to this share of the usual one, e.g. from 85 to 60 %.
-FALL = 0.7
-#: From this share of failures on, the steps of a design are too coarse. The limit is then ln(trials), which
-#: keeps the budget for any rates: G. Lorden, "Procedures for reacting to a change in distribution", Annals of
-#: Mathematical Statistics 42 (1971).
-_COARSE = 0.45
+#: The falls to find soon: the rate falls to this share of the usual one, e.g. from 85 to 60 %, or nearly all
+#: messages are lost. Each has a CUSUM.
+FALL, LOSS = 0.7, 0.15
 #: Shares of failures and numbers of messages are rounded so, to compute few limits.
-_SHARES, _PER_DOUBLING = 200, 2
+_SHARES = 100
+#: How far the gamma of a design may be from the optimum.
+_ERROR = 0.04
+#: The usual share of failures is between these.
+_LEAST_FAILED, _MOST_FAILED = 0.01, 0.9
 #: The chance to end a fall that lasts, and the chance to go on with one that has ended.
-_FALSE_END, _FALSE_GOING_ON = 0.001, 0.05
+FALSE_END, FALSE_GOING_ON = 0.001, 0.05
 
 
-class Level(Struct, gc=False):
+class Level(Struct, gc=False, array_like=True):
     """The CUSUM of one slice.
 
     Attributes:
-        nats: the level.
-        since: when it last left 0, ms; 0 while it is 0.
+        nats: the level; above 0.
+        since: when it last left 0, ms.
     """
 
-    nats: float = 0.0
-    since: int = 0
-
-    def add(self, counts: Counts, usual: Usual, start: int) -> None:
-        """Add the messages of a time that began at `start` (ms)."""
-        self.nats += ratio(counts.requested, counts.requested - counts.verified, usual.failed)
-        if self.nats <= 0:
-            self.nats, self.since = 0.0, 0
-        elif not self.since:
-            self.since = start
+    nats: float
+    since: int
 
 
-def bad_share(failed: float) -> float:
-    """Return the share of failures to find soon, for a usual share of failures."""
-    return 1 - FALL * (1 - failed)
+def is_testable(failed: float) -> bool:
+    """Return whether so few messages fail that a fall can be seen."""
+    return failed < _MOST_FAILED
 
 
-def ratio(messages: int, failures: int, failed: float) -> float:
+def bounded(failed: float) -> float:
+    """Return the closest share of failures for which there are tests."""
+    return min(max(failed, _LEAST_FAILED), _MOST_FAILED)
+
+
+def ratio(messages: int, verified: int, failed: float, left: float) -> float:
     """Return the logarithm of the likelihood ratio of a fall to no fall.
 
     Args:
-        messages: mature messages.
-        failures: those of them that were not verified.
+        messages: how many were sent.
+        verified: those of them that were verified.
         failed: the usual share of failures.
+        left: the share of the usual rate that is left in a fall.
     """
-    bad = bad_share(failed)
-    return failures * log(bad / failed) + (messages - failures) * log((1 - bad) / (1 - failed))
+    good = left * (1 - failed)
+    return (messages - verified) * log((1 - good) / failed) + verified * log(left)
 
 
-def limit_for(failed: float, messages: float) -> float:
-    """Return the level at which a slice is found, so that it is falsely found once in so many messages.
+def information(failed: float) -> tuple[float, float]:
+    """Return what a message in a fall adds on average, and how that depends on the usual share of failures.
+
+    Returns:
+        The divergence of a fall to no fall, nats; and by how much the evidence is overstated, as a share, for
+        each unit by which the usual share of failures is really higher.
+    """
+    bad = 1 - FALL * (1 - failed)
+    divergence = bad * log(bad / failed) + (1 - bad) * log(FALL)
+    return divergence, (bad - failed) / (failed * (1 - failed)) / divergence
+
+
+def limits_for(failed: float, messages: float) -> tuple[float, float]:
+    """Return the levels at which a slice is found, by `FALL` and `LOSS`, for a budget of each CUSUM.
 
     Args:
         failed: the usual share of failures.
-        messages: the budget of the slice.
+        messages: each is wrong once in so many messages, on average.
     """
-    doublings = -(-log(max(messages, 2)) * _PER_DOUBLING // log(2))
-    return _limit(round(failed * _SHARES), int(doublings))
+    share, doublings = round(failed * _SHARES), ceil(log2(max(messages, 2)))
+    return _limit(share, doublings, FALL), _limit(share, doublings, LOSS)
 
 
 @lru_cache(maxsize=4096)
-def _limit(share: int, doublings: int) -> float:
-    failed, messages = max(share, 1) / _SHARES, 2 ** (doublings / _PER_DOUBLING)
-    if failed > _COARSE:
-        return log(messages)
-    design = design_for(failed, bad_share(failed), messages)
-    # A message that is verified lowers the level of a design by one.
-    return design.limit * -log((1 - bad_share(failed)) / (1 - failed))
-
-
-def ends(failed: float, messages: int, failures: int) -> bool | None:
-    """Return whether a fall has ended (True) or goes on (False); None: not enough messages yet.
-
-    Args:
-        failed: the usual share of failures.
-        messages: mature messages since the last decision.
-        failures: those of them that were not verified.
-    """
-    decision = Sprt(failed, bad_share(failed), _FALSE_GOING_ON, _FALSE_END).decision(messages, failures)
-    return None if decision is None else decision == "usual"
+def _limit(share: int, doublings: int, left: float) -> float:
+    failed = max(share, 1) / _SHARES
+    design = design_for(failed, 1 - left * (1 - failed), 2.0**doublings, _ERROR)
+    # A message that is verified lowers the level of a design by `down`.
+    return design.limit * -log(left) / design.down

@@ -74,6 +74,10 @@ class Settings(BaseSettings):
             the explorer's code begin with it. Default: the address that the server listens on.
         sealing_key: 32 bytes, in hex or base64, that encrypt the stored secrets; the same for all nodes of a
             PostgreSQL. Default: the file `sealing.key` in `data`.
+        alerts: look for what needs an alert, and keep alerts. Each minute, a process of its own looks at the
+            counts of messages.
+        alerts_budget: how many false alarms a month are allowed, over all slices and kinds of alerts of an
+            account together. Fewer false alarms mean that true ones are found later.
         region: country (ISO 3166, e.g. `CN`) of phone numbers that have no country code. Default: numbers
             without a country code are not read.
         tz: time zone in which the commands read and show times, e.g. `Europe/Berlin`; `--tz` overrides it.
@@ -125,6 +129,8 @@ class Settings(BaseSettings):
     ledger_report_timeout: Annotated[float, Field(ge=0.1, le=60)] = 1.4
     public_url: str | None = None
     sealing_key: SecretStr | None = None
+    alerts: bool = True
+    alerts_budget: Annotated[float, Field(ge=0.01, le=1000)] = 1.0
     region: Annotated[str, AfterValidator(values.region)] = ""
     tz: Annotated[str, AfterValidator(values.zone)] = "UTC"
     strict: bool = False

@@ -20,7 +20,7 @@ from otpconv.storage.contract import DIMENSIONS
 #: Dimensions that tell applications apart, then those that tell parts of one apart; the preferred ones first.
 _WATCHED = (*APPLICATION, "channel", "country", "provider")
 #: When reporting stops, up to this share of the expected reports still arrives, of messages just before.
-_STRAGGLERS = 0.03
+STRAGGLERS = 0.03
 #: The least reports to expect for a silence to show, and the probability below which chance is ruled out.
 _LEAST_REPORTS, _CHANCE = 10.0, 1e-4
 #: The least reports of failures to expect, for their absence to prove that reporting has stopped.
@@ -96,7 +96,7 @@ def _most_evident(spans: Sequence[Mapping[Group, Leaf]]) -> _Quiet | None:
     for place, leaves in enumerate(spans):
         for kind in kinds:
             for values, part in _parts(leaves, kind).items():
-                if _is_quiet(part) and _has_stopped(kind, part, leaves):
+                if _is_quiet(part) and has_stopped(kind, part, leaves):
                     candidates[kind, values] = _Quiet(kind, values, place, part)
     return max(candidates.values(), key=_weight, default=None)
 
@@ -123,15 +123,21 @@ def _is_quiet(part: Mapping[Group, Leaf]) -> bool:
     """Return whether almost nothing is reported although many reports are to be expected."""
     reported = sum(leaf.reported for leaf in part.values())
     reports = sum(leaf.reports for leaf in part.values())
-    if reports < _LEAST_REPORTS or reported > _STRAGGLERS * reports:
+    if reports < _LEAST_REPORTS or reported > STRAGGLERS * reports:
         return False
     requested = sum(leaf.requested for leaf in part.values())
     strength = strength_of(sum(leaf.known for leaf in part.values()))
     return lower_tail(reported, requested, reports / requested, strength) < _CHANCE
 
 
-def _has_stopped(kind: SliceKind, part: Mapping[Group, Leaf], everything: Mapping[Group, Leaf]) -> bool:
-    """Return whether reporting has stopped, because failing routes do not explain the silence."""
+def has_stopped(kind: SliceKind, part: Mapping[Group, Leaf], everything: Mapping[Group, Leaf]) -> bool:
+    """Return whether reporting has stopped, because failing routes do not explain the silence.
+
+    Args:
+        kind: of the slice that is silent.
+        part: the counts of its groups.
+        everything: the counts of all groups, or at least of those on the same routes.
+    """
     if not kind or sum(leaf.failures for leaf in part.values()) >= _LEAST_FAILURES:
         return True
     routes = _parts(part, (_COUNTRY, _PROVIDER))

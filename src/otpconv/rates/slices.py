@@ -74,6 +74,12 @@ def values_of(kind: SliceKind, group: Group) -> Group:
     return tuple([group[place] for place in kind])
 
 
+def overlap(a: Slice, b: Slice) -> bool:
+    """Return whether two slices can have messages in common."""
+    values = dict(a.values)
+    return all(values.get(name, value) == value for name, value in b.values)
+
+
 def is_route(kind: SliceKind) -> bool:
     """Return whether a kind has no other dimensions than country and provider."""
     return all(DIMENSIONS[place] in {"country", "provider"} for place in kind)

@@ -25,6 +25,7 @@ from otpconv.service import data_folder
 from otpconv.service.administration import Administration
 from otpconv.service.alert_retention import AlertRetention
 from otpconv.service.alert_targets import AlertTargets
+from otpconv.service.alerting import Alerting
 from otpconv.service.engines import engine_of, storage_of
 from otpconv.service.first_key import first_key_file
 from otpconv.service.health import Health, disk_in_time, versions
@@ -72,7 +73,7 @@ class Service:
         administration: reads and changes users, keys and policies.
         vendors: the vendor accounts, and the relay to them.
         alert_targets: where alerts are sent to.
-        relaying: the relay of this server.
+        relaying, alerting: the relay and the detectors of this server.
         settings: what the service was started with.
         clock: the time now.
     """
@@ -118,6 +119,7 @@ class Service:
         self.vendors = Vendors(engine, partial(access.vendors, self.sealer), clock, self.number_hash.see)
         self.alert_targets = AlertTargets(engine, partial(access.alert_targets, self.sealer), clock)
         self.relaying = Relaying(settings, self.vendors, leases)
+        self.alerting = Alerting(settings, self.alerts, leases, clock)
         self.housekeeping = self._housekeeping()
         self.readiness = ReadinessCheck(
             storage_of(settings),
@@ -178,6 +180,7 @@ class Service:
         self._retention.stop()
         await self.housekeeping.stop()
         await asyncio.to_thread(self.relaying.stop)
+        await asyncio.to_thread(self.alerting.stop)
         self._freshness.close()
         await self.intake.drain()
         await asyncio.get_running_loop().run_in_executor(None, self._applier.stop)
@@ -229,6 +232,7 @@ class Service:
         self._retention.keep(tasks, self._note_deletions)
         AlertRetention(self.alerts, self._ledger, self.membership).keep(tasks)
         self.relaying.keep(tasks)
+        self.alerting.keep(tasks)
         self.metrics.registry.register(tasks)
         return tasks
 

@@ -1,26 +1,18 @@
 """The relay of this server: starts and ends its process, and measures what it does."""
 
-import logging
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from typing import Final
 
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from otpconv.config import Settings, environment
+from otpconv.config import Settings
+from otpconv.service.child_process import ChildProcess
 from otpconv.service.housekeeping import Housekeeping
 from otpconv.service.vendors import RelayState, Vendors
 from otpconv.storage.nodes import RELAY, Leases
 
 #: How often it is looked whether the process is to run, s; and when that is late.
 _EVERY_S, _LATE_S = 1.0, 30.0
-#: How long a stop waits for the calls that are on their way, s; then the process is killed.
-_STOP_S: Final = 5.0
-
-_log = logging.getLogger(__name__)
 
 
 class Relaying:
@@ -33,10 +25,9 @@ class Relaying:
     """
 
     def __init__(self, settings: Settings, vendors: Vendors, leases: Leases) -> None:
-        self._settings = settings
         self._vendors = vendors
         self._leases = leases
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process = ChildProcess("the relay", "otpconv.cli.relay_process", settings)
         self._states: list[RelayState] = []
         vendors.accounts()  # they are known from the first report on
 
@@ -59,61 +50,22 @@ class Relaying:
             Unavailable: the storage failed.
         """
         if self._leases.holds(RELAY):
-            self._show_life()
+            self._process.show_life()
         else:
-            self._end()
+            self._process.stop()
         self._states = self._vendors.states()
         if not self._states:
-            self._end()
+            self._process.stop()
         elif self._leases.holds(RELAY):
-            self._start()
+            self._process.start()
 
     def stop(self) -> None:
         """End the process, once the calls that are on their way have ended; call it after the last `run`."""
-        self._end()
+        self._process.stop()
 
     def metrics(self, account: int) -> "RelayMetrics":
         """Return the metrics of an account: what the relay has done and is doing, the same on each node."""
         return RelayMetrics([state for state in self._states if state.vendor.account == account])
-
-    def _show_life(self) -> None:
-        if self._process is not None and self._process.stdin is not None:
-            with suppress(OSError):  # it has ended: it is started again below
-                self._process.stdin.write(b".")
-
-    def _start(self) -> None:
-        """Start the process, also when it has ended."""
-        if self._process is not None and (code := self._process.poll()) is not None:
-            _log.error("the relay's process has ended (exit code %d); it is started again", code)
-            self._forget()
-        if self._process is None:
-            data = {"OTPCONV_DATA": str(self._settings.data.absolute())}
-            if self._settings.ledger is not None:
-                data["OTPCONV_LEDGER"] = self._settings.ledger.get_secret_value()
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "otpconv.cli.relay_process"],
-                stdin=subprocess.PIPE,
-                env=environment() | data,
-                bufsize=0,
-                start_new_session=True,  # Ctrl-C is for the server
-            )
-
-    def _end(self) -> None:
-        if self._process is None:
-            return
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        try:
-            self._process.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._forget()
-
-    def _forget(self) -> None:
-        if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.close()
-        self._process = None
 
 
 class RelayMetrics(Collector):

@@ -11,13 +11,14 @@ from typing import Final, Protocol
 
 from msgspec import Struct
 
-#: The leases: whoever holds one applies the journal to the ledger, makes expiries, deletes old messages, or
-#: passes conversions on to vendors.
+#: The leases: whoever holds one applies the journal to the ledger, makes expiries, deletes old messages,
+#: passes conversions on to vendors, or looks for what needs an alert.
 LEDGER: Final = "ledger"
 EXPIRY: Final = "expiry"
 RETENTION: Final = "retention"
 RELAY: Final = "relay"
-LEASES: Final = (EXPIRY, LEDGER, RELAY, RETENTION)
+ALERTS: Final = "alerts"
+LEASES: Final = (ALERTS, EXPIRY, LEDGER, RELAY, RETENTION)
 
 #: How often a node reports that it runs, and renews its leases, s.
 BEAT_S: Final = 1.0

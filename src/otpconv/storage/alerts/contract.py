@@ -208,6 +208,9 @@ class AlertStore(Protocol):
     def checkpoint(self, account: int) -> Checkpoint | None:
         """Return how far the detectors have looked; None if they have not yet."""
 
+    def checkpoints(self) -> Mapping[int, int]:
+        """Return the time of the checkpoint of each account, ms, without its parts."""
+
     def record(
         self, account: int, after: int | None, checkpoint: Checkpoint, changes: Sequence[Change]
     ) -> bool:

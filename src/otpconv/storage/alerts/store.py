@@ -1,7 +1,7 @@
 """The alerts, in the tables of an engine."""
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -94,6 +94,16 @@ class TableAlertStore:
         with self._tables.reading():
             rows = self._tables.rows("checkpoint", _At, account=account)
             return self._whole(rows[0]) if rows else None
+
+    def checkpoints(self) -> Mapping[int, int]:
+        """See `AlertStore.checkpoints`."""
+        found: dict[int, int] = {}
+        with self._tables.reading():
+            while rows := self._tables.rows(
+                "stored_checkpoints", _At, after=max(found, default=-1), limit=_AT_ONCE
+            ):
+                found |= {row.account: row.at for row in rows}
+        return found
 
     def record(
         self, account: int, after: int | None, checkpoint: Checkpoint, changes: Sequence[Change]
