@@ -1,6 +1,6 @@
 """The contract of what an engine keeps for notifications of alerts; the tests run against every engine."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal, Protocol
 
 from msgspec import Struct
@@ -132,6 +132,18 @@ class Contact(Struct, frozen=True, array_like=True):
     error: str = ""
 
 
+class Stored(Struct, frozen=True):
+    """A notification that waits, with all that is kept of it, for a copy; see `News` and `Notification`."""
+
+    target: int
+    key: str
+    group: str
+    attempts: int
+    due_at: int
+    until: int
+    news: Sequence[Told]
+
+
 class NotificationStore(Protocol):
     """What is to be sent to targets, for any thread; the methods wait for the disk.
 
@@ -190,6 +202,12 @@ class NotificationStore(Protocol):
 
     def drop(self, target: int) -> None:
         """Delete all about a target."""
+
+    def stored(self) -> Iterator[Cursor | Follow | Contact | Stored]:
+        """Yield all that is kept, as it is now, the cursor first; for a copy."""
+
+    def replace(self, parts: Iterable[Cursor | Follow | Contact | Stored]) -> None:
+        """Replace all that is kept, in one durable commit."""
 
     def close(self) -> None:
         """Release the file or connection of the calling thread."""

@@ -111,3 +111,34 @@ DELETE FROM alert_follows WHERE target = :target;
 
 -- name: drop_contact
 DELETE FROM notification_contacts WHERE target = :target;
+
+-- name: restart
+UPDATE notification_cursor SET seq = :seq, round = round + 1;
+
+-- name: stored_follows
+SELECT target, alert, repeats, repeat_at FROM alert_follows ORDER BY target, alert;
+
+-- name: stored_notifications
+SELECT id, target, notification_key, grouped, attempts, due_at, until FROM notifications
+WHERE id > :after ORDER BY id LIMIT :limit;
+
+-- name: store
+INSERT INTO notifications (target, notification_key, grouped, attempts, due_at, until)
+VALUES (:target, :key, :group, :attempts, :due_at, :until)
+RETURNING id AS number;
+
+-- name: store_contact
+INSERT INTO notification_contacts (target, sent, dead, dropped, last_sent_at, failing_since, error)
+VALUES (:target, :sent, :dead, :dropped, :last_sent_at, :failing_since, :error);
+
+-- name: clear_news
+DELETE FROM notification_news;
+
+-- name: clear_notifications
+DELETE FROM notifications;
+
+-- name: clear_follows
+DELETE FROM alert_follows;
+
+-- name: clear_contacts
+DELETE FROM notification_contacts;

@@ -1,6 +1,6 @@
 """What is kept of notifications, in the tables of an engine."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -16,6 +16,7 @@ from otpconv.storage.notifications.contract import (
     News,
     Notification,
     Plan,
+    Stored,
     Told,
 )
 from otpconv.storage.statements import SqlValue, statements
@@ -23,6 +24,10 @@ from otpconv.storage.tables import Tables
 
 #: The statements, by name.
 STATEMENTS: Final = statements(__package__, "statements.sql")
+
+
+#: Notifications that are copied at once.
+_AT_ONCE: Final = 1_000
 
 
 class _Number(Struct, array_like=True):
@@ -44,6 +49,18 @@ class _Row(Struct, array_like=True):
     id: int
     key: str
     attempts: int
+    until: int
+
+
+class _Stored(Struct, array_like=True):
+    """A row of `notifications`, with all its columns."""
+
+    id: int
+    target: int
+    key: str
+    group: str
+    attempts: int
+    due_at: int
     until: int
 
 
@@ -137,6 +154,35 @@ class TableNotificationStore:
             for name in ("drop_news", "drop_notifications", "drop_follows", "drop_contact"):
                 self._tables.run(name, target=target)
 
+    def stored(self) -> Iterator[Cursor | Follow | Contact | Stored]:
+        """See `NotificationStore.stored`."""
+        with self._tables.reading():
+            yield from self._tables.rows("cursor", Cursor)
+            yield from self._tables.rows("stored_follows", Follow)
+            yield from self._tables.rows("contacts", Contact)
+            after = 0
+            while rows := self._tables.rows("stored_notifications", _Stored, after=after, limit=_AT_ONCE):
+                after = rows[-1].id
+                for row in rows:
+                    news = self._tables.rows("news", Told, id=row.id)
+                    yield Stored(row.target, row.key, row.group, row.attempts, row.due_at, row.until, news)
+
+    def replace(self, parts: Iterable[Cursor | Follow | Contact | Stored]) -> None:
+        """See `NotificationStore.replace`."""
+        with self._tables.changing():
+            for table in ("news", "notifications", "follows", "contacts"):
+                self._tables.run(f"clear_{table}")
+            for part in parts:
+                match part:
+                    case Cursor():
+                        self._tables.run("restart", seq=part.seq)
+                    case Follow():
+                        self._tables.run("follow", **asdict(part))
+                    case Contact():
+                        self._tables.run("store_contact", **asdict(part))
+                    case Stored():
+                        self._store(part)
+
     def close(self) -> None:
         """See `NotificationStore.close`."""
         self._tables.close()
@@ -166,6 +212,14 @@ class TableNotificationStore:
             )
         if dropped:
             self._tables.run("note_dropped", target=target, dropped=dropped)
+
+    def _store(self, stored: Stored) -> None:
+        values = {name: getattr(stored, name) for name in Stored.__struct_fields__ if name != "news"}
+        (row,) = self._tables.rows("store", _Number, **values)
+        self._tables.run_many(
+            "add_news",
+            [asdict(told) | {"notification": row.number, "target": stored.target} for told in stored.news],
+        )
 
     def _remove(self, notification: int) -> None:
         self._tables.run("remove_news", id=notification)
