@@ -91,6 +91,7 @@ def test_a_mail_is_plain_text_with_the_id_of_the_notification() -> None:
     assert "https://otp.example/alerts/7" in taken.get_content().splitlines()
 
 
+@pytest.mark.campaign("a process of apprise; the API's test has another error")
 def test_an_error_of_a_service_has_no_secret() -> None:
     url = "mailto://user:s3cret-Key@127.0.0.1:1/?from=a@example.com&to=oncall@example.com"
     outcome = AppriseWire(target(kind="apprise", secrets={"url": url}), None).send(OPENED, NOW)
@@ -121,6 +122,7 @@ def test_what_reaches_files_or_programs_is_refused(url: str) -> None:
     assert check_url(url)
 
 
+@pytest.mark.campaign("two processes of apprise; the API's tests have one")
 def test_a_url_of_a_service_can_be_used() -> None:
     assert not check_url("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#alerts")
     assert "template can't be used" in check_url(
