@@ -113,7 +113,7 @@ class Rounds(Generic[P]):
         """Let go of reports that are no longer to be delivered from here."""
         self._window = [parcel for parcel in self._window if not parcel.withdrawn]
 
-    def read(self) -> bool:
+    def fill(self) -> bool:
         """Take the reports of the next round from the queue. Return False if no report waits."""
         self._window += self._queue.read(self._transport.most - len(self._window))
         return bool(self._window)
