@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from msgspec import Struct
 
+from otpconv.alerts.detector import Detector
 from otpconv.model import DELAY_BINS
+from otpconv.storage.alerts.contract import Found, Values
 from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS, Count, Tally
 
 Group = tuple[str, str, str, str]
@@ -16,7 +18,7 @@ BEGIN = 7 * DAY_MS * 2_600
 _EDGES_MS = np.array([0.0, *(1000 * 2 ** (n / 2) for n in range(DELAY_BINS - 1)), math.inf])
 
 
-class Change(Struct, frozen=True):
+class Change(Struct, frozen=True, kw_only=True):
     """What is not as usual with the messages of a group at a time."""
 
     messages: float = 1.0
@@ -113,7 +115,8 @@ class World:
             common = self._random.gamma(shape, 1 / shape)
             self._noise[hour] = common * self._random.gamma(shape, 1 / shape, len(self.groups))
         day = self._days((time - BEGIN) // DAY_MS)
-        return self._an_hour * wave * weekend * grown * day * self._noise[hour]
+        mean: np.ndarray = self._an_hour * wave * weekend * grown * day * self._noise[hour]
+        return mean
 
     def _shares(self, place: int, change: Change) -> np.ndarray:
         """Return the chance of each bin of delays, and of none."""
@@ -165,4 +168,56 @@ def routes(countries: int, providers: int, keys: int = 1) -> list[Group]:
     ]
 
 
-assert all(a < b for a, b in pairwise(_EDGES_MS))
+class Episode(Struct):
+    """An alert as it was opened and ended, minutes after `BEGIN`; None: it lasts."""
+
+    opened: int
+    ended: int | None
+    found: Found
+
+
+def learned(detector: Detector, world: World) -> None:
+    """Let a detector learn the past."""
+    for minute in range(-15, 0):
+        world.now = BEGIN + minute * MINUTE_MS
+        detector.look(world.now, world)
+
+
+def episodes(
+    detector: Detector, world: World, minutes: int, until: Callable[[Found], bool] = lambda _: False
+) -> list[Episode]:
+    """Return the alerts of some minutes; stop early once one is opened that `until` accepts."""
+    learned(detector, world)
+    all_of_them: list[Episode] = []
+    lasting: dict[tuple[str, Values], Episode] = {}
+    for minute in range(minutes):
+        world.now = BEGIN + minute * MINUTE_MS
+        for change in detector.look(world.now, world):
+            key = change.kind, change.values
+            if not isinstance(change, Found):
+                lasting.pop(key).ended = minute
+            elif key in lasting:
+                lasting[key].found = change
+            else:
+                lasting[key] = Episode(minute, None, change)
+                all_of_them.append(lasting[key])
+                if until(change):
+                    return all_of_them
+    return all_of_them
+
+
+def some_world(seed: int, fault: Fault = lambda *_: USUAL, **given: Any) -> World:  # noqa: ANN401 - of `World`
+    """Return one of many worlds: quiet, busy, uneven, growing or shrinking, with and without failures."""
+    random = np.random.default_rng(seed)
+    usual = {
+        "a_day": 15_000 * float(random.lognormal(0, 0.5)),
+        "varies": float(random.uniform(0.03, 0.25)),
+        "fails": bool(seed % 2),
+        "growth": float(random.uniform(0.7, 1.4)),
+    }
+    return World(seed, given.pop("groups", routes(4, 3, 2)), fault=fault, **usual | given)
+
+
+def between(start: int, end: int, change: Change, holds: Callable[[Group], bool] = lambda _: True) -> Fault:
+    """Return a fault of some groups between two minutes after `BEGIN`."""
+    return lambda group, at: change if start <= (at - BEGIN) // MINUTE_MS < end and holds(group) else USUAL

@@ -9,7 +9,7 @@ finite Markov chain.
 
 from functools import lru_cache
 from itertools import count
-from math import log
+from math import ceil, log
 
 from msgspec import Struct
 
@@ -104,27 +104,35 @@ def design_for(usual: float, bad: float, trials: float, error: float | None = No
         InvalidRequest: the budget needs a longer chain than can be solved.
     """
     steps, down = (steps_of(usual, bad), 1) if error is None else _steps_for(gamma_of(usual, bad), error)
-    low, high = 0, steps
-    while high * steps <= MAX_COEFFICIENTS and run_length(usual, Design(steps, high, down)) < trials:
-        low, high = high, 2 * high
-    if high * steps > MAX_COEFFICIENTS:
-        raise InvalidRequest(
-            f"One false alarm in {trials:,.0f} messages needs too long a chain at failure shares of"
-            f" {usual:.4f} and {bad:.4f}. Allow more false alarms, or look for a larger fall."
-        )
+
+    def length(limit: int) -> float:
+        if limit * steps > MAX_COEFFICIENTS:
+            raise InvalidRequest(
+                f"One false alarm in {trials:,.0f} messages needs too long a chain at failure shares of"
+                f" {usual:.4f} and {bad:.4f}. Allow more false alarms, or look for a larger fall."
+            )
+        return log(run_length(usual, Design(steps, limit, down)))
+
+    wanted = log(trials)
+    low, low_length, high, high_length = 0, 0.0, steps, length(steps)
+    while high_length < wanted:
+        low, low_length, high = high, high_length, 2 * high
+        high_length = length(high)
     while high - low > 1:
-        middle = (low + high) // 2
-        if run_length(usual, Design(steps, middle, down)) < trials:
-            low = middle
+        # The logarithm of the run length is nearly linear in the limit.
+        middle = low + ceil((high - low) * (wanted - low_length) / (high_length - low_length))
+        middle = min(max(middle, low + 1), high - 1)
+        between = length(middle)
+        if between < wanted:
+            low, low_length = middle, between
         else:
-            high = middle
+            high, high_length = middle, between
     return Design(steps, high, down)
 
 
 def _steps_for(gamma: float, error: float) -> tuple[int, int]:
     """Return the smallest `steps`, and `down`, so that `down` / `steps` is close enough to gamma."""
-    for steps in count(2):
-        down = min(max(1, round(gamma * steps)), steps - 1)
-        if abs(down / steps - gamma) <= error * min(gamma, 1 - gamma):
-            break
-    return steps, down
+    downs = ((steps, min(max(1, round(gamma * steps)), steps - 1)) for steps in count(2))
+    return next(
+        (steps, down) for steps, down in downs if abs(down / steps - gamma) <= error * min(gamma, 1 - gamma)
+    )

@@ -20,10 +20,10 @@ from otpconv.storage.contract import DAY_MS, HOUR_MS, Count
 
 #: Routes of all countries that are watched; further ones are not.
 MAX_ROUTES: Final = 2_000
-#: A route is judged by its last block of attempts. A block has so many, or those of so many hours.
-_BLOCK, _BLOCK_HOURS = 250, 72
+#: A route is judged by its last blocks of attempts. A block has so many, or those of so many hours.
+_BLOCKS, _BLOCK, _BLOCK_HOURS = 4, 60, 18
 #: It must be suspected for so many hours in a row to be found, and not be for so many to end.
-_FOUND_HOURS, _ENDS_HOURS = 3, 24
+_FOUND_HOURS, _ENDS_HOURS = 2, 24
 #: It is critical once it has lasted so long, ms.
 _CRITICAL_MS = DAY_MS
 
@@ -68,8 +68,8 @@ class Entering:
 
     def __init__(self) -> None:
         self._learning = Learning()
-        #: The last whole block of each route, and the one that grows.
-        self._blocks: dict[_Route, tuple[_Block, _Block]] = {}
+        #: The last blocks of each route, the newest last; that one grows.
+        self._blocks: dict[_Route, list[_Block]] = {}
         self._suspects: dict[Values, _Suspect] = {}
         self._memory = Memory(self.name)
 
@@ -91,7 +91,7 @@ class Entering:
         state = decoded(
             parts,
             "entering.learned",
-            tuple[int, list[tuple[_Route, tuple[_Block, _Block]]], list[tuple[Values, _Suspect]]],
+            tuple[int, list[tuple[_Route, list[_Block]]], list[tuple[Values, _Suspect]]],
         )
         if state is not None:
             self._learning.next, blocks, suspects = state
@@ -111,20 +111,19 @@ class Entering:
             sums[country, carrier, provider] = before[0] + attempts, before[1] + verified, delays
         for route in [*self._blocks, *(route for route in sums if route not in self._blocks)][:MAX_ROUTES]:
             attempts, verified, delays = sums.get(route, (0, 0, _NOTHING.delays))
-            last, growing = self._blocks.get(route, (_NOTHING, _NOTHING))
-            growing = _Block(
-                growing.hours + 1,
-                growing.attempts + attempts,
-                growing.verified + verified,
-                total((growing.delays, delays)),
+            blocks = self._blocks.setdefault(route, [_NOTHING])
+            if blocks[-1].attempts >= _BLOCK or blocks[-1].hours >= _BLOCK_HOURS:
+                blocks.append(_NOTHING)
+                del blocks[: -_BLOCKS - 1]
+            last = blocks[-1]
+            blocks[-1] = _Block(
+                last.hours + 1,
+                last.attempts + attempts,
+                last.verified + verified,
+                total((last.delays, delays)),
             )
-            if growing.attempts >= _BLOCK or growing.hours >= _BLOCK_HOURS:
-                last, growing = growing, _NOTHING
-            self._blocks[route] = last, growing
         self._blocks = {
-            route: blocks
-            for route, blocks in self._blocks.items()
-            if blocks[0].attempts or blocks[1].attempts
+            route: blocks for route, blocks in self._blocks.items() if any(one.attempts for one in blocks)
         }
 
     def _judge(self, at: int) -> list[Change]:
@@ -152,9 +151,10 @@ class Entering:
 
     def _suspected(self) -> dict[Values, list[Suspicion]]:
         countries: dict[str, dict[str, list[RouteCount]]] = {}
-        for (country, carrier, provider), (last, _) in self._blocks.items():
-            verified = min(last.attempts, last.verified)
-            route = RouteCount(provider, last.attempts, verified, delays=last.delays)
+        for (country, carrier, provider), blocks in self._blocks.items():
+            attempts = sum(one.attempts for one in blocks)
+            verified = min(attempts, sum(one.verified for one in blocks))
+            route = RouteCount(provider, attempts, verified, delays=total(one.delays for one in blocks))
             countries.setdefault(country, {}).setdefault(carrier, []).append(route)
         return {
             (("country", country), ("provider", provider)): some
@@ -166,7 +166,7 @@ class Entering:
 def _found(values: Values, suspect: _Suspect, at: int) -> Found:
     lasts = at - suspect.since
     severity: Severity = "critical" if lasts >= _CRITICAL_MS else "warning"
-    low = suspect.since - _BLOCK_HOURS * HOUR_MS
+    low = suspect.since - _BLOCKS * _BLOCK_HOURS * HOUR_MS
     high = suspect.since + HOUR_MS
     return Found("codes_entered", values, severity, suspect.since, low, high, suspect.evidence)
 

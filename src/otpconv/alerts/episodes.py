@@ -6,7 +6,7 @@ usual does. While nothing is wrong, the sum falls; it is never below 0. A sum th
 for reacting to a change in distribution", Annals of Mathematical Statistics 42 (1971).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from math import log
 from typing import Final
 
@@ -35,6 +35,7 @@ class Score(Struct, gc=False):
         requested, verified: messages.
         expected: what was to be expected of what the kind is about.
         delays: verified messages by bin of their delay; empty where the kind is not about them.
+        others, others_expected: messages of the slice around this one that are not in it, and to be expected.
     """
 
     nats: float = 0.0
@@ -42,6 +43,8 @@ class Score(Struct, gc=False):
     verified: int = 0
     expected: float = 0.0
     delays: tuple[int, ...] = ()
+    others: int = 0
+    others_expected: float = 0.0
 
     def add(self, other: "Score") -> None:
         """Add what another minute, or another part of the slice, says."""
@@ -49,6 +52,8 @@ class Score(Struct, gc=False):
         self.requested += other.requested
         self.verified += other.verified
         self.expected += other.expected
+        self.others += other.others
+        self.others_expected += other.others_expected
         if other.delays:
             delays = self.delays or (0,) * len(other.delays)
             self.delays = tuple([a + b for a, b in zip(delays, other.delays, strict=True)])
@@ -128,6 +133,7 @@ class Episodes:
                 self._continue(is_open[which], start, score)
             elif not any(overlap(which, other) for other in is_open):
                 self._raise(which, start, score)
+        self._forget(scores, at)
         ended = [
             which
             for which, episode in is_open.items()
@@ -139,16 +145,6 @@ class Episodes:
         self._open_best(at)
         return ended
 
-    def keep(self, watched: Iterable[Slice]) -> list[Slice]:
-        """Forget the slices that are not watched any more, and return those whose episode ends so."""
-        keep = set(watched)
-        gone = [which for which in self._all if which not in keep]
-        ended = [which for which in gone if self._all[which].opened_at]
-        for which in gone:
-            del self._all[which]
-        self._before = {which: pair for which, pair in self._before.items() if which in keep}
-        return ended
-
     def state(self) -> object:
         """Return what `restore` needs, for msgspec."""
         return [*self._all.items()], [*self._before.items()]
@@ -157,6 +153,13 @@ class Episodes:
         """Go on from what another one's `state` returned."""
         self._all = dict(state[0])
         self._before = dict(state[1])
+
+    def _forget(self, scores: Mapping[Slice, Score], at: int) -> None:
+        """Forget slices that have no messages any more."""
+        self._before = {which: pair for which, pair in self._before.items() if which in scores}
+        for which in [which for which in self._all if which not in scores]:
+            if not self._all[which].opened_at and at - self._all[which].since > DAY_MS:
+                del self._all[which]
 
     def _continue(self, episode: Episode, start: int, score: Score) -> None:
         back = episode.back - score.nats
@@ -175,7 +178,10 @@ class Episodes:
             self._all.pop(which, None)
             since, against = self._before.get(which, (start, 0.0))
             against -= nats
-            self._before[which] = (start + MINUTE_MS, 0.0) if against > _INTERVAL_NATS else (since, against)
+            if against > _INTERVAL_NATS:
+                self._before.pop(which, None)
+            else:
+                self._before[which] = since, against
             return
         if episode is None:
             low = self._before.pop(which, (start, 0.0))[0]

@@ -6,6 +6,7 @@ never learned. Each hour of the week is a cell; what was learned a week before c
 
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from msgspec import Struct
 
@@ -26,10 +27,10 @@ _LOWEST, _HIGHEST = 0.001, 0.999
 
 
 class Counts(Struct, gc=False):
-    """Messages, and how many of them were verified."""
+    """Messages, and how many of them were verified; estimated ones may be no whole numbers."""
 
     requested: int = 0
-    verified: int = 0
+    verified: float = 0
 
     def add(self, other: "Counts") -> None:
         """Add other counts."""
@@ -37,7 +38,8 @@ class Counts(Struct, gc=False):
         self.verified += other.verified
 
 
-class Cell(Struct):
+@dataclass
+class Cell:
     """What is known of one hour of the week.
 
     Attributes:
@@ -46,8 +48,8 @@ class Cell(Struct):
     """
 
     hour: int
-    requested: array[float]
-    verified: array[float]
+    requested: "array[float]"
+    verified: "array[float]"
 
 
 class Usual(Struct):
@@ -160,6 +162,11 @@ def hour_of(time: int) -> int:
     return time // HOUR_MS
 
 
+def weeks_of(hours: int) -> float:
+    """Return what the weeks that were learned in so many hours count, in weeks."""
+    return float(max(1 - _KEPT ** (hours / WEEK), 0.001) / (1 - _KEPT))
+
+
 def _rates(row: Sequence[float], around: tuple[float, float] | None) -> tuple[float, float]:
     """Return the rate of a slice at all hours, and at this one, given those of the slice around it."""
     total, verified, of_day, day_verified, of_week, week_verified = row
@@ -183,7 +190,7 @@ def _sums(columns: Sequence["array[float]"], count: int) -> list[float]:
     if not columns:
         return [0.0] * count
     padded = [column if len(column) == count else _padded(column, range(count)) for column in columns]
-    return list(map(sum, zip(*padded, strict=True)))
+    return [float(sum(row)) for row in zip(*padded, strict=True)]
 
 
 def _padded(column: "array[float]", numbers: Iterable[int]) -> list[float]:

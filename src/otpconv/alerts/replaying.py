@@ -6,11 +6,14 @@ from itertools import groupby
 from msgspec import Struct
 
 from otpconv.alerts.finding import Finding
-from otpconv.alerts.past import Counts
-from otpconv.alerts.watching import Leaf, Watch
+from otpconv.alerts.leaves import NAMES, Leaf
+from otpconv.alerts.past import Counts, hour_of
+from otpconv.alerts.watching import Watch
 from otpconv.errors import AnswerTooLarge
 from otpconv.rates.plan import cover
+from otpconv.rates.slices import Slice
 from otpconv.storage import deadline
+from otpconv.storage.alerts.contract import Ended, Found
 from otpconv.storage.contract import DAY_MS, HOUR_MS, QUARTER_MS, LedgerReader, Span
 
 #: The longest time that is replayed, days.
@@ -21,7 +24,6 @@ _LEARNED_MS = 28 * DAY_MS
 MAX_CELLS = 300_000
 #: Messages of this age (ms) are verified if they ever are.
 _MATURE_MS = HOUR_MS
-_BY = ("country", "provider")
 
 
 class Replay(Struct, frozen=True):
@@ -52,25 +54,50 @@ def replay(ledger: LedgerReader, account: int, span: Span, budget: float, now: i
         now: the time now, ms.
 
     Raises:
-        AnswerTooLarge: there are too many countries and providers for this time.
+        AnswerTooLarge: there are too many countries, carriers and providers for this time.
         Unavailable: the storage failed, or it took too long.
     """
     start, end = (time - time % QUARTER_MS for time in (span[0], min(span[1], now - _MATURE_MS)))
     learned = max(0, start // HOUR_MS * HOUR_MS - _LEARNED_MS)
     first = _first_attempts(ledger, account, (learned, max(learned, end)))
-    watch = Watch(budget)
+    watch = Watch(budget, first_attempts=first)
+    findings: dict[Slice, Finding] = {}  # those that last
+    found: list[Finding] = []
     cells = 0
     for slot, step, counts in _slots(ledger, account, (learned, start, max(start, end)), first=first):
         deadline.check()
         cells += len(counts)
         if cells > MAX_CELLS:
             raise AnswerTooLarge(
-                f"There are more than {MAX_CELLS:,} counts by country and provider in this time."
+                f"There are more than {MAX_CELLS:,} counts by country, carrier and provider in this time."
                 " Replay less time."
             )
-        watch.add(slot, slot + step, counts)
-    found = [finding for finding in watch.findings if finding.found_at > start]
+        if step == HOUR_MS:
+            watch.learn(hour_of(slot), hour_of(start), counts)
+            continue
+        for change in watch.add(slot, step, counts):
+            each = Slice(change.values)
+            if isinstance(change, Ended):
+                findings.pop(each).until = slot + step
+            elif each not in findings:
+                findings[each] = _finding(change, slot + step)
+                found.append(findings[each])
     return Replay(start, max(start, end), first, watch.watched, found)
+
+
+def _finding(found: Found, at: int) -> Finding:
+    """Return what was found at a time, ms."""
+    seen = found.evidence
+    return Finding(
+        Slice(found.values),
+        found.since,
+        at,
+        None,
+        seen.requested,
+        seen.verified,
+        seen.expected,
+        seen.usual or 0.0,
+    )
 
 
 def _first_attempts(ledger: LedgerReader, account: int, span: Span) -> bool:
@@ -84,11 +111,11 @@ def _slots(
 ) -> Iterator[tuple[int, int, Mapping[Leaf, Counts]]]:
     """Yield the counts of each slot with its start and length: hours that are learned from, then quarters."""
     learned, start, end = times
-    for begin, until, step in ((learned, start, HOUR_MS), (start, end, QUARTER_MS)):
+    for begin, until, step in ((learned, start // HOUR_MS * HOUR_MS, HOUR_MS), (start, end, QUARTER_MS)):
         for day in range(begin, until, DAY_MS):
             span = (day, min(until, day + DAY_MS))
             window = cover([span], step=step, coarsest=step)
-            counts = ledger.counts(account, window, _BY, {}, delays=False)
+            counts = ledger.counts(account, window, NAMES, {}, delays=False)
             counts.sort(key=lambda count: count.slot)
             for slot, group in groupby(counts, key=lambda count: count.slot):
                 leaves = {}
@@ -97,5 +124,5 @@ def _slots(
                     requested, verified = tally.requested, tally.verified
                     if first:
                         requested, verified = tally.first_requested, tally.first_verified
-                    leaves[count.group[0], count.group[1]] = Counts(requested, verified)
+                    leaves[count.group[0], count.group[1], count.group[2]] = Counts(requested, verified)
                 yield slot, step, leaves

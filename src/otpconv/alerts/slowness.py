@@ -1,15 +1,13 @@
 """Finds that users enter their codes later than usual (`slower`), before the rate can show it. Pure.
 
-Only messages of the same age are compared: of those, the share of the verified ones that took longer than
-usual. Each route is compared with its own past, so other shares of the routes change nothing.
+Only messages of the same age are compared: the delays of those of them that are verified, by bin, with the
+delays of the same route in the past and with longer ones. So other shares of the routes change nothing, and
+neither does a lower rate.
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import accumulate
-from math import log, sqrt
+from math import log
 from typing import Final
-
-from msgspec import Struct
 
 from otpconv.alerts.detector import Source
 from otpconv.alerts.episodes import Episode, Episodes, EpisodesState, Score, limit_of
@@ -27,15 +25,16 @@ MAX_ROUTES: Final = 2_000
 #: A route is watched once so many of its messages were verified; a country stands for so many of them.
 _LEAST_KNOWN, _PARENT_WEIGHT = 150.0, 60.0
 #: A minute is looked at this long after its end, the first that is so many times the usual p90, ms.
-_AGES, _LONGER = (2 * MINUTE_MS, 4 * MINUTE_MS, 8 * MINUTE_MS), 2
-#: About this share of the verified messages takes longer than usual, as a rule.
-_LATE = 0.2
-#: Bins by which the delays to find are longer: two are a factor of 2.
-_SLOWER_BINS = 2
-#: The usual share is raised by so many standard errors, and by this: it also varies from hour to hour.
-_SURE, _VARIATION = 2.0, 0.04
+_AGES, _LONGER = (3 * MINUTE_MS, 6 * MINUTE_MS, 9 * MINUTE_MS), 3
+#: Bins by which the delays to find are longer: factors of 2 and of 6.
+_SLOWER_BINS = (2, 5)
+#: Delays vary from hour to hour: this share of the usual ones counts as slower. One message says at most so
+#: much, in nats.
+_VARIATION, _MOST_NATS = 0.1, 3.0
+#: What each bin has at least, in messages.
+_LEAST_BIN = 0.5
 #: The least verified messages, and the least time, ms, to show it.
-_LEAST_VERIFIED, _LEAST_MS = 30, 3 * MINUTE_MS
+_LEAST_VERIFIED, _LEAST_MS = 8, 3 * MINUTE_MS
 #: It is critical when half of the users take so many times as long.
 _CRITICAL = 3.0
 #: What is learned forgets half within these hours.
@@ -48,17 +47,8 @@ _SLICES = slices_by((), ("country",), ("provider",), ("country", "carrier"), ("c
 _Route = tuple[str, str, str]
 
 
-class _Test(Struct, frozen=True, gc=False):
-    """How the messages of a route are tested.
-
-    Attributes:
-        late: the first bin of those that took longer than usual.
-        for_late, for_others: the nats that each of them adds.
-    """
-
-    late: int
-    for_late: float
-    for_others: float
+#: The nats that a message adds, by the bin of its delay.
+_Test = tuple[float, ...]
 
 
 class Slowness:
@@ -165,17 +155,18 @@ class Slowness:
         weight = _PARENT_WEIGHT / sum(country)
         bins = [a + weight * b for a, b in zip(own, country, strict=True)]
         known = _known(self._age)
-        below = list(accumulate(bins[:known], initial=0.0))
-        if below[-1] < _LEAST_KNOWN:
+        if sum(bins[:known]) < _LEAST_KNOWN:
             return None
-        late = min(range(1, known), key=lambda place: abs(1 - below[place] / below[-1] - _LATE))
-        share = 1 - below[late] / below[-1]
-        slower = 1 - below[max(0, late - _SLOWER_BINS)] / max(below[known - _SLOWER_BINS], 1e-9)
-        usual = share + _SURE * sqrt(share * (1 - share) / below[-1]) + _VARIATION
-        bad = max(slower, usual + 0.1)
-        if not (usual < 0.7 and bad < 0.99):  # noqa: PLR2004 - too few bins to tell
-            return None
-        return _Test(late, log(bad / usual), log((1 - bad) / (1 - usual)))
+        smooth = [number + _LEAST_BIN for number in bins]
+        usual = _shares(smooth[:known])
+        slower = [0.0] * known
+        for longer in _SLOWER_BINS:
+            moved = _shares([0.1 * smooth[0]] * longer + smooth[: known - longer])
+            slower = [a + b / len(_SLOWER_BINS) for a, b in zip(slower, moved, strict=True)]
+        return tuple(
+            max(-_MOST_NATS, min(_MOST_NATS, log(b / ((1 - _VARIATION) * a + _VARIATION * b))))
+            for a, b in zip(usual, slower, strict=True)
+        )
 
     def _scores(self, counts: Sequence[Count]) -> dict[Slice, Score]:
         scores: dict[Slice, Score] = {}
@@ -185,13 +176,13 @@ class Slowness:
             if test is None or not count.delays:
                 continue
             bins = (*count.delays[:known], *[0] * (DELAY_BINS - known))
-            late, verified = sum(bins[test.late :]), sum(bins)
+            verified = sum(bins)
             if not verified:
                 continue
-            nats = late * test.for_late + (verified - late) * test.for_others
+            nats = sum(number * nats for number, nats in zip(bins, test, strict=False))
             for which in _SLICES(count.group):
                 score = scores.setdefault(which, Score())
-                score.add(Score(nats, count.tally.requested, verified, _LATE * verified, bins))
+                score.add(Score(nats, count.tally.requested, verified, 0.0, bins))
         return scores
 
     def _is_slower(self, _: Slice, episode: Episode) -> bool:
@@ -238,3 +229,8 @@ def _known(age: int) -> int:
 
 def _quantile(bins: Sequence[float], share: float) -> int | None:
     return quantile([round(1000 * count) for count in bins], share)
+
+
+def _shares(numbers: Sequence[float]) -> list[float]:
+    whole = sum(numbers)
+    return [number / whole for number in numbers]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import log
 from typing import Final
 
-from otpconv.alerts.detector import Source
+from otpconv.alerts.detector import WATCHED, Source
 from otpconv.alerts.episodes import MONTH_MINUTES, Episode, Episodes, EpisodesState, Score, limit_of
 from otpconv.alerts.learning import Learning
 from otpconv.alerts.memory import Memory, decoded
@@ -26,10 +26,13 @@ _MISSING_MS, _VOLUME_MS = 3 * MINUTE_MS, 7 * MINUTE_MS
 #: Messages are missing if at most this share of the least usual number comes, of which this part counts: less
 #: than half of the usual number comes on holidays.
 _MISSING, _HOLIDAYS = 0.1, 0.8
+#: Messages around a slice tell what is usual today; without so many of them, little. There are some if the
+#: slice around it has so many times its messages.
+_OTHERS, _AROUND = 3.0, 1.3
 #: The least messages to expect, and the least time, ms, for their absence to show.
 _LEAST_EXPECTED, _LEAST_MS = 15.0, 5 * MINUTE_MS
 #: So many times the usual number is too many: if the codes are not verified; and if they are.
-_TOO_MANY, _FAR_TOO_MANY = 3.0, 8.0
+_TOO_MANY, _FAR_TOO_MANY = 2.0, 8.0
 #: The least number of messages above the usual one, and the least usual number in an hour.
 _LEAST_EXCESS, _LEAST_USUAL = 30.0, 4.0
 #: Messages above the usual number are not verified if their rate is below this share of the usual rate.
@@ -39,8 +42,9 @@ _CRITICAL = 300.0
 #: Hours of a slice are not learned so long after something was wrong with it, ms.
 _UNUSUAL_MS = 3 * HOUR_MS
 
-_volume_slices_of = slices_by(("country",), ("country", "provider"))
-_slices_of = slices_by((), ("country",), ("provider",), ("access_key",), ("country", "provider"))
+_VOLUME_KINDS = ("country",), ("country", "carrier"), ("country", "provider"), WATCHED[:3]
+_volume_slices_of = slices_by(*_VOLUME_KINDS)
+_slices_of = slices_by((), ("provider",), ("access_key",), *_VOLUME_KINDS)
 
 
 class Traffic:
@@ -145,6 +149,13 @@ class Traffic:
             score.expected = expected
             score.nats = score.requested * log(_MISSING) + (1 - _MISSING) * _HOLIDAYS * expected
             scores[which] = score
+        for which, score in scores.items():
+            for size in range(len(which.values) - 1, -1, -1):
+                around = scores.get(Slice(which.values[:size]))
+                if around is not None and around.expected > _AROUND * score.expected:
+                    score.others = around.requested - score.requested
+                    score.others_expected = around.expected - score.expected
+                    break
         return scores
 
     def _volume_scores(self, now: int, source: Source) -> dict[Slice, Score]:
@@ -164,10 +175,13 @@ class Traffic:
 
     def _is_missing(self, which: Slice, episode: Episode) -> bool:
         sums = episode.sums
-        if sums.expected < _LEAST_EXPECTED or self._now - episode.since < _LEAST_MS + _MISSING_MS:
+        # On a holiday there are fewer messages around the slice, too.
+        around = (sums.others + _OTHERS) / (max(0.0, sums.others_expected) + _OTHERS)
+        mean = sums.expected * min(1.0, around)
+        if mean < _LEAST_EXPECTED or self._now - episode.since < _LEAST_MS + _MISSING_MS:
             return False
-        expected = self._expected(which, sums.expected * _HOLIDAYS)
-        return sums.requested <= _MISSING * sums.expected and expected.nats(sums.requested) >= self._limits[0]
+        expected = self._expected(which, mean * _HOLIDAYS)
+        return sums.requested <= _MISSING * mean and expected.nats(sums.requested) >= self._limits[0]
 
     def _is_volume(self, which: Slice, episode: Episode) -> bool:
         sums = episode.sums

@@ -1,4 +1,4 @@
-"""`otpconv alerts`: what the detectors have found, and what they would have found in the past."""
+"""`otpconv alerts`: the findings of the detectors, now and in a replay of the past."""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -25,7 +25,7 @@ from otpconv.cli.zone import zone_of
 from otpconv.clock import wall_clock
 from otpconv.times import parse_duration, parse_time
 
-app = typer.Typer(no_args_is_help=True, help="See what is wrong with messages, and take care of it.")
+app = typer.Typer(no_args_is_help=True, help="List, acknowledge and snooze alerts, and replay the past.")
 
 _PATH = "/v1/alerts"
 _Id = Annotated[int, typer.Argument(metavar="ID", min=1, help="As `otpconv alerts list` shows it.")]

@@ -10,8 +10,10 @@ from otpconv.storage.nodes import RETENTION, Leases
 
 #: How long resolved alerts are kept, days.
 KEPT_DAYS: Final = 400
-#: How often old ones are forgotten, how late that may be, s, and how many at once.
-EVERY_S, LATE_S, AT_ONCE = 60.0, 6 * 3600.0, 1_000
+#: How often old ones are forgotten, and how late that may be, s.
+EVERY_S, LATE_S = 60.0, 6 * 3600.0
+#: How many are forgotten at once.
+AT_ONCE: Final = 1_000
 
 
 class AlertRetention:

@@ -106,9 +106,9 @@ class AlertMetrics(Collector):
         alerts = GaugeMetricFamily(
             "otpconv_alerts", "Alerts that last.", labels=("kind", "severity", "state")
         )
-        counts: dict[tuple[str, str, str], int] = {}
+        counts: dict[tuple[str, ...], int] = {}
         for alert in self._lasting:
-            labels = alert.found.kind, alert.found.severity, alert.state
+            labels: tuple[str, ...] = (alert.found.kind, alert.found.severity, alert.state)
             counts[labels] = counts.get(labels, 0) + 1
         for labels, count in sorted(counts.items()):
             alerts.add_metric(labels, count)

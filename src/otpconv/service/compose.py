@@ -97,9 +97,8 @@ class Service:
         self.sign_outs = SignOuts(access.sign_outs(), clock)
         self.saved_views, self.prices = access.saved_views(), access.prices()
         self.number_hash, self.region = Numbers(self.sealer), settings.region
-        self.annotations, self._journal = engine.annotations(), engine.journal()
+        self.annotations, self.alerts, self._journal = engine.annotations(), engine.alerts(), engine.journal()
         self._writer = JournalWriter(self._journal, engine.journal)
-        self.alerts = engine.alerts()
         self.nonces, self.once = guards(self._journal, access.once(), data, clock())
         cursor = engine.prepare_ledger()
         self._acknowledged, self.metrics = self._journal.head(), Metrics()

@@ -1,4 +1,4 @@
-"""Findings of detectors, for the tests of what is kept of them."""
+"""Findings of detectors, for the tests of alerts."""
 
 from otpconv.storage.alerts.contract import Change, Checkpoint, Ended, Evidence, Found, Kind, Severity, Values
 

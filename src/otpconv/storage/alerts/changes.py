@@ -74,7 +74,12 @@ class Changes:
         """Let a user acknowledge or snooze one of the alerts that last, and return it."""
         draft = self._lasting[_key(alert.found)]
         before = alert.state, alert.changed_by, alert.note, alert.snoozed_until
-        if before != (state, by, note, until):  # a repeat, e.g. of a call whose answer was lost, is no news
+        if before != (
+            state,
+            by,
+            note,
+            until,
+        ):  # not a repeat, e.g. of a lost answer
             self._happen(draft, state, by, note)
             self._change(draft, state=state, changed_by=by, note=note, snoozed_until=until)
         return draft.alert

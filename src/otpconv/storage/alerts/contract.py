@@ -37,7 +37,7 @@ Happening = Literal["opened", "worse", "acknowledged", "snoozed", "woken", "reso
 LASTING: Final[tuple[State, ...]] = ("open", "acknowledged", "snoozed")
 #: Alerts in one answer at most.
 MAX_ALERTS: Final = 200
-#: Alerts of an account that last at most; what is found beyond opens none.
+#: Alerts of an account that last at most; further findings open none.
 MAX_LASTING: Final = 1_000
 #: Resolved alerts of an account that are kept at most; the oldest ones go first.
 MAX_RESOLVED: Final = 10_000
@@ -55,7 +55,7 @@ Values = tuple[tuple[str, str], ...]
 
 
 class Evidence(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What was expected, and what was seen, since the start of an alert; each kind has its own.
+    """The expected and the seen figures since the start of an alert; each kind has its own.
 
     Attributes:
         requested: messages.
@@ -95,7 +95,7 @@ class Found(Struct, frozen=True):
         severity: how bad it is.
         since: when it began, ms; estimated.
         since_low, since_high: the interval of `since`, 95 %, ms.
-        evidence: what was expected and seen.
+        evidence: the expected and the seen figures.
     """
 
     kind: Kind
@@ -123,7 +123,7 @@ class Alert(Struct, frozen=True):
     Attributes:
         id: unique in the storage, ascending; never used again.
         account: whose slice it is.
-        found: what was found last; an alert that was `critical` stays so.
+        found: the last finding; an alert that was `critical` stays so.
         state: what became of it. One stays snoozed until a commit wakes it, so states, events and
             notifications always agree.
         found_at: when it was opened, ms.

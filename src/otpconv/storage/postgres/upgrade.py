@@ -43,7 +43,7 @@ def migrate(database: Database, done: Callable[[int, int], None]) -> tuple[int, 
         execute(connection, _SQL["lock_session"])
         before = version_to_migrate(database, connection)
         if before < VERSION:
-            # What is created belongs beside what else can't be rebuilt.
+            # New tables belong beside the others that can't be rebuilt.
             path = f"{database.schema}, {database.ledger_schema}"
             connection.execute("SELECT set_config('search_path', %s, false)", (path,))
             for version in range(before + 1, VERSION + 1):

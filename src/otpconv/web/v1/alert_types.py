@@ -26,7 +26,7 @@ _LONGEST: Final = f"at most {MAX_SNOOZE_MS // DAY_MS} days from now"
 
 
 class EvidenceOut(Struct):
-    """What was expected, and what was seen, since the alert began; 0 or null: not of this kind of alert."""
+    """The expected and the seen figures since the alert began; 0 or null: not of this kind of alert."""
 
     requested: Annotated[int, Meta(description="Messages")]
     verified: Annotated[int, Meta(description="Those of them that are verified")]

@@ -65,7 +65,7 @@ def _replay() -> dict[str, Any]:
             _parameter("budget", f"False alarms in a month that you accept; default: {BUDGET}", budget),
         ],
         "responses": {
-            "200": {**answer("What was found", ReplayOut), "headers": LAG},
+            "200": {**answer("The findings", ReplayOut), "headers": LAG},
             **problems(_REFUSALS),
         },
     }

@@ -1,0 +1,1 @@
+"""Simulated worlds for the detectors, and what they find there."""
