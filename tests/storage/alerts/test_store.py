@@ -1,6 +1,8 @@
 """What an engine keeps of alerts: the same claims for every engine."""
 
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 from threading import Barrier, Thread
 
 import pytest
@@ -16,6 +18,7 @@ from otpconv.storage.alerts.contract import (
     Checkpoint,
     Event,
 )
+from otpconv.storage.sqlite.alerts import alerts_file
 from storage.alerts.findings import ACME, GERMANY, MINUTE, NOW, ended, found, minute
 
 Stores = Callable[[], AlertStore]
@@ -191,6 +194,19 @@ def test_alerts_that_were_resolved_long_ago_are_forgotten_with_their_events(stor
     assert store.forget(NOW + 2 * MINUTE, 10) == 1
     store.record(1, NOW + MINUTE, minute(2), [found()])
     assert store.alerts(1, LASTING)[0].id > before  # no number is used again
+
+
+def test_a_copy_into_another_engine_and_back_is_equal(store: AlertStore, tmp_path: Path) -> None:
+    store.record(1, None, minute(0, fell=b"\x00\xff"), [found(), ended(found()), found(ACME, "critical")])
+    store.snooze(1, store.alerts(1, LASTING)[0].id, "Zoë", "später", now=NOW, until=NOW + MINUTE)
+    store.record(2, None, minute(0), [])
+    with closing(alerts_file(tmp_path / "alerts.sqlite")) as file:
+        file.replace(store.stored())
+        kept = list(file.stored())
+        assert kept == list(store.stored())
+        store.record(1, NOW, minute(1), [ended(found(ACME))])
+        store.replace(file.stored())
+        assert list(store.stored()) == kept
 
 
 def test_of_two_nodes_that_record_the_same_minute_one_succeeds(alert_stores: Stores) -> None:

@@ -202,7 +202,8 @@ class AlertStore(Protocol):
     """The alerts, for any thread; the methods wait for the disk.
 
     Every method may raise `Unavailable` if the storage fails, and `Misconfigured` if it can't be used; a call
-    that raises has changed nothing.
+    that raises has changed nothing, unless the connection broke in its commit. Each change can be repeated:
+    it then changes nothing, or `record` returns False.
     """
 
     def checkpoint(self, account: int) -> Checkpoint | None:
