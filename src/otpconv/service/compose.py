@@ -71,8 +71,7 @@ class Service:
         housekeeping: the repeated tasks; others may add to them.
         readiness: whether reports can be recorded and questions answered.
         administration: reads and changes users, keys and policies.
-        vendors: the vendor accounts, and the relay to them.
-        alert_targets: where alerts are sent to.
+        vendors, alert_targets: the vendor accounts and the relay to them, and where alerts are sent to.
         relaying, alerting: the relay and the detectors of this server.
         settings: what the service was started with.
         clock: the time now.
