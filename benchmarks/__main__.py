@@ -5,7 +5,18 @@ import json
 import tempfile
 from pathlib import Path
 
-from benchmarks import acknowledging, applier, dashboard, delivery, native, prune, questions, relay, signed
+from benchmarks import (
+    acknowledging,
+    alerting,
+    applier,
+    dashboard,
+    delivery,
+    native,
+    prune,
+    questions,
+    relay,
+    signed,
+)
 from benchmarks.reporter import run as reporter
 
 _BENCHMARKS = {
@@ -19,6 +30,7 @@ _BENCHMARKS = {
     "reporter": reporter.run,
     "dashboard": dashboard.run,
     "relay": relay.run,
+    "alerting": alerting.run,
 }
 
 

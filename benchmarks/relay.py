@@ -82,29 +82,41 @@ def _ratio(folder: Path, messages: int, seconds: int) -> dict[str, object]:
             pass  # makes the folder and its first key
         fill(folder / name, messages, now)
         servers.append(LocalServer(folder / name))
-    ratios = []
     with _vendor() as vendor, servers[0] as relaying, servers[1] as plain:
         auth = (relaying.access_key_id, relaying.access_key_secret)
         with httpx.Client(base_url=relaying.url, auth=auth) as client:
             rows = client.get("/v1/rates", params={"by": "provider", "start": "7d"}).json()["rows"]
             _create(client, vendor, str(max(rows, key=lambda row: row["requested"])["provider"]))
-        part = max(1, round(seconds / _ROUNDS))
-        count = min(messages // _ROUNDS, _CALLS_A_SECOND * part)
-        for round_ in range(_ROUNDS):
-            found = []
-            # By turns who is the first.
-            for server in (relaying, plain) if round_ % 2 else (plain, relaying):
-                requests = server.data / "requests.tsv"
-                sign(requests, server, range(round_ * count, (round_ + 1) * count), messages, now)
-                load = wrk(server.url, _CONNECTIONS, part, requests)
-                found.append((server is relaying, load.a_second))
-            rates = dict(found)
-            ratios.append(rates[True] / rates[False])
+        found = ratios(relaying, plain, messages, seconds, now)
     return {
         "benchmark": "signed calls with a relay to a vendor account, to those without",
-        "ratio": round(statistics.median(ratios), 3),
-        "ratios": sorted(round(ratio, 2) for ratio in ratios),
+        "ratio": round(statistics.median(found), 3),
+        "ratios": sorted(round(ratio, 2) for ratio in found),
     }
+
+
+def ratios(first: LocalServer, second: LocalServer, messages: int, seconds: int, now: int) -> list[float]:
+    """Return the signed calls a second of one server in proportion to those of another, measured in turns.
+
+    Args:
+        first: one server, with messages of `dataset.fill`.
+        second: the other, with the same ones.
+        messages: how many each has.
+        seconds: how long to measure each, s.
+        now: the time of the messages, ms.
+    """
+    part = max(1, round(seconds / _ROUNDS))
+    count = min(messages // _ROUNDS, _CALLS_A_SECOND * part)
+    found = []
+    for round_ in range(_ROUNDS):
+        rates = {}
+        # By turns who is the first.
+        for server in (first, second) if round_ % 2 else (second, first):
+            requests = server.data / "requests.tsv"
+            sign(requests, server, range(round_ * count, (round_ + 1) * count), messages, now)
+            rates[server.url] = wrk(server.url, _CONNECTIONS, part, requests).a_second
+        found.append(rates[first.url] / rates[second.url])
+    return found
 
 
 def _create(client: httpx.Client, vendor: str, provider: str = "vendor") -> None:

@@ -158,3 +158,10 @@ def test_a_wrong_oidc_setting_is_refused_with_what_to_write(name: str, value: st
 def test_a_mapping_of_identities_may_hold_equals_signs() -> None:
     mapping = load(oidc_users="cn=alice,dn=x=bob , ").oidc_mapping()
     assert mapping == (("cn", "alice"), ("dn=x", "bob"))
+
+
+@pytest.mark.parametrize("budget", ["0", "0.001", "-1", "1001", "nan"])
+def test_the_budget_of_false_alarms_is_bounded(monkeypatch: pytest.MonkeyPatch, budget: str) -> None:
+    monkeypatch.setenv("OTPCONV_ALERTS_BUDGET", budget)
+    with pytest.raises(Misconfigured, match="alerts_budget"):
+        load()

@@ -97,8 +97,6 @@ def create(
     `otpconv:ManageAlertTargets`.
 
     Examples:
-        otpconv alerts targets create oncall --kind apprise --secrets url.txt --severity critical
-
         otpconv alerts targets create team --kind apprise --quiet 22:00-07:00 --quiet-tz Europe/Berlin
 
         otpconv alerts targets create am --kind alertmanager --setting endpoint=http://alertmanager:9093
@@ -113,18 +111,14 @@ def create(
     if needed or secrets is not None:
         asked = {value.name: not value.required for value in known.values() if value.secret}
         values |= secrets_of(secrets, asked)
-    rules: dict[str, Any] = {"severity": severity, "group": group}
-    if alerts is not None:
-        rules["kinds"] = alerts.split(",")
-    if only:
-        rules["slices"] = {key: value.split(",") for key, value in pairs(only, "--only").items()}
-    if group_for is not None:
-        rules["group_ms"] = parse_duration(group_for, "--group-for")
-    if repeat is not None:
-        rules["repeat_ms"] = parse_duration(repeat, "--repeat")
+    times = {
+        name: parse_duration(text, f"--{option}")
+        for name, option, text in (("group_ms", "group-for", group_for), ("repeat_ms", "repeat", repeat))
+        if text is not None
+    }
+    rules = {"severity": severity, "group": group, **times, **_filters(alerts, only)}
     if quiet is not None:
-        start, _, end = quiet.partition("-")
-        rules["quiet"] = {"start": start, "end": end, "tz": quiet_tz, "critical": quiet_critical}
+        rules["quiet"] = _quiet(quiet, quiet_tz, quiet_critical)
     body = {"name": name, "kind": kind, "settings": values, "rules": rules}
     created = client.call("POST", _PATH, body=body)
     tell(f"target {created['name']} created; try it: otpconv alerts targets test {name}", created, json=json)
@@ -180,3 +174,17 @@ def delete(client: Client, name: _Name, json: Json = False) -> None:
 for _command in (create, list_targets, show, delete):
     add(app, _command.__name__.removesuffix("_targets"), _command)
 add(app, "test", prove)
+
+
+def _filters(alerts: str | None, only: list[str] | None) -> dict[str, Any]:
+    """Return the rules that leave alerts out."""
+    filters: dict[str, Any] = {} if alerts is None else {"kinds": alerts.split(",")}
+    if only:
+        filters["slices"] = {name: values.split(",") for name, values in pairs(only, "--only").items()}
+    return filters
+
+
+def _quiet(hours: str, zone: str, critical: bool) -> dict[str, Any]:
+    """Return the rule of quiet hours."""
+    start, _, end = hours.partition("-")
+    return {"start": start, "end": end, "tz": zone, "critical": critical}

@@ -119,7 +119,7 @@ class Rounds(Generic[P]):
         return bool(self._window)
 
     def send(self, now: int) -> None:
-        """Send one round, of what was read, at `now` (ms)."""
+        """Send one round of the reports that `fill` has taken, at `now` (ms)."""
         self._send(self._window[: self._most], now)
 
     def _send(self, parcels: list[P], now: int) -> None:

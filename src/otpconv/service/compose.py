@@ -92,8 +92,7 @@ class Service:
         self._key_store = access.keys(self.sealer)
         self.keys = KeyRing(self._key_store)
         self._sandbox = Sandbox(self._key_store, lambda: open_directory(settings, clock), data)
-        self.sessions = Sessions(self.sealer, self.keys)
-        self.sign_outs = SignOuts(access.sign_outs(), clock)
+        self.sessions, self.sign_outs = Sessions(self.sealer, self.keys), SignOuts(access.sign_outs(), clock)
         self.saved_views, self.prices = access.saved_views(), access.prices()
         self.number_hash, self.region = Numbers(self.sealer), settings.region
         self.annotations, self.alerts, self._journal = engine.annotations(), engine.alerts(), engine.journal()
@@ -106,9 +105,8 @@ class Service:
         self._freshness = Freshness(self._applier)
         self._ledger, self._lookup = engine.ledger_reader(), engine.ledger_lookup()
         self.questions = Questions(self._ledger, self._freshness, lambda: self._acknowledged)
-        self._forgetting = Forgetting(
-            self._journal, self._lookup, clock, unmatched_ms=settings.unmatched_days * DAY_MS
-        )
+        unmatched_ms = settings.unmatched_days * DAY_MS
+        self._forgetting = Forgetting(self._journal, self._lookup, clock, unmatched_ms=unmatched_ms)
         self.recent, self.signals = Recent(lambda: self._applier.applied), CurrentSignals()
         parts = self._writer, self._lookup, self.recent
         self.intake = Intake(*parts, clock, recorded=self._recorded, strict=settings.strict)

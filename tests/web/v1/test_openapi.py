@@ -58,7 +58,8 @@ CASES = [
     *((label, GenerationMode.POSITIVE) for label in [*HARMLESS, UNANNOTATE, PUSH, *BY_NAME]),
 ]
 #: What a schema can't say: that the start is before the end, how a time is written, which texts are phone
-#: numbers, and which ids, names and kinds there are.
+#: numbers, and which ids, names and kinds there are,
+#: and that one of two members is given.
 BEYOND_SCHEMAS = {
     (label, GenerationMode.POSITIVE)
     for label in (
@@ -77,7 +78,7 @@ BEYOND_SCHEMAS = {
         PUSH,
         *BY_NAME,
     )
-}
+} | {(SNOOZE, GenerationMode.NEGATIVE)}
 
 
 @pytest.fixture(scope="module")

@@ -101,8 +101,8 @@ class SnoozeIn(Struct, forbid_unknown_fields=True):
         Meta(extra_json_schema={"description": f"A time, e.g. `2026-01-31T12:00Z` or in ms; {_LONGEST}"}),
     ] = None
     for_ms: Annotated[
-        Annotated[int, Meta(ge=1, le=MAX_SNOOZE_MS)] | None,
-        Meta(extra_json_schema={"description": "How long, ms"}),
+        int | None,
+        Meta(extra_json_schema={"description": "How long, ms", "minimum": 1, "maximum": MAX_SNOOZE_MS}),
     ] = None
     note: _Note = ""
 

@@ -85,7 +85,7 @@ class AlertsApi:
     async def acknowledge(self, request: Request) -> Response:
         """Let a user acknowledge an alert."""
         key = self._caller(request, MANAGE)
-        given = await self._read(request, key, AcknowledgeIn)
+        given = await self._read(request, key, AcknowledgeIn, '{"note": "acme is on it"}')
         alert, now = alert_id(request), self._service.clock()
 
         def acknowledge() -> Alert:
@@ -98,7 +98,7 @@ class AlertsApi:
     async def snooze(self, request: Request) -> Response:
         """Let a user snooze an alert."""
         key = self._caller(request, MANAGE)
-        given = await self._read(request, key, SnoozeIn)
+        given = await self._read(request, key, SnoozeIn, '{"for_ms": 7200000}')
         alert, now = alert_id(request), self._service.clock()
         until = _until(given, now)
 
@@ -116,14 +116,12 @@ class AlertsApi:
         changed = await self._audited.change(request, key, what, f"alert {alert}", work)
         return json_response(alert_out(changed))
 
-    async def _read(self, request: Request, key: AccessKey, kind: type[_In]) -> _In:
+    async def _read(self, request: Request, key: AccessKey, kind: type[_In], example: str) -> _In:
         async with self._bodies.read(request.scope, request.receive, key.access_key_id) as body:
             try:
                 return msgspec.json.decode(bytes(body) or b"{}", type=kind)
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                raise InvalidRequest(
-                    f'Invalid body: {in_words(error)}. Send JSON, e.g. {{"note": "acme is on it"}}.'
-                ) from None
+                raise InvalidRequest(f"Invalid body: {in_words(error)}. Send JSON, e.g. {example}.") from None
 
 
 def parse_asked(parameters: Iterable[tuple[str, str]]) -> Asked:

@@ -1,0 +1,64 @@
+"""The server's side of the detectors: their metrics, and the complaint when they are late."""
+
+from pathlib import Path
+
+import pytest
+
+from otpconv.config import load
+from otpconv.errors import Unavailable
+from otpconv.service.alerting import Alerting
+from otpconv.service.housekeeping import Housekeeping
+from otpconv.storage.alerts.contract import Checkpoint, Ended, Evidence, Found
+from otpconv.storage.contract import MINUTE_MS
+from otpconv.storage.nodes import ALL_LEASES
+from otpconv.storage.sqlite import SqliteEngine
+
+NOW = 1_800_000_000_000 // MINUTE_MS * MINUTE_MS
+
+
+def _alerting(folder: Path, now: int = NOW + 5_000, **settings: object) -> Alerting:
+    return Alerting(load(data=folder, **settings), SqliteEngine(folder).alerts(), ALL_LEASES, lambda: now)
+
+
+def _metrics(alerting: Alerting, account: int = 1) -> dict[str, float]:
+    return {
+        f"{sample.name} {' '.join(sample.labels.values())}".strip(): sample.value
+        for metric in alerting.metrics(account).collect()
+        for sample in metric.samples
+    }
+
+
+def test_metrics_say_what_lasts_and_how_far_the_detectors_are(tmp_path: Path) -> None:
+    store = SqliteEngine(tmp_path).alerts()
+    values = (("provider", "acme"),)
+    found = [
+        Found("slower", values, "warning", NOW, NOW, NOW, Evidence()),
+        Found("volume", values, "critical", NOW, NOW, NOW, Evidence()),
+        Found("conversion_fell", values, "warning", NOW, NOW, NOW, Evidence()),
+        Ended("conversion_fell", values),
+    ]
+    assert _metrics(_alerting(tmp_path)) == {}
+    store.record(1, None, Checkpoint(NOW, {}), found)
+    alerting = _alerting(tmp_path)
+    alerting.run()
+    assert _metrics(alerting) == {
+        "otpconv_alerts slower warning open": 1.0,
+        "otpconv_alerts volume critical open": 1.0,
+        "otpconv_alerts_behind_seconds": 5.0,
+    }
+    assert _metrics(alerting, account=2) == {}
+    store.close()
+
+
+def test_detectors_that_are_late_are_a_complaint(tmp_path: Path) -> None:
+    store = SqliteEngine(tmp_path).alerts()
+    store.record(1, None, Checkpoint(NOW - 7 * MINUTE_MS, {}), [])
+    store.close()
+    with pytest.raises(Unavailable, match="The detectors are 7 minutes behind"):
+        _alerting(tmp_path).run()
+
+
+def test_with_the_setting_off_nobody_looks(tmp_path: Path) -> None:
+    tasks = Housekeeping()
+    _alerting(tmp_path, alerts=False).keep(tasks)
+    assert tasks.states() == []
