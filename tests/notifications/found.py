@@ -78,6 +78,6 @@ class Detectors:
         self._at = None if before is None else before.at
 
     def record(self, at: int, *changes: Change) -> None:
-        """Record what was found until a time, ms."""
+        """Record findings until a time, ms."""
         assert self._alerts.record(ACCOUNT, self._at, Checkpoint(at, {}), changes)
         self._at = at

@@ -93,7 +93,7 @@ class Hook(BadServer):
         self.answer = answer
 
     def bodies(self) -> list[dict[str, Any]]:
-        """What came, as JSON."""
+        """The bodies so far, as JSON."""
         return [verified(heard) for heard in [*self.heard]]
 
     def keys(self) -> Counter[str]:

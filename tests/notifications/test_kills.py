@@ -1,4 +1,4 @@
-"""Kills of the process that notifies lose nothing, and repeat only what was sent and not yet recorded."""
+"""Kills of the process that notifies lose nothing, and repeat only notifications that were sent and not yet recorded."""
 
 import os
 import random
@@ -93,7 +93,7 @@ def _wait_for(done: Callable[[], object]) -> None:
 def _kill_again_and_again(
     world: World, kills: int, longest_s: float, keys: Callable[[], Counter[str]]
 ) -> None:
-    """Kill the process at any time, and note what was on its way."""
+    """Kill the process at any time, and note which notifications were on their way."""
     for _ in range(kills):
         with world.notifying():
             world.happen()

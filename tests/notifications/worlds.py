@@ -17,7 +17,7 @@ from storage.engines import Notifying
 STEP = 5 * MINUTE
 _HOURS = 30
 _RESEND = MINUTE
-#: News of an alert: its id, and what is said of it, in order.
+#: News of an alert: its id, and the kinds of news, in order.
 Item = tuple[int, tuple[str, ...]]
 #: When something was sent, and what, by alert.
 Sent = tuple[int, tuple[Item, ...]]
@@ -158,7 +158,7 @@ class Model:
 
 
 class Told:
-    """A wire that notes what is sent at which time."""
+    """A wire that notes notifications and their times."""
 
     def __init__(self) -> None:
         self.sent: list[Sent] = []

@@ -171,7 +171,7 @@ class Access(NamedTuple):
 
 
 class Notifying(NamedTuple):
-    """Alerts and what is to be sent of them."""
+    """Alerts and their notifications."""
 
     alerts: AlertStore
     store: NotificationStore

@@ -34,7 +34,7 @@ class Rules(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True)
         kinds: kinds of alerts; empty: all.
         severity: the least severity.
         slices: by dimension, the values that an alert must name one of; empty: all alerts.
-        group: what is collected for `group_ms` into one notification: nothing, alerts of a kind, or all.
+        group: which alerts are collected for `group_ms` into one notification: none, those of a kind, or all.
         group_ms: how long it is collected.
         repeat_ms: after how long it is said again that an alert lasts; 0: never.
         quiet: when nothing is sent.

@@ -53,7 +53,7 @@ _Slices = Annotated[
 ]
 _Group = Annotated[
     Literal["off", "kind", "account"],
-    typer.Option(help="What is collected into one notification: alerts of a kind, or all of the account."),
+    typer.Option(help="Which alerts go into one notification: those of a kind, or all of the account."),
 ]
 _GroupFor = Annotated[
     str | None, typer.Option(metavar="LENGTH", help="How long they are collected, e.g. 5m; default: 1m.")

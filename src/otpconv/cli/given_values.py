@@ -20,7 +20,7 @@ def pairs(lines: list[str], source: str) -> dict[str, str]:
         source: where they are from, for the error.
 
     Raises:
-        Misconfigured: a line is no pair; the text never has a value.
+        Misconfigured: a line is not a pair; the text never has a value.
     """
     found = {}
     for number, line in enumerate(lines, 1):
@@ -42,7 +42,7 @@ def secrets_of(file: Path | None, asked: Mapping[str, bool]) -> dict[str, str]:
         asked: the names of the secrets that are asked for on a terminal, and whether each is optional.
 
     Raises:
-        Misconfigured: the file can't be read, or a line is no pair.
+        Misconfigured: the file can't be read, or a line is not a pair.
     """
     if file is not None and str(file) != "-":
         return pairs(_text_of(file).splitlines(), "--secrets")

@@ -1,4 +1,4 @@
-"""What is sent: a notification with the alerts that its news are about."""
+"""A notification as it is sent, with the alerts that its news are about."""
 
 from collections.abc import Sequence
 from typing import Protocol

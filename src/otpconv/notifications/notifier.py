@@ -1,4 +1,4 @@
-"""Notifies of alerts: plans what events mean for each target, and sends what is due, beside its caller."""
+"""Notifies of alerts: plans what events mean for each target, and sends due notifications, beside its caller."""
 
 import logging
 import threading
@@ -35,7 +35,7 @@ class Notifier:
 
     Args:
         alerts: has the alerts and events.
-        store: what is to be sent.
+        store: has the notifications.
         targets: returns the targets of all accounts.
         clock: the time now.
         public_url: what links to alerts begin with, without a slash at the end; None: there are no links.
@@ -86,7 +86,7 @@ class Notifier:
         self._stopping.set()
 
     def step(self) -> float:
-        """Plan what is new, begin to send what is due, and return when to come again, s.
+        """Plan news, begin to send due notifications, and return when to come again, s.
 
         It waits for the storage, and for no target.
 
@@ -100,7 +100,7 @@ class Notifier:
         return 0.0 if more else STEP_S
 
     def plan(self, targets: Sequence[AlertTarget]) -> bool:
-        """Plan one batch of what is new, and return whether there may be more."""
+        """Plan one batch of news, and return whether there may be more."""
         now = self._clock()
         cursor = self._store.cursor()
         events = self._alerts.events(cursor.seq, _AT_ONCE)

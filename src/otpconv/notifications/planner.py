@@ -50,7 +50,7 @@ class Planner:
                 self._event(target, alert, event)
 
     def repeat(self, pair: tuple[int, int]) -> None:
-        """Plan what is due of an alert that lasts: say so again, now or after quiet hours.
+        """Plan a repeat that is due of an alert that lasts, now or after quiet hours.
 
         Args:
             pair: the ids of the target and of the alert, one of the follows.

@@ -1,4 +1,4 @@
-"""Sends what is due to one target, and records what became of it."""
+"""Sends due notifications to one target, and records the outcomes."""
 
 import logging
 from typing import Final
@@ -33,7 +33,7 @@ class Sender:
         target: the target.
         wire: how it is notified.
         alerts: has the alerts.
-        store: has what is due.
+        store: has the notifications.
         clock: the time now.
     """
 
@@ -54,7 +54,7 @@ class Sender:
         return self._breaker.wait_s()
 
     def run(self) -> None:
-        """Send what is due, until there is nothing or it fails.
+        """Send due notifications, until there is none or one fails.
 
         Raises:
             Unavailable: the storage failed. A notification that was sent meanwhile is sent once more, with

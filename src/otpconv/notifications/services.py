@@ -1,7 +1,7 @@
 """The services that notifications reach by apprise, and what its URLs may say.
 
 Apprise also has plugins that run programs, use devices or read files, and parameters that name files (e.g.
-`template`) or switch off what protects this server. So both are lists of what is allowed.
+`template`) or switch off what protects this server. So both are lists of allowed names.
 """
 
 from typing import Final

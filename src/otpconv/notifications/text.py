@@ -106,7 +106,7 @@ def summary(item: Item) -> str:
 
 
 def seen(found: Found) -> str:
-    """Return what was expected and what was seen, in a sentence."""
+    """Return the expected and the actual numbers, in a sentence."""
     return _SEEN[found.kind](found.evidence)
 
 

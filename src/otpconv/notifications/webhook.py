@@ -35,7 +35,7 @@ class AlertNews(Struct):
         label: the name of the slice, for people.
         since, since_low, since_high: when it began, and the interval, 95 %.
         found_at, resolved_at: null while it lasts.
-        evidence: what was expected and what was seen.
+        evidence: the expected and the actual numbers.
         summary: that in a sentence.
         advice: what to do.
         url: of its page; empty if the server has no public URL.

@@ -1,1 +1,1 @@
-"""What is kept of notifications of alerts: what is to be sent to each target, and how that goes."""
+"""Notifications of alerts in a storage: those that wait for each target, and how that goes."""

@@ -67,14 +67,14 @@ class News(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """What is to be done about some events and about alerts that last.
+    """The consequences of some events, and of alerts that last.
 
     Attributes:
         seq: the number of the last event that is planned.
         news: in order.
         follows: alerts that a target follows from now on, or whose repetition changed.
         unfollowed: pairs of target and alert: it has ended.
-        calmed: pairs of target and alert: that it lasts is not said while nobody was told so yet.
+        calmed: pairs of target and alert: unsent news that it lasts are deleted.
     """
 
     seq: int
@@ -145,7 +145,7 @@ class Stored(Struct, frozen=True):
 
 
 class NotificationStore(Protocol):
-    """What is to be sent to targets, for any thread; the methods wait for the disk.
+    """The notifications of all targets, for any thread; the methods wait for the disk.
 
     Every method may raise `Unavailable` if the storage fails, and `Misconfigured` if it can't be used; a call
     that raises has changed nothing.

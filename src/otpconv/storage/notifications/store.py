@@ -1,4 +1,4 @@
-"""What is kept of notifications, in the tables of an engine."""
+"""Notifications in the tables of an engine."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final

@@ -24,7 +24,7 @@ class Schema(Struct, frozen=True):
         version: that this code reads and writes.
         creation: the `.sql` file of this package that creates it.
         upgrades: by version, the one that brings a file of that version to the next.
-        added: those that create what is missing in a file of any version.
+        added: those that create missing objects in a file of any version.
     """
 
     version: int
