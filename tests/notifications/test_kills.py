@@ -1,4 +1,4 @@
-"""Kills of the process that notifies lose nothing, and repeat only notifications that were sent and not yet recorded."""
+"""Kills of the process that notifies lose nothing, and repeat only what they kept from being recorded."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""Notifies of alerts: plans what events mean for each target, and sends due notifications, beside its caller."""
+"""Notifies of alerts: plans the news of each target, and sends due notifications, beside its caller."""
 
 import logging
 import threading
