@@ -471,6 +471,16 @@ NO_BOUND_NEEDED: dict[str, tuple[str, ...]] = {
         "service.compose.Service.stop",
         "web.front.server._serve",
     ),
+    "one for each target, of which an account has at most `MAX_TARGETS`": (
+        "notifications.notifier.Notifier._senders",
+        "notifications.notifier.Notifier._running",
+    ),
+    "of one plan, and no more than its events and repeats have for all targets": (
+        "notifications.planner.Planner._news",
+        "notifications.planner.Planner._changed",
+        "notifications.planner.Planner._unfollowed",
+        "notifications.planner.Planner._calmed",
+    ),
     "one for each vendor account, of which an account has at most `MAX_VENDORS`": (
         "relay.relay.Relay._workers",
         "alerts.relaying.Relaying._vendors",
@@ -500,7 +510,7 @@ NO_BOUND_NEEDED: dict[str, tuple[str, ...]] = {
         "web.pages.static.StaticFiles._urls",
     ),
     "a small file of the user who runs the command": (
-        "cli.vendors._text_of",
+        "cli.given_values._text_of",
         "cli.client._of_file",
         "cli.importing.checkpoint.Checkpoint.load",
         "reporter.inspection._claimed",
