@@ -28,6 +28,7 @@ PURPOSES: Final = {
     "aiokafka": ("aiokafka", "reports through Kafka"),
     "aiormq": ("aiormq", "reports through RabbitMQ"),
     "altair": ("altair", "describes charts as Vega-Lite"),
+    "apprise": ("apprise", "notifications of alerts, in a process of its own"),
     "apsw": ("apsw", "SQLite in one known version, with its full API"),
     "cryptography": (
         "cryptography.hazmat.primitives.ciphers.aead",

@@ -38,7 +38,16 @@ from campaigns import parameters, rounds
 from cli.commands import Run, client_of, otpconv
 from debian import one_at_a_time
 from quick_start import run_otpconv_at_once
-from storage.engines import ENGINES, MEMORY, Access, CitusEngine, Engine, Postgres18Engine, Storage
+from storage.engines import (
+    ENGINES,
+    MEMORY,
+    Access,
+    CitusEngine,
+    Engine,
+    Notifying,
+    Postgres18Engine,
+    Storage,
+)
 from web.wire import NO_TLS
 
 _T = TypeVar("_T")
@@ -311,6 +320,12 @@ def storage(engine: Engine) -> Iterator[Storage]:
 @pytest.fixture
 def relay_store(engine: Engine) -> Iterator[RelayStore]:
     with engine.relay() as opened:
+        yield opened
+
+
+@pytest.fixture
+def notifying(engine: Engine) -> Iterator[Callable[[], Notifying]]:
+    with engine.notifying() as opened:
         yield opened
 
 

@@ -6,6 +6,11 @@ A new constant is either one of these or has a row in docs/reference/limits.md.
 #: Constants by the reason why docs/reference/limits.md does not list them.
 NOT_BOUNDS: dict[str, tuple[str, ...]] = {
     "a unit of time, or where a calendar begins": (
+        "notifications.quiet._MINUTE_MS",
+        "notifications.text._SECOND_MS",
+        "notifications.text._MINUTE_MS",
+        "notifications.text._HOUR_MS",
+        "notifications.text._DAY_MS",
         "charts.ticks._MINUTE_MS",
         "charts.ticks._DAY_MINUTES",
         "charts.ticks._MONTH_DAYS",
@@ -35,6 +40,7 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
     ),
     "a unit of size": ("money.MICROS", "money._SMALL", "web.pages.figures._KIB"),
     "a version, a code or a position that a format or a protocol fixes": (
+        "notifications.alertmanager._MISSED",
         "alerts.rhythm.WEEK",
         "alerts.rhythm._DAY",
         "alerts.rhythm._NOTHING",
@@ -118,6 +124,9 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
         "charts.drawing._LENGTH_BYTES",
     ),
     "the length of a name or a secret that we make ourselves": (
+        "notifications.planner._KEY_CHARS",
+        "service.alert_targets._KEY_BYTES",
+        "notifications.apprise_process._SECRET_CHARS",
         "relay.calls._NONCE_BYTES",
         "access.names._ID_RANDOM_CHARS",
         "dialects.receipts._CURRENCY_CHARS",
@@ -338,6 +347,12 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
         "service.upkeep._APPLIED_AT_ONCE",
     ),
     "the pace of work: how often, or how much at once; nothing is refused or lost at it": (
+        "notifications.notifier.STEP_S",
+        "notifications.notifier._RETRY_S",
+        "notifications.routing.RESEND_MS",
+        "notifications.sender._FIRST_RETRY_MS",
+        "notifications.sender._IN_A_ROW",
+        "service.alert_targets.GROUP_MS",
         "alerts.follower.STEP_S",
         "alerts.follower._AFTER_MS",
         "service.alerting.START_S",
@@ -456,6 +471,16 @@ NO_BOUND_NEEDED: dict[str, tuple[str, ...]] = {
         "service.compose.Service.stop",
         "web.front.server._serve",
     ),
+    "one for each target, of which an account has at most `MAX_TARGETS`": (
+        "notifications.notifier.Notifier._senders",
+        "notifications.notifier.Notifier._running",
+    ),
+    "of one plan, and no more than its events and repeats have for all targets": (
+        "notifications.planner.Planner._news",
+        "notifications.planner.Planner._changed",
+        "notifications.planner.Planner._unfollowed",
+        "notifications.planner.Planner._calmed",
+    ),
     "one for each vendor account, of which an account has at most `MAX_VENDORS`": (
         "relay.relay.Relay._workers",
         "alerts.relaying.Relaying._vendors",
@@ -485,7 +510,7 @@ NO_BOUND_NEEDED: dict[str, tuple[str, ...]] = {
         "web.pages.static.StaticFiles._urls",
     ),
     "a small file of the user who runs the command": (
-        "cli.vendors._text_of",
+        "cli.given_values._text_of",
         "cli.client._of_file",
         "cli.importing.checkpoint.Checkpoint.load",
         "reporter.inspection._claimed",

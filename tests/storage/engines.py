@@ -25,6 +25,8 @@ from otpconv.storage.contract import Entry, LedgerReader, LedgerWriter
 from otpconv.storage.erasure import Deletion, JournalEraser
 from otpconv.storage.journal import Journal
 from otpconv.storage.lookup import Lookup
+from otpconv.storage.notifications.contract import NotificationStore
+from otpconv.storage.notifications.store import STATEMENTS as NOTIFICATIONS, TableNotificationStore
 from otpconv.storage.postgres.access.store import PostgresAccessStore
 from otpconv.storage.postgres.address import Address
 from otpconv.storage.postgres.connection import Connection
@@ -47,7 +49,7 @@ from otpconv.storage.sqlite import (
     SqliteLedgerWriter,
 )
 from otpconv.storage.sqlite.access import SqliteAccessStore
-from otpconv.storage.sqlite.alerts import alerts_file
+from otpconv.storage.sqlite.alerts import alerts_file, notifications_file
 from otpconv.storage.sqlite.relay import relay_file
 from otpconv.storage.sqlite.transfer import SqliteTransfer
 from otpconv.storage.transfer import Transfer
@@ -168,6 +170,17 @@ class Access(NamedTuple):
     run: Callable[[str], int | None]
 
 
+class Notifying(NamedTuple):
+    """Alerts and their notifications."""
+
+    alerts: AlertStore
+    store: NotificationStore
+
+    def close(self) -> None:
+        self.alerts.close()
+        self.store.close()
+
+
 class Engine(Protocol):
     """What a storage engine has to bring along to be tested."""
 
@@ -181,6 +194,9 @@ class Engine(Protocol):
 
     def alerts(self) -> AbstractContextManager[Callable[[], AlertStore]]:
         """Give what opens the same alerts, new and empty, as another process or thread does."""
+
+    def notifying(self) -> AbstractContextManager[Callable[[], Notifying]]:
+        """Give what opens the same alerts and their notifications, as another process or thread does."""
 
     def access(self) -> AbstractContextManager[Access]:
         """Open a new access store."""
@@ -234,6 +250,19 @@ class SqliteEngine:
         yield open_one
         for store in opened:
             store.close()
+
+    @contextmanager
+    def notifying(self) -> Iterator[Callable[[], Notifying]]:
+        path = self._root / f"{next(self._names)}.alerts"
+        opened: list[Notifying] = []
+
+        def open_one() -> Notifying:
+            opened.append(Notifying(alerts_file(path), notifications_file(path)))
+            return opened[-1]
+
+        yield open_one
+        for each in opened:
+            each.close()
 
     @contextmanager
     def access(self) -> Iterator[Access]:
@@ -363,6 +392,25 @@ class PostgresEngine:
             self._journals.append(schema)
 
     @contextmanager
+    def notifying(self) -> Iterator[Callable[[], Notifying]]:
+        schema = self._schema(self._journals, "journal", STATE)
+        database = ThriftyDatabase(self._address, schema=schema)
+        database.idle, database.used = self._idle, []
+        opened: list[Notifying] = []
+
+        def open_one() -> Notifying:
+            alerts = TableAlertStore(SharedTables(database, ALERTS))
+            opened.append(Notifying(alerts, TableNotificationStore(SharedTables(database, NOTIFICATIONS))))
+            return opened[-1]
+
+        try:
+            yield open_one
+        finally:
+            for each in opened:
+                each.close()
+            self._journals.append(schema)
+
+    @contextmanager
     def access(self) -> Iterator[Access]:
         schema = self._schema(self._journals, "journal", STATE)
         database = TidyDatabase(self._address, schema=schema)
@@ -450,6 +498,7 @@ BEGIN
         INSERT INTO {schema}.about VALUES (0, false);
         INSERT INTO {schema}.relay_cursor VALUES (true, 0);
         INSERT INTO {schema}.alert_sequence VALUES (true, 0);
+        INSERT INTO {schema}.notification_cursor VALUES (true, 0, 0);
         INSERT INTO {schema}.access_version VALUES (true, 1);
         INSERT INTO {schema}.accounts (account_id, name) VALUES (1, 'default');
     ELSE

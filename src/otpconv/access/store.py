@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from otpconv.access.alert_targets import AlertTargetStore
 from otpconv.access.directory import Directory
 from otpconv.access.keys import KeyStore
 from otpconv.access.once import OnceGuard
@@ -13,7 +14,7 @@ from otpconv.access.vendors import VendorStore
 
 
 class AccessStore(Protocol):
-    """Opens the stores of one storage: access keys, the directory, vendor accounts, prices, views, sign-outs.
+    """Opens the stores of one storage: access keys, the directory, vendor accounts, and others.
 
     All methods of the stores may block: they are called at the start, by the command line, and on threads
     beside the event loop. Requests read what `KeyRing` and `SignOuts` hold in memory.
@@ -40,6 +41,9 @@ class AccessStore(Protocol):
 
     def vendors(self, sealer: Sealer) -> VendorStore:
         """Open the vendor accounts; their secrets are sealed with `sealer`."""
+
+    def alert_targets(self, sealer: Sealer) -> AlertTargetStore:
+        """Open the targets of notifications; their secrets are sealed with `sealer`."""
 
     def prices(self) -> PriceStore:
         """Open the price lists."""

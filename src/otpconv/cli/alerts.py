@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from otpconv.cli import alert_targets
 from otpconv.cli.alert_show import show
 from otpconv.cli.client import Client
 from otpconv.cli.client_options import with_client
@@ -165,3 +166,4 @@ def replay(
 
 for _command in (list_alerts, show, acknowledge, snooze, replay):
     add(app, _command.__name__.removesuffix("_alerts"), _command)
+app.add_typer(alert_targets.app, name="targets")

@@ -1,7 +1,5 @@
 """`otpconv vendors`: accounts at vendors, which get conversions and push receipts."""
 
-import getpass
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -10,6 +8,7 @@ import typer
 
 from otpconv.cli.client import Client
 from otpconv.cli.client_options import with_client
+from otpconv.cli.given_values import pairs, secrets_of
 from otpconv.cli.manual import add
 from otpconv.cli.options import Json, Tz
 from otpconv.cli.telling import tell, tell_rows
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Create, list and test vendor accounts, and their receipts.")
 
 _PATH = "/v1/vendors"
-#: Characters of secrets that are read.
-_MAX_SECRETS = 65_536
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="As `otpconv vendors list` shows it.")]
 _Set = Annotated[
     list[str] | None,
@@ -77,13 +74,13 @@ def create(
     from otpconv.relay.kinds import KINDS
     from otpconv.service.vendor_values import settings_of
 
-    values = _pairs(settings or [], "--setting")
+    values = pairs(settings or [], "--setting")
     found = KINDS.get(kind)
     known = () if found is None else settings_of(found)
     _check_no_secret(values, known)
     if found is not None and values.get("relay") == "off":
         known = found.for_receipts()
-    values |= _asked_for(known) if secrets is None else _of_file(secrets)
+    values |= secrets_of(secrets, _asked(known))
     body = {"name": name, "kind": kind, "provider": provider, "settings": values, "per_second": per_second}
     created = client.call("POST", _PATH, body=body)
     tell(f"vendor account {created['name']} created", created, json=json)
@@ -187,10 +184,10 @@ def receipts(
     from otpconv.relay.kinds import KINDS
     from otpconv.service.vendor_values import settings_of
 
-    values = _pairs(settings or [], "--setting")
+    values = pairs(settings or [], "--setting")
     _check_no_secret(values, [setting for kind in KINDS.values() for setting in settings_of(kind)])
     if secrets is not None:
-        values |= _of_file(secrets)
+        values |= secrets_of(secrets, {})
     body = {"settings": values, "new_secret": new_secret}
     shown = client.call("POST", f"{_PATH}/{name}/receipts", body=body)
     tell(f"{shown['url']}\n{shown['setup']}", shown, json=json)
@@ -228,43 +225,11 @@ for _command in (create, list_vendors, send, delete, receipts, kinds):
 add(app, "test", prove)
 
 
-def _pairs(lines: list[str], source: str) -> dict[str, str]:
-    """Return the NAME=VALUE pairs of some lines; an error text never has a value."""
-    found = {}
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        name, equals, value = line.partition("=")
-        if not equals:
-            raise Misconfigured(f"Invalid line {number} of {source}: write NAME=VALUE")
-        found[name.strip()] = value.strip()
-    return found
-
-
-def _asked_for(known: "Iterable[Setting]") -> dict[str, str]:
-    """Return the secrets that a person types, or that the standard input has."""
-    if not sys.stdin.isatty():
-        return _pairs(sys.stdin.read(_MAX_SECRETS).splitlines(), "the standard input")
-    values = {}
-    for setting in known:
-        if setting.secret:
-            optional = " (optional)" if setting.default == "" else ""
-            values[setting.name] = getpass.getpass(f"{setting.name}{optional}: ")
-    return values
-
-
-def _of_file(secrets: Path) -> dict[str, str]:
-    text = sys.stdin.read(_MAX_SECRETS) if str(secrets) == "-" else _text_of(secrets)
-    return _pairs(text.splitlines(), "--secrets")
+def _asked(known: "Iterable[Setting]") -> dict[str, bool]:
+    """Return the secrets that a person types, and whether each is optional."""
+    return {setting.name: setting.default == "" for setting in known if setting.secret}
 
 
 def _check_no_secret(values: dict[str, str], known: "Iterable[Setting]") -> None:
     if shown := sorted(values.keys() & {setting.name for setting in known if setting.secret}):
         raise Misconfigured(f"{shown[0]} is a secret, and other users can see options: use --secrets")
-
-
-def _text_of(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Misconfigured(f"{file} can't be read: {getattr(error, 'strerror', None) or error}") from None

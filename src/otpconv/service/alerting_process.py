@@ -18,6 +18,7 @@ from otpconv.clock import Clock, wall_clock
 from otpconv.config import Settings
 from otpconv.service.compose import open_sealer
 from otpconv.service.engines import engine_of
+from otpconv.service.notifying import notifying
 from otpconv.service.signs_of_life import SignsOfLife
 from otpconv.service.vendors import Vendors
 
@@ -37,8 +38,12 @@ def run_alerting(settings: Settings, signs: BinaryIO, clock: Clock = wall_clock)
         Misconfigured: the storage can't be used.
         Unavailable: the storage failed at the start.
     """
-    alive = SignsOfLife(signs)
-    with alive.alone(settings.data / _LOCK), opened_follower(settings, clock) as follower:
+    alive, engine = SignsOfLife(signs), engine_of(settings)
+    with (
+        alive.alone(settings.data / _LOCK),
+        notifying(engine, engine.access(clock).alert_targets(open_sealer(settings)), settings, clock),
+        opened_follower(settings, clock) as follower,
+    ):
         alive.at_end(follower.stop)
         follower.run()
 

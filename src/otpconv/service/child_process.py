@@ -64,6 +64,8 @@ class ChildProcess:
         data = {"OTPCONV_DATA": str(self._settings.data.absolute())}
         if self._settings.ledger is not None:
             data["OTPCONV_LEDGER"] = self._settings.ledger.get_secret_value()
+        if self._settings.public_url is not None:
+            data["OTPCONV_PUBLIC_URL"] = self._settings.public_url
         return subprocess.Popen(  # noqa: S603 - a module of our own
             [sys.executable, "-m", self._module],
             stdin=subprocess.PIPE,

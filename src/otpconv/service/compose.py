@@ -25,6 +25,7 @@ from otpconv.rates.current import CurrentSignals
 from otpconv.service import data_folder
 from otpconv.service.administration import Administration
 from otpconv.service.alert_retention import AlertRetention
+from otpconv.service.alert_targets import AlertTargets
 from otpconv.service.alerting import Alerting
 from otpconv.service.engines import engine_of, storage_of
 from otpconv.service.first_key import first_key_file
@@ -72,7 +73,7 @@ class Service:
         housekeeping: the repeated tasks; others may add to them.
         readiness: whether reports can be recorded and questions answered.
         administration: reads and changes users, keys and policies.
-        vendors: the vendor accounts, and the relay to them.
+        vendors, alert_targets: the vendor accounts and the relay to them, and where alerts are sent to.
         relaying, alerting: the relay and the detectors of this server.
         settings: what the service was started with.
         clock: the time now.
@@ -106,15 +107,15 @@ class Service:
         self._freshness = Freshness(self._applier)
         self._ledger, self._lookup = engine.ledger_reader(), engine.ledger_lookup()
         self.questions = Questions(self._ledger, self._freshness, lambda: self._acknowledged)
-        self._forgetting = Forgetting(
-            self._journal, self._lookup, clock, unmatched_ms=settings.unmatched_days * DAY_MS
-        )
+        unmatched_ms = settings.unmatched_days * DAY_MS
+        self._forgetting = Forgetting(self._journal, self._lookup, clock, unmatched_ms=unmatched_ms)
         self.recent = Recent(lambda: self._applier.applied)
         parts = self._writer, self._lookup, self.recent
         self.intake = Intake(*parts, clock, recorded=self._recorded, strict=settings.strict)
         self._retention = Retention(settings, self._ledger, lambda: self._applier.applied, leases)
         self.membership.lag, self.membership.failing_s = self.lag, self._applier.failing_s
         self.vendors = Vendors(engine, partial(access.vendors, self.sealer), clock, self.number_hash.see)
+        self.alert_targets = AlertTargets(engine, partial(access.alert_targets, self.sealer), clock)
         self.relaying = Relaying(settings, self.vendors, leases)
         self.alerting = Alerting(settings, self.alerts, leases, clock)
         self.housekeeping = self._housekeeping()

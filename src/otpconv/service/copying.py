@@ -68,6 +68,12 @@ def copy(source: Settings, target: Settings, show: Callable[[int, int], None]) -
         if here.state()["vendor_accounts"]:
             with closing(from_engine.relay()) as relay, closing(to_engine.relay()) as copied_relay:
                 copy_relay(relay, copied_relay)
+        # Before the alerts: the copy plans once more what happens meanwhile, rather than leave it out.
+        with (
+            closing(from_engine.notifications()) as sends,
+            closing(to_engine.notifications()) as copied_sends,
+        ):
+            copied_sends.replace(sends.stored())
         with closing(from_engine.alerts()) as alerts, closing(to_engine.alerts()) as copied_alerts:
             copied_alerts.replace(alerts.stored())
         checks = list(copying.run())

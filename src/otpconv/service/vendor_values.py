@@ -57,10 +57,37 @@ def divided(kind: Kind, values: Mapping[str, str]) -> _Divided:
         if value:
             found[setting.secret][setting.name] = value
     if "endpoint" in found[0]:
-        url = urlsplit(found[0]["endpoint"])
-        if url.scheme not in {"http", "https"} or not url.hostname or url.username or url.fragment:
-            raise InvalidRequest("Invalid endpoint. Use a URL, e.g. https://sms.example.com/conversions.")
+        require_endpoint(found[0]["endpoint"])
     return found
+
+
+def require_endpoint(text: str) -> None:
+    """Check the URL of an endpoint, which has no secret.
+
+    Raises:
+        InvalidRequest: it is not the URL of an HTTP server, or names a user.
+    """
+    try:
+        url = urlsplit(text)
+        known = url.scheme in {"http", "https"} and url.hostname and url.port != 0
+        known = known and not url.username and not url.fragment
+    except ValueError:
+        known = False
+    if not known:
+        raise InvalidRequest("Invalid endpoint. Use a URL, e.g. https://sms.example.com/conversions.")
+
+
+def require_line(name: str, value: str) -> None:
+    """Check a setting or a secret; the error never has the value.
+
+    Raises:
+        InvalidRequest: it is too long, not one line, or has blanks around it.
+    """
+    if len(value) > MAX_SETTING_CHARS or value != value.strip() or not value.isprintable():
+        raise InvalidRequest(
+            f"Invalid {name}: it must be one line of at most {MAX_SETTING_CHARS:,} characters"
+            " without blanks around it."
+        )
 
 
 def changed(vendor: VendorAccount, values: Mapping[str, str], *, new_secret: bool) -> _Divided:
@@ -116,10 +143,6 @@ def _check_names(kind: Kind, known: Sequence[Setting], values: Mapping[str, str]
 
 
 def _check(setting: Setting, value: str) -> None:
-    if len(value) > MAX_SETTING_CHARS or value != value.strip() or not value.isprintable():
-        raise InvalidRequest(
-            f"Invalid {setting.name}: it must be one line of at most {MAX_SETTING_CHARS:,} characters"
-            " without blanks around it."
-        )
+    require_line(setting.name, value)
     if setting.choices and value not in setting.choices:
         raise InvalidRequest(f"Invalid {setting.name}. Use {' or '.join(setting.choices)}.")

@@ -14,6 +14,7 @@ from otpconv.storage.erasure import JournalEraser
 from otpconv.storage.journal import Journal
 from otpconv.storage.lookup import LedgerLookup
 from otpconv.storage.nodes import Nodes
+from otpconv.storage.notifications.contract import NotificationStore
 from otpconv.storage.relay.contract import RelayStore
 from otpconv.storage.transfer import Transfer
 
@@ -45,6 +46,9 @@ class Engine(Protocol):
 
     def alerts(self) -> AlertStore:
         """Return the alerts; the first thread that uses them opens them."""
+
+    def notifications(self) -> NotificationStore:
+        """Return the notifications of alerts; the first thread that uses them opens them."""
 
     def has_journal(self) -> bool:
         """Return whether the storage has a journal; one without was never used by a server."""

@@ -27,6 +27,9 @@ STATE: Final[Mapping[str, tuple[str, ...]]] = {
         *("vendor_id", "account_id", "name", "kind", "provider", "settings", "sealed_secrets", "per_second"),
         *("paused", "since", "created_at"),
     ),
+    "alert_targets": (
+        *("target_id", "account_id", "name", "kind", "settings", "rules", "sealed_secrets", "created_at"),
+    ),
     "price_lists": ("account_id", "prices"),
     "annotations": ("annotation_id", "account_id", "at", "text", "created_by", "created_at"),
 }

@@ -50,6 +50,7 @@ from otpconv.web.v1.native import NativeApi
 from otpconv.web.v1.openapi import document
 from otpconv.web.v1.prices import PricesApi
 from otpconv.web.v1.ranges import RANGES_PATH, RangesApi
+from otpconv.web.v1.targets import TargetsApi
 from otpconv.web.v1.vendors import VendorsApi
 
 #: Load balancers call these paths, also by plain HTTP.
@@ -203,6 +204,7 @@ class App:
                 *AlertsApi(service, self._bodies, gate, native.caller).routes(),
                 *ShownAlertApi(service, native.caller).routes(),
                 *AnnotationsApi(service, self._bodies, gate, native.caller).routes(),
+                *TargetsApi(service, self._bodies, gate, native.caller).routes(),
                 *VendorsApi(service, self._bodies, gate, native.caller, public_url).routes(),
                 *self._hooks.routes(),
                 *PricesApi(service, self._bodies, gate, native.caller).routes(),

@@ -40,6 +40,7 @@ ACTIONS: Final = (
     "otpconv:GetRelay",
     "otpconv:ListAnnotations",
     "otpconv:ListViews",
+    "otpconv:ManageAlertTargets",
     "otpconv:ManageAlerts",
     "otpconv:ManagePrices",
     "otpconv:ManageRelay",

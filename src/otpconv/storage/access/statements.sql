@@ -206,3 +206,18 @@ SELECT prices FROM price_lists WHERE account_id = :account;
 -- name: set_price_list
 INSERT INTO price_lists (account_id, prices) VALUES (:account, :prices)
 ON CONFLICT (account_id) DO UPDATE SET prices = excluded.prices;
+
+-- name: alert_targets
+SELECT target_id, account_id, name, kind, settings, rules, sealed_secrets, created_at
+FROM alert_targets WHERE account_id = coalesce(:account, account_id) ORDER BY account_id, name;
+
+-- name: count_alert_targets
+SELECT count(*) FROM alert_targets WHERE account_id = :account;
+
+-- name: make_alert_target
+INSERT INTO alert_targets (account_id, name, kind, settings, rules, sealed_secrets, created_at)
+VALUES (:account, :name, :kind, :settings, :rules, :sealed_secrets, :now) ON CONFLICT DO NOTHING
+RETURNING target_id;
+
+-- name: delete_alert_target
+DELETE FROM alert_targets WHERE account_id = :account AND name = :name;

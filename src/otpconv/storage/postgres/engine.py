@@ -9,6 +9,7 @@ from otpconv.clock import Clock
 from otpconv.errors import Misconfigured
 from otpconv.storage.alerts import store as alerts
 from otpconv.storage.check_result import CheckResult
+from otpconv.storage.notifications import store as notifications
 from otpconv.storage.postgres import migrations, upgrade
 from otpconv.storage.postgres.access.store import PostgresAccessStore
 from otpconv.storage.postgres.annotations import PostgresAnnotations
@@ -74,6 +75,10 @@ class PostgresEngine:
     def alerts(self) -> alerts.TableAlertStore:
         """See `Engine.alerts`."""
         return alerts.TableAlertStore(SharedTables(self._database, alerts.STATEMENTS))
+
+    def notifications(self) -> notifications.TableNotificationStore:
+        """See `Engine.notifications`."""
+        return notifications.TableNotificationStore(SharedTables(self._database, notifications.STATEMENTS))
 
     def has_journal(self) -> bool:
         """See `Engine.has_journal`."""

@@ -25,6 +25,7 @@ STATE: Final = (
     ("annotations.sql", "annotations_schema"),
     ("relay.sql", "relay_schema"),
     ("alerts.sql", "alerts_schema"),
+    ("notifications.sql", "notifications_schema"),
 )
 LEDGER: Final = (
     ("ledger/schema.sql", "ledger_schema"),

@@ -19,7 +19,7 @@ from otpconv.storage.transfer import STATE, State, StoredRow
 
 _SQL = statements("transfer.sql") | {"begin_change": statements("access/schema.sql")["begin_change"]}
 #: Tables whose rows get numbers, in their first column.
-_NUMBERED = ("accounts", "users", "roles", "saved_views", "vendor_accounts", "annotations")
+_NUMBERED = ("accounts", "users", "roles", "saved_views", "vendor_accounts", "alert_targets", "annotations")
 
 
 class PostgresTransfer:

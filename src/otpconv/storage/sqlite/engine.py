@@ -8,9 +8,10 @@ from otpconv.clock import Clock
 from otpconv.errors import Misconfigured
 from otpconv.storage.alerts.store import TableAlertStore
 from otpconv.storage.check_result import CheckResult
+from otpconv.storage.notifications.store import TableNotificationStore
 from otpconv.storage.relay.store import TableRelayStore
 from otpconv.storage.sqlite.access.store import SqliteAccessStore
-from otpconv.storage.sqlite.alerts import alerts_file
+from otpconv.storage.sqlite.alerts import alerts_file, notifications_file
 from otpconv.storage.sqlite.annotations import SqliteAnnotations
 from otpconv.storage.sqlite.backup import copy
 from otpconv.storage.sqlite.connection import compact, open_on_a_full_disk, try_write
@@ -68,6 +69,10 @@ class SqliteEngine:
     def alerts(self) -> TableAlertStore:
         """See `Engine.alerts`."""
         return alerts_file(self._alerts)
+
+    def notifications(self) -> TableNotificationStore:
+        """See `Engine.notifications`."""
+        return notifications_file(self._alerts)
 
     def has_journal(self) -> bool:
         """See `Engine.has_journal`."""

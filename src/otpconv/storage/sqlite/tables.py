@@ -24,11 +24,13 @@ class Schema(Struct, frozen=True):
         version: that this code reads and writes.
         creation: the `.sql` file of this package that creates it.
         upgrades: by version, the one that brings a file of that version to the next.
+        added: those that create missing objects in a file of any version.
     """
 
     version: int
     creation: str
     upgrades: Mapping[int, str] = {}
+    added: Sequence[str] = ()
 
 
 class TablesFile:
@@ -93,6 +95,7 @@ class TablesFile:
                 self._path,
                 version=self._schema.version,
                 durable=True,
+                schema="".join(map(script, self._schema.added)),
                 creation=script(self._schema.creation),
                 upgrades={version: script(name) for version, name in self._schema.upgrades.items()},
             )

@@ -29,6 +29,7 @@ from otpconv.web.v1.openapi_annotations import ANNOTATION_SCHEMAS, annotation_pa
 from otpconv.web.v1.openapi_hooks import HOOK_SCHEMAS, hook_paths
 from otpconv.web.v1.openapi_parts import LAG, TIME, answer, problems, ref, text
 from otpconv.web.v1.openapi_ranges import RANGE_SCHEMAS, range_paths
+from otpconv.web.v1.openapi_targets import TARGET_SCHEMAS, target_paths
 from otpconv.web.v1.openapi_vendors import VENDOR_SCHEMAS, vendor_paths
 from otpconv.web.v1.rate_formats import FORMATS
 from otpconv.web.v1.rate_types import Rates
@@ -49,6 +50,7 @@ _SCHEMAS = (
     *ANNOTATION_SCHEMAS,
     *HOOK_SCHEMAS,
     *RANGE_SCHEMAS,
+    *TARGET_SCHEMAS,
     *VENDOR_SCHEMAS,
 )
 
@@ -79,6 +81,7 @@ def document(public_url: str) -> dict[str, Any]:
             **alert_paths(),
             **range_paths(),
             **annotation_paths(),
+            **target_paths(),
             **vendor_paths(),
             **hook_paths(),
             "/healthz": {"get": _probe("healthz", "Whether the process lives", {})},

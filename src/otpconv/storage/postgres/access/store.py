@@ -6,6 +6,7 @@ from contextlib import closing
 from otpconv.access.sealing import Sealer
 from otpconv.clock import Clock
 from otpconv.errors import Misconfigured
+from otpconv.storage.access.alert_targets import TableAlertTargets
 from otpconv.storage.access.directory import TableDirectory
 from otpconv.storage.access.keys import TableKeyStore
 from otpconv.storage.access.prices import TablePrices
@@ -54,6 +55,11 @@ class PostgresAccessStore:
         """See `AccessStore.vendors`."""
         self._require_key(sealer)
         return TableVendors(self._tables(), sealer, self._clock)
+
+    def alert_targets(self, sealer: Sealer) -> TableAlertTargets:
+        """See `AccessStore.alert_targets`."""
+        self._require_key(sealer)
+        return TableAlertTargets(self._tables(), sealer, self._clock)
 
     def prices(self) -> TablePrices:
         """See `AccessStore.prices`."""

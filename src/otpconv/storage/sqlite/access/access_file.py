@@ -18,7 +18,7 @@ from otpconv.storage.statements import SqlValue
 VERSION: Final = 3
 
 #: Files of tables that were added to files of every version.
-_ADDED: Final = ("saved_views", "vendors", "price_lists")
+_ADDED: Final = ("saved_views", "vendors", "price_lists", "alert_targets")
 #: What a checkpoint may fail with although the file is sound.
 _TEMPORARY = (apsw.BusyError, apsw.LockedError, apsw.FullError, apsw.IOError, apsw.NoMemError)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from otpconv.access.sealing import Sealer
 from otpconv.clock import Clock
+from otpconv.storage.access.alert_targets import TableAlertTargets
 from otpconv.storage.access.directory import TableDirectory
 from otpconv.storage.access.keys import TableKeyStore
 from otpconv.storage.access.prices import TablePrices
@@ -42,6 +43,10 @@ class SqliteAccessStore:
     def vendors(self, sealer: Sealer) -> TableVendors:
         """See `AccessStore.vendors`."""
         return TableVendors(AccessFile(self._path), sealer, self._clock)
+
+    def alert_targets(self, sealer: Sealer) -> TableAlertTargets:
+        """See `AccessStore.alert_targets`."""
+        return TableAlertTargets(AccessFile(self._path), sealer, self._clock)
 
     def prices(self) -> TablePrices:
         """See `AccessStore.prices`."""
