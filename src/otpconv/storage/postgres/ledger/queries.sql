@@ -112,7 +112,7 @@ FROM (
     ) AS d
     WINDOW of_day AS (PARTITION BY account, day)
 ) AS d
-WHERE whole > :most AND longest > :shortest AND many >= mean
+WHERE whole > :most AND longest > :shortest AND many * 2 >= mean
 ORDER BY account, day, country;
 
 -- name: unmatched

@@ -161,7 +161,7 @@ FROM (
     )
     WINDOW of_day AS (PARTITION BY account, day)
 )
-WHERE whole > :most AND longest > :shortest AND rows >= mean
+WHERE whole > :most AND longest > :shortest AND rows * 2 >= mean
 ORDER BY account, day, country;
 
 -- name: unmatched
