@@ -36,6 +36,10 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
     "a unit of size": ("money.MICROS", "money._SMALL", "web.pages.figures._KIB"),
     "a version, a code or a position that a format or a protocol fixes": (
         "storage.sqlite.relay.VERSION",
+        "alerts.conversion._VERSION",
+        "alerts.conversion._COUNTRY",
+        "alerts.conversion._CARRIER",
+        "alerts.conversion._PROVIDER",
         "storage.postgres.ledger.windows._SUMS",
         "storage.postgres.ledger.reader._DELAYS",
         "storage.postgres.migrations.VERSION",
