@@ -27,6 +27,7 @@ from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import load
 from otpconv.service.compose import open_key_store
+from otpconv.storage.alerts.contract import AlertStore
 from otpconv.storage.relay.contract import RelayStore
 
 # importmode=importlib adds nothing to the path: `from web.wire import …` needs it.
@@ -310,6 +311,13 @@ def storage(engine: Engine) -> Iterator[Storage]:
 @pytest.fixture
 def relay_store(engine: Engine) -> Iterator[RelayStore]:
     with engine.relay() as opened:
+        yield opened
+
+
+@pytest.fixture
+def alert_stores(engine: Engine) -> Iterator[Callable[[], AlertStore]]:
+    """Opens the same alerts, new and empty, as another node does."""
+    with engine.alerts() as opened:
         yield opened
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from otpconv.errors import InvalidRequest
-from otpconv.times import parse_time, parse_zone
+from otpconv.times import parse_duration, parse_time, parse_zone
 
 #: Friday, 2026-11-27 11:20:48 UTC.
 NOW = 1_795_778_448_000
@@ -120,3 +120,19 @@ def test_a_zone_that_does_not_exist_is_refused() -> None:
     for name in ("Europe/Nowhere", "../etc/passwd", "", "\0"):
         with pytest.raises(InvalidRequest, match="IANA"):
             parse_zone(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "length_ms"),
+    [("30s", 30_000), (" 90 Minutes ", 5_400_000), ("2h", 7_200_000), ("1 week", 604_800_000)],
+)
+def test_a_length_of_time_is_read_as_people_say_it(text: str, length_ms: int) -> None:
+    assert parse_duration(text) == length_ms
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0h", "2h ago", "-2h", "7", "1y", "1.5h", "yesterday", "9999999h", "h" * 99]
+)
+def test_what_is_no_length_of_time_is_refused(text: str) -> None:
+    with pytest.raises(InvalidRequest, match="--for"):
+        parse_duration(text, "--for")

@@ -9,11 +9,13 @@ from enum import IntEnum
 
 from msgspec import Struct
 
+from otpconv import money
+
 #: If more messages than this name one id of a vendor, those requested first have its receipts. It bounds the
 #: work of a receipt: an id that many messages share identifies none of them.
 MAX_SHARED = 10
-#: The largest price of a message: 10,000 of a currency, in millionths. Sums of 900 million of them fit.
-MAX_PRICE = 10_000_000_000
+#: The largest price of a message in millionths of its currency. Sums of 900 million of them fit.
+MAX_PRICE = money.MAX_PRICE * money.MICROS
 
 
 class ReceiptStatus(IntEnum):

@@ -61,6 +61,22 @@ def parse_time(text: str, name: str = "time", *, now: int, tz: tzinfo = UTC) -> 
     return time
 
 
+def parse_duration(text: str, name: str = "duration") -> int:
+    """Parse a length of time, and return it in ms; above 0.
+
+    Args:
+        text: e.g. `2h`, `90 min`, `7d`.
+        name: the name of the parameter, for the error.
+
+    Raises:
+        InvalidRequest: the text is none of these.
+    """
+    length = _AGO.fullmatch(" ".join(text.lower().split())) if len(text) <= _MAX_CHARS else None
+    if length is None or length[0].endswith(" ago") or not int(length[1]):
+        raise InvalidRequest(f"Invalid {name} {text[:40]!r}. Use a length of time such as 30m, 2h or 7d.")
+    return _length_ms(length)
+
+
 def local_minute(time_ms: int, tz: tzinfo) -> str:
     """Return a time (ms UTC) in a time zone, to the minute, e.g. `2026-01-31 14:30`.
 
@@ -102,7 +118,12 @@ def _from_now(text: str, now: int, tz: tzinfo) -> int | None:
     if text in {"this hour", "last hour"}:
         return _hour_of(now, tz) - (_UNITS_MS["h"] if text == "last hour" else 0)
     ago = _AGO.fullmatch(text)
-    return now - int(ago[1]) * _UNITS_MS[next(filter(None, ago.groups()[1:]))] if ago else None
+    return now - _length_ms(ago) if ago else None
+
+
+def _length_ms(length: re.Match[str]) -> int:
+    """Return the length of time that `_AGO` has matched, ms."""
+    return int(length[1]) * _UNITS_MS[next(filter(None, length.groups()[1:]))]
 
 
 def _on_a_day(text: str, now: int, tz: tzinfo) -> int | None:

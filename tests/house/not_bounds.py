@@ -6,6 +6,7 @@ A new constant is either one of these or has a row in docs/reference/limits.md.
 #: Constants by the reason why docs/reference/limits.md does not list them.
 NOT_BOUNDS: dict[str, tuple[str, ...]] = {
     "a unit of time, or where a calendar begins": (
+        "alerts.past._DAY",
         "charts.ticks._MINUTE_MS",
         "charts.ticks._DAY_MINUTES",
         "charts.ticks._MONTH_DAYS",
@@ -35,7 +36,6 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
     ),
     "a unit of size": ("money.MICROS", "money._SMALL", "web.pages.figures._KIB"),
     "a version, a code or a position that a format or a protocol fixes": (
-        "storage.sqlite.relay.VERSION",
         "alerts.conversion._VERSION",
         "alerts.conversion._COUNTRY",
         "alerts.conversion._CARRIER",
@@ -300,6 +300,8 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
         "ledger.erasing.RETRY_S",
         "service.retention._NOTED_EVERY_S",
         "service.retention._NOTED_LATE_S",
+        "service.alert_retention.EVERY_S",
+        "service.alert_retention.LATE_S",
         "service.retention.EVERY_S",
         "service.retention.LATE_S",
         "service.deleting._CHECK_S",
@@ -376,6 +378,9 @@ NO_BOUND_NEEDED: dict[str, tuple[str, ...]] = {
         "relay.relay.Relay._workers",
         "service.relaying.Relaying._states",
         "storage.relay.store._Counted._changes",
+    ),
+    "one for each change of a detector, and for each of the `MAX_LASTING` alerts that last": (
+        "storage.alerts.changes.Changes._events",
     ),
     "at most `_MAX_FAILED` entries": ("relay.sender.Sender._failed",),
     "one at a time: it is only begun when the one before has ended": (

@@ -15,7 +15,7 @@ from otpconv.storage.relay import copying
 from otpconv.storage.relay.contract import RelayStore, Settled, Status
 from otpconv.storage.relay.copying import copy_relay
 from otpconv.storage.relay.store import TableRelayStore
-from otpconv.storage.sqlite.relay import RelayFile
+from otpconv.storage.sqlite.relay import relay_file
 from relay.test_store import NOW, add, send
 
 IDS = [f"m{number}" for number in range(12)]
@@ -24,7 +24,7 @@ STATUSES: list[Status] = ["sent", "dead", "unknown", "waiting"]
 
 @pytest.fixture
 def file(tmp_path: Path) -> Iterator[TableRelayStore]:
-    store = TableRelayStore(RelayFile(tmp_path / "other.sqlite"))
+    store = relay_file(tmp_path / "other.sqlite")
     yield store
     store.close()
 

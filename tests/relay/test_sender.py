@@ -12,8 +12,7 @@ from otpconv.relay.calls import Calls
 from otpconv.relay.kind import Kind
 from otpconv.relay.sender import MAX_ROUND, STRIKES, Sender
 from otpconv.storage.relay.contract import NewSend, RelayStore
-from otpconv.storage.relay.store import TableRelayStore
-from otpconv.storage.sqlite.relay import RelayFile
+from otpconv.storage.sqlite.relay import relay_file
 from relay.vendors import KINDS, kind, vendor
 
 NOW = 1_800_000_000_000
@@ -57,7 +56,7 @@ def server() -> Iterator[BadServer]:
 
 @pytest.fixture
 def desk(tmp_path: Path, server: BadServer) -> Iterator[Callable[..., Desk]]:
-    store = TableRelayStore(RelayFile(tmp_path / "relay.sqlite"))
+    store = relay_file(tmp_path / "relay.sqlite")
     opened: list[Desk] = []
 
     def make(chosen: Kind | None = None) -> Desk:

@@ -18,6 +18,8 @@ from campaigns import parameters
 from otpconv.access.store import AccessStore
 from otpconv.clock import Clock
 from otpconv.model import Conversion, MessageState, Report, Requested
+from otpconv.storage.alerts.contract import AlertStore
+from otpconv.storage.alerts.store import STATEMENTS as ALERTS, TableAlertStore
 from otpconv.storage.bounds import BOUNDS, Bounds
 from otpconv.storage.contract import Entry, LedgerReader, LedgerWriter
 from otpconv.storage.erasure import Deletion, JournalEraser
@@ -34,10 +36,10 @@ from otpconv.storage.postgres.ledger.distributed_reader import DistributedLedger
 from otpconv.storage.postgres.ledger.reader import PostgresLedgerReader
 from otpconv.storage.postgres.ledger.writer import PostgresLedgerWriter
 from otpconv.storage.postgres.migrations import LEDGER, STATE, create_schema
-from otpconv.storage.postgres.relay import PostgresRelayTables
+from otpconv.storage.postgres.tables import SharedTables
 from otpconv.storage.postgres.transfer import PostgresTransfer
 from otpconv.storage.relay.contract import RelayStore
-from otpconv.storage.relay.store import TableRelayStore
+from otpconv.storage.relay.store import STATEMENTS as RELAY, TableRelayStore
 from otpconv.storage.sqlite import (
     SqliteJournal,
     SqliteJournalEraser,
@@ -45,7 +47,8 @@ from otpconv.storage.sqlite import (
     SqliteLedgerWriter,
 )
 from otpconv.storage.sqlite.access import SqliteAccessStore
-from otpconv.storage.sqlite.relay import RelayFile
+from otpconv.storage.sqlite.alerts import alerts_file
+from otpconv.storage.sqlite.relay import relay_file
 from otpconv.storage.sqlite.transfer import SqliteTransfer
 from otpconv.storage.transfer import Transfer
 
@@ -176,6 +179,9 @@ class Engine(Protocol):
     def relay(self) -> AbstractContextManager[RelayStore]:
         """Open what the relay keeps, new and empty."""
 
+    def alerts(self) -> AbstractContextManager[Callable[[], AlertStore]]:
+        """Give what opens the same alerts, new and empty, as another process or thread does."""
+
     def access(self) -> AbstractContextManager[Access]:
         """Open a new access store."""
 
@@ -212,9 +218,22 @@ class SqliteEngine:
 
     @contextmanager
     def relay(self) -> Iterator[RelayStore]:
-        store = TableRelayStore(RelayFile(self._root / f"{next(self._names)}.relay"))
+        store = relay_file(self._root / f"{next(self._names)}.relay")
         yield store
         store.close()
+
+    @contextmanager
+    def alerts(self) -> Iterator[Callable[[], AlertStore]]:
+        path = self._root / f"{next(self._names)}.alerts"
+        opened: list[AlertStore] = []
+
+        def open_one() -> AlertStore:
+            opened.append(alerts_file(path))
+            return opened[-1]
+
+        yield open_one
+        for store in opened:
+            store.close()
 
     @contextmanager
     def access(self) -> Iterator[Access]:
@@ -318,11 +337,29 @@ class PostgresEngine:
         schema = self._schema(self._journals, "journal", STATE)
         database = ThriftyDatabase(self._address, schema=schema)
         database.idle, database.used = self._idle, []
-        store = TableRelayStore(PostgresRelayTables(database))
+        store = TableRelayStore(SharedTables(database, RELAY))
         try:
             yield store
         finally:
             store.close()
+            self._journals.append(schema)
+
+    @contextmanager
+    def alerts(self) -> Iterator[Callable[[], AlertStore]]:
+        schema = self._schema(self._journals, "journal", STATE)
+        database = ThriftyDatabase(self._address, schema=schema)
+        database.idle, database.used = self._idle, []
+        opened: list[AlertStore] = []
+
+        def open_one() -> AlertStore:
+            opened.append(TableAlertStore(SharedTables(database, ALERTS)))
+            return opened[-1]
+
+        try:
+            yield open_one
+        finally:
+            for store in opened:
+                store.close()
             self._journals.append(schema)
 
     @contextmanager
@@ -412,6 +449,7 @@ BEGIN
         INSERT INTO {schema}.writers VALUES (0, 1, 0);
         INSERT INTO {schema}.about VALUES (0, false);
         INSERT INTO {schema}.relay_cursor VALUES (true, 0);
+        INSERT INTO {schema}.alert_sequence VALUES (true, 0);
         INSERT INTO {schema}.access_version VALUES (true, 1);
         INSERT INTO {schema}.accounts (account_id, name) VALUES (1, 'default');
     ELSE

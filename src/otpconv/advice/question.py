@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import Final
 
 from msgspec import Struct
 
 from otpconv.advice.dividing import Limits
+from otpconv.decimals import parse_decimal
 from otpconv.errors import InvalidRequest
 from otpconv.storage.contract import DAY_MS
 
@@ -23,8 +23,6 @@ LIMITS: Final = {
 _PARAMETERS = ("country", "seed", "confirmed", *LIMITS)
 #: The largest seed.
 MAX_SEED: Final = 10**18 - 1
-#: Characters of a share at most.
-_SHARE_CHARS = 30
 
 
 class Question(Struct, frozen=True):
@@ -78,9 +76,7 @@ def parse_question(parameters: Iterable[tuple[str, str]], now: int) -> Question:
 
 def _share(name: str, text: str) -> float:
     most, _ = LIMITS[name]
-    # `float` also takes words, such as nan, and underscores.
-    if len(text) <= _SHARE_CHARS and re.fullmatch(r"[0-9.]+(?:[eE][-+]?[0-9]+)?", text):
-        with suppress(ValueError):
-            if float(text) <= most:
-                return float(text)
-    raise InvalidRequest(f"Invalid {name} {text[:40]!r}. Use a share from 0 to {most}, e.g. 0.05.")
+    share = parse_decimal(text, 0, most)
+    if share is None:
+        raise InvalidRequest(f"Invalid {name} {text[:40]!r}. Use a share from 0 to {most}, e.g. 0.05.")
+    return share

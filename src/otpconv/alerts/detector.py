@@ -30,7 +30,7 @@ class Detector(Protocol):
     name: str
 
     def look(self, now: int, source: Source) -> Sequence[Change]:
-        """Look at all that is new, and return what is found, goes on, or has ended.
+        """Look at all that is new, and return the findings that are new, go on, or have ended.
 
         Args:
             now: a whole minute, ms; each minute is given once, in order. After a stop, minutes that passed

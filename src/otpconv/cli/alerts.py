@@ -1,10 +1,12 @@
-"""`otpconv alerts`: falls of conversion rates."""
+"""`otpconv alerts`: the findings of the detectors, now and in a replay of the past."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 
 from otpconv.cli.client import Client
+from otpconv.cli.client_options import with_client
 from otpconv.cli.manual import add
 from otpconv.cli.options import (
     DEFAULT_ENDPOINT,
@@ -20,10 +22,26 @@ from otpconv.cli.rates_options import End
 from otpconv.cli.telling import tell, tell_rows
 from otpconv.cli.zone import zone_of
 from otpconv.clock import wall_clock
-from otpconv.times import parse_time
+from otpconv.times import parse_duration, parse_time
 
-app = typer.Typer(no_args_is_help=True, help="Find falls of conversion rates.")
+app = typer.Typer(no_args_is_help=True, help="List, acknowledge and snooze alerts, and replay the past.")
 
+_PATH = "/v1/alerts"
+_Id = Annotated[int, typer.Argument(metavar="ID", min=1, help="As `otpconv alerts list` shows it.")]
+_State = Annotated[
+    str | None,
+    typer.Option(
+        metavar="STATES",
+        help="open, acknowledged, snoozed, resolved, or several with commas; default: all that last.",
+    ),
+]
+_Top = Annotated[int, typer.Option(min=1, max=200, help="How many at most, the newest first.")]
+_Before = Annotated[
+    int | None,
+    typer.Option("--before-id", metavar="ID", help="Only those with smaller ids, e.g. the last of a page."),
+]
+_For = Annotated[str, typer.Option("--for", metavar="LENGTH", help="How long, e.g. 30m, 2h or 7d.")]
+_Note = Annotated[str, typer.Option(metavar="TEXT", help="A line for your team, at most 1,000 characters.")]
 _Start = Annotated[
     str | None,
     typer.Option(
@@ -33,6 +51,66 @@ _Start = Annotated[
 _Budget = Annotated[
     float | None, typer.Option(metavar="N", help="The false alarms that you accept in a month; default: 1.")
 ]
+
+
+@with_client
+def list_alerts(
+    client: Client,
+    state: _State = None,
+    top: _Top = 50,
+    before: _Before = None,
+    tz: Tz = None,
+    json: Json = False,
+) -> None:
+    """List alerts, the newest first; by default, those that last.
+
+    Examples:
+        otpconv alerts list
+
+        otpconv alerts list --state resolved --top 10 --json
+    """
+    params = {"limit": str(top)}
+    if state is not None:
+        params["state"] = state
+    if before is not None:
+        params["before"] = str(before)
+    alerts = client.call("GET", _PATH, params=params)["alerts"]
+    if json:
+        tell_rows((), alerts, json=True)
+        return
+    columns = ("id", "state", "severity", "kind", "slice", "since_at", "found_at", "changed_by", "note")
+    rows = [alert | {"slice": alert["label"], "since_at": alert["since"]} for alert in alerts]
+    tell_rows(columns, rows, json=False, zone=zone_of(tz))
+
+
+@with_client
+def acknowledge(client: Client, alert: _Id, note: _Note = "", json: Json = False) -> None:
+    """Say that you take care of an alert. It lasts until the detectors no longer find it.
+
+    Examples:
+        otpconv alerts acknowledge 12 --note "acme is looking at it"
+    """
+    changed = client.call("POST", f"{_PATH}/{alert}/acknowledge", body={"note": note})
+    tell(_told(changed), changed, json=json)
+
+
+@with_client
+def snooze(client: Client, alert: _Id, length: _For, note: _Note = "", json: Json = False) -> None:
+    """Let an alert be quiet for some time, at most 90 days. Then it is open again, unless it is resolved.
+
+    Examples:
+        otpconv alerts snooze 12 --for 2h
+
+        otpconv alerts snooze 12 --for 7d --note "acme changes its route on Monday"
+    """
+    body = {"for_ms": parse_duration(length, "--for"), "note": note}
+    changed = client.call("POST", f"{_PATH}/{alert}/snooze", body=body)
+    tell(_told(changed), changed, json=json)
+
+
+def _told(alert: Mapping[str, object]) -> str:
+    already = " already" if alert["state"] == "resolved" else ""
+    return f"alert {alert['id']}, {alert['label']}, is {alert['state']}{already}"
 
 
 def replay(
@@ -84,4 +162,5 @@ def replay(
     tell_rows(list(rows[0]), rows, json=False, zone=zone)
 
 
-add(app, "replay", replay)
+for _command in (list_alerts, acknowledge, snooze, replay):
+    add(app, _command.__name__.removesuffix("_alerts"), _command)

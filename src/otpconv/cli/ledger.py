@@ -44,9 +44,10 @@ def backup(
     """Back up a data folder into one file, also while a server runs on it.
 
     The file is a tar archive of everything that can't be rebuilt: `journal.sqlite`, `access.sqlite`,
-    `annotations.sqlite` and `sealing.key`. It holds everything that was acknowledged before the backup
-    began. Who can read it can read the secrets of the access keys, so only its owner may. To restore it,
-    unpack it into an empty folder, as below, and start a server on that; the server makes the ledger again.
+    `annotations.sqlite`, `alerts.sqlite`, `relay.sqlite` and `sealing.key`. It holds everything that was
+    acknowledged before the backup began. Who can read it can read the secrets of the access keys, so only its
+    owner may. To restore it, unpack it into an empty folder, as below, and start a server on that; the server
+    makes the ledger again.
 
     The disk of the file needs room for two copies of the data meanwhile. An existing file is not overwritten.
 

@@ -28,10 +28,10 @@ def copy(
     """Copy everything from one storage into another one, e.g. from SQLite into PostgreSQL or back.
 
     Servers on A may go on. Copies the journal, the access keys, users, policies and roles, the annotations,
-    the saved views, the vendor accounts, and what the relay has sent and has to send. The ledger of B is
-    built from its journal. Ends when B has caught up with A, and verifies that all rows of both are equal.
-    Then stop the servers on A, run the same command again, which copies the last reports, and start the
-    servers on B.
+    the saved views, the alerts, the vendor accounts, and what the relay has sent and has to send. The ledger
+    of B is built from its journal. Ends when B has caught up with A, and verifies that all rows of both are
+    equal. Then stop the servers on A, run the same command again, which copies the last reports, and start
+    the servers on B.
 
     An interrupted copy continues when you run the command again. B must be empty or an earlier copy of A, and
     no server may run on it. Tables in PostgreSQL are created if there are none.

@@ -19,8 +19,8 @@ def rebuild(
     """Build the ledger again from the journal, and replace the old one when it is complete.
 
     Stop the server first, with PostgreSQL all nodes; otherwise the command refuses. An interrupted rebuild
-    leaves the old ledger as it was. Needs free space for a second ledger. Reports, access keys and
-    annotations stay as they are.
+    leaves the old ledger as it was. Needs free space for a second ledger. Reports, access keys, annotations
+    and alerts stay as they are.
 
     A damaged row of the journal stops the rebuild, and the error names the row. Restore the journal from a
     backup, or add `--set-aside`. Then damaged rows stay in the journal, listed in its table `set_aside`, but

@@ -10,17 +10,9 @@ from zoneinfo import ZoneInfo
 import typer
 
 from otpconv.cli.client import Client
+from otpconv.cli.client_options import with_client
 from otpconv.cli.manual import add
-from otpconv.cli.options import (
-    DEFAULT_ENDPOINT,
-    DEFAULT_KEY_FILE,
-    AccessKeyId,
-    AccessKeySecret,
-    Endpoint,
-    Json,
-    KeyFile,
-    Tz,
-)
+from otpconv.cli.options import Json, Tz
 from otpconv.cli.telling import tell, tell_rows
 from otpconv.cli.zone import zone_of, zoned
 from otpconv.clock import wall_clock
@@ -43,16 +35,14 @@ _From = Annotated[
 ]
 
 
+@with_client
 def import_prices(
+    client: Client,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file; - is the standard input.")],
     replace: Annotated[
         bool, typer.Option("--replace", help="Remove all prices that the file does not have.")
     ] = False,
     tz: Tz = None,
-    endpoint: Endpoint = DEFAULT_ENDPOINT,
-    access_key_id: AccessKeyId = None,
-    access_key_secret: AccessKeySecret = None,
-    key_file: KeyFile = DEFAULT_KEY_FILE,
     json: Json = False,
 ) -> None:
     """Add the prices of a CSV file to the price list, all of them or none.
@@ -68,17 +58,14 @@ def import_prices(
     """
     zone = zone_of(tz)
     prices = _prices(_lines(file), zone)
-    client = Client(endpoint, access_key_id, access_key_secret, key_file)
     changed = client.call("POST", _PATH, body={"prices": prices, "replace": replace})
     tell(_said(changed), changed, json=json)
 
 
+@with_client
 def list_prices(
+    client: Client,
     tz: Tz = None,
-    endpoint: Endpoint = DEFAULT_ENDPOINT,
-    access_key_id: AccessKeyId = None,
-    access_key_secret: AccessKeySecret = None,
-    key_file: KeyFile = DEFAULT_KEY_FILE,
     json: Json = False,
 ) -> None:
     """List the prices. Needs the action `otpconv:GetPrices`.
@@ -87,7 +74,6 @@ def list_prices(
         otpconv prices list
     """
     zone = zone_of(tz)
-    client = Client(endpoint, access_key_id, access_key_secret, key_file)
     prices = client.call("GET", _PATH)["prices"]
     if json:
         tell_rows((), prices, json=True)
@@ -99,17 +85,15 @@ def list_prices(
     tell_rows(COLUMNS, prices, json=False)
 
 
+@with_client
 def delete(
+    client: Client,
     provider: _Provider = None,
     country: _Country = None,
     channel: _Channel = None,
     since: _From = None,
     every: Annotated[bool, typer.Option("--all", help="All prices.")] = False,
     tz: Tz = None,
-    endpoint: Endpoint = DEFAULT_ENDPOINT,
-    access_key_id: AccessKeyId = None,
-    access_key_secret: AccessKeySecret = None,
-    key_file: KeyFile = DEFAULT_KEY_FILE,
     json: Json = False,
 ) -> None:
     """Delete the prices that all options choose; an empty text chooses those for any.
@@ -127,7 +111,6 @@ def delete(
         raise Misconfigured("choose the prices to delete by options, or all of them by --all")
     if since:
         chosen["from"] = str(parse_time(since, "--from", now=wall_clock(), tz=zone_of(tz)))
-    client = Client(endpoint, access_key_id, access_key_secret, key_file)
     changed = client.call("DELETE", _PATH, params={"all": "true"} if every else chosen)
     tell(_said(changed), changed, json=json)
 

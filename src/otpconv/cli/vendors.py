@@ -9,17 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from otpconv.cli.client import Client
+from otpconv.cli.client_options import with_client
 from otpconv.cli.manual import add
-from otpconv.cli.options import (
-    DEFAULT_ENDPOINT,
-    DEFAULT_KEY_FILE,
-    AccessKeyId,
-    AccessKeySecret,
-    Endpoint,
-    Json,
-    KeyFile,
-    Tz,
-)
+from otpconv.cli.options import Json, Tz
 from otpconv.cli.telling import tell, tell_rows
 from otpconv.cli.zone import zone_of
 from otpconv.errors import Misconfigured, Refused
@@ -51,7 +43,9 @@ _Secrets = Annotated[
 ]
 
 
+@with_client
 def create(
+    client: Client,
     name: Annotated[str, typer.Argument(metavar="NAME", help="1 to 64 of letters, digits and . - _ @")],
     kind: Annotated[
         str, typer.Option(metavar="KIND", help="The kind of vendor: see `otpconv vendors kinds`.")
@@ -64,10 +58,6 @@ def create(
     per_second: Annotated[
         int, typer.Option(metavar="N", min=0, help="Calls per second at most; default: the kind's limit.")
     ] = 0,
-    endpoint: Endpoint = DEFAULT_ENDPOINT,
-    access_key_id: AccessKeyId = None,
-    access_key_secret: AccessKeySecret = None,
-    key_file: KeyFile = DEFAULT_KEY_FILE,
     json: Json = False,
 ) -> None:
     """Create a vendor account; conversions that are reported from now on are passed on to it.
@@ -87,7 +77,6 @@ def create(
     from otpconv.relay.kinds import KINDS
     from otpconv.service.vendor_values import settings_of
 
-    client = Client(endpoint, access_key_id, access_key_secret, key_file)
     values = _pairs(settings or [], "--setting")
     found = KINDS.get(kind)
     known = () if found is None else settings_of(found)
@@ -100,12 +89,10 @@ def create(
     tell(f"vendor account {created['name']} created", created, json=json)
 
 
+@with_client
 def list_vendors(
+    client: Client,
     tz: Tz = None,
-    endpoint: Endpoint = DEFAULT_ENDPOINT,
-    access_key_id: AccessKeyId = None,
-    access_key_secret: AccessKeySecret = None,
-    key_file: KeyFile = DEFAULT_KEY_FILE,
     json: Json = False,
 ) -> None:
     """List the vendor accounts, without their secrets.
@@ -113,7 +100,6 @@ def list_vendors(
     Examples:
         otpconv vendors list
     """
-    client = Client(endpoint, access_key_id, access_key_secret, key_file)
     vendors = client.call("GET", _PATH)["vendors"]
     tell_rows(
         ("name", "kind", "provider", "per_second", "paused", "created_at"),
@@ -123,12 +109,10 @@ def list_vendors(
     )
 
 
+@with_client
 def prove(
+    client: Client,
     name: _Name,
-    endpoint: Endpoint = DEFAULT_ENDPOINT,
-    access_key_id: AccessKeyId = None,
-    access_key_secret: AccessKeySecret = None,
-    key_file: KeyFile = DEFAULT_KEY_FILE,
     json: Json = False,
 ) -> None:
     """Call the vendor to prove the credentials; the call changes nothing there.
@@ -136,20 +120,17 @@ def prove(
     Examples:
         otpconv vendors test ali
     """
-    client = Client(endpoint, access_key_id, access_key_secret, key_file)
     tested = client.call("POST", f"{_PATH}/{name}/test")
     if tested["proven"] is False and not json:
         raise Refused(f"{tested['code']}: {tested['text']}")
     tell(tested["text"], tested, json=json)
 
 
+@with_client
 def send(
+    client: Client,
     name: _Name,
     switch: Annotated[Literal["on", "off"], typer.Argument(help="Whether it sends messages.")],
-    endpoint: Endpoint = DEFAULT_ENDPOINT,
-    access_key_id: AccessKeyId = None,
-    access_key_secret: AccessKeySecret = None,
-    key_file: KeyFile = DEFAULT_KEY_FILE,
     json: Json = False,
 ) -> None:
     """Let a vendor account send messages that SDKs send with the server as their endpoint, or not.
@@ -161,17 +142,14 @@ def send(
 
         otpconv vendors send ali off
     """
-    client = Client(endpoint, access_key_id, access_key_secret, key_file)
     changed = client.call("POST", f"{_PATH}/{name}/send", body={"send": switch})
     tell(f"sending by {name} is {switch}", changed, json=json)
 
 
+@with_client
 def delete(
+    client: Client,
     name: _Name,
-    endpoint: Endpoint = DEFAULT_ENDPOINT,
-    access_key_id: AccessKeyId = None,
-    access_key_secret: AccessKeySecret = None,
-    key_file: KeyFile = DEFAULT_KEY_FILE,
     json: Json = False,
 ) -> None:
     """Delete a vendor account for good, and the reports that wait for it.
@@ -179,22 +157,19 @@ def delete(
     Examples:
         otpconv vendors delete ali
     """
-    client = Client(endpoint, access_key_id, access_key_secret, key_file)
     deleted = client.call("DELETE", f"{_PATH}/{name}")
     tell(f"vendor account {name} deleted", deleted, json=json)
 
 
+@with_client
 def receipts(
+    client: Client,
     name: _Name,
     new_secret: Annotated[
         bool, typer.Option("--new-secret", help="Make a new secret; the old URL stops working in a second.")
     ] = False,
     settings: _Set = None,
     secrets: _Secrets = None,
-    endpoint: Endpoint = DEFAULT_ENDPOINT,
-    access_key_id: AccessKeyId = None,
-    access_key_secret: AccessKeySecret = None,
-    key_file: KeyFile = DEFAULT_KEY_FILE,
     json: Json = False,
 ) -> None:
     """Show the URL to which the vendor pushes receipts, and what to set at the vendor.
@@ -212,7 +187,6 @@ def receipts(
     from otpconv.relay.kinds import KINDS
     from otpconv.service.vendor_values import settings_of
 
-    client = Client(endpoint, access_key_id, access_key_secret, key_file)
     values = _pairs(settings or [], "--setting")
     _check_no_secret(values, [setting for kind in KINDS.values() for setting in settings_of(kind)])
     if secrets is not None:

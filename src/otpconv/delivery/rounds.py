@@ -113,13 +113,13 @@ class Rounds(Generic[P]):
         """Let go of reports that are no longer to be delivered from here."""
         self._window = [parcel for parcel in self._window if not parcel.withdrawn]
 
-    def read(self) -> bool:
+    def fill(self) -> bool:
         """Take the reports of the next round from the queue. Return False if no report waits."""
         self._window += self._queue.read(self._transport.most - len(self._window))
         return bool(self._window)
 
     def send(self, now: int) -> None:
-        """Send one round, of what was read, at `now` (ms)."""
+        """Send one round of the reports that `fill` has taken, at `now` (ms)."""
         self._send(self._window[: self._most], now)
 
     def _send(self, parcels: list[P], now: int) -> None:

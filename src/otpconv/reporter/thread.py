@@ -140,7 +140,7 @@ class DeliveryThread:
         wait_s = self.rounds.breaker.wait_s()
         if self.degraded or wait_s > 0:
             return min(max(wait_s, _LOOK_S), _TROUBLE_S)
-        if not self.rounds.read():
+        if not self.rounds.fill():
             self._backlog.keep()
             return _LOOK_S
         # Looked at again after the reports were read: one that came after `degrade` is not sent.

@@ -23,6 +23,7 @@ from otpconv.metrics import Metrics
 from otpconv.rates.current import CurrentSignals
 from otpconv.service import data_folder
 from otpconv.service.administration import Administration
+from otpconv.service.alert_retention import AlertRetention
 from otpconv.service.engines import engine_of, storage_of
 from otpconv.service.first_key import first_key_file
 from otpconv.service.health import Health, disk_in_time, versions
@@ -51,6 +52,7 @@ class Service:
         sealer: encrypts values that are handed out and come back, such as the cookies of signed-in users.
         sessions: the temporary credentials of those who assumed a role.
         sign_outs: which sign-ins to the pages are over.
+        alerts: what detectors found, and what became of it.
         annotations: texts at times, which charts show.
         prices: the price lists of accounts.
         saved_views: views of the dashboard that users saved under names.
@@ -92,7 +94,7 @@ class Service:
         self.sign_outs = SignOuts(access.sign_outs(), clock)
         self.saved_views, self.prices = access.saved_views(), access.prices()
         self.number_hash, self.region = Numbers(self.sealer), settings.region
-        self.annotations, self._journal = engine.annotations(), engine.journal()
+        self.annotations, self.alerts, self._journal = engine.annotations(), engine.alerts(), engine.journal()
         self._writer = JournalWriter(self._journal, engine.journal)
         self.nonces, self.once = guards(self._journal, access.once(), data, clock())
         cursor = engine.prepare_ledger()
@@ -184,6 +186,7 @@ class Service:
         await asyncio.to_thread(self.membership.leave)
         self.once.close()
         self._key_store.close()
+        self.alerts.close()
         self.annotations.close()
         self.prices.close()
         self._lock.close()
@@ -220,6 +223,7 @@ class Service:
             harm="old conversions and rollups by minute take room on the disk",
         )
         self._retention.keep(tasks, self._note_deletions)
+        AlertRetention(self.alerts, self._ledger, self.membership).keep(tasks)
         self.relaying.keep(tasks)
         self.metrics.registry.register(tasks)
         return tasks

@@ -68,6 +68,8 @@ def copy(source: Settings, target: Settings, show: Callable[[int, int], None]) -
         if here.state()["vendor_accounts"]:
             with closing(from_engine.relay()) as relay, closing(to_engine.relay()) as copied_relay:
                 copy_relay(relay, copied_relay)
+        with closing(from_engine.alerts()) as alerts, closing(to_engine.alerts()) as copied_alerts:
+            copied_alerts.replace(alerts.stored())
         checks = list(copying.run())
         with closing(from_engine.journal()) as journal, closing(to_engine.journal()) as copied:
             if journal.had_keys():

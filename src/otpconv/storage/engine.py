@@ -6,6 +6,7 @@ from typing import Protocol
 
 from otpconv.access.store import AccessStore
 from otpconv.clock import Clock
+from otpconv.storage.alerts.contract import AlertStore
 from otpconv.storage.annotations import AnnotationStore
 from otpconv.storage.check_result import CheckResult
 from otpconv.storage.contract import LedgerReader, LedgerWriter
@@ -18,7 +19,7 @@ from otpconv.storage.transfer import Transfer
 
 
 class Engine(Protocol):
-    """One storage: journal, ledger, access store, annotations and relay. Making an engine opens nothing.
+    """One storage: journal, ledger, keys, annotations, relay and alerts. Making an engine opens nothing.
 
     Every method may block, and raises `errors.Misconfigured` if something in the storage can't be used, and
     `errors.Unavailable` if the storage fails.
@@ -41,6 +42,9 @@ class Engine(Protocol):
 
     def relay(self) -> RelayStore:
         """Return what the relay keeps; the first thread that uses it opens it."""
+
+    def alerts(self) -> AlertStore:
+        """Return the alerts; the first thread that uses them opens them."""
 
     def has_journal(self) -> bool:
         """Return whether the storage has a journal; one without was never used by a server."""

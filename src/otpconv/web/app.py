@@ -40,7 +40,8 @@ from otpconv.web.rpc.attempts import Attempts
 from otpconv.web.rpc.endpoint import RpcEndpoint, new_request_id, request_of
 from otpconv.web.rpc.sending import Sends
 from otpconv.web.v1.advice import ADVICE_PATH, AdviceApi
-from otpconv.web.v1.alerts import REPLAY_PATH, AlertsApi
+from otpconv.web.v1.alert_replay import REPLAY_PATH, ReplayApi
+from otpconv.web.v1.alerts import AlertsApi
 from otpconv.web.v1.annotations import AnnotationsApi
 from otpconv.web.v1.metrics import MetricsEndpoint
 from otpconv.web.v1.native import NativeApi
@@ -194,13 +195,14 @@ class App:
                 Route(SEARCH_PATH, native.search_messages, methods=["POST"]),
                 Route(CONVERSIONS_PATH, native.post_conversions, methods=["POST"]),
                 Route(f"{MESSAGES_PATH}/{{message_id:path}}", native.get_message, methods=["GET"]),
+                Route(REPLAY_PATH, ReplayApi(service, native.caller).get, methods=["GET"]),
+                *AlertsApi(service, self._bodies, gate, native.caller).routes(),
                 *AnnotationsApi(service, self._bodies, gate, native.caller).routes(),
                 *vendors.routes(),
                 *self._hooks.routes(),
                 *PricesApi(service, self._bodies, gate, native.caller).routes(),
                 Route("/v1/rates", native.get_rates, methods=["GET"]),
                 Route(ADVICE_PATH, AdviceApi(service, native.caller).get, methods=["GET"]),
-                Route(REPLAY_PATH, AlertsApi(service, native.caller).replay, methods=["GET"]),
                 *pages.routes(),
                 Route("/metrics", MetricsEndpoint(service, native.caller, self._sends).get, methods=["GET"]),
                 Route("/openapi.json", openapi_json, methods=["GET"]),

@@ -11,11 +11,13 @@ from ledger.reports import DAY
 from otpconv.errors import Unavailable
 from otpconv.model import Conversion, Report, Requested
 from otpconv.receipts import Receipt, ReceiptStatus
+from otpconv.storage.alerts.contract import Checkpoint, Evidence, Found
 from otpconv.storage.contract import Entry
 from otpconv.storage.postgres import PostgresEngine
 from otpconv.storage.postgres.address import Address
 from otpconv.storage.postgres.database import Connection, Database
 from otpconv.storage.postgres.journal.journal import PostgresJournal
+from otpconv.storage.postgres.migrations import VERSION
 from otpconv.storage.postgres.nodes import PostgresNodes
 from storage.engines import NOW
 
@@ -34,6 +36,7 @@ REPORTS: list[Report] = [
     Requested(1, "b", DAY + 1, session_id="s"),
     Conversion(1, delivered=True, conversion_time=DAY + 9, message_id="b"),
 ]
+FOUND = Found("nothing_sent", (), "critical", NOW, NOW, NOW, Evidence())
 
 
 @pytest.fixture
@@ -67,9 +70,9 @@ def test_a_migration_keeps_what_the_ledger_says_and_is_made_once(old: Database, 
     assert applier.execute(APPLY).fetchall() == [(3,)]
     engine = PostgresEngine(old)
     shown: list[tuple[int, int]] = []
-    assert engine.migrate(lambda done, whole: shown.append((done, whole))) == (1, 2)
+    assert engine.migrate(lambda done, whole: shown.append((done, whole))) == (1, VERSION)
     assert shown[-1] == (3, 3)
-    assert engine.migrate(lambda *_: None) == (2, 2)
+    assert engine.migrate(lambda *_: None) == (VERSION, VERSION)
     engine.start()
     with closing(engine.ledger_reader()) as reader:
         message = reader.message(1, "b")
@@ -77,6 +80,11 @@ def test_a_migration_keeps_what_the_ledger_says_and_is_made_once(old: Database, 
         assert message.verified_at == DAY + 9
         assert message.receipt is None
     assert [result for result in engine.verify_ledger(lambda *_: None) if not result.ok] == []
+    with closing(engine.alerts()) as alerts:
+        assert alerts.record(1, None, Checkpoint(NOW, {}), [FOUND])
+    with closing(old.connect()) as connection:
+        found = connection.execute("SELECT count(*) FROM otpconv.alerts").fetchall()
+    assert found == [(1,)]  # not beside the ledger, which is built again
 
 
 def test_an_applier_of_version_1_goes_on_after_the_migration(old: Database, applier: Connection) -> None:
@@ -112,7 +120,7 @@ def test_no_reports_are_erased_from_the_journal_during_a_migration(old: Database
         pytest.raises(Unavailable, match="deletion runs"),
     ):
         engine.migrate(lambda *_: None)
-    assert engine.migrate(lambda *_: None) == (1, 2)
+    assert engine.migrate(lambda *_: None) == (1, VERSION)
 
 
 @pytest.mark.campaign("a node of version 1 goes on in a test before; here its relay does")

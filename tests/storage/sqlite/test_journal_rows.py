@@ -121,6 +121,8 @@ def deleted(row: int) -> Damage:
 ANY = st.integers(0, ROWS - 1)
 #: A last row that is not there any more is for the ledger to notice.
 MIDDLE = st.integers(0, ROWS - 2)
+#: A text that is not UTF-8.
+UNDECODABLE = "CAST(X'FF00FE' AS TEXT)"
 CHANGES = [
     "reports = replace(reports, '0', '7')",
     "reports = substr(reports, 1, length(reports) / 2)",
@@ -142,6 +144,7 @@ CHANGES = [
     "checksum = NULL",
     "checksum = checksum + 1",
     "checksum = 'x'",
+    f"reports = {UNDECODABLE}",
 ]
 DAMAGES = st.one_of(
     st.builds(overwritten, ANY, st.integers(0, 200), st.integers(1, 255)),
@@ -222,7 +225,10 @@ def test_random_bytes_anywhere_in_the_file_are_noticed_or_harm_nothing(seed: int
             assert counted(ledger) == every or not good
 
 
-@pytest.mark.parametrize("change", ["identity = NULL", "identity = 'x'", "identity = 7", "unchecked = NULL"])
+@pytest.mark.parametrize(
+    "change",
+    ["identity = NULL", "identity = 'x'", f"identity = {UNDECODABLE}", "identity = 7", "unchecked = NULL"],
+)
 def test_a_damaged_identity_is_named(tmp_path: Path, change: str) -> None:
     journal, ledger = tmp_path / "journal", tmp_path / "ledger"
     filled(journal)
@@ -235,7 +241,9 @@ def test_a_damaged_identity_is_named(tmp_path: Path, change: str) -> None:
 
 
 @pytest.mark.parametrize("row", [0, 2, ROWS - 1])
-@pytest.mark.parametrize("change", ["chain = chain + 1", "chain = NULL", "chain = 'x'", "chain = -1e300"])
+@pytest.mark.parametrize(
+    "change", ["chain = chain + 1", "chain = NULL", "chain = 'x'", f"chain = {UNDECODABLE}", "chain = -1e300"]
+)
 def test_a_damaged_chain_value_costs_no_report(tmp_path: Path, row: int, change: str) -> None:
     journal, ledger = tmp_path / "journal", tmp_path / "ledger"
     filled(journal)

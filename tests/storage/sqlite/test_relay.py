@@ -7,9 +7,8 @@ from pathlib import Path
 import apsw
 
 from otpconv.storage.relay.contract import NewSend
-from otpconv.storage.relay.store import TableRelayStore
 from otpconv.storage.sqlite.connection import script
-from otpconv.storage.sqlite.relay import RelayFile
+from otpconv.storage.sqlite.relay import relay_file
 
 NOW = 1_800_000_000_000
 
@@ -26,7 +25,7 @@ def test_a_file_of_version_1_gets_the_ids_of_vendors_and_keeps_its_feedbacks(tmp
             (NOW, NOW, NOW, NOW + 1),
         )
         connection.pragma("user_version", 1)
-    with closing(TableRelayStore(RelayFile(path))) as store:
+    with closing(relay_file(path)) as store:
         assert [each.message_id for each in store.due(7, NOW, 10)] == ["a"]
         named = NewSend(1, "b", 7, "received", NOW, NOW, NOW, NOW + 1, "v-1")
         assert store.advance(0, 1, [named])

@@ -20,6 +20,8 @@ UNANNOTATE = "DELETE /v1/annotations/{annotation_id}"
 SEARCH = "POST /v1/messages/search"
 CREATE, LETTERS = "POST /v1/vendors", "GET /v1/relay/{name}/dead-letters"
 RETRY = "POST /v1/relay/{name}/retry"
+ALERTS, REPLAY = "GET /v1/alerts", "GET /v1/alerts/replay"
+ACKNOWLEDGE, SNOOZE = "POST /v1/alerts/{id}/acknowledge", "POST /v1/alerts/{id}/snooze"
 RECEIPTS, PUSH = "POST /v1/vendors/{name}/receipts", "POST /hooks/{name}/{secret}"
 BY_NAME = [
     "DELETE /v1/vendors/{name}",
@@ -35,18 +37,37 @@ HARMLESS = [
     "GET /v1/vendors",
     "GET /v1/relay",
 ]
-TAKE_DATA = [*REPORTS, SEARCH, RATES, ADVICE, ANNOTATE, ANNOTATIONS, CREATE, LETTERS, RETRY, RECEIPTS]
+TAKE_DATA = [
+    *REPORTS,
+    SEARCH,
+    RATES,
+    ADVICE,
+    ALERTS,
+    REPLAY,
+    ACKNOWLEDGE,
+    SNOOZE,
+    ANNOTATE,
+    ANNOTATIONS,
+    CREATE,
+    LETTERS,
+    RETRY,
+    RECEIPTS,
+]
 CASES = [
     *((label, mode) for label in TAKE_DATA for mode in GenerationMode),
     *((label, GenerationMode.POSITIVE) for label in [*HARMLESS, UNANNOTATE, PUSH, *BY_NAME]),
 ]
 #: What a schema can't say: that the start is before the end, how a time is written, which texts are phone
-#: numbers, and which ids, names and kinds there are.
+#: numbers, and which ids, names and kinds there are,
+#: and that one of two members is given.
 BEYOND_SCHEMAS = {
     (label, GenerationMode.POSITIVE)
     for label in (
         RATES,
         SEARCH,
+        REPLAY,
+        ACKNOWLEDGE,
+        SNOOZE,
         ANNOTATE,
         ANNOTATIONS,
         UNANNOTATE,
@@ -57,7 +78,7 @@ BEYOND_SCHEMAS = {
         PUSH,
         *BY_NAME,
     )
-}
+} | {(SNOOZE, GenerationMode.NEGATIVE)}
 
 
 @pytest.fixture(scope="module")

@@ -38,6 +38,7 @@ ACTIONS: Final = (
     "otpconv:GetRelay",
     "otpconv:ListAnnotations",
     "otpconv:ListViews",
+    "otpconv:ManageAlerts",
     "otpconv:ManagePrices",
     "otpconv:ManageRelay",
     "otpconv:ManageVendors",

@@ -1,9 +1,11 @@
 """The contract of what an engine keeps for alerts; the tests run against every engine."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal, Protocol
 
 from msgspec import Struct
+
+from otpconv.storage.contract import DAY_MS
 
 #: What an alert says:
 #: `conversion_fell`: messages of the slice are verified less often than usual;
@@ -35,13 +37,25 @@ Happening = Literal["opened", "worse", "acknowledged", "snoozed", "woken", "reso
 LASTING: Final[tuple[State, ...]] = ("open", "acknowledged", "snoozed")
 #: Alerts in one answer at most.
 MAX_ALERTS: Final = 200
+#: Alerts of an account that last at most; further findings open none.
+MAX_LASTING: Final = 1_000
+#: Resolved alerts of an account that are kept at most; the oldest ones go first.
+MAX_RESOLVED: Final = 10_000
+#: Events of one alert at most; then users can neither acknowledge nor snooze it again.
+MAX_EVENTS: Final = 1_000
+#: The longest note, one line, characters.
+MAX_NOTE: Final = 1_000
+#: The longest time for which an alert is snoozed, ms.
+MAX_SNOOZE_MS: Final = 90 * DAY_MS
+#: The most that a detector remembers of an account, bytes.
+MAX_PART_BYTES: Final = 16 * 1024 * 1024
 
 #: Pairs of dimension and value, as `rates.slices.Slice` has them. A vendor account is ("vendor", its name).
 Values = tuple[tuple[str, str], ...]
 
 
 class Evidence(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What was expected, and what was seen, since the start of an alert; each kind has its own.
+    """The expected and the seen figures since the start of an alert; each kind has its own.
 
     Attributes:
         requested: messages.
@@ -81,7 +95,7 @@ class Found(Struct, frozen=True):
         severity: how bad it is.
         since: when it began, ms; estimated.
         since_low, since_high: the interval of `since`, 95 %, ms.
-        evidence: what was expected and seen.
+        evidence: the expected and the seen figures.
     """
 
     kind: Kind
@@ -107,17 +121,18 @@ class Alert(Struct, frozen=True):
     """An alert. There is at most one that lasts of each account, kind and slice.
 
     Attributes:
-        id: unique in the storage, ascending.
+        id: unique in the storage, ascending; never used again.
         account: whose slice it is.
-        found: what was found last.
-        state: what became of it.
+        found: the last finding; an alert that was `critical` stays so.
+        state: what became of it. One stays snoozed until a commit wakes it, so states, events and
+            notifications always agree.
         found_at: when it was opened, ms.
         updated_at: when a detector last found it, ms.
         resolved_at: ms; None while it lasts.
         changed_at: when its state last changed, ms.
-        changed_by: who acknowledged or snoozed it: a user's name; empty: otpconv itself.
+        changed_by: who did that: a user's name; empty: otpconv itself.
         snoozed_until: ms; None unless it is snoozed.
-        note: what they wrote.
+        note: what the last user who acknowledged or snoozed it wrote.
     """
 
     id: int
@@ -167,11 +182,28 @@ class Checkpoint(Struct, frozen=True):
     parts: Mapping[str, bytes]
 
 
+class Stored(Struct, frozen=True):
+    """Some of all that is kept, for a copy; empty fields: none of it.
+
+    Attributes:
+        checkpoints: by account.
+        alerts: in order of their ids.
+        events: in order.
+        seq: the number of the last event of all, also if that was forgotten.
+    """
+
+    checkpoints: Mapping[int, Checkpoint] = {}
+    alerts: Sequence[Alert] = ()
+    events: Sequence[Event] = ()
+    seq: int | None = None
+
+
 class AlertStore(Protocol):
     """The alerts, for any thread; the methods wait for the disk.
 
     Every method may raise `Unavailable` if the storage fails, and `Misconfigured` if it can't be used; a call
-    that raises has changed nothing.
+    that raises has changed nothing, unless the connection broke in its commit. Each change can be repeated:
+    it then changes nothing, or `record` returns False.
     """
 
     def checkpoint(self, account: int) -> Checkpoint | None:
@@ -187,26 +219,62 @@ class AlertStore(Protocol):
         Args:
             account: whose slices.
             after: the time that the checkpoint has; None if there is none.
-            checkpoint: the new one; parts that it does not name stay as they are.
+            checkpoint: the new one, later than `after`; parts that it does not name stay as they are.
             changes: in order. One `Found` again updates the alert that lasts; `Ended` without one is ignored.
 
         Returns:
             False if the checkpoint has another time, since another node has moved it; nothing was changed.
+
+        Raises:
+            ValueError: the checkpoint is not later, or a part is over `MAX_PART_BYTES`: a bug in a detector.
         """
 
     def alerts(
         self, account: int, states: Collection[State], *, before: int | None = None, limit: int = MAX_ALERTS
     ) -> list[Alert]:
-        """Return the newest alerts in some states; with `before`, those with smaller ids."""
+        """Return the newest alerts in some states; with `before`, those with smaller ids.
+
+        Args:
+            account: whose alerts.
+            states: at least one.
+            before: an id.
+            limit: at most `MAX_ALERTS`.
+        """
 
     def alert(self, account: int, alert: int) -> Alert | None:
         """Return one alert."""
 
     def acknowledge(self, account: int, alert: int, by: str, note: str, *, now: int) -> Alert | None:
-        """Acknowledge an alert that lasts, and return it; None if there is none. Resolved ones stay so."""
+        """Acknowledge an alert that lasts, and return it; None if there is none. Resolved ones stay so.
+
+        Args:
+            account: whose alert.
+            alert: its id.
+            by: the user's name.
+            note: what they write, e.g. who takes care of it.
+            now: ms.
+
+        Raises:
+            InvalidRequest: the note is too long or not one line, or the alert has too many events.
+        """
 
     def snooze(self, account: int, alert: int, by: str, note: str, *, now: int, until: int) -> Alert | None:
-        """Snooze an alert that lasts until a time, ms, and return it; None if there is none."""
+        """Snooze an alert that lasts until a time, and return it; None if there is none.
+
+        Resolved ones stay so. It is open again once a checkpoint reaches this time.
+
+        Args:
+            account: whose alert.
+            alert: its id.
+            by: the user's name.
+            note: what they write.
+            now: ms.
+            until: ms; after `now`, and at most `MAX_SNOOZE_MS` later.
+
+        Raises:
+            InvalidRequest: `until` is not in this range, the note is too long or not one line, or the alert
+                has too many events.
+        """
 
     def events(self, after: int, limit: int) -> list[Event]:
         """Return the events behind the one with the number `after`, of all accounts, in order."""
@@ -220,6 +288,12 @@ class AlertStore(Protocol):
         Returns:
             How many.
         """
+
+    def stored(self) -> Iterator[Stored]:
+        """Yield all that is kept, as it is now, in parts; for a copy."""
+
+    def replace(self, parts: Iterable[Stored]) -> None:
+        """Replace all that is kept, in one durable commit."""
 
     def close(self) -> None:
         """Release the file or connection of the calling thread."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from otpconv.clock import Clock
 from otpconv.errors import Misconfigured
+from otpconv.storage.alerts import store as alerts
 from otpconv.storage.check_result import CheckResult
 from otpconv.storage.postgres import migrations, upgrade
 from otpconv.storage.postgres.access.store import PostgresAccessStore
@@ -24,9 +25,9 @@ from otpconv.storage.postgres.ledger.writer import PostgresLedgerWriter
 from otpconv.storage.postgres.nodes import PostgresNodes
 from otpconv.storage.postgres.on_thread import JournalOnThread, LookupOnThread
 from otpconv.storage.postgres.patience import Patience
-from otpconv.storage.postgres.relay import PostgresRelayTables
+from otpconv.storage.postgres.tables import SharedTables
 from otpconv.storage.postgres.transfer import PostgresTransfer
-from otpconv.storage.relay.store import TableRelayStore
+from otpconv.storage.relay import store as relay
 
 _log = logging.getLogger(__name__)
 
@@ -66,9 +67,13 @@ class PostgresEngine:
         """See `Engine.annotations`."""
         return PostgresAnnotations(self._database)
 
-    def relay(self) -> TableRelayStore:
+    def relay(self) -> relay.TableRelayStore:
         """See `Engine.relay`."""
-        return TableRelayStore(PostgresRelayTables(self._database))
+        return relay.TableRelayStore(SharedTables(self._database, relay.STATEMENTS))
+
+    def alerts(self) -> alerts.TableAlertStore:
+        """See `Engine.alerts`."""
+        return alerts.TableAlertStore(SharedTables(self._database, alerts.STATEMENTS))
 
     def has_journal(self) -> bool:
         """See `Engine.has_journal`."""

@@ -13,7 +13,7 @@ from otpconv.storage.postgres.database import Connection, Database, execute, scr
 from otpconv.storage.postgres.distribution.tables import distribute
 
 #: The version of the tables that this code reads and writes.
-VERSION: Final = 2
+VERSION: Final = 3
 
 _SQL = statements("versions.sql")
 #: What a new database gets, as files and sections: first what can't be rebuilt, then the ledger.
@@ -24,6 +24,7 @@ STATE: Final = (
     ("access/schema.sql", "access_schema"),
     ("annotations.sql", "annotations_schema"),
     ("relay.sql", "relay_schema"),
+    ("alerts.sql", "alerts_schema"),
 )
 LEDGER: Final = (
     ("ledger/schema.sql", "ledger_schema"),

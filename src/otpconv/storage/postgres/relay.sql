@@ -49,10 +49,6 @@ CREATE TABLE relay_contacts (
     changed_at bigint NOT NULL
 ) WITH (fillfactor = 10);
 
--- name: begin_change
--- A node that hangs in a change must not keep the others from theirs.
-SET LOCAL idle_in_transaction_session_timeout = '5s';
-
 -- name: relay_upgrade_to_2
 -- Nodes of version 1 go on, and insert the default.
 ALTER TABLE relay_sends ADD COLUMN IF NOT EXISTS vendor_message_id text COLLATE "C" NOT NULL DEFAULT '';

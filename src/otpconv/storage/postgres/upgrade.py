@@ -15,7 +15,10 @@ from otpconv.storage.postgres.nodes import PostgresNodes
 
 _SQL = statements("versions.sql")
 #: What a version changes in what can't be rebuilt, as files and sections; each may run again.
-_CHANGES: Final[Mapping[int, tuple[tuple[str, str], ...]]] = {2: (("relay.sql", "relay_upgrade_to_2"),)}
+_CHANGES: Final[Mapping[int, tuple[tuple[str, str], ...]]] = {
+    2: (("relay.sql", "relay_upgrade_to_2"),),
+    3: (("alerts.sql", "alerts_schema"),),
+}
 
 
 def migrate(database: Database, done: Callable[[int, int], None]) -> tuple[int, int]:
@@ -40,6 +43,9 @@ def migrate(database: Database, done: Callable[[int, int], None]) -> tuple[int, 
         execute(connection, _SQL["lock_session"])
         before = version_to_migrate(database, connection)
         if before < VERSION:
+            # New tables belong beside the others that can't be rebuilt.
+            path = f"{database.schema}, {database.ledger_schema}"
+            connection.execute("SELECT set_config('search_path', %s, false)", (path,))
             for version in range(before + 1, VERSION + 1):
                 for file, section in _CHANGES[version]:
                     connection.execute(script(file, section=section))

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import asdict
@@ -17,8 +18,11 @@ from otpconv.storage.relay.contract import (
     Status,
     StoredSend,
 )
-from otpconv.storage.relay.tables import RelayTables
-from otpconv.storage.statements import SqlValue
+from otpconv.storage.statements import SqlValue, statements
+from otpconv.storage.tables import Tables
+
+#: The statements of the tables, by name.
+STATEMENTS: Final = statements(__package__, "statements.sql")
 
 _UNKNOWN = (
     "The relay stopped while it was sending, and the vendor may have the report. Ask the vendor, or send it"
@@ -54,7 +58,7 @@ class _Counted:
         tables: where the counts are.
     """
 
-    def __init__(self, tables: RelayTables) -> None:
+    def __init__(self, tables: Tables) -> None:
         self._tables = tables
         self._changes: Counter[tuple[int, Status]] = Counter()
 
@@ -83,7 +87,7 @@ class TableRelayStore:
         tables: the open tables; closed with the store.
     """
 
-    def __init__(self, tables: RelayTables) -> None:
+    def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
     def cursor(self) -> int:

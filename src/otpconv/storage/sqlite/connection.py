@@ -211,7 +211,7 @@ def mapped(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (apsw.CorruptError, apsw.NotADBError) as error:
+    except (apsw.CorruptError, apsw.NotADBError, UnicodeDecodeError) as error:
         raise Misconfigured(f"{path} is damaged ({error}): run `otpconv doctor`") from error
     except (apsw.CantOpenError, apsw.PermissionsError, apsw.ReadOnlyError, *_NOT_OPENED) as error:
         raise Misconfigured(

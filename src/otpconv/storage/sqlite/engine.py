@@ -6,9 +6,11 @@ from pathlib import Path
 
 from otpconv.clock import Clock
 from otpconv.errors import Misconfigured
+from otpconv.storage.alerts.store import TableAlertStore
 from otpconv.storage.check_result import CheckResult
 from otpconv.storage.relay.store import TableRelayStore
 from otpconv.storage.sqlite.access.store import SqliteAccessStore
+from otpconv.storage.sqlite.alerts import alerts_file
 from otpconv.storage.sqlite.annotations import SqliteAnnotations
 from otpconv.storage.sqlite.backup import copy
 from otpconv.storage.sqlite.connection import compact, open_on_a_full_disk, try_write
@@ -20,7 +22,7 @@ from otpconv.storage.sqlite.ledger.reader import SqliteLedgerReader
 from otpconv.storage.sqlite.ledger.rebuild import is_outdated, prepare, rebuild
 from otpconv.storage.sqlite.ledger.verify import verify
 from otpconv.storage.sqlite.ledger.writer import SqliteLedgerWriter
-from otpconv.storage.sqlite.relay import RelayFile
+from otpconv.storage.sqlite.relay import relay_file
 from otpconv.storage.sqlite.transfer import SqliteTransfer
 
 
@@ -38,6 +40,7 @@ class SqliteEngine:
         self._access = folder / "access.sqlite"
         self._annotations = folder / "annotations.sqlite"
         self._relay = folder / "relay.sqlite"
+        self._alerts = folder / "alerts.sqlite"
 
     def start(self) -> None:
         """See `Engine.start`."""
@@ -60,7 +63,11 @@ class SqliteEngine:
 
     def relay(self) -> TableRelayStore:
         """See `Engine.relay`."""
-        return TableRelayStore(RelayFile(self._relay))
+        return relay_file(self._relay)
+
+    def alerts(self) -> TableAlertStore:
+        """See `Engine.alerts`."""
+        return alerts_file(self._alerts)
 
     def has_journal(self) -> bool:
         """See `Engine.has_journal`."""
@@ -80,7 +87,7 @@ class SqliteEngine:
 
     def compact(self) -> None:
         """See `Engine.compact`."""
-        for file in (self._journal, self._ledger, *self._existing(self._relay)):
+        for file in (self._journal, self._ledger, *self._existing(self._relay, self._alerts)):
             compact(file)
 
     def prepare_ledger(self) -> int:
@@ -107,7 +114,7 @@ class SqliteEngine:
 
     def findings(self, *, served: bool, now: int) -> Iterator[CheckResult]:
         """See `Engine.findings`."""
-        others = [self._access, *self._existing(self._annotations, self._relay)]
+        others = [self._access, *self._existing(self._annotations, self._relay, self._alerts)]
         return findings(self._journal, self._ledger, others, served=served, now=now)
 
     def verify_ledger(self, done: Callable[[int, int], None]) -> Iterator[CheckResult]:
@@ -128,11 +135,12 @@ class SqliteEngine:
         """See `Engine.copy`.
 
         Accounts are only ever added, so the keys, which are copied after the reports, have the accounts of
-        all of them. The relay, which is copied before them, has not read a report that is not in the copy.
+        all of them. The relay and the detectors of alerts, whose files are copied before them, have not read
+        a report that is not in the copy.
         """
         copies = []
-        relay = self._existing(self._relay)
-        for file in (*relay, self._journal, self._access, *self._existing(self._annotations)):
+        followers = self._existing(self._relay, self._alerts)
+        for file in (*followers, self._journal, self._access, *self._existing(self._annotations)):
             copy(file, target / file.name, done)
             copies.append(target / file.name)
         return copies

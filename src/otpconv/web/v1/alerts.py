@@ -1,97 +1,131 @@
-"""`/v1/alerts/replay`: the falls of conversion rates that a watch would have found in the past."""
+"""`/v1/alerts`: lists alerts, and lets users acknowledge and snooze them."""
 
-import re
+import asyncio
 from collections.abc import Callable, Iterable
-from contextlib import suppress
-from typing import Annotated, Final
+from typing import Final, TypeVar, get_args
 
-from msgspec import Meta, Struct
+import msgspec
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from otpconv.access.keys import AccessKey
-from otpconv.alerts.finding import Finding
-from otpconv.alerts.replaying import MAX_DAYS, Replay, replay
-from otpconv.errors import InvalidRequest
+from otpconv.dialects.native.fields import in_words
+from otpconv.errors import InvalidRequest, NotFound
 from otpconv.service.compose import Service
-from otpconv.storage.contract import DAY_MS, LedgerReader, Span
+from otpconv.storage.alerts.contract import LASTING, MAX_ALERTS, Alert, State
 from otpconv.times import parse_time
-from otpconv.web.front.callers import caller_of
+from otpconv.web.front.body import Bodies
+from otpconv.web.front.gate import Gate
+from otpconv.web.v1.alert_types import ALERTS_PATH, AcknowledgeIn, AlertsOut, SnoozeIn, alert_out
+from otpconv.web.v1.audited import Audited
 from otpconv.web.v1.native import json_response
-from otpconv.web.v1.rate_formats import LAG_HEADER
 
-REPLAY_PATH: Final = "/v1/alerts/replay"
-#: False alarms in a month, unless the question says: the usual number, the least and the most.
-BUDGET, MIN_BUDGET, MAX_BUDGET = 1.0, 0.01, 1_000.0
-#: Characters of a number.
-_NUMBER_CHARS = 20
-_PARAMETERS = ("start", "end", "budget")
-
-
-class FindingOut(Struct):
-    """A fall of the conversion rate of a slice."""
-
-    label: Annotated[str, Meta(description="The name of the slice for people")]
-    country: Annotated[str | None, Meta(description="Null: all countries; empty: unknown")]
-    provider: Annotated[str | None, Meta(description="Null: all providers; empty: unknown")]
-    since: Annotated[int, Meta(description="About when it began, ms")]
-    found_at: Annotated[int, Meta(description="When there was enough evidence, ms")]
-    until: Annotated[int | None, Meta(description="When it ended, ms; null while it lasts")]
-    requested: Annotated[int, Meta(description="Its messages between since and found_at")]
-    verified: int
-    expected: Annotated[float, Meta(description="How many of them were to be verified")]
-    usual: Annotated[float, Meta(description="The usual rate")]
+#: The actions for policies.
+GET, MANAGE = "otpconv:GetAlerts", "otpconv:ManageAlerts"
+#: All states.
+STATES: Final[tuple[State, ...]] = get_args(State)
+#: The longest id, digits.
+_ID_DIGITS: Final = 15
+_PARAMETERS: Final = ("state", "before", "limit")
+_In = TypeVar("_In", AcknowledgeIn, SnoozeIn)
 
 
-class ReplayOut(Struct):
-    """What a watch would have found."""
+class Asked(Struct, frozen=True):
+    """Which alerts are asked for.
 
-    start: int
-    end: int
-    budget: Annotated[float, Meta(description="False alarms in a month over all slices, on average")]
-    first_attempts: Annotated[bool, Meta(description="Whether only first attempts were watched")]
-    watched: Annotated[int, Meta(description="Slices with enough traffic at the end")]
-    findings: list[FindingOut]
+    Attributes:
+        states: those of the alerts.
+        before: an id; None begins with the newest alert.
+        limit: how many at most.
+    """
+
+    states: tuple[State, ...] = LASTING
+    before: int | None = None
+    limit: int = MAX_ALERTS
 
 
 class AlertsApi:
-    """The handler of `/v1/alerts/replay`.
+    """The handlers of `/v1/alerts`. The disk is used beside the event loop.
 
     Args:
-        service: answers questions.
+        service: has the alerts.
+        bodies: reads bodies.
+        gate: finds out where a request came from.
         caller: authenticates a request for an action.
     """
 
-    def __init__(self, service: Service, caller: Callable[[Request, str], AccessKey]) -> None:
+    def __init__(
+        self, service: Service, bodies: Bodies, gate: Gate, caller: Callable[[Request, str], AccessKey]
+    ) -> None:
         self._service = service
+        self._store = service.alerts
+        self._bodies = bodies
+        self._audited = Audited(service, gate)
         self._caller = caller
 
-    async def replay(self, request: Request) -> Response:
-        """Answer what a watch would have found."""
-        key = self._caller(request, "otpconv:GetAlerts")
-        now = self._service.clock()
-        span, budget = parse(request.query_params.multi_items(), now)
+    def routes(self) -> list[Route]:
+        """Return the routes of the handlers."""
+        return [
+            Route(ALERTS_PATH, self.list, methods=["GET"]),
+            Route(f"{ALERTS_PATH}/{{id}}/acknowledge", self.acknowledge, methods=["POST"]),
+            Route(f"{ALERTS_PATH}/{{id}}/snooze", self.snooze, methods=["POST"]),
+        ]
 
-        def question(ledger: LedgerReader) -> Replay:
-            return replay(ledger, key.account, span, budget, now)
+    async def list(self, request: Request) -> Response:
+        """Answer with the newest alerts in some states."""
+        key = self._caller(request, GET)
+        asked = parse_asked(request.query_params.multi_items())
+        alerts = await asyncio.to_thread(
+            self._store.alerts, key.account, asked.states, before=asked.before, limit=asked.limit
+        )
+        return json_response(AlertsOut([alert_out(alert) for alert in alerts]))
 
-        def response(found: Replay, lag: int) -> Response:
-            findings = [_out(finding) for finding in found.findings]
-            made = json_response(
-                ReplayOut(found.start, found.end, budget, found.first_attempts, found.watched, findings)
+    async def acknowledge(self, request: Request) -> Response:
+        """Let a user acknowledge an alert."""
+        key = self._caller(request, MANAGE)
+        given = await self._read(request, key, AcknowledgeIn, '{"note": "acme is on it"}')
+        alert, now = alert_id(request), self._service.clock()
+
+        def acknowledge() -> Alert:
+            return known(
+                alert, self._store.acknowledge(key.account, alert, key.display_name, given.note, now=now)
             )
-            made.headers[LAG_HEADER] = str(lag)
-            return made
 
-        return await self._service.questions.ask(caller_of(key), question, response)
+        return await self._change(request, key, "AcknowledgeAlert", alert, acknowledge)
+
+    async def snooze(self, request: Request) -> Response:
+        """Let a user snooze an alert."""
+        key = self._caller(request, MANAGE)
+        given = await self._read(request, key, SnoozeIn, '{"for_ms": 7200000}')
+        alert, now = alert_id(request), self._service.clock()
+        until = _until(given, now)
+
+        def snooze() -> Alert:
+            return known(
+                alert,
+                self._store.snooze(key.account, alert, key.display_name, given.note, now=now, until=until),
+            )
+
+        return await self._change(request, key, "SnoozeAlert", alert, snooze)
+
+    async def _change(
+        self, request: Request, key: AccessKey, what: str, alert: int, work: Callable[[], Alert]
+    ) -> Response:
+        changed = await self._audited.change(request, key, what, f"alert {alert}", work)
+        return json_response(alert_out(changed))
+
+    async def _read(self, request: Request, key: AccessKey, kind: type[_In], example: str) -> _In:
+        async with self._bodies.read(request.scope, request.receive, key.access_key_id) as body:
+            try:
+                return msgspec.json.decode(bytes(body) or b"{}", type=kind)
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                raise InvalidRequest(f"Invalid body: {in_words(error)}. Send JSON, e.g. {example}.") from None
 
 
-def parse(parameters: Iterable[tuple[str, str]], now: int) -> tuple[Span, float]:
-    """Return the time to replay (ms, half-open) and the budget, from the parameters of a URL.
-
-    Args:
-        parameters: names and values. Without them, it is the last 7 days.
-        now: the time now, ms.
+def parse_asked(parameters: Iterable[tuple[str, str]]) -> Asked:
+    """Return which alerts the parameters of a URL ask for.
 
     Raises:
         InvalidRequest: a parameter is unknown, repeated or malformed.
@@ -103,40 +137,52 @@ def parse(parameters: Iterable[tuple[str, str]], now: int) -> tuple[Span, float]
                 f"Unknown or repeated parameter {name[:40]!r}. Use {', '.join(_PARAMETERS)}, each once."
             )
         given[name] = value
-    end = parse_time(given["end"], "end", now=now) if "end" in given else now
-    start = parse_time(given["start"], "start", now=now) if "start" in given else max(0, end - 7 * DAY_MS)
-    if start >= end:
-        raise InvalidRequest(f"start ({start}) must be before end ({end}), both in ms UTC.")
-    if end - start > MAX_DAYS * DAY_MS:
+    names = given["state"].split(",") if "state" in given else LASTING
+    states = tuple(state for state in STATES if state in names)
+    if unknown := [name for name in names if name not in STATES]:
         raise InvalidRequest(
-            f"The time is {(end - start) // DAY_MS:,} days long. Replay at most {MAX_DAYS} days."
+            f"Invalid state {unknown[0][:40]!r}. Use {', '.join(STATES)}, or several of them."
         )
-    return (start, end), _budget(given["budget"]) if "budget" in given else BUDGET
+    before = _whole(given["before"]) if "before" in given else None
+    if before is None and "before" in given:
+        raise InvalidRequest(f"Invalid before {given['before'][:40]!r}. Use the id of an alert.")
+    limit = _whole(given.get("limit", str(MAX_ALERTS)))
+    if limit is None or not 1 <= limit <= MAX_ALERTS:
+        raise InvalidRequest(f"Invalid limit {given['limit'][:40]!r}. Use 1 to {MAX_ALERTS}.")
+    return Asked(states, before, limit)
 
 
-def _budget(text: str) -> float:
-    # `float` also takes words, such as nan, and underscores.
-    if len(text) <= _NUMBER_CHARS and re.fullmatch(r"[0-9.]+(?:[eE][-+]?[0-9]+)?", text):
-        with suppress(ValueError):
-            if MIN_BUDGET <= float(text) <= MAX_BUDGET:
-                return float(text)
-    raise InvalidRequest(
-        f"Invalid budget {text[:40]!r}. Use the false alarms that you accept in a month, {MIN_BUDGET} to"
-        f" {MAX_BUDGET:,.0f}, e.g. 1."
-    )
+def alert_id(request: Request) -> int:
+    """Return the id in the path of a request.
+
+    Raises:
+        NotFound: it is not a whole number.
+    """
+    text = request.path_params["id"]
+    number = _whole(text)
+    if number is None:
+        raise NotFound(f"There is no alert {text[:40]!r}. Ids are whole numbers.")
+    return number
 
 
-def _out(finding: Finding) -> FindingOut:
-    values = dict(finding.slice.values)
-    return FindingOut(
-        finding.slice.label,
-        values.get("country"),
-        values.get("provider"),
-        finding.since,
-        finding.found_at,
-        finding.until,
-        finding.requested,
-        finding.verified,
-        finding.expected,
-        finding.usual,
-    )
+def known(alert: int, found: Alert | None) -> Alert:
+    """Return an alert that was looked up by its id.
+
+    Raises:
+        NotFound: there is none.
+    """
+    if found is None:
+        raise NotFound(f"There is no alert {alert}. GET {ALERTS_PATH}?state={','.join(STATES)} lists them.")
+    return found
+
+
+def _until(given: SnoozeIn, now: int) -> int:
+    if (given.until is None) == (given.for_ms is None):
+        raise InvalidRequest('Give either until or for_ms, e.g. {"for_ms": 7200000} for two hours.')
+    if given.for_ms is not None:
+        return now + given.for_ms
+    return parse_time(str(given.until), "until", now=now)
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _ID_DIGITS else None

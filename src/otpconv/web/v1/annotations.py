@@ -13,12 +13,12 @@ from starlette.routing import Route
 from otpconv.access.keys import AccessKey
 from otpconv.dialects.native.fields import LATEST_MS, in_words
 from otpconv.errors import InvalidRequest, NotFound
-from otpconv.service.changes import Change, recorded
 from otpconv.service.compose import Service
 from otpconv.storage.annotations import MAX_TEXT_CHARS, Annotation
 from otpconv.times import parse_time
 from otpconv.web.front.body import Bodies
 from otpconv.web.front.gate import Gate
+from otpconv.web.v1.audited import Audited
 
 ANNOTATIONS_PATH: Final = "/v1/annotations"
 #: The highest id of an annotation that is looked up, digits.
@@ -80,7 +80,7 @@ class AnnotationsApi:
         self._service = service
         self._store = service.annotations
         self._bodies = bodies
-        self._peers = gate.peers
+        self._audited = Audited(service, gate)
         self._caller = caller
 
     def routes(self) -> "list[Route]":
@@ -102,7 +102,9 @@ class AnnotationsApi:
         def create() -> Annotation:
             return self._store.create(key.account, at, given.text, created_by=key.display_name, now=now)
 
-        created = await self._change(request, key, "CreateAnnotation", "annotation", create)
+        created = await self._audited.change(
+            request, key, "CreateAnnotation", "annotation", create, named=lambda made: f"annotation {made.id}"
+        )
         return _json(_out(created), status=201)
 
     async def list(self, request: Request) -> Response:
@@ -128,36 +130,10 @@ class AnnotationsApi:
         def delete() -> Annotation:
             return self._store.delete(key.account, int(text))
 
-        deleted = await self._change(request, key, "DeleteAnnotation", f"annotation {text}", delete)
-        return _json(AnnotationDeleted(deleted.id))
-
-    async def _change(
-        self, request: Request, key: AccessKey, what: str, subject: str, work: Callable[[], Annotation]
-    ) -> Annotation:
-        """Let `work` make a change in a thread, and record it in the audit trail, done or refused.
-
-        Args:
-            request: the request of the change.
-            key: the access key of the caller.
-            what: for the audit trail, e.g. `CreateAnnotation`.
-            subject: the name of the changed annotation, as far as it is known.
-            work: makes the change, and returns the changed annotation.
-        """
-        change = Change(
-            key=key,
-            what=what,
-            subject=subject,
-            source_ip=self._peers.of(request.scope).source_ip,
-            request_id=request.scope.get("otpconv.request_id", ""),
+        deleted = await self._audited.change(
+            request, key, "DeleteAnnotation", f"annotation {int(text)}", delete
         )
-
-        def changed() -> Annotation:
-            with recorded(change, self._service.settings.data, self._service.clock):
-                annotation = work()
-                change.subject = f"annotation {annotation.id}"
-                return annotation
-
-        return await asyncio.to_thread(changed)
+        return _json(AnnotationDeleted(deleted.id))
 
 
 def _read(body: bytes | memoryview) -> AnnotationIn:

@@ -24,11 +24,12 @@ from otpconv.model import MESSAGE_ID_PATTERN, MESSAGE_ID_RULE
 from otpconv.rates import COMPARISONS, INTERVALS, LEVELS, ORDERS
 from otpconv.storage.contract import DIMENSIONS
 from otpconv.web.v1.advice import ADVICE_PATH, AdviceOut
+from otpconv.web.v1.openapi_alerts import ALERT_SCHEMAS, alert_paths
 from otpconv.web.v1.openapi_annotations import ANNOTATION_SCHEMAS, annotation_paths
 from otpconv.web.v1.openapi_hooks import HOOK_SCHEMAS, hook_paths
-from otpconv.web.v1.openapi_parts import TIME, answer, problems, ref, text
+from otpconv.web.v1.openapi_parts import LAG, TIME, answer, problems, ref, text
 from otpconv.web.v1.openapi_vendors import VENDOR_SCHEMAS, vendor_paths
-from otpconv.web.v1.rate_formats import FORMATS, LAG_HEADER
+from otpconv.web.v1.rate_formats import FORMATS
 from otpconv.web.v1.rate_types import Rates
 
 _SCHEMAS = (
@@ -43,17 +44,11 @@ _SCHEMAS = (
     Problem,
     Rates,
     Recorded,
+    *ALERT_SCHEMAS,
     *ANNOTATION_SCHEMAS,
     *HOOK_SCHEMAS,
     *VENDOR_SCHEMAS,
 )
-
-_LAG = {
-    LAG_HEADER: {
-        "description": "Reports acknowledged before the question that this answer lacks; 0 normally",
-        "schema": {"type": "integer"},
-    }
-}
 
 
 def document(public_url: str) -> dict[str, Any]:
@@ -79,6 +74,7 @@ def document(public_url: str) -> dict[str, Any]:
             SEARCH_PATH: {"post": _search()},
             "/v1/rates": {"get": _get_rates()},
             ADVICE_PATH: {"get": _get_advice()},
+            **alert_paths(),
             **annotation_paths(),
             **vendor_paths(),
             **hook_paths(),
@@ -138,7 +134,7 @@ def _get_message() -> dict[str, Any]:
             }
         ],
         "responses": {
-            "200": {**answer("The message", MessageOut), "headers": _LAG},
+            "200": {**answer("The message", MessageOut), "headers": LAG},
             **problems({"401", "403", "404", "429", "503"}),
         },
     }
@@ -152,7 +148,7 @@ def _search() -> dict[str, Any]:
         " action otpconv:FindMessages, and leaves a line in the audit trail.",
         "requestBody": {"required": True, "content": {JSON: {"schema": ref(MessageSearch)}}},
         "responses": {
-            "200": {**answer("The messages", FoundMessages), "headers": _LAG},
+            "200": {**answer("The messages", FoundMessages), "headers": LAG},
             **problems({"400", "401", "403", "413", "429", "503"}),
         },
     }
@@ -160,7 +156,7 @@ def _search() -> dict[str, Any]:
 
 def _get_rates() -> dict[str, Any]:
     rates = answer("The rates", Rates)
-    rates["headers"] = _LAG
+    rates["headers"] = LAG
     rates["content"]["text/csv"] = {"schema": {"type": "string", "description": "A header row, then rows"}}
     rates["content"]["application/vnd.apache.parquet"] = {"schema": {"type": "string", "format": "binary"}}
     return {
@@ -205,7 +201,7 @@ def _get_advice() -> dict[str, Any]:
             for name, text, schema in parameters
         ],
         "responses": {
-            "200": {**answer("The advice", AdviceOut), "headers": _LAG},
+            "200": {**answer("The advice", AdviceOut), "headers": LAG},
             **problems({"400", "401", "403", "429", "503"}),
         },
     }

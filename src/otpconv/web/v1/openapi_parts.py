@@ -6,9 +6,18 @@ import msgspec
 
 from otpconv.dialects.native.answers import Problem
 from otpconv.dialects.native.reports import JSON
+from otpconv.web.v1.rate_formats import LAG_HEADER
 
 #: How a time in a query is written, for people.
 TIME: Final = "Milliseconds since 1970 UTC, ISO 8601, or words: `yesterday`, `monday 9:30`, `7d`, `2h ago`"
+
+#: The header of answers from the ledger.
+LAG: Final = {
+    LAG_HEADER: {
+        "description": "Reports acknowledged before the question that this answer lacks; 0 normally",
+        "schema": {"type": "integer"},
+    }
+}
 
 
 def text(description: str) -> dict[str, Any]:

@@ -16,12 +16,12 @@ from otpconv.dialects.native.fields import Channel, Country, Currency, Price as 
 from otpconv.errors import InvalidRequest
 from otpconv.ledger.judge import EARLIEST_MS
 from otpconv.money import decimal_text, parse_price
-from otpconv.service.changes import Change, recorded
 from otpconv.service.compose import Service
 from otpconv.storage.contract import HOUR_MS
 from otpconv.times import parse_time
 from otpconv.web.front.body import Bodies
 from otpconv.web.front.gate import Gate
+from otpconv.web.v1.audited import Audited
 from otpconv.web.v1.native import json_response
 
 PRICES_PATH: Final = "/v1/prices"
@@ -96,7 +96,7 @@ class PricesApi:
         self._service = service
         self._store = service.prices
         self._bodies = bodies
-        self._peers = gate.peers
+        self._audited = Audited(service, gate)
         self._caller = caller
 
     def routes(self) -> list[Route]:
@@ -139,13 +139,6 @@ class PricesApi:
         self, request: Request, key: AccessKey, what: str, make: Callable[[list[Price]], list[Price]]
     ) -> Response:
         """Change the list in a thread, record that in the audit trail, and say what has changed."""
-        change = Change(
-            key=key,
-            what=what,
-            subject="prices",
-            source_ip=self._peers.of(request.scope).source_ip,
-            request_id=request.scope.get("otpconv.request_id", ""),
-        )
 
         def changed() -> PricesChanged:
             before: dict[tuple[str, str, str, int], Price] = {}
@@ -154,21 +147,21 @@ class PricesApi:
                 before.update((price.key, price) for price in known)
                 return make(known)
 
-            with recorded(change, self._service.settings.data, self._service.clock):
-                prices = self._store.change(key.account, remembered)
-                after = {price.key: price for price in prices}
-                result = PricesChanged(
-                    added=len(after.keys() - before.keys()),
-                    replaced=sum(after[each] != before[each] for each in after.keys() & before.keys()),
-                    removed=len(before.keys() - after.keys()),
-                    prices=len(after),
-                )
-                change.subject = (
-                    f"prices: {result.added} added, {result.replaced} replaced, {result.removed} removed"
-                )
-                return result
+            prices = self._store.change(key.account, remembered)
+            after = {price.key: price for price in prices}
+            return PricesChanged(
+                added=len(after.keys() - before.keys()),
+                replaced=sum(after[each] != before[each] for each in after.keys() & before.keys()),
+                removed=len(before.keys() - after.keys()),
+                prices=len(after),
+            )
 
-        return json_response(await asyncio.to_thread(changed))
+        made = await self._audited.change(request, key, what, "prices", changed, named=_in_words)
+        return json_response(made)
+
+
+def _in_words(made: PricesChanged) -> str:
+    return f"prices: {made.added} added, {made.replaced} replaced, {made.removed} removed"
 
 
 def _read(body: bytes | memoryview) -> PricesIn:

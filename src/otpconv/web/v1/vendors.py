@@ -13,11 +13,11 @@ from otpconv.access.keys import AccessKey
 from otpconv.access.vendors import VendorAccount
 from otpconv.dialects.native.fields import in_words
 from otpconv.errors import InvalidRequest
-from otpconv.service.changes import Change, recorded
 from otpconv.service.compose import Service
 from otpconv.storage.relay.contract import MAX_LETTERS
 from otpconv.web.front.body import Bodies
 from otpconv.web.front.gate import Gate
+from otpconv.web.v1.audited import Audited
 from otpconv.web.v1.native import json_response
 from otpconv.web.v1.vendor_types import (
     LettersOut,
@@ -66,7 +66,7 @@ class VendorsApi:
         self._service = service
         self._vendors = service.vendors
         self._bodies = bodies
-        self._peers = gate.peers
+        self._audited = Audited(service, gate)
         self._caller = caller
         self._public_url = public_url
 
@@ -210,17 +210,4 @@ class VendorsApi:
     async def _change(
         self, request: Request, key: AccessKey, what: str, name: str, work: Callable[[], _T]
     ) -> _T:
-        """Let `work` make a change in a thread, and record it in the audit trail, done or refused."""
-        change = Change(
-            key=key,
-            what=what,
-            subject=f"vendor {name[:64]}",
-            source_ip=self._peers.of(request.scope).source_ip,
-            request_id=request.scope.get("otpconv.request_id", ""),
-        )
-
-        def changed() -> _T:
-            with recorded(change, self._service.settings.data, self._service.clock):
-                return work()
-
-        return await asyncio.to_thread(changed)
+        return await self._audited.change(request, key, what, f"vendor {name[:64]}", work)

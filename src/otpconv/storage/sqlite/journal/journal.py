@@ -166,7 +166,7 @@ class SqliteJournal:
     def _read_last(self) -> tuple[int, int]:
         """Return the position and the chain value of the last row."""
         seq, chain = self._connection.execute(_SQL["last"]).fetchone() or (0, None)
-        return seq, chain if isinstance(chain, int) else self._about.origin
+        return seq, self._about.origin if chain is None else chain
 
     def _restart_log(self, upto: int) -> None:
         """Move what the ledger writer left in the log into the file, so that the log starts again."""

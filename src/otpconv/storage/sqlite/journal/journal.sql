@@ -59,7 +59,8 @@ INSERT INTO batches VALUES (?, ?, ?, ?, CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, 
 SELECT coalesce(max(seq), 0) FROM batches;
 
 -- name: last
-SELECT seq, chain FROM batches ORDER BY seq DESC LIMIT 1;
+-- Damage may leave a text that can't be decoded where the chain was.
+SELECT seq, iif(typeof(chain) = 'integer', chain, NULL) FROM batches ORDER BY seq DESC LIMIT 1;
 
 -- name: newest_nonces
 SELECT recorded_at, CAST(nonces AS BLOB) FROM batches
@@ -72,7 +73,7 @@ SELECT recorded_at FROM batches WHERE unmatched_before IS NULL ORDER BY seq DESC
 SELECT recorded_at FROM batches ORDER BY seq LIMIT 1;
 
 -- name: about
-SELECT identity, unchecked, had_keys FROM about;
+SELECT iif(typeof(identity) = 'blob', identity, NULL), unchecked, had_keys FROM about;
 
 -- name: known_problems
 SELECT seq, kind FROM set_aside ORDER BY seq;
@@ -85,13 +86,13 @@ INSERT OR IGNORE INTO set_aside VALUES (:seq, :kind, :problem);
 
 -- name: rows
 SELECT seq, recorded_at, unmatched_before, minutes_from, CAST(reports AS BLOB), CAST(nonces AS BLOB), checksum,
-    chain, typeof(reports), typeof(nonces), original
+    iif(typeof(chain) = 'integer', chain, NULL), typeof(reports), typeof(nonces), original
 FROM batches WHERE seq BETWEEN :first AND :last ORDER BY seq;
 
 -- name: rows_from
 -- The rows after a position, with the one that holds it or ends before it first.
 SELECT seq, recorded_at, unmatched_before, minutes_from, CAST(reports AS BLOB), CAST(nonces AS BLOB), checksum,
-    chain, typeof(reports), typeof(nonces), original
+    iif(typeof(chain) = 'integer', chain, NULL), typeof(reports), typeof(nonces), original
 FROM batches WHERE seq >= coalesce((SELECT max(seq) FROM batches WHERE seq <= :after), 0) ORDER BY seq;
 
 -- name: positions

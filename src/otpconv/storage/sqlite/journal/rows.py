@@ -208,7 +208,7 @@ def inspected(connection: apsw.Connection) -> Iterator[RowProblem]:
         for seq in positions:
             try:
                 problem = inspector.problem(read_rows(connection, seq, seq)[0])
-            except (apsw.CorruptError, IndexError):
+            except (apsw.CorruptError, IndexError, UnicodeDecodeError):
                 problem = inspector.unreadable(seq)
             if problem is not None:
                 yield problem

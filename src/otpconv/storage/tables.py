@@ -1,18 +1,15 @@
-"""The tables of the relay, as an engine opens them; see `statements.sql`."""
+"""A few tables with named statements in SQL that every engine understands, as an engine opens them."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Final, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
-from otpconv.storage.statements import SqlValue, statements
+from otpconv.storage.statements import SqlValue
 
 _Row = TypeVar("_Row")
 
-#: The statements, by name.
-STATEMENTS: Final = statements(__package__, "statements.sql")
 
-
-class RelayTables(Protocol):
+class Tables(Protocol):
     """The tables, open for any thread.
 
     The context manager raises `Misconfigured` if the tables can't be used, and `Unavailable` if the storage
