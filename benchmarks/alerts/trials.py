@@ -1,4 +1,4 @@
-"""Trials of the watch in seeded worlds: each function runs one world and says what came of it."""
+"""Trials of the watch in seeded worlds: each function runs one world and returns its result."""
 
 import time
 
