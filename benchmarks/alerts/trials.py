@@ -1,4 +1,4 @@
-"""Trials of the watch in seeded worlds: each function runs one world and says what came of it."""
+"""Trials of the watch in seeded worlds: each function runs one world and returns its result."""
 
 import time
 
@@ -214,7 +214,7 @@ def discoveries(seed: int, faults: int, days: int, step: int) -> tuple[int, int]
         failing = [leaf for leaf in inside if leaf in falls and 0 <= at - falls[leaf][0] <= 13 * HOUR_MS]
         sizes = {leaf: world.a_day[place] for place, leaf in enumerate(leaves)}
         false += 2 * sum(sizes[leaf] for leaf in failing) < sum(sizes[leaf] for leaf in inside)
-    return len(findings), false
+    return len(findings), int(false)
 
 
 def cost(minutes: int) -> tuple[int, float, float, int]:

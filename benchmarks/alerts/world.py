@@ -13,7 +13,7 @@ from otpconv.model import DELAY_BINS
 from otpconv.storage.alerts.contract import Change
 from otpconv.storage.contract import HOUR_MS, MINUTE_MS, Count, Tally
 
-#: What is left of the usual rate of a leaf at a time, ms.
+#: The part left of the usual rate of a leaf at a time, ms.
 Left = Callable[[Leaf, int], float]
 #: The time at which worlds begin, ms: a Monday.
 BEGIN = 2_000 * 7 * 24 * HOUR_MS + 4 * 24 * HOUR_MS
@@ -31,7 +31,7 @@ class World:
         leaves: the leaves.
         a_day: messages of a leaf in a day: the median over the leaves.
         days: in which traffic grows or shrinks by up to a half.
-        left: what is left of the usual rate.
+        left: the part left of the usual rate.
         median_s, spread: of the delays, which are log-normal.
         more: by how much more messages a leaf has at a time.
     """

@@ -1,6 +1,6 @@
 """`conversion_fell`, while it happens: watches each minute once nearly all who verify have verified.
 
-The messages of a minute are counted at the same age always, live and in what is usual, so it does not matter
+The messages of a minute are counted at the same age always, live and in the usual rates, so it does not matter
 how many verify later.
 """
 
@@ -34,7 +34,9 @@ _KEPT = 1 - 1 / 24
 #: The first minutes after hours of the past were learned, at least and at most, and the messages at least,
 #: that show whether reports come in time. If less than this share of the expected ones do, less is usual.
 _LEAST_TRIAL_MINUTES, _TRIAL_MINUTES, _TRIAL_MESSAGES, _IN_TIME = 10, 60, 200, 0.9
+#: Of the remembered.
 _VERSION = 1
+#: Places in the group of a count.
 _COUNTRY, _CARRIER, _PROVIDER = (WATCHED.index(name) for name in ("country", "carrier", "provider"))
 
 
@@ -48,7 +50,7 @@ class _Trial(Struct):
 
 
 class _Settled(Struct):
-    """What is known of the account.
+    """The known facts of the account.
 
     Attributes:
         delays: verified messages of about a day by bin of their delay.
@@ -57,7 +59,7 @@ class _Settled(Struct):
         next_hour: the next hour of the past to learn; None: all are learned.
         minutes: the age at which messages are counted.
         first_attempts: whether only first attempts are.
-        trial: the comparison of what was learned with what comes in; None once it is over.
+        trial: the comparison of learned rates with new reports; None once it is over.
     """
 
     delays: list[float]
@@ -161,7 +163,7 @@ class ConversionWatch:
         return settled
 
     def _settle(self, settled: _Settled) -> None:
-        """Decide what is counted, and begin anew with that."""
+        """Decide the age and the messages to count, and begin again."""
         settled.minutes = age_for(settled.delays)
         settled.first_attempts = 2 * settled.first_requested >= settled.requested > 0
         self._watch = Watch(self._budget, first_attempts=settled.first_attempts)
@@ -192,7 +194,7 @@ class ConversionWatch:
         settled.trial = _Trial()
 
     def _try(self, settled: _Settled, trial: _Trial) -> None:
-        """Compare the last minute with what was learned; once that is enough, correct what was learned."""
+        """Compare the last minute with the learned rates; once that is enough, correct the learned rates."""
         trial.minutes += 1
         for sent, used, usual in self._watch.recent.batches[-1].seen.values():
             if usual >= 0:
@@ -250,7 +252,7 @@ def _leaf(count: Count) -> Leaf:
 
 
 def _counts(counts: Sequence[Count], settled: _Settled) -> dict[Leaf, Counts]:
-    """Return what is counted of a minute, by leaf."""
+    """Return the counts of a minute, by leaf."""
     leaves: dict[Leaf, Counts] = {}
     for count in counts:
         tally = count.tally
@@ -277,7 +279,7 @@ def _at_age(counts: Sequence[Count], settled: _Settled, late: Sequence[float]) -
 
     Args:
         counts: of the hour, as they are now.
-        settled: what is counted.
+        settled: the age and the messages to count.
         late: for each bin of delays, the share that was verified later.
     """
     sums: dict[Leaf, list[float]] = {}

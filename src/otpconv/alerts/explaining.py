@@ -18,7 +18,7 @@ def explain(first: int, seen: Mapping[int, Seen], leaves: Leaves, plan: Plan) ->
         first: the slice that was found.
         seen: the messages since about its fall, by leaf; without those that are explained already.
         leaves: all leaves.
-        plan: what is watched.
+        plan: the watched slices.
     """
     candidates = {
         each

@@ -1,4 +1,4 @@
-"""A fall that lasts: what was seen since it began, how bad it is, and whether it has ended. Pure."""
+"""A fall that lasts: its messages since it began, how bad it is, and whether it has ended. Pure."""
 
 from math import sqrt
 

@@ -1,7 +1,7 @@
 """The usual rate of each leaf, by hour of the week, learned from about four weeks. Pure.
 
 An hour is learned a day later, so that a failure is not usual while it is new. Messages of a finding are
-never learned. Each hour of the week is a cell; what was learned a week before counts three quarters.
+never learned. Each hour of the week is a cell; counts of a week before weigh three quarters.
 """
 
 from array import array
@@ -13,6 +13,7 @@ from msgspec import Struct
 from otpconv.alerts.leaves import CHAIN, Leaves
 from otpconv.storage.contract import HOUR_MS
 
+#: Hours of a week and of a day.
 WEEK = 7 * 24
 _DAY = 24
 #: How much a week that is learned counts a week later: four weeks in all.
@@ -40,7 +41,7 @@ class Counts(Struct, gc=False):
 
 @dataclass
 class Cell:
-    """What is known of one hour of the week.
+    """The counts of one hour of the week.
 
     Attributes:
         hour: since 1970: the last one that was learned.

@@ -34,7 +34,7 @@ class Plan(Struct):
 
 
 class _Sum(Struct, gc=False):
-    """What was learned of a slice."""
+    """The learned counts of a slice."""
 
     total: float = 0.0
     verified: float = 0.0
@@ -46,7 +46,7 @@ def plan(past: Past, leaves: Leaves, hour: int, budget: float) -> Plan:
     """Return what to expect.
 
     Args:
-        past: what is learned.
+        past: the learned counts.
         leaves: all leaves.
         hour: since 1970, UTC.
         budget: false alarms in a month over all slices, on average.

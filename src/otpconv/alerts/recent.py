@@ -115,7 +115,7 @@ class Recent:
 
 
 def added(many: Iterable[Mapping[int, Seen]]) -> dict[int, Seen]:
-    """Return the sums by leaf; what is not known of a part is not known of the sum."""
+    """Return the sums by leaf; a sum with an unknown part is unknown."""
     sums: dict[int, Seen] = {}
     for seen in many:
         for leaf, (requested, verified, expected) in seen.items():

@@ -1,4 +1,4 @@
-"""What a watch remembers, as parts: the levels change each minute, what is learned once an hour. Pure.
+"""What a watch remembers, as parts: the levels change each minute, learned counts once an hour. Pure.
 
 The parts are `leaves`, `minute/0` to `minute/119`, `hour/0` to `hour/31`, `week/0` to `week/167`, and the
 state. A part has at most 12 bytes for each of `MAX_LEAVES` leaves and both counts, so all of them have at

@@ -86,7 +86,7 @@ def replay(ledger: LedgerReader, account: int, span: Span, budget: float, now: i
 
 
 def _finding(found: Found, at: int) -> Finding:
-    """Return what was found at a time, ms."""
+    """Return the fall that was found at a time, ms."""
     seen = found.evidence
     return Finding(
         Slice(found.values),

@@ -33,8 +33,8 @@ class Watch:
         first_attempts: whether the counts are those of first attempts only.
 
     Attributes:
-        leaves: what is counted.
-        past: what is learned.
+        leaves: the leaves that are counted.
+        past: the learned counts.
         hour: the hour since 1970 that is watched.
         learned: the last hour that was learned.
         recent: the messages that are not learned yet.
@@ -122,7 +122,7 @@ class Watch:
         self._cover()
 
     def scale(self, share: float) -> None:
-        """Lower all usual rates to a share of what was learned."""
+        """Lower all usual rates to a share of the learned ones."""
         for cell in self.past.cells:
             if cell is not None:
                 for leaf, verified in enumerate(cell.verified):
@@ -236,7 +236,7 @@ class Watch:
         return changes
 
     def _forget(self, leaves: Iterable[int]) -> None:
-        """Forget what was usual of some leaves; they are learned again."""
+        """Forget the usual rates of some leaves; they are learned again."""
         leaves = [*leaves]
         self.past.forget(leaves)
         for leaf in leaves:
