@@ -214,7 +214,7 @@ def discoveries(seed: int, faults: int, days: int, step: int) -> tuple[int, int]
         failing = [leaf for leaf in inside if leaf in falls and 0 <= at - falls[leaf][0] <= 13 * HOUR_MS]
         sizes = {leaf: world.a_day[place] for place, leaf in enumerate(leaves)}
         false += 2 * sum(sizes[leaf] for leaf in failing) < sum(sizes[leaf] for leaf in inside)
-    return len(findings), false
+    return len(findings), int(false)
 
 
 def cost(minutes: int) -> tuple[int, float, float, int]:

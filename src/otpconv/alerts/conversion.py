@@ -34,7 +34,9 @@ _KEPT = 1 - 1 / 24
 #: The first minutes after hours of the past were learned, at least and at most, and the messages at least,
 #: that show whether reports come in time. If less than this share of the expected ones do, less is usual.
 _LEAST_TRIAL_MINUTES, _TRIAL_MINUTES, _TRIAL_MESSAGES, _IN_TIME = 10, 60, 200, 0.9
+#: Of what is remembered.
 _VERSION = 1
+#: Places in the group of a count.
 _COUNTRY, _CARRIER, _PROVIDER = (WATCHED.index(name) for name in ("country", "carrier", "provider"))
 
 

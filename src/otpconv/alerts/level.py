@@ -16,14 +16,15 @@ from otpconv.alerts.past import OWN_WEIGHT
 #: messages are lost. Each has a CUSUM, with this share of the budget: the second one finds a loss after a few
 #: messages even with a small budget.
 FALL, LOSS = 0.7, 0.15
+#: The shares of the budget.
 _OF_FALL, _OF_LOSS = 0.75, 0.25
 #: Budgets are rounded up to powers of the square root of 2, to compute few designs.
 _PER_DOUBLING = 2
 #: How far gamma of a design may be from the optimum.
 _ERROR = 0.04
-#: The usual share of failures is rounded up to a multiple of 1 / _SHARES, to compute few designs; it is
-#: between these.
+#: The usual share of failures is rounded up to a multiple of 1 / _SHARES, to compute few designs.
 _SHARES = 200
+#: The usual share of failures for which there are tests, at least and at most.
 _LEAST_FAILED, _MOST_FAILED = 0.01, 0.9
 #: By how much a rate differs from day to day, and from hour to hour where little is known of it: standard
 #: deviations.
@@ -115,6 +116,7 @@ def margin(failed: float, total: float, day: float, budget: int) -> float:
     return min(growth * variance / 2, _SURE * sqrt(variance))
 
 
+# The designs that are kept, as a watch needs the same ones each minute.
 @lru_cache(maxsize=16_384)
 def _weights(share: int, budget: int) -> Weights:
     failed = share / _SHARES

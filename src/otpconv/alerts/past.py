@@ -13,6 +13,7 @@ from msgspec import Struct
 from otpconv.alerts.leaves import CHAIN, Leaves
 from otpconv.storage.contract import HOUR_MS
 
+#: Hours of a week and of a day.
 WEEK = 7 * 24
 _DAY = 24
 #: How much a week that is learned counts a week later: four weeks in all.
