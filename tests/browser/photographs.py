@@ -55,6 +55,10 @@ ADMINISTRATION = {
 }
 #: Of vendor accounts; see test_relay.py.
 RELAY = {"relay": "/relay"}
+#: Of alerts; see test_alerts.py.
+ALERTS = {"alerts": "/alerts", "alert": "/alerts/{user}"}
+#: Of pumped number ranges; see test_ranges.py.
+RANGES = {"ranges": "/ranges", "ranges-fraud": "/ranges?show=fraud"}
 #: Of the traffic of `browser.broken_route`.
 DASHBOARD = {
     "dashboard": "/dashboard",

@@ -207,6 +207,8 @@ NATIVE = {
     "getRates": ({"by": "country,provider", "interval": "1d"}, "rows"),
     "searchMessages": ({"to": "+4915112345678"}, "messages"),
     "getAdvice": ({"country": "DE"}, "seed"),
+    "getRanges": ({"country": "DE"}, "judged"),
+    "checkNumber": ({"to": "+4915112345678"}, "risk"),
     "createAnnotation": ({"text": "Release 2.4"}, "id"),
     "listAnnotations": ({}, "annotations"),
     "deleteAnnotation": ({"annotation_id": "ID"}, "deleted"),

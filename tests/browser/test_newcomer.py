@@ -66,6 +66,10 @@ def test_make_demo_leads_to_a_dashboard_that_names_the_failing_route(open_page: 
                 re.compile(r"(acme|birdcall) in [A-Z]{2} converts"), timeout=LOADED_S * 1000
             )
             expect(page.locator("#silence")).to_contain_text("access key")
+            # The detectors have looked before the server was ready.
+            strip = page.locator("#alerts")
+            expect(strip).to_contain_text(re.compile(r"(acme|birdcall) in [A-Z]{2}: conversion fell"))
+            expect(strip).to_contain_text(re.compile(r"access key \w+: reporter stopped"))
             assert time.monotonic() - began < LOADED_S
             assert "▼" in page.title()
             page.close()  # it would ask a server that is gone

@@ -14,7 +14,17 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser.photographs import ADMINISTRATION, DASHBOARD, EXPLORER, OPEN, RELAY, photograph, route_of
+from browser.photographs import (
+    ADMINISTRATION,
+    ALERTS,
+    DASHBOARD,
+    EXPLORER,
+    OPEN,
+    RANGES,
+    RELAY,
+    photograph,
+    route_of,
+)
 from house.test_limits import routes
 from otpconv.access.keys import AccessKey
 from otpconv.config import environment
@@ -26,7 +36,9 @@ NO_PAGES = {
     "/",
     "/static/{name}",
     "/dashboard/chart.svg",
+    "/alerts/{id}/chart.svg",
     "/dashboard/rates.csv",
+    "/ranges/block-list.csv",
     "/sign-in/provider",
     "/sign-in/provider/callback",
 }
@@ -172,5 +184,5 @@ def test_every_page_can_be_read_by_all_in_light_and_dark_wide_and_narrow(
 
 def test_every_route_of_a_page_has_a_photograph() -> None:
     paths = [each.removeprefix("GET ") for each in routes("web/pages") if each.startswith("GET ")]
-    addresses = {**OPEN, **EXPLORER, **ADMINISTRATION, **DASHBOARD, **RELAY}.values()
+    addresses = {**OPEN, **EXPLORER, **ADMINISTRATION, **DASHBOARD, **RANGES, **RELAY, **ALERTS}.values()
     assert {*paths} - {route_of(address, paths) for address in addresses} == NO_PAGES

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,17 @@ from otpconv.cli.local_server import LocalServer
 from otpconv.cli.main import app
 from otpconv.config import load
 from otpconv.errors import InvalidNumber, Misconfigured
-from otpconv.model import Expiry, Requested
+from otpconv.model import Dimensions, Expiry, Requested
 from otpconv.service.compose import open_number_hash
 from otpconv.service.retention import EVERY_S, Retention
 from otpconv.storage.contract import DAY_MS, Entry
-from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerReader, SqliteLedgerWriter
+from otpconv.storage.erasure import Erasure
+from otpconv.storage.sqlite import (
+    SqliteJournal,
+    SqliteJournalEraser,
+    SqliteLedgerReader,
+    SqliteLedgerWriter,
+)
 from otpconv.storage.sqlite.journal.eraser import has_erasures
 
 OLD, NUMBER = 1_780_000_000_000, "+34600000001"
@@ -185,6 +192,36 @@ def test_retention_waits_for_another_deletion(tmp_path: Path) -> None:
                 assert len([*ledger.messages(1)]) == 1
             retention.run()
             assert [*ledger.messages(1)] == []
+
+
+def test_a_crowded_day_gets_shorter_ranges_without_a_search_of_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1_800_000_000_000
+    requests = [Requested(1, f"{n}", now, Dimensions("DE"), f"{n:032x}", f"+49151{n:04}") for n in range(200)]
+    with closing(SqliteJournal(tmp_path / "journal.sqlite")) as journal:
+        journal.append([Entry(each) for each in requests], now)
+        writer = SqliteLedgerWriter(tmp_path / "ledger.sqlite", tmp_path / "journal.sqlite")
+        ledger = SqliteLedgerReader(tmp_path / "ledger.sqlite")
+        with closing(writer), closing(ledger):
+            writer.apply(1_000)
+            retention = Retention(load(data=tmp_path), ledger, lambda: writer.apply(100))
+            retention.shorten_ranges()
+            assert journal.head() == len(requests)
+            monkeypatch.setattr(ledger, "range_lengths", partial(ledger.range_lengths, 100))
+            retention.shorten_ranges()
+            assert journal.head() == len(requests) + 1
+            assert len(ledger.ranges(1, 0, now + 1)) == 20
+            retention.shorten_ranges()
+            assert journal.head() == len(requests) + 1
+            files = tmp_path / "journal.sqlite", tmp_path / "ledger.sqlite"
+            with closing(SqliteJournalEraser(*files)) as eraser:
+                assert eraser.begin()
+                # It rewrites the fact, and has searched for nothing.
+                assert [eraser.step(), eraser.step()] == [True, False]
+                assert not eraser.begin()
+            retained = [entry.report for entry in journal.read(len(requests), 2)]
+            assert [bool(each.range_lengths) for each in retained if isinstance(each, Erasure)] == [True]
 
 
 def test_one_deletion_runs_at_a_time(served: LocalServer) -> None:

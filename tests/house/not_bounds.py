@@ -510,10 +510,12 @@ NO_BOUND_NEEDED: dict[str, tuple[str, ...]] = {
         "storage.postgres.journal.eraser.PostgresJournalEraser._read",
     ),
     "of one question, and no more than its rows": (
+        "alerts.showing.usual.Usual._by_week",
         "rates.baseline.Baseline._delays",
         "rates.baseline.UsualRates._shares",
         "rates.baseline.UsualRates._seasons",
         "rates.baseline._Arrived._shares",
+        "ranges.usual.Usual._shares",
     ),
     "of one commit, and no more than its entries": (
         "ledger.intake._Batch.entries",

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from msgspec.structs import astuple, replace
 
+from otpconv.ledger.forgetting import MINUTES_KEPT_MS
 from otpconv.model import (
     DELAY_BINS,
     OTHER,
@@ -37,7 +38,16 @@ from otpconv.storage.contract import (
     Tally,
     Window,
 )
-from otpconv.storage.erasure import Deletion, Erased, ErasedRequest, Erasure, KeptCosts, KeptCounts
+from otpconv.storage.erasure import (
+    Deletion,
+    Erased,
+    ErasedRequest,
+    Erasure,
+    KeptCosts,
+    KeptCounts,
+    KeptRange,
+)
+from otpconv.storage.range_counts import RANGES_KEPT_MS, RangeCount
 
 #: Account, values of the dimensions, start of the day, hour, quarter of an hour or minute.
 RollupKey = tuple[int, tuple[str, ...], int]
@@ -46,6 +56,8 @@ CountedAs = Mapping[tuple[int, int, Dimensions], tuple[str, ...]]
 #: The counts, and the delays by bin.
 Rollups = dict[RollupKey, tuple[Tally, tuple[int, ...]]]
 
+#: By the account, hour (ms), range, country and provider: messages, and those of them that are verified.
+Ranges = dict[tuple[int, int, str, str, str], tuple[int, int]]
 #: By the key of a rollup and the currency: messages with a price, and the sum of their prices.
 Costs = dict[tuple[RollupKey, str], tuple[int, int]]
 
@@ -63,6 +75,7 @@ class Recount:
     quarters: Rollups = field(default_factory=dict)
     minutes: Rollups = field(default_factory=dict)
     costs: tuple[Costs, ...] = ()
+    ranges: dict[int, list[RangeCount]] = field(default_factory=dict)
     unmatched: dict[int, int] = field(default_factory=dict)
     self_reported: dict[int, list[SelfReportedRate]] = field(default_factory=dict)
     minutes_from: int = 0
@@ -115,6 +128,8 @@ class Facts:
         self.minutes_from = 0
         self.kept: list[KeptCounts] = []
         self.kept_costs: list[KeptCosts] = []
+        self.kept_ranges: list[KeptRange] = []
+        self.range_lengths: dict[tuple[int, int, str], int] = {}
         self.receipts: dict[tuple[int, str], ReceiptState] = {}
 
     def take(self, report: Report | Deletion | ErasedRequest | Erased) -> None:
@@ -154,6 +169,11 @@ class Facts:
             ),
             conversion.conversion_time,
         )
+
+    @property
+    def ranges_from(self) -> int:
+        back = RANGES_KEPT_MS - MINUTES_KEPT_MS
+        return max(0, (self.minutes_from - back) // HOUR_MS * HOUR_MS)
 
     def known(self) -> object:
         """Something that differs whenever the facts do."""
@@ -221,6 +241,11 @@ class Facts:
             self.receipts.pop(named, None)
         self.kept += erasure.kept
         self.kept_costs += erasure.kept_costs
+        self.kept_ranges += (each for each in erasure.kept_ranges if each.start >= self.ranges_from)
+        for length in erasure.range_lengths:
+            if length.day >= self.ranges_from // DAY_MS:
+                of = length.account, length.day, length.country
+                self.range_lengths[of] = min(self.range_lengths.get(of, 99), length.length)
         self._expire(Expiry(erasure.before, 0))
 
     def _expire(self, expiry: Expiry) -> None:
@@ -242,6 +267,9 @@ class Facts:
             if named in known or max(time or 0 for time in state.times) >= expiry.unmatched_before
         }
         self.minutes_from = max(self.minutes_from, expiry.minutes_from)
+        self.kept_ranges = [each for each in self.kept_ranges if each.start >= self.ranges_from]
+        first = self.ranges_from // DAY_MS
+        self.range_lengths = {of: length for of, length in self.range_lengths.items() if of[1] >= first}
 
 
 def _named(message: Requested) -> tuple[int, str]:
@@ -291,6 +319,7 @@ def recount(
         tuple(
             costs(messages, grain_ms, since, facts.counted_as, facts.kept_costs) for grain_ms, since in grains
         ),
+        {account: range_counts(range_rollups(facts, messages), account) for account in accounts},
         {account: facts.unmatched(account) for account in accounts},
         {
             account: sorted(
@@ -316,6 +345,7 @@ def contents(ledger: LedgerReader, accounts: Collection[int]) -> Recount:
         {key: counts for account in accounts for key, counts in _counted(ledger, account, quarters)},
         {key: counts for account in accounts for key, counts in _counted(ledger, account, minutes)},
         tuple(_costs(ledger, accounts, window) for window in (days, hours, quarters, minutes)),
+        {account: ledger.ranges(account, *_FOREVER) for account in accounts},
         {account: ledger.unmatched(account) for account in accounts},
         {account: ledger.self_reported(account, *_FOREVER) for account in accounts},
         ledger.minutes_from(),
@@ -422,6 +452,55 @@ def costs(
             slot = each.account, _values(each.dimensions), each.start // grain_ms * grain_ms
             add_cost((slot, each.currency), each.messages, each.micros)
     return sums
+
+
+def range_rollups(facts: Facts, messages: Mapping[tuple[int, str], Message]) -> Ranges:
+    """Count the messages with a number by their range, and what deleted ones contribute."""
+    sums: Ranges = {}
+
+    def add_range(kept: KeptRange) -> None:
+        length = facts.range_lengths.get((kept.account, kept.start // DAY_MS, kept.country))
+        key = kept.account, kept.start, kept.number_range[:length], kept.country, kept.provider
+        before = sums.get(key, (0, 0))
+        sums[key] = before[0] + kept.requested, before[1] + kept.verified
+
+    for (account, _), message in messages.items():
+        asked = message.state.requested
+        if asked is not None and asked.number_range and asked.requested_at >= facts.ranges_from:
+            hour = asked.requested_at // HOUR_MS * HOUR_MS
+            values = facts.counted_as[account, asked.requested_at // DAY_MS, asked.dimensions]
+            country, provider = (values[DIMENSIONS.index(name)] for name in ("country", "provider"))
+            verified = int(message.verified)
+            add_range(KeptRange(account, hour, asked.number_range, country, provider, 1, verified))
+    for each in facts.kept_ranges:
+        add_range(each)
+    return sums
+
+
+def range_counts(
+    counted: Ranges,
+    account: int,
+    start: int = _FOREVER[0],
+    end: int = _FOREVER[1],
+    countries: Collection[str] | None = None,
+) -> list[RangeCount]:
+    """Return what `LedgerReader.ranges` has to answer."""
+    found: dict[tuple[str, str, str], list[tuple[int, int, int]]] = defaultdict(list)
+    for (of, hour, number_range, country, provider), (requested, verified) in counted.items():
+        if of == account and hour < end and (countries is None or country in countries):
+            found[number_range, country, provider].append((hour, requested, verified))
+    answer = [
+        RangeCount(
+            *key,
+            min(hour for hour, _, _ in rows),
+            sum(requested for hour, requested, _ in rows if hour >= start),
+            sum(verified for hour, _, verified in rows if hour >= start),
+            sum(verified for hour, _, verified in rows if hour < start),
+        )
+        for key, rows in found.items()
+    ]
+    asked = (each for each in answer if each.requested)
+    return sorted(asked, key=lambda each: (-each.requested, each.number_range, each.country, each.provider))
 
 
 def _costs(ledger: LedgerReader, accounts: Collection[int], window: Window) -> Costs:

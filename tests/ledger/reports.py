@@ -6,6 +6,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from hypothesis import strategies as st
 
+from otpconv.ledger.forgetting import MINUTES_KEPT_MS
 from otpconv.model import (
     BY_NUMBER_WINDOW_MS,
     Conversion,
@@ -18,6 +19,7 @@ from otpconv.model import (
 )
 from otpconv.receipts import FAILURES, MAX_SHARED, Receipt, ReceiptStatus
 from otpconv.storage.contract import DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS, QUARTER_MS, Window
+from otpconv.storage.range_counts import RANGES_KEPT_MS
 
 ACCOUNTS = (1, 2)
 #: The beginning of a UTC day, ms: of an hour and of a minute too.
@@ -153,7 +155,10 @@ def reports(world: World) -> st.SearchStrategy[Report]:
 
 def entries(world: World) -> st.SearchStrategy[Report | Expiry]:
     horizons = st.builds(int.__add__, st.sampled_from(world.times), st.sampled_from([0, 0, 1, MINUTE_MS]))
-    expiries = st.builds(Expiry, horizons, horizons.map(lambda time: time // MINUTE_MS * MINUTE_MS))
+    minutes = horizons.map(lambda time: time // MINUTE_MS * MINUTE_MS)
+    # The later ones forget rollups by range, too.
+    later = minutes.map(lambda time: time + RANGES_KEPT_MS - MINUTES_KEPT_MS)
+    expiries = st.builds(Expiry, horizons, st.one_of(minutes, minutes, later))
     return st.one_of(*[reports(world)] * 5, expiries)
 
 

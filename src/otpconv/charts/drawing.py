@@ -18,8 +18,9 @@ from typing import BinaryIO, Final, NamedTuple, Self
 
 import msgspec
 
+from otpconv.charts.fitting import fitted
 from otpconv.charts.point import Point
-from otpconv.charts.timeline import Chart, fitted, timeline_specification
+from otpconv.charts.timeline import Chart, timeline_specification
 from otpconv.config import environment
 from otpconv.errors import Unavailable
 from otpconv.ledger.turns import Caller, Turns

@@ -59,10 +59,10 @@ def rate_axis(low: float, high: float, most: int = 5) -> Axis:
     return Axis(ticks[0].value, ticks[-1].value, ticks)
 
 
-def count_axis(high: int, most: int = 2) -> Axis:
-    """Return an axis of whole numbers from 0 to at least `high`, with `most` steps at most."""
+def count_axis(high: int, most: int = 2, unit: str = "") -> Axis:
+    """Return an axis of whole numbers of a unit from 0 to at least `high`, with `most` steps at most."""
     step = max(1, round(_step(max(1, high), most)[0]))
-    ticks = [Tick(n, f"{n:,}") for n in range(0, -(-max(1, high) // step) * step + 1, step)]
+    ticks = [Tick(n, f"{n:,}{unit}") for n in range(0, -(-max(1, high) // step) * step + 1, step)]
     return Axis(0, ticks[-1].value, ticks)
 
 

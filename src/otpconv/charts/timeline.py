@@ -3,9 +3,9 @@
 The plot has a fixed place in the picture, so that a page knows which time is under the pointer.
 """
 
-import re
 from itertools import zip_longest
-from typing import Any, Final, NamedTuple
+from math import ceil
+from typing import Any, Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -24,12 +24,11 @@ _WIDE, _NARROW = (1060, 210, 70), (300, 190, 64)
 _WIDE_TICKS, _NARROW_TICKS = 10, 5
 #: Around the plots, px; and between the two.
 _LEFT, _RIGHT, _TOP, _BOTTOM, _BETWEEN = 2, 28, 16, 2, 24
-#: Size of a picture, and place of its plots in it, as Vega writes them.
-_SIZE = re.compile(r'width="[0-9.]+" height="[0-9.]+" viewBox="[-0-9. ]+"')
-_PLACE = re.compile(r'transform="translate\(([-0-9.]+),([-0-9.]+)\)"')
 #: Height of the labels of the time axis, and width of a character of a label, px.
 _TIMES, _CHARACTER = 20, 7.6
 _LABEL_SIZE: Final = 12
+#: Steps of the axis of numbers or seconds at most.
+_MOST_STEPS: Final = 5
 #: Room for the mark of annotations, and for the label of the steps in progress, px.
 _MARK, _IN_PROGRESS = 26, 75
 #: The names of the data: the points, the steps in progress, the annotations, and the end.
@@ -66,6 +65,8 @@ class Chart(Struct, frozen=True, tag=True):
         ground: the background colour.
         notes: annotations.
         zone: the time zone of the time axis.
+        unit: of `rate`, `before` and the band around them: shares, numbers, or seconds.
+        band_of_before: whether the band is around `before`, e.g. what is usual, instead of around `rate`.
     """
 
     points: list[Point]
@@ -76,6 +77,8 @@ class Chart(Struct, frozen=True, tag=True):
     ground: str = "transparent"
     notes: list[Note] = []
     zone: str = "UTC"
+    unit: Literal["share", "number", "seconds"] = "share"
+    band_of_before: bool = False
 
     @property
     def start(self) -> int:
@@ -95,7 +98,10 @@ class Chart(Struct, frozen=True, tag=True):
     @property
     def rates(self) -> Axis:
         """The axis of the rates, which fits the rates, their intervals and the rates before."""
-        return rate_axis(*rate_range(self.points))
+        low, high = rate_range(self.points)
+        if self.unit == "share":
+            return rate_axis(low, high)
+        return count_axis(ceil(high), _MOST_STEPS, " s" if self.unit == "seconds" else "")
 
     @property
     def counts(self) -> Axis:
@@ -115,20 +121,6 @@ def _extent(chart: Chart) -> int:
     """Return the width of the labels left of the plots, px."""
     labels = [tick.label for tick in (*chart.rates.ticks, *chart.counts.ticks)]
     return round(max(map(len, labels)) * _CHARACTER) + 10
-
-
-def fitted(svg: str, frame: Frame) -> str:
-    """Return a picture whose plots are where `frame` says: Vega leaves room for labels that stick out.
-
-    Raises:
-        ValueError: the picture is not one of Vega's.
-    """
-    size, place = _SIZE.search(svg), _PLACE.search(svg)
-    if size is None or place is None:
-        raise ValueError("not a picture of Vega's")
-    x, y = float(place[1]) - frame.left, float(place[2]) - frame.top
-    view = f'width="{frame.width}" height="{frame.height}" viewBox="{x:g} {y:g} {frame.width} {frame.height}"'
-    return f"{svg[: size.start()]}{view}{svg[size.end() :]}"
 
 
 def timeline_specification(chart: Chart) -> str:
@@ -212,8 +204,9 @@ def _rates(chart: Chart, colours: Colours) -> list[dict[str, Any]]:
     }
     line, dotted = {"color": colours.rate, "strokeWidth": 2.25}, {"strokeDash": [2, 3], "opacity": 0.7}
     before = {"color": colours.before, "strokeDash": [4, 3], "strokeWidth": 1.5}
+    band = {"color": colours.before if chart.band_of_before else colours.rate, "opacity": 0.22}
     return [
-        _steps("area", {"color": colours.rate, "opacity": 0.22}, y=_quantity("low"), y2={"field": "high"}),
+        _steps("area", band, y=_quantity("low"), y2={"field": "high"}),
         _steps("line", before, y=_quantity("before")),
         _steps("line", line, y=rate),
         _steps("line", line | dotted, y=_quantity("open")),

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from otpconv.cli.alert_show import show
 from otpconv.cli.client import Client
 from otpconv.cli.client_options import with_client
 from otpconv.cli.manual import add
@@ -162,5 +163,5 @@ def replay(
     tell_rows(list(rows[0]), rows, json=False, zone=zone)
 
 
-for _command in (list_alerts, acknowledge, snooze, replay):
+for _command in (list_alerts, show, acknowledge, snooze, replay):
     add(app, _command.__name__.removesuffix("_alerts"), _command)

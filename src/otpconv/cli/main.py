@@ -45,6 +45,7 @@ _DEFINED_IN: Final = {
     "message": "otpconv.cli.message:message",
     "advice": "otpconv.cli.advice:advice",
     "alerts": "otpconv.cli.alerts:app",
+    "ranges": "otpconv.cli.ranges:ranges",
     "annotate": "otpconv.cli.annotations:annotate",
     "annotations": "otpconv.cli.annotations:app",
     "import": "otpconv.cli.importing.command:import_file",

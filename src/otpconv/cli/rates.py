@@ -46,6 +46,7 @@ def rates(
     order: options.Order = None,
     top: options.Top = None,
     min_requested: options.MinRequested = None,
+    without_ranges: options.WithoutRanges = False,
     plot: options.Plot = False,
     wide: options.Wide = False,
     watch: options.Watch = False,
@@ -78,11 +79,10 @@ def rates(
     zone = zone_of(tz)
     given = {"start": start, "end": end, "by": by, "interval": interval, "tz": zone.key, "level": level}
     given |= {"compare": compare, "order": order or (top and "-requested") or None}
+    given["without_ranges"] = "true" if without_ranges else None
     params = _parameters(given, {"top": top, "min_requested": min_requested}, where or [])
-    client = Client(endpoint, access_key_id, access_key_secret, key_file)
-    form = _Form(file, plot, wide, watch, csv, parquet, json)
-    form.check()
-    _print(client, params, zone, form)
+    (form := _Form(file, plot, wide, watch, csv, parquet, json)).check()
+    _print(Client(endpoint, access_key_id, access_key_secret, key_file), params, zone, form)
 
 
 class _Form(Struct):

@@ -65,6 +65,13 @@ Top = Annotated[
 MinRequested = Annotated[
     int | None, typer.Option(help="Put groups with fewer requested messages into the row for all others.")
 ]
+WithoutRanges = Annotated[
+    bool,
+    typer.Option(
+        "--without-ranges",
+        help="Also show the rate without the messages to number ranges that look like fraud.",
+    ),
+]
 Plot = Annotated[bool, typer.Option("--plot", help="Draw the rates, in the terminal or to FILE.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 Parquet = Annotated[

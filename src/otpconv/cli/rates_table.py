@@ -20,7 +20,19 @@ _GAP = 2
 _LEAST, _COMFORTABLE = 6, 14
 #: The numbers from the most important on: where not all fit, the last ones are dropped.
 _IMPORTANCE = (
-    *("rate", "requested", "verified", "change", "95 %", "change 95 %", "expected", "pending", "before"),
+    *(
+        "rate",
+        "requested",
+        "verified",
+        "without",
+        "flagged",
+        "change",
+        "95 %",
+        "change 95 %",
+        "expected",
+        "pending",
+        "before",
+    ),
     *("delivered", "per verified", "of delivered", "cost", "unpriced"),
     *("same mix", "same mix 95 %", "p50", "reported", "p90", "p99"),
 )
@@ -196,6 +208,9 @@ def _values(answer: Mapping[str, Any]) -> dict[str, Callable[[_Row], str]]:
     if any(row["pending"] for row in answer["rows"]):
         columns["pending"] = lambda row: f"{row['pending']:,}"
         columns["expected"] = lambda row: percentage(row["rate_expected"])
+    if any(row.get("flagged_requested") for row in answer["rows"]):
+        columns["without"] = lambda row: percentage(row["rate_without_flagged"])
+        columns["flagged"] = lambda row: f"{row['flagged_requested']:,}"
     if "compared" in answer:
         columns["before"] = lambda row: percentage(row["before_rate"])
         columns["change"] = lambda row: _points(row["change"])

@@ -57,14 +57,19 @@ _COMPARED: Final[tuple[_Together, ...]] = (
     (("change_low", "change_high"), lambda row: row.change_interval or (None, None)),
     (("change_same_mix", "change_same_mix_low", "change_same_mix_high"), _same_mix),
 )
-#: The columns of every answer, and those that a comparison adds.
+_FLAGGED: Final[tuple[_Together, ...]] = (
+    (("rate_without_flagged",), lambda row: (row.rate_without_flagged,)),
+    (("flagged_requested",), lambda row: (row.flagged.requested if row.flagged else None,)),
+)
+#: The columns of every answer, those that a comparison adds, and those about flagged ranges.
 RATE_COLUMNS: Final = tuple(name for names, _ in _COLUMNS for name in names)
 COMPARED_COLUMNS: Final = tuple(name for names, _ in _COMPARED for name in names)
+FLAGGED_COLUMNS: Final = tuple(name for names, _ in _FLAGGED for name in names)
 #: The columns with whole numbers.
 WHOLE_COLUMNS: Final = frozenset(
     {
         *("requested", "verified", "pending", "p50_ms", "p90_ms", "p99_ms", "before_requested"),
-        *("before_verified", "receipted", "delivered", "unpriced"),
+        *("before_verified", "receipted", "delivered", "unpriced", "flagged_requested"),
     }
 )
 #: The columns with texts, and those with amounts of money, which have a currency.
@@ -80,6 +85,11 @@ def row_values(row: RateRow) -> list[_Value]:
 def compared_row_values(row: RateRow) -> list[_Value]:
     """Return the values of a row in `COMPARED_COLUMNS`."""
     return [value for _, values in _COMPARED for value in values(row)]
+
+
+def flagged_row_values(row: RateRow) -> list[_Value]:
+    """Return the values of a row in `FLAGGED_COLUMNS`."""
+    return [value for _, values in _FLAGGED for value in values(row)]
 
 
 def column(name: str) -> Callable[[RateRow], float | None]:

@@ -39,7 +39,10 @@ ORDERS = (
     *("reported_share", "p50_ms", "p90_ms", "p99_ms", "change", "change_same_mix"),
     *("delivered", "delivered_share", "rate_of_delivered", "cost", "cost_per_verified", "unpriced"),
 )
-_PARAMETERS = ("start", "end", "interval", "by", "tz", "level", "compare", "top", "order", "min_requested")
+_PARAMETERS = (
+    *("start", "end", "interval", "by", "tz", "level", "compare", "top", "order", "min_requested"),
+    "without_ranges",
+)
 
 
 class RateQuery(Struct, frozen=True):
@@ -57,6 +60,8 @@ class RateQuery(Struct, frozen=True):
         order: one of `ORDERS`, with a minus for the largest first; None: by the values of the groups.
         top: how many groups get a row, the first by `order` or else the largest; None: all.
         min_requested: groups with fewer requested messages in the window get no row of their own.
+        without_ranges: whether rows also have their rate without number ranges that look like fraud; the
+            window is of whole hours then, since ranges are counted by hour.
     """
 
     start: int
@@ -70,6 +75,7 @@ class RateQuery(Struct, frozen=True):
     order: str | None = None
     top: int | None = None
     min_requested: int = 0
+    without_ranges: bool = False
 
 
 def parse_query(parameters: Iterable[tuple[str, str]], now: int) -> RateQuery:
@@ -103,6 +109,8 @@ def parse_query(parameters: Iterable[tuple[str, str]], now: int) -> RateQuery:
     if not by and ("top" in given or "min_requested" in given):
         raise InvalidRequest("top and min_requested need groups to choose from. Add by, e.g. by=country.")
     compare = _one_of("compare", given, COMPARISONS)
+    if without_ranges := _one_of("without_ranges", given, ("true", "false")) == "true":
+        start, end = start // HOUR_MS * HOUR_MS, -(-end // HOUR_MS) * HOUR_MS
     return RateQuery(
         start,
         end,
@@ -115,6 +123,7 @@ def parse_query(parameters: Iterable[tuple[str, str]], now: int) -> RateQuery:
         _order(given, compared=compare is not None),
         _number("top", given, least=1) if "top" in given else None,
         _number("min_requested", given, least=0) if "min_requested" in given else 0,
+        without_ranges,
     )
 
 

@@ -49,6 +49,13 @@ class SameMix(Struct, frozen=True):
     share: float
 
 
+class FlaggedCount(Struct, frozen=True):
+    """The messages of a row that are to number ranges that look like fraud."""
+
+    requested: int = 0
+    verified: int = 0
+
+
 class RateRow(Struct, frozen=True):
     """The conversion rate of one slot and group.
 
@@ -69,6 +76,8 @@ class RateRow(Struct, frozen=True):
         costs: what the messages cost, by currency; None when nobody asked.
         verified_for_cost: what a cost is divided by: verified messages or sessions; 0 where a rate has no
             cost of its own.
+        flagged: the messages to number ranges that look like fraud; None when nobody asked, or where they
+            can't be counted.
     """
 
     start: int | None
@@ -85,6 +94,7 @@ class RateRow(Struct, frozen=True):
     delivered_verified: int = 0
     costs: tuple[Cost, ...] | None = None
     verified_for_cost: int = 0
+    flagged: FlaggedCount | None = None
 
     @property
     def requested(self) -> int:
@@ -100,6 +110,13 @@ class RateRow(Struct, frozen=True):
     def rate(self) -> float | None:
         """The share of the requested that were verified, 0 to 1."""
         return self.now.rate
+
+    @property
+    def rate_without_flagged(self) -> float | None:
+        """The rate of the messages to ranges that are not flagged; None if there are none or nobody asked."""
+        if self.flagged is None or self.requested <= self.flagged.requested:
+            return None
+        return (self.verified - self.flagged.verified) / (self.requested - self.flagged.requested)
 
     @property
     def reported_share(self) -> float | None:

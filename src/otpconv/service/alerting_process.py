@@ -4,8 +4,8 @@ The detectors have a process of their own, since their work would hold Python's 
 have to wait. `service/alerting.py` starts it.
 """
 
-from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from typing import BinaryIO, Final
 
@@ -38,7 +38,24 @@ def run_alerting(settings: Settings, signs: BinaryIO, clock: Clock = wall_clock)
         Unavailable: the storage failed at the start.
     """
     alive = SignsOfLife(signs)
-    with alive.alone(settings.data / _LOCK), ExitStack() as opened:
+    with alive.alone(settings.data / _LOCK), opened_follower(settings, clock) as follower:
+        alive.at_end(follower.stop)
+        follower.run()
+
+
+@contextmanager
+def opened_follower(settings: Settings, clock: Clock) -> Iterator[Follower]:
+    """Open the follower of a storage, which runs all detectors; closed on leaving.
+
+    Args:
+        settings: name the storage, and the budget of false alarms.
+        clock: the time now.
+
+    Raises:
+        Misconfigured: the storage can't be used.
+        Unavailable: the storage failed.
+    """
+    with ExitStack() as opened:
         engine = engine_of(settings)
         sealer = open_sealer(settings)
         access = engine.access(clock)
@@ -53,9 +70,7 @@ def run_alerting(settings: Settings, signs: BinaryIO, clock: Clock = wall_clock)
         def detector(account: int) -> Detector:
             return Detectors(settings.alerts_budget, ConversionWatch, partial(relay_facts, vendors, account))
 
-        follower = Follower(ledger, store, accounts, detector, clock)
-        alive.at_end(follower.stop)
-        follower.run()
+        yield Follower(ledger, store, accounts, detector, clock)
 
 
 def relay_facts(vendors: Vendors, account: int) -> list[RelayFacts]:

@@ -20,6 +20,7 @@ from otpconv.ledger.judge import EARLIEST_MS
 from otpconv.ledger.questions import Questions
 from otpconv.ledger.recent import Recent
 from otpconv.metrics import Metrics
+from otpconv.ranges.current import CurrentRanges
 from otpconv.rates.current import CurrentSignals
 from otpconv.service import data_folder
 from otpconv.service.administration import Administration
@@ -65,6 +66,7 @@ class Service:
         intake: takes reports.
         questions: answers questions about what the reports come to.
         signals: finds what fails now, for the stories of messages.
+        ranges: judges which number ranges look like fraud now.
         recent: acknowledged reports that are not yet in the ledger.
         metrics: the measurements for machines.
         housekeeping: the repeated tasks; others may add to them.
@@ -83,7 +85,7 @@ class Service:
             Misconfigured: the folder is in use by another server, or something in it is damaged.
             Unavailable: the disk is full or fails.
         """
-        self.clock, self.settings = clock, settings
+        self.clock, self.settings, self.ranges = clock, settings, CurrentRanges()
         self._lock = data_folder.hold(data := settings.data)
         (engine := engine_of(settings)).start()
         self.sealer = open_sealer(settings)
@@ -98,7 +100,7 @@ class Service:
         self._writer = JournalWriter(self._journal, engine.journal)
         self.nonces, self.once = guards(self._journal, access.once(), data, clock())
         cursor = engine.prepare_ledger()
-        self._acknowledged, self.metrics = self._journal.head(), Metrics()
+        self._acknowledged, self.metrics, self.signals = self._journal.head(), Metrics(), CurrentSignals()
         self.membership = leases = Membership(engine.nodes())
         self._applier = Applier(engine.ledger_writer, cursor, measured=self.metrics.applied, leases=leases)
         self._freshness = Freshness(self._applier)
@@ -107,7 +109,7 @@ class Service:
         self._forgetting = Forgetting(
             self._journal, self._lookup, clock, unmatched_ms=settings.unmatched_days * DAY_MS
         )
-        self.recent, self.signals = Recent(lambda: self._applier.applied), CurrentSignals()
+        self.recent = Recent(lambda: self._applier.applied)
         parts = self._writer, self._lookup, self.recent
         self.intake = Intake(*parts, clock, recorded=self._recorded, strict=settings.strict)
         self._retention = Retention(settings, self._ledger, lambda: self._applier.applied, leases)

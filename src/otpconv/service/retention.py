@@ -1,7 +1,7 @@
 """Deletes old messages every day, and finishes deletions that were interrupted."""
 
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 from otpconv.config import Settings
 from otpconv.ledger.erasing import Eraser
@@ -11,12 +11,15 @@ from otpconv.service.engines import engine_of
 from otpconv.service.housekeeping import Housekeeping
 from otpconv.service.running import alone
 from otpconv.storage.contract import DAY_MS, LedgerReader
+from otpconv.storage.erasure import Erasure
 from otpconv.storage.nodes import ALL_LEASES, RETENTION, Leases
 
 #: How often the server looks for messages that are too old, and how late a deletion may be, s.
 EVERY_S, LATE_S = 60.0, 6 * 3600.0
 #: How often the server forgets messages that were deleted from the ledger, and how late that may be, s.
 _NOTED_EVERY_S, _NOTED_LATE_S = 0.1, 10.0
+#: How often the server looks for days with too many number ranges, and how late that may be, s.
+_SHORTENED_EVERY_S, _SHORTENED_LATE_S = 300.0, 3600.0
 
 
 class Retention:
@@ -62,6 +65,24 @@ class Retention:
             harm="messages that are to be deleted are kept",
             aside=True,
         )
+        tasks.every(
+            _SHORTENED_EVERY_S,
+            "ranges",
+            self.shorten_ranges,
+            late_s=_SHORTENED_LATE_S,
+            harm="rollups by number range take room on the disk, and questions about ranges more time",
+            aside=True,
+        )
+
+    def shorten_ranges(self) -> None:
+        """Count the ranges of crowded days by shorter prefixes; see `LedgerReader.range_lengths`.
+
+        Raises:
+            Unavailable: the storage failed.
+        """
+        if self._leases.holds(RETENTION) and (lengths := self._ledger.range_lengths()):
+            with closing(Recording(self._engine, self._applied)) as record:
+                record(Erasure(0, 0, range_lengths=lengths))
 
     def run(self) -> None:
         """Delete messages that are too old, and finish interrupted deletions. Call it from one thread.

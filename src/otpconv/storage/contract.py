@@ -26,6 +26,7 @@ from msgspec.structs import astuple
 from otpconv.model import Dimensions, MessageState, Report, SelfReportedRate
 from otpconv.receipts import ReceiptState
 from otpconv.storage.erasure import Candidates, Deletion, Erasure
+from otpconv.storage.range_counts import RangeReader
 
 #: What the rollups can be grouped and filtered by: the fields of `Dimensions`, in their order.
 DIMENSIONS: tuple[str, ...] = Dimensions.__struct_fields__
@@ -43,7 +44,6 @@ SNAPSHOT_S = 10.0
 
 #: Counts of one question, slots times groups: about 50 MB of memory.
 MAX_COUNTS = 50_000
-
 
 #: Self-reported rates in one answer, and how many are counted: a caller can report any number of them.
 MAX_SELF_REPORTED, MAX_COUNTED = 100, 10_000
@@ -193,7 +193,7 @@ class LedgerWriter(Protocol):
         """Release the files or connections. Call it from the thread that used the writer."""
 
 
-class LedgerReader(Protocol):
+class LedgerReader(RangeReader, Protocol):
     """Answers questions. Each thread sees a consistent state, never waits for the applier, and may block."""
 
     def snapshot(self) -> AbstractContextManager[int]:

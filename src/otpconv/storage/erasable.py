@@ -14,6 +14,7 @@ from otpconv.storage.erasure import (
     Erasure,
     KeptCosts,
     KeptCounts,
+    KeptRange,
 )
 from otpconv.storage.statements import SqlValue
 
@@ -77,7 +78,8 @@ def messages_of(run: Run, cursor: int, account: int, number: str) -> Erasure:
         "day": days[0][0],
     }
     ((ids,),) = run("ids_of_number", limits)
-    return _erasure(run, ids, of)
+    # Nothing of the number may remain in the rollups by range.
+    return msgspec.structs.replace(_erasure(run, ids, of), kept_ranges=())
 
 
 def _erasure(run: Run, ids: str, of: Erasure) -> Erasure:
@@ -92,6 +94,7 @@ def _erasure(run: Run, ids: str, of: Erasure) -> Erasure:
         kept=tuple(_kept(row) for row in kept),
         receipts=tuple(run("receipts_of", {"ids": ids})),
         kept_costs=tuple(_kept_costs(row) for row in run("kept_costs", {"ids": ids})),
+        kept_ranges=tuple(KeptRange(*row) for row in run("kept_ranges", {"ids": ids})),
     )
 
 

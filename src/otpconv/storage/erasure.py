@@ -71,12 +71,52 @@ class KeptCosts(Struct, frozen=True, array_like=True, gc=False):
     micros: int
 
 
+class KeptRange(Struct, frozen=True, array_like=True, gc=False):
+    """What deleted messages contribute to the rollups by number range, until these are forgotten.
+
+    Attributes:
+        account: whose messages.
+        start: the start of their hour, ms.
+        number_range: as reported.
+        country, provider: the values that they are counted by.
+        requested, verified: how many they are.
+    """
+
+    account: int
+    start: int
+    number_range: str
+    country: str
+    provider: str
+    requested: int
+    verified: int
+
+
+class RangeLength(Struct, frozen=True, array_like=True, gc=False):
+    """How long the number ranges of a country and day are at most; longer ones are counted by their prefix.
+
+    It is decided when the day has too many ranges, and never taken back. A fact of the journal says so, since
+    the ranges themselves must not decide: a rebuild does not see those of forgotten numbers.
+
+    Attributes:
+        account: whose messages.
+        day: days (UTC) since 1970.
+        country: the value that the messages are counted by.
+        length: in characters.
+    """
+
+    account: int
+    day: int
+    country: str
+    length: int
+
+
 class Erasure(Struct, frozen=True, array_like=True, tag=5):
     """The deletion of some messages as a fact in the journal, so that a rebuild forgets them too.
 
     Applying it takes the messages out of the rollups, and adds `kept` instead. So the result is the same
     whether or not the reports about them are still in the journal. Once these are erased, the erasure itself
-    keeps only `before`, `upto`, `detached`, `kept` and `kept_costs`.
+    keeps only what has no names: `before`, `upto`, `kept`, `kept_costs`, `kept_ranges` and `range_lengths`,
+    besides `detached`.
 
     Attributes:
         before: unmatched conversions before this (ms) are deleted too, and no more reports about times before
@@ -92,6 +132,9 @@ class Erasure(Struct, frozen=True, array_like=True, tag=5):
         receipts: account and the vendor's id of the receipts that are deleted: those of no other message.
             Older journal entries have neither this nor the next.
         kept_costs: what the messages cost.
+        kept_ranges: what the messages contributed to the rollups by number range. Nothing when a number is
+            forgotten: a range with one number is nearly the number. Older entries lack this and the next.
+        range_lengths: ranges that are counted by shorter prefixes from here on. An erasure may only say this.
     """
 
     before: int
@@ -103,6 +146,8 @@ class Erasure(Struct, frozen=True, array_like=True, tag=5):
     kept: tuple[KeptCounts, ...] = ()
     receipts: tuple[tuple[int, str], ...] = ()
     kept_costs: tuple[KeptCosts, ...] = ()
+    kept_ranges: tuple[KeptRange, ...] = ()
+    range_lengths: tuple[RangeLength, ...] = ()
 
 
 #: What the server itself writes into the journal.

@@ -32,6 +32,8 @@ def of_ledger(number: Number) -> Iterator[CheckResult]:
     for grain, length in _GRAINS.items():
         check = f"costs by {grain}"
         yield guarded(check, REBUILD, partial(_compared, number, check, "wrong_costs", grain=length))
+    check = "rollups by range"
+    yield guarded(check, REBUILD, partial(_compared, number, check, "wrong_ranges"))
     check = "receipts of messages"
     yield guarded(check, REBUILD, partial(_compared, number, check, "wrong_receipts"))
     yield guarded("routes", REBUILD, lambda: _compared(number, "routes", "wrong_routes"))

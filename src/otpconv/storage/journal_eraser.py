@@ -71,7 +71,9 @@ class StepwiseEraser:
         self._file.run("forget_targets", {})
         self._file.run("find_erasures", {"most": MAX_ERASURES})
         self._file.run("find_targets", {})
-        ((self._before, self._head),) = self._file.run("horizon", {})
+        ((self._before, self._head, any_named),) = self._file.run("horizon", {})
+        if not self._before and not any_named:
+            self._searched = self._head  # they only shorten ranges
         return bool(self._head)
 
     def step(self) -> bool:

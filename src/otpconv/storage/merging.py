@@ -65,6 +65,8 @@ _KEEPING = (
     "note_kept",
     "change_by_kept",
     "keep_costs",
+    "shorten_ranges",
+    "keep_ranges",
     "note_messages_from",
 )
 #: What brings the sums of the noted changes into the rollups, the last step of all.
@@ -75,6 +77,7 @@ _SETTLING = (
     "settle_routes",
     "settle",
     "drop_empty",
+    "settle_ranges",
     "forget_changes",
 )
 #: The same for costs.
@@ -127,12 +130,12 @@ class Merging:
         self.settle(costs=bool(receipts))
 
     def expire(self, unmatched_before: int, minutes_from: int) -> None:
-        """Forget unmatched conversions and rollups by minute before two times, ms."""
+        """Forget unmatched conversions and rollups by minute before two times, ms, and old ranges."""
         horizon = {"unmatched_before": unmatched_before, "minutes_from": minutes_from}
         self.run(*FORGETTING, "fold_minutes", **horizon)
         self.run("settle", "forget_changes")
         self.run("fold_cost_minutes", "settle_costs", **horizon)
-        self.run("drop_minutes", "drop_cost_minutes", "keep_minutes_from", **horizon)
+        self.run("drop_minutes", "drop_cost_minutes", "keep_minutes_from", "drop_ranges", **horizon)
 
     def erase(self, seq: int) -> None:
         """Apply the erasure at a position."""

@@ -44,6 +44,7 @@ class Table(Struct, frozen=True):
 _COUNTS = (*Tally.__struct_fields__, *(f"d{bin_}" for bin_ in range(DELAY_BINS)))
 _COSTS = ("messages", "micros")
 _SLOT = ("account", "start", *DIMENSIONS)
+_RANGE = ("account", "start", "number_range", "country", "provider")
 _GRAINS = {MINUTE_MS: "minute", QUARTER_MS: "quarter", HOUR_MS: "hour", DAY_MS: "day"}
 
 #: All that a ledger holds. The dimensions are those that a message is counted by; `reported_values` are the
@@ -82,6 +83,9 @@ TABLES = (
     Table("counts of deleted messages", "kept_counts", _SLOT, _COUNTS),
     Table("costs", "cost_rollups", ("grain", *_SLOT, "currency"), _COSTS),
     Table("costs of deleted messages", "kept_costs", (*_SLOT, "currency"), _COSTS),
+    Table("rollups by range", "range_rollups", _RANGE, ("requested", "verified")),
+    Table("ranges of deleted messages", "kept_ranges", _RANGE, ("requested", "verified")),
+    Table("lengths of ranges", "range_lengths", ("account", "day", "country"), ("length",)),
     Table("routes", "routes", ("account", "provider", "country"), ("requested", "verified")),
     Table("unmatched hours", "unmatched_hours", ("account", "number", "start")),
     Table("unmatched", "unmatched", ("account",), ("messages", "numbers")),

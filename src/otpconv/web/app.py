@@ -41,12 +41,15 @@ from otpconv.web.rpc.endpoint import RpcEndpoint, new_request_id, request_of
 from otpconv.web.rpc.sending import Sends
 from otpconv.web.v1.advice import ADVICE_PATH, AdviceApi
 from otpconv.web.v1.alert_replay import REPLAY_PATH, ReplayApi
+from otpconv.web.v1.alert_shown import ShownAlertApi
 from otpconv.web.v1.alerts import AlertsApi
 from otpconv.web.v1.annotations import AnnotationsApi
+from otpconv.web.v1.check import CHECK_PATH, CheckApi
 from otpconv.web.v1.metrics import MetricsEndpoint
 from otpconv.web.v1.native import NativeApi
 from otpconv.web.v1.openapi import document
 from otpconv.web.v1.prices import PricesApi
+from otpconv.web.v1.ranges import RANGES_PATH, RangesApi
 from otpconv.web.v1.vendors import VendorsApi
 
 #: Load balancers call these paths, also by plain HTTP.
@@ -88,6 +91,8 @@ class App:
         self._hooks = HooksEndpoint(
             service, self._bodies, gate, failures=self.failures, public_url=public_url
         )
+        self._native = NativeApi(service, self._bodies, gate, self._pace)
+        self._check = CheckApi(service, self._bodies, self._native.caller, self.failures)
         self._pages = Pages(service, self._bodies, gate, app=self, public_url=public_url)
         self._other = self._starlette(service, gate, public_url)
         self._count = service.metrics.requested
@@ -100,6 +105,7 @@ class App:
     async def close(self) -> None:
         """Wait for messages that are on their way, and stop what the pages have started elsewhere."""
         await self._sends.close()
+        await self._check.close()
         await self._pages.close()
 
     async def idle(self) -> None:
@@ -165,9 +171,7 @@ class App:
         self._count(scope.get("otpconv.action", ""), scope.get("otpconv.code", "OK"))
 
     def _starlette(self, service: Service, gate: Gate, public_url: str) -> ASGIApp:
-        native = NativeApi(service, self._bodies, gate, self._pace)
-        vendors = VendorsApi(service, self._bodies, gate, native.caller, public_url)
-        pages = self._pages
+        native = self._native
         openapi = msgspec.json.encode(document(public_url))
 
         async def healthz(_: Request) -> Response:
@@ -184,7 +188,7 @@ class App:
         async def problem(request: Request, error: Exception) -> Response:
             translated = _translated(error, request, self.failures)
             request.scope["otpconv.code"] = translated.code
-            response = pages.problem(request, translated) or _problem(translated, public_url)
+            response = self._pages.problem(request, translated) or _problem(translated, public_url)
             if isinstance(error, HTTPException):
                 response.headers.update(error.headers or {})  # Allow, of 405
             return response
@@ -197,13 +201,16 @@ class App:
                 Route(f"{MESSAGES_PATH}/{{message_id:path}}", native.get_message, methods=["GET"]),
                 Route(REPLAY_PATH, ReplayApi(service, native.caller).get, methods=["GET"]),
                 *AlertsApi(service, self._bodies, gate, native.caller).routes(),
+                *ShownAlertApi(service, native.caller).routes(),
                 *AnnotationsApi(service, self._bodies, gate, native.caller).routes(),
-                *vendors.routes(),
+                *VendorsApi(service, self._bodies, gate, native.caller, public_url).routes(),
                 *self._hooks.routes(),
                 *PricesApi(service, self._bodies, gate, native.caller).routes(),
                 Route("/v1/rates", native.get_rates, methods=["GET"]),
                 Route(ADVICE_PATH, AdviceApi(service, native.caller).get, methods=["GET"]),
-                *pages.routes(),
+                Route(RANGES_PATH, RangesApi(service, native.caller).get, methods=["GET"]),
+                Route(CHECK_PATH, self._check.post, methods=["POST"]),
+                *self._pages.routes(),
                 Route("/metrics", MetricsEndpoint(service, native.caller, self._sends).get, methods=["GET"]),
                 Route("/openapi.json", openapi_json, methods=["GET"]),
                 Route("/healthz", healthz, methods=["GET"]),

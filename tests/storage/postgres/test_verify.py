@@ -134,9 +134,10 @@ def test_nothing_is_found_after_reports_expiries_and_deletions_beside_a_node(nod
     assert schemas(node.database) == {"otpconv", "otpconv_ledger"}
 
 
+RANGES = "rollups by range, recounted"
 DAMAGES: list[tuple[str, set[str]]] = [
     ("UPDATE rollups SET requested = requested + 1 WHERE grain = 3600000", {"rollups", HOURS}),
-    ("UPDATE messages SET number_range = 'x' WHERE message_id = 'm1'", {"messages"}),
+    ("UPDATE messages SET number_range = 'x' WHERE message_id = 'm1'", {"messages", RANGES}),
     ("DELETE FROM self_reported_rates WHERE rate < 0.5", {"self-reported rates"}),
     ("UPDATE unmatched SET numbers = numbers + 1", {"unmatched", "unmatched, recounted"}),
     ("UPDATE horizons SET messages_from = 5", {"progress"}),

@@ -46,6 +46,7 @@ READ_ALL = {
     "recount/wrong_rollups": "the doctor counts",
     "recount/wrong_routes": "the doctor counts",
     "recount/wrong_costs": "the doctor counts",
+    "recount/wrong_ranges": "the doctor counts",
     "recount/wrong_cost_sums": "the doctor counts",
     "recount/wrong_receipts": "the doctor counts",
     "recount/wrong_unmatched": "the doctor counts",

@@ -18,6 +18,7 @@ from otpconv.model import Conversion, Expiry, Report, Requested, SelfReportedRat
 from otpconv.receipts import FAILURES, Receipt, ReceiptStatus
 from otpconv.storage.bounds import Bounds
 from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS
+from otpconv.storage.erasure import Deletion, Erasure, RangeLength
 from otpconv.storage.sqlite import SqliteLedgerReader, SqliteLedgerWriter
 from otpconv.storage.sqlite.ledger.binding import misfit_of, read_bound
 from otpconv.storage.sqlite.ledger.verify import SqliteContents, checks
@@ -84,7 +85,7 @@ def receipt(chance: random.Random, account: int, named: str, at: int) -> Receipt
     return Receipt(account, named, status, at, error, price, "EUR" if price else "", chance.randrange(3))
 
 
-def history(chance: random.Random) -> Iterator[Report | Expiry | int | str]:
+def history(chance: random.Random) -> Iterator[Report | Deletion | int | str]:
     """Reports of two accounts and three days, with an expiry, a prune (a time) and a `forget` (a number)."""
     begins = DAY - DAY_MS
 
@@ -124,6 +125,7 @@ def history(chance: random.Random) -> Iterator[Report | Expiry | int | str]:
     yield Expiry(0, DAY + HOUR_MS // 2)
     yield from some(30, "b")
     yield "8"
+    yield Erasure(0, 0, range_lengths=(RangeLength(1, DAY // DAY_MS, "ES", 2),))
     yield from some(10, "c")
     yield begins + 30 * MINUTE_MS
     yield from some(10, "d")

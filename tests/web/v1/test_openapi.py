@@ -20,10 +20,13 @@ UNANNOTATE = "DELETE /v1/annotations/{annotation_id}"
 SEARCH = "POST /v1/messages/search"
 CREATE, LETTERS = "POST /v1/vendors", "GET /v1/relay/{name}/dead-letters"
 RETRY = "POST /v1/relay/{name}/retry"
+RANGES, CHECK = "GET /v1/ranges", "POST /v1/check"
 ALERTS, REPLAY = "GET /v1/alerts", "GET /v1/alerts/replay"
 ACKNOWLEDGE, SNOOZE = "POST /v1/alerts/{id}/acknowledge", "POST /v1/alerts/{id}/snooze"
 RECEIPTS, PUSH = "POST /v1/vendors/{name}/receipts", "POST /hooks/{name}/{secret}"
 BY_NAME = [
+    "GET /v1/alerts/{id}",
+    "GET /v1/alerts/{id}/ticket",
     "DELETE /v1/vendors/{name}",
     "POST /v1/vendors/{name}/test",
     "POST /v1/relay/{name}/pause",
@@ -42,6 +45,8 @@ TAKE_DATA = [
     SEARCH,
     RATES,
     ADVICE,
+    RANGES,
+    CHECK,
     ALERTS,
     REPLAY,
     ACKNOWLEDGE,
@@ -65,6 +70,8 @@ BEYOND_SCHEMAS = {
     for label in (
         RATES,
         SEARCH,
+        RANGES,
+        CHECK,
         REPLAY,
         ACKNOWLEDGE,
         SNOOZE,

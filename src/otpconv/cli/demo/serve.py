@@ -5,6 +5,7 @@ import tempfile
 import time
 import webbrowser
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from heapq import heappop, heappush
 from pathlib import Path
@@ -90,6 +91,7 @@ def _stoppable() -> Iterator[None]:
 def _run(folder: Path, seed: int, port: int, *, open_browser: bool, json: bool) -> None:
     # The server's libraries are not there in a client's installation.
     from otpconv.access.sign_in_links import SignInLinks, url_of_link
+    from otpconv.cli.demo.watching import look_back
     from otpconv.cli.demo.weeks import Weeks
     from otpconv.config import Settings
     from otpconv.service.compose import open_sealer
@@ -105,7 +107,11 @@ def _run(folder: Path, seed: int, port: int, *, open_browser: bool, json: bool) 
     history.fill(settings)
     server = LocalServer(settings.data, {"OTPCONV_CONFIG": str(no_settings)}, port)
     try:
-        server.start()
+        # Both take seconds, and each has a processor of its own.
+        with ThreadPoolExecutor(1) as aside:
+            looking = aside.submit(look_back, settings, now)
+            server.start()
+            looking.result()
         token = SignInLinks(open_sealer(settings)).issue(administrator.access_key_id, wall_clock())
         started = Started(
             server.url,
@@ -274,7 +280,8 @@ def _welcome(started: Started, silent: str) -> str:
         "Open this link. It signs you in once, within an hour:\n\n"
         f"  {started.link}\n\n"
         "The dashboard names a route that has been failing for an hour, and an application that has not"
-        f" reported for three: {silent},\nwith the access key {started.silent_access_key}.\n"
+        f" reported for three: {silent},\nwith the access key {started.silent_access_key}."
+        f" Both have an open alert: {started.url}/alerts\n"
         f"For another link, run in a second terminal: otpconv sign-in-link --data {started.data}\n"
         "Press Ctrl-C to stop. The server and its files are then removed."
     )

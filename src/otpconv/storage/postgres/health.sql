@@ -83,6 +83,28 @@ SELECT
     (SELECT count(*) FROM (SELECT * FROM recount EXCEPT SELECT * FROM held) AS missing)
     + (SELECT count(*) FROM (SELECT * FROM held EXCEPT SELECT * FROM recount) AS surplus);
 
+-- name: wrong_ranges
+WITH known AS (
+    SELECT m.account, m.requested_at / 3600000 * 3600000 AS start, m.number_range, d.country, d.provider,
+        1 AS requested, m.verified
+    FROM messages AS m JOIN dimensions AS d ON d.id = m.dimensions
+    WHERE m.number_range <> '' AND m.requested_at >= (SELECT ranges_from FROM horizons)
+    UNION ALL
+    SELECT account, start, number_range, country, provider, requested, verified FROM kept_ranges
+), recount AS (
+    SELECT k.account, k.start, coalesce(left(k.number_range, l.length), k.number_range) AS number_range, k.country,
+        k.provider, sum(k.requested) AS requested, sum(k.verified) AS verified
+    FROM known AS k LEFT JOIN range_lengths AS l
+        ON l.bucket = 0 AND l.account = k.account AND l.day = k.start / 86400000 AND l.country = k.country
+    GROUP BY 1, 2, 3, 4, 5
+), held AS (
+    SELECT account, start, number_range, country, provider, requested::bigint, verified::bigint FROM range_rollups
+    WHERE bucket = 0
+)
+SELECT
+    (SELECT count(*) FROM (SELECT * FROM recount EXCEPT SELECT * FROM held) AS missing)
+    + (SELECT count(*) FROM (SELECT * FROM held EXCEPT SELECT * FROM recount) AS surplus);
+
 -- name: wrong_receipts
 -- Messages that do not have what their receipts say. Of those that name one id of a vendor, the first have its receipts.
 WITH ranked AS (

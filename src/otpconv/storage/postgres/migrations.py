@@ -32,6 +32,7 @@ LEDGER: Final = (
     ("ledger/receipts.sql", "receipts_schema"),
     ("ledger/costs.sql", "costs_schema"),
     ("ledger/dimensions.sql", "dimensions_schema"),
+    ("ledger/ranges.sql", "ranges_schema"),
     ("ledger/changes.sql", "changes_schema"),
     ("ledger/triggers.sql", "triggers_schema"),
 )

@@ -10,12 +10,11 @@ from otpconv import __version__
 from otpconv.web.pages.countries import country_name
 from otpconv.web.pages.figures import FILTERS
 from otpconv.web.pages.forms import TOKEN
+from otpconv.web.pages.sections import NAVIGATION
 from otpconv.web.pages.static import StaticFiles
 from otpconv.web.pages.visitors import Visitor
 
-#: The pages a user can go to from anywhere, in this order; the first one is where a sign-in leads to.
-NAVIGATION: Final = (("Dashboard", "/dashboard"), ("Explorer", "/explorer"), ("Errors", "/errors"))
-HOME: Final = NAVIGATION[0][1]
+HOME: Final = NAVIGATION[0].path
 
 # Scripts and styles are files of ours only; nothing is loaded, framed or sent anywhere else.
 _POLICY = (

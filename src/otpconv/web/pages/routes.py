@@ -19,6 +19,7 @@ from otpconv.web.front.body import Bodies
 from otpconv.web.front.gate import Gate
 from otpconv.web.pages.administration.desk import Desk
 from otpconv.web.pages.administration.routes import administration_pages
+from otpconv.web.pages.alerts.page import AlertsPage
 from otpconv.web.pages.dashboard.routes import dashboard_pages
 from otpconv.web.pages.errors.page import ErrorCentre
 from otpconv.web.pages.explorer.diagnosis import DiagnosisPage
@@ -28,6 +29,7 @@ from otpconv.web.pages.explorer.page import Explorer
 from otpconv.web.pages.explorer.vendor_explorer import VendorExplorer
 from otpconv.web.pages.layout import HEADERS, HOME, Layout, Link
 from otpconv.web.pages.page import Page
+from otpconv.web.pages.ranges.page import RangesPage
 from otpconv.web.pages.relay.page import RelayPage
 from otpconv.web.pages.sign_in.page import SignInPage, local_path
 from otpconv.web.pages.static import StaticFiles
@@ -89,7 +91,9 @@ class Pages:
             Page("/explorer/{action}", "GET", explorer.show),
             Page("/explorer/{action}", "POST", explorer.run),
             *administration_pages(service, desk),
+            *RangesPage(service, layout).pages(),
             *RelayPage(desk, service).pages(),
+            *AlertsPage(desk, service, self._drawer).pages(),
         ]
 
     def _provider_page(self, service: Service, gate: Gate, public_url: str) -> "ProviderPage | None":

@@ -1,4 +1,4 @@
-"""The pages of administration that a visitor can go to, and the action that opens each."""
+"""The pages that a visitor can go to from anywhere, and the action that opens each."""
 
 from typing import Final, NamedTuple
 
@@ -6,12 +6,12 @@ ADMINISTRATION: Final = "/administration"
 
 
 class Section(NamedTuple):
-    """A page of administration.
+    """A page in the navigation.
 
     Attributes:
         name: for the navigation.
         path: of the page.
-        action: what policies must allow.
+        action: what policies must allow; empty for what everybody may open.
     """
 
     name: str
@@ -19,6 +19,15 @@ class Section(NamedTuple):
     action: str
 
 
+#: The pages in this order; the first one is where a sign-in leads to.
+NAVIGATION: Final = (
+    Section("Dashboard", "/dashboard", ""),
+    Section("Alerts", "/alerts", "otpconv:GetAlerts"),
+    Section("Ranges", "/ranges", "otpconv:GetRanges"),
+    Section("Explorer", "/explorer", ""),
+    Section("Errors", "/errors", ""),
+)
+#: The pages of administration.
 SECTIONS: Final = (
     Section("Users and keys", "/administration/users", "ram:ListUsers"),
     Section("Policies", "/administration/policies", "ram:ListPolicies"),

@@ -14,7 +14,7 @@ from otpconv.service.compose import Service
 from otpconv.web.front.callers import Callers, caller_of
 from otpconv.web.front.gate import Gate
 from otpconv.web.pages.choices import read_choices, zone_of
-from otpconv.web.pages.sections import SECTIONS, Section
+from otpconv.web.pages.sections import NAVIGATION, SECTIONS, Section
 from otpconv.web.pages.signed_in import LONGEST_MS, SignedIn, SignIns
 
 #: The port in a header Host, which may be anything.
@@ -28,12 +28,14 @@ class Visitor(Struct, frozen=True):
         key: the access key of the sign-in, as it is now.
         signed_in: the sign-in.
         zone: the time zone in which the visitor reads and writes times.
+        pages: the pages in the navigation that the visitor may open.
         sections: the pages of administration that the visitor may open.
     """
 
     key: AccessKey
     signed_in: SignedIn
     zone: ZoneInfo
+    pages: tuple[Section, ...] = ()
     sections: tuple[Section, ...] = ()
 
 
@@ -62,8 +64,11 @@ class Visitors:
         over = self._service.sign_outs.holds(key, signed_in.form_token, signed_in.since)
         if over:
             return None
-        sections = tuple(each for each in SECTIONS if self._may(request, key, each.action))
-        return Visitor(key, signed_in, zone_of(read_choices(request)), sections)
+        pages, sections = (
+            tuple(each for each in some if not each.action or self._may(request, key, each.action))
+            for some in (NAVIGATION, SECTIONS)
+        )
+        return Visitor(key, signed_in, zone_of(read_choices(request)), pages, sections)
 
     def admit(self, request: Request, action: str | None) -> Visitor:
         """Return who is signed in, if they may do `action`; None stands for what every user may.

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 from msgspec.structs import asdict
 
-from otpconv.rates.slices import Slice
+from otpconv.alerts.showing.words import label_of
 from otpconv.storage.alerts.contract import (
     MAX_NOTE,
     MAX_SNOOZE_MS,
@@ -113,7 +113,7 @@ def alert_out(alert: Alert) -> AlertOut:
     return AlertOut(
         id=alert.id,
         kind=found.kind,
-        label=Slice(found.values).label,
+        label=label_of(found.values),
         slice=dict(found.values),
         severity=found.severity,
         state=alert.state,

@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,6 +20,7 @@ from otpconv.dialects.native.reports import ConversionIn, Conversions, MessageIn
 from otpconv.errors import InvalidNumber, InvalidRequest, NotFound, Refused
 from otpconv.model import Report
 from otpconv.phone import parse
+from otpconv.ranges.without import with_flagged
 from otpconv.rates import RateAnswer, compute_rates, parse_query
 from otpconv.rates.price_list import PriceList
 from otpconv.service.compose import Service
@@ -109,7 +112,12 @@ class NativeApi:
         def rates(ledger: LedgerReader) -> tuple[RateAnswer, Notes]:
             prices = PriceList(self._service.prices.prices(key.account))
             found = compute_rates(ledger, key.account, query, now, prices)
-            return found, notes(ledger, key.account, found)
+            beside = notes(ledger, key.account, found)
+            if query.without_ranges:
+                known = partial(self._service.ranges.of, ledger, key.account, now, prices)
+                rows, without = with_flagged(ledger, key.account, query, found.rows, now, known)
+                found, beside = replace(found, rows=rows), replace(beside, without=without)
+            return found, beside
 
         def response(known: tuple[RateAnswer, Notes], lag: int) -> Response:
             found, beside = known

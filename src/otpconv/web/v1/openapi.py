@@ -28,6 +28,7 @@ from otpconv.web.v1.openapi_alerts import ALERT_SCHEMAS, alert_paths
 from otpconv.web.v1.openapi_annotations import ANNOTATION_SCHEMAS, annotation_paths
 from otpconv.web.v1.openapi_hooks import HOOK_SCHEMAS, hook_paths
 from otpconv.web.v1.openapi_parts import LAG, TIME, answer, problems, ref, text
+from otpconv.web.v1.openapi_ranges import RANGE_SCHEMAS, range_paths
 from otpconv.web.v1.openapi_vendors import VENDOR_SCHEMAS, vendor_paths
 from otpconv.web.v1.rate_formats import FORMATS
 from otpconv.web.v1.rate_types import Rates
@@ -47,6 +48,7 @@ _SCHEMAS = (
     *ALERT_SCHEMAS,
     *ANNOTATION_SCHEMAS,
     *HOOK_SCHEMAS,
+    *RANGE_SCHEMAS,
     *VENDOR_SCHEMAS,
 )
 
@@ -75,6 +77,7 @@ def document(public_url: str) -> dict[str, Any]:
             "/v1/rates": {"get": _get_rates()},
             ADVICE_PATH: {"get": _get_advice()},
             **alert_paths(),
+            **range_paths(),
             **annotation_paths(),
             **vendor_paths(),
             **hook_paths(),
@@ -229,6 +232,11 @@ def _rates_parameters() -> list[tuple[str, str, dict[str, Any]]]:
             "min_requested",
             "Groups with less go into the row for all others",
             {"type": "integer", "minimum": 0},
+        ),
+        (
+            "without_ranges",
+            "Also the rate without number ranges that look like fraud; widens the window to whole hours",
+            {"type": "string", "enum": ["true", "false"]},
         ),
         ("format", "Overrides the Accept header", {"type": "string", "enum": list(FORMATS)}),
         *((name, f"Only this {name}, or these; empty: unknown", filters) for name in DIMENSIONS),

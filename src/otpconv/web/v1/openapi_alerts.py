@@ -8,13 +8,20 @@ from otpconv.alerts.replaying import MAX_DAYS
 from otpconv.dialects.native.reports import JSON
 from otpconv.storage.alerts.contract import LASTING, MAX_ALERTS
 from otpconv.web.v1.alert_replay import BUDGET, MAX_BUDGET, MIN_BUDGET, REPLAY_PATH, ReplayOut
+from otpconv.web.v1.alert_shown import ShownAlertOut
 from otpconv.web.v1.alert_types import ALERTS_PATH, AcknowledgeIn, AlertOut, AlertsOut, SnoozeIn
 from otpconv.web.v1.alerts import STATES
-from otpconv.web.v1.openapi_parts import LAG, TIME, answer, problems, ref
+from otpconv.web.v1.openapi_parts import LAG, TIME, answer, problems, ref, text
 
 #: The types that the operations name.
-ALERT_SCHEMAS: Final = (AcknowledgeIn, AlertOut, AlertsOut, ReplayOut, SnoozeIn)
+ALERT_SCHEMAS: Final = (AcknowledgeIn, AlertOut, AlertsOut, ReplayOut, ShownAlertOut, SnoozeIn)
 
+_ID: Final[dict[str, Any]] = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "integer", "minimum": 1, "maximum": 10**15 - 1},
+}
 _REFUSALS: Final = {"400", "401", "403", "429", "503"}
 
 
@@ -23,6 +30,8 @@ def alert_paths() -> dict[str, Any]:
     return {
         ALERTS_PATH: {"get": _list()},
         REPLAY_PATH: {"get": _replay()},
+        f"{ALERTS_PATH}/{{id}}": {"get": _get()},
+        f"{ALERTS_PATH}/{{id}}/ticket": {"get": _ticket()},
         f"{ALERTS_PATH}/{{id}}/acknowledge": {
             "post": _change("acknowledgeAlert", "Say that somebody takes care of an alert", AcknowledgeIn)
         },
@@ -54,6 +63,28 @@ def _list() -> dict[str, Any]:
     }
 
 
+def _get() -> dict[str, Any]:
+    return {
+        "operationId": "getAlert",
+        "summary": "An alert, and what it shows",
+        "description": "Expected and seen over time, its cost, healthy routes, what to do, and its history.",
+        "parameters": [_ID],
+        "responses": {
+            "200": {**answer("The alert", ShownAlertOut), "headers": LAG},
+            **problems(_REFUSALS | {"404"}),
+        },
+    }
+
+
+def _ticket() -> dict[str, Any]:
+    return {
+        "operationId": "getAlertTicket",
+        "summary": "The text of a ticket for the vendor, without phone numbers",
+        "parameters": [_ID],
+        "responses": {"200": {**text("The text"), "headers": LAG}, **problems(_REFUSALS | {"404"})},
+    }
+
+
 def _replay() -> dict[str, Any]:
     budget = {"type": "number", "minimum": MIN_BUDGET, "maximum": MAX_BUDGET}
     return {
@@ -72,12 +103,11 @@ def _replay() -> dict[str, Any]:
 
 
 def _change(operation: str, summary: str, body: type[Struct]) -> dict[str, Any]:
-    identity = {"type": "integer", "minimum": 1, "maximum": 10**15 - 1}
     return {
         "operationId": operation,
         "summary": summary,
         "description": "One that is resolved stays so.",
-        "parameters": [{"name": "id", "in": "path", "required": True, "schema": identity}],
+        "parameters": [_ID],
         "requestBody": {"required": False, "content": {JSON: {"schema": ref(body)}}},
         "responses": {"200": answer("The alert", AlertOut), **problems(_REFUSALS | {"404", "413"})},
     }

@@ -16,11 +16,13 @@ from otpconv.parquet import TEXT, TIME, WHOLE, Kind, ParquetWriter, decimal
 from otpconv.rates import RateQuery, RateRow
 from otpconv.rates.columns import (
     COMPARED_COLUMNS,
+    FLAGGED_COLUMNS,
     IN_CURRENCY,
     RATE_COLUMNS,
     TEXT_COLUMNS,
     WHOLE_COLUMNS,
     compared_row_values,
+    flagged_row_values,
     row_values,
 )
 from otpconv.storage import deadline
@@ -135,7 +137,7 @@ def _json(head: Rates, rows: Sequence[RateRow], query: RateQuery) -> Iterator[by
     yield msgspec.json.encode(head).removesuffix(b"]}")
     for place, part in enumerate(_parts(rows)):
         comma = b"," if place else b""
-        yield comma + msgspec.json.encode([row_out(row, query.by) for row in part])[1:-1]
+        yield comma + msgspec.json.encode([row_out(row, query) for row in part])[1:-1]
     yield b"]}"
 
 
@@ -196,6 +198,7 @@ def _columns(query: RateQuery) -> list[str]:
         *query.by,
         *RATE_COLUMNS,
         *(COMPARED_COLUMNS if query.compare else ()),
+        *(FLAGGED_COLUMNS if query.without_ranges else ()),
         *(["other"] if query.top is not None or query.min_requested > 0 else []),
         "level",
     ]
@@ -209,6 +212,8 @@ def _cells(row: RateRow, query: RateQuery) -> dict[str, Any]:
         cells["start"] = row.start
     if query.compare:
         cells.update(zip(COMPARED_COLUMNS, compared_row_values(row), strict=True))
+    if query.without_ranges:
+        cells.update(zip(FLAGGED_COLUMNS, flagged_row_values(row), strict=True))
     if row.others:
         cells["other"] = row.others
     return cells | {"level": query.level}

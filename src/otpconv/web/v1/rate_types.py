@@ -74,6 +74,16 @@ class RateOut(Struct):
     channel: str | UnsetType | None = UNSET
     access_key: str | UnsetType | None = UNSET
     other: Annotated[int, Meta(description="How many groups this row sums")] | UnsetType = UNSET
+    rate_without_flagged: (
+        Annotated[float, Meta(description="The rate of all messages but flagged_requested; null if unknown")]
+        | UnsetType
+        | None
+    ) = UNSET
+    flagged_requested: (
+        Annotated[int, Meta(description="Messages to number ranges that look like fraud; null if unknown")]
+        | UnsetType
+        | None
+    ) = UNSET
     before_requested: int | UnsetType = UNSET
     before_verified: int | UnsetType = UNSET
     before_rate: float | UnsetType | None = UNSET
@@ -118,6 +128,13 @@ class Compared(Struct):
     end: int
 
 
+class WithoutRangesOut(Struct):
+    """The number ranges that look like fraud, which `rate_without_flagged` leaves out."""
+
+    flagged: Annotated[list[str], Meta(description="Their prefixes, if they had messages in the window")]
+    reason: Annotated[str | None, Meta(description="Why rows have no rate without them; null if they have")]
+
+
 class Rates(Struct, kw_only=True):
     """Rates of the window [start, end), widened to the grain of the rollups."""
 
@@ -147,4 +164,5 @@ class Rates(Struct, kw_only=True):
         Meta(description=f"How many older ones the window has; {MAX_COUNTED:,} of all are counted at most"),
     ]
     compared: Compared | UnsetType = UNSET
+    without_ranges: WithoutRangesOut | UnsetType = UNSET
     rows: list[RateOut]

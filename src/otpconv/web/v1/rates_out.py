@@ -7,11 +7,26 @@ from msgspec import UNSET, Struct
 
 from otpconv.model import SelfReportedRate
 from otpconv.money import MICROS
+from otpconv.ranges.without import WithoutRanges
 from otpconv.rates import LEVELS, RateAnswer, RateQuery, RateRow
-from otpconv.rates.columns import COMPARED_COLUMNS, compared_row_values, row_values
+from otpconv.rates.columns import (
+    COMPARED_COLUMNS,
+    FLAGGED_COLUMNS,
+    compared_row_values,
+    flagged_row_values,
+    row_values,
+)
 from otpconv.rates.mix import contradiction
 from otpconv.storage.contract import LedgerReader
-from otpconv.web.v1.rate_types import Compared, CostOut, MaturityOut, RateOut, Rates, SelfReported
+from otpconv.web.v1.rate_types import (
+    Compared,
+    CostOut,
+    MaturityOut,
+    RateOut,
+    Rates,
+    SelfReported,
+    WithoutRangesOut,
+)
 
 
 class Notes(Struct, frozen=True):
@@ -22,12 +37,14 @@ class Notes(Struct, frozen=True):
         folded: how many messages of the window's days are counted as `model.OTHER` in a dimension.
         self_reported: the newest rates that the account reported about itself in the window.
         left_out: how many older ones the window has, as far as they are counted.
+        without: the number ranges that rates are also shown without; None when nobody asked.
     """
 
     unmatched: int = 0
     folded: int = 0
     self_reported: Sequence[SelfReportedRate] = ()
     left_out: int = 0
+    without: WithoutRanges | None = None
 
 
 def notes(ledger: LedgerReader, account: int, found: RateAnswer) -> Notes:
@@ -70,13 +87,20 @@ def rates_out(found: RateAnswer, query: RateQuery, *, lag: int, beside: Notes | 
         ],
         self_reported_left_out=beside.left_out,
         compared=Compared(*found.before) if found.before else UNSET,
+        without_ranges=(
+            WithoutRangesOut(list(beside.without.flagged), beside.without.reason or None)
+            if beside.without
+            else UNSET
+        ),
         rows=[],
     )
 
 
-def row_out(row: RateRow, by: Sequence[str]) -> RateOut:
-    """Return one row as JSON; `by` are the dimensions of the question."""
-    fields: dict[str, Any] = {name: value or None for name, value in zip(by, row.group, strict=False)}
+def row_out(row: RateRow, query: RateQuery) -> RateOut:
+    """Return one row of the answer to a question as JSON."""
+    fields: dict[str, Any] = {name: value or None for name, value in zip(query.by, row.group, strict=False)}
+    if query.without_ranges:
+        fields.update(zip(FLAGGED_COLUMNS, flagged_row_values(row), strict=True))
     if row.start is not None:
         fields["start"] = row.start
     if row.others:

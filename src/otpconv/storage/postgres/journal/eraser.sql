@@ -52,7 +52,11 @@ FROM erasures AS e JOIN journal AS b ON b.bucket = 0 AND b.writer = 1 AND b.seq 
 GROUP BY 1, 2;
 
 -- name: horizon
-SELECT coalesce(max(before), 0), coalesce(max(seq), 0) FROM erasures;
+-- Before which time, and up to which position, something may have to be erased; and whether anything is named.
+SELECT coalesce(max(before), 0), coalesce(max(seq), 0),
+    EXISTS (SELECT 1 FROM targets) OR EXISTS (SELECT 1 FROM target_places) OR EXISTS (SELECT 1 FROM target_numbers)
+    OR EXISTS (SELECT 1 FROM target_receipts)
+FROM erasures;
 
 -- name: erasure_positions
 SELECT seq FROM erasures WHERE seq > :after ORDER BY seq LIMIT :most;

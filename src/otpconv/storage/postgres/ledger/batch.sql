@@ -45,7 +45,7 @@ CREATE TEMP TABLE IF NOT EXISTS changes (       -- see the type `change`
 CREATE TEMP TABLE IF NOT EXISTS contributions (     -- see the type `contribution`
     sign integer, id bigint, account integer, session_id text, requested_at bigint, dimensions integer,
     verified smallint, attempt integer, session integer, reported smallint, delay_bin smallint, receipt smallint,
-    price bigint, currency text COLLATE "C"
+    price bigint, currency text COLLATE "C", number_range text
 ) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS erased_messages (id bigint PRIMARY KEY) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS touched_receipts (

@@ -85,8 +85,10 @@ DECLARE
     resolved CONSTANT contribution[] := resolve_sessions(moved);
     any_unmatched boolean;
     any_price boolean;
+    any_range boolean;
 BEGIN
-    SELECT bool_or(requested_at IS NULL), bool_or(price IS NOT NULL) INTO any_unmatched, any_price FROM unnest(moved);
+    SELECT bool_or(requested_at IS NULL), bool_or(price IS NOT NULL), bool_or(number_range <> '')
+    INTO any_unmatched, any_price, any_range FROM unnest(moved);
     IF any_unmatched THEN
         PERFORM settle_unmatched(moved);
     END IF;
@@ -95,6 +97,9 @@ BEGIN
             SELECT ROW(account, requested_at / 60000 * 60000, dimensions, currency, sign, sign * price)::cost
             FROM unnest(moved) WHERE price IS NOT NULL
         ));
+    END IF;
+    IF any_range THEN
+        PERFORM settle_ranges(moved);
     END IF;
     WITH changes AS (
         SELECT account, requested_at / 60000 * 60000 AS start, dimensions,

@@ -57,6 +57,15 @@ SELECT k.account, k.start, coalesce(d.country, '(unknown dimensions ' || k.dimen
 FROM kept_costs AS k LEFT JOIN dimensions AS d
     ON d.id = k.dimensions AND d.account = k.account AND d.day = k.start / 86400000;
 
+-- name: range_rollups
+SELECT account, start, number_range, country, provider, requested, verified FROM range_rollups;
+
+-- name: kept_ranges
+SELECT account, start, number_range, country, provider, requested, verified FROM kept_ranges;
+
+-- name: range_lengths
+SELECT account, day, country, length FROM range_lengths;
+
 -- name: routes
 SELECT account, provider, country, requested, verified FROM routes WHERE requested <> 0 OR verified <> 0;
 

@@ -10,7 +10,8 @@ from otpconv.model import Conversion, MessageState, Requested
 from otpconv.storage.buckets import BUCKETS, bucket_of
 from otpconv.storage.postgres.database import Row, statements
 from otpconv.storage.postgres.distribution.tables import over
-from otpconv.storage.postgres.ledger.reader import PostgresLedgerReader, outline
+from otpconv.storage.postgres.ledger.reader import PostgresLedgerReader
+from otpconv.storage.postgres.ledger.rows import outline
 
 _STATES: Final = msgspec.json.Decoder(dict[str, MessageState])
 

@@ -138,6 +138,18 @@ FROM (
     GROUP BY requested_at / grain * grain, dimensions, currency
 ) AS k JOIN dimensions AS d ON d.id = k.dimensions;
 
+-- name: kept_ranges
+-- What the messages contribute to the rollups by number range.
+SELECT d.account, k.start, k.number_range, d.country, d.provider, sum(k.requested)::bigint, sum(k.verified)::bigint
+FROM (
+    SELECT requested_at / 3600000 * 3600000 AS start, number_range, dimensions, count(*) AS requested,
+        sum(verified) AS verified
+    FROM (SELECT value::bigint AS value FROM json_array_elements_text(CAST(:ids AS json)) AS value) AS e JOIN messages AS m ON m.id = e.value
+    WHERE m.number_range <> '' AND m.requested_at >= (SELECT ranges_from FROM horizons WHERE bucket = 0)
+    GROUP BY requested_at / 3600000 * 3600000, number_range, dimensions
+) AS k JOIN dimensions AS d ON d.id = k.dimensions
+GROUP BY d.account, k.start, k.number_range, d.country, d.provider;
+
 -- name: receipts_of
 -- The vendors' ids of the messages, unless another message has the same one. That message is only found by its bucket, which
 -- the receipts have: without any, an id that is not the message's own is left out.

@@ -88,6 +88,33 @@ SELECT * FROM (
     WHERE whole.requested > coalesce(part.requested, 0)
 ) AS r ORDER BY part, requested DESC, provider, country;
 
+-- name: ranges
+SELECT number_range, country, provider, min(start), (sum(requested) FILTER (WHERE start >= :start))::bigint AS messages,
+    (sum(verified) FILTER (WHERE start >= :start))::bigint,
+    coalesce(sum(verified) FILTER (WHERE start < :start), 0)::bigint
+FROM range_rollups
+WHERE bucket = 0 AND account = :account AND start < :end AND (
+    CAST(:countries AS text) IS NULL OR country IN (SELECT json_array_elements_text(CAST(:countries AS json)))
+)
+GROUP BY number_range, country, provider HAVING sum(requested) FILTER (WHERE start >= :start) > 0
+ORDER BY messages DESC, number_range, country, provider LIMIT :limit;
+
+-- name: range_lengths
+-- Of a day that has too many ranges, those countries get shorter ones that have the most of them. A digit less leaves a
+-- tenth of random ranges.
+SELECT account, day, country, greatest(:shortest, longest - 1 - floor(log(whole::numeric / :most))::integer)
+FROM (
+    SELECT account, day, country, many, longest, sum(many) OVER of_day AS whole,
+        avg(many) FILTER (WHERE longest > :shortest) OVER of_day AS mean
+    FROM (
+        SELECT account, (start / 86400000)::integer AS day, country, count(*) AS many, max(length(number_range)) AS longest
+        FROM range_rollups WHERE bucket = 0 GROUP BY account, start / 86400000, country
+    ) AS d
+    WINDOW of_day AS (PARTITION BY account, day)
+) AS d
+WHERE whole > :most AND longest > :shortest AND many >= mean
+ORDER BY account, day, country;
+
 -- name: unmatched
 SELECT coalesce((SELECT messages + numbers FROM unmatched WHERE bucket = 0 AND account = :account), 0);
 

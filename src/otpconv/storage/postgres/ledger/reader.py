@@ -9,8 +9,7 @@ from typing import Any
 import msgspec
 
 from otpconv.model import Conversion, MessageState, Requested, SelfReportedRate
-from otpconv.receipts import ReceiptState
-from otpconv.storage import deadline, erasable, recorded
+from otpconv.storage import deadline, erasable, ranges, recorded
 from otpconv.storage.buckets import bucket_of
 from otpconv.storage.contract import (
     MAX_COUNTED,
@@ -25,17 +24,18 @@ from otpconv.storage.contract import (
     Tally,
     Window,
 )
-from otpconv.storage.erasure import Candidates, Erasure
+from otpconv.storage.erasure import Candidates, Erasure, RangeLength
 from otpconv.storage.lookup import Lookup, Stored
 from otpconv.storage.postgres.database import Connection, Database, Row, execute, statements
 from otpconv.storage.postgres.ledger import windows
+from otpconv.storage.postgres.ledger.rows import outline, places, receipts as receipts_of
 from otpconv.storage.postgres.pool import Pool
+from otpconv.storage.range_counts import MAX_DAY_RANGES, MAX_RANGES, RangeCount
 
-#: Questions about a window: a plan that fits any window and filters takes ten times as long (measured).
-_PLANNED_EACH_TIME = {*windows.STATEMENTS, "folded"}
+#: A plan that fits any window and filters takes ten times as long (measured).
+_PLANNED_EACH_TIME = {*windows.STATEMENTS, "folded", "ranges", "range_lengths"}
 #: Messages fetched at once for an export.
 _FETCHED = 1_000
-
 #: Where the delays begin in the sums of counts.
 _DELAYS = len(Tally.__struct_fields__)
 _STATE = msgspec.json.Decoder(MessageState)
@@ -56,8 +56,7 @@ class PostgresLedgerReader:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        limits = database.limits
-        self._pool = Pool(database.connect, limits.connections, limits.connect_s)
+        self._pool = Pool(database.connect, database.limits.connections, database.limits.connect_s)
         self._threads = threading.local()
 
     @contextmanager
@@ -85,7 +84,7 @@ class PostgresLedgerReader:
                 outlines={of: self._outlines(of, list(ids)) for of, ids in lookup.outlines.items()},
                 owners=owners,
                 conversions=known,
-                receipts={of: _receipts(self._rows, of, list(ids)) for of, ids in lookup.receipts.items()},
+                receipts={of: receipts_of(self._rows, of, list(ids)) for of, ids in lookup.receipts.items()},
                 position=position,
             )
 
@@ -133,6 +132,22 @@ class PostgresLedgerReader:
             rows = windows.sums(self._rows, "costs", account, window, by=by, filters=filters, limit=limit)
         return [CostCount(slot, group, *sums) for slot, group, sums in rows]
 
+    def ranges(
+        self,
+        account: int,
+        start: int,
+        end: int,
+        *,
+        countries: Collection[str] | None = None,
+        limit: int = MAX_RANGES,
+    ) -> list[RangeCount]:
+        """Return the number ranges that had messages in some hours, those with the most messages first."""
+        return ranges.of_window(self._rows, account, (start, end), countries, limit)
+
+    def range_lengths(self, most: int = MAX_DAY_RANGES) -> tuple[RangeLength, ...]:
+        """Return by how much to shorten the ranges of days that have more than `most` rollups by range."""
+        return ranges.lengths(self._rows, most)
+
     def routes(self, account: int, most: int) -> list[Count]:
         """Return all messages by provider and country, the `most` largest routes, then the others as one."""
         rows = self._rows("routes", {"account": account, "most": most})
@@ -173,8 +188,7 @@ class PostgresLedgerReader:
         with self.snapshot():
             part = recorded.part(self._rows, account, window, before, most)
             messages = self._messages(account, [row[1:] for row in part.rows])
-        places = [row[0] for row in part.rows]
-        return RecordedPart(list(zip(places, messages, strict=True)), part.before)
+        return RecordedPart(list(zip((row[0] for row in part.rows), messages, strict=True)), part.before)
 
     def old_messages(self, before: int, after: int) -> Candidates:
         """Return the erasure of the next messages requested before a time."""
@@ -225,7 +239,7 @@ class PostgresLedgerReader:
     def _messages(self, account: int, rows: Sequence[Row], run: erasable.Run | None = None) -> list[Message]:
         """Return the messages of some rows of `message_states`, with their receipts of the same snapshot."""
         named = [row[4] for row in rows if row[4] is not None]
-        receipts = _receipts(run or self._rows, account, named) if named else {}
+        receipts = receipts_of(run or self._rows, account, named) if named else {}
         return [
             Message(row[0], _STATE.decode(row[1]), row[2], bool(row[3]), receipts.get(row[4])) for row in rows
         ]
@@ -257,13 +271,13 @@ class PostgresLedgerReader:
         return owners, known
 
     def _states(self, account: int, ids: list[str]) -> dict[str, MessageState]:
-        ((states,),) = self._rows("states", _places(account, ids))
+        ((states,),) = self._rows("states", places(account, ids))
         return _STATES.decode(states)
 
     def _outlines(self, account: int, ids: list[str]) -> dict[str, MessageState]:
         return {
             ids[place - 1]: outline(*columns)
-            for place, *columns in self._rows("outlines", _places(account, ids))
+            for place, *columns in self._rows("outlines", places(account, ids))
         }
 
     def _number(self, name: str, **values: int) -> int:
@@ -282,19 +296,3 @@ class PostgresLedgerReader:
         prepare = False if name in _PLANNED_EACH_TIME else None
         with self._database.mapped():
             return execute(connection, self.statements[name], values, prepare=prepare).fetchall()
-
-
-def outline(requested_at: int | None, number: str | None, *conversions: int | None) -> MessageState:
-    """Return the outline of a message from its columns; see `Lookup`."""
-    requested = None if requested_at is None else Requested(0, "", requested_at, number=number or "")
-    return MessageState(requested, *conversions)
-
-
-def _receipts(run: erasable.Run, account: int, ids: list[str]) -> dict[str, ReceiptState]:
-    values: dict[str, Any] = {"account": account, "ids": ids}
-    rows = run("receipts", values)
-    return {vendor_id: ReceiptState(tuple(times), *others) for vendor_id, times, *others in rows}
-
-
-def _places(account: int, ids: list[str]) -> dict[str, Any]:
-    return {"account": account, "buckets": [bucket_of(account, each) for each in ids], "message_ids": ids}

@@ -17,7 +17,10 @@ INSERT INTO cursors VALUES (0, 'ledger', 1, 0);
 CREATE TABLE horizons (
     bucket smallint PRIMARY KEY,
     minutes_from bigint NOT NULL,   -- from here on there are rollups by minute, before it by quarter of an hour
-    messages_from bigint NOT NULL   -- all messages before this time were deleted, and no more are accepted
+    messages_from bigint NOT NULL,  -- all messages before this time were deleted, and no more are accepted
+    ranges_from bigint NOT NULL GENERATED ALWAYS AS (   -- from here on there are rollups by range: 32 days more than by minute
+        greatest(0, (minutes_from - 2764800000) / 3600000 * 3600000)
+    ) STORED
 );
 INSERT INTO horizons VALUES (0, 0, 0);
 
@@ -136,12 +139,12 @@ WHERE vendor_message_id IS NOT NULL;
 CREATE TYPE contribution AS (
     sign integer, id bigint, account integer, session_id text, requested_at bigint, dimensions integer,
     verified smallint, attempt integer, session integer, reported smallint, delay_bin smallint, receipt smallint,
-    price bigint, currency text COLLATE "C"
+    price bigint, currency text COLLATE "C", number_range text
 );
 CREATE FUNCTION contribution(m messages, sign integer) RETURNS contribution LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT ROW(
         sign, m.id, m.account, m.session_id, m.requested_at, m.dimensions, m.verified, m.attempt, m.session, m.reported,
-        m.delay_bin, m.receipt, m.price, m.currency
+        m.delay_bin, m.receipt, m.price, m.currency, m.number_range
     )::contribution
 $$;
 
@@ -268,6 +271,44 @@ CREATE TABLE cost_rollups (
     micros bigint NOT NULL CHECK (micros >= 0),
     PRIMARY KEY (bucket, writer, grain, account, start, dimensions, currency)
 ) WITH (fillfactor = 50);
+
+-- Counts of the messages with a number requested in a UTC hour, by number range. `country` and `provider` are those of the
+-- dimensions that count a message. All rows before horizons.ranges_from are forgotten. Differences are inserted, so no rule
+-- of the table says that 0 <= verified <= requested.
+CREATE TABLE range_rollups (
+    bucket smallint NOT NULL,
+    account integer NOT NULL,
+    start bigint NOT NULL,
+    number_range text COLLATE "C" NOT NULL,
+    country text COLLATE "C" NOT NULL,
+    provider text COLLATE "C" NOT NULL,
+    requested integer NOT NULL,
+    verified integer NOT NULL,
+    PRIMARY KEY (bucket, account, start, number_range, country, provider)
+) WITH (fillfactor = 80);
+
+-- What deleted messages contribute to them, by the range as reported.
+CREATE TABLE kept_ranges (
+    bucket smallint NOT NULL,
+    account integer NOT NULL,
+    start bigint NOT NULL,
+    number_range text COLLATE "C" NOT NULL,
+    country text COLLATE "C" NOT NULL,
+    provider text COLLATE "C" NOT NULL,
+    requested integer NOT NULL,
+    verified integer NOT NULL,
+    PRIMARY KEY (bucket, account, start, number_range, country, provider)
+);
+
+-- How many characters the ranges of a country have at most on a day that has too many of them.
+CREATE TABLE range_lengths (
+    bucket smallint NOT NULL,
+    account integer NOT NULL,
+    day integer NOT NULL,           -- days since 1970
+    country text COLLATE "C" NOT NULL,
+    length integer NOT NULL,
+    PRIMARY KEY (bucket, account, day, country)
+);
 
 -- What deleted messages contribute to the rollups and routes for good, so that the doctor can compare these with a
 -- recount. Times at or after horizons.minutes_from are minutes; earlier ones are minutes or quarters of an hour.

@@ -147,8 +147,8 @@ UPDATE horizons SET minutes_from = greatest(minutes_from, :minutes_from) WHERE b
 -- Whether a table is twice as large as when it was last analyzed, or never was. Small tables don't matter.
 SELECT coalesce(bool_or(pg_relation_size(oid) > 2 * greatest(relpages, 64) * current_setting('block_size')::bigint), false)::integer
 FROM pg_class
-WHERE oid IN ('messages'::regclass, 'rollups'::regclass, 'dimensions'::regclass);
+WHERE oid IN ('messages'::regclass, 'rollups'::regclass, 'range_rollups'::regclass, 'dimensions'::regclass);
 
 -- name: analyze
 -- It leaves out a table that another process analyzes.
-ANALYZE (SKIP_LOCKED) messages, rollups, dimensions;
+ANALYZE (SKIP_LOCKED) messages, rollups, range_rollups, dimensions;

@@ -29,6 +29,7 @@ _SQL = (
     | statements("ledger/changes.sql")
     | statements("ledger/receipts.sql")
     | statements("ledger/costs.sql")
+    | statements("ledger/ranges.sql")
     | statements("ledger/erasure.sql")
     | STATEMENTS
 )
@@ -57,6 +58,7 @@ class _Merging(Merging):
             self.run("fold_hour", "fold_cost_hour", hour=hour, minutes_from=minutes_from)
         self.settle()
         self.run("keep_minutes_from", minutes_from=minutes_from)
+        self.run("drop_ranges")
 
     def resolve_receipts(self) -> None:  # type: ignore[explicit-override]
         """See `Merging`."""

@@ -7,7 +7,8 @@
 CREATE TEMP TABLE changes (
     account INTEGER, at INTEGER, dimensions INTEGER,
     {count: $count INTEGER},
-    delay_bin INTEGER, more INTEGER     -- this bin counts so many more messages; NULL: none does
+    delay_bin INTEGER, more INTEGER,    -- this bin counts so many more messages; NULL: none does
+    number_range TEXT                   -- the range that counts them; NULL: none does
 );
 CREATE TEMP TABLE deltas (
     grain INTEGER, account INTEGER, start INTEGER, dimensions INTEGER,
@@ -28,7 +29,7 @@ BEGIN
         NEW.attempt = 1 AND NEW.verified, NEW.session IS NOT NULL,
         NEW.session IS NOT NULL AND (NEW.session > 0 OR NEW.verified), NEW.reported,
         0, 0, 0,    -- a message has receipts only once it is there
-        NEW.delay_bin, 1
+        NEW.delay_bin, 1, NEW.number_range
     );
 END;
 
@@ -40,7 +41,7 @@ BEGIN
         -(OLD.attempt = 1 AND OLD.verified), -(OLD.session IS NOT NULL),
         -(OLD.session IS NOT NULL AND (OLD.session > 0 OR OLD.verified)), -(OLD.reported),
         -(coalesce(OLD.receipt > 0, 0)), -(OLD.receipt IS 6), -(OLD.receipt IS 6 AND OLD.verified),
-        OLD.delay_bin, -1;
+        OLD.delay_bin, -1, OLD.number_range;
     INSERT INTO touched_sessions
     SELECT OLD.account, OLD.session_id, iif(OLD.session IS NULL, -(OLD.verified), OLD.session) WHERE OLD.session_id <> ''
     ON CONFLICT DO UPDATE SET more = more + excluded.more;
@@ -49,20 +50,20 @@ END;
 -- The most frequent change: the first conversion of a message, or the first true one.
 CREATE TEMP TRIGGER message_reported AFTER UPDATE ON main.messages
 WHEN OLD.requested_at = NEW.requested_at AND OLD.dimensions = NEW.dimensions AND OLD.attempt = NEW.attempt
-    AND OLD.session IS NEW.session AND NOT OLD.verified AND (NEW.verified OR OLD.reported < NEW.reported)
+    AND OLD.session IS NEW.session AND OLD.number_range IS NEW.number_range AND NOT OLD.verified AND (NEW.verified OR OLD.reported < NEW.reported)
 BEGIN
     INSERT INTO changes VALUES (
         NEW.account, NEW.requested_at, NEW.dimensions, 0, NEW.verified, 0,
         NEW.attempt = 1 AND NEW.verified, 0,
         NEW.session IS 0 AND NEW.verified, NEW.reported - OLD.reported,
         0, 0, NEW.receipt IS 6 AND NEW.verified,
-        NEW.delay_bin, 1
+        NEW.delay_bin, 1, iif(NEW.verified, NEW.number_range, NULL)
     );
 END;
 
 CREATE TEMP TRIGGER message_changed AFTER UPDATE ON main.messages
 WHEN OLD.requested_at IS NOT NEW.requested_at OR OLD.dimensions IS NOT NEW.dimensions OR OLD.attempt IS NOT NEW.attempt
-    OR OLD.session IS NOT NEW.session OR OLD.verified AND OLD.verified_at IS NOT NEW.verified_at
+    OR OLD.session IS NOT NEW.session OR OLD.number_range IS NOT NEW.number_range OR OLD.verified AND OLD.verified_at IS NOT NEW.verified_at
     OR OLD.reported > NEW.reported
 BEGIN
     INSERT INTO changes SELECT
@@ -70,14 +71,14 @@ BEGIN
         -(OLD.attempt = 1 AND OLD.verified), -(OLD.session IS NOT NULL),
         -(OLD.session IS NOT NULL AND (OLD.session > 0 OR OLD.verified)), -(OLD.reported),
         -(coalesce(OLD.receipt > 0, 0)), -(OLD.receipt IS 6), -(OLD.receipt IS 6 AND OLD.verified),
-        OLD.delay_bin, -1
+        OLD.delay_bin, -1, OLD.number_range
     WHERE OLD.requested_at IS NOT NULL;
     INSERT INTO changes SELECT
         NEW.account, NEW.requested_at, NEW.dimensions, 1, NEW.verified, NEW.attempt = 1,
         NEW.attempt = 1 AND NEW.verified, NEW.session IS NOT NULL,
         NEW.session IS NOT NULL AND (NEW.session > 0 OR NEW.verified), NEW.reported,
         coalesce(NEW.receipt > 0, 0), NEW.receipt IS 6, NEW.receipt IS 6 AND NEW.verified,
-        NEW.delay_bin, 1
+        NEW.delay_bin, 1, NEW.number_range
     WHERE NEW.requested_at IS NOT NULL;
 END;
 
@@ -89,7 +90,7 @@ BEGIN
         NEW.account, NEW.requested_at, NEW.dimensions, 0, 0, 0, 0, 0, 0, 0,
         coalesce(NEW.receipt > 0, 0) - coalesce(OLD.receipt > 0, 0), (NEW.receipt IS 6) - (OLD.receipt IS 6),
         (NEW.receipt IS 6 AND NEW.verified) - (OLD.receipt IS 6 AND OLD.verified),
-        NULL, NULL
+        NULL, NULL, NULL
     );
 END;
 

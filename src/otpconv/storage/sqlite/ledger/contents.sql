@@ -31,6 +31,15 @@ SELECT r.grain, r.account, r.start, coalesce(d.country, '(unknown dimensions ' |
 FROM rollups AS r LEFT JOIN dimensions AS d
     ON d.id = r.dimensions AND d.account = r.account AND d.day = r.start / 86400000;
 
+-- name: range_rollups
+SELECT account, start, number_range, country, provider, requested, verified FROM range_rollups;
+
+-- name: kept_ranges
+SELECT account, start, number_range, country, provider, requested, verified FROM kept_ranges;
+
+-- name: range_lengths
+SELECT account, day, country, length FROM range_lengths;
+
 -- name: kept_counts
 SELECT k.account, k.start, coalesce(d.country, '(unknown dimensions ' || k.dimensions || ')'),
     coalesce(d.carrier, ''), coalesce(d.provider, ''), coalesce(d.template, ''), coalesce(d.sender, ''),

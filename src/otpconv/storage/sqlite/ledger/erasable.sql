@@ -135,6 +135,18 @@ FROM (
     GROUP BY start, dimensions, currency
 ) AS k CROSS JOIN dimensions AS d ON d.id = k.dimensions;
 
+-- name: kept_ranges
+-- What the messages contribute to the rollups by number range.
+SELECT d.account, k.start, k.number_range, d.country, d.provider, sum(k.requested), sum(k.verified)
+FROM (
+    SELECT requested_at / 3600000 * 3600000 AS start, number_range, dimensions, count(*) AS requested,
+        sum(verified) AS verified
+    FROM json_each(:ids) AS e CROSS JOIN messages AS m ON m.id = e.value
+    WHERE m.number_range <> '' AND m.requested_at >= (SELECT ranges_from FROM progress)
+    GROUP BY start, number_range, dimensions
+) AS k CROSS JOIN dimensions AS d ON d.id = k.dimensions
+GROUP BY d.account, k.start, k.number_range, d.country, d.provider;
+
 -- name: receipts_of
 -- The vendors' ids of the messages, unless another message has the same one.
 SELECT account, named FROM (

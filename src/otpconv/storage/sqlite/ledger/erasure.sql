@@ -79,9 +79,9 @@ WHERE b.seq = :seq;
 
 -- name: change_by_kept
 INSERT INTO changes
-SELECT account, start, dimensions, {count: $count}, NULL, NULL FROM kept;
+SELECT account, start, dimensions, {count: $count}, NULL, NULL, NULL FROM kept;
 INSERT INTO changes
-SELECT k.account, k.start, k.dimensions, {count: 0}, v.value ->> 0, v.value ->> 1
+SELECT k.account, k.start, k.dimensions, {count: 0}, v.value ->> 0, v.value ->> 1, NULL
 FROM kept AS k CROSS JOIN json_each(k.delays) AS v;
 
 -- name: sum_erased

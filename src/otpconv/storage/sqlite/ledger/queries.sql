@@ -138,6 +138,32 @@ FROM (SELECT sum(requested) AS requested, sum(verified) AS verified FROM routes 
     CROSS JOIN (SELECT sum(requested) AS requested, sum(verified) AS verified FROM largest) AS part
 WHERE whole.requested > part.requested;
 
+-- name: ranges
+SELECT number_range, country, provider, min(start), sum(iif(start >= :start, requested, 0)) AS messages,
+    sum(iif(start >= :start, verified, 0)), sum(iif(start < :start, verified, 0))
+FROM range_rollups
+WHERE account = :account AND start < :end
+    AND (:countries IS NULL OR country IN (SELECT value FROM json_each(:countries)))
+GROUP BY number_range, country, provider HAVING messages > 0
+ORDER BY messages DESC, number_range, country, provider LIMIT :limit;
+
+-- name: range_lengths
+-- Of a day that has too many ranges, those countries get shorter ones that have the most of them. A digit less leaves a
+-- tenth of random ranges.
+SELECT account, day, country,
+    max(:shortest, longest - 1 - CAST(log10(1.0 * whole / :most) AS INTEGER))
+FROM (
+    SELECT account, day, country, rows, longest, sum(rows) OVER of_day AS whole,
+        avg(rows) FILTER (WHERE longest > :shortest) OVER of_day AS mean
+    FROM (
+        SELECT account, start / 86400000 AS day, country, count(*) AS rows, max(length(number_range)) AS longest
+        FROM range_rollups GROUP BY account, day, country
+    )
+    WINDOW of_day AS (PARTITION BY account, day)
+)
+WHERE whole > :most AND longest > :shortest AND rows >= mean
+ORDER BY account, day, country;
+
 -- name: unmatched
 SELECT coalesce((SELECT messages + numbers FROM unmatched WHERE account = :account), 0);
 

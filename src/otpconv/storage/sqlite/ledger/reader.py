@@ -12,7 +12,7 @@ import msgspec
 from otpconv.errors import Unavailable
 from otpconv.model import Conversion, MessageState, Requested, SelfReportedRate
 from otpconv.receipts import ReceiptState
-from otpconv.storage import deadline, erasable, grains, recorded
+from otpconv.storage import deadline, erasable, grains, ranges, recorded
 from otpconv.storage.contract import (
     MAX_COUNTED,
     MAX_COUNTS,
@@ -26,8 +26,9 @@ from otpconv.storage.contract import (
     Tally,
     Window,
 )
-from otpconv.storage.erasure import Candidates, Erasure
+from otpconv.storage.erasure import Candidates, Erasure, RangeLength
 from otpconv.storage.lookup import Lookup, Stored
+from otpconv.storage.range_counts import MAX_DAY_RANGES, MAX_RANGES, RangeCount
 from otpconv.storage.sqlite.connection import connect_reader, mapped, statements
 from otpconv.storage.sqlite.ledger.groups import Combinations
 from otpconv.storage.statements import SqlValue
@@ -139,6 +140,22 @@ class SqliteLedgerReader:
             rows = self._rows("costs", bindings | {"step": window.step, "limit": limit + 1})
         grains.require_room(len(rows), limit)
         return [CostCount(row[0], values[int.from_bytes(row[1]) - 1], *row[2:]) for row in rows]
+
+    def ranges(
+        self,
+        account: int,
+        start: int,
+        end: int,
+        *,
+        countries: Collection[str] | None = None,
+        limit: int = MAX_RANGES,
+    ) -> list[RangeCount]:
+        """Return the number ranges that had messages in some hours, those with the most messages first."""
+        return ranges.of_window(self._rows, account, (start, end), countries, limit)
+
+    def range_lengths(self, most: int = MAX_DAY_RANGES) -> tuple[RangeLength, ...]:
+        """Return by how much to shorten the ranges of days that have more than `most` rollups by range."""
+        return ranges.lengths(self._rows, most)
 
     def routes(self, account: int, most: int) -> list[Count]:
         """Return all messages by provider and country, the `most` largest routes, then the others as one."""

@@ -39,6 +39,7 @@ RECOUNTS = (
     Recount("costs by hour", "the sums of the minutes and quarters", "wrong_cost_sums", _HOUR),
     Recount("costs by quarter", _MESSAGES, "wrong_costs", {"grain": QUARTER_MS}),
     Recount("costs by minute", _MESSAGES, "wrong_costs", {"grain": MINUTE_MS}),
+    Recount("rollups by range", _MESSAGES, "wrong_ranges", {}),
     Recount("receipts of messages", "the receipts", "wrong_receipts", {}),
     Recount("routes", _MESSAGES, "wrong_routes", {}),
     Recount("unmatched", _MESSAGES, "wrong_unmatched", {}),

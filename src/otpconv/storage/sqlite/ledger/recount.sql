@@ -94,6 +94,25 @@ SELECT
     (SELECT count(*) FROM (SELECT * FROM recount EXCEPT SELECT * FROM held))
     + (SELECT count(*) FROM (SELECT * FROM held EXCEPT SELECT * FROM recount));
 
+-- name: wrong_ranges
+WITH known AS (
+    SELECT m.account, m.requested_at / 3600000 * 3600000 AS start, m.number_range, d.country, d.provider,
+        1 AS requested, m.verified
+    FROM messages AS m CROSS JOIN dimensions AS d ON d.id = m.dimensions
+    WHERE m.number_range <> '' AND m.requested_at >= (SELECT ranges_from FROM progress)
+    UNION ALL
+    SELECT account, start, number_range, country, provider, requested, verified FROM kept_ranges
+), recount AS (
+    SELECT k.account, k.start, coalesce(substr(k.number_range, 1, l.length), k.number_range) AS counted, k.country,
+        k.provider, sum(k.requested), sum(k.verified)
+    FROM known AS k LEFT JOIN range_lengths AS l
+        ON l.account = k.account AND l.day = k.start / 86400000 AND l.country = k.country
+    GROUP BY k.account, k.start, counted, k.country, k.provider
+)
+SELECT
+    (SELECT count(*) FROM (SELECT * FROM recount EXCEPT SELECT * FROM range_rollups))
+    + (SELECT count(*) FROM (SELECT * FROM range_rollups EXCEPT SELECT * FROM recount));
+
 -- name: wrong_receipts
 -- Messages that do not have what their receipts say. Of those that name one id of a vendor, the first have its receipts.
 WITH ranked AS (

@@ -6,7 +6,10 @@ CREATE TABLE IF NOT EXISTS progress (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     cursor INTEGER NOT NULL,        -- position of the last journal entry that the ledger contains
     minutes_from INTEGER NOT NULL,  -- from here on there are rollups by minute, before it by quarter of an hour
-    messages_from INTEGER NOT NULL  -- all messages before this time were deleted, and no more are accepted
+    messages_from INTEGER NOT NULL, -- all messages before this time were deleted, and no more are accepted
+    ranges_from INTEGER GENERATED ALWAYS AS (   -- from here on there are rollups by range: 32 days more than by minute
+        max(0, (minutes_from - 2764800000) / 3600000 * 3600000)
+    ) VIRTUAL
 ) STRICT;
 INSERT OR IGNORE INTO progress VALUES (1, 0, 0, 0);
 
@@ -227,6 +230,41 @@ CREATE TABLE IF NOT EXISTS rollups (
     CHECK (0 <= first_verified AND first_verified <= first_requested AND first_requested <= requested),
     -- During a rebuild, sessions can exceed requested for a while: see `settle` in changes.sql.
     CHECK (0 <= sessions_verified AND sessions_verified <= sessions)
+) STRICT, WITHOUT ROWID;
+
+-- Counts of the messages with a number requested in a UTC hour, by number range. `country` and `provider` are those of the
+-- dimensions that count a message. All rows before progress.ranges_from are forgotten. Differences are inserted, so no rule
+-- of the table says that 0 <= verified <= requested.
+CREATE TABLE IF NOT EXISTS range_rollups (
+    account INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    number_range TEXT NOT NULL,
+    country TEXT NOT NULL,
+    provider TEXT NOT NULL,
+    requested INTEGER NOT NULL,
+    verified INTEGER NOT NULL,
+    PRIMARY KEY (account, start, number_range, country, provider)
+) STRICT, WITHOUT ROWID;
+
+-- What deleted messages contribute to them, by the range as reported.
+CREATE TABLE IF NOT EXISTS kept_ranges (
+    account INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    number_range TEXT NOT NULL,
+    country TEXT NOT NULL,
+    provider TEXT NOT NULL,
+    requested INTEGER NOT NULL,
+    verified INTEGER NOT NULL,
+    PRIMARY KEY (account, start, number_range, country, provider)
+) STRICT, WITHOUT ROWID;
+
+-- How many characters the ranges of a country have at most on a day that has too many of them.
+CREATE TABLE IF NOT EXISTS range_lengths (
+    account INTEGER NOT NULL,
+    day INTEGER NOT NULL,           -- days since 1970
+    country TEXT NOT NULL,
+    length INTEGER NOT NULL,
+    PRIMARY KEY (account, day, country)
 ) STRICT, WITHOUT ROWID;
 
 -- What deleted messages contribute to the rollups and routes for good, so that the doctor can compare these with a

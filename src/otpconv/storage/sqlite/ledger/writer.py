@@ -30,9 +30,10 @@ _SQL = (
     | statements("ledger/changes.sql")
     | statements("ledger/receipts.sql")
     | statements("ledger/costs.sql")
+    | statements("ledger/ranges.sql")
     | statements("ledger/erasure.sql")
 )
-LEDGER_VERSION = 10
+LEDGER_VERSION = 11
 #: Pages of 4 KiB after which the write-ahead log is moved into the file: 16 MiB, well under 100 ms of work.
 _CHECKPOINT_PAGES = 4_000
 #: Journal entries after which its log is moved into its file, without waiting for anybody.
@@ -76,6 +77,7 @@ class SqliteLedgerWriter:
                 "changes_schema",
                 "receipts_schema",
                 "costs_schema",
+                "ranges_schema",
                 "erasure_schema",
             ):
                 list(self._connection.execute(_SQL[name]))

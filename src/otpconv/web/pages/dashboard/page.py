@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from otpconv.access.saved_views import SavedView
+from otpconv.alerts.showing.words import TITLES, label_of
 from otpconv.charts.drawing import Drawer
 from otpconv.charts.point import point_of
 from otpconv.charts.timeline import Chart, Note
@@ -21,11 +22,14 @@ from otpconv.rates.price_list import PriceList
 from otpconv.rates.slices import Slice
 from otpconv.rates.verdict import judge
 from otpconv.service.compose import Service
+from otpconv.storage.alerts.reading import all_lasting
 from otpconv.storage.annotations import Annotation
 from otpconv.storage.contract import DAY_MS, DIMENSIONS, LedgerReader
 from otpconv.web.front.callers import caller_of
+from otpconv.web.pages.alerts.lists import strip_of
 from otpconv.web.pages.choices import read_choices
 from otpconv.web.pages.dashboard.columns import COLUMNS, DEFAULT_COLUMNS, next_order
+from otpconv.web.pages.dashboard.fraud import Fraud, find_fraud
 from otpconv.web.pages.dashboard.heat import heat_map
 from otpconv.web.pages.dashboard.overview import (
     Overview,
@@ -38,7 +42,9 @@ from otpconv.web.pages.dashboard.view import DASHBOARD_PATH, View, parse_view
 from otpconv.web.pages.dashboard.views import LIST_ACTION, SAVE_ACTION
 from otpconv.web.pages.figures import format_exact
 from otpconv.web.pages.layout import HEADERS, Layout
+from otpconv.web.pages.ranges.page import GET as GET_RANGES
 from otpconv.web.pages.visitors import Visitor, Visitors
+from otpconv.web.v1.alerts import GET
 from otpconv.web.v1.rate_formats import LAG_HEADER, csv_response
 
 #: The most rows of the worst changes that are shown at once, and that can be unfolded.
@@ -79,6 +85,7 @@ _ZONES = (
 
 _F = TypeVar("_F")
 _A = TypeVar("_A")
+_Priced = Callable[[LedgerReader, int, View, int, PriceList], _F]
 
 
 class Dashboard:
@@ -108,9 +115,11 @@ class Dashboard:
             saved = {
                 "saved": await self._saved_views(request, visitor),
                 "may_save": not self._visitors.refusal(request, visitor, SAVE_ACTION),
+                **await self._alerts(request, visitor),
             }
             page = partial(self._page, visitor, now, notes, saved)
-            return await self._ask(visitor, self._priced(overview), view, now, page)
+            question = self._with_fraud(request, visitor, overview)
+            return await self._ask(visitor, self._priced(question), view, now, page)
         except InvalidRequest as error:
             return self._layout.page(
                 "dashboard_problem.html", DASHBOARD_PATH, visitor, status=error.status, problem=error.text
@@ -122,10 +131,11 @@ class Dashboard:
         now: int,
         notes: Sequence[Annotation],
         saved: dict[str, Any],
-        seen: Overview,
+        found: tuple[Overview, Fraud | None],
         lag: int,
     ) -> Response:
-        values = _values(seen, lag, now, notes)
+        seen, fraud = found
+        values = _values(seen, lag, now, notes) | {"fraud": fraud}
         return self._layout.page("dashboard.html", DASHBOARD_PATH, visitor, now=now, **saved, **values)
 
     async def chart(self, request: Request, visitor: Visitor) -> Response:
@@ -172,6 +182,13 @@ class Dashboard:
             return None
         return await asyncio.to_thread(self._service.saved_views.list, visitor.key.account)
 
+    async def _alerts(self, request: Request, visitor: Visitor) -> dict[str, Any]:
+        """Return what the strip of alerts needs; nothing if the visitor may not see alerts."""
+        if self._visitors.refusal(request, visitor, GET):
+            return {"strip": None, "may_see_alerts": False}
+        lasting = await asyncio.to_thread(all_lasting, self._service.alerts, visitor.key.account)
+        return {"strip": strip_of(lasting), "may_see_alerts": True, "titles": TITLES, "label_of": label_of}
+
     async def _annotations(self, request: Request, visitor: Visitor, view: View) -> list[Annotation]:
         """Return the newest annotations near a view; none if the visitor may not list them."""
         if self._visitors.refusal(request, visitor, "otpconv:ListAnnotations"):
@@ -181,9 +198,25 @@ class Dashboard:
         found = await asyncio.to_thread(self._service.annotations.between, visitor.key.account, start, end)
         return found[-_NOTES:]
 
-    def _priced(
-        self, question: Callable[[LedgerReader, int, View, int, PriceList], _F]
-    ) -> Callable[[LedgerReader, int, View, int], _F]:
+    def _with_fraud(
+        self,
+        request: Request,
+        visitor: Visitor,
+        question: Callable[[LedgerReader, int, View, int, PriceList], _F],
+    ) -> Callable[[LedgerReader, int, View, int, PriceList], tuple[_F, Fraud | None]]:
+        """Return a question that also finds flagged number ranges, if the visitor may see them."""
+        allowed = not self._visitors.refusal(request, visitor, GET_RANGES)
+
+        def asked(
+            ledger: LedgerReader, account: int, view: View, now: int, prices: PriceList
+        ) -> tuple[_F, Fraud | None]:
+            found = question(ledger, account, view, now, prices)
+            known = partial(self._service.ranges.of, ledger, account, now, prices)
+            return found, find_fraud(ledger, account, view.query, now, known) if allowed else None
+
+        return asked
+
+    def _priced(self, question: _Priced[_F]) -> Callable[[LedgerReader, int, View, int], _F]:
         """Return a question that first reads the price list of the account."""
 
         def priced(ledger: LedgerReader, account: int, view: View, now: int) -> _F:

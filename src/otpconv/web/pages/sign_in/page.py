@@ -17,8 +17,8 @@ from otpconv.service.compose import Service
 from otpconv.web.front.body import Bodies
 from otpconv.web.front.gate import Gate
 from otpconv.web.pages.forms import read_form, require_token
-from otpconv.web.pages.layout import HEADERS, HOME, NAVIGATION, Layout
-from otpconv.web.pages.sections import ADMINISTRATION
+from otpconv.web.pages.layout import HEADERS, HOME, Layout
+from otpconv.web.pages.sections import ADMINISTRATION, NAVIGATION
 from otpconv.web.pages.visitors import Visitor, Visitors
 
 PATH = "/sign-in"
@@ -136,7 +136,7 @@ def _key_of(form: dict[str, str]) -> tuple[str, str]:
 def local_path(after: str) -> str:
     """Return where to go after the sign-in: one of our pages, whatever was asked for."""
     path = re.split("[?#]", after, maxsplit=1)[0]
-    roots = (*(root for _, root in NAVIGATION), ADMINISTRATION)
+    roots = (*(section.path for section in NAVIGATION), ADMINISTRATION)
     own = any(path == root or path.startswith(f"{root}/") for root in roots)
     return after if own and after.isprintable() and "\\" not in after and "//" not in path else HOME
 

@@ -1,0 +1,1 @@
+"""The pages of alerts, and what the dashboard shows of them."""
