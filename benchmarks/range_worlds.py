@@ -18,7 +18,8 @@ from random import Random
 from msgspec import Struct
 
 from otpconv.ranges.mixture import GENUINE, GENUINE_SPREAD
-from otpconv.storage.contract import DAY_MS, RangeCount
+from otpconv.storage.contract import DAY_MS
+from otpconv.storage.range_counts import RangeCount
 
 START, END = 100 * DAY_MS, 107 * DAY_MS
 CODES: Mapping[str, str] = {

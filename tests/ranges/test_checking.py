@@ -17,7 +17,8 @@ from otpconv.ranges.traffic import RangeTraffic, roll_up
 from otpconv.ranges.without import impossible
 from otpconv.rates.price_list import NO_PRICES
 from otpconv.rates.question import RateQuery
-from otpconv.storage.contract import DAY_MS, HOUR_MS, CostCount, Count, LedgerReader, RangeCount
+from otpconv.storage.contract import DAY_MS, HOUR_MS, CostCount, Count, LedgerReader
+from otpconv.storage.range_counts import RangeCount
 
 NOW = 100 * DAY_MS
 

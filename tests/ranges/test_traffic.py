@@ -4,7 +4,7 @@ from hypothesis import given, settings, strategies as st
 
 from otpconv.ranges.number_plan import calling_code, carrier_of, is_too_short
 from otpconv.ranges.traffic import LEAST_MESSAGES, MOST_DROPPED, RangeTraffic, roll_up
-from otpconv.storage.contract import RangeCount
+from otpconv.storage.range_counts import RangeCount
 from tests.campaigns import rounds
 
 

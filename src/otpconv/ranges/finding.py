@@ -8,7 +8,8 @@ from msgspec import Struct
 from otpconv.ranges.costs import MeanPrices, cost_of
 from otpconv.ranges.mixture import Judged
 from otpconv.rates.cost import Cost
-from otpconv.storage.contract import DAY_MS, RangeCount
+from otpconv.storage.contract import DAY_MS
+from otpconv.storage.range_counts import RangeCount
 
 #: A range is flagged above this posterior, and elevated from the second one on.
 FLAGGED, ELEVATED = 0.95, 0.5

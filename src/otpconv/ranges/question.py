@@ -9,7 +9,8 @@ from msgspec import Struct
 
 from otpconv.errors import InvalidRequest
 from otpconv.ranges.finding import FLAGGED
-from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS, RANGES_KEPT_MS, Span
+from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS, Span
+from otpconv.storage.range_counts import RANGES_KEPT_MS
 from otpconv.times import parse_time
 
 #: The window without a start, ms.

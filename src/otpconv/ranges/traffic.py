@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from msgspec import Struct
 
 from otpconv.ranges.number_plan import is_too_short
-from otpconv.storage.contract import RangeCount
+from otpconv.storage.range_counts import RangeCount
 
 #: The fewest messages that are judged, and the most digits that are dropped from a range to get so many.
 LEAST_MESSAGES, MOST_DROPPED = 8, 4

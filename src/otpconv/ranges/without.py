@@ -11,7 +11,8 @@ from otpconv.ranges.assessing import MAX_JUDGED
 from otpconv.ranges.checking import KnownRanges
 from otpconv.rates.question import RateQuery
 from otpconv.rates.row import FlaggedCount, RateRow
-from otpconv.storage.contract import DAY_MS, RANGES_KEPT_MS, LedgerReader, RangeCount
+from otpconv.storage.contract import DAY_MS, LedgerReader
+from otpconv.storage.range_counts import RANGES_KEPT_MS, RangeCount
 
 #: The dimensions that ranges are counted by.
 COUNTED_BY: Final = ("country", "provider")
