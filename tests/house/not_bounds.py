@@ -43,6 +43,7 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
     "a version, a code or a position that a format or a protocol fixes": (
         "notifications.alertmanager._MISSED",
         "alerts.rhythm.WEEK",
+        "alerts.past._DAY",
         "alerts.rhythm._DAY",
         "alerts.rhythm._NOTHING",
         "alerts.silences._KEY",
@@ -263,7 +264,6 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
         "rates.silence._LEAST_ON_ROUTE",
         "rates.silence._LEAST_REPORTS",
         "rates.silence._SOMETHING_COST",
-        "rates.silence._STRAGGLERS",
         "rates.verdict._FELL",
         "rates.verdict._NOTABLE",
         "web.pages.dashboard.tables._FAILS_BELOW",

@@ -1,7 +1,7 @@
 """`conversion_fell`, while it happens: watches each minute once nearly all who verify have verified.
 
-The messages of a minute are counted at the same age always, live and in the usual rates, so it does not matter
-how many verify later.
+The messages of a minute are counted at the same age always, live and in the usual rates, so it does not
+matter how many verify later.
 """
 
 from collections.abc import Mapping, Sequence
