@@ -1,6 +1,6 @@
 """`conversion_fell`, while it happens: watches each minute once nearly all who verify have verified.
 
-The messages of a minute are counted at the same age always, live and in the usual rates, so it does not matter
+The messages of a minute are counted at the same age always, live and in the usual rates, so it doesn't matter
 how many verify later.
 """
 
