@@ -1,10 +1,11 @@
 """`conversion_fell`, while it happens: watches each minute once nearly all who verify have verified.
 
-The messages of a minute are counted at the same age always, live and in the usual rates, so it does not
-matter how many verify later.
+The messages of a minute are counted at the same age always, live and in the usual rates, so it doesn't matter
+how many verify later.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -87,7 +88,7 @@ class ConversionWatch:
         budget: false alarms in a month over all slices, on average; above 0.
     """
 
-    name = "conversion_fell"
+    name: Final = "conversion_fell"
 
     def __init__(self, budget: float) -> None:
         self._budget = budget
