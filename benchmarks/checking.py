@@ -20,7 +20,8 @@ from benchmarks.range_worlds import make
 from otpconv.audit import AuditLog
 from otpconv.clock import wall_clock
 from otpconv.config import load
-from otpconv.service.compose import Service, open_key_store
+from otpconv.service.compose import Service
+from otpconv.service.opening import open_key_store
 from otpconv.storage.contract import DAY_MS, HOUR_MS
 from otpconv.web.app import App
 from otpconv.web.front.gate import Gate

@@ -15,8 +15,8 @@ from cli.commands import otpconv
 from otpconv.access.keys import AccessKey, KeyStore
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import Settings, load
-from otpconv.service.compose import open_key_store
 from otpconv.service.engines import postgres_engine
+from otpconv.service.opening import open_key_store
 from otpconv.service.running import nodes_of
 from web.wire import NO_TLS
 

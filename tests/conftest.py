@@ -26,7 +26,7 @@ from typing_extensions import override
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import load
-from otpconv.service.compose import open_key_store
+from otpconv.service.opening import open_key_store
 from otpconv.storage.alerts.contract import AlertStore
 from otpconv.storage.relay.contract import RelayStore
 

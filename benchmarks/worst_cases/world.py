@@ -16,7 +16,7 @@ from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
 from otpconv.config import load
-from otpconv.service.compose import open_directory, open_key_store
+from otpconv.service.opening import open_directory, open_key_store
 
 DAY_MS = 86_400_000
 #: How long a server may take after a case until it is as before, s; then it is killed.

@@ -21,7 +21,7 @@ from otpconv.config import load
 from otpconv.delivery.brokers.transport import broker_transport
 from otpconv.delivery.reports import MESSAGE, Report, conversion, requested
 from otpconv.delivery.transport import DELIVERED, Fate, Transport
-from otpconv.service.compose import open_key_store
+from otpconv.service.opening import open_key_store
 
 Eventually = Callable[[Callable[[], object], object], None]
 Said = tuple[dict[str, int], str]

@@ -19,7 +19,7 @@ from otpconv.cli.local_server import LocalServer
 from otpconv.config import environment, load
 from otpconv.dialects.alibaba import OPERATIONS
 from otpconv.dialects.vendors import VENDORS
-from otpconv.service.compose import open_directory
+from otpconv.service.opening import open_directory
 from web.wire import v1
 
 Open = Callable[..., Page]

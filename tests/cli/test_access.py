@@ -16,7 +16,7 @@ from otpconv.cli.local_server import LocalServer
 from otpconv.cli.main import app
 from otpconv.config import load
 from otpconv.errors import InvalidRequest, Misconfigured, NotFound
-from otpconv.service.compose import open_key_store
+from otpconv.service.opening import open_key_store
 
 COMMANDS = {
     "keys": ("create", "list", "rotate", "disable", "enable", "delete"),

@@ -18,7 +18,7 @@ from otpconv.config import Settings, load
 from otpconv.errors import Unavailable
 from otpconv.model import Conversion, Dimensions, Expiry, Report, Requested
 from otpconv.service import deleting
-from otpconv.service.compose import open_key_store
+from otpconv.service.opening import open_key_store
 from otpconv.service.upkeep import fill
 from otpconv.storage.contract import DAY_MS
 

@@ -16,7 +16,7 @@ from constants import with_constants
 from otpconv import audit
 from otpconv.config import environment, load
 from otpconv.model import Requested
-from otpconv.service.compose import open_key_store
+from otpconv.service.opening import open_key_store
 from otpconv.storage.contract import Entry
 from otpconv.storage.sqlite import SqliteEngine, SqliteLedgerReader
 

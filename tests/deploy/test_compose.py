@@ -24,7 +24,7 @@ from deploy.files import (
 )
 from otpconv import __version__
 from otpconv.config import _SECRET, load
-from otpconv.service.compose import open_sealer
+from otpconv.service.opening import open_sealer
 
 DOMAIN = "otp.example.com"
 #: The nodes of each file.

@@ -19,7 +19,7 @@ from otpconv.dialects.alibaba.wire.signature import (
     v3_signature,
     v3_string_to_sign,
 )
-from otpconv.service.compose import open_directory
+from otpconv.service.opening import open_directory
 from web.wire import FORM, Changes, Request, send, timestamp, v1, v3
 
 JSON = "application/json"

@@ -13,8 +13,8 @@ from campaigns import LONG_FORM, parameters
 from ledger.recount import Recount, contents
 from otpconv.config import load
 from otpconv.model import Conversion, Dimensions, Requested
-from otpconv.service.compose import open_key_store, open_number_hash
 from otpconv.service.deleting import Recording, forget, prune
+from otpconv.service.opening import open_key_store, open_number_hash
 from otpconv.storage.contract import DAY_MS, Entry
 from otpconv.storage.sqlite import SqliteEngine, SqliteJournalEraser
 

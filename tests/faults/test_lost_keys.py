@@ -16,7 +16,8 @@ from cli.commands import otpconv
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import load
 from otpconv.errors import Misconfigured
-from otpconv.service.compose import Service, open_key_store
+from otpconv.service.compose import Service
+from otpconv.service.opening import open_key_store
 
 
 def keys_of(data: Path) -> set[str]:

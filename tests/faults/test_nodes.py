@@ -25,7 +25,7 @@ from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
 from otpconv.errors import Misconfigured
 from otpconv.model import Expiry, Requested
-from otpconv.service.compose import open_directory
+from otpconv.service.opening import open_directory
 from otpconv.service.running import stopped
 from otpconv.storage.contract import DAY_MS
 from otpconv.storage.nodes import LEASES

@@ -21,7 +21,7 @@ from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
 from otpconv.config import load
 from otpconv.reporter import Credentials, Reporter
-from otpconv.service.compose import open_directory
+from otpconv.service.opening import open_directory
 
 NUMBER = "85251234567"
 

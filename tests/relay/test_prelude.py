@@ -16,7 +16,7 @@ from otpconv.model import Dimensions, MessageState, Requested, state_of
 from otpconv.relay.kind import Stamp
 from otpconv.relay.kinds import KINDS
 from otpconv.relay.planner import Target, sends_of
-from otpconv.service.compose import open_sealer
+from otpconv.service.opening import open_sealer
 from otpconv.storage.relay.contract import Send
 from relay.credentials import values_of
 from relay.test_otpconv_to_otpconv import client, post

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import environment, load
-from otpconv.service.compose import open_directory
+from otpconv.service.opening import open_directory
 from sdk.node_scripts import run_node
 from sdk.test_sts import assume
 from sdk.vendor_pages import code_of, rates, request_messages, run_python

@@ -20,7 +20,7 @@ from otpconv.access.sts.tokens import issue
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
 from otpconv.config import load
-from otpconv.service.compose import open_directory, open_sealer
+from otpconv.service.opening import open_directory, open_sealer
 
 REPORT = sms.SmsConversionRequest(message_id="sts-1", delivered=True)
 NOTHING_BUT_RATES = json.dumps(

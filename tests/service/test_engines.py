@@ -15,8 +15,9 @@ from otpconv.config import Settings, load
 from otpconv.errors import Misconfigured
 from otpconv.ledger.turns import Caller
 from otpconv.model import Requested
-from otpconv.service.compose import Service, open_key_store
+from otpconv.service.compose import Service
 from otpconv.service.engines import ENGINES, postgres_engine, without_password
+from otpconv.service.opening import open_key_store
 from otpconv.storage.contract import Entry
 from otpconv.storage.lookup import Lookup, Stored
 from otpconv.storage.sqlite import SqliteEngine, SqliteJournal, SqliteLedgerReader

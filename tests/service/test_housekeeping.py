@@ -15,8 +15,9 @@ from campaigns import rounds
 from otpconv.config import load
 from otpconv.errors import BadCredentials, InactiveAccessKey, Misconfigured, Unavailable
 from otpconv.service import housekeeping as module
-from otpconv.service.compose import Service, open_key_store
+from otpconv.service.compose import Service
 from otpconv.service.housekeeping import Housekeeping
+from otpconv.service.opening import open_key_store
 
 FAILURES: list[Exception] = [
     Unavailable("The disk is on fire."),

@@ -13,7 +13,7 @@ from otpconv.access.keys import AccessKey, KeyStore
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import load
 from otpconv.errors import InvalidRequest, NotFound
-from otpconv.service.compose import open_directory, open_key_store
+from otpconv.service.opening import open_directory, open_key_store
 from web.wire import Changes, Reply, send, v1, v3
 
 NUMBER = "+4915112345678"

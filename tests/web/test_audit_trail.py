@@ -9,7 +9,7 @@ import pytest
 
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import load
-from otpconv.service.compose import open_key_store
+from otpconv.service.opening import open_key_store
 from web.wire import administrator, send, v1, v3
 
 WRONG = "wrong-secret"

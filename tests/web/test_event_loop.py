@@ -21,8 +21,9 @@ from otpconv.access.vendors import NewVendor
 from otpconv.audit import AuditLog
 from otpconv.clock import wall_clock
 from otpconv.config import load
-from otpconv.service.compose import Service, open_key_store, open_sealer
+from otpconv.service.compose import Service
 from otpconv.service.engines import engine_of
+from otpconv.service.opening import open_key_store, open_sealer
 from otpconv.web.app import App
 from otpconv.web.front.gate import Gate
 from otpconv.web.front.server import GC_THRESHOLDS

@@ -19,7 +19,7 @@ from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import environment, load
 from otpconv.errors import InvalidRequest
-from otpconv.service.compose import open_directory, open_key_store
+from otpconv.service.opening import open_directory, open_key_store
 from web.wire import FORM, Request, administrator, send, v1, v3
 
 ASSUME = {"x-acs-action": "AssumeRole", "x-acs-version": "2015-04-01"}

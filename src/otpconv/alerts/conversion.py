@@ -5,7 +5,6 @@ how many verify later.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -88,7 +87,7 @@ class ConversionWatch:
         budget: false alarms in a month over all slices, on average; above 0.
     """
 
-    name: Final = "conversion_fell"
+    name = "conversion_fell"
 
     def __init__(self, budget: float) -> None:
         self._budget = budget

@@ -66,7 +66,7 @@ class Chart(Struct, frozen=True, tag=True):
         notes: annotations.
         zone: the time zone of the time axis.
         unit: of `rate`, `before` and the band around them: shares, numbers, or seconds.
-        band_of_before: whether the band is around `before`, e.g. what is usual, instead of around `rate`.
+        band_of_before: whether the band is around `before`, e.g. the usual values, instead of around `rate`.
     """
 
     points: list[Point]

@@ -85,7 +85,7 @@ def _free_space(data: Path) -> CheckResult:
 
 
 def _keys(settings: "Settings") -> CheckResult:
-    from otpconv.service.compose import open_key_store
+    from otpconv.service.opening import open_key_store
 
     data = settings.data
     # Opening creates missing files; this check must only look.

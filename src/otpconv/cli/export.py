@@ -75,7 +75,7 @@ def export(
     """
     # The server's libraries are not there in a client's installation.
     from otpconv.config import load
-    from otpconv.service.compose import open_key_store, open_ledger
+    from otpconv.service.opening import open_key_store, open_ledger
 
     settings = load(data=data)
     ledger, lag = open_ledger(settings)

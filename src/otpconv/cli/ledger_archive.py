@@ -105,7 +105,7 @@ class Archive:
 
     def _messages(self) -> Iterator[tuple[str, Message]]:
         """Yield the messages before the time, and the unmatched ones, with the names of their accounts."""
-        from otpconv.service.compose import open_directory, open_ledger
+        from otpconv.service.opening import open_directory, open_ledger
 
         with closing(open_directory(self._settings)) as directory:
             accounts = directory.accounts()

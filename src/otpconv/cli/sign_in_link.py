@@ -48,7 +48,7 @@ def sign_in_link(
     from otpconv.access.sign_in_links import VALID_MS, SignInLinks, url_of_link
     from otpconv.config import load
     from otpconv.service import data_folder
-    from otpconv.service.compose import open_sealer
+    from otpconv.service.opening import open_sealer
 
     settings = load(data=data)
     url = data_folder.url_of_server(settings.data)

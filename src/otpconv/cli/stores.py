@@ -40,7 +40,7 @@ _S = TypeVar("_S", bound=_Store)
 def key_store(data: Path | None, change: Change | None = None) -> Iterator["KeyStore"]:
     """Open the access keys of a data folder for a while; a change goes into the audit trail."""
     # The server's libraries are not there in a client's installation.
-    from otpconv.service.compose import open_key_store
+    from otpconv.service.opening import open_key_store
 
     with _opened(open_key_store, data, change) as store:
         yield store
@@ -49,7 +49,7 @@ def key_store(data: Path | None, change: Change | None = None) -> Iterator["KeyS
 @contextmanager
 def directory(data: Path | None, change: Change | None = None) -> Iterator["Directory"]:
     """Open the users, roles and policies of a data folder for a while; a change goes into the audit trail."""
-    from otpconv.service.compose import open_directory
+    from otpconv.service.opening import open_directory
 
     with _opened(open_directory, data, change) as opened:
         yield opened

@@ -16,9 +16,9 @@ from otpconv.alerts.follower import Follower
 from otpconv.alerts.relaying import RelayFacts
 from otpconv.clock import Clock, wall_clock
 from otpconv.config import Settings
-from otpconv.service.compose import open_sealer
 from otpconv.service.engines import engine_of
 from otpconv.service.notifying import notifying
+from otpconv.service.opening import open_sealer
 from otpconv.service.signs_of_life import SignsOfLife
 from otpconv.service.vendors import Vendors
 

@@ -10,8 +10,8 @@ from otpconv.access.sealing import load_key
 from otpconv.config import Settings
 from otpconv.errors import Misconfigured
 from otpconv.service import data_folder
-from otpconv.service.compose import open_key_store, open_sealer
 from otpconv.service.engines import engine_of, postgres_engine
+from otpconv.service.opening import open_key_store, open_sealer
 from otpconv.service.running import is_served, stopped
 from otpconv.service.upkeep import SEALING_KEY
 from otpconv.storage.check_result import CheckResult

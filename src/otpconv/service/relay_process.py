@@ -14,8 +14,8 @@ from otpconv.config import Settings
 from otpconv.relay.follower import Follower
 from otpconv.relay.kinds import KINDS
 from otpconv.relay.relay import Relay
-from otpconv.service.compose import open_sealer
 from otpconv.service.engines import engine_of
+from otpconv.service.opening import open_sealer
 from otpconv.service.signs_of_life import SignsOfLife
 from otpconv.storage.awaitable import resolve
 from otpconv.storage.lookup import Lookup, Stored

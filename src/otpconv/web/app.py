@@ -175,9 +175,6 @@ class App:
         native = self._native
         openapi = msgspec.json.encode(document(public_url))
 
-        async def healthz(_: Request) -> Response:
-            return PlainTextResponse("ok\n")
-
         async def readyz(_: Request) -> Response:
             state = await service.readiness.check()
             lines = [*(state.problems or ["ready"]), *(f"degraded: {text}" for text in state.degraded)]
@@ -215,13 +212,17 @@ class App:
                 *self._pages.routes(),
                 Route("/metrics", MetricsEndpoint(service, native.caller, self._sends).get, methods=["GET"]),
                 Route("/openapi.json", openapi_json, methods=["GET"]),
-                Route("/healthz", healthz, methods=["GET"]),
+                Route("/healthz", _healthz, methods=["GET"]),
                 Route("/readyz", readyz, methods=["GET"]),
             ],
             exception_handlers={OtpconvError: problem, HTTPException: problem, Exception: problem},
         )
         app.router.redirect_slashes = False  # clients lose bodies and credentials at a redirect
         return app
+
+
+async def _healthz(_: Request) -> Response:
+    return PlainTextResponse("ok\n")
 
 
 def _translated(error: Exception, request: Request, failures: FailureLog) -> OtpconvError:

@@ -9,8 +9,8 @@ import pytest
 from otpconv.config import load
 from otpconv.model import Expiry, Requested
 from otpconv.service.alert_retention import KEPT_DAYS, AlertRetention
-from otpconv.service.compose import open_key_store
 from otpconv.service.copying import copy
+from otpconv.service.opening import open_key_store
 from otpconv.storage.alerts.contract import LASTING, AlertStore
 from otpconv.storage.contract import DAY_MS, Entry
 from otpconv.storage.nodes import ALL_LEASES

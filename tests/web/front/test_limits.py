@@ -10,7 +10,7 @@ from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import load
 from otpconv.errors import Misconfigured
-from otpconv.service.compose import open_directory, open_key_store
+from otpconv.service.opening import open_directory, open_key_store
 from web.wire import NO_TLS, Reply, administrator, send, v1, v3
 
 CONVERSION = {"MessageId": "1", "Delivered": "true"}

@@ -14,8 +14,8 @@ from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
 from otpconv.config import load
 from otpconv.receipts import ReceiptStatus
-from otpconv.service.compose import open_sealer
 from otpconv.service.engines import engine_of
+from otpconv.service.opening import open_sealer
 from web.hooks.vendors import DELIVERED, create, message, own_push, push, url_of
 
 Eventually = Callable[[Callable[[], object], object], None]

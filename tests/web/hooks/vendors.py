@@ -10,7 +10,7 @@ import httpx
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import load
-from otpconv.service.compose import open_ledger
+from otpconv.service.opening import open_ledger
 from otpconv.storage.contract import LedgerReader, Message
 
 

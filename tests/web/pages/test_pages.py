@@ -25,7 +25,8 @@ from otpconv.audit import AuditLog
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import load
 from otpconv.errors import OtpconvError
-from otpconv.service.compose import Service, open_key_store
+from otpconv.service.compose import Service
+from otpconv.service.opening import open_key_store
 from otpconv.web.front.body import Bodies
 from otpconv.web.front.gate import Gate
 from otpconv.web.pages import Pages

@@ -17,7 +17,8 @@ from otpconv.config import load
 from otpconv.dialects.dialect import HttpRequest
 from otpconv.dialects.twilio.calls import LIST_ATTEMPTS, PREFIXES, Call
 from otpconv.model import Conversion, Dimensions, Report, Requested
-from otpconv.service.compose import Service, open_key_store
+from otpconv.service.compose import Service
+from otpconv.service.opening import open_key_store
 from otpconv.storage import recorded
 from otpconv.web.front.gate import Gate
 from otpconv.web.rpc import attempts

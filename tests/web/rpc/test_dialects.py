@@ -17,7 +17,8 @@ from otpconv.audit import AuditLog
 from otpconv.config import load
 from otpconv.dialects.dialect import MAX_REPORTS, HttpRequest, HttpResponse
 from otpconv.errors import NotFound
-from otpconv.service.compose import Service, open_key_store
+from otpconv.service.compose import Service
+from otpconv.service.opening import open_key_store
 from otpconv.web.front.body import Bodies
 from otpconv.web.front.failures import FailureLog
 from otpconv.web.front.gate import Gate

@@ -18,7 +18,7 @@ from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
 from otpconv.config import load
-from otpconv.service.compose import open_directory
+from otpconv.service.opening import open_directory
 from web.wire import FORM, Reply, Request, administrator, connect, exchange, send, timestamp, v1, v3
 
 REPORT = {"MessageId": "1008030300", "Delivered": "true"}

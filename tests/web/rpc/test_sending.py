@@ -19,7 +19,7 @@ from otpconv.config import load
 from otpconv.receipts import ReceiptStatus
 from otpconv.relay.passing import MAX_ANSWER_BYTES
 from otpconv.relay.requests import basic
-from otpconv.service.compose import open_ledger
+from otpconv.service.opening import open_ledger
 from otpconv.web.rpc.sent import MAX_QUICK_NUMBERS
 from web.shop import GLOBE, HONG_KONG, Shop
 from web.wire import FORM, Request, send, v1, v3

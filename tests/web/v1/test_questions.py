@@ -19,7 +19,7 @@ from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
 from otpconv.config import load
 from otpconv.ledger.turns import MAX_WAITING_EACH
-from otpconv.service.compose import open_key_store
+from otpconv.service.opening import open_key_store
 from otpconv.web.front.outgoing import MAX_HELD_BYTES_EACH
 from web.large import fill
 from web.wire import administrator

@@ -94,7 +94,7 @@ def _run(folder: Path, seed: int, port: int, *, open_browser: bool, json: bool) 
     from otpconv.cli.demo.watching import look_back
     from otpconv.cli.demo.weeks import Weeks
     from otpconv.config import Settings
-    from otpconv.service.compose import open_sealer
+    from otpconv.service.opening import open_sealer
 
     # The child must not read the settings of another server, which may be in this folder.
     no_settings = folder / "otpconv.toml"
@@ -132,7 +132,7 @@ def _run(folder: Path, seed: int, port: int, *, open_browser: bool, json: bool) 
 def make_keys(settings: "Settings") -> "tuple[AccessKey, dict[str, AccessKey]]":
     """Create the access keys of an administrator, and of each application by its name."""
     from otpconv.cli.demo.weeks import APPLICATIONS
-    from otpconv.service.compose import open_key_store
+    from otpconv.service.opening import open_key_store
 
     store = open_key_store(settings)
     try:
@@ -167,7 +167,7 @@ class History:
 
     def fill(self, settings: "Settings") -> None:
         """Write it into a data folder, with a bar on a terminal."""
-        from otpconv.service.compose import open_number_hash
+        from otpconv.service.opening import open_number_hash
         from otpconv.service.upkeep import fill
 
         number_hash = open_number_hash(settings)

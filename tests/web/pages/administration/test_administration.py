@@ -15,7 +15,7 @@ import pytest
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import load
-from otpconv.service.compose import open_directory
+from otpconv.service.opening import open_directory
 from web.pages.administration.forms import post
 
 USERS = "/administration/users"

@@ -21,7 +21,7 @@ from otpconv.clock import wall_clock
 from otpconv.config import load
 from otpconv.model import Conversion, Dimensions, Requested
 from otpconv.rates.slices import Slice
-from otpconv.service.compose import open_key_store
+from otpconv.service.opening import open_key_store
 from otpconv.storage.contract import DAY_MS, HOUR_MS, Entry
 from otpconv.storage.sqlite import SqliteJournal, SqliteLedgerWriter
 from otpconv.web.pages.dashboard.view import WINDOWS

@@ -18,7 +18,7 @@ from otpconv.cli.local_server import LocalServer
 from otpconv.config import load
 from otpconv.dialects.tutor.request import ApiRequest
 from otpconv.errors import OtpconvError, Unavailable
-from otpconv.service.compose import open_key_store
+from otpconv.service.opening import open_key_store
 from otpconv.web.pages.explorer import calling
 from otpconv.web.pages.explorer.calling import Reply, call
 

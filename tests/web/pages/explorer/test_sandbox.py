@@ -10,7 +10,7 @@ import pytest
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import load
-from otpconv.service.compose import open_key_store
+from otpconv.service.opening import open_key_store
 from otpconv.service.sandbox import ACCOUNT
 from web.wire import NO_TLS
 

@@ -16,7 +16,7 @@ import pytest
 from campaigns import parameters
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import environment, load
-from otpconv.service.compose import open_directory
+from otpconv.service.opening import open_directory
 from web.pages.oidc.identity_provider import CLIENT_ID, CLIENT_SECRET
 
 SCRIPT = Path(__file__).parent / "certified.mjs"

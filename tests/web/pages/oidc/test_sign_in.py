@@ -18,7 +18,7 @@ from otpconv.access.sealing import to_text
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
 from otpconv.config import load
-from otpconv.service.compose import open_directory, open_sealer
+from otpconv.service.opening import open_directory, open_sealer
 from otpconv.web.pages.oidc.page import FLOW_MS
 from otpconv.web.pages.oidc.provider import Flow
 from web.pages.oidc.identity_provider import CLIENT_ID, CLIENT_SECRET, IdentityProvider
