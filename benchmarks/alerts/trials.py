@@ -77,6 +77,7 @@ def fault(
     median_s: float = 13.5,
     spread: float = 1.0,
     rate: float | None = None,
+    rhythm: bool = True,
 ) -> Live:
     """Run a live watch in a world where a slice falls to a share of its usual rate.
 
@@ -90,6 +91,7 @@ def fault(
         median_s: of the delays.
         spread: of their logarithms.
         rate: the usual rate of all routes; by default they differ.
+        rhythm: whether the rate follows the hour and the day of the week.
     """
 
     def inside(leaf: Leaf) -> bool:
@@ -106,6 +108,7 @@ def fault(
     )
     if rate is not None:
         world.usual[:] = rate
+    if not rhythm:
         world.wave = world.weekend = 0.0
     watch = ConversionWatch(1.0)
     live = Live(None, named=False, others=0, lost=[], minutes=0)

@@ -13,14 +13,24 @@ from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS, Count, Tally
 from tests import campaigns
 
 _DEAD = Slice((("country", "C1"), ("provider", "p2")))
+_DEAD_CARRIER = Slice((("country", "C1"), ("carrier", "k1-1")))
 _START = BEGIN + 28 * DAY_MS + 30 * MINUTE_MS
 _FALLS = _START + 100 * MINUTE_MS
 
 
 @pytest.mark.rounds
-def test_a_dead_route_is_found_within_5_minutes_of_its_first_50_messages() -> None:
-    worlds = campaigns.rounds(300, at_least=2)
-    lives = [trials.fault(seed, _DEAD, routes(5), left=0.0, a_day=6_000, hours=1) for seed in range(worlds)]
+@pytest.mark.parametrize(
+    ("which", "leaves"),
+    campaigns.parameters(
+        [(_DEAD, routes(3)), (_DEAD_CARRIER, routes(4, 3, 1))], [(_DEAD, routes(3))], "another kind of slice"
+    ),
+    ids=["a provider in a country", "a carrier in a country"],
+)
+def test_a_dead_route_is_found_within_5_minutes_of_its_first_50_messages(
+    which: Slice, leaves: list[Leaf]
+) -> None:
+    worlds = campaigns.rounds(40, at_least=2)
+    lives = [trials.fault(seed, which, leaves, left=0.0, a_day=6_000, hours=1) for seed in range(worlds)]
     assert sum(live.in_time for live in lives) >= 0.95 * worlds
     assert sum(live.named for live in lives) >= 0.95 * worlds
     assert sum(live.others for live in lives) <= 1 + 0.02 * worlds
@@ -32,7 +42,15 @@ def test_a_fall_to_60_percent_takes_at_most_1_3_times_the_optimal_messages() -> 
     lost = []
     for seed in range(worlds):
         live = trials.fault(
-            seed, _DEAD, routes(5), left=60 / 85, a_day=6_000, hours=24, median_s=8.0, rate=0.85
+            seed,
+            _DEAD,
+            routes(5),
+            left=60 / 85,
+            a_day=6_000,
+            hours=24,
+            median_s=8.0,
+            rate=0.85,
+            rhythm=False,
         )
         assert live.first is not None
         lost.append(live.lost_by(live.first - live.minutes * MINUTE_MS))
