@@ -10,12 +10,22 @@ from otpconv.web.v1.target_types import (
     TargetDeleted,
     TargetIn,
     TargetOut,
+    TargetRetried,
     TargetsOut,
     TargetTested,
 )
 
 #: The types that the operations name.
-TARGET_SCHEMAS: Final = (Quiet, Rules, TargetDeleted, TargetIn, TargetOut, TargetTested, TargetsOut)
+TARGET_SCHEMAS: Final = (
+    Quiet,
+    Rules,
+    TargetDeleted,
+    TargetIn,
+    TargetOut,
+    TargetRetried,
+    TargetTested,
+    TargetsOut,
+)
 
 _REFUSALS: Final = {"401", "403", "429", "503"}
 _NAME: Final = {
@@ -61,6 +71,14 @@ def target_paths() -> dict[str, Any]:
                 **one,
                 "responses": {"200": answer("The target is deleted", TargetDeleted), **errors},
             },
+        },
+        f"{TARGETS_PATH}/{{name}}/retry": {
+            "post": {
+                "operationId": "retryAlertTarget",
+                "summary": "Send the notifications that were given up again, with their ids",
+                **one,
+                "responses": {"200": answer("How many wait again", TargetRetried), **errors},
+            }
         },
         f"{TARGETS_PATH}/{{name}}/test": {
             "post": {
