@@ -162,9 +162,9 @@ def prove(client: Client, name: _Name, json: Json = False) -> None:
 
 @with_client
 def retry(client: Client, name: _Name, json: Json = False) -> None:
-    """Send again what was given up, e.g. once the target works again.
+    """Send notifications that were given up again, e.g. once the target works.
 
-    The newest 200 notifications that were given up are kept. They are sent with their old ids.
+    The server keeps the newest 200 of them. They are sent with their old ids.
 
     Examples:
         otpconv alerts targets retry oncall

@@ -149,7 +149,7 @@ class AlertTargets:
             opened.delete(account, name)
 
     def retry(self, account: int, name: str) -> int:
-        """Let what was given up wait for a target again, with the same ids; return how many notifications.
+        """Let notifications that were given up wait again, with the same ids; return how many.
 
         Raises:
             NotFound: the account has none of this name.

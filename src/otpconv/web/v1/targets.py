@@ -100,7 +100,7 @@ class TargetsApi:
         return json_response(TargetDeleted(name))
 
     async def retry(self, request: Request) -> Response:
-        """Let what was given up wait again."""
+        """Let notifications that were given up wait again."""
         key = self._caller(request, _MANAGE)
         name = request.path_params["name"]
 
