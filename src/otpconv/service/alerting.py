@@ -35,6 +35,10 @@ class Alerting:
         targets: know how notifying them is going.
         leases: knows whether this node is the one that looks.
         clock: the time now.
+
+    Raises:
+        Misconfigured: the storage can't be used.
+        Unavailable: the storage failed.
     """
 
     def __init__(
@@ -48,7 +52,8 @@ class Alerting:
         self._process = ChildProcess("the detectors", "otpconv.cli.alerting_process", settings)
         self._start_at = time.monotonic() + START_S
         self._look_at = 0.0
-        self._checkpoints: Mapping[int, int] = {}
+        # Read before reports come: they would wait while the file of the alerts is created on a slow disk.
+        self._checkpoints: Mapping[int, int] = store.checkpoints()
         self._lasting: Sequence[Alert] = ()
         self._states: Sequence[TargetState] = ()
 
