@@ -16,5 +16,5 @@ def played(scene: str, seed: int = 5) -> Played:
 
 
 def again(scene: str, seed: int = 5) -> Played:
-    """Return the same world, played anew."""
+    """Return the same world, played again."""
     return play(scene, seed, _SMALL)
