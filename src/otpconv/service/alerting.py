@@ -31,6 +31,10 @@ class Alerting:
         store: has the alerts.
         leases: knows whether this node is the one that looks.
         clock: the time now.
+
+    Raises:
+        Misconfigured: the storage can't be used.
+        Unavailable: the storage failed.
     """
 
     def __init__(self, settings: Settings, store: AlertStore, leases: Leases, clock: Clock) -> None:
@@ -41,7 +45,8 @@ class Alerting:
         self._process = ChildProcess("the detectors", "otpconv.cli.alerting_process", settings)
         self._start_at = time.monotonic() + START_S
         self._look_at = 0.0
-        self._checkpoints: Mapping[int, int] = {}
+        # Read before reports come: they would wait while the file of the alerts is created on a slow disk.
+        self._checkpoints: Mapping[int, int] = store.checkpoints()
         self._lasting: Sequence[Alert] = ()
 
     def keep(self, tasks: Housekeeping) -> None:

@@ -1,18 +1,6 @@
--- Targets of notifications of alerts, and what is to be sent to them. Times are milliseconds since the Unix epoch, UTC.
+-- Notifications of alerts that are to be sent to targets. Times are milliseconds since the Unix epoch, UTC.
 
 -- name: notifications_schema
-CREATE TABLE IF NOT EXISTS alert_targets (
-    target_id      integer PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
-    account_id     integer NOT NULL,
-    name           text COLLATE "C" NOT NULL,
-    kind           text NOT NULL,
-    settings       text NOT NULL,       -- JSON object of what may be shown
-    rules          text NOT NULL,       -- JSON of access.alert_targets.Rules
-    sealed_secrets bytea NOT NULL,
-    created_at     bigint NOT NULL,
-    UNIQUE (account_id, name)
-);
-
 -- One row: how far events were planned.
 CREATE TABLE IF NOT EXISTS notification_cursor (
     one   boolean PRIMARY KEY CHECK (one),
