@@ -231,7 +231,8 @@ def cost(minutes: int) -> tuple[int, float, float, int]:
     """
     world = World(1, routes(25, 4, 10), a_day=800, days=35)
     watch = ConversionWatch(1.0)
-    times, written = [], 0
+    times: list[float] = []
+    written = 0
     now = BEGIN + 28 * DAY_MS
     while len(times) < minutes:
         world.now = now

@@ -104,7 +104,7 @@ class World:
         requested, verified = self.sample(start, length, within)
         return {
             self.leaves[place]: Counts(int(requested[place]), int(verified[place]))
-            for place in np.flatnonzero(requested)
+            for place in np.flatnonzero(requested).tolist()
         }
 
     def minute(self, start: int) -> list[Count]:
@@ -120,7 +120,9 @@ class World:
         if start < BEGIN:
             return []
         return [
-            _count(start, leaf, count, tuple(self.random.multinomial(count.verified, self.bins).tolist()))
+            _count(
+                start, leaf, count, tuple(self.random.multinomial(int(count.verified), self.bins).tolist())
+            )
             for leaf, count in self.counts(start, HOUR_MS).items()
         ]
 

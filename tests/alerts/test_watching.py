@@ -53,11 +53,11 @@ def test_the_failing_slice_is_named_and_its_end_is_found(which: Slice) -> None:
     assert alone >= 0.6 * worlds
 
 
-@pytest.mark.campaign("only here: weeks of 205 healthy slices, minute by minute, take minutes")
+@pytest.mark.campaign("only here: days of 205 healthy slices, minute by minute, take minutes")
 def test_false_alarms_stay_within_the_budget() -> None:
     # By the minute, as live: batches of half an hour hide two in three false alarms. A budget of ten a month
     # shows more in a short time than the usual one.
-    worlds, days, a_month = campaigns.rounds(20, at_least=2), 15, 10.0
+    worlds, days, a_month = campaigns.rounds(20, at_least=2), 8, 10.0
     found = sum(trials.false_alarms(seed, days, MINUTE_MS, budget=a_month) for seed in range(worlds))
     budget = worlds * days / 30 * a_month
     assert found <= budget + 1.65 * budget**0.5  # the 95 % point of a Poisson distribution
