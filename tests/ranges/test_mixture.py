@@ -96,6 +96,7 @@ def test_a_fault_is_not_taken_for_fraud(fault: str, *, history: bool) -> None:
 
 
 @pytest.mark.campaign("200 worlds")
+@pytest.mark.long("judges 2,000 ranges in each of 200 worlds")
 def test_of_ranges_with_a_posterior_that_share_is_pumped() -> None:
     scores: list[Score] = [score(make(seed)) for seed in range(rounds(200, at_least=20))]
     rows = reliability(scores)

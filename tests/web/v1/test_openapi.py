@@ -31,6 +31,7 @@ BY_NAME = [
     "GET /v1/alert-targets/{name}",
     "DELETE /v1/alert-targets/{name}",
     "POST /v1/alert-targets/{name}/test",
+    "POST /v1/alert-targets/{name}/retry",
     "DELETE /v1/vendors/{name}",
     "POST /v1/vendors/{name}/test",
     "POST /v1/relay/{name}/pause",

@@ -20,14 +20,14 @@ CREATE TABLE IF NOT EXISTS alert_follows (
 CREATE INDEX IF NOT EXISTS alert_follows_by_alert ON alert_follows (alert);
 CREATE INDEX IF NOT EXISTS alert_follows_by_time ON alert_follows (repeat_at) WHERE repeat_at IS NOT NULL;
 
--- Notifications that wait. Those that were about to be sent get no more news.
+-- Notifications that wait, and the newest that were given up. Those that were about to be sent get no more news.
 CREATE TABLE IF NOT EXISTS notifications (
     id               bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
     target           integer NOT NULL,
     notification_key text COLLATE "C" NOT NULL UNIQUE,
     grouped          text NOT NULL,
     attempts         integer NOT NULL,
-    due_at           bigint NOT NULL,
+    due_at           bigint,            -- NULL: given up
     until            bigint NOT NULL
 );
 CREATE INDEX IF NOT EXISTS notifications_by_time ON notifications (target, due_at, id);
