@@ -20,7 +20,7 @@ _EVERY_S, _LATE_S = 1.0, 300.0
 #: The process starts this long after the server, s: nobody waits for it, and the server has enough to do.
 START_S: Final = 60.0
 #: How often it is looked how far the detectors are, s; and how far behind they are late, ms.
-_LOOK_S, _BEHIND_MS = 10.0, 5 * 60_000
+_LOOK_S, BEHIND_MS = 10.0, 5 * 60_000
 
 
 class Alerting:
@@ -75,7 +75,7 @@ class Alerting:
                 alert for account in self._checkpoints for alert in self._store.alerts(account, LASTING)
             ]
         behind_ms = max((self._clock() - at for at in self._checkpoints.values()), default=0)
-        if behind_ms > _BEHIND_MS:
+        if behind_ms > BEHIND_MS:
             raise Unavailable(f"The detectors are {behind_ms // 60_000} minutes behind.")
 
     def stop(self) -> None:
