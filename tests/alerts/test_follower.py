@@ -95,7 +95,7 @@ def test_restarts_and_take_overs_change_nothing(engine: Engine) -> None:
         minutes += 1
         assert store.checkpoints() == {ACCOUNT: START + minutes * MINUTE_MS}
         # It is late, or in time, for three minutes in a row.
-        changes = range(3, minutes, PERIOD // 2)
+        changes = range(3, minutes + 1, PERIOD // 2)
         assert _happened(store) == [
             (("opened", "resolved")[place % 2], START + minute * MINUTE_MS)
             for place, minute in enumerate(changes)
