@@ -1,23 +1,29 @@
-"""`python -m benchmarks.checking`: the processor time of `POST /v1/check`, beside `/healthz`, call by call.
+"""`python -m benchmarks.checking`: the time of `POST /v1/check`, beside `/healthz`, call by call.
 
-The application runs in this process, so that only the time of its own thread counts: on an idle machine, that
-is the time of the server. It has the messages of `range_worlds`, and assesses the ranges again every minute.
+The application runs in this process, so that only the processor time of its own thread counts: on an idle
+machine, that is the time of the server. With `--http`, a real server is called over one connection, and the
+time is that on the clock, until the answer is there. The server has the messages of `range_worlds`, and
+assesses the ranges again every minute.
 """
 
 import argparse
 import asyncio
 import base64
+import http.client
+import os
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import msgspec
 
 from benchmarks.range_worlds import make
 from otpconv.audit import AuditLog
+from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
 from otpconv.config import load
 from otpconv.service.compose import Service
@@ -46,7 +52,14 @@ def _reports(now: int) -> Iterator[tuple[dict[str, Any], bool]]:
             )
 
 
-class Caller:
+class Caller(Protocol):
+    """Calls a server."""
+
+    async def call(self, method: str, path: str, body: object = None) -> tuple[Any, float]:
+        """Return the answer, and the time until then, s."""
+
+
+class InProcess:
     """Calls an application without a socket.
 
     Args:
@@ -92,6 +105,28 @@ class Caller:
         return msgspec.json.decode(text) if text.startswith(b"{") else text, took
 
 
+class OverHttp:
+    """Calls a server over one connection.
+
+    Args:
+        server: is running.
+    """
+
+    def __init__(self, server: LocalServer) -> None:
+        self._connection = http.client.HTTPConnection(urlsplit(server.url).netloc)
+        key = base64.b64encode(f"{server.access_key_id}:{server.access_key_secret}".encode())
+        self._headers = {"Authorization": f"Basic {key.decode()}", "Content-Type": "application/json"}
+
+    async def call(self, method: str, path: str, body: object = None) -> tuple[Any, float]:
+        """Return the answer, and the time on the clock until then, s."""
+        raw = msgspec.json.encode(body) if body is not None else None
+        began = time.perf_counter()
+        self._connection.request(method, path, raw, self._headers)
+        text = self._connection.getresponse().read()
+        took = time.perf_counter() - began
+        return msgspec.json.decode(text) if text.startswith(b"{") else text, took
+
+
 async def record(caller: Caller) -> list[str]:
     """Report all messages, and return the numbers that the server knows."""
     reports = list(_reports(wall_clock()))
@@ -130,7 +165,21 @@ async def measure(folder: Path, calls: int) -> list[float]:
     service = Service(settings)
     await service.start()
     app = App(service, Gate(settings, AuditLog(folder)), "http://otp.example")
-    caller = Caller(app, f"{key.access_key_id}:{key.secret}")
+    checks = await _compare(InProcess(app, f"{key.access_key_id}:{key.secret}"), calls)
+    await app.close()
+    await service.stop()
+    return checks
+
+
+async def measure_over_http(folder: Path, calls: int) -> list[float]:
+    """Print the table of a server of its own, and return the times of the checks on the clock, s."""
+    with LocalServer(folder / "data") as server:
+        checks = await _compare(OverHttp(server), calls)
+    print(f"load of the machine, mean of the last minute: {os.getloadavg()[0]:.1f}")
+    return checks
+
+
+async def _compare(caller: Caller, calls: int) -> list[float]:
     numbers = await record(caller)
     first, _ = await caller.call("POST", "/v1/check", {"to": numbers[0]})
     print(f"{len(numbers):,} messages")
@@ -143,8 +192,6 @@ async def measure(folder: Path, calls: int) -> list[float]:
         checks.append(took)
         risks[answer["risk"]] += 1
         await asyncio.sleep(0)
-    await app.close()
-    await service.stop()
     print("| call | p50, ms | p99, ms | p99.9, ms |\n| --- | --- | --- | --- |")
     print(f"| /healthz | {_quantiles(probes)} |")
     print(f"| /v1/check | {_quantiles(checks)} |")
@@ -157,9 +204,11 @@ def main() -> None:
     """Measure as the command line says."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.checking", description=__doc__)
     parser.add_argument("--calls", type=int, default=100_000)
-    calls = parser.parse_args().calls
+    parser.add_argument("--http", action="store_true", help="call a real server, and look at the clock")
+    arguments = parser.parse_args()
+    measured = measure_over_http if arguments.http else measure
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(measure(Path(folder), calls))
+        asyncio.run(measured(Path(folder), arguments.calls))
 
 
 if __name__ == "__main__":

@@ -13,8 +13,9 @@ from benchmarks.otpbench.rules import Rule, Slices, alarms
 from benchmarks.otpbench.scenes import SCENES, WIDE_SCENES, play
 
 #: The seeds of the worlds of the table, and of those that the peers' rules are tuned on, begin here. Lower
-#: ones are to develop otpconv's detectors with.
-TABLE_SEED, TUNING_SEED = 100, 1_000
+#: ones are to develop otpconv's detectors with; those from 100 on were the table's until detectors were
+#: changed after a look at them.
+TABLE_SEED, TUNING_SEED = 200, 1_000
 #: The name of all detectors of otpconv together.
 OURS = "otpconv"
 #: Where progress bars go, so that they are not in a table in a file.

@@ -159,8 +159,13 @@ SCENES: Final[Mapping[str, tuple[_Play, Size]]] = {
 WIDE_SCENES: Final[Mapping[str, tuple[_Play, Size]]] = {"several at once": (partial(_many, 4), _WIDE)}
 
 
-def play(scene: str, seed: int) -> Played:
+def play(scene: str, seed: int, size: Size | None = None) -> Played:
     """Play a scene in a world that its name and the seed decide.
+
+    Args:
+        scene: its name.
+        seed: of the world.
+        size: of the world; by default that of the scene.
 
     Raises:
         ValueError: there is no such scene.
@@ -168,8 +173,8 @@ def play(scene: str, seed: int) -> Played:
     scenes = {**SCENES, **WIDE_SCENES}
     if scene not in scenes:
         raise ValueError(f"There is no scene {scene!r}. Use one of: {', '.join(scenes)}.")
-    acts, size = scenes[scene]
+    acts, usual = scenes[scene]
     chance = np.random.default_rng([seed, *scene.encode()])
-    routes = Routes(chance, size)
+    routes = Routes(chance, size or usual)
     effects, faults = acts(_Stage(chance, routes))
     return Played(scene, seed, make(chance, routes, effects), faults)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from otpconv.cli.demo.weeks import PUMPED_RANGE
 from otpconv.config import environment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,6 +73,8 @@ def test_make_demo_leads_to_a_dashboard_that_names_the_failing_route(open_page: 
             expect(strip).to_contain_text(re.compile(r"access key \w+: reporter stopped"))
             assert time.monotonic() - began < LOADED_S
             assert "▼" in page.title()
+            page.goto(f"{link.partition('/sign-in')[0]}/ranges")
+            expect(page.locator("main")).to_contain_text(PUMPED_RANGE)
             page.close()  # it would ask a server that is gone
         finally:
             demo.send_signal(signal.SIGTERM)

@@ -6,8 +6,13 @@ from random import Random
 import pytest
 
 from campaigns import parameters, rounds
-from otpconv.cli.demo.weeks import APPLICATIONS, Sent, Weeks
+from otpconv.cli.demo.weeks import APPLICATIONS, PUMPED_RANGE, Sent, Weeks
 from otpconv.model import DELAY_BINS, delay_bin
+from otpconv.ranges.finding import FLAGGED
+from otpconv.ranges.mixture import judge
+from otpconv.ranges.number_plan import carrier_of
+from otpconv.ranges.question import usual_span
+from otpconv.ranges.traffic import roll_up
 from otpconv.rates import RateQuery
 from otpconv.rates.evidence import find_evidence
 from otpconv.rates.fetch import learn_maturity
@@ -15,6 +20,7 @@ from otpconv.rates.signals import Evidence
 from otpconv.rates.slices import Group, Slice
 from otpconv.storage.bounds import BOUNDS
 from otpconv.storage.contract import DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS, Count, Tally, Window
+from otpconv.storage.range_counts import RangeCount
 
 NOW = 1_800_000_000_000
 SEEDS = rounds(30, at_least=2)
@@ -119,18 +125,40 @@ def judged(messages: Sequence[Sent], now: int) -> Evidence:
     return find_evidence(ledger, 1, query, maturity, now)  # type: ignore[arg-type] - likewise
 
 
+def flagged(messages: Sequence[Sent], now: int) -> list[str]:
+    """The ranges that look like fraud."""
+    start, end = usual_span(now)
+    sums: dict[tuple[str, str, str], list[int]] = {}
+    for sent in messages:
+        if sent.requested_at < end:
+            key = (sent.phone.number_range, sent.phone.country, sent.provider)
+            counts = sums.setdefault(key, [sent.requested_at, 0, 0, 0])
+            verified = sent.verified and sent.answered_at is not None
+            counts[0] = min(counts[0], sent.requested_at)
+            if sent.requested_at >= start:
+                counts[1] += 1
+                counts[2] += verified
+            else:
+                counts[3] += verified
+    counted = [RangeCount(*key, *counts) for key, counts in sums.items() if counts[1]]
+    found = judge(roll_up(counted, carrier_of), (start, end))
+    return [each.traffic.number_range for each in found if each.posterior > FLAGGED]
+
+
 # A seed takes about 4 s of CPU.
 @pytest.mark.long("makes up two weeks of traffic for each of many seeds")
 @pytest.mark.parametrize("seed", parameters(range(SEEDS), [0], "other seeds"))
-def test_the_dashboard_names_the_failing_route_and_the_silent_application(seed: int) -> None:
+def test_the_failing_route_the_silent_application_and_the_pumped_range_are_named(seed: int) -> None:
     # All hours of the day and days of the week.
     now = NOW + Random(seed).randrange(7 * DAY_MS)
     weeks = Weeks(seed, now)
-    found = judged(history(weeks, now), now).now
+    messages = history(weeks, now)
+    found = judged(messages, now).now
     country, provider = weeks.broken
     assert found.drops[0].slice == Slice((("country", country), ("provider", provider)))
     assert abs(found.drops[0].since - weeks.broken_since) <= HOUR_MS // 2
     assert [silence.slice for silence in found.silences] == [Slice((("access_key", weeks.silent),))]
+    assert flagged(messages, now) == [PUMPED_RANGE]
 
 
 def test_the_traffic_has_the_rhythm_of_days_and_weeks_and_fits_the_bounds() -> None:

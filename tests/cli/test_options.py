@@ -24,6 +24,11 @@ SAME_IN_OTHER_WORDS = {
     "--seed": "`advice` repeats an answer, `demo` repeats traffic",
     "--start": "`rates` has a window by default, `annotations list` has none",
     "--end": "likewise",
+    "--kind": "vendor accounts and targets of alerts have kinds of their own",
+    "--setting": "likewise, with settings of their own",
+    "--secrets": "likewise, with secrets of their own",
+    "--only": "`import` chooses rows by columns, `alerts targets create` alerts by dimensions",
+    "--csv": "`rates` prints all that it shows, `ranges` a list to block",
 }
 #: Other names for what these options mean already.
 SYNONYMS = {

@@ -70,6 +70,14 @@ RELAY = [
     ('otpconv_relay_feedbacks{vendor="well",status="dead",instance="s"}', "3x120"),
 ]
 
+NOTIFICATIONS = [
+    ('otpconv_notifications_failing_seconds{target="down",instance="s"}', "0+60x120"),
+    ('otpconv_notifications_failing_seconds{target="well",instance="s"}', "0x120"),
+    ('otpconv_notifications_total{target="down",result="sent",instance="s"}', "0+6x120"),
+    ('otpconv_notifications_total{target="down",result="given_up",instance="s"}', "3x120"),
+    ('otpconv_notifications_total{target="well",result="dropped",instance="s"}', "0x40 5x80"),
+]
+
 SENDS = [
     ('otpconv_sends_total{vendor="down",result="accepted",instance="s"}', "0+60x120"),
     ('otpconv_sends_total{vendor="down",result="unknown",instance="s"}', "0+6x120"),
@@ -96,6 +104,8 @@ CASES = [
     (LEASES, "NoLeaseHeld", [{"lease": "ledger", "job": "otpconv"}]),
     (RELAY, "RelayLate", [{"instance": "s", "vendor": "down"}]),
     (RELAY, "RelayRefused", [{"instance": "s", "vendor": "well"}]),
+    (NOTIFICATIONS, "NotificationsFail", [{"instance": "s", "target": "down"}]),
+    (NOTIFICATIONS, "NotificationsLost", [{"instance": "s", "target": "well"}]),
     (SENDS, "SendsFail", [{"instance": "s", "vendor": "down"}]),
     (EXPIRING, "CertificateExpires", [{"instance": "old"}]),
     (
@@ -188,5 +198,6 @@ def test_every_metric_that_is_asked_for_is_told(own: httpx.Client, eventually: C
     asked.remove(EXPIRY)  # of servers with a certificate
     of_vendors = {"otpconv_relay_late_seconds", "otpconv_relay_feedbacks", "otpconv_sends_total"}
     asked -= of_vendors  # of accounts with vendor accounts
+    asked -= {"otpconv_notifications_failing_seconds", "otpconv_notifications_total"}  # with targets
     assert len(asked) >= 6
     assert [name for name in asked if not re.search(rf"^{name}[ {{]", told, re.MULTILINE)] == []

@@ -36,6 +36,7 @@ def histories(draw: st.DrawFn) -> list[Report | Deletion]:
     return draw(st.lists(st.one_of(some, some, some, shortened), max_size=world.most))
 
 
+@pytest.mark.long("makes up 150 histories in the campaign, and recounts each")
 @pytest.mark.parametrize(
     "engine",
     parameters(

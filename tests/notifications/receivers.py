@@ -27,6 +27,7 @@ SIGNING_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - of the
 
 
 _LINK = re.compile(r"^https://otpconv\.example/alerts/([0-9]+)\r?$", re.MULTILINE)
+_MORE = re.compile(r"And (\d+) more\.")
 
 
 class Mail:
@@ -65,6 +66,12 @@ class Mail:
         """The alerts that the mails link to."""
         with self._lock:
             return {int(number) for mail in self.taken for number in _LINK.findall(mail.get_content())}
+
+    def more(self) -> int:
+        """How many alerts the mails only count, since they have no room for them; of repeats, once."""
+        with self._lock:
+            once = {str(mail["X-Notification-Id"]): mail.get_content() for mail in self.taken}
+        return sum(int(number) for text in once.values() for number in _MORE.findall(text))
 
     def __enter__(self) -> Self:
         self._controller.start()

@@ -95,10 +95,11 @@ def _kill_again_and_again(
 ) -> None:
     """Kill the process at any time, and note which notifications were on their way."""
     for _ in range(kills):
+        before = keys()
         with world.notifying():
             world.happen()
             time.sleep(world.chance.uniform(0.4, longest_s))
-        arrived = keys()
+        arrived = keys() - before  # not what an earlier process sent: a busy machine may have begun nothing
         world.between.update(key for key in world.waiting(begun=True) if key in arrived)
     with world.notifying():
         _wait_for(lambda: not world.waiting() and world.engine.notifications().cursor().seq)
@@ -136,7 +137,10 @@ def test_twenty_kills_lose_nothing_at_mail_alertmanager_and_webhook(tmp_path: Pa
         _kill_again_and_again(world, 20, 1.2, lambda: hook.keys() + mail.keys())
         _require_exact(world, hook.keys(), news=_news(world))
         _require_exact(world, mail.keys(), news=len(mail.keys()))
-        assert mail.linked() == {event.alert for event in world.alerts.events(0, 10_000)}
+        alerts = {event.alert for event in world.alerts.events(0, 10_000)}
+        assert mail.linked() <= alerts
+        # The slower the machine, the more alerts gather in a mail, which describes some and counts the rest.
+        assert len(alerts - mail.linked()) <= mail.more()
         lasting = {alert.id for alert in world.alerts.alerts(ACCOUNT, LASTING)}
         assert firing(url).keys() == lasting
         world.alerts.close()

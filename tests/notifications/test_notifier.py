@@ -88,8 +88,13 @@ def test_what_fails_is_sent_again_with_its_id_later_and_later_and_given_up_after
         assert max(pauses) <= LONGEST_PAUSE_MS + MINUTE
         assert times[-1] - times[0] >= KEPT_MS
         assert len(hook.keys()) == 1
-    contact = store.contacts()[1]
-    assert (contact.dead, contact.failing_since, contact.error) == (1, times[0], "it answered HTTP 503")
+        contact = store.contacts()[1]
+        assert (contact.dead, contact.failing_since, contact.error) == (1, times[0], "it answered HTTP 503")
+        hook.answer = saying(http(200, {}))
+        assert store.retry(1, now) == 1
+        Sender(of, WebhookWire(of, None), alerts, store, clock).run()
+        assert len(hook.keys()) == 1
+        assert (store.contacts()[1].sent, store.contacts()[1].failing_since) == (1, None)
 
 
 def test_what_fails_before_quiet_hours_is_sent_after_them(notifying: Callable[[], Notifying]) -> None:

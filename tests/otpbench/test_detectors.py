@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from benchmarks.otpbench.detectors import alarms
 from benchmarks.otpbench.rules import Alarm
-from benchmarks.otpbench.scenes import play
 from benchmarks.otpbench.traffic import HISTORY_DAYS
 from otpconv.alerts.detector import Source
 from otpconv.storage.alerts.contract import Change, Ended, Evidence, Found
 from otpconv.storage.contract import DAY_MS, MINUTE_MS
+from tests.otpbench.worlds import played
 
 VALUES = (("provider", "acme"),)
 SCORED = HISTORY_DAYS * 1440
@@ -40,7 +40,7 @@ class Clockwork:
 
 
 def test_an_alert_that_lasts_is_one_alarm_and_each_minute_is_looked_at_once() -> None:
-    world = play("dead operator", 5).world
+    world = played("dead operator").world
     start = world.routes.start
     clockwork = Clockwork(start)
     assert alarms(clockwork, world) == [

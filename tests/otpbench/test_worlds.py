@@ -1,7 +1,6 @@
 """The worlds of OTP-Bench: reproducible, with the stated rates and delays, and counted as a ledger would."""
 
 from collections import Counter
-from functools import cache
 
 import numpy as np
 import pytest
@@ -9,12 +8,13 @@ import pytest
 from benchmarks.otpbench.counting import Counting
 from benchmarks.otpbench.results import result
 from benchmarks.otpbench.rules import FixedRate, Slices, alarms
-from benchmarks.otpbench.scenes import SCENES, Played, play
+from benchmarks.otpbench.scenes import SCENES, play
 from benchmarks.otpbench.traffic import NEVER
 from otpconv.alerts.detector import WATCHED
 from otpconv.model import delay_bin
 from otpconv.storage.contract import HOUR_MS, MINUTE_MS
 from tests import campaigns
+from tests.otpbench.worlds import again, played
 
 SHORT = ["dead operator", "reporter stopped"]
 scenes = pytest.mark.parametrize(
@@ -22,17 +22,12 @@ scenes = pytest.mark.parametrize(
 )
 
 
-@cache
-def played(scene: str) -> Played:
-    return play(scene, 5)
-
-
 @scenes
 def test_a_seed_always_gives_the_same_world(scene: str) -> None:
-    one, again, other = played(scene), play(scene, 5), play(scene, 6)
-    assert np.array_equal(one.world.messages.requested, again.world.messages.requested)
-    assert np.array_equal(one.world.messages.verified, again.world.messages.verified)
-    assert one.faults == again.faults
+    one, same, other = played(scene), again(scene), again(scene, 6)
+    assert np.array_equal(one.world.messages.requested, same.world.messages.requested)
+    assert np.array_equal(one.world.messages.verified, same.world.messages.verified)
+    assert one.faults == same.faults
     assert len(one.world.messages.requested) != len(other.world.messages.requested)
 
 

@@ -6,8 +6,6 @@ from functools import partial
 
 import pytest
 from hypothesis import given, settings, strategies as st
-from scipy.special import gammaln
-from scipy.stats import betabinom
 
 from benchmarks.range_worlds import END, FAULTS, START, any_share, make
 from benchmarks.ranges import BINS, Score, reliability, score
@@ -16,6 +14,7 @@ from otpconv.ranges.finding import FLAGGED
 from otpconv.ranges.mixture import Judged, judge
 from otpconv.ranges.traffic import RangeTraffic
 from otpconv.storage.contract import DAY_MS
+from rates.statistics_libraries import stats
 from tests import campaigns
 from tests.campaigns import parameters, rounds
 
@@ -56,8 +55,8 @@ def posteriors(ranges: Iterable[RangeTraffic]) -> dict[str, float]:
 def test_the_likelihood_is_that_of_scipy(verified: int, others: int, mean: float, spread: float) -> None:
     both = 1 / spread - 1
     requested = verified + others
-    ways = gammaln(requested + 1) - gammaln(verified + 1) - gammaln(others + 1)
-    expected = betabinom.logpmf(verified, requested, mean * both, (1 - mean) * both) - ways
+    ways = math.lgamma(requested + 1) - math.lgamma(verified + 1) - math.lgamma(others + 1)
+    expected = stats.betabinom.logpmf(verified, requested, mean * both, (1 - mean) * both) - ways
     assert log_likelihood(verified, requested, mean, spread) == pytest.approx(
         float(expected), abs=1e-7, rel=1e-7
     )
@@ -97,6 +96,7 @@ def test_a_fault_is_not_taken_for_fraud(fault: str, *, history: bool) -> None:
 
 
 @pytest.mark.campaign("200 worlds")
+@pytest.mark.long("judges 2,000 ranges in each of 200 worlds")
 def test_of_ranges_with_a_posterior_that_share_is_pumped() -> None:
     scores: list[Score] = [score(make(seed)) for seed in range(rounds(200, at_least=20))]
     rows = reliability(scores)

@@ -1,13 +1,18 @@
 """The server's side of the detectors: their metrics, and the complaint when they are late."""
 
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from notifications.notifying_process import SEALER
+from notifications.receivers import SIGNING_SECRET
+from otpconv.access.alert_targets import Rules
 from otpconv.config import load
 from otpconv.errors import Unavailable
 from otpconv.service import data_folder
+from otpconv.service.alert_targets import AlertTargets
 from otpconv.service.alerting import Alerting
 from otpconv.service.housekeeping import Housekeeping
 from otpconv.service.upkeep import inspect_storage
@@ -15,19 +20,28 @@ from otpconv.storage.alerts.contract import Checkpoint, Ended, Evidence, Found
 from otpconv.storage.check_result import CheckResult
 from otpconv.storage.contract import MINUTE_MS
 from otpconv.storage.nodes import ALL_LEASES
+from otpconv.storage.notifications.contract import News, Plan
 from otpconv.storage.sqlite import SqliteEngine
 
 NOW = 1_800_000_000_000 // MINUTE_MS * MINUTE_MS
 
 
 def _alerting(folder: Path, now: int = NOW + 5_000, **settings: object) -> Alerting:
-    return Alerting(load(data=folder, **settings), SqliteEngine(folder).alerts(), ALL_LEASES, lambda: now)
+    engine = SqliteEngine(folder)
+    return Alerting(
+        load(data=folder, **settings), engine.alerts(), _targets(folder, now), ALL_LEASES, lambda: now
+    )
 
 
-def _metrics(alerting: Alerting, account: int = 1) -> dict[str, float]:
+def _targets(folder: Path, now: int) -> AlertTargets:
+    engine = SqliteEngine(folder)
+    return AlertTargets(engine, partial(engine.access(lambda: now).alert_targets, SEALER), lambda: now)
+
+
+def _metrics(alerting: Alerting, account: int = 1, *, of_targets: bool = False) -> dict[str, float]:
     return {
         f"{sample.name} {' '.join(sample.labels.values())}".strip(): sample.value
-        for metric in alerting.metrics(account).collect()
+        for metric in (alerting.target_metrics if of_targets else alerting.metrics)(account).collect()
         for sample in metric.samples
     }
 
@@ -52,6 +66,29 @@ def test_metrics_say_what_lasts_and_how_far_the_detectors_are(tmp_path: Path) ->
     }
     assert _metrics(alerting, account=2) == {}
     store.close()
+
+
+def test_metrics_say_what_targets_took_and_for_how_long_they_fail(tmp_path: Path) -> None:
+    values = {"endpoint": "http://127.0.0.1:1", "signing_secret": SIGNING_SECRET}
+    targets = _targets(tmp_path, NOW)
+    number = targets.create(1, "own", "webhook", values=values, rules=Rules()).target.id
+    with closing(SqliteEngine(tmp_path).notifications()) as store:
+        news = [News(number, alert, "opened", NOW, f"ntf_{alert}", "", NOW) for alert in range(1, 5)]
+        store.plan(store.cursor(), Plan(4, news), NOW)
+        for again_at in (NOW + MINUTE_MS, None):
+            claimed = store.claim(number, NOW)
+            assert claimed is not None
+            store.failed(number, claimed.id, "no", now=NOW, again_at=again_at)
+    alerting = _alerting(tmp_path, NOW + MINUTE_MS)
+    alerting.run()
+    assert _metrics(alerting, of_targets=True) == {
+        "otpconv_notifications_total own sent": 0.0,
+        "otpconv_notifications_total own given_up": 1.0,
+        "otpconv_notifications_total own dropped": 0.0,
+        "otpconv_notifications_waiting own": 3.0,
+        "otpconv_notifications_failing_seconds own": 60.0,
+    }
+    assert _metrics(alerting, account=2, of_targets=True) == {}
 
 
 def test_detectors_that_are_late_are_a_complaint(tmp_path: Path) -> None:

@@ -265,6 +265,7 @@ def state(copy: int) -> State:
         "user_sign_outs": [(4, b"\x02" * 32, 99)],
         "saved_views": [(2, 1, "today", "by=country", "admin", 5)],
         "vendor_accounts": [(3, 1, "ali", "alibaba", "ali", "{}", b"\x03" * 32, 5, 0, 12, 6)],
+        "alert_targets": [(4, 1, "on-call", "webhook", "{}", "{}", b"\x04" * 32, 5)],
         "price_lists": [(2, '[["acme", "DE", "", 0, 75000, "EUR"]]')],
         "annotations": [(7, 2, DAY, "release; 'quoted' “so”", "Zoë", 6)],
     }

@@ -133,7 +133,7 @@ def list_targets(client: Client, tz: Tz = None, json: Json = False) -> None:
     """
     targets = client.call("GET", _PATH)["targets"]
     rows = [target | {"failing_since_at": target["failing_since"]} for target in targets]
-    columns = ("name", "kind", "sent", "waiting", "dead", "last_sent_at", "failing_since_at", "error")
+    columns = ("name", "kind", "sent", "waiting", "given_up", "last_sent_at", "failing_since_at", "error")
     tell_rows(columns, targets if json else rows, json=json, zone=zone_of(tz))
 
 
@@ -161,6 +161,19 @@ def prove(client: Client, name: _Name, json: Json = False) -> None:
 
 
 @with_client
+def retry(client: Client, name: _Name, json: Json = False) -> None:
+    """Send notifications that were given up again, e.g. once the target works.
+
+    The server keeps the newest 200 of them. They are sent with their old ids.
+
+    Examples:
+        otpconv alerts targets retry oncall
+    """
+    retried = client.call("POST", f"{_PATH}/{name}/retry")
+    tell(f"{retried['retried']} notifications are sent again", retried, json=json)
+
+
+@with_client
 def delete(client: Client, name: _Name, json: Json = False) -> None:
     """Delete a target for good, and the notifications that wait for it.
 
@@ -171,7 +184,7 @@ def delete(client: Client, name: _Name, json: Json = False) -> None:
     tell(f"target {name} deleted", deleted, json=json)
 
 
-for _command in (create, list_targets, show, delete):
+for _command in (create, list_targets, show, retry, delete):
     add(app, _command.__name__.removesuffix("_targets"), _command)
 add(app, "test", prove)
 

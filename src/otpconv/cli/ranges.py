@@ -32,7 +32,7 @@ _Country = Annotated[str | None, typer.Option(metavar="CC", help="Only this coun
 _MinPosterior = Annotated[
     float | None, typer.Option(metavar="P", help="The least probability, 0 to 1; default: 0.95.")
 ]
-_Limit = Annotated[int | None, typer.Option(metavar="N", help="The most ranges; default: 100.")]
+_Top = Annotated[int | None, typer.Option(metavar="N", help="The most ranges; default: 100.")]
 _Csv = Annotated[bool, typer.Option("--csv", help="Print a list to block, with a date to review each entry.")]
 
 
@@ -41,7 +41,7 @@ def ranges(
     end: End = None,
     country: _Country = None,
     min_posterior: _MinPosterior = None,
-    limit: _Limit = None,
+    top: _Top = None,
     tz: Tz = None,
     csv: _Csv = False,
     endpoint: Endpoint = DEFAULT_ENDPOINT,
@@ -67,7 +67,7 @@ def ranges(
         for name, text in (("start", start), ("end", end))
         if text is not None
     }
-    given = {"country": country, "limit": limit, "min_posterior": min_posterior}
+    given = {"country": country, "limit": top, "min_posterior": min_posterior}
     params |= {name: f"{value}" for name, value in given.items() if value is not None}
     client = Client(endpoint, access_key_id, access_key_secret, key_file)
     if csv:

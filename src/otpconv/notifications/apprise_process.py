@@ -14,7 +14,8 @@ import msgspec
 from apprise import plugins
 from msgspec import Struct
 
-from otpconv.notifications.services import PARAMETERS, SERVICES
+from otpconv.notifications.apprise_repairs import require_errcode_0, sign_once
+from otpconv.notifications.services import PAGING, PARAMETERS, SERVICES
 
 #: Characters of an error text.
 MAX_ERROR_CHARS: Final = 300
@@ -79,6 +80,7 @@ def send(request: Request) -> Result:
         results["headers"] = {"X-Notification-Id": request.key}
     if schema == "pagerduty":
         results |= {"dedup": request.incident, "action": "map"}
+    results["overflow"] = "truncate" if schema in PAGING else "split"
     # No pictures from other hosts, no redirects, no files.
     asset = apprise.AppriseAsset(
         app_id="otpconv",
@@ -95,6 +97,9 @@ def send(request: Request) -> Result:
         return Result(_without_secrets(str(error), request.url))
     if request.check or plugin is None:
         return Result("" if plugin is not None else "apprise does not know this URL")
+    require_errcode_0()
+    if schema == "dingtalk":
+        sign_once(plugin)
     said = _Said()
     logging.getLogger("apprise").addHandler(said)
     service = apprise.Apprise(asset=asset)

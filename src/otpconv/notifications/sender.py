@@ -74,7 +74,7 @@ class Sender:
         ]
         items = items_of(notification.news, alerts)
         if not items:  # its alerts were forgotten meanwhile
-            self._store.failed(self.target.id, notification.id, "", now=now, again_at=None)
+            self._store.forget(notification.id)
             return True
         outcome = self._outcome(Message(notification.key, items), now)
         now = self._clock()

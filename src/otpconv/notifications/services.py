@@ -40,6 +40,8 @@ SERVICES: Final[dict[str, Style]] = {
     "signl4": "text",
     "incidentio": "text",
 }
+#: Services that make an incident of each call, so that a text that is too long is cut, not sent in pieces.
+PAGING: Final = frozenset(("pagerduty", "opsgenie", "splunk", "victorops", "signl4", "incidentio"))
 #: The parameters that a URL may have.
 PARAMETERS: Final = frozenset(
     (

@@ -52,11 +52,13 @@ class TargetState(Struct, frozen=True):
         target: the target.
         contact: what became of its notifications.
         waiting: notifications that wait.
+        given_up: notifications that were given up, and can be sent again.
     """
 
     target: AlertTarget
     contact: Contact
-    waiting: int
+    waiting: int = 0
+    given_up: int = 0
 
 
 class TestedTarget(Struct, frozen=True):
@@ -85,16 +87,21 @@ class AlertTargets:
         self._open = store
         self._clock = clock
 
-    def states(self, account: int) -> list[TargetState]:
-        """Return the targets of an account, and how notifying each is going."""
+    def states(self, account: int | None = None) -> list[TargetState]:
+        """Return the targets of an account, or of all, and how notifying each is going."""
         with closing(self._open()) as opened:
             targets = opened.list(account)
         if not targets:
             return []
         with closing(self._engine.notifications()) as store:
-            contacts, waiting = store.contacts(), store.waiting()
+            contacts, waiting, given_up = store.contacts(), store.waiting(), store.given_up()
         return [
-            TargetState(target, contacts.get(target.id, Contact(target.id)), waiting.get(target.id, 0))
+            TargetState(
+                target,
+                contacts.get(target.id, Contact(target.id)),
+                waiting.get(target.id, 0),
+                given_up.get(target.id, 0),
+            )
             for target in targets
         ]
 
@@ -130,7 +137,7 @@ class AlertTargets:
         target = _checked(NewAlertTarget(name, _kind(kind), *_divided(_kind(kind), values), rules=rules))
         with closing(self._open()) as opened:
             made = opened.create(account, target)
-        return TargetState(made, Contact(made.id), 0)
+        return TargetState(made, Contact(made.id))
 
     def delete(self, account: int, name: str) -> None:
         """Delete a target; what waits for it is not sent.
@@ -140,6 +147,16 @@ class AlertTargets:
         """
         with closing(self._open()) as opened:
             opened.delete(account, name)
+
+    def retry(self, account: int, name: str) -> int:
+        """Let notifications that were given up wait again, with the same ids; return how many.
+
+        Raises:
+            NotFound: the account has none of this name.
+        """
+        target = self.state(account, name).target
+        with closing(self._engine.notifications()) as store:
+            return store.retry(target.id, self._clock())
 
     def test(self, account: int, name: str) -> TestedTarget:
         """Send a test notification to a target now, whatever its rules.

@@ -1,4 +1,4 @@
-"""The alerts of this server: starts and ends the detectors' process, and measures how far it is."""
+"""The alerts of this server: starts and ends the detectors' process, and measures what it does."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,8 +10,10 @@ from prometheus_client.registry import Collector
 from otpconv.clock import Clock
 from otpconv.config import Settings
 from otpconv.errors import Unavailable
+from otpconv.service.alert_targets import AlertTargets, TargetState
 from otpconv.service.child_process import ChildProcess
 from otpconv.service.housekeeping import Housekeeping
+from otpconv.service.target_metrics import TargetMetrics
 from otpconv.storage.alerts.contract import LASTING, Alert, AlertStore
 from otpconv.storage.nodes import ALERTS, Leases
 
@@ -19,7 +21,8 @@ from otpconv.storage.nodes import ALERTS, Leases
 _EVERY_S, _LATE_S = 1.0, 300.0
 #: The process starts this long after the server, s: nobody waits for it, and the server has enough to do.
 START_S: Final = 60.0
-#: How often it is looked how far the detectors are, s; and how far behind they are late, ms.
+#: How often it is looked how far the detectors are, and how targets are doing, s; and how far behind
+#: detectors are late, ms.
 _LOOK_S, BEHIND_MS = 10.0, 5 * 60_000
 
 
@@ -29,20 +32,30 @@ class Alerting:
     Args:
         settings: what the process gets.
         store: has the alerts.
+        targets: know how notifying them is going.
         leases: knows whether this node is the one that looks.
         clock: the time now.
+
+    Raises:
+        Misconfigured: the storage can't be used.
+        Unavailable: the storage failed.
     """
 
-    def __init__(self, settings: Settings, store: AlertStore, leases: Leases, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, store: AlertStore, targets: AlertTargets, leases: Leases, clock: Clock
+    ) -> None:
         self._is_on = settings.alerts
         self._store = store
+        self._targets = targets
         self._leases = leases
         self._clock = clock
         self._process = ChildProcess("the detectors", "otpconv.cli.alerting_process", settings)
         self._start_at = time.monotonic() + START_S
         self._look_at = 0.0
-        self._checkpoints: Mapping[int, int] = {}
+        # Read before reports come: they would wait while the file of the alerts is created on a slow disk.
+        self._checkpoints: Mapping[int, int] = store.checkpoints()
         self._lasting: Sequence[Alert] = ()
+        self._states: Sequence[TargetState] = ()
 
     def keep(self, tasks: Housekeeping) -> None:
         """Add the work to the repeated tasks, in a thread of its own, unless the setting `alerts` is off."""
@@ -74,6 +87,7 @@ class Alerting:
             self._lasting = [
                 alert for account in self._checkpoints for alert in self._store.alerts(account, LASTING)
             ]
+            self._states = self._targets.states()
         behind_ms = max((self._clock() - at for at in self._checkpoints.values()), default=0)
         if behind_ms > BEHIND_MS:
             raise Unavailable(f"The detectors are {behind_ms // 60_000} minutes behind.")
@@ -87,6 +101,11 @@ class Alerting:
         at = self._checkpoints.get(account)
         behind_s = None if at is None else max(0.0, (self._clock() - at) / 1000)
         return AlertMetrics([alert for alert in self._lasting if alert.account == account], behind_s)
+
+    def target_metrics(self, account: int) -> TargetMetrics:
+        """Return the metrics of the targets of an account, the same on each node."""
+        states = [state for state in self._states if state.target.account == account]
+        return TargetMetrics(states, self._clock())
 
 
 class AlertMetrics(Collector):

@@ -116,7 +116,7 @@ class Service:
         self.vendors = Vendors(engine, partial(access.vendors, self.sealer), clock, self.number_hash.see)
         self.alert_targets = AlertTargets(engine, partial(access.alert_targets, self.sealer), clock)
         self.relaying = Relaying(settings, self.vendors, leases)
-        self.alerting = Alerting(settings, self.alerts, leases, clock)
+        self.alerting = Alerting(settings, self.alerts, self.alert_targets, leases, clock)
         self.housekeeping = self._housekeeping()
         self.readiness = ReadinessCheck(
             storage_of(settings),

@@ -92,6 +92,46 @@ def test_a_target_that_fails_is_known_since_when_and_why(store: NotificationStor
     assert store.waiting() == {1: 1}
 
 
+def give_up(store: NotificationStore, *numbers: int) -> None:
+    plan(store, *(news(number) for number in numbers))
+    while (claimed := store.claim(1, NOW)) is not None:
+        store.failed(1, claimed.id, "never", now=NOW, again_at=None)
+
+
+def test_what_was_given_up_waits_again_as_it_was_once_somebody_wants_it(store: NotificationStore) -> None:
+    give_up(store, 1)
+    lasting = Follow(1, 1, 0, NOW)
+    plan(store, news(2, "all"), news(3, target=2), follows=[lasting])
+    assert (store.waiting(), store.given_up()) == ({1: 1, 2: 1}, {1: 1})
+    assert store.repeats(NOW, 10) == [lasting]
+    assert (store.retry(2, NOW + 5), store.retry(1, NOW + 5), store.retry(1, NOW + 5)) == (0, 1, 0)
+    assert (store.waiting(), store.given_up()) == ({1: 2, 2: 1}, {})
+    assert store.repeats(NOW, 10) == []
+    claims = [store.claim(1, NOW + 5)]
+    assert claims[0] is not None
+    assert claims[0].key == "ntf_1_2_opened"
+    store.forget(claims[0].id)
+    again = store.claim(1, NOW + 5)
+    assert again is not None
+    assert (again.key, again.attempts, again.until) == ("ntf_1_1_opened", 1, NOW + 5 + KEPT_MS)
+    assert again.news == [Told(1, "opened", NOW)]
+
+
+def test_what_was_given_up_is_bounded_and_waits_again_as_far_as_there_is_room(
+    store: NotificationStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "MAX_GIVEN_UP", 3)
+    give_up(store, 1, 2, 3, 4, 5)
+    assert store.given_up() == {1: 3}
+    assert store.contacts()[1].dead == 5
+    monkeypatch.setattr(tables, "MAX_BACKLOG", 2)
+    assert (store.retry(1, NOW), store.retry(1, NOW)) == (2, 0)
+    oldest = store.claim(1, NOW)
+    assert oldest is not None
+    assert oldest.key == "ntf_1_3_opened"
+    assert (store.waiting(), store.given_up()) == ({1: 2}, {1: 1})
+
+
 def test_what_waits_for_a_target_is_bounded_and_the_rest_is_counted(
     store: NotificationStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,6 +167,7 @@ def test_nothing_stays_of_a_target_that_was_deleted(store: NotificationStore) ->
 def test_a_copy_has_all_that_the_original_has(store: NotificationStore, tmp_path: object) -> None:
     from otpconv.storage.sqlite.alerts import notifications_file  # noqa: PLC0415 - of this test alone
 
+    give_up(store, 9)
     plan(
         store, news(1, "all"), news(2, "all"), news(3), follows=[Follow(1, 1, 2, NOW), Follow(1, 3, 0, None)]
     )

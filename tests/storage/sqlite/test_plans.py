@@ -108,7 +108,7 @@ def site(
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         connection.execute("ATTACH ? AS journal", (str(root / "journal"),))
         connection.execute("ATTACH ':memory:' AS access")
-        for name in ("schema", "saved_views", "vendors", "price_lists"):
+        for name in ("schema", "saved_views", "vendors", "price_lists", "alert_targets"):
             access = SQL.joinpath(f"storage/sqlite/access/{name}.sql").read_text()
             created = re.sub("CREATE (TABLE|INDEX) (IF NOT EXISTS )?", r"CREATE \1 access.", access)
             list(connection.execute(created.split("PRAGMA")[0]))

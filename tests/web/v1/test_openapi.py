@@ -23,10 +23,15 @@ RETRY = "POST /v1/relay/{name}/retry"
 RANGES, CHECK = "GET /v1/ranges", "POST /v1/check"
 ALERTS, REPLAY = "GET /v1/alerts", "GET /v1/alerts/replay"
 ACKNOWLEDGE, SNOOZE = "POST /v1/alerts/{id}/acknowledge", "POST /v1/alerts/{id}/snooze"
+TARGET = "POST /v1/alert-targets"
 RECEIPTS, PUSH = "POST /v1/vendors/{name}/receipts", "POST /hooks/{name}/{secret}"
 BY_NAME = [
     "GET /v1/alerts/{id}",
     "GET /v1/alerts/{id}/ticket",
+    "GET /v1/alert-targets/{name}",
+    "DELETE /v1/alert-targets/{name}",
+    "POST /v1/alert-targets/{name}/test",
+    "POST /v1/alert-targets/{name}/retry",
     "DELETE /v1/vendors/{name}",
     "POST /v1/vendors/{name}/test",
     "POST /v1/relay/{name}/pause",
@@ -39,6 +44,7 @@ HARMLESS = [
     "GET /readyz",
     "GET /v1/vendors",
     "GET /v1/relay",
+    "GET /v1/alert-targets",
 ]
 TAKE_DATA = [
     *REPORTS,
@@ -56,6 +62,7 @@ TAKE_DATA = [
     CREATE,
     LETTERS,
     RETRY,
+    TARGET,
     RECEIPTS,
 ]
 CASES = [
@@ -63,7 +70,7 @@ CASES = [
     *((label, GenerationMode.POSITIVE) for label in [*HARMLESS, UNANNOTATE, PUSH, *BY_NAME]),
 ]
 #: What a schema can't say: that the start is before the end, how a time is written, which texts are phone
-#: numbers, and which ids, names and kinds there are,
+#: numbers, which ids, names and kinds there are,
 #: and that one of two members is given.
 BEYOND_SCHEMAS = {
     (label, GenerationMode.POSITIVE)
@@ -81,6 +88,7 @@ BEYOND_SCHEMAS = {
         CREATE,
         LETTERS,
         RETRY,
+        TARGET,
         RECEIPTS,
         PUSH,
         *BY_NAME,

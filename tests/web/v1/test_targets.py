@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -12,6 +13,8 @@ from notifications.receivers import SIGNING_SECRET, Hook
 from otpconv.access.alert_targets import MAX_TARGETS
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
+from otpconv.clock import wall_clock
+from otpconv.config import load
 from otpconv.service.alert_targets import (
     GROUP_MS,
     MAX_GROUP_MS,
@@ -20,7 +23,10 @@ from otpconv.service.alert_targets import (
     MIN_REPEAT_MS,
     MIN_SIGNING_SECRET,
 )
+from otpconv.service.opening import open_sealer
 from otpconv.service.vendor_values import MAX_SETTING_CHARS
+from otpconv.storage.notifications.contract import News, Plan
+from otpconv.storage.sqlite import SqliteEngine
 
 PATH = "/v1/alert-targets"
 HOOK = {"endpoint": "http://127.0.0.1:1/x", "signing_secret": SIGNING_SECRET}
@@ -59,6 +65,24 @@ def test_a_target_is_created_tested_shown_and_deleted(at: Run, own: httpx.Client
     for call in (own.delete, own.get):
         assert call(f"{PATH}/own").status_code == 404
     assert own.post(f"{PATH}/own/test").status_code == 404
+
+
+def test_what_was_given_up_is_sent_again_on_demand(at: Run, own: httpx.Client, server: LocalServer) -> None:
+    assert own.post(PATH, json=new()).status_code == 201
+    engine, sealer = SqliteEngine(server.data), open_sealer(load(data=server.data))
+    with closing(engine.access(wall_clock).alert_targets(sealer)) as targets:
+        number = max(target.id for target in targets.list() if target.name == "own")
+    with closing(engine.notifications()) as store:
+        cursor = store.cursor()
+        assert store.plan(cursor, Plan(cursor.seq, [News(number, 1, "opened", 1, "ntf_1", "", 1)]), 1)
+        claimed = store.claim(number, 1)
+        assert claimed is not None
+        store.failed(number, claimed.id, "it was down", now=1, again_at=None)
+        assert own.get(f"{PATH}/own").json()["given_up"] == 1
+        assert json.loads(at("alerts", "targets", "retry", "own", "--json").stdout) == {"retried": 1}
+        shown = own.get(f"{PATH}/own").json()
+        assert (shown["given_up"], shown["dead"]) == (0, 1)
+    assert own.post(f"{PATH}/none/retry").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -108,9 +132,11 @@ def test_changes_need_the_action_and_are_audited(
 ) -> None:
     assert own.post(PATH, json=new()).status_code == 201
     own.post(f"{PATH}/own/test")
+    assert own.post(f"{PATH}/own/retry").json() == {"retried": 0}
     own.delete(f"{PATH}/own")
     trail = [json.loads(line) for line in (server.data / "audit.ndjson").read_text().splitlines()]
     actions = [line["what"] for line in trail if line.get("subject") == "target own"]
-    assert actions[-3:] == ["CreateAlertTarget", "TestAlertTarget", "DeleteAlertTarget"]
+    done = ["CreateAlertTarget", "TestAlertTarget", "RetryAlertTarget", "DeleteAlertTarget"]
+    assert actions[-4:] == done
     reader = make_key("OtpconvReadOnly")
     assert own.get(PATH, auth=(reader.access_key_id, reader.secret)).status_code == 403

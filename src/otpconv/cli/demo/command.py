@@ -109,7 +109,8 @@ def demo(
     """Show otpconv with invented traffic on a temporary server, or check that it counts right.
 
     With --serve, starts a server with two weeks of traffic, prints a link that signs you in, and goes on
-    sending messages until Ctrl-C. One route has been failing for an hour, and one application is silent.
+    sending messages until Ctrl-C. One route has been failing for an hour, one application is silent, and one
+    number range looks like fraud.
 
     With --check, sends a day of traffic and compares the server's rates with the true ones, which it counts
     itself, without otpconv. It sends messages to valid numbers of several countries and carriers, by several

@@ -282,6 +282,7 @@ def _welcome(started: Started, silent: str) -> str:
         "The dashboard names a route that has been failing for an hour, and an application that has not"
         f" reported for three: {silent},\nwith the access key {started.silent_access_key}."
         f" Both have an open alert: {started.url}/alerts\n"
+        f"One number range looks like fraud: {started.url}/ranges\n"
         f"For another link, run in a second terminal: otpconv sign-in-link --data {started.data}\n"
         "Press Ctrl-C to stop. The server and its files are then removed."
     )

@@ -26,6 +26,11 @@ _INCIDENT_AGO_MS, _INCIDENT_MS = 3 * _DAY_MS + 5 * _HOUR_MS, 4 * _HOUR_MS
 #: The share of a route's rate that remains while it fails, and during the incident.
 _FAILING, _INCIDENT = 0.05, 0.45
 
+#: The number range that somebody has codes sent to, for how long, ms, its share of the country's logins, and
+#: the share of its messages that are verified.
+_PUMPED_COUNTRY, PUMPED_RANGE = "DE", "+491721900"
+_PUMPED_MS, _PUMPED_SHARE, _PUMPED = 3 * _DAY_MS, 0.02, 0.02
+
 #: Share of the traffic in percent, and hours ahead of UTC.
 _COUNTRIES: Final = {
     "DE": (24, 1.0),
@@ -145,6 +150,7 @@ class Weeks:
         self.silent_since = now - _SILENT_MS
         self._incident_country = self._chance.choice([name for name in _COUNTRIES if name != self.broken[0]])
         self._incident_from = now - _INCIDENT_AGO_MS
+        self._pumped_from = now - _PUMPED_MS
         self._resends: list[tuple[int, int, Sent]] = []
         self._made = 0
 
@@ -165,15 +171,21 @@ class Weeks:
     def _first(self, country: str, at: int) -> Sent:
         application = self._pick(_OF_APPLICATIONS)
         template = self._pick(_OF_TEMPLATES[application])
-        phone = self._chance.choice(self._recipients[country])
+        phone = self._recipient(country, at)
         return self._message(at, phone, application, template, f"session-{self._made}", 1)
+
+    def _recipient(self, country: str, at: int) -> Phone:
+        pumped = country == _PUMPED_COUNTRY and at >= self._pumped_from
+        if pumped and self._chance.random() < _PUMPED_SHARE:
+            return parse(f"{PUMPED_RANGE}{self._chance.randrange(10_000):04}")
+        return self._chance.choice(self._recipients[country])
 
     def _message(
         self, at: int, phone: Phone, application: str, template: str, session_id: str, attempt: int
     ) -> Sent:
         chance = self._chance
         provider, channel = self._pick(_OF_ROUTES)
-        verified = chance.random() < self._rate(phone.country, provider, channel, at)
+        verified = chance.random() < self._rate(phone, provider, channel, at)
         delay_s = min(_LONGEST_DELAY_S, chance.lognormvariate(math.log(_MEDIAN_DELAY_S), _DELAY_SPREAD))
         answered_at: int | None = at + int(delay_s * 1000) + 1_000
         if not verified:
@@ -200,7 +212,10 @@ class Weeks:
             heappush(self._resends, (at + chance.randrange(45_000, 120_000), self._made, sent))
         return sent
 
-    def _rate(self, country: str, provider: str, channel: str, at: int) -> float:
+    def _rate(self, phone: Phone, provider: str, channel: str, at: int) -> float:
+        if phone.number_range == PUMPED_RANGE:
+            return _PUMPED
+        country = phone.country
         if (country, provider) == self.broken and at >= self.broken_since:
             return _FAILING
         rate = self._rates[country] + _ROUTES[provider, channel][1]

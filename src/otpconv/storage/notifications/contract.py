@@ -12,6 +12,8 @@ NewsKind = Literal["opened", "worse", "woken", "lasting", "resolved"]
 MAX_NEWS: Final = 200
 #: Notifications that wait for one target at most; further news are dropped, and counted.
 MAX_BACKLOG: Final = 1_000
+#: Notifications of one target that are kept after they were given up; older ones are deleted.
+MAX_GIVEN_UP: Final = 200
 #: How long it is tried to send a notification, ms.
 KEPT_MS: Final = 3 * 86_400_000
 
@@ -133,13 +135,16 @@ class Contact(Struct, frozen=True, array_like=True):
 
 
 class Stored(Struct, frozen=True):
-    """A notification that waits, with all that is kept of it, for a copy; see `News` and `Notification`."""
+    """A notification with all that is kept of it, for a copy; see `News` and `Notification`.
+
+    `due_at` is None if it was given up.
+    """
 
     target: int
     key: str
     group: str
     attempts: int
-    due_at: int
+    due_at: int | None
     until: int
     news: Sequence[Told]
 
@@ -194,11 +199,30 @@ class NotificationStore(Protocol):
             again_at: when to try again, ms; None gives it up.
         """
 
+    def forget(self, notification: int) -> None:
+        """Delete a notification that has nothing to say any more, since its alerts were forgotten."""
+
+    def retry(self, target: int, now: int) -> int:
+        """Let notifications that were given up wait again, the oldest first, as far as there is room.
+
+        They keep their ids and their news, and are given up again after another `KEPT_MS`.
+
+        Args:
+            target: the id of the target.
+            now: ms.
+
+        Returns:
+            How many wait again.
+        """
+
     def contacts(self) -> dict[int, Contact]:
         """Return how notifying each target is going."""
 
     def waiting(self) -> Mapping[int, int]:
         """Return how many notifications wait for each target."""
+
+    def given_up(self) -> Mapping[int, int]:
+        """Return how many notifications of each target were given up and are kept."""
 
     def drop(self, target: int) -> None:
         """Delete all about a target."""

@@ -12,7 +12,8 @@ SELECT target, alert, repeats, repeat_at FROM alert_follows WHERE alert = :alert
 -- name: repeats
 SELECT target, alert, repeats, repeat_at FROM alert_follows AS f
 WHERE repeat_at <= :now AND NOT EXISTS (
-    SELECT 1 FROM notification_news AS n WHERE n.target = f.target AND n.alert = f.alert
+    SELECT 1 FROM notification_news AS n JOIN notifications AS w ON w.id = n.notification
+    WHERE n.target = f.target AND n.alert = f.alert AND w.due_at IS NOT NULL
 )
 ORDER BY repeat_at, target, alert LIMIT :limit;
 
@@ -43,7 +44,7 @@ WHERE attempts = 0 AND id = (
 RETURNING id AS number;
 
 -- name: count_waiting
-SELECT count(*) AS number FROM notifications WHERE target = :target;
+SELECT count(*) AS number FROM notifications WHERE target = :target AND due_at IS NOT NULL;
 
 -- name: begin
 INSERT INTO notifications (target, notification_key, grouped, attempts, due_at, until)
@@ -69,6 +70,19 @@ SELECT alert, kind, happened_at FROM notification_news WHERE notification = :id 
 
 -- name: postpone
 UPDATE notifications SET due_at = :due_at WHERE id = :id;
+
+-- name: give_up
+UPDATE notifications SET due_at = NULL WHERE id = :id;
+
+-- name: oldest_given_up
+SELECT id AS number FROM notifications WHERE target = :target AND due_at IS NULL ORDER BY id DESC LIMIT :most OFFSET :kept;
+
+-- name: retry
+-- What was tried before gets no more news, so that its id stays the id of the same news.
+UPDATE notifications SET due_at = :now, until = :until, attempts = 1
+WHERE id IN (
+    SELECT id FROM notifications WHERE target = :target AND due_at IS NULL ORDER BY id LIMIT :room
+);
 
 -- name: remove_news
 DELETE FROM notification_news WHERE notification = :id;
@@ -98,7 +112,10 @@ ON CONFLICT (target) DO UPDATE SET dropped = notification_contacts.dropped + exc
 SELECT target, sent, dead, dropped, last_sent_at, failing_since, error FROM notification_contacts ORDER BY target;
 
 -- name: waiting
-SELECT target, count(*) AS number FROM notifications GROUP BY target;
+SELECT target, count(*) AS number FROM notifications WHERE due_at IS NOT NULL GROUP BY target;
+
+-- name: given_up
+SELECT target, count(*) AS number FROM notifications WHERE due_at IS NULL GROUP BY target;
 
 -- name: drop_news
 DELETE FROM notification_news WHERE target = :target;

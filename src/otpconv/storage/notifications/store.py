@@ -9,6 +9,7 @@ from msgspec.structs import asdict
 from otpconv.storage.notifications.contract import (
     KEPT_MS,
     MAX_BACKLOG,
+    MAX_GIVEN_UP,
     MAX_NEWS,
     Contact,
     Cursor,
@@ -26,7 +27,7 @@ from otpconv.storage.tables import Tables
 STATEMENTS: Final = statements(__package__, "statements.sql")
 
 
-#: Notifications that are copied at once.
+#: Notifications that are copied, or deleted since they are too many, at once.
 _AT_ONCE: Final = 1_000
 
 
@@ -36,8 +37,8 @@ class _Number(Struct, array_like=True):
     number: int
 
 
-class _Waiting(Struct, array_like=True):
-    """How many notifications wait for a target."""
+class _Count(Struct, array_like=True):
+    """How many notifications of a target wait, or were given up."""
 
     target: int
     number: int
@@ -60,7 +61,7 @@ class _Stored(Struct, array_like=True):
     key: str
     group: str
     attempts: int
-    due_at: int
+    due_at: int | None
     until: int
 
 
@@ -133,10 +134,27 @@ class TableNotificationStore:
         """See `NotificationStore.failed`."""
         with self._tables.changing():
             if again_at is None:
-                self._remove(notification)
+                self._tables.run("give_up", id=notification)
+                too_old = self._tables.rows(
+                    "oldest_given_up", _Number, target=target, kept=MAX_GIVEN_UP, most=_AT_ONCE
+                )
+                for row in too_old:
+                    self._remove(row.number)
             else:
                 self._tables.run("postpone", id=notification, due_at=again_at)
             self._tables.run("note_failed", target=target, dead=int(again_at is None), now=now, error=error)
+
+    def forget(self, notification: int) -> None:
+        """See `NotificationStore.forget`."""
+        with self._tables.changing():
+            self._remove(notification)
+
+    def retry(self, target: int, now: int) -> int:
+        """See `NotificationStore.retry`."""
+        with self._tables.changing():
+            return self._tables.run(
+                "retry", target=target, now=now, until=now + KEPT_MS, room=max(0, self._room(target))
+            )
 
     def contacts(self) -> dict[int, Contact]:
         """See `NotificationStore.contacts`."""
@@ -146,7 +164,12 @@ class TableNotificationStore:
     def waiting(self) -> Mapping[int, int]:
         """See `NotificationStore.waiting`."""
         with self._tables.reading():
-            return {row.target: row.number for row in self._tables.rows("waiting", _Waiting)}
+            return {row.target: row.number for row in self._tables.rows("waiting", _Count)}
+
+    def given_up(self) -> Mapping[int, int]:
+        """See `NotificationStore.given_up`."""
+        with self._tables.reading():
+            return {row.target: row.number for row in self._tables.rows("given_up", _Count)}
 
     def drop(self, target: int) -> None:
         """See `NotificationStore.drop`."""
@@ -189,8 +212,7 @@ class TableNotificationStore:
 
     def _add(self, target: int, some: Sequence[News], now: int) -> None:
         """Add news for one target, as far as there is room."""
-        room = MAX_BACKLOG - self._tables.rows("count_waiting", _Number, target=target)[0].number
-        dropped = 0
+        room, dropped = self._room(target), 0
         for news in some:
             values: dict[str, SqlValue] = {"target": target, "grouped": news.group}
             found = self._tables.rows("gathering", _Number, **values, most=MAX_NEWS) if news.group else []
@@ -212,6 +234,10 @@ class TableNotificationStore:
             )
         if dropped:
             self._tables.run("note_dropped", target=target, dropped=dropped)
+
+    def _room(self, target: int) -> int:
+        """Return how many more notifications may wait for a target."""
+        return MAX_BACKLOG - self._tables.rows("count_waiting", _Number, target=target)[0].number
 
     def _store(self, stored: Stored) -> None:
         values = {name: getattr(stored, name) for name in Stored.__struct_fields__ if name != "news"}

@@ -22,6 +22,7 @@ STATE: Final = (
     ("journal/journal.sql", "journal_schema"),
     ("nodes.sql", "nodes_schema"),
     ("access/schema.sql", "access_schema"),
+    ("access/alert_targets.sql", "alert_targets_schema"),
     ("annotations.sql", "annotations_schema"),
     ("relay.sql", "relay_schema"),
     ("alerts.sql", "alerts_schema"),

@@ -1,18 +1,6 @@
--- Targets of notifications of alerts, and what is to be sent to them. Times are milliseconds since the Unix epoch, UTC.
+-- Notifications of alerts that are to be sent to targets. Times are milliseconds since the Unix epoch, UTC.
 
 -- name: notifications_schema
-CREATE TABLE IF NOT EXISTS alert_targets (
-    target_id      integer PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
-    account_id     integer NOT NULL,
-    name           text COLLATE "C" NOT NULL,
-    kind           text NOT NULL,
-    settings       text NOT NULL,       -- JSON object of what may be shown
-    rules          text NOT NULL,       -- JSON of access.alert_targets.Rules
-    sealed_secrets bytea NOT NULL,
-    created_at     bigint NOT NULL,
-    UNIQUE (account_id, name)
-);
-
 -- One row: how far events were planned.
 CREATE TABLE IF NOT EXISTS notification_cursor (
     one   boolean PRIMARY KEY CHECK (one),
@@ -32,14 +20,14 @@ CREATE TABLE IF NOT EXISTS alert_follows (
 CREATE INDEX IF NOT EXISTS alert_follows_by_alert ON alert_follows (alert);
 CREATE INDEX IF NOT EXISTS alert_follows_by_time ON alert_follows (repeat_at) WHERE repeat_at IS NOT NULL;
 
--- Notifications that wait. Those that were about to be sent get no more news.
+-- Notifications that wait, and the newest that were given up. Those that were about to be sent get no more news.
 CREATE TABLE IF NOT EXISTS notifications (
     id               bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
     target           integer NOT NULL,
     notification_key text COLLATE "C" NOT NULL UNIQUE,
     grouped          text NOT NULL,
     attempts         integer NOT NULL,
-    due_at           bigint NOT NULL,
+    due_at           bigint,            -- NULL: given up
     until            bigint NOT NULL
 );
 CREATE INDEX IF NOT EXISTS notifications_by_time ON notifications (target, due_at, id);

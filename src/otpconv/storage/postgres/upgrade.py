@@ -17,7 +17,11 @@ _SQL = statements("versions.sql")
 #: What a version changes in what can't be rebuilt, as files and sections; each may run again.
 _CHANGES: Final[Mapping[int, tuple[tuple[str, str], ...]]] = {
     2: (("relay.sql", "relay_upgrade_to_2"),),
-    3: (("alerts.sql", "alerts_schema"), ("notifications.sql", "notifications_schema")),
+    3: (
+        ("access/alert_targets.sql", "alert_targets_schema"),
+        ("alerts.sql", "alerts_schema"),
+        ("notifications.sql", "notifications_schema"),
+    ),
 }
 
 

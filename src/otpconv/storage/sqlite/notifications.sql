@@ -19,14 +19,14 @@ CREATE TABLE IF NOT EXISTS alert_follows (
 CREATE INDEX IF NOT EXISTS alert_follows_by_alert ON alert_follows (alert);
 CREATE INDEX IF NOT EXISTS alert_follows_by_time ON alert_follows (repeat_at) WHERE repeat_at IS NOT NULL;
 
--- Notifications that wait. Those that were about to be sent get no more news.
+-- Notifications that wait, and the newest that were given up. Those that were about to be sent get no more news.
 CREATE TABLE IF NOT EXISTS notifications (
     id               INTEGER PRIMARY KEY AUTOINCREMENT,
     target           INTEGER NOT NULL,
     notification_key TEXT NOT NULL UNIQUE,
     grouped          TEXT NOT NULL,
     attempts         INTEGER NOT NULL,
-    due_at           INTEGER NOT NULL,
+    due_at           INTEGER,             -- NULL: given up
     until            INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS notifications_by_time ON notifications (target, due_at, id);

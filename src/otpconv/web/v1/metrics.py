@@ -57,6 +57,7 @@ class MetricsEndpoint:
         own.register(_Account(ledger, account, lag, self._service.clock()))
         own.register(self._service.relaying.metrics(account))
         own.register(self._service.alerting.metrics(account))
+        own.register(self._service.alerting.target_metrics(account))
         own.register(self._service.vendors.receipt_counts.metrics(account))
         own.register(self._sends.metrics(account))
         return encode(_Joined(self._service.metrics.registry, own))

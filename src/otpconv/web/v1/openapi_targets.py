@@ -10,12 +10,22 @@ from otpconv.web.v1.target_types import (
     TargetDeleted,
     TargetIn,
     TargetOut,
+    TargetRetried,
     TargetsOut,
     TargetTested,
 )
 
 #: The types that the operations name.
-TARGET_SCHEMAS: Final = (Quiet, Rules, TargetDeleted, TargetIn, TargetOut, TargetTested, TargetsOut)
+TARGET_SCHEMAS: Final = (
+    Quiet,
+    Rules,
+    TargetDeleted,
+    TargetIn,
+    TargetOut,
+    TargetRetried,
+    TargetTested,
+    TargetsOut,
+)
 
 _REFUSALS: Final = {"401", "403", "429", "503"}
 _NAME: Final = {
@@ -27,10 +37,12 @@ _NAME: Final = {
 }
 
 
+_ONE: Final = {"parameters": [_NAME]}
+_ERRORS: Final = problems(_REFUSALS | {"404"})
+
+
 def target_paths() -> dict[str, Any]:
     """Return the operations of `/v1/alert-targets`, by path and method."""
-    one = {"parameters": [_NAME]}
-    errors = problems(_REFUSALS | {"404"})
     return {
         TARGETS_PATH: {
             "post": {
@@ -52,22 +64,37 @@ def target_paths() -> dict[str, Any]:
             "get": {
                 "operationId": "getAlertTarget",
                 "summary": "One target",
-                **one,
-                "responses": {"200": answer("The target", TargetOut), **errors},
+                **_ONE,
+                "responses": {"200": answer("The target", TargetOut), **_ERRORS},
             },
             "delete": {
                 "operationId": "deleteAlertTarget",
                 "summary": "Delete a target for good, and what waits for it",
-                **one,
-                "responses": {"200": answer("The target is deleted", TargetDeleted), **errors},
+                **_ONE,
+                "responses": {"200": answer("The target is deleted", TargetDeleted), **_ERRORS},
             },
+        },
+        **_actions(),
+    }
+
+
+def _actions() -> dict[str, Any]:
+    """Return the operations that send to a target."""
+    return {
+        f"{TARGETS_PATH}/{{name}}/retry": {
+            "post": {
+                "operationId": "retryAlertTarget",
+                "summary": "Send the notifications that were given up again, with their ids",
+                **_ONE,
+                "responses": {"200": answer("How many wait again", TargetRetried), **_ERRORS},
+            }
         },
         f"{TARGETS_PATH}/{{name}}/test": {
             "post": {
                 "operationId": "testAlertTarget",
                 "summary": "Send a test notification now",
-                **one,
-                "responses": {"200": answer("The result", TargetTested), **errors},
+                **_ONE,
+                "responses": {"200": answer("The result", TargetTested), **_ERRORS},
             }
         },
     }

@@ -38,6 +38,7 @@ class TargetOut(Struct):
     sent: Annotated[int, Meta(description="Notifications that it took")]
     waiting: Annotated[int, Meta(description="Notifications that wait")]
     dead: Annotated[int, Meta(description="Notifications that were given up after 3 days")]
+    given_up: Annotated[int, Meta(description="Those of them that are kept: retry sends them again")]
     dropped: Annotated[int, Meta(description="News for which there was no room, since too many waited")]
     last_sent_at: int | None
     failing_since: Annotated[int | None, Meta(description="Null while it takes notifications")]
@@ -54,6 +55,12 @@ class TargetDeleted(Struct):
     """The name of the target that was deleted."""
 
     deleted: str
+
+
+class TargetRetried(Struct):
+    """How many notifications that were given up wait again."""
+
+    retried: int
 
 
 class TargetTested(Struct):
@@ -76,6 +83,7 @@ def target_out(state: TargetState) -> TargetOut:
         sent=contact.sent,
         waiting=state.waiting,
         dead=contact.dead,
+        given_up=state.given_up,
         dropped=contact.dropped,
         last_sent_at=contact.last_sent_at,
         failing_since=contact.failing_since,

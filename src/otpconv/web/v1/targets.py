@@ -22,6 +22,7 @@ from otpconv.web.v1.target_types import (
     TARGETS_PATH,
     TargetDeleted,
     TargetIn,
+    TargetRetried,
     TargetsOut,
     TargetTested,
     target_out,
@@ -55,6 +56,7 @@ class TargetsApi:
             Route(TARGETS_PATH, self.list, methods=["GET"]),
             Route(f"{TARGETS_PATH}/{{name}}", self.get, methods=["GET"]),
             Route(f"{TARGETS_PATH}/{{name}}", self.delete, methods=["DELETE"]),
+            Route(f"{TARGETS_PATH}/{{name}}/retry", self.retry, methods=["POST"]),
             Route(f"{TARGETS_PATH}/{{name}}/test", self.test, methods=["POST"]),
         ]
 
@@ -96,6 +98,17 @@ class TargetsApi:
 
         await self._audited.change(request, key, "DeleteAlertTarget", f"target {name[:64]}", delete)
         return json_response(TargetDeleted(name))
+
+    async def retry(self, request: Request) -> Response:
+        """Let notifications that were given up wait again."""
+        key = self._caller(request, _MANAGE)
+        name = request.path_params["name"]
+
+        def retry() -> TargetRetried:
+            return TargetRetried(self._targets.retry(key.account, name))
+
+        retried = await self._audited.change(request, key, "RetryAlertTarget", f"target {name[:64]}", retry)
+        return json_response(retried)
 
     async def test(self, request: Request) -> Response:
         """Send a test notification; the audit trail gets a line, since it reaches out."""
