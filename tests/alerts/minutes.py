@@ -73,6 +73,7 @@ class World:
         self._days, self._shift, self._fault = days, shift, fault
         self._noise: dict[int, np.ndarray] = {}
         self._kept: dict[int, list[tuple[Group, int, np.ndarray, bool]]] = {}
+        self._kept_hours: dict[int, list[Count]] = {}
         self._usual = [self._shares(place, USUAL) for place in range(count)]
         self.now = BEGIN
 
@@ -141,7 +142,9 @@ class World:
         return self._kept[start]
 
     def _hour(self, start: int) -> list[Count]:
-        counts = []
+        if start in self._kept_hours:
+            return self._kept_hours[start]
+        counts = self._kept_hours[start] = []
         for place, sent in enumerate(self._random.poisson(self._mean(start + HOUR_MS // 2))):
             if sent:
                 bins = self._random.multinomial(sent, self._usual[place])[:-1]

@@ -364,7 +364,7 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
         "alerts.follower.STEP_S",
         "alerts.follower._AFTER_MS",
         "service.alerting.START_S",
-        "service.alerting._BEHIND_MS",
+        "service.alerting.BEHIND_MS",
         "service.alerting._EVERY_S",
         "service.alerting._LATE_S",
         "service.alerting._LOOK_S",

@@ -11,10 +11,13 @@ from notifications.receivers import SIGNING_SECRET
 from otpconv.access.alert_targets import Rules
 from otpconv.config import load
 from otpconv.errors import Unavailable
+from otpconv.service import data_folder
 from otpconv.service.alert_targets import AlertTargets
 from otpconv.service.alerting import Alerting
 from otpconv.service.housekeeping import Housekeeping
+from otpconv.service.upkeep import inspect_storage
 from otpconv.storage.alerts.contract import Checkpoint, Ended, Evidence, Found
+from otpconv.storage.check_result import CheckResult
 from otpconv.storage.contract import MINUTE_MS
 from otpconv.storage.nodes import ALL_LEASES
 from otpconv.storage.notifications.contract import News, Plan
@@ -100,3 +103,22 @@ def test_with_the_setting_off_nobody_looks(tmp_path: Path) -> None:
     tasks = Housekeeping()
     _alerting(tmp_path, alerts=False).keep(tasks)
     assert tasks.states() == []
+
+
+def test_the_doctor_says_when_the_detectors_are_late_while_a_server_runs(tmp_path: Path) -> None:
+    def detectors(now: int, **given: object) -> CheckResult:
+        findings = inspect_storage(load(data=tmp_path, **given), lambda: now)
+        return next(each for each in findings if each.check == "detectors")
+
+    assert detectors(NOW).text == "they look at the last hour when the server starts"
+    assert not (tmp_path / "alerts.sqlite").exists()
+    with data_folder.hold(tmp_path), closing(SqliteEngine(tmp_path).alerts()) as store:
+        assert detectors(NOW).text == "they have not looked at any messages yet"
+        store.record(1, None, Checkpoint(NOW, {}), [])
+        store.record(2, None, Checkpoint(NOW - 7 * MINUTE_MS, {}), [])
+        assert detectors(NOW - 2 * MINUTE_MS).ok
+        late = detectors(NOW)
+        assert not late.ok
+        assert late.text == "they are 7 min behind: nobody is alerted"
+        assert detectors(NOW, alerts=False).ok
+    assert detectors(NOW).ok

@@ -29,9 +29,9 @@ def doctor(
     """Check a data folder, and print each problem with its remedy.
 
     Checks permissions, keys, free space and the clock; that no file is damaged; that every row of the journal
-    can be decoded and matches its checksum; that the ledger contains the whole journal; and that the rollups
-    equal a recount of the messages. Changes nothing, and works while a server runs. Exits with 1 if there are
-    problems.
+    can be decoded and matches its checksum; that the ledger contains the whole journal; that the rollups
+    equal a recount of the messages; and that the detectors of alerts are not late. Changes nothing, and works
+    while a server runs. Exits with 1 if there are problems.
 
     Examples:
         otpconv doctor --data /var/lib/otpconv

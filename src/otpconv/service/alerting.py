@@ -23,7 +23,7 @@ _EVERY_S, _LATE_S = 1.0, 300.0
 START_S: Final = 60.0
 #: How often it is looked how far the detectors are, and how targets are doing, s; and how far behind
 #: detectors are late, ms.
-_LOOK_S, _BEHIND_MS = 10.0, 5 * 60_000
+_LOOK_S, BEHIND_MS = 10.0, 5 * 60_000
 
 
 class Alerting:
@@ -89,7 +89,7 @@ class Alerting:
             ]
             self._states = self._targets.states()
         behind_ms = max((self._clock() - at for at in self._checkpoints.values()), default=0)
-        if behind_ms > _BEHIND_MS:
+        if behind_ms > BEHIND_MS:
             raise Unavailable(f"The detectors are {behind_ms // 60_000} minutes behind.")
 
     def stop(self) -> None:

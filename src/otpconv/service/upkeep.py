@@ -5,18 +5,21 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from otpconv.clock import Clock, wall_clock
+from otpconv.clock import Clock, duration, wall_clock
 from otpconv.config import Settings
 from otpconv.errors import Misconfigured, OtpconvError
 from otpconv.model import Report
 from otpconv.service import data_folder
+from otpconv.service.alerting import BEHIND_MS
 from otpconv.service.engines import engine_of, storage_of, used_engine
 from otpconv.service.running import alone, is_served, stopped
 from otpconv.storage.awaitable import resolve
 from otpconv.storage.check_result import CheckResult
 from otpconv.storage.contract import Entry
+from otpconv.storage.findings import guarded
 
 SEALING_KEY = "sealing.key"
+_RESTART = "wait 2 minutes if the server has just started; else see its log, then restart it"
 #: Journal entries that `fill` applies in one transaction.
 _APPLIED_AT_ONCE = 20_000
 
@@ -29,6 +32,23 @@ def inspect_storage(settings: Settings, clock: Clock = wall_clock) -> Iterator[C
     except OtpconvError:
         served = False  # the findings say why
     yield from engine.findings(served=served, now=clock())
+    yield guarded("detectors", _RESTART, lambda: _detectors(settings, served=served, now=clock()))
+
+
+def _detectors(settings: Settings, *, served: bool, now: int) -> CheckResult:
+    """Check that the detectors look at each minute; opens the alerts only where a server has made them."""
+    if not settings.alerts:
+        return CheckResult("detectors", ok=True, text="the setting `alerts` is off: nobody is alerted")
+    if not served:
+        return CheckResult("detectors", ok=True, text="they look at the last hour when the server starts")
+    with closing(engine_of(settings).alerts()) as store:
+        first = min(store.checkpoints().values(), default=None)
+    if first is None:
+        return CheckResult("detectors", ok=True, text="they have not looked at any messages yet")
+    if now - first <= BEHIND_MS:
+        return CheckResult("detectors", ok=True, text="they look at each minute")
+    text = f"they are {duration(now - first)} behind: nobody is alerted"
+    return CheckResult("detectors", ok=False, text=text, advice=_RESTART)
 
 
 def verify_ledger(settings: Settings, done: Callable[[int, int], None]) -> Iterator[CheckResult]:
