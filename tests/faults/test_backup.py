@@ -98,6 +98,7 @@ def test_a_backup_under_load_has_all_that_was_acknowledged_before_it_began(
     assert load.errors == []
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["files"] == [
+        "alerts.sqlite",
         "journal.sqlite",
         "access.sqlite",
         "annotations.sqlite",
