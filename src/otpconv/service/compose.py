@@ -1,4 +1,4 @@
-"""The composition root: builds a server from its parts, and opens them for the command line."""
+"""The composition root: builds a server from its parts."""
 
 import asyncio
 from functools import partial
