@@ -39,3 +39,14 @@ def problems(statuses: set[str]) -> dict[str, Any]:
 def ref(kind: type[msgspec.Struct]) -> dict[str, str]:
     """Return a reference to the schema of a type."""
     return {"$ref": f"#/components/schemas/{kind.__name__}"}
+
+
+def name_of(what: str) -> dict[str, Any]:
+    """Return the parameter of a path that names something of an account, e.g. `a vendor account`."""
+    return {
+        "name": "name",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string", "pattern": r"^[A-Za-z0-9._@\-]{1,64}$"},
+        "description": f"The name of {what}",
+    }

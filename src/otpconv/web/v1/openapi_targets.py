@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from otpconv.access.alert_targets import Quiet, Rules
 from otpconv.dialects.native.reports import JSON
-from otpconv.web.v1.openapi_parts import answer, problems, ref
+from otpconv.web.v1.openapi_parts import answer, name_of, problems, ref
 from otpconv.web.v1.target_types import (
     TARGETS_PATH,
     TargetDeleted,
@@ -28,13 +28,7 @@ TARGET_SCHEMAS: Final = (
 )
 
 _REFUSALS: Final = {"401", "403", "429", "503"}
-_NAME: Final = {
-    "name": "name",
-    "in": "path",
-    "required": True,
-    "schema": {"type": "string", "pattern": r"^[A-Za-z0-9._@\-]{1,64}$"},
-    "description": "The name of a target",
-}
+_NAME: Final = name_of("a target")
 
 
 _ONE: Final = {"parameters": [_NAME]}

@@ -7,7 +7,7 @@ from msgspec.structs import fields
 
 from otpconv.dialects.native.reports import JSON
 from otpconv.storage.relay.contract import MAX_LETTERS
-from otpconv.web.v1.openapi_parts import answer, problems, ref
+from otpconv.web.v1.openapi_parts import answer, name_of, problems, ref
 from otpconv.web.v1.vendor_types import (
     LettersOut,
     ReceiptsIn,
@@ -40,13 +40,7 @@ VENDOR_SCHEMAS: Final = (
 )
 
 _REFUSALS: Final = {"401", "403", "429", "503"}
-_NAME: Final = {
-    "name": "name",
-    "in": "path",
-    "required": True,
-    "schema": {"type": "string", "pattern": r"^[A-Za-z0-9._@\-]{1,64}$"},
-    "description": "The name of a vendor account",
-}
+_NAME: Final = name_of("a vendor account")
 _LIMIT: Final = {
     "name": "limit",
     "in": "query",
