@@ -421,6 +421,7 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
         "ledger.forgetting.EVERY_S",
         "ledger.forgetting._WARN_EVERY_S",
         "ledger.intake.ENOUGH",
+        "ledger.intake.WORTH",
         "storage.sqlite.backup._PART_BYTES",
         "storage.sqlite.backup._STEPS",
         "storage.sqlite.connection._FREE_TIMES",
@@ -547,8 +548,8 @@ NO_BOUND_NEEDED: dict[str, tuple[str, ...]] = {
         "ranges.usual.Usual._shares",
     ),
     "of one commit, and no more than its entries": (
-        "ledger.intake._Batch.entries",
-        "ledger.intake._Batch.waiters",
+        "ledger.batch.Batch.entries",
+        "ledger.batch.Batch.waiters",
         "ledger.judge.Judge._messages",
         "ledger.judge.Judge.conversions",
         "ledger.judge.Judge.on_its_way",

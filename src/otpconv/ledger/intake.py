@@ -3,6 +3,9 @@
 It runs on the event loop, the journal's commit included while the disk is fast: handing the work to a thread
 and back costs more than the wait, and while the loop waits for the disk the next batch gathers in the server
 (measured). On a slow disk the journal's commit runs in a thread; see `journal_writer.py`.
+
+An engine over a network answers later. While it commits a batch, the next one is judged, without the reports
+of the first. So would another node judge it, and nobody has an answer yet that these are recorded.
 """
 
 import asyncio
@@ -11,35 +14,31 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any
 
 from otpconv.clock import Clock
 from otpconv.errors import Unavailable
+from otpconv.ledger.batch import Batch, Done, DoneAll, cost_of
 from otpconv.ledger.chunk_size import ChunkSize
 from otpconv.ledger.journal_writer import JournalWriter
 from otpconv.ledger.judge import EARLIEST_MS, Judge, Judgement
 from otpconv.ledger.recent import Recent
-from otpconv.model import CLOCK_SKEW_MS, Conversion, Report
-from otpconv.storage.awaitable import AwaitableOrValue, then
+from otpconv.model import CLOCK_SKEW_MS, Report
+from otpconv.storage.awaitable import AwaitableOrValue, resolve, then
 from otpconv.storage.contract import Entry
-from otpconv.storage.erasure import Deletion
 from otpconv.storage.lookup import LedgerLookup, Stored
 
 #: Reports of one commit; further ones wait for the next, so that the event loop is free in between.
 MAX_BATCH = 2_000
-#: A conversion by number alone counts as this many reports, because it needs several lookups.
-BY_NUMBER_COST = 10
 #: Reports for which a commit is worth its wait for the disk at once; fewer wait for others to join.
 ENOUGH = 256
+#: Batches at a time of an engine that answers later: one is committed, and one is judged, or waits for that.
+MAX_IN_FLIGHT = 2
+#: Reports for which it is worth to begin before the last batch is committed; fewer wait for others to join.
+WORTH = 16
 #: Reports that may wait for a commit; further ones are refused, and the client retries.
 MAX_WAITING = 200_000
 
 _log = logging.getLogger(__name__)
-
-#: Takes what became of an entry, or why it failed.
-Done = Callable[[Judgement | Exception], None]
-#: The same for several entries.
-DoneAll = Callable[[list[Judgement] | Exception], None]
 
 
 class Intake:
@@ -79,9 +78,12 @@ class Intake:
         self._recorded = recorded
         self._strict = strict
         self._stopwatch = stopwatch
-        self._batches: deque[_Batch] = deque()
+        self._batches: deque[Batch] = deque()
         self._waiting = 0
-        self._committing: asyncio.Task[None] | None = None
+        self._in_flight: dict[Batch, asyncio.Task[None]] = {}
+        # While a batch is judged, nobody may change what is recent: what is durable meanwhile comes after it.
+        self._is_gathering = self._is_judging = False
+        self._durable: list[Callable[[], None]] = []
         self._chunks = asyncio.Lock()
         self._chunk = ChunkSize()
         self.earliest = EARLIEST_MS
@@ -105,8 +107,10 @@ class Intake:
         batch = self._open_batch()
         batch.waiters.append((done, len(batch.entries)))
         batch.entries.append(entry)
-        batch.cost += _cost(entry.report)
+        batch.cost += cost_of(entry.report)
         self._waiting += 1
+        if self._in_flight:
+            self._gather_next()
 
     def hand_in_all(self, entries: list[Entry], done: DoneAll) -> None:
         """Queue entries for one commit; as `hand_in`, but `done` is called with what became of each."""
@@ -117,8 +121,10 @@ class Intake:
         start = len(batch.entries)
         batch.waiters.append((done, slice(start, start + len(entries))))
         batch.entries += entries
-        batch.cost += sum([_cost(entry.report) for entry in entries])
+        batch.cost += sum([cost_of(entry.report) for entry in entries])
         self._waiting += len(entries)
+        if self._in_flight:
+            self._gather_next()
 
     def submit(self, entries: list[Entry]) -> asyncio.Future[list[Judgement]]:
         """Do as `hand_in_all`, and return a future that has or raises what `done` would be called with."""
@@ -147,7 +153,7 @@ class Intake:
         chunk: list[Entry] = []
         cost = 0
         for report in reports:
-            more = _cost(report)
+            more = cost_of(report)
             if chunk and cost + more > self._chunk.reports:
                 judgements += await self._submit_chunk(chunk, cost)
                 chunk, cost = [], 0
@@ -163,13 +169,13 @@ class Intake:
 
     async def drain(self) -> None:
         """Wait until no report waits for a commit."""
-        while self._batches or self._committing:  # noqa: ASYNC110 - an event would cost every request
-            await asyncio.sleep(0.001 if self._committing else 0)
+        while self._batches or self._in_flight:  # noqa: ASYNC110 - an event would cost every request
+            await asyncio.sleep(0.001 if self._in_flight else 0)
 
     def commit(self, batch: Sequence[Entry]) -> AwaitableOrValue[list[Judgement]]:
         """Judge the entries, make the new ones durable in one commit, and return what became of each.
 
-        Only one commit may be in progress.
+        Only one batch may be judged at a time.
 
         Raises:
             Unavailable: the storage failed, or the applier is too far behind for strict judging; nothing was
@@ -183,35 +189,59 @@ class Intake:
             self._recent.forget_oldest()
         latest = now + CLOCK_SKEW_MS
         judge = Judge(batch, self._recent, latest=latest, earliest=self.earliest, strict=self._strict)
-        return then(self._ledger.look_up(judge.lookup), partial(self._write, judge, now))
+        stored = self._ledger.look_up(judge.lookup)
+        if isinstance(stored, Stored):
+            return self._write(judge, now, self._judged(judge, stored))
+        self._is_judging = True
+        return self._judge_later(judge, now, stored)
 
-    def _write(self, judge: Judge, now: int, stored: Stored) -> AwaitableOrValue[list[Judgement]]:
-        """Judge a batch against the ledger, and make new reports durable."""
+    async def _judge_later(self, judge: Judge, now: int, looking: Awaitable[Stored]) -> list[Judgement]:
+        """Judge a batch once the ledger has answered; then the next one may be judged."""
+        try:
+            judged = self._judged(judge, await looking)
+        finally:
+            self._is_judging = False
+            for add in self._durable:
+                add()
+            self._durable.clear()
+            self._gather_next()
+        return await resolve(self._write(judge, now, judged))
+
+    def _judged(self, judge: Judge, stored: Stored) -> tuple[list[Judgement], list[Entry]]:
+        """Judge a batch against the ledger."""
         if self._strict and stored.position is not None and stored.position < self._recent.forgotten:
             # After a failover, until the applier has applied again what the new primary lacks.
             raise Unavailable("The ledger has lost its newest reports; try again in a moment.")
-        judgements, new = judge.judge(stored)
+        return judge.judge(stored)
+
+    def _write(
+        self, judge: Judge, now: int, judged: tuple[list[Judgement], list[Entry]]
+    ) -> AwaitableOrValue[list[Judgement]]:
+        """Make new reports durable."""
+        judgements, new = judged
         if not new:
             return then(self._writer.confirm(), lambda _: judgements)
         began = time.perf_counter()
 
         def written(upto: int) -> list[Judgement]:
-            self._recent.add(upto, judge.on_its_way, judge.conversions, judge.receipts)
+            add = partial(self._recent.add, upto, judge.on_its_way, judge.conversions, judge.receipts)
+            if self._is_judging:
+                self._durable.append(add)
+            else:
+                add()
             self._recorded(upto, len(new), time.perf_counter() - began)
             return judgements
 
         return then(self._writer.append(new, now), written)
 
-    def _open_batch(self) -> "_Batch":
+    def _open_batch(self) -> Batch:
         """Return the batch that has room; the first one to wait sees to its commit."""
         if not self._batches:
-            if self._committing is None:
-                loop = asyncio.get_running_loop()
-                loop.call_soon(self._gather, loop, 0)
-            self._batches.append(_Batch())
+            self._batches.append(Batch())
+            self._gather_next()
         batch = self._batches[-1]
         if batch.cost >= MAX_BATCH:
-            batch = _Batch()
+            batch = Batch()
             self._batches.append(batch)
         return batch
 
@@ -219,8 +249,9 @@ class Intake:
         """Commit when a turn of the loop has brought nothing new, or enough has gathered."""
         if before < self._waiting < ENOUGH:
             loop.call_soon(self._gather, loop, self._waiting)
-        else:
-            self._commit_waiting(loop)
+            return
+        self._is_gathering = False
+        self._commit_waiting(loop)
 
     def _commit_waiting(self, loop: asyncio.AbstractEventLoop) -> None:
         batch = self._batches.popleft()
@@ -229,61 +260,40 @@ class Intake:
         try:
             judgements = self.commit(batch.entries)
         except Exception as error:  # noqa: BLE001 - whatever it is, all who wait must be answered
-            self._gather_next(loop)
+            self._gather_next()
             batch.fail(error)
             return
         self._chunk.learn(batch.cost, self._stopwatch() - began)
         if isinstance(judgements, list):
-            self._gather_next(loop)
+            self._gather_next()
             batch.answer(judgements)
         else:
-            self._committing = loop.create_task(self._answer_later(loop, batch, judgements))
+            self._in_flight[batch] = loop.create_task(self._answer_later(batch, judgements))
 
-    async def _answer_later(
-        self, loop: asyncio.AbstractEventLoop, batch: "_Batch", judgements: Awaitable[list[Judgement]]
-    ) -> None:
+    async def _answer_later(self, batch: Batch, judgements: Awaitable[list[Judgement]]) -> None:
         """Wait for a commit; reports that come meanwhile gather for the next one."""
         try:
             batch.answer(await judgements)
         except Exception as error:  # noqa: BLE001 - as above
             batch.fail(error)
         finally:
-            self._committing = None
-            self._gather_next(loop)
+            del self._in_flight[batch]
+            self._gather_next()
 
-    def _gather_next(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._batches:
+    def _gather_next(self) -> None:
+        """Begin with the next batch, if one waits and its turn has come."""
+        if self._batches and not self._is_gathering and self._is_free():
+            self._is_gathering = True
+            loop = asyncio.get_running_loop()
             loop.call_soon(self._gather, loop, 0)
 
-
-class _Batch:
-    """What the next commit is to have, and who waits for which part of it."""
-
-    __slots__ = ("cost", "entries", "waiters")
-
-    def __init__(self) -> None:
-        self.entries: list[Entry] = []
-        self.cost = 0
-        # What each waits for: the judgement at an index, or the judgements of a slice.
-        self.waiters: list[tuple[Callable[[Any], None], int | slice]] = []
-
-    def answer(self, judgements: list[Judgement]) -> None:
-        for done, part in self.waiters:
-            try:
-                done(judgements[part])
-            except Exception:  # noqa: BLE001 - it must not cost those behind it their answers
-                _log.exception("an answer could not be handed over")
-
-    def fail(self, error: Exception) -> None:
-        for done, _ in self.waiters:
-            try:
-                done(error)
-            except Exception:  # noqa: BLE001 - as above
-                _log.exception("an answer could not be handed over")
-
-
-def _cost(report: Report | Deletion) -> int:
-    return BY_NUMBER_COST if type(report) is Conversion and not report.message_id else 1
+    def _is_free(self) -> bool:
+        """Return whether the next batch may be judged."""
+        if not self._in_flight:
+            return True
+        # Strict judging needs the messages of the batch before.
+        may_overlap = not self._strict and not self._is_judging and len(self._in_flight) < MAX_IN_FLIGHT
+        return may_overlap and self._waiting >= WORTH
 
 
 def _too_much() -> Unavailable:

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from otpconv.model import BY_NUMBER_WINDOW_MS, Conversion, MessageState, Requested
 from otpconv.receipts import ReceiptState
@@ -19,6 +19,8 @@ FORGOTTEN_AT_ONCE = 4_000
 
 #: A message: its account and its id.
 MessageKey = tuple[int, str]
+
+_State = TypeVar("_State", MessageState, ReceiptState)
 
 
 class RequestTimes:
@@ -124,10 +126,10 @@ class Recent:
         if self._requests is not None:
             for message in requests:
                 self._requests.add(message, upto)
-        self.states.update(states)
+        _join(self.states, states)
         self._upto.update(dict.fromkeys(states, upto))
         self._conversions.update(dict.fromkeys(by_number, upto))
-        self.receipts.update(receipts)
+        _join(self.receipts, receipts)
         self._receipts_upto.update(dict.fromkeys(receipts, upto))
         self._batches.append(_Batch(upto, list(states), requests, by_number, list(receipts)))
         self.size += self._batches[-1].size
@@ -166,6 +168,13 @@ class Recent:
         for key in batch.receipts:
             if self._receipts_upto.get(key, upto + 1) <= upto:
                 del self._receipts_upto[key], self.receipts[key]
+
+
+def _join(known: dict[MessageKey, _State], added: Mapping[MessageKey, _State]) -> None:
+    """Join what was added meanwhile: a batch may be judged while the one before it is committed."""
+    for key, state in added.items():
+        before = known.get(key)
+        known[key] = state if before is None else before.join(state)
 
 
 class _Batch(NamedTuple):
