@@ -11,11 +11,12 @@ from urllib.parse import urlsplit
 import msgspec
 
 from otpconv.access.alert_targets import AlertTarget
+from otpconv.alerts.showing import words
 from otpconv.delivery.transport import Outcome
 from otpconv.notifications.calling import post
 from otpconv.notifications.message import Item, Message
 from otpconv.notifications.routing import RESEND_MS
-from otpconv.notifications.text import ADVICE, label, seen, summary
+from otpconv.notifications.text import ADVICE, label, summary
 from otpconv.notifications.webhook import AUTHORIZATION, ENDPOINT
 from otpconv.storage.alerts.contract import Severity
 
@@ -62,8 +63,8 @@ class AlertmanagerWire:
             "otpconv_alert": str(alert.id),
         }
         annotations = {
-            "summary": summary(item),
-            "description": f"{seen(found)} {ADVICE[found.kind]}",
+            "summary": summary(alert),
+            "description": f"{words.summary(alert)} {ADVICE[found.kind]}",
             "slice": label(found),
             "state": alert.state,
         }
