@@ -3,6 +3,9 @@
 Each line goes to the file `audit.ndjson` in the data folder, and to the logger `otpconv.audit` as a record
 with the same members in `fields`. It never contains a secret, a signature, a token or a phone number. An
 unproven access key id is shown only if it looks like one, because people paste secrets into the wrong field.
+
+A line is appended in one write, so lines never mix. Readers can still see the beginning of a write that is going
+on: a line without a line end is not complete.
 """
 
 import logging
