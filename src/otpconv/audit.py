@@ -4,8 +4,8 @@ Each line goes to the file `audit.ndjson` in the data folder, and to the logger 
 with the same members in `fields`. It never contains a secret, a signature, a token or a phone number. An
 unproven access key id is shown only if it looks like one, because people paste secrets into the wrong field.
 
-A line is appended in one write, so lines never mix. Readers can still see the beginning of a write that is going
-on: a line without a line end is not complete.
+A line is appended in one write, so lines never mix. Readers can see the beginning of a write that is still
+going on: a line is complete once it has a line end.
 """
 
 import logging
