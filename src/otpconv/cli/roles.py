@@ -7,7 +7,7 @@ import typer
 from otpconv.cli import completion
 from otpconv.cli.cautions import caution_of_policy
 from otpconv.cli.manual import add
-from otpconv.cli.options import Account, Data, Json, Tz
+from otpconv.cli.options import Account, Data, Json, Policy, Tz
 from otpconv.cli.stores import Change, directory
 from otpconv.cli.telling import tell, tell_members, tell_rows
 from otpconv.cli.zone import zone_of
@@ -18,14 +18,6 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Create, list and delete roles; attach policies to them.")
 
 _Name = Annotated[str, typer.Argument(metavar="ROLE", autocompletion=completion.roles)]
-_Policy = Annotated[
-    str,
-    typer.Argument(
-        metavar="POLICY",
-        help="A managed policy, or one of the account.",
-        autocompletion=completion.policies,
-    ),
-]
 
 
 def create(
@@ -89,7 +81,7 @@ def delete(name: _Name, account: Account = "default", data: Data = None, json: J
 
 
 def attach(
-    name: _Name, policy: _Policy, account: Account = "default", data: Data = None, json: Json = False
+    name: _Name, policy: Policy, account: Account = "default", data: Data = None, json: Json = False
 ) -> None:
     """Attach a policy to a role.
 
@@ -105,7 +97,7 @@ def attach(
 
 
 def detach(
-    name: _Name, policy: _Policy, account: Account = "default", data: Data = None, json: Json = False
+    name: _Name, policy: Policy, account: Account = "default", data: Data = None, json: Json = False
 ) -> None:
     """Detach a policy from a role.
 

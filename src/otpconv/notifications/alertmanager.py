@@ -4,7 +4,6 @@ Alertmanager knows an alert by its labels, so a repeat changes nothing. It decid
 silences and whom to notify. Source: its OpenAPI document, api/v2/openapi.yaml.
 """
 
-from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -12,6 +11,7 @@ import msgspec
 
 from otpconv.access.alert_targets import AlertTarget
 from otpconv.alerts.showing import words
+from otpconv.clock import iso_8601
 from otpconv.delivery.transport import Outcome
 from otpconv.notifications.calling import post
 from otpconv.notifications.message import Item, Message
@@ -75,8 +75,8 @@ class AlertmanagerWire:
         described: dict[str, Any] = {
             "labels": labels,
             "annotations": annotations,
-            "startsAt": _time(start),
-            "endsAt": _time(max(start, end)),
+            "startsAt": iso_8601(start, exact=True),
+            "endsAt": iso_8601(max(start, end), exact=True),
         }
         if self._public_url is not None:
             described["generatorURL"] = f"{self._public_url}/alerts/{alert.id}"
@@ -87,10 +87,6 @@ def _test(now: int) -> dict[str, Any]:
     return {
         "labels": {"alertname": "OtpconvTest", "severity": "warning"},
         "annotations": {"summary": "A test of otpconv; it resolves within a minute."},
-        "startsAt": _time(now),
-        "endsAt": _time(now + RESEND_MS),
+        "startsAt": iso_8601(now, exact=True),
+        "endsAt": iso_8601(now + RESEND_MS, exact=True),
     }
-
-
-def _time(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds")

@@ -11,6 +11,7 @@ from otpconv.alerts.finding import Finding
 from otpconv.alerts.replaying import MAX_DAYS, Replay, replay
 from otpconv.decimals import parse_decimal
 from otpconv.errors import InvalidRequest
+from otpconv.parameters import parse_once
 from otpconv.storage.contract import DAY_MS, LedgerReader, Span
 from otpconv.times import parse_time
 from otpconv.web.front.callers import caller_of
@@ -80,13 +81,7 @@ def parse(parameters: Iterable[tuple[str, str]], now: int) -> tuple[Span, float]
     Raises:
         InvalidRequest: a parameter is unknown, repeated or malformed.
     """
-    given: dict[str, str] = {}
-    for name, value in parameters:
-        if name not in _PARAMETERS or name in given:
-            raise InvalidRequest(
-                f"Unknown or repeated parameter {name[:40]!r}. Use {', '.join(_PARAMETERS)}, each once."
-            )
-        given[name] = value
+    given = parse_once(parameters, _PARAMETERS)
     end = parse_time(given["end"], "end", now=now) if "end" in given else now
     start = parse_time(given["start"], "start", now=now) if "start" in given else max(0, end - 7 * DAY_MS)
     if start >= end:

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from otpconv.access.keys import AccessKey
 from otpconv.errors import InvalidRequest, NotFound
+from otpconv.parameters import parse_once
 from otpconv.storage.alerts.contract import LASTING, MAX_ALERTS, Alert, State
 from otpconv.times import parse_time
 from otpconv.web.v1.alert_types import ALERTS_PATH, AcknowledgeIn, AlertsOut, SnoozeIn, alert_out
@@ -103,13 +104,7 @@ def parse_asked(parameters: Iterable[tuple[str, str]]) -> Asked:
     Raises:
         InvalidRequest: a parameter is unknown, repeated or malformed.
     """
-    given: dict[str, str] = {}
-    for name, value in parameters:
-        if name not in _PARAMETERS or name in given:
-            raise InvalidRequest(
-                f"Unknown or repeated parameter {name[:40]!r}. Use {', '.join(_PARAMETERS)}, each once."
-            )
-        given[name] = value
+    given = parse_once(parameters, _PARAMETERS)
     names = given["state"].split(",") if "state" in given else LASTING
     states = tuple(state for state in STATES if state in names)
     if unknown := [name for name in names if name not in STATES]:

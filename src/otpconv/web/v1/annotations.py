@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from otpconv.dialects.native.fields import LATEST_MS
 from otpconv.errors import InvalidRequest, NotFound
+from otpconv.parameters import parse_once
 from otpconv.storage.annotations import MAX_TEXT_CHARS, Annotation
 from otpconv.times import parse_time
 from otpconv.web.v1.handlers import ChangingHandlers, json_response
@@ -90,11 +91,9 @@ class AnnotationsApi(ChangingHandlers):
     async def list(self, request: Request) -> Response:
         """Answer with the annotations of a window; by default, all."""
         key = self._caller(request, "otpconv:ListAnnotations")
-        given = request.query_params.multi_items()
         now = self._service.clock()
-        window = {name: parse_time(value, name, now=now) for name, value in given if name in {"start", "end"}}
-        if len(window) < len(given):
-            raise InvalidRequest("Unknown or repeated parameter. Use start and end, each at most once.")
+        given = parse_once(request.query_params.multi_items(), ("start", "end"))
+        window = {name: parse_time(value, name, now=now) for name, value in given.items()}
         found = await asyncio.to_thread(
             self._service.annotations.between,
             key.account,
