@@ -40,7 +40,7 @@ def ranges(
     csv: _Csv = False,
     json: Json = False,
 ) -> None:
-    """Print the number ranges that look like fraud: many messages, next to none verified.
+    """Print the number ranges that look like fraud: many messages, almost none verified.
 
     Nothing is blocked. Before you block a range, look at how many of its users were verified before.
 

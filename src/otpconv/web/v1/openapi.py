@@ -107,9 +107,9 @@ def _post(operation: str, summary: str, item: type[MessageIn | ConversionIn]) ->
     return {
         "operationId": operation,
         "summary": summary,
-        "description": "A bad item never harms its neighbours: it is rejected by its place. A `to` that is "
-        "not a phone number is ignored, by its place too, and the rest of the item is recorded; only a "
-        "conversion without message_id is rejected for it.",
+        "description": "A bad item does not affect the others: `rejected` names its place. A `to` that is "
+        "not a phone number is left out, `ignored` names its place, and the rest of the item is recorded. "
+        "Only a conversion without message_id is rejected for it.",
         "requestBody": {
             "required": True,
             "content": {

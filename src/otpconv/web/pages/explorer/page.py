@@ -1,7 +1,7 @@
 """The explorer: every operation with its parameters, signed step by step, called, and as code.
 
-A call is signed here with the access key of who is signed in, and answered by this very server, so policies,
-limits and the audit trail see it as any other. The secret never leaves the server.
+Signs a call with the access key of the visitor, and lets this server answer it. So policies, limits and the
+audit trail treat it like any other call. The secret never leaves the server.
 """
 
 import secrets
