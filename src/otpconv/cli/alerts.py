@@ -89,7 +89,7 @@ def acknowledge(client: Client, alert: _Id, note: _Note = "", json: Json = False
 
 @with_client
 def snooze(client: Client, alert: _Id, length: _For, note: _Note = "", json: Json = False) -> None:
-    """Let an alert be quiet for some time, at most 90 days. Then it is open again, unless it is resolved.
+    """Silence an alert for some time, at most 90 days. Then it is open again, unless it is resolved.
 
     Examples:
         otpconv alerts snooze 12 --for 2h

@@ -37,7 +37,7 @@ def create(
     with directory(data, _change("CreateRole", account, name)) as opened:
         role = opened.create_role(account, name, max_duration)
     tell(
-        f"the role {name} is made; give it a policy: otpconv roles attach {name} POLICY",
+        f"role {name} created; give it a policy: otpconv roles attach {name} POLICY",
         _fields(role),
         json=json,
     )
@@ -77,7 +77,7 @@ def delete(name: _Name, account: Account = "default", data: Data = None, json: J
     """
     with directory(data, _change("DeleteRole", account, name)) as opened:
         opened.delete("role", account, name)
-    tell(f"the role {name} is deleted", {"role": name, "deleted": True}, json=json)
+    tell(f"role {name} deleted", {"role": name, "deleted": True}, json=json)
 
 
 def attach(

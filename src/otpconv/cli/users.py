@@ -29,7 +29,7 @@ def create(name: _Name, account: Account = "default", data: Data = None, json: J
     with directory(data, _change("CreateUser", account, name)) as opened:
         user = opened.create_user(account, name)
     tell(
-        f"the user {name} is made; give it a policy: otpconv users attach {name} POLICY",
+        f"user {name} created; give it a policy: otpconv users attach {name} POLICY",
         _fields(user),
         json=json,
     )
@@ -69,7 +69,7 @@ def delete(name: _Name, account: Account = "default", data: Data = None, json: J
     """
     with directory(data, _change("DeleteUser", account, name)) as opened:
         opened.delete("user", account, name)
-    tell(f"the user {name} is deleted, with its access keys", {"user": name, "deleted": True}, json=json)
+    tell(f"user {name} deleted, with its access keys", {"user": name, "deleted": True}, json=json)
 
 
 def attach(

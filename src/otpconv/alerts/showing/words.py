@@ -49,7 +49,7 @@ def cost_words(alert: Alert, cost: CostSoFar) -> list[str]:
     of_first = " of first attempts" if alert.found.evidence.first_attempts else ""
     texts = {
         "conversion_fell": f"About {number} codes{of_first} were not verified that usually are.",
-        "reporter_stopped": f"About {number} reports are missing. The codes may well have been verified.",
+        "reporter_stopped": f"About {number} reports are missing. The codes were probably verified.",
         "nothing_sent": f"About {number} messages are missing.",
         "volume": f"About {number} messages more than usual were sent.",
     }

@@ -80,7 +80,7 @@ class Visitors:
         """
         visitor = self.of(request)
         if visitor is None:
-            raise BadCredentials("Nobody is signed in here, or the time of the sign-in is over: sign in.")
+            raise BadCredentials("You are not signed in, or your sign-in has expired. Sign in.")
         request.scope["otpconv.caller"] = caller_of(visitor.key)
         if action is not None:
             self.require(request, visitor, action)

@@ -230,7 +230,7 @@ def _rates_parameters() -> list[tuple[str, str, dict[str, Any]]]:
             {"type": "string", "enum": list(COMPARISONS)},
         ),
         ("order", "Of the rows; after a minus, largest first", {"type": "string", "enum": orders}),
-        ("top", "So many groups, and one row for all others", {"type": "integer", "minimum": 1}),
+        ("top", "The number of groups; all others share one row", {"type": "integer", "minimum": 1}),
         (
             "min_requested",
             "Groups with less go into the row for all others",
