@@ -138,7 +138,7 @@ def _call(
 def _spool(
     client: Client, folder: Path, message_id: str | None, delivered: bool, time: int | None, to: str | None
 ) -> bool:
-    """Spool the report, and tell whether it is delivered already."""
+    """Spool the report, and return whether it is delivered already."""
     from otpconv.cli.logs import quiet_reporter
     from otpconv.reporter import Reporter
 

@@ -60,7 +60,7 @@ class Intake:
         strict: bool = False,
         stopwatch: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """Take the journal's writer, the ledger to look messages up in, and the reports between the two.
+        """Create the intake.
 
         Args:
             writer: makes reports durable.

@@ -169,7 +169,7 @@ class _Budget:
 
 
 def has_body(fields: Mapping[bytes, bytes]) -> bool:
-    """Tell whether a request with these headers announces a body that is not empty."""
+    """Return whether a request with these headers announces a body that is not empty."""
     return fields.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in fields
 
 

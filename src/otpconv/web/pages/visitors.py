@@ -43,7 +43,12 @@ class Visitors:
     """Tells who is signed in, and signs in and out."""
 
     def __init__(self, service: Service, gate: Gate) -> None:
-        """Take who knows the keys and the time, and the gate."""
+        """Create the finder of visitors.
+
+        Args:
+            service: knows the keys and the time.
+            gate: counts calls and failed logins.
+        """
         self._service = service
         self._gate = gate
         self._callers = Callers(service, gate)

@@ -44,7 +44,16 @@ class Explorer:
         app: ASGIApp,
         public_url: str,
     ) -> None:
-        """Take what pages need, what answers the calls, and the URL that the code calls."""
+        """Create the pages.
+
+        Args:
+            service: has the sandbox and the clock.
+            bodies: reads the forms.
+            layout: renders the pages.
+            visitors: say why a visitor may not make a call.
+            app: answers the calls.
+            public_url: the URL that the code calls.
+        """
         self._service = service
         self._clock = service.clock
         self._bodies = bodies
