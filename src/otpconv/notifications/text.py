@@ -27,6 +27,7 @@ TITLES: Final[dict[Kind, str]] = {
     "slower": "Codes are entered later",
     "volume": "Unusually many messages",
     "codes_entered": "Codes are entered suspiciously",
+    "reports_late": "Reports arrive late",
     "relay_behind": "Feedbacks are late",
     "dead_letters": "The vendor refuses feedbacks",
 }
@@ -38,6 +39,7 @@ ADVICE: Final[dict[Kind, str]] = {
     "slower": "Ask the vendor about delays of delivery, and watch the conversion rate.",
     "volume": "Check for SMS pumping: look at the number ranges, and limit sends to each number.",
     "codes_entered": "Check whether users or the route itself enter the codes, before paying for them.",
+    "reports_late": "Check what waits in the application: otpconv spool status, or the lag of its consumer.",
     "relay_behind": "Check the vendor account: otpconv relay status",
     "dead_letters": "Look at the reasons: otpconv relay dead-letters",
 }
@@ -163,6 +165,11 @@ def _entered(evidence: Evidence) -> str:
     )
 
 
+def _late(evidence: Evidence) -> str:
+    late = _span(evidence.late_ms)
+    return f"{evidence.waiting:,} reports came late, the newest by {late}. Newer rates are not complete yet."
+
+
 def _behind(evidence: Evidence) -> str:
     return f"{evidence.waiting:,} feedbacks wait, the oldest for {_span(evidence.late_ms)}."
 
@@ -178,6 +185,7 @@ _SEEN: Final[dict[Kind, Callable[[Evidence], str]]] = {
     "slower": _delays,
     "volume": _messages,
     "codes_entered": _entered,
+    "reports_late": _late,
     "relay_behind": _behind,
     "dead_letters": _letters,
 }
