@@ -46,7 +46,10 @@ class TwoKeys:
     """Both applications have messages in each minute."""
 
     def minute(self, start: int) -> list[Count]:
-        return [Count(start, ("DE", "", "p", key), Tally(requested=50, verified=40, reported=48), ()) for key in "ab"]
+        return [
+            Count(start, ("DE", "", "p", key), Tally(requested=50, verified=40, reported=48), ())
+            for key in "ab"
+        ]
 
     def hour(self, start: int) -> list[Count]:
         return self.minute(start)

@@ -75,7 +75,7 @@ class _Arrivals(Struct, gc=False, array_like=True):
         behind: whether it is.
         since: the time of the first report that came late, ms.
         late: reports that came late since then.
-        late_ms: how late the last ones were.
+        late_ms: how late the last ones of these were.
     """
 
     frontier: int = 0
@@ -162,7 +162,9 @@ class _Arrivals(Struct, gc=False, array_like=True):
 
     def _count_late(self, late_ms: int, usual: int, weight: float) -> None:
         late = sum(recorded_at - at >= usual + _LATE_MS for at, recorded_at in self.waiting)
-        self.late, self.late_ms = self.late + weight * late, late_ms
+        self.late += weight * late
+        if late_ms >= usual + _IN_TIME_MS:
+            self.late_ms = late_ms
 
     def _advance(self, late_ms: int, usual: int) -> None:
         self.run = 0

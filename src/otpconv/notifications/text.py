@@ -167,7 +167,7 @@ def _entered(evidence: Evidence) -> str:
 
 def _late(evidence: Evidence) -> str:
     late = _span(evidence.late_ms)
-    return f"{evidence.waiting:,} reports came late, the newest by {late}. Newer rates are not complete yet."
+    return f"{evidence.waiting:,} reports came late, the newest by {late}. Rates are not complete yet."
 
 
 def _behind(evidence: Evidence) -> str:

@@ -27,7 +27,7 @@ _REMEDIES: Final[dict[Kind, str]] = {
     ),
     "reports_late": (
         "The application's spool, queue or consumer is behind: run `otpconv spool status` on its machine, or"
-        " look at the lag of its consumer. Do not judge the newest rates until it has caught up. If"
+        " look at the lag of its consumer. Rates since then are not complete until it has caught up. If"
         " nothing waits there, check the clock of that machine."
     ),
     "relay_behind": "The page of the relay shows the error of the vendor. No report is lost.",

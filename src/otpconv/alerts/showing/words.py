@@ -109,10 +109,7 @@ def _slower(seen: Evidence) -> str:
 
 
 def _late(seen: Evidence) -> str:
-    return (
-        f"{seen.waiting:,} reports came late; the newest ones by {duration(seen.late_ms)}. Rates of the last"
-        f" {duration(seen.late_ms)} are not complete yet."
-    )
+    return f"{seen.waiting:,} reports came late; the newest ones by {duration(seen.late_ms)}."
 
 
 def _behind(seen: Evidence) -> str:
