@@ -46,7 +46,8 @@ class Application:
 
     def __init__(self, now: int) -> None:
         self.bravo_fails = False
-        self._next = now - HISTORY_MS
+        # Whole minutes: of one that is not over, reports would be in the future.
+        self._next = (now - HISTORY_MS) // MINUTE_MS * MINUTE_MS
         self._thin_until = now - THIN_MS
         self._random = Random(1)
         self._ids = itertools.count()
