@@ -1,4 +1,4 @@
-"""Alerts about late reports: what is behind is found soon, and nothing else is."""
+"""Alerts about late reports: a spool or consumer that is behind is found soon, and nothing else is."""
 
 from collections.abc import Sequence
 from itertools import count, islice

@@ -1,4 +1,4 @@
-"""All detectors of an account as one: what late reports explain is no fall."""
+"""All detectors of an account as one: a fall that late reports explain is not shown."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -38,8 +38,8 @@ _SILENT_MS = HOUR_MS
 #: Access keys of an account that are watched at most.
 MAX_KEYS: Final = 200
 
-#: What is reported. Both are watched alone: a server that sends messages for an application reports them in
-#: time itself, while their conversions wait.
+#: The two kinds of reports. Each is watched alone: a server that sends messages for an application reports
+#: them in time itself, while their conversions wait.
 What = Literal["message", "conversion"]
 
 

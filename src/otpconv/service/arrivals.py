@@ -28,12 +28,12 @@ _log = logging.getLogger(__name__)
 
 
 class Arrivals:
-    """Reads what was recorded since the last minute, a bounded part of it, for all accounts at once.
+    """Reads the newest entries of the journal once a minute, a bounded number, for all accounts at once.
 
-    It begins at the end of the journal: what was recorded before is not looked at. For one thread.
+    It begins at the end of the journal, and does not look at older entries. For one thread.
 
     Args:
-        journal: what to read.
+        journal: has the entries.
         look_up: returns what the ledger holds about many messages.
         clock: the time now.
     """
@@ -103,7 +103,7 @@ def facts_of(
     which are often reported some time later.
 
     Args:
-        entries: what was read.
+        entries: those that were read.
         weight: how many entries each of them stands for.
         look_up: returns what the ledger holds about many messages.
     """
