@@ -1,9 +1,9 @@
 """Finds that the reports of an application arrive late (`reports_late`): its spool or queue is behind. Pure.
 
 An application is behind if its newest reports are old. Reports that are older than ones it has sent before,
-such as an import, say nothing about that, so only those at the frontier count: with times after the newest
-usual time so far. While they are late, the frontier stays where it was; so the reports of several processes,
-of which one delivers after the other, count until all have caught up.
+such as an import, say nothing about that, so only those at the frontier count: they are newer than most of
+those that came before. While they are late, the frontier stays where it was; so the reports of several
+processes, of which one delivers after the other, count until all have caught up.
 
 It is a fact, not a sample: it takes nothing from the budget of false alarms.
 """
