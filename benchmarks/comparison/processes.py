@@ -21,7 +21,7 @@ def postgres_cpu_s(url: str) -> float:
         main = int(_stat(connection.info.backend_pid)[1])
     total = 0.0
     for child in Path(f"/proc/{main}/task/{main}/children").read_text().split():
-        with suppress(FileNotFoundError):  # it has just ended, and counts for the main process
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended, and counts for the main one
             total += cpu_s(int(child))
     return cpu_s(main) + total
 
