@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 
-from benchmarks.comparison.processes import cpu_s
+from benchmarks.comparison.processes import tree_cpu_s
 from otpconv.storage.postgres.address import Address
 from otpconv.storage.postgres.database import Database
 from otpconv.storage.postgres.engine import PostgresEngine
@@ -42,9 +42,7 @@ class PostgresServer:
 
     def cpu_s(self) -> float:
         """Return the CPU time of its processes, those that have ended included, s."""
-        main = self._process.pid
-        children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
-        return cpu_s(main) + sum(cpu_s(int(child)) for child in children)
+        return tree_cpu_s(self._process.pid)
 
 
 @contextlib.contextmanager

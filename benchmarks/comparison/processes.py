@@ -15,15 +15,21 @@ def cpu_s(pid: int) -> float:
     return sum(int(field) for field in fields[11:15]) / _TICKS
 
 
+def tree_cpu_s(pid: int) -> float:
+    """Return the CPU time so far of a process and of all that it has started, s."""
+    total = cpu_s(pid)
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            # It may just have ended, and counts for its parent.
+            with suppress(FileNotFoundError, ProcessLookupError):
+                total += tree_cpu_s(int(child))
+    return total
+
+
 def postgres_cpu_s(url: str) -> float:
     """Return the CPU time so far of all processes of the PostgreSQL on this machine that a URL names, s."""
     with psycopg.connect(url) as connection:
-        main = int(_stat(connection.info.backend_pid)[1])
-    total = 0.0
-    for child in Path(f"/proc/{main}/task/{main}/children").read_text().split():
-        with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended, and counts for the main one
-            total += cpu_s(int(child))
-    return cpu_s(main) + total
+        return tree_cpu_s(int(_stat(connection.info.backend_pid)[1]))
 
 
 def _stat(pid: int) -> list[str]:
