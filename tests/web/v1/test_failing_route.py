@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from benchmarks.worlds import World
+from constants import smaller
 from otpconv.dialects.native.answers import MessageOut
 from otpconv.rates.current import CurrentSignals
 from otpconv.rates.evidence import find_evidence
@@ -26,7 +27,7 @@ SOME = 5
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    return World(3, NOW, "route", messages=40_000)
+    return World(3, NOW, "route", messages=int(smaller(40_000, 15_000)))
 
 
 @pytest.fixture(scope="module")

@@ -123,7 +123,12 @@ def test_an_operation_answers_as_it_is_described(
         # A bad item does not make the call fail: it is rejected by its place, and so looked at below.
         excluded = CHECKS.get_by_names(["negative_data_rejection"])
 
-    @settings(max_examples=rounds(80), deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @settings(
+        max_examples=rounds(80, at_least=5),
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        database=None,
+    )
     @given(case=operations(api)[label].as_strategy(generation_mode=mode))
     def conforms(case: Case) -> None:
         answer = case.call_and_validate(
