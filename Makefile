@@ -63,7 +63,7 @@ docs: reference  ## build the documents as a site, and fail on a warning or a de
 reference: $(VENV)/.dev  ## write the pages of docs/reference that come from the code
 	@$(BIN)/python docs/generate.py
 
-# Keeps what is locked; `make lock UPGRADE=--upgrade` takes the newest. dev.txt holds all that server.txt does.
+# Keeps the locked versions; `make lock UPGRADE=--upgrade` takes the newest. dev.txt holds all of server.txt.
 COMPILE := pip compile pyproject.toml requirements/build.in --extra server --extra postgres --universal --python-version 3.11 \
   --generate-hashes --no-emit-index-url --no-sources --quiet --custom-compile-command 'make lock' $(UPGRADE)
 

@@ -1,13 +1,12 @@
 """The audit trail: what it holds, what it never holds, and that nobody can flood it."""
 
-import json
 import logging
 import stat
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from audited import audited
 from otpconv import audit
 from otpconv.audit import LINES_A_SOURCE, LINES_ALTOGETHER, AuditLog, record
 
@@ -32,11 +31,6 @@ def clock() -> Time:
 @pytest.fixture
 def trail(tmp_path: Path, clock: Time) -> AuditLog:
     return AuditLog(tmp_path, clock)
-
-
-def lines(folder: Path) -> list[dict[str, Any]]:
-    file = folder / audit.FILE
-    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
 def refuse(trail: AuditLog, source_ip: str = "192.0.2.1", who: str = "LTAIabc123") -> None:
@@ -66,7 +60,7 @@ def test_a_refusal_is_one_line_of_json_in_the_file_and_fields_of_a_line_in_the_l
         "from": "192.0.2.1",
         "request_id": "REQ-1",
     }
-    assert lines(tmp_path) == [expected]
+    assert audited(tmp_path) == [expected]
     assert [record.__dict__["fields"] for record in caplog.records] == [expected]
     assert [record.message for record in caplog.records] == ["dysms:SmsConversion: AccessDenied"]
     assert stat.S_IMODE((tmp_path / audit.FILE).stat().st_mode) == 0o600
@@ -75,7 +69,7 @@ def test_a_refusal_is_one_line_of_json_in_the_file_and_fields_of_a_line_in_the_l
 def test_a_change_by_the_command_line_is_recorded(tmp_path: Path) -> None:
     record(tmp_path, who="cli:root", what="CreateUser", subject="alice")
     record(tmp_path, who="cli:root", what="DeleteUser", subject="bob", outcome="NotFound")
-    first, second = lines(tmp_path)
+    first, second = audited(tmp_path)
     assert (first["who"], first["what"], first["subject"], first["outcome"]) == (
         "cli:root",
         "CreateUser",
@@ -93,20 +87,20 @@ def test_what_does_not_look_like_an_access_key_id_is_not_shown(
     trail: AuditLog, tmp_path: Path, who: str
 ) -> None:
     refuse(trail, who=who)
-    assert lines(tmp_path)[0]["who"] == ""
+    assert audited(tmp_path)[0]["who"] == ""
 
 
 def test_a_flood_of_one_source_is_summarized(trail: AuditLog, tmp_path: Path, clock: Time) -> None:
     for _ in range(1_000):
         refuse(trail)
     refuse(trail, "192.0.2.2")
-    assert len(lines(tmp_path)) == LINES_A_SOURCE + 1
+    assert len(audited(tmp_path)) == LINES_A_SOURCE + 1
     clock.now += 1_000
     trail.settle()
-    summary = lines(tmp_path)[-1]
+    summary = audited(tmp_path)[-1]
     assert (summary["from"], summary["more"]) == ("192.0.2.1", 1_000 - LINES_A_SOURCE)
     trail.settle()
-    assert len(lines(tmp_path)) == LINES_A_SOURCE + 2
+    assert len(audited(tmp_path)) == LINES_A_SOURCE + 2
 
 
 def test_a_flood_of_many_sources_takes_bounded_memory_and_lines(
@@ -119,7 +113,7 @@ def test_a_flood_of_many_sources_takes_bounded_memory_and_lines(
         assert len(trail._came) <= LINES_ALTOGETHER  # noqa: SLF001
         assert len(trail._more) <= LINES_ALTOGETHER + 1  # noqa: SLF001
     trail.settle()
-    found = lines(tmp_path)
+    found = audited(tmp_path)
     assert len(found) == 3 * (LINES_ALTOGETHER + 1)
     assert sum(line.get("more", 1) for line in found) == 15_000
 
@@ -129,7 +123,7 @@ def test_a_summary_comes_also_with_the_next_refusal(trail: AuditLog, tmp_path: P
         refuse(trail)
     clock.now += 60_000
     refuse(trail)
-    assert [line.get("more") for line in lines(tmp_path)[-2:]] == [2, None]
+    assert [line.get("more") for line in audited(tmp_path)[-2:]] == [2, None]
 
 
 def test_a_large_file_takes_changes_only(
@@ -139,7 +133,7 @@ def test_a_large_file_takes_changes_only(
     refuse(trail)
     refuse(trail)
     record(tmp_path, who="cli:root", what="CreateUser", subject="alice")
-    assert [line["what"] for line in lines(tmp_path)] == ["dysms:SmsConversion", "CreateUser"]
+    assert [line["what"] for line in audited(tmp_path)] == ["dysms:SmsConversion", "CreateUser"]
 
 
 def test_a_file_that_cant_be_written_harms_nobody(
@@ -153,4 +147,4 @@ def test_a_file_that_was_moved_away_is_made_anew(trail: AuditLog, tmp_path: Path
     refuse(trail)
     (tmp_path / audit.FILE).rename(tmp_path / "old")
     refuse(trail)
-    assert len(lines(tmp_path)) == 1
+    assert len(audited(tmp_path)) == 1

@@ -3,6 +3,9 @@
 Each line goes to the file `audit.ndjson` in the data folder, and to the logger `otpconv.audit` as a record
 with the same members in `fields`. It never contains a secret, a signature, a token or a phone number. An
 unproven access key id is shown only if it looks like one, because people paste secrets into the wrong field.
+
+A line is appended in one write, so lines never mix. Readers can see the beginning of a write that is still
+going on: a line is complete once it has a line end.
 """
 
 import logging
@@ -10,13 +13,12 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
-from otpconv.clock import Clock, wall_clock
+from otpconv.clock import Clock, iso_8601, wall_clock
 from otpconv.errors import OtpconvError
 
 FILE = "audit.ndjson"
@@ -109,7 +111,9 @@ class AuditLog:
         self._came[source_ip] = came
         self._written += 1
         known = shown_key_id(who)
-        line = Line(_iso(now), known, what, outcome, user, account, subject, source_ip, request_id)
+        line = Line(
+            iso_8601(now, exact=True), known, what, outcome, user, account, subject, source_ip, request_id
+        )
         _write(self._file, line, MAX_REFUSALS_BYTES)
 
     def answered(
@@ -125,7 +129,7 @@ class AuditLog:
     ) -> None:
         """Record a call that was answered, and that somebody may have to account for. Never raises."""
         line = Line(
-            _iso(self._clock()),
+            iso_8601(self._clock(), exact=True),
             shown_key_id(who),
             what,
             "done",
@@ -142,7 +146,7 @@ class AuditLog:
         if not self._came:
             return
         more, self._came, self._more, self._written = self._more, {}, {}, 0
-        at = _iso(self._clock())
+        at = iso_8601(self._clock(), exact=True)
         for source_ip, count in more.items():
             line = Line(at, "", "", "Refused", source_ip=source_ip, more=count)
             _write(self._file, line, MAX_REFUSALS_BYTES)
@@ -181,7 +185,9 @@ def record(
         clock: the time now.
     """
     subject = subject[:_TEXT_CHARS]
-    line = Line(_iso(clock()), who, what, outcome, user, account, subject, source_ip, request_id)
+    line = Line(
+        iso_8601(clock(), exact=True), who, what, outcome, user, account, subject, source_ip, request_id
+    )
     _write(data / FILE, line, None)
 
 
@@ -225,8 +231,3 @@ def _write(file: Path, line: Line, max_bytes: int | None) -> None:
     finally:
         with suppress(OSError):
             os.close(stream)
-
-
-def _iso(at: int) -> str:
-    text = datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")

@@ -16,15 +16,17 @@ def wall_clock() -> int:
     return time.time_ns() // 1_000_000
 
 
-def iso_8601(at: int, zone: tzinfo = UTC) -> str:
-    """Return a time as text, e.g. `2012-11-11T23:59:59Z`, without fractions of a second.
+def iso_8601(at: int, zone: tzinfo = UTC, *, exact: bool = False) -> str:
+    """Return a time as text, e.g. `2012-11-11T23:59:59Z`.
 
     Args:
         at: ms UTC.
         zone: the time zone of the text, which ends with its offset; UTC ends with Z.
+        exact: with milliseconds, e.g. `2012-11-11T23:59:59.123Z`.
     """
     moment = _EPOCH + timedelta(milliseconds=at)
-    text = (moment if zone is UTC else moment.astimezone(zone)).isoformat(timespec="seconds")
+    local = moment if zone is UTC else moment.astimezone(zone)
+    text = local.isoformat(timespec="milliseconds" if exact else "seconds")
     return f"{text[:-6]}Z" if text.endswith("+00:00") else text
 
 

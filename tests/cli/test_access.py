@@ -18,13 +18,6 @@ from otpconv.config import load
 from otpconv.errors import InvalidRequest, Misconfigured, NotFound
 from otpconv.service.opening import open_key_store
 
-COMMANDS = {
-    "keys": ("create", "list", "rotate", "disable", "enable", "delete"),
-    "users": ("create", "list", "show", "delete", "attach", "detach"),
-    "roles": ("create", "list", "show", "delete", "attach", "detach"),
-    "policies": ("create", "check", "list", "show", "delete"),
-    "access": ("explain",),
-}
 OFFICE = {
     "Version": "1",
     "Statement": [
@@ -66,15 +59,6 @@ def told(run: Run) -> Callable[..., Any]:
         return json.loads(done.stdout)
 
     return command
-
-
-@pytest.mark.parametrize("command", [f"{group} {name}" for group in COMMANDS for name in COMMANDS[group]])
-def test_the_help_of_every_command_has_an_example_and_json(command: str) -> None:
-    shown = CliRunner().invoke(app, [*command.split(), "--help"])
-    assert shown.exit_code == 0
-    assert "Examples" in shown.output
-    assert f"otpconv {command}" in shown.output
-    assert "--json" in shown.output
 
 
 def test_a_user_is_made_given_a_policy_shown_and_deleted(run: Run, told: Callable[..., Any]) -> None:

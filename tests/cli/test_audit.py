@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from audited import audited
 from otpconv import audit
 from otpconv.cli.local_server import LocalServer
 from otpconv.cli.main import app
@@ -45,14 +46,9 @@ def key(run: Run) -> dict[str, Any]:
     return made
 
 
-def lines(data: Path) -> list[dict[str, Any]]:
-    file = data / audit.FILE
-    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-
-
 def added(data: Path, before: int) -> list[tuple[str, str, str, str]]:
     """Who, what, subject and outcome of the lines beyond the first `before`."""
-    return [(line["who"], line["what"], line["subject"], line["outcome"]) for line in lines(data)[before:]]
+    return [(line["who"], line["what"], line["subject"], line["outcome"]) for line in audited(data)[before:]]
 
 
 @pytest.mark.parametrize(
@@ -169,7 +165,7 @@ def test_looking_leaves_no_line(run: Run, data: Path, key: dict[str, Any]) -> No
     ):
         assert run(command).exception is None, command
     assert run("users show ghost --account shop").exception is not None
-    assert len(lines(data)) == 2
+    assert len(audited(data)) == 2
 
 
 def test_no_secret_is_in_the_file_not_even_one_in_the_place_of_an_id(

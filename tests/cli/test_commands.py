@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from cli.commands import Run, client_of, in_a_process, otpconv
@@ -22,36 +23,6 @@ from otpconv.cli.local_server import LocalServer
 from otpconv.cli.main import app
 
 pytestmark = pytest.mark.long("each test starts a server and runs several commands")
-
-COMMANDS = (
-    "serve",
-    "report",
-    "consume",
-    "rates",
-    "import",
-    "export",
-    "demo",
-    "bench",
-    "doctor",
-    "keys create",
-    "ledger backup",
-    "ledger verify",
-    "ledger rebuild",
-)
-WITH_JSON = (
-    "report",
-    "consume",
-    "rates",
-    "import",
-    "demo",
-    "bench",
-    "doctor",
-    "keys create",
-    "keys list",
-    "ledger backup",
-    "ledger verify",
-    "ledger rebuild",
-)
 
 
 @pytest.fixture
@@ -62,17 +33,21 @@ def own_server(make_server: Callable[..., LocalServer]) -> LocalServer:
     return server
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_the_help_of_every_command_has_an_example(command: str) -> None:
+def commands(group: object, path: str = "") -> list[str]:
+    """All commands of a group, with the path of each."""
+    found: dict[str, object] = getattr(group, "commands", {})
+    if not found:
+        return [path]
+    return [name for each in found for name in commands(found[each], f"{path} {each}".strip())]
+
+
+@pytest.mark.parametrize("command", commands(get_command(app)))
+def test_the_help_of_every_command_has_an_example_the_exit_codes_and_json(command: str) -> None:
     shown = CliRunner().invoke(app, [*command.split(), "--help"])
     assert shown.exit_code == 0
-    assert "Examples" in shown.output
-    assert f"otpconv {command}" in shown.output
-
-
-@pytest.mark.parametrize("command", WITH_JSON)
-def test_every_command_that_tells_something_has_json(command: str) -> None:
-    assert "--json" in CliRunner().invoke(app, [*command.split(), "--help"]).output
+    assert f"otpconv {command}" in shown.output.partition("Examples")[2]
+    assert "Exit codes: 0 done" in shown.output
+    assert "--json" in shown.output
 
 
 def test_a_report_makes_a_rate_that_the_table_and_json_show(at: Run, own: httpx.Client) -> None:

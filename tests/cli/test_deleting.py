@@ -11,6 +11,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+from audited import audited
 from constants import smaller, with_constants
 from otpconv import audit, folder
 from otpconv.cli.local_server import LocalServer
@@ -80,7 +81,7 @@ def test_a_deletion_takes_effect_in_a_running_server_and_rates_stay(
     assert run(served.data, "ledger", "prune", "--before", str(OLD + 1)) == {"deleted": 1}
     eventually(lambda: known(served), ["other"])
     assert requested(served) == 3
-    lines = [json.loads(line) for line in (served.data / audit.FILE).read_text().splitlines()]
+    lines = audited(served.data)
     assert [(each["what"], each["outcome"], each["subject"]) for each in lines[-2:]] == [
         ("ForgetNumber", "done", "account default, 1 messages"),
         ("PruneMessages", "done", "before 2026-05-28T20:26:40Z, 1 messages"),
@@ -235,7 +236,7 @@ def test_one_deletion_runs_at_a_time(served: LocalServer) -> None:
 def test_a_number_that_is_none_is_refused_and_audited(served: LocalServer) -> None:
     with pytest.raises(InvalidNumber):
         run(served.data, "forget", "--number", "me")
-    assert json.loads((served.data / audit.FILE).read_text().splitlines()[-1])["outcome"] == "InvalidNumber"
+    assert audited(served.data)[-1]["outcome"] == "InvalidNumber"
 
 
 def test_a_prune_of_the_future_is_refused(served: LocalServer) -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from audited import audited
 from cli.commands import otpconv
 from constants import with_constants
-from otpconv import audit
 from otpconv.config import environment, load
 from otpconv.model import Requested
 from otpconv.service.opening import open_key_store
@@ -85,7 +85,7 @@ def test_ctrl_c_ends_a_prune_that_can_go_on(data: Path, tmp_path: Path) -> None:
     deleted = MESSAGES + 1 - messages(data)
     assert 0 < deleted < MESSAGES
     assert "run the command again to delete the rest" in said
-    (line,) = [json.loads(line) for line in (data / audit.FILE).read_text().splitlines()]
+    (line,) = audited(data)
     assert (line["what"], line["outcome"]) == ("PruneMessages", "interrupted")
     # The last step may have been committed when the signal came, but not counted yet.
     counted = int(line["subject"].split(", ")[1].split()[0].replace(",", ""))

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from audited import audited
 from deploy.files import BIN, DEPLOY
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
@@ -120,12 +121,6 @@ def answers(front: Front) -> bool:
         return False
 
 
-def audited(node: LocalServer) -> list[dict[str, str]]:
-    """Return the audit trail of a node."""
-    lines = (node.data / "audit.ndjson").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines]
-
-
 def test_a_signed_call_passes_with_every_header_that_it_signs(front: Front) -> None:
     headers = {"host": urlsplit(front.url).netloc, "user-agent": "an SDK", "accept": "application/json"}
     parameters = {"MessageId": "1", "Delivered": "true", "ConversionTime": str(wall_clock())}
@@ -143,7 +138,9 @@ def test_the_node_sees_the_address_of_the_client_and_not_a_forged_one(front: Fro
         for _ in front.nodes:
             refused = client.get("/v1/rates", auth=("nobody", "x"), headers=forged)
             assert refused.json()["code"] == "BadCredentials"
-    refusals = [line for node in front.nodes for line in audited(node) if line["outcome"] == "BadCredentials"]
+    refusals = [
+        line for node in front.nodes for line in audited(node.data) if line["outcome"] == "BadCredentials"
+    ]
     assert {line["from"] for line in refusals} == {ADDRESS}
 
 

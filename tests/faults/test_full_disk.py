@@ -31,6 +31,15 @@ class SmallDisk:
         mount = shutil.which("mount")
         self.mounted = bool(mount) and os.geteuid() == 0 and self._mount(str(mount))
 
+    def start(self, make_server: Callable[..., LocalServer]) -> LocalServer:
+        """Start a server on the disk, whose log is elsewhere; skip the test if we may not mount one."""
+        if not self.mounted:
+            pytest.skip("needs a small disk to mount")
+        server = make_server(self.folder / "data")
+        server.log = self.folder.with_name("server.log")
+        server.start()
+        return server
+
     def make_room(self, server: LocalServer) -> None:
         if self.mounted:
             self._mount(str(shutil.which("mount")), "remount,")
@@ -116,11 +125,7 @@ def test_a_full_disk_refuses_reports_loses_none_and_recovers_without_a_restart(
 def test_a_server_that_starts_on_a_full_disk_answers_questions_and_takes_reports_when_there_is_room(
     disk: SmallDisk, make_server: Callable[..., LocalServer], end: str
 ) -> None:
-    if not disk.mounted:
-        pytest.skip("needs a small disk to mount")
-    server = make_server(disk.folder / "data")
-    server.log = disk.folder.with_name("server.log")
-    server.start()
+    server = disk.start(make_server)
     auth = (server.access_key_id, server.access_key_secret)
     messages = {"messages": [{"message_id": str(n)} for n in range(10)]}
     assert httpx.post(f"{server.url}/v1/messages", json=messages, auth=auth).json()["recorded"] == 10
@@ -156,11 +161,7 @@ def test_a_server_that_starts_on_a_full_disk_answers_questions_and_takes_reports
 def test_a_folder_that_cant_be_written_is_told_in_one_line(
     disk: SmallDisk, make_server: Callable[..., LocalServer]
 ) -> None:
-    if not disk.mounted:
-        pytest.skip("needs a small disk to mount")
-    server = make_server(disk.folder / "data")
-    server.log = disk.folder.with_name("server.log")
-    server.start()
+    server = disk.start(make_server)
     server.stop()
     subprocess.run(["mount", "-o", "remount,ro", disk.folder], check=True)  # noqa: S603, S607
     with pytest.raises(Misconfigured, match=r"can\'t be written \(Read-only file system\)"):

@@ -81,11 +81,7 @@ def test_a_server_on_a_full_disk_is_not_ready_and_is_again_once_there_is_room_th
     disk: SmallDisk,
     make_server: Callable[..., LocalServer],
 ) -> None:
-    if not disk.mounted:
-        pytest.skip("needs a small disk to mount")
-    server = make_server(disk.folder / "data")
-    server.log = disk.folder.with_name("server.log")
-    server.start()
+    server = disk.start(make_server)
     assert readyz(server) == (200, "ready\n")
     fill = disk.folder / "fill"
     with suppress(OSError), fill.open("wb", buffering=0) as stream:

@@ -7,10 +7,6 @@ A new constant is either one of these or has a row in docs/reference/limits.md.
 NOT_BOUNDS: dict[str, tuple[str, ...]] = {
     "a unit of time, or where a calendar begins": (
         "notifications.quiet._MINUTE_MS",
-        "notifications.text._SECOND_MS",
-        "notifications.text._MINUTE_MS",
-        "notifications.text._HOUR_MS",
-        "notifications.text._DAY_MS",
         "alerts.past._DAY",
         "charts.ticks._MINUTE_MS",
         "charts.ticks._DAY_MINUTES",

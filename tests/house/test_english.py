@@ -24,10 +24,13 @@ PHRASES = {
     "lookup as a noun, look up as a verb": r"look-ups?|lookup(?= (?:a|an|the|each|every)\b)",
     "login as a noun, log in as a verb": r"log-ins?(?!-flow)",
 }
-#: The tracked files to check; of Python files, only docstrings and comments, and in src/ the strings too.
+#: The tracked files to check; of Python files, only docstrings and comments, and in src/ the strings too; of
+#: files with these ends, only comments, which begin so.
 FILES = re.compile(
     r".*\.md|deploy/.*\.(?:yml|json)|src/otpconv/web/templates/.*\.html|(?:src|tests|benchmarks)/.*\.py"
+    r"|src/.*\.(?:sql|js|toml)|pyproject\.toml|Makefile"
 )
+COMMENTS = {".sql": "--", ".js": "//", ".toml": "#", "Makefile": "#"}
 
 _EACH = [(advice, re.compile(rf"\b(?:{phrase})\b", re.IGNORECASE)) for advice, phrase in PHRASES.items()]
 #: Any of them, in lower case: far faster.
@@ -79,6 +82,12 @@ def prose_of(source: str, *, strings: bool = False) -> str:
     return "\n".join(kept)
 
 
+def comments_of(path: str, text: str) -> str:
+    """Return the comments of a file, each on its own line; all of a file that is not code."""
+    mark = next((mark for end, mark in COMMENTS.items() if path.endswith(end)), "")
+    return "\n".join(line.partition(mark)[2] for line in text.splitlines()) if mark else text
+
+
 def test_files_that_people_read_are_free_of_the_phrases() -> None:
     read = {path: text for path, text in tracked().items() if FILES.fullmatch(path)}
     assert "README.md" in read
@@ -88,7 +97,9 @@ def test_files_that_people_read_are_free_of_the_phrases() -> None:
         f"{path}:{problem}"
         for path, text in suspects.items()
         for problem in problems(
-            prose_of(text, strings=path.startswith("src/")) if path.endswith(".py") else text
+            prose_of(text, strings=path.startswith("src/"))
+            if path.endswith(".py")
+            else comments_of(path, text)
         )
     ] == []
 
@@ -132,6 +143,11 @@ def test_good_prose_and_code_are_left_alone(text: str) -> None:
 
 def test_a_problem_has_the_number_of_its_line() -> None:
     assert problems("```\na\nb\n```\nIt is made anew.")[0].startswith("5: ")
+
+
+def test_only_comments_of_other_code_are_read() -> None:
+    assert comments_of("a.sql", "SELECT told -- anew\nFROM told") == " anew\n"
+    assert comments_of("a.md", "told") == "told"
 
 
 def test_only_docstrings_and_comments_of_python_are_read() -> None:

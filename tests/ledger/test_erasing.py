@@ -54,6 +54,14 @@ class Deleting:
         self.between = between
         self.eraser = Eraser(storage.ledger, storage.new_eraser(), self.record, lambda _: None)
 
+    def deletes(self, step: Report | Expiry | int | str) -> bool:
+        """Make a step of a history if it is a deletion; reports are left to the caller."""
+        if isinstance(step, int):
+            self.eraser.prune(step)
+        elif isinstance(step, str):
+            self.eraser.forget(1, hashed(1, step))
+        return isinstance(step, int | str)
+
     def record(self, erasure: Deletion) -> None:
         if self.between:
             self.storage.append(self.between.pop())
@@ -77,11 +85,7 @@ def test_deletions_keep_the_rates_and_a_rebuild_comes_to_the_same(
             for step in steps:
                 quiet = not deleting.between
                 before = contents(storage.ledger, ACCOUNTS)
-                if isinstance(step, int):
-                    deleting.eraser.prune(step)
-                elif isinstance(step, str):
-                    deleting.eraser.forget(1, hashed(1, step))
-                else:
+                if not deleting.deletes(step):
                     storage.record(step)
                     continue
                 held = contents(storage.ledger, ACCOUNTS)

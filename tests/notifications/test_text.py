@@ -20,7 +20,7 @@ def test_an_alert_says_what_where_since_when_expected_and_seen_and_what_to_do() 
     text = body(one(), "text", "https://otp.example")
     assert text.splitlines() == [
         "Conversion fell: acme in DE (warning; new)",
-        "61 of 120 first attempts verified (51 %, 85 % are usual).",
+        "61 of 120 first attempts were verified (50.8%); 102 were expected.",
         "Since 2027-01-15 00:00 UTC",
         "Send by another provider, and send the vendor the ticket text of the alert.",
         "https://otp.example/alerts/7",
@@ -40,18 +40,18 @@ def test_markdown_in_a_value_stays_text() -> None:
 
 @pytest.mark.parametrize("kind", get_args(Kind))
 def test_every_kind_of_alert_has_a_text(kind: Kind) -> None:
-    text = summary(one(kind).items[0])
+    text = summary(one(kind).items[0].alert)
     assert text.endswith(".")
     assert len(text) < 200
 
 
 def test_a_vendor_account_and_a_delay_are_named() -> None:
-    late = Item(alert(found=found("relay_behind", (("vendor", "ali"),))), ("opened",), NOW)
-    assert summary(late).startswith("Feedbacks are late: vendor account ali.")
+    late = alert(found=found("relay_behind", (("vendor", "ali"),)))
+    assert summary(late).startswith("Relay is behind: vendor account ali.")
     evidence = Evidence(requested=9, p50_ms=40_000, usual_p50_ms=12_000, p90_ms=600_000, usual_p90_ms=90_000)
     slower = found("slower")
-    slow = Item(alert(found=type(slower)("slower", (), "warning", NOW, NOW, NOW, evidence)), ("opened",), NOW)
-    assert "within 40 s, usually 12 s; nine in ten within 10 min, usually 90 s." in summary(slow)
+    slow = alert(found=type(slower)("slower", (), "warning", NOW, NOW, NOW, evidence))
+    assert "within 40 s and 90 % within 10 min; usually 12 s and 1 min 30 s." in summary(slow)
 
 
 def test_many_alerts_are_counted_and_bounded() -> None:

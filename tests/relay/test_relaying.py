@@ -130,6 +130,8 @@ def test_the_credentials_can_be_proven(
     assert at("vendors", "test", "right").returncode == 0
     wrong = at("vendors", "test", "wrong")
     assert (wrong.returncode, "SignatureDoesNotMatch" in wrong.stderr) == (1, True)
+    wrong = at("vendors", "test", "wrong", "--json")
+    assert (wrong.returncode, json.loads(wrong.stdout)["code"]) == (1, "SignatureDoesNotMatch")
     for name in ("right", "wrong"):
         at("vendors", "delete", name)
 

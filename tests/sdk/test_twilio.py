@@ -13,6 +13,7 @@ import pytest
 from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.rest import Client
 
+from audited import audited
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import iso_8601, wall_clock
@@ -289,7 +290,7 @@ def test_a_search_by_number_needs_its_permission_and_is_audited(
     redirected(server, key.access_key_id, key.secret).verify.v2.verification_attempts.list(
         channel_data_to=NUMBER
     )
-    lines = [json.loads(line) for line in (server.data / "audit.ndjson").read_text().splitlines()]
+    lines = audited(server.data)
     ours = [line for line in lines if line.get("who") == key.access_key_id]
     assert [(line["what"], line["subject"]) for line in ours] == [
         ("twilio:ListVerificationAttempts", "0 messages")

@@ -1,5 +1,7 @@
 """The server's side of the detectors: their metrics, and the complaint when they are late."""
 
+import time
+from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -19,17 +21,32 @@ from otpconv.service.upkeep import inspect_storage
 from otpconv.storage.alerts.contract import Checkpoint, Ended, Evidence, Found
 from otpconv.storage.check_result import CheckResult
 from otpconv.storage.contract import MINUTE_MS
-from otpconv.storage.nodes import ALL_LEASES
+from otpconv.storage.nodes import ALL_LEASES, Leases
 from otpconv.storage.notifications.contract import News, Plan
 from otpconv.storage.sqlite import SqliteEngine
 
 NOW = 1_800_000_000_000 // MINUTE_MS * MINUTE_MS
 
 
-def _alerting(folder: Path, now: int = NOW + 5_000, **settings: object) -> Alerting:
-    engine = SqliteEngine(folder)
+class ElsewhereLeases:
+    """The leases of a node that holds none."""
+
+    shared = True
+
+    def holds(self, name: str) -> bool:  # noqa: ARG002 - as in `Leases`
+        return False
+
+
+def _alerting(
+    folder: Path,
+    now: int = NOW + 5_000,
+    leases: Leases = ALL_LEASES,
+    steady: Callable[[], float] = time.monotonic,
+    **settings: object,
+) -> Alerting:
+    store = SqliteEngine(folder).alerts()
     return Alerting(
-        load(data=folder, **settings), engine.alerts(), _targets(folder, now), ALL_LEASES, lambda: now
+        load(data=folder, **settings), store, _targets(folder, now), leases, lambda: now, steady=steady
     )
 
 
@@ -95,8 +112,15 @@ def test_detectors_that_are_late_are_a_complaint(tmp_path: Path) -> None:
     store = SqliteEngine(tmp_path).alerts()
     store.record(1, None, Checkpoint(NOW - 7 * MINUTE_MS, {}), [])
     store.close()
+    passed = [0.0]
+    alerting = _alerting(tmp_path, leases=ElsewhereLeases(), steady=lambda: passed[0])
+    # After a stop they have a minute until they start, and then 5 to catch up.
+    alerting.run()
+    passed[0] = 359.0
+    alerting.run()
+    passed[0] = 361.0
     with pytest.raises(Unavailable, match="The detectors are 7 minutes behind"):
-        _alerting(tmp_path).run()
+        alerting.run()
 
 
 def test_with_the_setting_off_nobody_looks(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from audited import audited
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import load
 from otpconv.service.opening import open_key_store
@@ -26,7 +27,7 @@ def server(make_server: Callable[..., LocalServer]) -> LocalServer:
 
 def trail(server: LocalServer) -> list[dict[str, Any]]:
     """The lines but the first, which is of the server's making the first key."""
-    lines = [json.loads(line) for line in (server.data / "audit.ndjson").read_text().splitlines()]
+    lines = audited(server.data)
     assert (lines[0]["who"], lines[0]["what"]) == ("server", "CreateAccessKey")
     return lines[1:]
 

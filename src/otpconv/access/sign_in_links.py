@@ -1,8 +1,8 @@
 """Links that sign somebody in to the pages once, within an hour.
 
-A link is sealed with the server's sealing key, so whoever can read that key can make one, while the server
-runs: the start of a server on a terminal, and `otpconv sign-in-link`. The server stores only that a link was
-used, beside the sign-ins that were ended (`sign_outs.py`).
+A link is sealed with the server's sealing key. So processes that can read this key make links while the
+server runs: a server that starts on a terminal, and `otpconv sign-in-link`. The server stores only that a
+link was used, beside the sign-ins that were ended (`sign_outs.py`).
 """
 
 import secrets

@@ -134,7 +134,7 @@ class Rhythm:
         """Return the mean of an hour of the week, before the level."""
         cells, place = self._cells, hour % WEEK
         own, weeks = cells[place], self.hours // WEEK
-        if own != _NOTHING and weeks > 3:  # noqa: PLR2004 - other days count next to nothing
+        if own != _NOTHING and weeks > 3:  # noqa: PLR2004 - other days hardly count
             return own
         others = [cell for cell in cells[place % _DAY :: _DAY] if cell != _NOTHING]
         if not others:

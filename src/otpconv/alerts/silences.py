@@ -1,4 +1,4 @@
-"""Finds the slices about which next to nothing is reported, at one age of the messages. Pure.
+"""Finds the slices about which almost nothing is reported, at one age of the messages. Pure.
 
 A CUSUM finds them. The rule of the dashboard, `rates.silence.has_stopped`, then tells a reporter that has
 stopped from routes that fail.

@@ -1,8 +1,8 @@
 """Finds that users enter their codes later than usual (`slower`), before the rate can show it. Pure.
 
-Only messages of the same age are compared: the delays of those of them that are verified, by bin, with the
-delays of the same route in the past and with longer ones. So other shares of the routes change nothing, and
-neither does a lower rate.
+Compares only verified messages that were requested in the same minute, by the bin of their delay. A test
+weighs the past delays of their route against longer ones. So neither a change in the shares of the routes nor
+a lower rate matters.
 """
 
 from collections.abc import Mapping, Sequence

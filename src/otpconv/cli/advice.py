@@ -7,15 +7,8 @@ import typer
 
 from otpconv.cli.characters import as_json, visible
 from otpconv.cli.client import Client
-from otpconv.cli.options import (
-    DEFAULT_ENDPOINT,
-    DEFAULT_KEY_FILE,
-    AccessKeyId,
-    AccessKeySecret,
-    Endpoint,
-    Json,
-    KeyFile,
-)
+from otpconv.cli.client_options import with_client
+from otpconv.cli.options import Json
 from otpconv.cli.telling import tell_rows
 from otpconv.money import amount_text
 
@@ -38,7 +31,9 @@ _Tolerance = Annotated[
 ]
 
 
+@with_client
 def advice(
+    client: Client,
     country: _Country,
     explain: _Explain = False,
     confirmed: _Confirmed = None,
@@ -47,10 +42,6 @@ def advice(
     gain: _Gain = None,
     tolerance: _Tolerance = None,
     seed: _Seed = None,
-    endpoint: Endpoint = DEFAULT_ENDPOINT,
-    access_key_id: AccessKeyId = None,
-    access_key_secret: AccessKeySecret = None,
-    key_file: KeyFile = DEFAULT_KEY_FILE,
     json: Json = False,
 ) -> None:
     """Advise how to divide the first attempts to a country among providers.
@@ -72,9 +63,7 @@ def advice(
         for name, value in given.items()
         if value is not None
     }
-    answer = Client(endpoint, access_key_id, access_key_secret, key_file).call(
-        "GET", "/v1/advice", params=params
-    )
+    answer = client.call("GET", "/v1/advice", params=params)
     if json:
         typer.echo(as_json(answer))
         return

@@ -151,6 +151,8 @@ def show(client: Client, name: _Name, tz: Tz = None, json: Json = False) -> None
 def prove(client: Client, name: _Name, json: Json = False) -> None:
     """Send a test notification now, whatever the rules of the target say.
 
+    Exits with 1 if it can't be sent.
+
     Examples:
         otpconv alerts targets test oncall
     """
@@ -158,6 +160,8 @@ def prove(client: Client, name: _Name, json: Json = False) -> None:
     if not tested["sent"] and not json:
         raise Refused(tested["text"])
     tell(tested["text"], tested, json=json)
+    if not tested["sent"]:
+        raise typer.Exit(1)
 
 
 @with_client

@@ -10,16 +10,7 @@ from otpconv.cli.alert_show import show
 from otpconv.cli.client import Client
 from otpconv.cli.client_options import with_client
 from otpconv.cli.manual import add
-from otpconv.cli.options import (
-    DEFAULT_ENDPOINT,
-    DEFAULT_KEY_FILE,
-    AccessKeyId,
-    AccessKeySecret,
-    Endpoint,
-    Json,
-    KeyFile,
-    Tz,
-)
+from otpconv.cli.options import Json, Tz
 from otpconv.cli.rates_options import End
 from otpconv.cli.telling import tell, tell_rows
 from otpconv.cli.zone import zone_of
@@ -98,7 +89,7 @@ def acknowledge(client: Client, alert: _Id, note: _Note = "", json: Json = False
 
 @with_client
 def snooze(client: Client, alert: _Id, length: _For, note: _Note = "", json: Json = False) -> None:
-    """Let an alert be quiet for some time, at most 90 days. Then it is open again, unless it is resolved.
+    """Silence an alert for some time, at most 90 days. Then it is open again, unless it is resolved.
 
     Examples:
         otpconv alerts snooze 12 --for 2h
@@ -115,15 +106,13 @@ def _told(alert: Mapping[str, object]) -> str:
     return f"alert {alert['id']}, {alert['label']}, is {alert['state']}{already}"
 
 
+@with_client
 def replay(
+    client: Client,
     start: _Start = None,
     end: End = None,
     budget: _Budget = None,
     tz: Tz = None,
-    endpoint: Endpoint = DEFAULT_ENDPOINT,
-    access_key_id: AccessKeyId = None,
-    access_key_secret: AccessKeySecret = None,
-    key_file: KeyFile = DEFAULT_KEY_FILE,
     json: Json = False,
 ) -> None:
     """Show which falls a watch would have found in the past, and when.
@@ -144,7 +133,6 @@ def replay(
     }
     if budget is not None:
         params["budget"] = str(budget)
-    client = Client(endpoint, access_key_id, access_key_secret, key_file)
     answer = client.call("GET", "/v1/alerts/replay", params=params)
     if json or not answer["findings"]:
         tell(f"nothing found; {answer['watched']} slices were watched at the end", answer, json=json)

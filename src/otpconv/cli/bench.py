@@ -208,8 +208,8 @@ def _wait_until_counted(server: LocalServer, messages: int, conversions: int, no
         if waited_s > _COUNTED_WITHIN_S:
             raise Refused(
                 f"after {_COUNTED_WITHIN_S:.0f} s the rates count {row['requested']} of {messages} messages"
-                f" and {row['verified']} of {conversions} conversions, although all were acknowledged: try a"
-                " faster disk with --disk; if it happens again, report it as a fault of otpconv"
+                f" and {row['verified']} of {conversions} conversions, although all were acknowledged. Try a"
+                " faster disk with --disk. If it happens again, report it as a fault of otpconv"
             )
         time.sleep(0.02)
 

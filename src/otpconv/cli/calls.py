@@ -28,7 +28,13 @@ class Signer:
     """Signs calls (V3) with one access key."""
 
     def __init__(self, url: str, access_key_id: str, secret: str) -> None:
-        """Take the server's URL and the access key."""
+        """Prepare signed calls.
+
+        Args:
+            url: of the server.
+            access_key_id: of the access key.
+            secret: of the access key.
+        """
         self._host = urlsplit(url).netloc
         self._access_key_id = access_key_id
         self._secret = secret
@@ -61,7 +67,12 @@ class Connections:
     """A few connections to a server, which take their requests from one queue and stay open in between."""
 
     def __init__(self, url: str, count: int) -> None:
-        """Take the server's URL and how many connections there shall be."""
+        """Prepare connections.
+
+        Args:
+            url: of the server.
+            count: how many connections to open.
+        """
         address = urlsplit(url)
         self._host, self._port = address.hostname or "", address.port or 80
         self._count = count

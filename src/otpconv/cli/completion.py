@@ -98,7 +98,7 @@ def _actions(_: _Given, __: str) -> Iterable[str]:
 
 
 def _is_there(data: Path | None) -> bool:
-    """Tell whether a data folder has access keys: opening it would create them."""
+    """Return whether a data folder has access keys: opening it would create them."""
     from otpconv.config import load
 
     return (load(data=data).data / "access.sqlite").is_file()

@@ -11,15 +11,8 @@ import typer
 
 from otpconv.cli.characters import as_json
 from otpconv.cli.client import Client
-from otpconv.cli.options import (
-    DEFAULT_ENDPOINT,
-    DEFAULT_KEY_FILE,
-    AccessKeyId,
-    AccessKeySecret,
-    Endpoint,
-    Json,
-    KeyFile,
-)
+from otpconv.cli.client_options import with_client
+from otpconv.cli.options import Json
 from otpconv.cli.terminal import note, progress
 from otpconv.consume.bridge import Bridge, Counts
 from otpconv.delivery.brokers.address import parse_address
@@ -53,14 +46,12 @@ _Redeliver = Annotated[
 ]
 
 
+@with_client
 def consume(
+    client: Client,
     url: _Url,
     once: _Once = False,
     redeliver_after: _Redeliver = _DEFAULT_REDELIVER_S,
-    endpoint: Endpoint = DEFAULT_ENDPOINT,
-    access_key_id: AccessKeyId = None,
-    access_key_secret: AccessKeySecret = None,
-    key_file: KeyFile = DEFAULT_KEY_FILE,
     json: Json = False,
 ) -> None:
     """Read reports from a message broker and send them to a server.
@@ -85,7 +76,6 @@ def consume(
         otpconv consume --once --json redis://127.0.0.1:6379/0
     """
     address = parse_address(url)
-    client = Client(endpoint, access_key_id, access_key_secret, key_file)
     # The brokers' libraries log what the bridge says in its own words, or ends with.
     logging.getLogger().addHandler(logging.NullHandler())
     with progress(f"consuming {address.destination}", None) as show, client.http:

@@ -41,7 +41,13 @@ class LocalServer:
     run = staticmethod(run_otpconv)
 
     def __init__(self, data: Path, settings: dict[str, str] | None = None, port: int = 0) -> None:
-        """Take the data folder, settings as OTPCONV_* variables, and the port (0: a free one)."""
+        """Prepare a server; `start` runs it.
+
+        Args:
+            data: the data folder.
+            settings: as OTPCONV_* variables.
+            port: of the server; 0: a free one.
+        """
         self.data = data
         self.log = data.with_name(f"{data.name}.log")
         self._settings = settings or {}

@@ -13,10 +13,10 @@ from typer.main import get_group
 
 from otpconv import __version__
 from otpconv.cli.characters import visible
-from otpconv.cli.manual import add
+from otpconv.cli.manual import EXIT_CODES, add
 from otpconv.errors import Misconfigured, OtpconvError, Unavailable
 
-#: What exit codes mean: 0 done, 1 refused, 2 wrong usage or settings, 3 try again later, 130 interrupted.
+#: What they mean is in `EXIT_CODES`.
 _REFUSED, _MISCONFIGURED, _UNAVAILABLE, _INTERRUPTED = 1, 2, 3, 130
 
 #: Raised by typer for wrong usage. Which module has the class depends on typer's version.
@@ -97,7 +97,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=_MARKUP,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done, 1 refused, 2 wrong usage or settings, 3 try again later, 130 interrupted.",
+    epilog=EXIT_CODES,
 )
 
 

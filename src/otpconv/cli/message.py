@@ -8,15 +8,8 @@ import typer
 
 from otpconv.cli.characters import as_json, visible
 from otpconv.cli.client import Client
-from otpconv.cli.options import (
-    DEFAULT_ENDPOINT,
-    DEFAULT_KEY_FILE,
-    AccessKeyId,
-    AccessKeySecret,
-    Endpoint,
-    Json,
-    KeyFile,
-)
+from otpconv.cli.client_options import with_client
+from otpconv.cli.options import Json
 from otpconv.errors import Misconfigured
 
 _Id = Annotated[str | None, typer.Argument(metavar="[MESSAGE_ID]", help="The id of a message.")]
@@ -26,13 +19,11 @@ _Number = Annotated[
 ]
 
 
+@with_client
 def message(
+    client: Client,
     message_id: _Id = None,
     number: _Number = None,
-    endpoint: Endpoint = DEFAULT_ENDPOINT,
-    access_key_id: AccessKeyId = None,
-    access_key_secret: AccessKeySecret = None,
-    key_file: KeyFile = DEFAULT_KEY_FILE,
     json: Json = False,
 ) -> None:
     """Print what happened to a message, and what to do: by its id, or the newest messages to a number.
@@ -47,7 +38,6 @@ def message(
     """
     if (message_id is None) == (number is None):
         raise Misconfigured("give a MESSAGE_ID or --number NUMBER, and not both")
-    client = Client(endpoint, access_key_id, access_key_secret, key_file)
     if number is None:
         answer = client.call("GET", f"/v1/messages/{quote(message_id or '', safe='')}")
         messages = [answer]

@@ -86,6 +86,14 @@ Account = Annotated[
     str,
     typer.Option("--account", metavar="NAME", help="The account.", autocompletion=completion.accounts),
 ]
+Policy = Annotated[
+    str,
+    typer.Argument(
+        metavar="POLICY",
+        help="A managed policy, or one of the account.",
+        autocompletion=completion.policies,
+    ),
+]
 #: As `Account`, for a command that takes all accounts unless one is given.
 AnyAccount = Annotated[
     str | None,

@@ -44,7 +44,7 @@ def create(
     with directory(data, Change("CreatePolicy", f"policy {account}/{name}")) as opened:
         policy = opened.create_policy(account, name, text)
     caution_of_policy(text)
-    tell(f"the policy {name} is made", _fields(policy), json=json)
+    tell(f"policy {name} created", _fields(policy), json=json)
 
 
 def check(
@@ -95,7 +95,7 @@ def delete(name: _Name, account: Account = "default", data: Data = None, json: J
     """
     with directory(data, Change("DeletePolicy", f"policy {account}/{name}")) as opened:
         opened.delete_policy(account, name)
-    tell(f"the policy {name} is deleted", {"policy": name, "deleted": True}, json=json)
+    tell(f"policy {name} deleted", {"policy": name, "deleted": True}, json=json)
 
 
 for _command in (create, check, list_policies, show, delete):

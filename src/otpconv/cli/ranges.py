@@ -7,16 +7,8 @@ import typer
 
 from otpconv.cli.characters import as_json, visible
 from otpconv.cli.client import Client
-from otpconv.cli.options import (
-    DEFAULT_ENDPOINT,
-    DEFAULT_KEY_FILE,
-    AccessKeyId,
-    AccessKeySecret,
-    Endpoint,
-    Json,
-    KeyFile,
-    Tz,
-)
+from otpconv.cli.client_options import with_client
+from otpconv.cli.options import Json, Tz
 from otpconv.cli.rates_options import End
 from otpconv.cli.telling import tell_rows
 from otpconv.cli.zone import local, zone_of
@@ -36,7 +28,9 @@ _Top = Annotated[int | None, typer.Option(metavar="N", help="The most ranges; de
 _Csv = Annotated[bool, typer.Option("--csv", help="Print a list to block, with a date to review each entry.")]
 
 
+@with_client
 def ranges(
+    client: Client,
     start: _Start = None,
     end: End = None,
     country: _Country = None,
@@ -44,13 +38,9 @@ def ranges(
     top: _Top = None,
     tz: Tz = None,
     csv: _Csv = False,
-    endpoint: Endpoint = DEFAULT_ENDPOINT,
-    access_key_id: AccessKeyId = None,
-    access_key_secret: AccessKeySecret = None,
-    key_file: KeyFile = DEFAULT_KEY_FILE,
     json: Json = False,
 ) -> None:
-    """Print the number ranges that look like fraud: many messages, next to none verified.
+    """Print the number ranges that look like fraud: many messages, almost none verified.
 
     Nothing is blocked. Before you block a range, look at how many of its users were verified before.
 
@@ -69,7 +59,6 @@ def ranges(
     }
     given = {"country": country, "limit": top, "min_posterior": min_posterior}
     params |= {name: f"{value}" for name, value in given.items() if value is not None}
-    client = Client(endpoint, access_key_id, access_key_secret, key_file)
     if csv:
         text = client.text("/v1/ranges", params | {"format": "csv"})
         # A file or a pipe gets the CSV unchanged.

@@ -13,17 +13,9 @@ from rich.console import RenderableType
 from otpconv.cli import rates_options as options
 from otpconv.cli.characters import as_json, visible
 from otpconv.cli.client import Client
+from otpconv.cli.client_options import with_client
 from otpconv.cli.files import new_file
-from otpconv.cli.options import (
-    DEFAULT_ENDPOINT,
-    DEFAULT_KEY_FILE,
-    AccessKeyId,
-    AccessKeySecret,
-    Endpoint,
-    Json,
-    KeyFile,
-    Tz,
-)
+from otpconv.cli.options import Json, Tz
 from otpconv.cli.rates_view import View, title
 from otpconv.cli.terminal import note, output, show
 from otpconv.cli.watching import watch
@@ -33,7 +25,9 @@ from otpconv.errors import Misconfigured
 _Params = dict[str, str | list[str]]
 
 
+@with_client
 def rates(
+    client: Client,
     file: options.Picture = None,
     start: options.Start = None,
     end: options.End = None,
@@ -52,10 +46,6 @@ def rates(
     watch: options.Watch = False,
     csv: options.Csv = False,
     parquet: options.Parquet = None,
-    endpoint: Endpoint = DEFAULT_ENDPOINT,
-    access_key_id: AccessKeyId = None,
-    access_key_secret: AccessKeySecret = None,
-    key_file: KeyFile = DEFAULT_KEY_FILE,
     json: Json = False,
 ) -> None:
     """Print conversion rates: verified / requested, for the messages requested in a window of time.
@@ -82,7 +72,7 @@ def rates(
     given["without_ranges"] = "true" if without_ranges else None
     params = _parameters(given, {"top": top, "min_requested": min_requested}, where or [])
     (form := _Form(file, plot, wide, watch, csv, parquet, json)).check()
-    _print(Client(endpoint, access_key_id, access_key_secret, key_file), params, zone, form)
+    _print(client, params, zone, form)
 
 
 class _Form(Struct):

@@ -135,7 +135,7 @@ def _drawn(texts: Iterable[_Column], numbers: Iterable[_Column], rows: Sequence[
 
 
 def is_surely_worse(row: _Row) -> bool:
-    """Tell whether a row's rate has fallen: the whole 95 % interval of its change is below zero."""
+    """Return whether a row's rate has fallen: the whole 95 % interval of its change is below zero."""
     high = row.get("change_high")
     return high is not None and high < 0
 

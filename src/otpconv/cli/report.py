@@ -8,18 +8,9 @@ from msgspec import UNSET
 
 from otpconv.cli.characters import as_json, visible
 from otpconv.cli.client import Client
+from otpconv.cli.client_options import with_client
 from otpconv.cli.importing.regions import international_in
-from otpconv.cli.options import (
-    DEFAULT_ENDPOINT,
-    DEFAULT_KEY_FILE,
-    AccessKeyId,
-    AccessKeySecret,
-    Endpoint,
-    Json,
-    KeyFile,
-    Region,
-    Tz,
-)
+from otpconv.cli.options import Json, Region, Tz
 from otpconv.cli.terminal import note
 from otpconv.cli.unreachable import advice
 from otpconv.cli.zone import zone_of
@@ -55,7 +46,9 @@ _SpoolFolder = Annotated[
 ]
 
 
+@with_client
 def report(
+    client: Client,
     message_id: Annotated[str | None, typer.Argument(help="The message id; or give --to.")] = None,
     delivered: Annotated[
         bool, typer.Option("--delivered/--not-delivered", help="Whether the user entered the code.")
@@ -64,10 +57,6 @@ def report(
     tz: Tz = None,
     to: _To = None,
     region: Region = "",
-    endpoint: Endpoint = DEFAULT_ENDPOINT,
-    access_key_id: AccessKeyId = None,
-    access_key_secret: AccessKeySecret = None,
-    key_file: KeyFile = DEFAULT_KEY_FILE,
     spool: _SpoolFolder = None,
     json: Json = False,
 ) -> None:
@@ -86,7 +75,6 @@ def report(
     """
     from otpconv.times import parse_time  # only this command's users pay for loading a calendar
 
-    client = Client(endpoint, access_key_id, access_key_secret, key_file)
     now = wall_clock()
     zone = zone_of(tz)
     time = None
@@ -150,7 +138,7 @@ def _call(
 def _spool(
     client: Client, folder: Path, message_id: str | None, delivered: bool, time: int | None, to: str | None
 ) -> bool:
-    """Spool the report, and tell whether it is delivered already."""
+    """Spool the report, and return whether it is delivered already."""
     from otpconv.cli.logs import quiet_reporter
     from otpconv.reporter import Reporter
 

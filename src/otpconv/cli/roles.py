@@ -7,7 +7,7 @@ import typer
 from otpconv.cli import completion
 from otpconv.cli.cautions import caution_of_policy
 from otpconv.cli.manual import add
-from otpconv.cli.options import Account, Data, Json, Tz
+from otpconv.cli.options import Account, Data, Json, Policy, Tz
 from otpconv.cli.stores import Change, directory
 from otpconv.cli.telling import tell, tell_members, tell_rows
 from otpconv.cli.zone import zone_of
@@ -18,14 +18,6 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Create, list and delete roles; attach policies to them.")
 
 _Name = Annotated[str, typer.Argument(metavar="ROLE", autocompletion=completion.roles)]
-_Policy = Annotated[
-    str,
-    typer.Argument(
-        metavar="POLICY",
-        help="A managed policy, or one of the account.",
-        autocompletion=completion.policies,
-    ),
-]
 
 
 def create(
@@ -45,7 +37,7 @@ def create(
     with directory(data, _change("CreateRole", account, name)) as opened:
         role = opened.create_role(account, name, max_duration)
     tell(
-        f"the role {name} is made; give it a policy: otpconv roles attach {name} POLICY",
+        f"role {name} created; give it a policy: otpconv roles attach {name} POLICY",
         _fields(role),
         json=json,
     )
@@ -85,11 +77,11 @@ def delete(name: _Name, account: Account = "default", data: Data = None, json: J
     """
     with directory(data, _change("DeleteRole", account, name)) as opened:
         opened.delete("role", account, name)
-    tell(f"the role {name} is deleted", {"role": name, "deleted": True}, json=json)
+    tell(f"role {name} deleted", {"role": name, "deleted": True}, json=json)
 
 
 def attach(
-    name: _Name, policy: _Policy, account: Account = "default", data: Data = None, json: Json = False
+    name: _Name, policy: Policy, account: Account = "default", data: Data = None, json: Json = False
 ) -> None:
     """Attach a policy to a role.
 
@@ -105,7 +97,7 @@ def attach(
 
 
 def detach(
-    name: _Name, policy: _Policy, account: Account = "default", data: Data = None, json: Json = False
+    name: _Name, policy: Policy, account: Account = "default", data: Data = None, json: Json = False
 ) -> None:
     """Detach a policy from a role.
 

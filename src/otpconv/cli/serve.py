@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from otpconv.config import Settings
 
 _IN_CLEAR = (
-    "plain HTTP on an address that others can reach: secrets and reports can be read on the way; set "
-    "tls_cert and tls_key, or use a proxy with TLS, and set trusted_proxies to its address and require_tls"
+    "plain HTTP on an address that others can reach: they may read secrets and reports on the way. Set "
+    "tls_cert and tls_key. Or use a proxy with TLS, and set trusted_proxies to its address, and require_tls"
 )
 
 

@@ -12,17 +12,9 @@ import typer
 from otpconv.cli import completion
 from otpconv.cli.characters import as_json, visible
 from otpconv.cli.client import Client
+from otpconv.cli.client_options import with_client
 from otpconv.cli.manual import add
-from otpconv.cli.options import (
-    DEFAULT_ENDPOINT,
-    DEFAULT_KEY_FILE,
-    AccessKeyId,
-    AccessKeySecret,
-    Endpoint,
-    Json,
-    KeyFile,
-    Tz,
-)
+from otpconv.cli.options import Json, Tz
 from otpconv.cli.telling import tell_members, tell_rows
 from otpconv.cli.terminal import progress
 from otpconv.cli.zone import zone_of
@@ -68,14 +60,12 @@ def status(path: _Path, tz: Tz = None, json: Json = False) -> None:
     tell_members(fields, json=json, zone=zone)
 
 
+@with_client
 def drain(
+    client: Client,
     path: _Path,
     dialect: _Dialect = None,
     timeout: Annotated[float, typer.Option(metavar="SECONDS", help="When to give up.")] = 60.0,
-    endpoint: Endpoint = DEFAULT_ENDPOINT,
-    access_key_id: AccessKeyId = None,
-    access_key_secret: AccessKeySecret = None,
-    key_file: KeyFile = DEFAULT_KEY_FILE,
     json: Json = False,
 ) -> None:
     """Deliver all reports of a spool, e.g. before shutting down a host, and exit.
@@ -90,7 +80,6 @@ def drain(
     from otpconv.reporter import Reporter
 
     quiet_reporter()
-    client = Client(endpoint, access_key_id, access_key_secret, key_file)
     with _readable(path):
         chosen: Literal["native", "alibaba"] | None = dialect  # type: ignore[assignment] # it is checked there
         reporter = Reporter(

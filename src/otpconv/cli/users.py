@@ -7,7 +7,7 @@ import typer
 from otpconv.cli import completion
 from otpconv.cli.cautions import caution_of_policy
 from otpconv.cli.manual import add
-from otpconv.cli.options import Account, Data, Json, Tz
+from otpconv.cli.options import Account, Data, Json, Policy, Tz
 from otpconv.cli.stores import Change, directory
 from otpconv.cli.telling import tell, tell_members, tell_rows
 from otpconv.cli.zone import zone_of
@@ -18,14 +18,6 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Create, list and delete users; attach policies to them.")
 
 _Name = Annotated[str, typer.Argument(metavar="USER", autocompletion=completion.users)]
-_Policy = Annotated[
-    str,
-    typer.Argument(
-        metavar="POLICY",
-        help="A managed policy, or one of the account.",
-        autocompletion=completion.policies,
-    ),
-]
 
 
 def create(name: _Name, account: Account = "default", data: Data = None, json: Json = False) -> None:
@@ -37,7 +29,7 @@ def create(name: _Name, account: Account = "default", data: Data = None, json: J
     with directory(data, _change("CreateUser", account, name)) as opened:
         user = opened.create_user(account, name)
     tell(
-        f"the user {name} is made; give it a policy: otpconv users attach {name} POLICY",
+        f"user {name} created; give it a policy: otpconv users attach {name} POLICY",
         _fields(user),
         json=json,
     )
@@ -77,11 +69,11 @@ def delete(name: _Name, account: Account = "default", data: Data = None, json: J
     """
     with directory(data, _change("DeleteUser", account, name)) as opened:
         opened.delete("user", account, name)
-    tell(f"the user {name} is deleted, with its access keys", {"user": name, "deleted": True}, json=json)
+    tell(f"user {name} deleted, with its access keys", {"user": name, "deleted": True}, json=json)
 
 
 def attach(
-    name: _Name, policy: _Policy, account: Account = "default", data: Data = None, json: Json = False
+    name: _Name, policy: Policy, account: Account = "default", data: Data = None, json: Json = False
 ) -> None:
     """Attach a policy to a user.
 
@@ -97,7 +89,7 @@ def attach(
 
 
 def detach(
-    name: _Name, policy: _Policy, account: Account = "default", data: Data = None, json: Json = False
+    name: _Name, policy: Policy, account: Account = "default", data: Data = None, json: Json = False
 ) -> None:
     """Detach a policy from a user.
 

@@ -114,6 +114,8 @@ def prove(
 ) -> None:
     """Call the vendor to prove the credentials; the call changes nothing there.
 
+    Exits with 1 if the vendor refuses them.
+
     Examples:
         otpconv vendors test ali
     """
@@ -121,6 +123,8 @@ def prove(
     if tested["proven"] is False and not json:
         raise Refused(f"{tested['code']}: {tested['text']}")
     tell(tested["text"], tested, json=json)
+    if tested["proven"] is False:
+        raise typer.Exit(1)
 
 
 @with_client

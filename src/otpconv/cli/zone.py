@@ -51,7 +51,7 @@ def zoned(time_ms: int, zone: ZoneInfo) -> str:
 
 
 def is_midnight(time_ms: int, zone: ZoneInfo) -> bool:
-    """Tell whether a day of the zone begins at a time (ms UTC); some days begin after a skipped midnight."""
+    """Return whether a day of the zone begins at a time (ms UTC); some days have no midnight."""
     moment = datetime.fromtimestamp(time_ms / 1000, zone)
     before = datetime.fromtimestamp(time_ms / 1000 - 1, zone)
     return before.date() < moment.date()

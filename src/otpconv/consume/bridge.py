@@ -64,10 +64,10 @@ class Bridge:
         note: Callable[[str], None],
         show: Callable[[int], None],
     ) -> None:
-        """Take the stream and the server.
+        """Create a bridge.
 
         Args:
-            address: where to take from.
+            address: the stream to read.
             post: how to reach the server.
             redeliver_ms: after what time without an acknowledgement another consumer gets a message.
             once: whether to end when nothing waits any more, and to wait for nobody who can't be reached.

@@ -16,10 +16,15 @@ _UNLIMITED = -1
 
 
 class BrokerSource:
-    """Takes from a stream."""
+    """Reads messages from a stream."""
 
     def __init__(self, address: Address, redeliver_ms: int) -> None:
-        """Take the stream's address, and after what time an unacknowledged message goes to another."""
+        """Prepare a consumer; `open` connects.
+
+        Args:
+            address: of the stream.
+            redeliver_ms: after this time, an unacknowledged message goes to another consumer, ms.
+        """
         self._address = address
         self._redeliver_s = redeliver_ms / 1000
         self._client = Client()

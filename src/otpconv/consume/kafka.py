@@ -16,10 +16,15 @@ def group_of(topic: str) -> str:
 
 
 class BrokerSource:
-    """Takes from a topic."""
+    """Reads messages from a topic."""
 
     def __init__(self, address: Address, redeliver_ms: int) -> None:
-        """Take the topic's address."""
+        """Prepare a consumer; `open` connects.
+
+        Args:
+            address: of the topic.
+            redeliver_ms: not used: Kafka redelivers when a consumer leaves.
+        """
         del redeliver_ms
         self._address = address
         self._consumer: Any = None

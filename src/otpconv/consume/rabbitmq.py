@@ -13,10 +13,15 @@ from otpconv.delivery.brokers.rabbitmq import declare
 
 
 class BrokerSource:
-    """Takes from a queue."""
+    """Reads messages from a queue."""
 
     def __init__(self, address: Address, redeliver_ms: int) -> None:
-        """Take the queue's address."""
+        """Prepare a consumer; `open` connects.
+
+        Args:
+            address: of the queue.
+            redeliver_ms: not used: RabbitMQ redelivers when a connection ends.
+        """
         del redeliver_ms
         self._address = address
         self._connection = aiormq.Connection(address.url)

@@ -21,10 +21,15 @@ _Entry = tuple[bytes, dict[bytes, bytes]]
 
 
 class BrokerSource:
-    """Takes from a stream."""
+    """Reads entries from a stream."""
 
     def __init__(self, address: Address, redeliver_ms: int) -> None:
-        """Take the stream's address, and after what time an unacknowledged entry goes to another."""
+        """Prepare a consumer; `open` connects.
+
+        Args:
+            address: of the stream.
+            redeliver_ms: after this time, an unacknowledged entry goes to another consumer, ms.
+        """
         self._stream = address.stream
         self._redeliver_ms = redeliver_ms
         self._client = client_of(address)

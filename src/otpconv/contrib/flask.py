@@ -18,7 +18,7 @@ class Otpconv:
     """
 
     def __init__(self, app: Flask | None = None) -> None:
-        """Take the application; without one, call `init_app` when there is."""
+        """Initialize the application if it is given; otherwise call `init_app` later."""
         if app is not None:
             self.init_app(app)
 

@@ -11,7 +11,11 @@ class ReporterCollector:
     """Gives the numbers of this process's reporter, read when they are scraped."""
 
     def __init__(self, reporter: Reporter | AsyncReporter) -> None:
-        """Take the reporter."""
+        """Create the collector.
+
+        Args:
+            reporter: whose numbers are collected.
+        """
         self._reporter = reporter
 
     def collect(self) -> Iterator[Metric]:

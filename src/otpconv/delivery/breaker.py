@@ -28,7 +28,12 @@ class Breaker:
     """
 
     def __init__(self, longest_pause_ms: int, now: Callable[[], float] = time.monotonic) -> None:
-        """Take the longest pause between two tries, ms, and a steady clock, s."""
+        """Create a closed breaker.
+
+        Args:
+            longest_pause_ms: the longest pause between two tries, ms.
+            now: a steady clock, s.
+        """
         self._longest_s = longest_pause_ms / 1000
         self._now = now
         self._failures = 0

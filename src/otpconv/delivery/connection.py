@@ -67,7 +67,13 @@ class Connection:
     """A connection to one server, made when it is needed and when it broke. For one thread at a time."""
 
     def __init__(self, url: str, timeout_ms: int, most_bytes: int = _MAX_ANSWER_BYTES) -> None:
-        """Take the server's URL, how long an answer may take in all, ms, and how large it may be."""
+        """Prepare a connection.
+
+        Args:
+            url: of the server.
+            timeout_ms: how long an answer may take in all, ms.
+            most_bytes: how large an answer may be.
+        """
         self._url = urlsplit(url)
         self._timeout_s = timeout_ms / 1000
         self._most_bytes = most_bytes

@@ -63,7 +63,7 @@ def nowhere(endpoint: str | None, region: str | None) -> str:
 
 
 def is_broker(url: str) -> bool:
-    """Tell whether reports to this URL are published to a broker."""
+    """Return whether reports to this URL are published to a broker."""
     return urlsplit(url).scheme in SCHEMES
 
 

@@ -38,5 +38,5 @@ def spool() -> str | None:
 
 
 def degraded() -> bool:
-    """Tell whether reporters start degraded: `OTPCONV_DEGRADED`."""
+    """Return whether reporters start degraded: `OTPCONV_DEGRADED`."""
     return os.environ.get("OTPCONV_DEGRADED", "").strip().lower() in _TRUE

@@ -30,7 +30,14 @@ class NativeTransport:
     takes_requested = True
 
     def __init__(self, url: str, credentials: Provider, timeout_ms: int, clock: Clock) -> None:
-        """Take the server's URL, who is calling, how long an answer may take (ms), and the time now."""
+        """Prepare calls to a server.
+
+        Args:
+            url: of the server.
+            credentials: returns the access key of the calls.
+            timeout_ms: how long an answer may take, ms.
+            clock: the time now.
+        """
         self.destination = url
         self._prefix = urlsplit(url).path.rstrip("/")
         self._credentials = credentials

@@ -24,7 +24,7 @@ class Skew:
         self._seen = ""
 
     def learn(self, date: str | None, now: int) -> bool:
-        """Take the Date of an answer that came at `now` (ms), and tell whether that changes much."""
+        """Learn from the Date of an answer that came at `now` (ms). Return whether the skew changed much."""
         before = self.ms
         if date and date != self._seen:
             self._seen = date
@@ -35,7 +35,7 @@ class Skew:
         return self.differs(before)
 
     def differs(self, before: int) -> bool:
-        """Tell whether it is much different from what it was before."""
+        """Return whether it is much different from what it was before."""
         return abs(self.ms - before) > _TOLERATED_MS
 
     def correct(self, report: Report) -> Report:

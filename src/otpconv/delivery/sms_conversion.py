@@ -51,7 +51,15 @@ class SmsConversionTransport:
     def __init__(
         self, url: str, credentials: Provider, timeout_ms: int, clock: Clock, concurrency: int
     ) -> None:
-        """Take where to call and who does, ms for an answer, the time now, and how many calls at once."""
+        """Prepare calls to an endpoint.
+
+        Args:
+            url: of the endpoint.
+            credentials: returns the access key of the calls.
+            timeout_ms: how long an answer may take, ms.
+            clock: the time now.
+            concurrency: the most calls at once.
+        """
         self.destination = url
         self._host = urlsplit(url).netloc
         self._credentials = credentials

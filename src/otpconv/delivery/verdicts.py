@@ -1,8 +1,7 @@
 """What an error of the other side means for a report, as tables.
 
-An error about this report sets it aside. An error about the caller, whatever it reports (a key, a permission,
-the account, a wrong address), keeps everything in the spool: once the operator has fixed it, all goes
-through.
+An error about this report sets it aside. An error about the caller (a key, a permission, the
+account, a wrong address) keeps all reports in the spool, until the operator has fixed it.
 """
 
 from collections.abc import Mapping

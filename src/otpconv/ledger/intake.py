@@ -1,8 +1,8 @@
 """Intake: gathers the reports of many waiting requests and makes them durable with one commit.
 
-It runs on the event loop, the journal's commit included while the disk is fast: handing the work to a thread
-and back costs more than the wait, and while the loop waits for the disk the next batch gathers in the server
-(measured). On a slow disk the journal's commit runs in a thread; see `journal_writer.py`.
+It runs on the event loop. While the disk is fast, so does the journal's commit: measured, handing it to a
+thread and back costs more than the wait, during which the next batch gathers. On a slow disk, the commit runs
+in a thread; see `journal_writer.py`.
 """
 
 import asyncio
@@ -60,7 +60,7 @@ class Intake:
         strict: bool = False,
         stopwatch: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """Take the journal's writer, the ledger to look messages up in, and the reports between the two.
+        """Create the intake.
 
         Args:
             writer: makes reports durable.

@@ -4,18 +4,19 @@ Alertmanager knows an alert by its labels, so a repeat changes nothing. It decid
 silences and whom to notify. Source: its OpenAPI document, api/v2/openapi.yaml.
 """
 
-from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
 
 from otpconv.access.alert_targets import AlertTarget
+from otpconv.alerts.showing import words
+from otpconv.clock import iso_8601
 from otpconv.delivery.transport import Outcome
 from otpconv.notifications.calling import post
 from otpconv.notifications.message import Item, Message
 from otpconv.notifications.routing import RESEND_MS
-from otpconv.notifications.text import ADVICE, label, seen, summary
+from otpconv.notifications.text import ADVICE, label, summary
 from otpconv.notifications.webhook import AUTHORIZATION, ENDPOINT
 from otpconv.storage.alerts.contract import Severity
 
@@ -62,8 +63,8 @@ class AlertmanagerWire:
             "otpconv_alert": str(alert.id),
         }
         annotations = {
-            "summary": summary(item),
-            "description": f"{seen(found)} {ADVICE[found.kind]}",
+            "summary": summary(alert),
+            "description": f"{words.summary(alert)} {ADVICE[found.kind]}",
             "slice": label(found),
             "state": alert.state,
         }
@@ -74,8 +75,8 @@ class AlertmanagerWire:
         described: dict[str, Any] = {
             "labels": labels,
             "annotations": annotations,
-            "startsAt": _time(start),
-            "endsAt": _time(max(start, end)),
+            "startsAt": iso_8601(start, exact=True),
+            "endsAt": iso_8601(max(start, end), exact=True),
         }
         if self._public_url is not None:
             described["generatorURL"] = f"{self._public_url}/alerts/{alert.id}"
@@ -86,10 +87,6 @@ def _test(now: int) -> dict[str, Any]:
     return {
         "labels": {"alertname": "OtpconvTest", "severity": "warning"},
         "annotations": {"summary": "A test of otpconv; it resolves within a minute."},
-        "startsAt": _time(now),
-        "endsAt": _time(now + RESEND_MS),
+        "startsAt": iso_8601(now, exact=True),
+        "endsAt": iso_8601(now + RESEND_MS, exact=True),
     }
-
-
-def _time(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds")

@@ -1,13 +1,13 @@
 """What people read of alerts: short, plain, without phone numbers; pure."""
 
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final, Literal
 
+from otpconv.alerts.showing import words
+from otpconv.alerts.showing.words import TITLES
 from otpconv.notifications.message import Item, Message
-from otpconv.rates.slices import Slice
-from otpconv.storage.alerts.contract import Evidence, Found, Kind
+from otpconv.storage.alerts.contract import Alert, Found, Kind
 
 #: How a service reads text: as it is, or as Markdown.
 Style = Literal["text", "markdown"]
@@ -17,19 +17,7 @@ MAX_SHOWN: Final = 20
 #: Characters of a value of a dimension.
 _VALUE_CHARS: Final = 40
 _MARKDOWN: Final = re.compile(r"([\\`*_\[\]<>~|#])")
-_SECOND_MS, _MINUTE_MS, _HOUR_MS, _DAY_MS = 1_000, 60_000, 3_600_000, 86_400_000
 
-#: What each kind of alert says.
-TITLES: Final[dict[Kind, str]] = {
-    "conversion_fell": "Conversion fell",
-    "reporter_stopped": "Nobody reports conversions",
-    "nothing_sent": "Messages are missing",
-    "slower": "Codes are entered later",
-    "volume": "Unusually many messages",
-    "codes_entered": "Codes are entered suspiciously",
-    "relay_behind": "Feedbacks are late",
-    "dead_letters": "The vendor refuses feedbacks",
-}
 #: What to do.
 ADVICE: Final[dict[Kind, str]] = {
     "conversion_fell": "Send by another provider, and send the vendor the ticket text of the alert.",
@@ -52,10 +40,7 @@ _NEWS: Final = {
 
 def label(found: Found) -> str:
     """Return the name of the slice of an alert, for people."""
-    values = dict(found.values)
-    if "vendor" in values:
-        return f"vendor account {values['vendor'][:_VALUE_CHARS]}"
-    return Slice(tuple((name, value[:_VALUE_CHARS]) for name, value in found.values)).label
+    return words.label_of(tuple((name, value[:_VALUE_CHARS]) for name, value in found.values))
 
 
 def title(message: Message) -> str:
@@ -99,15 +84,9 @@ def body(message: Message, style: Style, public_url: str | None) -> str:
     return "\n".join(lines)
 
 
-def summary(item: Item) -> str:
+def summary(alert: Alert) -> str:
     """Return what an alert says, in one line."""
-    found = item.alert.found
-    return f"{TITLES[found.kind]}: {label(found)}. {seen(found)}"
-
-
-def seen(found: Found) -> str:
-    """Return the expected and the actual numbers, in a sentence."""
-    return _SEEN[found.kind](found.evidence)
+    return f"{TITLES[alert.found.kind]}: {label(alert.found)}. {words.summary(alert)}"
 
 
 def _described(item: Item, public_url: str | None) -> list[str]:
@@ -116,7 +95,7 @@ def _described(item: Item, public_url: str | None) -> list[str]:
     news = ", ".join(_NEWS[kind] for kind in item.kinds)
     lines = [
         f"{TITLES[found.kind]}: {label(found)} ({found.severity}; {news})",
-        seen(found),
+        words.summary(alert),
         f"Since {_time(found.since)}" + (f" until {_time(alert.resolved_at)}" if alert.resolved_at else ""),
     ]
     if item.kind != "resolved":
@@ -124,80 +103,6 @@ def _described(item: Item, public_url: str | None) -> list[str]:
     if public_url is not None:
         lines.append(f"{public_url}/alerts/{alert.id}")
     return lines
-
-
-def _conversion(evidence: Evidence) -> str:
-    usual = f", {_percent(evidence.usual)} are usual" if evidence.usual is not None else ""
-    of = "first attempts" if evidence.first_attempts else "messages"
-    rate = evidence.verified / evidence.requested if evidence.requested else 0.0
-    return f"{evidence.verified:,} of {evidence.requested:,} {of} verified ({_percent(rate)}{usual})."
-
-
-def _reports(evidence: Evidence) -> str:
-    late = f" The last report came {_span(evidence.late_ms)} before." if evidence.late_ms else ""
-    return (
-        f"{evidence.requested:,} messages, about {evidence.expected:,.0f} reports expected, none came.{late}"
-    )
-
-
-def _messages(evidence: Evidence) -> str:
-    return f"{evidence.requested:,} messages, about {evidence.expected:,.0f} expected{_band(evidence)}."
-
-
-def _delays(evidence: Evidence) -> str:
-    parts = [
-        f"{name} {_span(now)}, usually {_span(usual)}"
-        for name, now, usual in (
-            ("Half of the codes are entered within", evidence.p50_ms, evidence.usual_p50_ms),
-            ("nine in ten within", evidence.p90_ms, evidence.usual_p90_ms),
-        )
-        if now is not None and usual is not None
-    ]
-    return f"{'; '.join(parts)}." if parts else f"{evidence.requested:,} messages."
-
-
-def _entered(evidence: Evidence) -> str:
-    return (
-        f"{evidence.verified:,} of {evidence.requested:,} messages verified, about {evidence.expected:,.0f}"
-        f" expected{_band(evidence)}."
-    )
-
-
-def _behind(evidence: Evidence) -> str:
-    return f"{evidence.waiting:,} feedbacks wait, the oldest for {_span(evidence.late_ms)}."
-
-
-def _letters(evidence: Evidence) -> str:
-    return f"{evidence.waiting:,} dead letters."
-
-
-_SEEN: Final[dict[Kind, Callable[[Evidence], str]]] = {
-    "conversion_fell": _conversion,
-    "reporter_stopped": _reports,
-    "nothing_sent": _messages,
-    "slower": _delays,
-    "volume": _messages,
-    "codes_entered": _entered,
-    "relay_behind": _behind,
-    "dead_letters": _letters,
-}
-
-
-def _band(evidence: Evidence) -> str:
-    if evidence.expected_high <= 0:
-        return ""
-    return f" ({evidence.expected_low:,.0f} to {evidence.expected_high:,.0f})"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
-
-
-def _span(ms: int) -> str:
-    for unit, name in ((_DAY_MS, "d"), (_HOUR_MS, "h"), (_MINUTE_MS, "min")):
-        if ms >= 2 * unit:
-            return f"{ms / unit:.0f} {name}"
-    return f"{ms / _SECOND_MS:.0f} s"
 
 
 def _time(ms: int) -> str:

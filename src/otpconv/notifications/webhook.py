@@ -128,7 +128,7 @@ class WebhookWire:
             since_high=found.since_high,
             found_at=alert.found_at,
             resolved_at=alert.resolved_at,
-            summary=summary(item),
+            summary=summary(alert),
             advice=ADVICE[found.kind],
             url=f"{self._public_url}/alerts/{alert.id}" if self._public_url is not None else "",
             **fields,

@@ -1,1 +1,1 @@
-"""Finds number ranges whose messages look like fraud: many requested, next to none verified."""
+"""Finds number ranges whose messages look like fraud: many requested, almost none verified."""

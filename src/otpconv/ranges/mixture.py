@@ -1,7 +1,7 @@
 """How probably each number range is pumped: a mixture of two beta-binomial distributions. Pure.
 
 A usual range has the usual share of its country, carrier and providers. Of the messages to a pumped range,
-only those of real users are verified as usual, next to none of the others. Expectation-maximisation: A. P.
+only those of real users are verified as usual, almost none of the others. Expectation-maximisation: A. P.
 Dempster, N. M. Laird, D. B. Rubin, "Maximum likelihood from incomplete data via the EM algorithm", Journal of
 the Royal Statistical Society B 39 (1977).
 """

@@ -8,6 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from otpconv.errors import InvalidRequest
+from otpconv.parameters import parse_once
 from otpconv.ranges.finding import FLAGGED
 from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS, Span
 from otpconv.storage.range_counts import RANGES_KEPT_MS
@@ -58,13 +59,7 @@ def parse_question(parameters: Iterable[tuple[str, str]], now: int) -> Question:
     Raises:
         InvalidRequest: a parameter is unknown, repeated or malformed.
     """
-    given: dict[str, str] = {}
-    for name, value in parameters:
-        if name not in _PARAMETERS or name in given:
-            raise InvalidRequest(
-                f"Unknown or repeated parameter {name[:40]!r}. Use {', '.join(_PARAMETERS)}, each once."
-            )
-        given[name] = value
+    given = parse_once(parameters, _PARAMETERS)
     country = given.get("country")
     if country is not None and not re.fullmatch(r"(?:[A-Za-z]{2})?", country):
         raise InvalidRequest(f"Invalid country {country[:40]!r}. Use two letters, e.g. DE.")

@@ -1,7 +1,8 @@
 """The usual share of verified messages by country, provider and carrier, and how much ranges differ. Pure.
 
-Where there are few ranges, the share of the larger group counts: that of a carrier by a provider is drawn to
-that of the provider in the country, this to that of the country, and this to that of all countries.
+Where there are few ranges, the share of the larger group counts more. The share of a carrier by a provider is
+drawn towards that of the provider in the country, this towards that of the country, and this towards that of
+all countries.
 """
 
 from collections import defaultdict

@@ -1,8 +1,8 @@
 """Finds the price of a message in a price list. Pure.
 
 At each hour, a list has a price in force for a provider, a country and a channel: the newest one at or before
-that hour. Of the prices that fit a message, the most specific one wins: the one that names the most of the
-three; of two that name as many, the one that names the provider, then the one that names the country.
+that hour. Of the prices that fit a message, the one that names the most of the three wins. If two name
+equally many, the one that names the provider wins, then the one that names the country.
 """
 
 from collections.abc import Iterable

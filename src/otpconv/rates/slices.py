@@ -19,7 +19,7 @@ APPLICATION = ("access_key", "template", "sender")
 #: The order of values in a label; the country comes last: "acme in DE". Alerts can be about a vendor account.
 _NAMED = ("vendor", "provider", "carrier", "channel", "template", "sender", "access_key", "country")
 #: The word before a value in a label; by default the name of the dimension.
-_BEFORE = {"country": "", "provider": ""}
+_BEFORE = {"country": "", "provider": "", "vendor": "vendor account "}
 
 
 class Slice(Struct, frozen=True, order=True):

@@ -63,7 +63,12 @@ class Backlog:
     """
 
     def __init__(self, spool: Spool, lost: Callable[[str, int], None]) -> None:
-        """Take this process's spool; `lost` is called with the reason and the number of dropped reports."""
+        """Create the backlog.
+
+        Args:
+            spool: the spool of this process.
+            lost: called with the reason and the number of dropped reports.
+        """
         self.rejected = ReasonCounter("reports are set aside as dead letters")
         self.damaged = 0
         self.problem = ""

@@ -192,7 +192,7 @@ class BaseReporter:
         return number
 
     def _wanted(self) -> bool:
-        """Tell whether the other side wants to hear of requested messages; that it does not is counted."""
+        """Return whether the other side wants to hear of requested messages; that it does not is counted."""
         if not self._takes_requested:
             self._losses.add("the endpoint takes conversions only", 1)
         return self._takes_requested

@@ -77,7 +77,7 @@ class Claim:
         return True
 
     def _replaced(self, now: float) -> bool:
-        """Take the place of a holder that shows no sign of life; tell if it was so."""
+        """Replace a holder that shows no sign of life. Return whether there was one."""
         assert self._fd is not None  # noqa: S101 - for the type checker
         signed_ns = os.fstat(self._fd).st_mtime_ns
         if signed_ns != self._seen_ns:

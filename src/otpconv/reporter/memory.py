@@ -15,7 +15,11 @@ class Memory:
     """Lines in order, at most so many bytes of them. Threads may append and read at once."""
 
     def __init__(self, max_bytes: int) -> None:
-        """Take the bound, bytes."""
+        """Create an empty queue.
+
+        Args:
+            max_bytes: the most bytes that it holds.
+        """
         self.max_bytes = max_bytes
         self.bytes = 0
         self._lock = Lock()
@@ -28,7 +32,7 @@ class Memory:
         return len(self._lines) + len(self._in_hand)
 
     def room(self, line: bytes) -> bool:
-        """Tell whether the line still fits."""
+        """Return whether the line still fits."""
         return self.bytes + len(line) + _OVERHEAD_BYTES <= self.max_bytes
 
     def append(self, line: bytes) -> None:
@@ -38,7 +42,7 @@ class Memory:
             self.bytes += len(line) + _OVERHEAD_BYTES
 
     def keep(self, line: bytes, overflow: Overflow, lost: Callable[[str, int], None]) -> bool:
-        """Keep a line if there is room for it, or if the oldest give way; tell whether it is kept."""
+        """Keep a line if there is room for it, or if the oldest give way. Return whether it is kept."""
         if overflow == "drop-oldest":
             while not self.room(line) and self.take() is not None:
                 lost("overflow", 1)

@@ -21,7 +21,7 @@ class Numbers:
     """Seals and opens numbers, by AES-256-GCM; every process on the spool does so with the same key."""
 
     def __init__(self, folder: Path) -> None:
-        """Take the key of a spool.
+        """Use the key of a spool.
 
         Raises:
             OSError: it is not there, or can't be read.

@@ -59,7 +59,7 @@ def notice_fork() -> None:
 
 
 def may_start_threads() -> bool:
-    """Tell whether a thread may be started: not in uWSGI before it has forked its workers."""
+    """Return whether a thread may be started: not in uWSGI before it has forked its workers."""
     uwsgi = _uwsgi()
     return uwsgi is None or any((uwsgi.worker_id(), uwsgi.mule_id(), uwsgi.i_am_the_spooler()))
 

@@ -78,12 +78,12 @@ class Writer:
         self.end = end
 
     def delivered(self) -> bool:
-        """Tell whether all that was appended is delivered."""
+        """Return whether all that was appended is delivered."""
         # Read, not by the map: to touch a page behind the end of a file that was cut off is deadly.
         return _cursor(os.pread(self._fd, HEADER_BYTES, 0)) >= self.end
 
     def is_cut_off(self) -> bool:
-        """Tell whether somebody made the file shorter."""
+        """Return whether somebody made the file shorter."""
         return os.fstat(self._fd).st_size < self.size
 
     def count_missing(self, appended: int) -> int:
@@ -94,7 +94,7 @@ class Writer:
         return max(0, appended - there)
 
     def removed(self) -> bool:
-        """Tell whether somebody removed the file."""
+        """Return whether somebody removed the file."""
         return os.fstat(self._fd).st_nlink == 0
 
     def left(self) -> list[bytes]:
@@ -154,7 +154,7 @@ class SegmentReader:
         self.left_alone = False
 
     def finished(self) -> bool:
-        """Tell whether nobody appends to it any more."""
+        """Return whether nobody appends to it any more."""
         try:
             fcntl.flock(self._fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -220,7 +220,7 @@ class SegmentReader:
         return count
 
     def exhausted(self) -> bool:
-        """Tell whether it is finished, and all in it was read and is done."""
+        """Return whether it is finished, and all in it was read and is done."""
         return self.at_end and not self._open
 
     def close(self) -> None:
@@ -252,7 +252,7 @@ def count_left(path: Path) -> int:
 
 
 def is_delivered(path: Path, end: int) -> bool:
-    """Tell whether a closed segment is delivered up to `end`."""
+    """Return whether a closed segment is delivered up to `end`."""
     try:
         with path.open("rb") as file:
             return _cursor(file.read(HEADER_BYTES)) >= end

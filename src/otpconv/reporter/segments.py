@@ -35,7 +35,7 @@ def segments(folder: Path, steady: Steady = HOST) -> list[tuple[Path, int]]:
 
 
 def drop(path: Path, lost: Callable[[int], None]) -> bool:
-    """Remove a segment that nobody appends to, say how many reports that loses, and tell if it was so."""
+    """Remove a segment that nobody appends to, and return whether it is gone; `lost` gets its reports."""
     try:
         fd = os.open(path, os.O_RDONLY)
     except OSError:
@@ -54,7 +54,7 @@ def drop(path: Path, lost: Callable[[int], None]) -> bool:
 
 
 def make_room(folder: Path, limits: Limits, lost: Callable[[int], None]) -> bool:
-    """Make room for one more segment, if that is allowed; tell whether there is, and how many that loses."""
+    """Make room for one more segment, if allowed, and return whether it fits; `lost` gets the losses."""
     paths = segments(folder)
     missing = sum(size for _, size in paths) + SEGMENT_BYTES - limits.max_bytes
     if missing > 0 and limits.overflow == "drop-oldest":

@@ -152,7 +152,7 @@ class Spool:
                 self.opened()
 
     def delivered(self) -> bool:
-        """Tell whether all that this process reported is delivered, set aside or lost."""
+        """Return whether all that this process reported is delivered, set aside or lost."""
         with self.lock:
             self._forget_delivered()
             own = self._writer is None or self._writer.delivered()

@@ -14,7 +14,11 @@ class Switch:
     """Degraded by a call, by the environment when the process began, or by a file that an operator made."""
 
     def __init__(self, file: Path | None) -> None:
-        """Take the file whose existence degrades; None if there is none."""
+        """Create the switch.
+
+        Args:
+            file: delivery stops while it exists; None: there is no such file.
+        """
         self._file = file
         self._by_call = False
         self._by_environment = environment.degraded()
@@ -29,7 +33,7 @@ class Switch:
         self._by_call = self._by_environment = False
 
     def look(self) -> bool:
-        """Tell whether it is degraded, now; a change is logged."""
+        """Return whether it is degraded, now; a change is logged."""
         why = "by a call" if self._by_call else "by OTPCONV_DEGRADED" if self._by_environment else ""
         if not why and self._file is not None and self._file.exists():
             why = f"by the file {self._file}"

@@ -57,7 +57,11 @@ class ReasonCounter:
     """Reports to which something bad has happened, by reason."""
 
     def __init__(self, what: str) -> None:
-        """Take what has happened to them, for the log."""
+        """Create an empty tally.
+
+        Args:
+            what: what happened to the reports, for the log.
+        """
         self._what = what
         self._lock = Lock()
         self._counts: dict[str, int] = {}

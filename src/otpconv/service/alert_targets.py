@@ -18,13 +18,14 @@ from otpconv.access.alert_targets import (
 from otpconv.access.names import require_name
 from otpconv.clock import Clock
 from otpconv.delivery.transport import Fate
-from otpconv.errors import InvalidRequest, NotFound
+from otpconv.errors import InvalidRequest
 from otpconv.notifications.apprise_wire import URL, check_url
 from otpconv.notifications.kinds import VALUES, wire_of
 from otpconv.notifications.message import Message
 from otpconv.notifications.quiet import require_quiet
 from otpconv.notifications.webhook import ENDPOINT, SIGNING_SECRET
 from otpconv.service.vendor_values import require_endpoint, require_line
+from otpconv.storage.access.alert_targets import unknown_target
 from otpconv.storage.alerts.contract import Kind
 from otpconv.storage.contract import DIMENSIONS
 from otpconv.storage.engine import Engine
@@ -114,9 +115,7 @@ class AlertTargets:
         for state in self.states(account):
             if state.target.name == name:
                 return state
-        raise NotFound(
-            f"There is no target {name[:64]!r}. For those that exist, run: otpconv alerts targets list"
-        )
+        raise unknown_target(name)
 
     def create(
         self, account: int, name: str, kind: str, *, values: Mapping[str, str], rules: Rules

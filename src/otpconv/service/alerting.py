@@ -1,7 +1,7 @@
 """The alerts of this server: starts and ends the detectors' process, and measures what it does."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
@@ -18,11 +18,11 @@ from otpconv.storage.alerts.contract import LASTING, Alert, AlertStore
 from otpconv.storage.nodes import ALERTS, Leases
 
 #: How often it is looked whether the process is to run, s; and when that is late.
-_EVERY_S, _LATE_S = 1.0, 300.0
+_EVERY_S, _LATE_S = 1.0, 60.0
 #: The process starts this long after the server, s: nobody waits for it, and the server has enough to do.
 START_S: Final = 60.0
 #: How often it is looked how far the detectors are, and how targets are doing, s; and how far behind
-#: detectors are late, ms.
+#: detectors are late, ms: after a stop, they have as long to catch up.
 _LOOK_S, BEHIND_MS = 10.0, 5 * 60_000
 
 
@@ -35,6 +35,7 @@ class Alerting:
         targets: know how notifying them is going.
         leases: knows whether this node is the one that looks.
         clock: the time now.
+        steady: seconds that no clock change moves.
 
     Raises:
         Misconfigured: the storage can't be used.
@@ -42,7 +43,14 @@ class Alerting:
     """
 
     def __init__(
-        self, settings: Settings, store: AlertStore, targets: AlertTargets, leases: Leases, clock: Clock
+        self,
+        settings: Settings,
+        store: AlertStore,
+        targets: AlertTargets,
+        leases: Leases,
+        clock: Clock,
+        *,
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._is_on = settings.alerts
         self._store = store
@@ -50,7 +58,8 @@ class Alerting:
         self._leases = leases
         self._clock = clock
         self._process = ChildProcess("the detectors", "otpconv.cli.alerting_process", settings)
-        self._start_at = time.monotonic() + START_S
+        self._steady = steady
+        self._start_at = steady() + START_S
         self._look_at = 0.0
         # Read before reports come: they would wait while the file of the alerts is created on a slow disk.
         self._checkpoints: Mapping[int, int] = store.checkpoints()
@@ -78,18 +87,18 @@ class Alerting:
         """
         if not self._leases.holds(ALERTS):
             self._process.stop()
-        elif time.monotonic() >= self._start_at:
+        elif self._steady() >= self._start_at:
             self._process.show_life()
             self._process.start()
-        if time.monotonic() >= self._look_at:
-            self._look_at = time.monotonic() + _LOOK_S
+        if self._steady() >= self._look_at:
+            self._look_at = self._steady() + _LOOK_S
             self._checkpoints = self._store.checkpoints()
             self._lasting = [
                 alert for account in self._checkpoints for alert in self._store.alerts(account, LASTING)
             ]
             self._states = self._targets.states()
         behind_ms = max((self._clock() - at for at in self._checkpoints.values()), default=0)
-        if behind_ms > BEHIND_MS:
+        if behind_ms > BEHIND_MS and self._steady() - self._start_at > BEHIND_MS / 1000:
             raise Unavailable(f"The detectors are {behind_ms // 60_000} minutes behind.")
 
     def stop(self) -> None:

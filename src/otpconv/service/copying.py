@@ -16,6 +16,7 @@ from otpconv.service.running import is_served, stopped
 from otpconv.service.upkeep import SEALING_KEY
 from otpconv.storage.check_result import CheckResult
 from otpconv.storage.copying import Copy
+from otpconv.storage.engine import Engine
 from otpconv.storage.relay.copying import copy_relay
 
 
@@ -68,14 +69,8 @@ def copy(source: Settings, target: Settings, show: Callable[[int, int], None]) -
         if here.state()["vendor_accounts"]:
             with closing(from_engine.relay()) as relay, closing(to_engine.relay()) as copied_relay:
                 copy_relay(relay, copied_relay)
-        # Before the alerts: the copy plans once more what happens meanwhile, rather than leave it out.
-        with (
-            closing(from_engine.notifications()) as sends,
-            closing(to_engine.notifications()) as copied_sends,
-        ):
-            copied_sends.replace(sends.stored())
-        with closing(from_engine.alerts()) as alerts, closing(to_engine.alerts()) as copied_alerts:
-            copied_alerts.replace(alerts.stored())
+        if from_engine.has_alerts():
+            _copy_alerts(from_engine, to_engine)
         checks = list(copying.run())
         with closing(from_engine.journal()) as journal, closing(to_engine.journal()) as copied:
             if journal.had_keys():
@@ -83,6 +78,15 @@ def copy(source: Settings, target: Settings, show: Callable[[int, int], None]) -
         open_key_store(target).close()  # checks that the sealing key opens the secrets
         position, end = there.head(), here.head()
     return Copied(position, position - before, end - position, is_served(source), checks)
+
+
+def _copy_alerts(source: Engine, target: Engine) -> None:
+    """Replace the alerts of the target and their notifications by those of the source."""
+    # Notifications first: the copy plans once more what happens meanwhile, rather than leave it out.
+    with closing(source.notifications()) as sends, closing(target.notifications()) as copied_sends:
+        copied_sends.replace(sends.stored())
+    with closing(source.alerts()) as alerts, closing(target.alerts()) as copied_alerts:
+        copied_alerts.replace(alerts.stored())
 
 
 def _copy_key(source: Settings, target: Settings) -> None:

@@ -62,7 +62,7 @@ class Retention:
             "retention",
             self.run,
             late_s=LATE_S,
-            harm="messages that are to be deleted are kept",
+            harm="expired messages are kept",
             aside=True,
         )
         tasks.every(

@@ -19,11 +19,12 @@ from otpconv.access.vendors import (
 )
 from otpconv.clock import Clock
 from otpconv.delivery.transport import Fate
-from otpconv.errors import InvalidRequest, NotFound
+from otpconv.errors import InvalidRequest
 from otpconv.relay.calls import Calls
 from otpconv.relay.kinds import KINDS
 from otpconv.service.receipts import ReceiptCounts
 from otpconv.service.vendor_values import changed, divided, kind_of, new_url_secret, switched
+from otpconv.storage.access.vendors import unknown_vendor
 from otpconv.storage.engine import Engine
 from otpconv.storage.relay.contract import MAX_LETTERS, Evidence, Status
 
@@ -264,6 +265,4 @@ class Vendors:
         for vendor in self.accounts(account):
             if vendor.name == name:
                 return vendor
-        raise NotFound(
-            f"There is no vendor account {name[:64]!r}. For those that exist, run: otpconv vendors list"
-        )
+        raise unknown_vendor(name)

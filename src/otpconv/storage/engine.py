@@ -47,6 +47,9 @@ class Engine(Protocol):
     def alerts(self) -> AlertStore:
         """Return the alerts; the first thread that uses them opens them."""
 
+    def has_alerts(self) -> bool:
+        """Return whether there may be alerts or notifications: to open them would create them."""
+
     def notifications(self) -> NotificationStore:
         """Return the notifications of alerts; the first thread that uses them opens them."""
 

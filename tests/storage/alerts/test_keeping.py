@@ -53,6 +53,15 @@ def test_a_copy_has_the_alerts_and_what_detectors_remember(
         alerts.acknowledge(1, alerts.alerts(1, LASTING)[0].id, "ann", "", now=NOW)
 
 
+def test_a_copy_adds_no_file_to_its_source(data: Path, tmp_path: Path) -> None:
+    (data / "alerts.sqlite").unlink()
+    names = {file.name for file in data.iterdir()}
+    assert not {"alerts.sqlite", "annotations.sqlite"} & names
+    copied = copy(load(data=data), load(data=tmp_path / "copy"), lambda *_: None)
+    assert all(check.ok for check in copied.checks)
+    assert {file.name for file in data.iterdir()} == names
+
+
 def test_a_backup_has_the_alerts_and_doctor_checks_their_file(
     data: Path, alerts: AlertStore, tmp_path: Path
 ) -> None:

@@ -143,11 +143,7 @@ def world(root: Path, chance: random.Random) -> Iterator[tuple[Path, Path, Path]
         deleting = Deleting(storage, [])
         with closing(deleting.eraser):
             for step in history(chance):
-                if isinstance(step, int):
-                    deleting.eraser.prune(step)
-                elif isinstance(step, str):
-                    deleting.eraser.forget(1, hashed(1, step))
-                else:
+                if not deleting.deletes(step):
                     storage.record(step)
         ledger, journal = root / f"{storage.name}.ledger", root / f"{storage.name}.journal"
         built = root / "built"

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from twilio.request_validator import RequestValidator
 
+from audited import audited
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
 from otpconv.dialects.webhook.signature import sign
@@ -41,9 +42,9 @@ def own(server: LocalServer) -> Iterator[httpx.Client]:
         yield client
 
 
-def audited(server: LocalServer) -> list[tuple[str, str, str]]:
+def refused_pushes(server: LocalServer) -> list[tuple[str, str, str]]:
     """The refused pushes in the audit trail: outcome, vendor account, and address."""
-    lines = [json.loads(line) for line in (server.data / "audit.ndjson").read_text().splitlines()]
+    lines = audited(server.data)
     return [
         (line["outcome"], line.get("subject", ""), line["from"])
         for line in lines
@@ -87,7 +88,7 @@ def test_forged_wrong_and_oversize_pushes_are_refused_and_audited_and_leave_noth
     assert own.get("/v1/rates").status_code == 429
     assert twilio_push(url, CALLBACK, TOKEN, address).status_code == 204
     # The audit trail has five lines a second of one address at most.
-    assert audited(server)[:5] == [
+    assert refused_pushes(server)[:5] == [
         ("SignatureMismatch", "vendor twilio", "127.0.0.1"),
         ("SignatureMismatch", "vendor twilio", "127.0.0.1"),
         ("BodyTooLarge", "vendor twilio", "127.0.0.1"),

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from audited import audited
 from cli.commands import in_a_process
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
@@ -120,7 +121,7 @@ def test_a_link_is_for_the_user_it_names(
     assert made["user"] == key.user
     assert visit.get(made["url"]).status_code == 303
     assert key.user in visit.get("/dashboard").text
-    lines = [json.loads(line) for line in (server.data / "audit.ndjson").read_text().splitlines()]
+    lines = audited(server.data)
     (line,) = [
         each for each in lines if key.user in each.get("subject", "") and each["what"] == "CreateSignInLink"
     ]

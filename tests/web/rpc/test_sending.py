@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from audited import audited
 from campaigns import rounds
 from cli.commands import Run
 from faults.bad_server import Answer, hang, http, reset, saying, trickle
@@ -337,8 +338,8 @@ def test_sending_is_switched_on_and_off_within_a_second(shop: Shop, eventually: 
     assert shop.globe("no").status == 404
     for switch in ("on", "off"):
         eventually(lambda: shop.globe("text").status, switched(switch))
-    lines = (shop.server.data / "audit.ndjson").read_text().splitlines()
-    changes = [line for line in map(json.loads, lines) if line["what"] in {"AllowSending", "ForbidSending"}]
+    lines = audited(shop.server.data)
+    changes = [line for line in lines if line["what"] in {"AllowSending", "ForbidSending"}]
     assert (changes[-1]["what"], changes[-1]["subject"]) == ("ForbidSending", "vendor main")
     assert changes[-1]["who"] == shop.key.access_key_id
     wrong = shop.at("vendors", "send", "own", "on")
@@ -411,7 +412,7 @@ def test_a_batch_has_a_line_of_bounded_length(shop: Shop, eventually: Eventually
     headers = {"x-acs-action": "BatchSendMessageToGlobe", "content-type": "application/json"}
     assert send(shop.server.url, v3(shop.key, {}, headers=headers, body=body)).json["SuccessCount"] == "100"
     eventually(shop.requested, 100)
-    lines = map(json.loads, (shop.server.data / "audit.ndjson").read_text().splitlines())
+    lines = audited(shop.server.data)
     (line,) = [line for line in lines if line["who"] == shop.key.access_key_id and "Batch" in line["what"]]
     assert line["subject"] == "vendor main: accepted b0-id b1-id b2-id b3-id b4-id and 95 more"
 
@@ -421,7 +422,7 @@ def test_the_audit_names_the_sender_and_nothing_has_the_text_or_the_number(shop:
     shop.vendor.faults["code 417382"] = reset
     shop.globe("code 417381", To="85261118222")
     shop.globe("code 417382", To="85261118222")
-    lines = [json.loads(line) for line in (shop.server.data / "audit.ndjson").read_text().splitlines()]
+    lines = audited(shop.server.data)
     mine = [
         line for line in lines if line["who"] == shop.key.access_key_id and line["what"].endswith("ToGlobe")
     ]

@@ -1,12 +1,12 @@
 """Annotations over the API: created, listed, deleted, bounded, controlled, and kept."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
 
+from audited import audited
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.errors import InvalidRequest, NotFound
@@ -115,7 +115,7 @@ def test_a_change_is_a_line_in_the_audit_trail_and_a_look_is_none(
     deleted = own.delete(f"{PATH}/{created.json()['id']}")
     again = own.delete(f"{PATH}/{created.json()['id']}")
     assert again.status_code == 404
-    lines = [json.loads(line) for line in (server.data / "audit.ndjson").read_text().splitlines()]
+    lines = audited(server.data)
     ours = [line for line in lines if line["who"] == key.access_key_id]
     assert [(line["what"], line["subject"], line["outcome"]) for line in ours] == [
         ("CreateAnnotation", name, "done"),

@@ -705,7 +705,12 @@ def row(requested: int, verified: int, **more: object) -> dict[str, Any]:
 NOTHING = {"requested": 0, "verified": 0, "rate": None}
 
 
-def test_a_window_is_half_open_and_widened_to_the_grain_there_is(counted: httpx.Client) -> None:
+def test_a_window_is_half_open_and_widened_to_the_grain_there_is(
+    counted: httpx.Client, eventually: Eventually
+) -> None:
+    # Minutes of old messages expire a few seconds after the first report that a server gets.
+    instant = {"start": SENT, "end": SENT + 1}
+    eventually(lambda: counted.get("/v1/rates", params=instant).json()["start"], HOUR + QUARTER_MS)
     for start, end, widened, expected in (
         (HOUR, HOUR + HOUR_MS, (HOUR, HOUR + HOUR_MS), row(4, 1)),
         (SENT, SENT + 1, (HOUR + QUARTER_MS, HOUR + 2 * QUARTER_MS), row(1, 1)),

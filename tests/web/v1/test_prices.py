@@ -1,11 +1,11 @@
 """Price lists over the API: added to, replaced, deleted, bounded, controlled, and audited."""
 
-import json
 from collections.abc import Callable
 
 import httpx
 import pytest
 
+from audited import audited
 from otpconv.access.keys import AccessKey
 from otpconv.access.prices import MAX_PRICES
 from otpconv.cli.local_server import LocalServer
@@ -86,7 +86,7 @@ def test_policies_decide_who_may_change_the_list_and_each_change_is_audited(
             assert "otpconv:ManagePrices" in refused.json()["detail"]
     own.delete(f"{PATH}?all=true")
     own.post(PATH, json={"prices": [DE, DE]})
-    lines = [json.loads(line) for line in (server.data / "audit.ndjson").read_text().splitlines()]
+    lines = audited(server.data)
     ours = [line for line in lines if line["who"] == key.access_key_id]
     assert [(line["what"], line["subject"], line["outcome"]) for line in ours] == [
         ("ImportPrices", "prices: 1 added, 0 replaced, 0 removed", "done"),

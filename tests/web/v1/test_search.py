@@ -4,12 +4,12 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 from typer.testing import CliRunner
 
+from audited import audited
 from otpconv import audit
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
@@ -30,10 +30,6 @@ def sent(own: httpx.Client) -> None:
     own.post("/v1/messages", json={"messages": messages}).raise_for_status()
     conversions = [{"message_id": "m2", "delivered": True, "conversion_time": SENT + 130_000}]
     own.post("/v1/conversions", json={"conversions": conversions}).raise_for_status()
-
-
-def audit_lines(server: LocalServer) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (server.data / audit.FILE).read_text().splitlines()]
 
 
 @pytest.mark.usefixtures("sent")
@@ -75,7 +71,7 @@ def test_a_search_is_audited_without_the_number(
     own: httpx.Client, server: LocalServer, key: AccessKey
 ) -> None:
     own.post("/v1/messages/search", json={"to": NUMBER}).raise_for_status()
-    lines = [line for line in audit_lines(server) if line["who"] == key.access_key_id]
+    lines = [line for line in audited(server.data) if line["who"] == key.access_key_id]
     (line,) = [line for line in lines if line["what"] == "otpconv:FindMessages"]
     assert (line["outcome"], line["subject"], line["user"]) == ("done", "4 messages", key.user)
     assert "600000001" not in (server.data / audit.FILE).read_text()

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from audited import audited
 from cli.commands import Run
 from notifications.receivers import SIGNING_SECRET, Hook
 from otpconv.access.alert_targets import MAX_TARGETS
@@ -134,7 +135,7 @@ def test_changes_need_the_action_and_are_audited(
     own.post(f"{PATH}/own/test")
     assert own.post(f"{PATH}/own/retry").json() == {"retried": 0}
     own.delete(f"{PATH}/own")
-    trail = [json.loads(line) for line in (server.data / "audit.ndjson").read_text().splitlines()]
+    trail = audited(server.data)
     actions = [line["what"] for line in trail if line.get("subject") == "target own"]
     done = ["CreateAlertTarget", "TestAlertTarget", "RetryAlertTarget", "DeleteAlertTarget"]
     assert actions[-4:] == done

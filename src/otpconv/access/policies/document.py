@@ -222,7 +222,7 @@ def _members(
     for name, member in value.pairs:
         at = f"{place}.{_step(name)}" if place else _step(name)
         if name in members:
-            raise _refused(at, "is given twice; which of the two is meant, nobody can say")
+            raise _refused(at, "is given twice; remove one of the two")
         if known is not None and name not in known:
             meant = nearest(name, known)
             hint = f"; did you mean {meant}" if meant else ""

@@ -49,7 +49,7 @@ def cost_words(alert: Alert, cost: CostSoFar) -> list[str]:
     of_first = " of first attempts" if alert.found.evidence.first_attempts else ""
     texts = {
         "conversion_fell": f"About {number} codes{of_first} were not verified that usually are.",
-        "reporter_stopped": f"About {number} reports are missing. The codes may well have been verified.",
+        "reporter_stopped": f"About {number} reports are missing. The codes were probably verified.",
         "nothing_sent": f"About {number} messages are missing.",
         "volume": f"About {number} messages more than usual were sent.",
     }
@@ -70,7 +70,8 @@ def _verified(seen: Evidence) -> str:
 
 
 def _expected(seen: Evidence) -> str:
-    return f"{seen.expected:,.0f} ({seen.expected_low:,.0f} to {seen.expected_high:,.0f})"
+    band = f" ({seen.expected_low:,.0f} to {seen.expected_high:,.0f})" if seen.expected_high > 0 else ""
+    return f"{seen.expected:,.0f}{band}"
 
 
 def _delays(seen: Evidence) -> str:
@@ -84,23 +85,23 @@ def _delays(seen: Evidence) -> str:
 
 
 def _fell(seen: Evidence) -> str:
-    return f"{_verified(seen)}; {_expected(seen)} were to be expected."
+    return f"{_verified(seen)}; {_expected(seen)} were expected."
 
 
 def _entered(seen: Evidence) -> str:
     fast = f", half of them within {duration(seen.p50_ms)}" if seen.p50_ms is not None else ""
-    return f"{_verified(seen)}{fast}; {_expected(seen)} were to be expected."
+    return f"{_verified(seen)}{fast}; {_expected(seen)} were expected."
 
 
 def _stopped(seen: Evidence) -> str:
     return (
-        f"{seen.requested:,} messages were requested, and nobody reports what became of them;"
-        f" {_expected(seen)} reports were to be expected."
+        f"{seen.requested:,} messages were requested, but no reports about them arrived;"
+        f" {_expected(seen)} reports were expected."
     )
 
 
 def _number(seen: Evidence) -> str:
-    return f"{seen.requested:,} messages were requested; {_expected(seen)} were to be expected."
+    return f"{seen.requested:,} messages were requested; {_expected(seen)} were expected."
 
 
 def _slower(seen: Evidence) -> str:

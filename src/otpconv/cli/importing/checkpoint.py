@@ -55,7 +55,11 @@ class Checkpoint:
     """The file that keeps the progress of an import; without a path it keeps nothing."""
 
     def __init__(self, path: Path | None) -> None:
-        """Take where it is kept."""
+        """Create the checkpoint.
+
+        Args:
+            path: the file that keeps it; None: nothing is kept.
+        """
         self._path = path
 
     def load(self) -> Progress | None:

@@ -82,8 +82,8 @@ def import_file(
     session_id, attempt, delivered, conversion_time, under these names, usual ones of vendors, or those of
     `--map` or `--from`. With `delivered` (true or false) it is a conversion, with requested_at or any field
     of a message it is a message; it may be both. A conversion without conversion_time counts in rates, not in
-    times to verify. Rejected rows go to FILE.rejects.ndjson **with the phone numbers in them.** After an
-    interruption, the same command continues where it was (FILE.progress); repeats are harmless.
+    times to verify. Rejected rows go to FILE.rejects.ndjson **with the phone numbers in them**, and the
+    command exits with 1. After an interruption, the same command continues (FILE.progress).
 
     Examples:
         otpconv import january.csv --from twilio-log

@@ -26,7 +26,11 @@ class BrokerPublisher:
     refusals: ClassVar[tuple[type[Exception], ...]] = (AuthorizationError,)
 
     def __init__(self, address: Address) -> None:
-        """Take the stream's address."""
+        """Prepare a producer; `open` connects.
+
+        Args:
+            address: of the stream.
+        """
         self._address = address
         self._client = Client()
         self._lost = asyncio.Event()

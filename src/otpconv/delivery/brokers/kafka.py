@@ -38,7 +38,11 @@ class BrokerPublisher:
     )
 
     def __init__(self, address: Address) -> None:
-        """Take the topic's address."""
+        """Prepare a producer; `open` connects.
+
+        Args:
+            address: of the topic.
+        """
         self._address = address
         self._producer: Any = None
 

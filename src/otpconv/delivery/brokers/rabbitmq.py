@@ -26,7 +26,11 @@ class BrokerPublisher:
     )
 
     def __init__(self, address: Address) -> None:
-        """Take the queue's address."""
+        """Prepare a producer; `open` connects.
+
+        Args:
+            address: of the queue.
+        """
         self._address = address
         self._connection = aiormq.Connection(address.url)
         self._channel: aiormq.abc.AbstractChannel | None = None

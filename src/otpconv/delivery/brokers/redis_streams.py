@@ -26,7 +26,11 @@ class BrokerPublisher:
     )
 
     def __init__(self, address: Address) -> None:
-        """Take the stream's address."""
+        """Prepare a producer; `open` connects.
+
+        Args:
+            address: of the stream.
+        """
         self._stream = address.stream
         self._client = client_of(address)
 

@@ -82,7 +82,7 @@ class TableVendors:
         """See `VendorStore.set_paused`."""
         with self._tables.changing():
             if not self._tables.run("pause_vendor", account=account, name=name, paused=int(paused)):
-                raise _unknown(name)
+                raise unknown_vendor(name)
 
     def change(self, account: int, name: str, change: ChangeValues) -> VendorAccount:
         """See `VendorStore.change`."""
@@ -90,7 +90,7 @@ class TableVendors:
             rows = self._tables.rows("vendors", _Row, account=account)
             found = next((row for row in rows if row.name == name), None)
             if found is None:
-                raise _unknown(name)
+                raise unknown_vendor(name)
             vendor = self._opened(found)
             settings, secrets = change(vendor)
             self._tables.run(
@@ -106,7 +106,7 @@ class TableVendors:
         """See `VendorStore.delete`."""
         with self._tables.changing():
             if not self._tables.run("delete_vendor", account=account, name=name):
-                raise _unknown(name)
+                raise unknown_vendor(name)
 
     def close(self) -> None:
         """See `VendorStore.close`."""
@@ -133,7 +133,8 @@ def _context(account: int, name: str) -> bytes:
     return f"vendor {account}/{name}".encode()
 
 
-def _unknown(name: str) -> NotFound:
+def unknown_vendor(name: str) -> NotFound:
+    """Return the error about a name that no vendor account of the account has."""
     return NotFound(
         f"There is no vendor account {name[:64]!r}. For those that exist, run: otpconv vendors list"
     )

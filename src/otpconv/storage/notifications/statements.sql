@@ -78,7 +78,7 @@ UPDATE notifications SET due_at = NULL WHERE id = :id;
 SELECT id AS number FROM notifications WHERE target = :target AND due_at IS NULL ORDER BY id DESC LIMIT :most OFFSET :kept;
 
 -- name: retry
--- What was tried before gets no more news, so that its id stays the id of the same news.
+-- A notification that was tried before gets no more news, so that its id stays the id of the same news.
 UPDATE notifications SET due_at = :now, until = :until, attempts = 1
 WHERE id IN (
     SELECT id FROM notifications WHERE target = :target AND due_at IS NULL ORDER BY id LIMIT :room

@@ -76,6 +76,10 @@ class PostgresEngine:
         """See `Engine.alerts`."""
         return alerts.TableAlertStore(SharedTables(self._database, alerts.STATEMENTS))
 
+    def has_alerts(self) -> bool:
+        """See `Engine.has_alerts`."""
+        return True
+
     def notifications(self) -> notifications.TableNotificationStore:
         """See `Engine.notifications`."""
         return notifications.TableNotificationStore(SharedTables(self._database, notifications.STATEMENTS))

@@ -7,7 +7,7 @@ CREATE TABLE relay_cursor (
 ) WITH (fillfactor = 10);
 INSERT INTO relay_cursor VALUES (true, 0);
 
--- What is sent to vendors and what they answered. It holds no phone number in clear.
+-- The reports to vendors, and their answers. It holds no phone number in clear.
 CREATE TABLE relay_sends (
     send_id      bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
     account      integer NOT NULL,

@@ -61,7 +61,7 @@ WHERE status = 'waiting' AND send_id IN (
 SELECT due_at FROM relay_sends WHERE vendor = :vendor AND status = 'waiting' ORDER BY due_at, send_id LIMIT 1;
 
 -- name: settle
--- What was superseded meanwhile and was sent nonetheless, is evidence too.
+-- A report that was superseded meanwhile, but sent all the same, is evidence, too.
 UPDATE relay_sends SET status = :status, code = :code, reason = :reason, due_at = :due_at, attempts = :attempts,
     sent_at = :sent_at, answered_at = :answered_at
 WHERE send_id = :id AND status = :before;

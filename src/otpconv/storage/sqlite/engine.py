@@ -70,6 +70,10 @@ class SqliteEngine:
         """See `Engine.alerts`."""
         return alerts_file(self._alerts)
 
+    def has_alerts(self) -> bool:
+        """See `Engine.has_alerts`."""
+        return self._alerts.is_file()
+
     def notifications(self) -> TableNotificationStore:
         """See `Engine.notifications`."""
         return notifications_file(self._alerts)

@@ -6,7 +6,7 @@ CREATE TABLE relay_cursor (
 ) STRICT;
 INSERT INTO relay_cursor VALUES (1, 0);
 
--- What is sent to vendors and what they answered. It holds no phone number in clear.
+-- The reports to vendors, and their answers. It holds no phone number in clear.
 CREATE TABLE relay_sends (
     send_id      INTEGER PRIMARY KEY,
     account      INTEGER NOT NULL,

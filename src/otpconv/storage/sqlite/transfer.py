@@ -1,7 +1,7 @@
 """One side of a copy: the files of a data folder."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Final
 
@@ -9,7 +9,7 @@ import apsw
 
 from otpconv.storage.sqlite.access.access_file import AccessFile
 from otpconv.storage.sqlite.annotations import open_file
-from otpconv.storage.sqlite.connection import mapped
+from otpconv.storage.sqlite.connection import mapped, reading
 from otpconv.storage.sqlite.journal.copied import CopiedJournal
 from otpconv.storage.sqlite.ledger.rebuild import prepare, remove
 from otpconv.storage.sqlite.ledger.verify import SqliteContents, one_state
@@ -25,7 +25,8 @@ class SqliteTransfer:
     """See `Transfer`.
 
     Args:
-        journal, ledger, access, annotations: the files; all but the ledger are created if they don't exist.
+        journal, ledger, access, annotations: the files. Journal and access are created if they don't exist,
+            annotations with the first state.
     """
 
     def __init__(self, journal: Path, ledger: Path, access: Path, annotations: Path) -> None:
@@ -34,7 +35,6 @@ class SqliteTransfer:
         self._annotations_file = annotations
         self._journal = CopiedJournal(journal)
         self._access = AccessFile(access)
-        self._annotations = open_file(annotations)
 
     def head(self) -> int:
         """See `Transfer.head`."""
@@ -71,19 +71,26 @@ class SqliteTransfer:
         """See `Transfer.state`."""
         with self._access.reading():
             state = {table: _read(self._access.connection, table) for table in _ACCESS}
-        with mapped(self._annotations_file):
-            return state | {_ANNOTATIONS: _read(self._annotations, _ANNOTATIONS)}
+        # A source without the file stays without it: an older otpconv left the folder.
+        state[_ANNOTATIONS] = []
+        if self._annotations_file.is_file():
+            with reading(self._annotations_file) as annotations:
+                state[_ANNOTATIONS] = _read(annotations, _ANNOTATIONS)
+        return state
 
     def replace_state(self, state: State) -> None:
         """See `Transfer.replace_state`."""
         with self._access.changing():
             _replace(self._access.connection, _ACCESS, state)
-        with mapped(self._annotations_file), self._annotations.transaction("BEGIN IMMEDIATE"):
-            _replace(self._annotations, (_ANNOTATIONS,), state)
+        with (
+            closing(open_file(self._annotations_file)) as annotations,
+            mapped(self._annotations_file),
+            annotations.transaction("BEGIN IMMEDIATE"),
+        ):
+            _replace(annotations, (_ANNOTATIONS,), state)
 
     def close(self) -> None:
         """Close the files."""
-        self._annotations.close()
         self._access.close()
         self._journal.close()
 

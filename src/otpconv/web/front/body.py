@@ -1,7 +1,8 @@
 """Reading request bodies: bounded one by one, by sender, and all together; too slow ones are cut.
 
-Who sends a body is known beforehand or not: a call of the native API proves its access key in a header, a
-signed call is proven by its whole, a form by its contents. Unknown callers get kilobytes, by the address.
+A call of the native API proves its access key in a header, before its body. A signed call is proven by header
+and body together, a form by its contents. Until then the caller is unknown, and may send kilobytes per
+address.
 """
 
 import asyncio
@@ -168,7 +169,7 @@ class _Budget:
 
 
 def has_body(fields: Mapping[bytes, bytes]) -> bool:
-    """Tell whether a request with these headers announces a body that is not empty."""
+    """Return whether a request with these headers announces a body that is not empty."""
     return fields.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in fields
 
 

@@ -18,7 +18,12 @@ class Callers:
     """Proves who calls."""
 
     def __init__(self, service: Service, gate: Gate) -> None:
-        """Take who knows the keys, and the gate that counts."""
+        """Create the check.
+
+        Args:
+            service: knows the keys.
+            gate: counts failed logins.
+        """
         self._keys = service.keys
         self._gate = gate
 

@@ -32,7 +32,11 @@ class Peers:
     """
 
     def __init__(self, trusted_proxies: Sequence[Network] = ()) -> None:
-        """Take the networks of the proxies in front of this server."""
+        """Create the finder of peers.
+
+        Args:
+            trusted_proxies: the networks of the proxies in front of this server.
+        """
         self.trusted = tuple(trusted_proxies)
 
     def of(self, scope: Scope) -> Peer:

@@ -195,7 +195,7 @@ def _pair(cert: Path, key: Path, chain: bytes, secret: bytes) -> Pair:
 
 
 def is_exposed(settings: Settings) -> bool:
-    """Tell whether secrets may cross a network in clear: plain HTTP, not of this machine alone, no proxy."""
+    """Return whether secrets may cross a network in clear: plain HTTP, beyond this machine, no proxy."""
     if settings.tls_cert is not None or settings.require_tls or settings.trusted_proxies:
         return False
     if settings.host == "localhost":

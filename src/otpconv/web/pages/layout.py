@@ -56,7 +56,7 @@ class Layout:
         explorer: Sequence[tuple[str, Sequence[Link]]] = (),
         provider_host: str = "",
     ) -> None:
-        """Take what pages refer to.
+        """Create the layout.
 
         Args:
             static: the files.

@@ -43,6 +43,13 @@ if TYPE_CHECKING:
 class Pages:
     """All pages.
 
+    Args:
+        service: has what the pages show and change.
+        bodies: reads the forms.
+        gate: counts calls and failed logins.
+        app: answers the explorer's calls.
+        public_url: the URL of the server, for links and code.
+
     Attributes:
         pages: those for users who are signed in.
     """
@@ -56,7 +63,6 @@ class Pages:
         app: ASGIApp,
         public_url: str,
     ) -> None:
-        """Take what answers the pages: of them, the links sign in, and `app` answers the explorer's calls."""
         self._static = StaticFiles()
         native = native_calls(document(public_url))
         provider_host = urlsplit(service.settings.oidc_issuer).hostname or ""

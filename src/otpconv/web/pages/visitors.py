@@ -43,7 +43,12 @@ class Visitors:
     """Tells who is signed in, and signs in and out."""
 
     def __init__(self, service: Service, gate: Gate) -> None:
-        """Take who knows the keys and the time, and the gate."""
+        """Create the finder of visitors.
+
+        Args:
+            service: knows the keys and the time.
+            gate: counts calls and failed logins.
+        """
         self._service = service
         self._gate = gate
         self._callers = Callers(service, gate)
@@ -80,7 +85,7 @@ class Visitors:
         """
         visitor = self.of(request)
         if visitor is None:
-            raise BadCredentials("Nobody is signed in here, or the time of the sign-in is over: sign in.")
+            raise BadCredentials("You are not signed in, or your sign-in has expired. Sign in.")
         request.scope["otpconv.caller"] = caller_of(visitor.key)
         if action is not None:
             self.require(request, visitor, action)

@@ -11,7 +11,7 @@
     picker.form.addEventListener('formdata', (event) => event.formData.delete(picker.name));
   }
   for (const field of document.querySelectorAll('input[list="spoken-times"]')) {
-    // What was written last counts: the server prefers a picked time.
+    // The last input counts: the server prefers a picked time.
     field.addEventListener('input', () => { document.getElementById(`${field.id}_at`).value = ''; });
   }
 

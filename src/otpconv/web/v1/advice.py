@@ -1,13 +1,12 @@
 """`/v1/advice`: how to divide first attempts among providers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from otpconv.access.keys import AccessKey
 from otpconv.advice.answer import Advice, advise
 from otpconv.advice.dividing import RouteAdvice
 from otpconv.advice.prices import fetch_prices
@@ -15,11 +14,9 @@ from otpconv.advice.question import Question, parse_question
 from otpconv.advice.reasons import explain
 from otpconv.advice.route import fetch_routes
 from otpconv.rates.price_list import PriceList
-from otpconv.service.compose import Service
 from otpconv.storage.contract import LedgerReader
 from otpconv.web.front.callers import caller_of
-from otpconv.web.v1.native import json_response
-from otpconv.web.v1.rate_formats import LAG_HEADER
+from otpconv.web.v1.handlers import Handlers, json_response
 
 ADVICE_PATH: Final = "/v1/advice"
 
@@ -68,17 +65,8 @@ class AdviceOut(Struct):
     left_out: Annotated[list[str], Meta(description="Providers with few attempts, beyond the 20 largest")]
 
 
-class AdviceApi:
-    """The handler of `/v1/advice`.
-
-    Args:
-        service: answers questions.
-        caller: authenticates a request for an action.
-    """
-
-    def __init__(self, service: Service, caller: Callable[[Request, str], AccessKey]) -> None:
-        self._service = service
-        self._caller = caller
+class AdviceApi(Handlers):
+    """The handler of `/v1/advice`."""
 
     async def get(self, request: Request) -> Response:
         """Answer how to divide the first attempts to a country."""
@@ -95,9 +83,7 @@ class AdviceApi:
             return _out(question, found, prices.currency)
 
         def response(answer: AdviceOut, lag: int) -> Response:
-            made = json_response(answer)
-            made.headers[LAG_HEADER] = str(lag)
-            return made
+            return json_response(answer, lag=lag)
 
         return await self._service.questions.ask(caller_of(key), advice, response)
 

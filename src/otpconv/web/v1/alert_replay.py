@@ -1,23 +1,21 @@
 """`/v1/alerts/replay`: the falls of conversion rates that a watch would have found in the past."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from otpconv.access.keys import AccessKey
 from otpconv.alerts.finding import Finding
 from otpconv.alerts.replaying import MAX_DAYS, Replay, replay
 from otpconv.decimals import parse_decimal
 from otpconv.errors import InvalidRequest
-from otpconv.service.compose import Service
+from otpconv.parameters import parse_once
 from otpconv.storage.contract import DAY_MS, LedgerReader, Span
 from otpconv.times import parse_time
 from otpconv.web.front.callers import caller_of
-from otpconv.web.v1.native import json_response
-from otpconv.web.v1.rate_formats import LAG_HEADER
+from otpconv.web.v1.handlers import Handlers, json_response
 
 REPLAY_PATH: Final = "/v1/alerts/replay"
 #: False alarms in a month, unless the question says: the usual number, the least and the most.
@@ -51,17 +49,8 @@ class ReplayOut(Struct):
     findings: list[FindingOut]
 
 
-class ReplayApi:
-    """The handler of `/v1/alerts/replay`.
-
-    Args:
-        service: answers questions.
-        caller: authenticates a request for an action.
-    """
-
-    def __init__(self, service: Service, caller: Callable[[Request, str], AccessKey]) -> None:
-        self._service = service
-        self._caller = caller
+class ReplayApi(Handlers):
+    """The handler of `/v1/alerts/replay`."""
 
     async def get(self, request: Request) -> Response:
         """Answer what a watch would have found."""
@@ -74,11 +63,10 @@ class ReplayApi:
 
         def response(found: Replay, lag: int) -> Response:
             findings = [_out(finding) for finding in found.findings]
-            made = json_response(
-                ReplayOut(found.start, found.end, budget, found.first_attempts, found.watched, findings)
+            return json_response(
+                ReplayOut(found.start, found.end, budget, found.first_attempts, found.watched, findings),
+                lag=lag,
             )
-            made.headers[LAG_HEADER] = str(lag)
-            return made
 
         return await self._service.questions.ask(caller_of(key), question, response)
 
@@ -93,13 +81,7 @@ def parse(parameters: Iterable[tuple[str, str]], now: int) -> tuple[Span, float]
     Raises:
         InvalidRequest: a parameter is unknown, repeated or malformed.
     """
-    given: dict[str, str] = {}
-    for name, value in parameters:
-        if name not in _PARAMETERS or name in given:
-            raise InvalidRequest(
-                f"Unknown or repeated parameter {name[:40]!r}. Use {', '.join(_PARAMETERS)}, each once."
-            )
-        given[name] = value
+    given = parse_once(parameters, _PARAMETERS)
     end = parse_time(given["end"], "end", now=now) if "end" in given else now
     start = parse_time(given["start"], "start", now=now) if "start" in given else max(0, end - 7 * DAY_MS)
     if start >= end:

@@ -1,6 +1,5 @@
 """`/v1/alerts/{id}`: one alert with everything that it shows, and the text of its ticket."""
 
-from collections.abc import Callable
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -9,7 +8,6 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from otpconv.access.keys import AccessKey
 from otpconv.alerts.showing.answer import Shown, show
 from otpconv.alerts.showing.cost import CostSoFar
 from otpconv.alerts.showing.expectation import Quantity
@@ -26,7 +24,7 @@ from otpconv.storage.contract import LedgerReader
 from otpconv.web.front.callers import caller_of
 from otpconv.web.v1.alert_types import ALERTS_PATH, AlertOut, alert_out
 from otpconv.web.v1.alerts import GET, alert_id, known
-from otpconv.web.v1.native import json_response
+from otpconv.web.v1.handlers import Handlers, json_response
 from otpconv.web.v1.rate_formats import LAG_HEADER
 
 
@@ -123,17 +121,8 @@ class ShownAlertOut(AlertOut):
     history: list[EventOut]
 
 
-class ShownAlertApi:
-    """The handlers of `/v1/alerts/{id}`.
-
-    Args:
-        service: has the alerts, and answers questions.
-        caller: authenticates a request for an action.
-    """
-
-    def __init__(self, service: Service, caller: Callable[[Request, str], AccessKey]) -> None:
-        self._service = service
-        self._caller = caller
+class ShownAlertApi(Handlers):
+    """The handlers of `/v1/alerts/{id}`."""
 
     def routes(self) -> list[Route]:
         """Return the routes of the handlers."""
@@ -145,9 +134,7 @@ class ShownAlertApi:
     async def get(self, request: Request) -> Response:
         """Answer with an alert and everything that it shows."""
         shown, lag = await self._look(request)
-        response = json_response(_out(*shown))
-        response.headers[LAG_HEADER] = str(lag)
-        return response
+        return json_response(_out(*shown), lag=lag)
 
     async def ticket(self, request: Request) -> Response:
         """Answer with the text of the ticket for the vendor."""

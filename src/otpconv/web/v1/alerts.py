@@ -2,25 +2,20 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Final, TypeVar, get_args
+from typing import Final, get_args
 
-import msgspec
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from otpconv.access.keys import AccessKey
-from otpconv.dialects.native.fields import in_words
 from otpconv.errors import InvalidRequest, NotFound
-from otpconv.service.compose import Service
+from otpconv.parameters import parse_once
 from otpconv.storage.alerts.contract import LASTING, MAX_ALERTS, Alert, State
 from otpconv.times import parse_time
-from otpconv.web.front.body import Bodies
-from otpconv.web.front.gate import Gate
 from otpconv.web.v1.alert_types import ALERTS_PATH, AcknowledgeIn, AlertsOut, SnoozeIn, alert_out
-from otpconv.web.v1.audited import Audited
-from otpconv.web.v1.native import json_response
+from otpconv.web.v1.handlers import ChangingHandlers, json_response
 
 #: The actions for policies.
 GET, MANAGE = "otpconv:GetAlerts", "otpconv:ManageAlerts"
@@ -29,7 +24,6 @@ STATES: Final[tuple[State, ...]] = get_args(State)
 #: The longest id, digits.
 _ID_DIGITS: Final = 15
 _PARAMETERS: Final = ("state", "before", "limit")
-_In = TypeVar("_In", AcknowledgeIn, SnoozeIn)
 
 
 class Asked(Struct, frozen=True):
@@ -46,24 +40,8 @@ class Asked(Struct, frozen=True):
     limit: int = MAX_ALERTS
 
 
-class AlertsApi:
-    """The handlers of `/v1/alerts`. The disk is used beside the event loop.
-
-    Args:
-        service: has the alerts.
-        bodies: reads bodies.
-        gate: finds out where a request came from.
-        caller: authenticates a request for an action.
-    """
-
-    def __init__(
-        self, service: Service, bodies: Bodies, gate: Gate, caller: Callable[[Request, str], AccessKey]
-    ) -> None:
-        self._service = service
-        self._store = service.alerts
-        self._bodies = bodies
-        self._audited = Audited(service, gate)
-        self._caller = caller
+class AlertsApi(ChangingHandlers):
+    """The handlers of `/v1/alerts`. The disk is used beside the event loop."""
 
     def routes(self) -> list[Route]:
         """Return the routes of the handlers."""
@@ -78,19 +56,20 @@ class AlertsApi:
         key = self._caller(request, GET)
         asked = parse_asked(request.query_params.multi_items())
         alerts = await asyncio.to_thread(
-            self._store.alerts, key.account, asked.states, before=asked.before, limit=asked.limit
+            self._service.alerts.alerts, key.account, asked.states, before=asked.before, limit=asked.limit
         )
         return json_response(AlertsOut([alert_out(alert) for alert in alerts]))
 
     async def acknowledge(self, request: Request) -> Response:
         """Let a user acknowledge an alert."""
         key = self._caller(request, MANAGE)
-        given = await self._read(request, key, AcknowledgeIn, '{"note": "acme is on it"}')
+        given = await self._read_json(request, key, AcknowledgeIn, 'JSON, e.g. {"note": "acme is on it"}')
         alert, now = alert_id(request), self._service.clock()
 
         def acknowledge() -> Alert:
             return known(
-                alert, self._store.acknowledge(key.account, alert, key.display_name, given.note, now=now)
+                alert,
+                self._service.alerts.acknowledge(key.account, alert, key.display_name, given.note, now=now),
             )
 
         return await self._change(request, key, "AcknowledgeAlert", alert, acknowledge)
@@ -98,14 +77,16 @@ class AlertsApi:
     async def snooze(self, request: Request) -> Response:
         """Let a user snooze an alert."""
         key = self._caller(request, MANAGE)
-        given = await self._read(request, key, SnoozeIn, '{"for_ms": 7200000}')
+        given = await self._read_json(request, key, SnoozeIn, 'JSON, e.g. {"for_ms": 7200000}')
         alert, now = alert_id(request), self._service.clock()
         until = _until(given, now)
 
         def snooze() -> Alert:
             return known(
                 alert,
-                self._store.snooze(key.account, alert, key.display_name, given.note, now=now, until=until),
+                self._service.alerts.snooze(
+                    key.account, alert, key.display_name, given.note, now=now, until=until
+                ),
             )
 
         return await self._change(request, key, "SnoozeAlert", alert, snooze)
@@ -113,15 +94,8 @@ class AlertsApi:
     async def _change(
         self, request: Request, key: AccessKey, what: str, alert: int, work: Callable[[], Alert]
     ) -> Response:
-        changed = await self._audited.change(request, key, what, f"alert {alert}", work)
+        changed = await self._make_change(request, key, what, f"alert {alert}", work)
         return json_response(alert_out(changed))
-
-    async def _read(self, request: Request, key: AccessKey, kind: type[_In], example: str) -> _In:
-        async with self._bodies.read(request.scope, request.receive, key.access_key_id) as body:
-            try:
-                return msgspec.json.decode(bytes(body) or b"{}", type=kind)
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                raise InvalidRequest(f"Invalid body: {in_words(error)}. Send JSON, e.g. {example}.") from None
 
 
 def parse_asked(parameters: Iterable[tuple[str, str]]) -> Asked:
@@ -130,13 +104,7 @@ def parse_asked(parameters: Iterable[tuple[str, str]]) -> Asked:
     Raises:
         InvalidRequest: a parameter is unknown, repeated or malformed.
     """
-    given: dict[str, str] = {}
-    for name, value in parameters:
-        if name not in _PARAMETERS or name in given:
-            raise InvalidRequest(
-                f"Unknown or repeated parameter {name[:40]!r}. Use {', '.join(_PARAMETERS)}, each once."
-            )
-        given[name] = value
+    given = parse_once(parameters, _PARAMETERS)
     names = given["state"].split(",") if "state" in given else LASTING
     states = tuple(state for state in STATES if state in names)
     if unknown := [name for name in names if name not in STATES]:

@@ -1,24 +1,19 @@
 """`/v1/annotations`: creates, lists and deletes the annotations of an account."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Annotated, Final
 
-import msgspec
 from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from otpconv.access.keys import AccessKey
-from otpconv.dialects.native.fields import LATEST_MS, in_words
+from otpconv.dialects.native.fields import LATEST_MS
 from otpconv.errors import InvalidRequest, NotFound
-from otpconv.service.compose import Service
+from otpconv.parameters import parse_once
 from otpconv.storage.annotations import MAX_TEXT_CHARS, Annotation
 from otpconv.times import parse_time
-from otpconv.web.front.body import Bodies
-from otpconv.web.front.gate import Gate
-from otpconv.web.v1.audited import Audited
+from otpconv.web.v1.handlers import ChangingHandlers, json_response
 
 ANNOTATIONS_PATH: Final = "/v1/annotations"
 #: The highest id of an annotation that is looked up, digits.
@@ -63,25 +58,8 @@ class AnnotationDeleted(Struct):
     deleted: int
 
 
-class AnnotationsApi:
+class AnnotationsApi(ChangingHandlers):
     """The handlers of `/v1/annotations`. The disk is used beside the event loop."""
-
-    def __init__(
-        self, service: Service, bodies: Bodies, gate: Gate, caller: Callable[[Request, str], AccessKey]
-    ) -> None:
-        """Create the handlers.
-
-        Args:
-            service: has the annotations.
-            bodies: reads bodies.
-            gate: finds out where a request came from.
-            caller: authenticates a request for an action.
-        """
-        self._service = service
-        self._store = service.annotations
-        self._bodies = bodies
-        self._audited = Audited(service, gate)
-        self._caller = caller
 
     def routes(self) -> "list[Route]":
         """Return the routes of the handlers."""
@@ -94,31 +72,35 @@ class AnnotationsApi:
     async def post(self, request: Request) -> Response:
         """Create an annotation."""
         key = self._caller(request, "otpconv:CreateAnnotation")
-        async with self._bodies.read(request.scope, request.receive, key.access_key_id) as body:
-            given = _read(body)
+        given = await self._read_json(request, key, AnnotationIn, 'JSON, e.g. {"text": "Release 2.4"}')
+        if not given.text.isprintable() or not given.text.strip():
+            raise InvalidRequest("Invalid text: it must be one line of visible characters.")
         now = self._service.clock()
         at = now if given.at is None else parse_time(str(given.at), "at", now=now)
 
         def create() -> Annotation:
-            return self._store.create(key.account, at, given.text, created_by=key.display_name, now=now)
+            return self._service.annotations.create(
+                key.account, at, given.text, created_by=key.display_name, now=now
+            )
 
-        created = await self._audited.change(
+        created = await self._make_change(
             request, key, "CreateAnnotation", "annotation", create, named=lambda made: f"annotation {made.id}"
         )
-        return _json(_out(created), status=201)
+        return json_response(_out(created), status=201)
 
     async def list(self, request: Request) -> Response:
         """Answer with the annotations of a window; by default, all."""
         key = self._caller(request, "otpconv:ListAnnotations")
-        given = request.query_params.multi_items()
         now = self._service.clock()
-        window = {name: parse_time(value, name, now=now) for name, value in given if name in {"start", "end"}}
-        if len(window) < len(given):
-            raise InvalidRequest("Unknown or repeated parameter. Use start and end, each at most once.")
+        given = parse_once(request.query_params.multi_items(), ("start", "end"))
+        window = {name: parse_time(value, name, now=now) for name, value in given.items()}
         found = await asyncio.to_thread(
-            self._store.between, key.account, window.get("start", 0), window.get("end", LATEST_MS + 1)
+            self._service.annotations.between,
+            key.account,
+            window.get("start", 0),
+            window.get("end", LATEST_MS + 1),
         )
-        return _json(AnnotationsOut([_out(annotation) for annotation in found]))
+        return json_response(AnnotationsOut([_out(annotation) for annotation in found]))
 
     async def delete(self, request: Request) -> Response:
         """Delete an annotation."""
@@ -128,36 +110,13 @@ class AnnotationsApi:
             raise NotFound(f"There is no annotation {text[:40]!r}. Ids are whole numbers.")
 
         def delete() -> Annotation:
-            return self._store.delete(key.account, int(text))
+            return self._service.annotations.delete(key.account, int(text))
 
-        deleted = await self._audited.change(
-            request, key, "DeleteAnnotation", f"annotation {int(text)}", delete
-        )
-        return _json(AnnotationDeleted(deleted.id))
-
-
-def _read(body: bytes | memoryview) -> AnnotationIn:
-    try:
-        given = msgspec.json.decode(body, type=AnnotationIn)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise InvalidRequest(
-            f'Invalid annotation: {in_words(error)}. Send JSON, e.g. {{"text": "Release 2.4"}}.'
-        ) from None
-    if not given.text.isprintable() or not given.text.strip():
-        raise InvalidRequest("Invalid text: it must be one line of visible characters.")
-    return given
+        deleted = await self._make_change(request, key, "DeleteAnnotation", f"annotation {int(text)}", delete)
+        return json_response(AnnotationDeleted(deleted.id))
 
 
 def _out(annotation: Annotation) -> AnnotationOut:
     return AnnotationOut(
         annotation.id, annotation.at, annotation.text, annotation.created_by, annotation.created_at
-    )
-
-
-def _json(value: Struct, status: int = 200) -> Response:
-    return Response(
-        msgspec.json.encode(value),
-        status_code=status,
-        media_type="application/json",
-        headers={"cache-control": "no-store"},
     )

@@ -21,7 +21,7 @@ from otpconv.storage.contract import MINUTE_MS, LedgerReader
 from otpconv.web.front.body import Bodies
 from otpconv.web.front.callers import caller_of
 from otpconv.web.front.failures import FailureLog
-from otpconv.web.v1.native import json_response
+from otpconv.web.v1.handlers import json_response
 from otpconv.web.v1.ranges import RangeOut, range_out
 
 CHECK_PATH: Final = "/v1/check"

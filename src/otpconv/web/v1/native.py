@@ -6,7 +6,6 @@ from functools import partial
 from typing import TypeVar
 
 import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
@@ -31,8 +30,9 @@ from otpconv.web.front.callers import Callers, caller_of
 from otpconv.web.front.gate import Gate
 from otpconv.web.front.pace import Pace
 from otpconv.web.v1.batches import combined, conversion_reports, message_reports, without_number
+from otpconv.web.v1.handlers import json_response
 from otpconv.web.v1.known import look_up, search
-from otpconv.web.v1.rate_formats import LAG_HEADER, rates_response, wanted_format
+from otpconv.web.v1.rate_formats import rates_response, wanted_format
 from otpconv.web.v1.rates_out import Notes, notes, rates_out
 
 #: How long the items of a batch are read at a time, s; then others have their turn of the event loop.
@@ -78,9 +78,7 @@ class NativeApi:
                 if lag
                 else "Nothing was reported of a message with this id."
             )
-        response = json_response(message)
-        response.headers[LAG_HEADER] = str(lag)
-        return response
+        return json_response(message, lag=lag)
 
     async def search_messages(self, request: Request) -> Response:
         """Respond with the newest messages to a number; the audit trail gets a line."""
@@ -94,9 +92,7 @@ class NativeApi:
         found, lag = await search(self._service, key, phone.e164, wanted.limit)
         count = len(found.messages)
         self._gate.answered(key, "otpconv:FindMessages", f"{count} messages", request.scope)
-        response = json_response(found)
-        response.headers[LAG_HEADER] = str(lag)
-        return response
+        return json_response(found, lag=lag)
 
     async def get_rates(self, request: Request) -> Response:
         """Answer conversion rates."""
@@ -190,10 +186,3 @@ class NativeApi:
         ignored = [each for each in ignored if each.index not in refused]
         found = list(results.values())
         return json_response(Recorded(found.count("recorded"), found.count("unchanged"), rejects, ignored))
-
-
-def json_response(value: Struct) -> Response:
-    """Return a value as JSON; nobody in between may keep it."""
-    return Response(
-        msgspec.json.encode(value), media_type="application/json", headers={"cache-control": "no-store"}
-    )

@@ -107,9 +107,9 @@ def _post(operation: str, summary: str, item: type[MessageIn | ConversionIn]) ->
     return {
         "operationId": operation,
         "summary": summary,
-        "description": "A bad item never harms its neighbours: it is rejected by its place. A `to` that is "
-        "not a phone number is ignored, by its place too, and the rest of the item is recorded; only a "
-        "conversion without message_id is rejected for it.",
+        "description": "A bad item does not affect the others: `rejected` names its place. A `to` that is "
+        "not a phone number is left out, `ignored` names its place, and the rest of the item is recorded. "
+        "Only a conversion without message_id is rejected for it.",
         "requestBody": {
             "required": True,
             "content": {
@@ -230,7 +230,7 @@ def _rates_parameters() -> list[tuple[str, str, dict[str, Any]]]:
             {"type": "string", "enum": list(COMPARISONS)},
         ),
         ("order", "Of the rows; after a minus, largest first", {"type": "string", "enum": orders}),
-        ("top", "So many groups, and one row for all others", {"type": "integer", "minimum": 1}),
+        ("top", "The number of groups; all others share one row", {"type": "integer", "minimum": 1}),
         (
             "min_requested",
             "Groups with less go into the row for all others",

@@ -33,10 +33,10 @@ def alert_paths() -> dict[str, Any]:
         f"{ALERTS_PATH}/{{id}}": {"get": _get()},
         f"{ALERTS_PATH}/{{id}}/ticket": {"get": _ticket()},
         f"{ALERTS_PATH}/{{id}}/acknowledge": {
-            "post": _change("acknowledgeAlert", "Say that somebody takes care of an alert", AcknowledgeIn)
+            "post": _change("acknowledgeAlert", "Note that somebody takes care of an alert", AcknowledgeIn)
         },
         f"{ALERTS_PATH}/{{id}}/snooze": {
-            "post": _change("snoozeAlert", "Let an alert be quiet for some time", SnoozeIn)
+            "post": _change("snoozeAlert", "Silence an alert for some time", SnoozeIn)
         },
     }
 

@@ -41,7 +41,7 @@ def range_paths() -> dict[str, Any]:
             "get": {
                 "operationId": "getRanges",
                 "summary": "The number ranges that look like fraud",
-                "description": "Many messages, next to none verified. Nothing is blocked.",
+                "description": "Many messages, almost none verified. Nothing is blocked.",
                 "parameters": [
                     {"name": name, "in": "query", "description": text, "schema": schema}
                     for name, text, schema in parameters

@@ -16,13 +16,9 @@ from otpconv.dialects.native.fields import Channel, Country, Currency, Price as 
 from otpconv.errors import InvalidRequest
 from otpconv.ledger.judge import EARLIEST_MS
 from otpconv.money import decimal_text, parse_price
-from otpconv.service.compose import Service
 from otpconv.storage.contract import HOUR_MS
 from otpconv.times import parse_time
-from otpconv.web.front.body import Bodies
-from otpconv.web.front.gate import Gate
-from otpconv.web.v1.audited import Audited
-from otpconv.web.v1.native import json_response
+from otpconv.web.v1.handlers import ChangingHandlers, json_response
 
 PRICES_PATH: Final = "/v1/prices"
 #: Bytes of a list that is sent: it is read in one step.
@@ -80,24 +76,8 @@ class PricesChanged(Struct):
     prices: int
 
 
-class PricesApi:
-    """The handlers of `/v1/prices`. The disk is used beside the event loop.
-
-    Args:
-        service: has the price lists.
-        bodies: reads bodies.
-        gate: finds out where a request came from.
-        caller: authenticates a request for an action.
-    """
-
-    def __init__(
-        self, service: Service, bodies: Bodies, gate: Gate, caller: Callable[[Request, str], AccessKey]
-    ) -> None:
-        self._service = service
-        self._store = service.prices
-        self._bodies = bodies
-        self._audited = Audited(service, gate)
-        self._caller = caller
+class PricesApi(ChangingHandlers):
+    """The handlers of `/v1/prices`. The disk is used beside the event loop."""
 
     def routes(self) -> list[Route]:
         """Return the routes of the handlers."""
@@ -110,7 +90,7 @@ class PricesApi:
     async def get(self, request: Request) -> Response:
         """Answer with the price list."""
         key = self._caller(request, _GET)
-        prices = await asyncio.to_thread(self._store.prices, key.account)
+        prices = await asyncio.to_thread(self._service.prices.prices, key.account)
         return json_response(PricesOut([_out(price) for price in prices]))
 
     async def post(self, request: Request) -> Response:
@@ -147,7 +127,7 @@ class PricesApi:
                 before.update((price.key, price) for price in known)
                 return make(known)
 
-            prices = self._store.change(key.account, remembered)
+            prices = self._service.prices.change(key.account, remembered)
             after = {price.key: price for price in prices}
             return PricesChanged(
                 added=len(after.keys() - before.keys()),
@@ -156,7 +136,7 @@ class PricesApi:
                 prices=len(after),
             )
 
-        made = await self._audited.change(request, key, what, "prices", changed, named=_in_words)
+        made = await self._make_change(request, key, what, "prices", changed, named=_in_words)
         return json_response(made)
 
 

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
@@ -10,17 +10,15 @@ from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from otpconv.access.keys import AccessKey
 from otpconv.csv_cells import escaped
 from otpconv.money import MICROS
 from otpconv.ranges.assessing import assess
 from otpconv.ranges.finding import FLAGGED, REVIEW_MS, Assessment, RangeFinding
 from otpconv.ranges.question import Question, parse_question
 from otpconv.rates.price_list import PriceList
-from otpconv.service.compose import Service
 from otpconv.storage.contract import LedgerReader
 from otpconv.web.front.callers import caller_of
-from otpconv.web.v1.native import json_response
+from otpconv.web.v1.handlers import Handlers, json_response
 from otpconv.web.v1.rate_formats import LAG_HEADER
 
 RANGES_PATH: Final = "/v1/ranges"
@@ -81,17 +79,8 @@ class RangesOut(Struct):
     ]
 
 
-class RangesApi:
-    """The handler of `/v1/ranges`.
-
-    Args:
-        service: answers questions.
-        caller: authenticates a request for an action.
-    """
-
-    def __init__(self, service: Service, caller: Callable[[Request, str], AccessKey]) -> None:
-        self._service = service
-        self._caller = caller
+class RangesApi(Handlers):
+    """The handler of `/v1/ranges`."""
 
     async def get(self, request: Request) -> Response:
         """Answer which ranges look like fraud."""
@@ -106,13 +95,9 @@ class RangesApi:
             return assess(ledger, key.account, question.span, now, prices)
 
         def response(found: Assessment, lag: int) -> Response:
-            made = (
-                block_list(found, question)
-                if question.format == "csv"
-                else json_response(_out(found, question))
-            )
-            made.headers[LAG_HEADER] = str(lag)
-            return made
+            if question.format == "csv":
+                return block_list(found, question, lag)
+            return json_response(_out(found, question), lag=lag)
 
         return await self._service.questions.ask(caller_of(key), assessment, response)
 
@@ -166,8 +151,14 @@ def _out(found: Assessment, question: Question) -> RangesOut:
     )
 
 
-def block_list(found: Assessment, question: Question) -> Response:
-    """Return the ranges that a question asks for as CSV, a row for each prefix to block."""
+def block_list(found: Assessment, question: Question, lag: int) -> Response:
+    """Return the ranges that a question asks for as CSV, a row for each prefix to block.
+
+    Args:
+        found: all ranges.
+        question: chooses some.
+        lag: how many acknowledged reports the answer lacks.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(_CSV_COLUMNS)
@@ -176,6 +167,7 @@ def block_list(found: Assessment, question: Question) -> Response:
     headers = {
         "cache-control": "no-store",
         "content-disposition": 'attachment; filename="otpconv-ranges.csv"',
+        LAG_HEADER: str(lag),
     }
     return Response(text.getvalue(), media_type="text/csv", headers=headers)
 

@@ -1,23 +1,14 @@
 """`/v1/alert-targets`: where alerts are sent to."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Final
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from otpconv.access.keys import AccessKey
-from otpconv.dialects.native.fields import in_words
-from otpconv.errors import InvalidRequest
 from otpconv.service.alert_targets import TargetState
-from otpconv.service.compose import Service
-from otpconv.web.front.body import Bodies
-from otpconv.web.front.gate import Gate
-from otpconv.web.v1.audited import Audited
-from otpconv.web.v1.native import json_response
+from otpconv.web.v1.handlers import ChangingHandlers, json_response
 from otpconv.web.v1.target_types import (
     TARGETS_PATH,
     TargetDeleted,
@@ -31,23 +22,8 @@ from otpconv.web.v1.target_types import (
 _MANAGE: Final = "otpconv:ManageAlertTargets"
 
 
-class TargetsApi:
-    """The handlers of `/v1/alert-targets`. The disk is used beside the event loop.
-
-    Args:
-        service: has the targets.
-        bodies: reads bodies.
-        gate: finds out where a request came from.
-        caller: authenticates a request for an action.
-    """
-
-    def __init__(
-        self, service: Service, bodies: Bodies, gate: Gate, caller: Callable[[Request, str], AccessKey]
-    ) -> None:
-        self._targets = service.alert_targets
-        self._bodies = bodies
-        self._audited = Audited(service, gate)
-        self._caller = caller
+class TargetsApi(ChangingHandlers):
+    """The handlers of `/v1/alert-targets`. The disk is used beside the event loop."""
 
     def routes(self) -> "list[Route]":
         """Return the routes of the handlers."""
@@ -63,29 +39,29 @@ class TargetsApi:
     async def post(self, request: Request) -> Response:
         """Create a target."""
         key = self._caller(request, _MANAGE)
-        given = await self._read(request, key)
+        given = await self._read_json(request, key, TargetIn)
 
         def create() -> TargetState:
-            return self._targets.create(
+            return self._service.alert_targets.create(
                 key.account, given.name, given.kind, values=given.settings, rules=given.rules
             )
 
         subject = f"target {given.name[:64]}"
-        made = await self._audited.change(request, key, "CreateAlertTarget", subject, create)
-        response = json_response(target_out(made))
-        response.status_code = 201
-        return response
+        made = await self._make_change(request, key, "CreateAlertTarget", subject, create)
+        return json_response(target_out(made), status=201)
 
     async def list(self, request: Request) -> Response:
         """Answer with the targets."""
         key = self._caller(request, _MANAGE)
-        states = await asyncio.to_thread(self._targets.states, key.account)
+        states = await asyncio.to_thread(self._service.alert_targets.states, key.account)
         return json_response(TargetsOut([target_out(state) for state in states]))
 
     async def get(self, request: Request) -> Response:
         """Answer with one target."""
         key = self._caller(request, _MANAGE)
-        state = await asyncio.to_thread(self._targets.state, key.account, request.path_params["name"])
+        state = await asyncio.to_thread(
+            self._service.alert_targets.state, key.account, request.path_params["name"]
+        )
         return json_response(target_out(state))
 
     async def delete(self, request: Request) -> Response:
@@ -94,9 +70,9 @@ class TargetsApi:
         name = request.path_params["name"]
 
         def delete() -> None:
-            self._targets.delete(key.account, name)
+            self._service.alert_targets.delete(key.account, name)
 
-        await self._audited.change(request, key, "DeleteAlertTarget", f"target {name[:64]}", delete)
+        await self._make_change(request, key, "DeleteAlertTarget", f"target {name[:64]}", delete)
         return json_response(TargetDeleted(name))
 
     async def retry(self, request: Request) -> Response:
@@ -105,9 +81,9 @@ class TargetsApi:
         name = request.path_params["name"]
 
         def retry() -> TargetRetried:
-            return TargetRetried(self._targets.retry(key.account, name))
+            return TargetRetried(self._service.alert_targets.retry(key.account, name))
 
-        retried = await self._audited.change(request, key, "RetryAlertTarget", f"target {name[:64]}", retry)
+        retried = await self._make_change(request, key, "RetryAlertTarget", f"target {name[:64]}", retry)
         return json_response(retried)
 
     async def test(self, request: Request) -> Response:
@@ -116,16 +92,8 @@ class TargetsApi:
         name = request.path_params["name"]
 
         def test() -> TargetTested:
-            tested = self._targets.test(key.account, name)
+            tested = self._service.alert_targets.test(key.account, name)
             return TargetTested(tested.sent, tested.text)
 
-        tested = await self._audited.change(request, key, "TestAlertTarget", f"target {name[:64]}", test)
+        tested = await self._make_change(request, key, "TestAlertTarget", f"target {name[:64]}", test)
         return json_response(tested)
-
-    async def _read(self, request: Request, key: AccessKey) -> TargetIn:
-        async with self._bodies.read(request.scope, request.receive, key.access_key_id) as body:
-            try:
-                return msgspec.json.decode(bytes(body) or b"{}", type=TargetIn)
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                # The text never has a value: it may be a secret.
-                raise InvalidRequest(f"Invalid body: {in_words(error)}. Send a JSON object.") from None

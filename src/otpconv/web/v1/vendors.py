@@ -4,21 +4,18 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from otpconv.access.keys import AccessKey
 from otpconv.access.vendors import VendorAccount
-from otpconv.dialects.native.fields import in_words
 from otpconv.errors import InvalidRequest
 from otpconv.service.compose import Service
 from otpconv.storage.relay.contract import MAX_LETTERS
 from otpconv.web.front.body import Bodies
 from otpconv.web.front.gate import Gate
-from otpconv.web.v1.audited import Audited
-from otpconv.web.v1.native import json_response
+from otpconv.web.v1.handlers import ChangingHandlers, json_response
 from otpconv.web.v1.vendor_types import (
     LettersOut,
     ReceiptsIn,
@@ -44,7 +41,7 @@ _MANAGE, _READ, _OPERATE = "otpconv:ManageVendors", "otpconv:GetRelay", "otpconv
 _T = TypeVar("_T")
 
 
-class VendorsApi:
+class VendorsApi(ChangingHandlers):
     """The handlers of `/v1/vendors` and `/v1/relay`. The disk is used beside the event loop.
 
     Args:
@@ -63,11 +60,8 @@ class VendorsApi:
         caller: Callable[[Request, str], AccessKey],
         public_url: str,
     ) -> None:
-        self._service = service
+        super().__init__(service, bodies, gate, caller)
         self._vendors = service.vendors
-        self._bodies = bodies
-        self._audited = Audited(service, gate)
-        self._caller = caller
         self._public_url = public_url
 
     def routes(self) -> "list[Route]":
@@ -89,7 +83,7 @@ class VendorsApi:
     async def post(self, request: Request) -> Response:
         """Create a vendor account."""
         key = self._caller(request, _MANAGE)
-        given = await self._read(request, key, VendorIn)
+        given = await self._read_json(request, key, VendorIn)
 
         def create() -> VendorAccount:
             return self._vendors.create(
@@ -102,9 +96,7 @@ class VendorsApi:
             )
 
         vendor = await self._change(request, key, "CreateVendor", given.name[:64], create)
-        response = json_response(vendor_out(vendor))
-        response.status_code = 201
-        return response
+        return json_response(vendor_out(vendor), status=201)
 
     async def list(self, request: Request) -> Response:
         """Answer with the vendor accounts."""
@@ -130,7 +122,7 @@ class VendorsApi:
     async def receipts(self, request: Request) -> Response:
         """Answer where the vendor pushes receipts, after a change; the audit trail gets a line."""
         key = self._caller(request, _MANAGE)
-        given = await self._read(request, key, ReceiptsIn)
+        given = await self._read_json(request, key, ReceiptsIn)
         name = request.path_params["name"]
 
         def receipts() -> VendorAccount:
@@ -143,7 +135,7 @@ class VendorsApi:
     async def send(self, request: Request) -> Response:
         """Let a vendor account send messages, or not."""
         key = self._caller(request, _MANAGE)
-        given = await self._read(request, key, SendingIn)
+        given = await self._read_json(request, key, SendingIn)
         name, on = request.path_params["name"], given.send == "on"
 
         def switch() -> VendorAccount:
@@ -181,7 +173,7 @@ class VendorsApi:
     async def retry(self, request: Request) -> Response:
         """Send dead letters again."""
         key = self._caller(request, _OPERATE)
-        given = await self._read(request, key, RetryIn)
+        given = await self._read_json(request, key, RetryIn)
         name = request.path_params["name"]
 
         def retry() -> int:
@@ -199,15 +191,7 @@ class VendorsApi:
         await self._change(request, key, what, name, switch)
         return json_response(RelaySwitched(name, paused))
 
-    async def _read(self, request: Request, key: AccessKey, kind: type[_T]) -> _T:
-        async with self._bodies.read(request.scope, request.receive, key.access_key_id) as body:
-            try:
-                return msgspec.json.decode(bytes(body) or b"{}", type=kind)
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                # The text never has a value: it may be a secret.
-                raise InvalidRequest(f"Invalid body: {in_words(error)}. Send a JSON object.") from None
-
     async def _change(
         self, request: Request, key: AccessKey, what: str, name: str, work: Callable[[], _T]
     ) -> _T:
-        return await self._audited.change(request, key, what, f"vendor {name[:64]}", work)
+        return await self._make_change(request, key, what, f"vendor {name[:64]}", work)

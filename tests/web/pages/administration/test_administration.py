@@ -1,6 +1,5 @@
 """Users, keys and policies on pages: what they change, who may, and what the audit trail says."""
 
-import json
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,7 @@ import apsw
 import httpx
 import pytest
 
+from audited import audited
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.config import load
@@ -29,7 +29,7 @@ SignedIn = Callable[[AccessKey], httpx.Client]
 
 def trail(server: LocalServer, key: AccessKey) -> list[dict[str, Any]]:
     """The lines of the audit trail about a key, without the refusals while it was too new to be known."""
-    lines = (json.loads(line) for line in (server.data / "audit.ndjson").read_text().splitlines())
+    lines = audited(server.data)
     return [
         line for line in lines if line["who"] == key.access_key_id and line["what"] != "otpconv:QueryRates"
     ]

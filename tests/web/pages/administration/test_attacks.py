@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from audited import audited
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.web.pages.administration.routes import administration_pages
@@ -37,7 +38,7 @@ def addressed(path: str, key: AccessKey) -> str:
 
 def changes(server: LocalServer, key: AccessKey) -> list[dict[str, Any]]:
     """The lines of the audit trail about changes that somebody made."""
-    found = (json.loads(line) for line in (server.data / "audit.ndjson").read_text().splitlines())
+    found = audited(server.data)
     return [line for line in found if (line["who"], line["outcome"]) == (key.access_key_id, "done")]
 
 

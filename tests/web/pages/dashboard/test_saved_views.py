@@ -1,6 +1,5 @@
 """Saved views and remembered choices: who sees and changes them, their bounds, and hostile names."""
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from html import unescape
@@ -9,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from audited import audited
 from otpconv.access.keys import AccessKey
 from otpconv.access.saved_views import MAX_NAME_CHARS, MAX_VIEWS
 from otpconv.cli.local_server import LocalServer
@@ -101,7 +101,7 @@ def test_views_are_renamed_and_deleted_by_their_owner_and_by_who_may_manage_them
     colleague = viewer(make_key("AdministratorAccess", key.account_name))
     assert colleague.post(f"/dashboard/views/{number}/delete").status_code == 303
     assert admin.views() == {}
-    lines = [json.loads(line) for line in (server.data / "audit.ndjson").read_text().splitlines()]
+    lines = audited(server.data)
     done = [
         line["what"] for line in lines if line.get("account") == key.account and line["outcome"] == "done"
     ]

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from msgspec import msgpack
 
+from audited import audited
 from otpconv.access.keys import AccessKey
 from otpconv.access.sealing import to_text
 from otpconv.cli.local_server import LocalServer
@@ -160,7 +161,7 @@ def test_a_sign_in_has_a_line_in_the_audit_trail_and_no_secret_is_written(
         url = back(browser)
         browser.get(url)
     text = (office.data / "audit.ndjson").read_text()
-    line = json.loads(text.splitlines()[-1])
+    line = audited(office.data)[-1]
     assert (line["who"], line["what"], line["outcome"]) == ("user/1/olga@shop.example", "SignIn", "done")
     assert (line["subject"], line["user"], line["from"]) == ("sub s-1", "olga@shop.example", "127.0.0.1")
     verifier = provider.tokens[-1]["code_verifier"]

@@ -1,7 +1,7 @@
 """The operations and their parameters: what checks requests, names error codes and fills the explorer.
 
-Data only. A pattern says what a value may look like; what else it must be (a time that is not in the future,
-a number that can be dialled, a role that exists) is checked elsewhere, with the necessary data.
+Data only. A pattern says how a value may look. Other modules have the data for further checks, e.g. that a
+time is not in the future, that a number can be dialled, or that a role exists.
 
 Source: the API references of SmsConversion and ConversionData (2018-05-01), SmsConversionIntl and
 ConversionDataIntl (2017-05-25) of Short Message Service, and of AssumeRole (2015-04-01) of Security Token

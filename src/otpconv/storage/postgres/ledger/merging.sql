@@ -47,7 +47,7 @@ CREATE TYPE reports AS (
 
 -- A report is [1, account, message id, requested_at, [dimensions], number, number range, session id, attempt, vendor's id],
 -- [2, account, delivered, conversion time, message id, number, timing], [3, account, report time, rate], or
--- [6, account, vendor's id, status, time, error, price, currency, segments]. What is left of the reports of deleted
+-- [6, account, vendor's id, status, time, error, price, currency, segments]. The rest of the reports of deleted
 -- messages is [4, account, '', day, [dimensions]] or [0].
 CREATE FUNCTION unpack(after bigint, upto bigint) RETURNS reports LANGUAGE plpgsql AS $$
 DECLARE

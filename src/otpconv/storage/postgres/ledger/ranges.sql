@@ -51,7 +51,7 @@ BEGIN
 END $$;
 
 -- name: shorten_ranges
--- An erasure can shorten ranges: [account, day, country, length]. What is counted by longer prefixes moves to the shorter ones.
+-- An erasure can shorten ranges: [account, day, country, length]. Counts by longer prefixes move to the shorter ones.
 INSERT INTO range_lengths AS l
 SELECT 0, (v ->> 0)::integer, (v ->> 1)::integer, v ->> 2, min((v ->> 3)::integer)
 FROM journal AS b CROSS JOIN LATERAL jsonb_array_elements(b.reports -> 0 -> 11) AS v

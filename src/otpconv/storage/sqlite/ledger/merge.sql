@@ -35,7 +35,7 @@ DELETE FROM batch;
 -- name: unpack
 -- A report is [1, account, message id, requested_at, [dimensions], number, number range, session id, attempt, vendor's id],
 -- [2, account, delivered, conversion time, message id, number, timing], [3, account, report time, rate], or a receipt.
--- Entries of older versions have six dimensions, without the access key, no timing and no vendor's id. What is left of the
+-- Entries of older versions have six dimensions, without the access key, no timing and no vendor's id. The rest of the
 -- reports of deleted messages is [4, account, '', day, [dimensions]] or [0].
 -- Each extraction takes 0.1 µs, so the kind is extracted once, and of each kind only what it has.
 WITH reports AS MATERIALIZED (

@@ -24,7 +24,7 @@ DELETE FROM range_rollups WHERE requested = 0 AND (account, start, number_range,
 );
 
 -- name: shorten_ranges
--- An erasure can shorten ranges: [account, day, country, length]. What is counted by longer prefixes moves to the shorter ones.
+-- An erasure can shorten ranges: [account, day, country, length]. Counts by longer prefixes move to the shorter ones.
 INSERT INTO range_lengths
 SELECT v.value ->> 0, v.value ->> 1, v.value ->> 2, v.value ->> 3
 FROM journal.batches AS b CROSS JOIN jsonb_each(b.reports, '$[0][11]') AS v

@@ -151,8 +151,8 @@ CREATE INDEX IF NOT EXISTS messages_unmatched ON messages (
 ) WHERE requested_at IS NULL;
 
 -- The day comes first, so that messages near in time are near on disk although the hashes of numbers are random.
--- The messages of a number follow in the order of the law, so that the last one before an instant and the first one
--- after it take one lookup each.
+-- The messages of a number follow in the order of the law. So one lookup finds the last one before an instant, and one
+-- the first one after it.
 CREATE INDEX IF NOT EXISTS messages_by_number ON messages (requested_at / 86400000, number, requested_at, message_id)
 WHERE requested_at IS NOT NULL AND number IS NOT NULL;
 

@@ -1,7 +1,7 @@
 """The ledger's writer in SQLite: a handful of statements for each batch of the journal.
 
-All of it is SQLite's own code: the statements read the attached journal and run without Python's lock, so
-applying takes nothing from the event loop but a share of the processor.
+The statements read the attached journal, and run in SQLite without Python's lock. So applying costs the event
+loop only a share of the processor.
 """
 
 import contextlib

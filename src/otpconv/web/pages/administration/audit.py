@@ -1,6 +1,5 @@
 """The page of the audit trail, with its search."""
 
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlencode
@@ -9,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from otpconv.audit import FILE
+from otpconv.clock import iso_8601
 from otpconv.errors import InvalidRequest, Unavailable
 from otpconv.service.compose import Service
 from otpconv.times import parse_time
@@ -46,7 +46,7 @@ class AuditPage:
         for name in ("start", "end"):
             try:
                 times[name] = (
-                    _iso(parse_time(given[name], name, now=self._clock(), tz=visitor.zone))
+                    iso_8601(parse_time(given[name], name, now=self._clock(), tz=visitor.zone), exact=True)
                     if given[name]
                     else ""
                 )
@@ -90,8 +90,3 @@ def _position(request: Request) -> int | None:
     text = request.query_params.get("before", "")
     digits = text.isascii() and text.isdecimal() and len(text) <= _POSITION_DIGITS
     return int(text) if digits else None
-
-
-def _iso(at: int) -> str:
-    text = datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")

@@ -17,7 +17,13 @@ class ErrorCentre:
     """`/errors`, `/errors/CODE` and `/errors/VENDOR/CODE`."""
 
     def __init__(self, layout: Layout, visitors: Visitors, public_url: str) -> None:
-        """Take what pages need, and the URL that the examples' links begin with."""
+        """Create the pages.
+
+        Args:
+            layout: renders the pages.
+            visitors: say who is signed in.
+            public_url: what the links of the examples begin with.
+        """
         self._layout = layout
         self._visitors = visitors
         self._public_url = public_url

@@ -31,7 +31,13 @@ class DiagnosisPage:
     """`/explorer/diagnosis`."""
 
     def __init__(self, service: Service, bodies: Bodies, layout: Layout) -> None:
-        """Take who knows keys and nonces, and what pages need."""
+        """Create the page.
+
+        Args:
+            service: knows keys and nonces.
+            bodies: reads the forms.
+            layout: renders the page.
+        """
         self._service = service
         self._bodies = bodies
         self._layout = layout

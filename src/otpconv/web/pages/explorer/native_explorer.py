@@ -36,7 +36,16 @@ class NativeExplorer:
         app: ASGIApp,
         public_url: str,
     ) -> None:
-        """Take the sandbox, the calls there are, what pages need, what answers, and the URL of commands."""
+        """Create the pages.
+
+        Args:
+            service: has the sandbox.
+            calls: the calls of the native API, by name.
+            bodies: reads the forms.
+            layout: renders the pages.
+            app: answers the calls.
+            public_url: the URL that the commands call.
+        """
         self._service = service
         self._bodies = bodies
         self._layout = layout

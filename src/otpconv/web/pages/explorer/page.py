@@ -1,7 +1,7 @@
 """The explorer: every operation with its parameters, signed step by step, called, and as code.
 
-A call is signed here with the access key of who is signed in, and answered by this very server, so policies,
-limits and the audit trail see it as any other. The secret never leaves the server.
+Signs a call with the access key of the visitor, and lets this server answer it. So policies, limits and the
+audit trail treat it like any other call. The secret never leaves the server.
 """
 
 import secrets
@@ -44,7 +44,16 @@ class Explorer:
         app: ASGIApp,
         public_url: str,
     ) -> None:
-        """Take what pages need, what answers the calls, and the URL that the code calls."""
+        """Create the pages.
+
+        Args:
+            service: has the sandbox and the clock.
+            bodies: reads the forms.
+            layout: renders the pages.
+            visitors: say why a visitor may not make a call.
+            app: answers the calls.
+            public_url: the URL that the code calls.
+        """
         self._service = service
         self._clock = service.clock
         self._bodies = bodies

@@ -55,7 +55,12 @@ class Snippets:
     """Writes code."""
 
     def __init__(self, layout: Layout, public_url: str) -> None:
-        """Take what renders templates, and the URL that the code calls."""
+        """Create the snippets.
+
+        Args:
+            layout: renders the templates.
+            public_url: the URL that the code calls.
+        """
         self._layout = layout
         parts = urlsplit(public_url)
         self._endpoint, self._protocol = parts.netloc, parts.scheme

@@ -84,8 +84,8 @@ class RangesPage:
         given = dict(request.query_params)
         question = self._question(given.get("show", "fraud"), given.get("country", "").strip())
 
-        def written(found: Assessment, _: int) -> Response:
-            response = block_list(found, question)
+        def written(found: Assessment, lag: int) -> Response:
+            response = block_list(found, question, lag)
             response.headers.update(HEADERS)
             return response
 

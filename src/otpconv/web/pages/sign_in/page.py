@@ -37,7 +37,16 @@ class SignInPage:
         visitors: Visitors,
         expect: Callable[[], None],
     ) -> None:
-        """Take what pages need, and what gets ready for whoever is about to."""
+        """Create the page.
+
+        Args:
+            service: knows the keys and the time.
+            bodies: reads the forms.
+            gate: counts failed logins.
+            layout: renders the page.
+            visitors: say who is signed in.
+            expect: called when somebody is about to sign in.
+        """
         self._expect = expect
         self._clock: Clock = service.clock
         self._keys = service.keys
