@@ -43,7 +43,7 @@ class Load:
         auth = (self.server.access_key_id, self.server.access_key_secret)
         with httpx.Client(base_url=self.server.url, auth=auth, timeout=30) as client:
             for number in itertools.count():
-                # A pause leaves the CPU to what is tested.
+                # Without a pause it would take the CPU from the backup.
                 if self.stopping.wait(0.005):
                     return
                 ids = [f"{self.name}{number}-{n}" for n in range(20)]
