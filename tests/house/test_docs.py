@@ -116,3 +116,10 @@ def test_every_page_is_in_the_table_of_contents() -> None:
     listed = {line for tree in trees for line in tree.splitlines() if line and not line.startswith(":")}
     pages = {os.path.relpath(page.with_suffix(""), ROOT / "docs") for page in SITE}
     assert listed == pages - {"index"}
+
+
+def test_a_dead_link_is_seen() -> None:
+    index = ROOT / "docs/index.md"
+    assert _leads_somewhere(index, "#reference")
+    assert not _leads_somewhere(index, "#nothing")
+    assert not _leads_somewhere(ROOT / "docs/nothing.md", "")
