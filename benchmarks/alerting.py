@@ -36,6 +36,8 @@ def run(folder: Path, messages: int, seconds: int) -> list[dict[str, object]]:
         first = _looked(alerting.data)
         found = ratios(alerting, plain, messages, seconds, now)
         looks = (_looked(alerting.data) - first) // 60_000
+    if not looks:
+        raise SystemExit("the detectors did not look meanwhile: give more --seconds, e.g. 60")
     return [
         {
             "benchmark": "signed calls with detectors, to those without",

@@ -19,7 +19,7 @@ from otpconv.cli.main import app
 from otpconv.config import load
 from otpconv.errors import InvalidNumber, Misconfigured
 from otpconv.model import Dimensions, Expiry, Requested
-from otpconv.service.opening import open_number_hash
+from otpconv.service.numbers import open_number_hash
 from otpconv.service.retention import EVERY_S, Retention
 from otpconv.storage.contract import DAY_MS, Entry
 from otpconv.storage.erasure import Erasure

@@ -2,8 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -13,19 +12,19 @@ import httpx
 import pytest
 
 from cluster import wait_until
+from faults.places import ENGINES, Place, place
 from notifications.receivers import SIGNING_SECRET, Hook
-from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
-from otpconv.config import load
 from otpconv.service.alerting import START_S
 from otpconv.service.alerting_process import opened_follower
 from otpconv.storage.contract import HOUR_MS, MINUTE_MS
-from web.wire import NO_TLS
 
 #: Of each provider in a minute: that a fall has ended is sure after about 40 messages.
 A_MINUTE = {"acme": 2, "bravo": 20}
 #: A slice is watched for falls after three days.
 HISTORY_MS = 80 * HOUR_MS
+#: Until so long ago, it reported in every fifth minute only, which is enough to learn from.
+THIN_MS, EVERY = 6 * HOUR_MS, 5
 #: `bravo` has failed so many minutes when the target is made, which gets no older news; and the detectors
 #: have looked until so many minutes before that.
 FAILING, LOOKED = 1, 55
@@ -42,12 +41,14 @@ class Application:
     """Reports each minute once it is over, as an application does.
 
     Args:
-        next_minute: the first one, ms.
+        now: the time now, ms; it has reported for `HISTORY_MS`.
     """
 
-    def __init__(self, next_minute: int) -> None:
+    def __init__(self, now: int) -> None:
         self.bravo_fails = False
-        self._next = next_minute
+        # Whole minutes: of one that is not over, reports would be in the future.
+        self._next = (now - HISTORY_MS) // MINUTE_MS * MINUTE_MS
+        self._thin_until = now - THIN_MS
         self._random = Random(1)
         self._ids = itertools.count()
 
@@ -56,16 +57,18 @@ class Application:
         messages: list[Report] = []
         conversions: list[Report] = []
         for minute in range(self._next, end // MINUTE_MS * MINUTE_MS, MINUTE_MS):
+            self._next = minute + MINUTE_MS
+            if minute < self._thin_until and minute // MINUTE_MS % EVERY:
+                continue
             for provider, many in A_MINUTE.items():
-                for place in range(many):
+                for nth in range(many):
                     each = {"message_id": f"m{next(self._ids)}"}
-                    at = minute + place * MINUTE_MS // many
+                    at = minute + nth * MINUTE_MS // many
                     sent = {"requested_at": at, "country": "DE", "provider": provider, "attempt": 1}
                     messages.append(each | sent)
                     if self._random.random() < 0.9 and not (self.bravo_fails and provider == "bravo"):
                         used = at + self._random.randrange(8_000, 24_000)
                         conversions.append(each | {"delivered": True, "conversion_time": used})
-            self._next = minute + MINUTE_MS
         return messages, conversions
 
 
@@ -73,6 +76,7 @@ def _report(client: httpx.Client, reports: tuple[list[Report], list[Report]]) ->
     for name, some in zip(("messages", "conversions"), reports, strict=True):
         for first in range(0, len(some), AT_ONCE):
             answer = client.post(f"/v1/{name}", json={name: some[first : first + AT_ONCE]})
+            answer.raise_for_status()
             assert answer.json()["rejected"] == [], answer.text
 
 
@@ -80,21 +84,9 @@ def _happened(hook: Hook) -> list[str]:
     return [news for body in hook.bodies() for each in body["alerts"] for news in each["news"]]
 
 
-@contextmanager
-def _served(data: Path, **settings: str) -> Iterator[httpx.Client]:
-    with LocalServer(data, settings) as server:
-        # Only the first server on a folder says its key.
-        key = data.with_name("key")
-        if not key.exists():
-            key.write_text(f"{server.access_key_id}:{server.access_key_secret}")
-        name, _, secret = key.read_text().partition(":")
-        with httpx.Client(base_url=server.url, auth=(name, secret), verify=NO_TLS, timeout=60.0) as client:
-            yield client
-
-
-def _history(data: Path, application: Application, hook: Hook, now: int) -> None:
+def _history(storage: Place, application: Application, hook: Hook, now: int) -> None:
     """Report the past, and let the detectors look at a part of it: they were there an hour ago."""
-    with _served(data, OTPCONV_ALERTS="false") as client:
+    with storage.served(OTPCONV_ALERTS="false") as client:
         target = {"name": "oncall", "kind": "webhook", "rules": {}}
         settings = {"endpoint": hook.url, "signing_secret": SIGNING_SECRET}
         client.post("/v1/alert-targets", json=target | {"settings": settings}).raise_for_status()
@@ -103,7 +95,7 @@ def _history(data: Path, application: Application, hook: Hook, now: int) -> None
         _report(client, application.until(now))
         wait_until(lambda: client.get("/v1/rates").json()["lag"] == 0)
     at = now
-    with opened_follower(load(data=data), lambda: at) as follower:
+    with opened_follower(storage.settings, lambda: at) as follower:
         for minute in range(-LOOKED - LOOKS, -LOOKED):
             at = now + minute * MINUTE_MS
             follower.step()
@@ -111,12 +103,13 @@ def _history(data: Path, application: Application, hook: Hook, now: int) -> None
 
 @pytest.mark.campaign("detectors, the store and notifications have tests of their own")
 @pytest.mark.long("the detectors begin a minute after a server, and look once a minute")
-def test_a_provider_that_fails_is_an_alert_until_it_works_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_provider_that_fails_is_an_alert_until_it_works_again(engine: str, tmp_path: Path) -> None:
     now = wall_clock()
-    application, data = Application(now - HISTORY_MS), tmp_path / "data"
-    with Hook() as hook:
-        _history(data, application, hook, now)
-        with _served(data) as client:
+    application = Application(now)
+    with Hook() as hook, place(engine, tmp_path) as storage:
+        _history(storage, application, hook, now)
+        with storage.served() as client:
 
             def reported(is_so: Callable[[], bool]) -> bool:
                 _report(client, application.until(wall_clock()))

@@ -23,7 +23,7 @@ from otpconv.clock import wall_clock
 from otpconv.config import load
 from otpconv.model import Conversion, Dimensions, Report, Requested
 from otpconv.service import data_folder
-from otpconv.service.opening import open_number_hash
+from otpconv.service.numbers import open_number_hash
 from otpconv.storage.contract import DAY_MS, Entry
 from otpconv.storage.sqlite import SqliteJournal
 

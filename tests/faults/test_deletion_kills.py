@@ -14,7 +14,8 @@ from ledger.recount import Recount, contents
 from otpconv.config import load
 from otpconv.model import Conversion, Dimensions, Requested
 from otpconv.service.deleting import Recording, forget, prune
-from otpconv.service.opening import open_key_store, open_number_hash
+from otpconv.service.numbers import open_number_hash
+from otpconv.service.opening import open_key_store
 from otpconv.storage.contract import DAY_MS, Entry
 from otpconv.storage.sqlite import SqliteEngine, SqliteJournalEraser
 

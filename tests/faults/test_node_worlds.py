@@ -21,7 +21,7 @@ from otpconv.clock import wall_clock
 from otpconv.dialects.native.reports import ConversionIn, MessageIn
 from otpconv.model import Expiry, Report
 from otpconv.phone import NumberHash
-from otpconv.service.opening import open_number_hash
+from otpconv.service.numbers import open_number_hash
 from otpconv.storage.contract import DAY_MS, DIMENSIONS, HOUR_MS, MINUTE_MS
 from otpconv.web.v1.batches import conversion_of, requested_of
 from web.wire import NO_TLS

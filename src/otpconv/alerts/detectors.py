@@ -1,7 +1,7 @@
 """All detectors of an account as one, with the budget of false alarms divided among them. Pure.
 
-While nobody reports about a slice, its messages look as if they failed. So the detector of falls does not get
-them, and a fall that they explain is not shown.
+While nobody reports about a slice, or its reports are late, its messages look as if they failed. So the
+detector of falls does not get them, and a fall that they explain is not shown.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -9,6 +9,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from otpconv.alerts.arriving import ArrivalFacts, Arriving
 from otpconv.alerts.detector import WATCHED, Detector, Source
 from otpconv.alerts.entering import Entering
 from otpconv.alerts.memory import Memory, decoded
@@ -40,11 +41,12 @@ _MAX_SILENCES, _REMEMBERED_MS = 200, 30 * DAY_MS
 
 
 class _Silence(Struct, gc=False, array_like=True):
-    """A time in which nobody reported about a slice, ms; None: it lasts."""
+    """A time in which nobody reported about a slice, or late, ms; None: it lasts."""
 
     slice: Slice
     since: int
     until: int | None
+    kind: Kind = "reporter_stopped"
 
 
 class Detectors:
@@ -54,6 +56,7 @@ class Detectors:
         budget: false alarms a month over everything; above 0.
         falls: makes the detector of `conversion_fell` for its part of the budget.
         relays: returns how the relay to each vendor account of the account is doing.
+        arrivals: returns the reports of the account that arrived since the last call.
     """
 
     name = "detectors"
@@ -63,8 +66,10 @@ class Detectors:
         budget: float,
         falls: Callable[[float], Detector],
         relays: Callable[[], Sequence[RelayFacts]] = tuple,
+        arrivals: Callable[[], Sequence[ArrivalFacts]] = tuple,
     ) -> None:
         self._reporting = Reporting(budget * SHARES["reporter_stopped"])
+        self._arriving = Arriving(arrivals)
         self._falls = falls(budget * SHARES["conversion_fell"])
         self._others: list[Detector] = [
             Traffic(budget * SHARES["nothing_sent"], budget * SHARES["volume"]),
@@ -82,7 +87,7 @@ class Detectors:
 
     def look(self, now: int, source: Source) -> Sequence[Change]:
         """See `Detector.look`."""
-        changes = [*self._reporting.look(now, source)]
+        changes = [*self._reporting.look(now, source), *self._arriving.look(now, source)]
         self._note_silences(changes, now)
         falls = self._falls.look(now, _Audible(source, self._silences))
         for each in self._others:
@@ -117,16 +122,17 @@ class Detectors:
             each.recall(parts)
 
     def _all(self) -> list[Detector]:
-        return [self._reporting, self._falls, *self._others]
+        return [self._reporting, self._arriving, self._falls, *self._others]
 
     def _note_silences(self, changes: Sequence[Change], now: int) -> None:
         for change in changes:
-            which = Slice(change.values)
-            lasting = next((one for one in self._silences if one.until is None and one.slice == which), None)
+            which, kind = Slice(change.values), change.kind
+            same = (one for one in self._silences if (one.slice, one.kind) == (which, kind))
+            lasting = next((one for one in same if one.until is None), None)
             if isinstance(change, Ended) and lasting is not None:
                 lasting.until = now
             elif isinstance(change, Found) and lasting is None:
-                self._silences.append(_Silence(which, change.since_low, None))
+                self._silences.append(_Silence(which, change.since_low, None, kind))
         self._silences = [
             one
             for one in self._silences[-_MAX_SILENCES:]

@@ -32,7 +32,7 @@ def forget(
     from otpconv.config import load
     from otpconv.phone import parse
     from otpconv.service import deleting
-    from otpconv.service.opening import open_number_hash
+    from otpconv.service.numbers import open_number_hash
 
     settings = load(data=data)
     with audited(settings.data, Change("ForgetNumber", f"account {account}")) as change:

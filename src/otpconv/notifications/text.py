@@ -26,6 +26,7 @@ ADVICE: Final[dict[Kind, str]] = {
     "slower": "Ask the vendor about delays of delivery, and watch the conversion rate.",
     "volume": "Check for SMS pumping: look at the number ranges, and limit sends to each number.",
     "codes_entered": "Check whether users or the route itself enter the codes, before paying for them.",
+    "reports_late": "Check what waits in the application: otpconv spool status, or the lag of its consumer.",
     "relay_behind": "Check the vendor account: otpconv relay status",
     "dead_letters": "Look at the reasons: otpconv relay dead-letters",
 }

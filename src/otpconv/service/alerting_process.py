@@ -16,6 +16,7 @@ from otpconv.alerts.follower import Follower
 from otpconv.alerts.relaying import RelayFacts
 from otpconv.clock import Clock, wall_clock
 from otpconv.config import Settings
+from otpconv.service.arrivals import opened_arrivals
 from otpconv.service.engines import engine_of
 from otpconv.service.notifying import notifying
 from otpconv.service.opening import open_sealer
@@ -68,12 +69,18 @@ def opened_follower(settings: Settings, clock: Clock) -> Iterator[Follower]:
         vendors = Vendors(engine, partial(access.vendors, sealer), clock, lambda _: None)
         store = opened.enter_context(closing(engine.alerts()))
         ledger = opened.enter_context(closing(engine.ledger_reader()))
+        arrivals = opened.enter_context(opened_arrivals(engine, clock))
 
         def accounts() -> Sequence[int]:
             return sorted({*(key.account for key in keys.list()), *store.checkpoints()})
 
         def detector(account: int) -> Detector:
-            return Detectors(settings.alerts_budget, ConversionWatch, partial(relay_facts, vendors, account))
+            return Detectors(
+                settings.alerts_budget,
+                ConversionWatch,
+                relays=partial(relay_facts, vendors, account),
+                arrivals=partial(arrivals.of, account),
+            )
 
         yield Follower(ledger, store, accounts, detector, clock)
 

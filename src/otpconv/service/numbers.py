@@ -5,8 +5,10 @@ from collections.abc import Iterable
 from otpconv.access.number_seal import NumberSeal
 from otpconv.access.sealing import Sealer
 from otpconv.access.vendors import VendorAccount
+from otpconv.config import Settings
 from otpconv.phone import NumberHash
 from otpconv.relay.kinds import KINDS
+from otpconv.service.opening import open_sealer
 
 
 class Numbers(NumberHash):
@@ -34,3 +36,12 @@ class Numbers(NumberHash):
         if (account, provider) not in self._providers:
             return ""
         return self._seal.seal(account, message_id, e164)
+
+
+def open_number_hash(settings: Settings) -> Numbers:
+    """Return the hash under which a data folder stores numbers.
+
+    Raises:
+        Misconfigured: the folder or its key can't be used.
+    """
+    return Numbers(open_sealer(settings))

@@ -7,17 +7,7 @@ from otpconv.clock import Clock, wall_clock
 from otpconv.config import Settings
 from otpconv.service import data_folder
 from otpconv.service.engines import engine_of
-from otpconv.service.numbers import Numbers
 from otpconv.storage.contract import LedgerReader
-
-
-def open_number_hash(settings: Settings) -> Numbers:
-    """Return the hash under which a data folder stores numbers.
-
-    Raises:
-        Misconfigured: the folder or its key can't be used.
-    """
-    return Numbers(open_sealer(settings))
 
 
 def open_sealer(settings: Settings) -> Sealer:

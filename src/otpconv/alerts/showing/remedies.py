@@ -25,6 +25,11 @@ _REMEDIES: Final[dict[Kind, str]] = {
         "Do not give this route more traffic because of its rate. Ask some users whether they got their"
         " codes, and compare how many accounts are used after the verification."
     ),
+    "reports_late": (
+        "The application's spool, queue or consumer is behind: run `otpconv spool status` on its machine, or"
+        " look at the lag of its consumer. Rates since then are not complete until it has caught up. If"
+        " nothing waits there, check the clock of that machine."
+    ),
     "relay_behind": "The page of the relay shows the error of the vendor. No report is lost.",
     "dead_letters": (
         "The page of the relay lists the dead letters, each with the vendor's error and a remedy. Then send"

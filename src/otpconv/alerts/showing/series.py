@@ -21,6 +21,7 @@ _QUANTITIES: Final[dict[Kind, Quantity]] = {
     "slower": "delay",
     "volume": "messages",
     "codes_entered": "verified",
+    "reports_late": "messages",
 }
 #: Usual values are learned from so long before an alert, ms.
 PAST_MS: Final = 28 * DAY_MS

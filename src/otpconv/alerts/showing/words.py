@@ -18,6 +18,7 @@ TITLES: Final[dict[Kind, str]] = {
     "slower": "Codes are entered later",
     "volume": "Unusually many messages",
     "codes_entered": "Codes may be entered by the supplier",
+    "reports_late": "Reports arrive late",
     "relay_behind": "Relay is behind",
     "dead_letters": "Dead letters grow",
 }
@@ -108,6 +109,10 @@ def _slower(seen: Evidence) -> str:
     return f"Half of the codes are entered within {_delays(seen)}."
 
 
+def _late(seen: Evidence) -> str:
+    return f"{seen.waiting:,} reports came late; the newest ones by {duration(seen.late_ms)}."
+
+
 def _behind(seen: Evidence) -> str:
     return f"{seen.waiting:,} reports wait; the oldest is late by {duration(seen.late_ms)}."
 
@@ -123,6 +128,7 @@ _SUMMARIES: Final[dict[Kind, Callable[[Evidence], str]]] = {
     "slower": _slower,
     "volume": _number,
     "codes_entered": _entered,
+    "reports_late": _late,
     "relay_behind": _behind,
     "dead_letters": _refused,
 }

@@ -167,7 +167,7 @@ class History:
 
     def fill(self, settings: "Settings") -> None:
         """Write it into a data folder, with a bar on a terminal."""
-        from otpconv.service.opening import open_number_hash
+        from otpconv.service.numbers import open_number_hash
         from otpconv.service.upkeep import fill
 
         number_hash = open_number_hash(settings)

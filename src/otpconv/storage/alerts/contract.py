@@ -14,6 +14,7 @@ from otpconv.storage.contract import DAY_MS
 #: `slower`: users enter their codes later than usual;
 #: `volume`: far more messages than usual;
 #: `codes_entered`: codes are entered too fast and too evenly, or far more often than by other providers;
+#: `reports_late`: the reports of an application arrive late: its spool or queue is behind;
 #: `relay_behind`: a vendor account gets its feedbacks late;
 #: `dead_letters`: a vendor refuses more feedbacks than before.
 Kind = Literal[
@@ -23,6 +24,7 @@ Kind = Literal[
     "slower",
     "volume",
     "codes_entered",
+    "reports_late",
     "relay_behind",
     "dead_letters",
 ]
@@ -67,8 +69,8 @@ class Evidence(Struct, frozen=True, omit_defaults=True, kw_only=True):
         first_attempts: whether only first attempts are counted.
         p50_ms, p90_ms: the delays that were seen.
         usual_p50_ms, usual_p90_ms: the usual delays.
-        waiting: feedbacks that wait, or dead letters.
-        late_ms: how late the oldest one is, or how long ago the last report came.
+        waiting: feedbacks that wait, dead letters, or reports that came late.
+        late_ms: how late the oldest or newest one is, or how long ago the last report came.
     """
 
     requested: int = 0

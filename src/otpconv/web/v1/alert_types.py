@@ -45,9 +45,12 @@ class EvidenceOut(Struct):
     p90_ms: int | None
     usual_p50_ms: int | None
     usual_p90_ms: int | None
-    waiting: Annotated[int, Meta(description="Conversions that a vendor is to get, or dead letters")]
+    waiting: Annotated[
+        int, Meta(description="Conversions that a vendor is to get, dead letters, or reports that came late")
+    ]
     late_ms: Annotated[
-        int, Meta(description="How late the oldest one is, or how long ago the last report came")
+        int,
+        Meta(description="How late the oldest or newest one is, or how long ago the last report came"),
     ]
 
     @classmethod

@@ -3,7 +3,7 @@
 -- name: alert_targets_schema
 CREATE TABLE IF NOT EXISTS alert_targets (
     target_id      integer PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
-    account_id     integer NOT NULL,
+    account_id     integer NOT NULL REFERENCES accounts,
     name           text COLLATE "C" NOT NULL,
     kind           text NOT NULL,
     settings       text NOT NULL,       -- JSON object of what may be shown

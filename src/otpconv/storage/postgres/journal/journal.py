@@ -21,7 +21,7 @@ from otpconv.storage.postgres.database import Connection, Database, Row, execute
 from otpconv.storage.postgres.pool import is_alive
 
 _SQL = statements("journal/journal.sql")
-#: Rows of the journal fetched at once.
+#: Rows of the journal fetched at once, at most.
 _FETCHED = 100
 #: The server ends a transaction whose process has sent nothing for this time, ms.
 _HANGS_MS: Final = 5_000
@@ -76,11 +76,13 @@ class PostgresJournal:
     def read(self, after: int, limit: int) -> list[JournalEntry]:
         """Return the entries after the position `after`, in their order; at most `limit`."""
         entries: list[JournalEntry] = []
-        seen = after
+        seen, fetched = after, 1
         while len(entries) < limit:
-            rows = self._rows("rows", {"after": seen, "most": min(limit, _FETCHED)})
+            # Few rows at first: one can have thousands of entries, or a single one.
+            rows = self._rows("rows", {"after": seen, "most": min(limit, fetched)})
             if not rows:
                 break
+            fetched = min(_FETCHED, 4 * fetched)
             for row in rows:
                 entries += [entry for entry in entries_in(*row) if entry.position > after]
                 seen = row[0]
