@@ -109,9 +109,11 @@ DASHBOARD = {f"tests/browser/test_{name}.py" for name in ("dashboard", "chart", 
 
 
 def unit_of_work(file: str) -> str:
-    """Return what a worker runs as a whole: a file, or files that share brokers or a browser."""
+    """Return what a worker runs as a whole: files that share something, or a file."""
     if file.startswith("tests/brokers/"):
         return "the brokers"
+    if file.startswith("tests/house/"):
+        return "the house"
     if not file.startswith("tests/browser/"):
         return file
     return "the dashboard in a browser" if file in DASHBOARD else "other pages in a browser"

@@ -25,9 +25,9 @@ from browser.photographs import (
     photograph,
     route_of,
 )
-from house.test_limits import routes
 from otpconv.access.keys import AccessKey
 from otpconv.config import environment
+from tests.house.source import routes
 
 Open = Callable[..., Page]
 

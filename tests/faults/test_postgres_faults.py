@@ -188,7 +188,7 @@ def test_a_database_that_is_serializable_by_default_refuses_nothing(world: World
 @pytest.mark.rounds
 def test_creating_and_migrating_tables_does_not_disturb_reports(world: World) -> None:
     with world.load("init") as load_:
-        for _ in range(10 * ROUNDS):
+        for _ in range(rounds(100, at_least=3)):
             assert not world.engine.create()
             world.engine.migrate(lambda *_: None)
         load_.wait_for_more()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from campaigns import rounds
 from faults.bad_server import BadServer, hang, well
 from faults.reporting import ACCESS, PATIENCE_S, Reporting, drain, eventually
 from otpconv.folder import alone
@@ -156,6 +157,7 @@ def test_a_child_goes_on_delivering_when_its_parent_is_killed(
     parent.wait()
 
 
+@pytest.mark.rounds
 def test_a_fork_in_the_middle_of_other_threads_reports_leaves_nothing_locked(
     server: BadServer, reporter: Reporter, spool: Path
 ) -> None:
@@ -179,7 +181,7 @@ def test_a_fork_in_the_middle_of_other_threads_reports_leaves_nothing_locked(
         os.read(ready, 1)  # until the parent closes the gate
 
     children = []
-    for _ in range(30):
+    for _ in range(rounds(30, at_least=10)):
         children.append(in_child(child))
         time.sleep(0.01)
     stopping.set()
@@ -279,11 +281,11 @@ def test_an_interrupt_in_the_hooks_of_a_fork_leaves_nothing_locked(
     assert set(server.taken) == {"early", "late"}
 
 
+INTERRUPTS = rounds(3_000, at_least=500)
 INTERRUPTED = """
 signal.signal(signal.SIGALRM, signal.default_int_handler)
-end = time.monotonic() + 2
 interrupts = 0
-while time.monotonic() < end:
+while interrupts < {interrupts}:
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.0002 + interrupts % 97 * 1e-5)
         while True:
@@ -291,18 +293,26 @@ while time.monotonic() < end:
             reporter.flush(0)
     except KeyboardInterrupt:
         interrupts += 1
-assert interrupts > 100, interrupts
 assert reporter.flush(20), reporter.stats()
 """
 
 
+@pytest.mark.rounds
 def test_interrupts_in_the_middle_of_reports_and_flushes_leave_nothing_locked(
     server: BadServer, spool: Path, tmp_path: Path
 ) -> None:
-    child = Reporting(server.url, spool, tmp_path / "notes", "c", count=1, more=INTERRUPTED)
+    child = Reporting(
+        server.url,
+        spool,
+        tmp_path / "notes",
+        "c",
+        count=1,
+        more=INTERRUPTED.replace("{interrupts}", str(INTERRUPTS)),
+    )
     assert child.wait() == 0, child.words
 
 
+SIGNALLED_REPORTS = rounds(60_000, at_least=20_000)
 SIGNALLED = """
 handled = 0
 def handle(*_):
@@ -312,22 +322,30 @@ def handle(*_):
 import signal
 signal.signal(signal.SIGALRM, handle)
 signal.setitimer(signal.ITIMER_REAL, 0.0003, 0.0003)
-for number in range(60_000):
+for number in range({reports}):
     reporter.report(f"main-{number}")
 signal.setitimer(signal.ITIMER_REAL, 0)
 os.write(noted, f"{handled}\\n".encode())
 """
 
 
+@pytest.mark.rounds
 def test_a_signal_handler_reports_in_the_middle_of_a_report(
     server: BadServer, spool: Path, tmp_path: Path
 ) -> None:
-    child = Reporting(server.url, spool, tmp_path / "notes", "c", count=1, more=SIGNALLED)
+    child = Reporting(
+        server.url,
+        spool,
+        tmp_path / "notes",
+        "c",
+        count=1,
+        more=SIGNALLED.replace("{reports}", str(SIGNALLED_REPORTS)),
+    )
     assert child.wait() == 0, child.words
     drain(server.url, spool)
     handled = int(child.returned()[-1])
     assert handled > 100
-    wanted = {f"main-{n}" for n in range(60_000)} | {f"handler-{n + 1}" for n in range(handled)}
+    wanted = {f"main-{n}" for n in range(SIGNALLED_REPORTS)} | {f"handler-{n + 1}" for n in range(handled)}
     assert set(server.taken) == wanted | {"c-0"}
 
 

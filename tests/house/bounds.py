@@ -10,11 +10,10 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parents[2]
-SOURCE = ROOT / "src" / "otpconv"
+from tests.house.source import ROOT, modules
+
 PAGE = ROOT / "docs/reference/limits.md"
 
 _CONSTANT = re.compile(r"_?[A-Z][A-Z0-9_]*")
@@ -103,29 +102,18 @@ class Row(NamedTuple):
         return re.findall(r"`([^`]+)`", self.cells[0])
 
 
-@cache
-def modules() -> list[tuple[str, Path, ast.Module]]:
-    """Return the modules of the source by their dotted names below `otpconv`."""
-    found = []
-    for path in sorted(SOURCE.rglob("*.py")):
-        parts = path.relative_to(SOURCE).with_suffix("").parts
-        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        found.append((name, path, ast.parse(path.read_text(encoding="utf-8"))))
-    return found
-
-
 def bounds() -> dict[str, Bound]:
     """Return every number of the source that may be a bound, by its name."""
     found: dict[str, Bound] = {}
-    for module, path, syntax in modules():
-        lines = path.read_text(encoding="utf-8").splitlines()
+    for module, path, text, syntax in modules():
+        lines = text.splitlines()
         for name, node in _constants(syntax):
             value = getattr(importlib.import_module(f"otpconv.{module}".rstrip(".")), name)
             if isinstance(value, (int, float)) and not isinstance(value, bool):
                 dotted = f"{module}.{name}".lstrip(".")
                 found[dotted] = Bound(dotted, shown(name, value), _reason(lines, node), _place(path, node))
-        for dotted, text, call in numbers_in(module, syntax):
-            found[dotted] = Bound(dotted, text, "", _place(path, call))
+        for dotted, value, call in numbers_in(module, syntax):
+            found[dotted] = Bound(dotted, value, "", _place(path, call))
     return found
 
 
@@ -140,7 +128,7 @@ def structures() -> dict[str, Structure]:
     """Return what the source lets grow or wait without saying how far, by its name."""
     return {
         name: Structure(name, what, _place(path, node))
-        for module, path, syntax in modules()
+        for module, path, _, syntax in modules()
         for name, what, node in structures_in(module, syntax)
     }
 
@@ -221,15 +209,17 @@ def _reason(lines: list[str], node: ast.stmt) -> str:
     return " ".join(above).replace("|", r"\|")
 
 
-def _place(path: Path, node: ast.AST) -> str:
-    return f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
+def _place(path: str, node: ast.AST) -> str:
+    return f"{path}:{getattr(node, 'lineno', 0)}"
 
 
-def _owned(syntax: ast.Module) -> Iterator[tuple[str, ast.AST]]:
-    """Yield every node with the dotted name of what it belongs to: a class, a function, an assigned name."""
+@cache
+def _owned(syntax: ast.Module) -> list[tuple[str, ast.AST]]:
+    """Return every statement and call with its owner: a class, a function, an assigned name."""
+    found: list[tuple[str, ast.AST]] = []
 
-    def walk(node: ast.AST, owner: str) -> Iterator[tuple[str, ast.AST]]:
-        for child in ast.iter_child_nodes(node):
+    def walk(node: ast.AST, owner: str) -> None:
+        for child in _below(node):
             name = owner
             if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
                 name = f"{owner}.{child.name}".strip(".")
@@ -240,10 +230,21 @@ def _owned(syntax: ast.Module) -> Iterator[tuple[str, ast.AST]]:
                     name = f"{owner.rpartition('.')[0] or owner}.{target.attr}"
                 elif isinstance(target, ast.Name) and (owner == "" or isinstance(node, ast.ClassDef)):
                     name = f"{owner}.{target.id}".strip(".")
-            yield name, child
-            yield from walk(child, name)
+            if isinstance(child, ast.stmt | ast.Call):
+                found.append((name, child))
+            walk(child, name)
 
-    yield from walk(syntax, "")
+    walk(syntax, "")
+    return found
+
+
+def _below(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield what a node consists of, but names and constants: most of a tree, and nothing is below them."""
+    for field in node._fields:
+        value = getattr(node, field, None)
+        for each in value if isinstance(value, list) else (value,):
+            if isinstance(each, ast.AST) and not isinstance(each, ast.Name | ast.Constant | ast.expr_context):
+                yield each
 
 
 def _called(call: ast.Call) -> str:

@@ -1,5 +1,6 @@
 """What the documents must not leave out, and what they show must work."""
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,14 @@ from otpconv.storage.bounds import BOUNDS
 ROOT = Path(__file__).resolve().parents[2]
 ACCESS = (ROOT / "docs/how-to/access.md").read_text(encoding="utf-8")
 POLICIES = re.findall(r"^```json\n(.*?)^```", ACCESS, re.MULTILINE | re.DOTALL)
+#: Blocks of code, in which nothing is a link or a heading.
+_CODE = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+#: The pages of the site.
+SITE = [
+    *PAGES,
+    *(ROOT / f"{name}.md" for name in ("ARCHITECTURE", "CHANGELOG", "CONTRIBUTING", "benchmarks/README")),
+]
 
 
 def commands(group: TyperGroup, path: str = "otpconv") -> Iterator[str]:
@@ -32,10 +40,10 @@ def commands(group: TyperGroup, path: str = "otpconv") -> Iterator[str]:
             yield f"{path} {name}"
 
 
-@pytest.mark.parametrize("setting", Settings.model_fields)
-def test_every_setting_is_in_the_reference(setting: str) -> None:
+def test_every_setting_is_in_the_reference() -> None:
     rows = re.findall(r"^\| ([^|]*) \|", (ROOT / "docs/reference/settings.md").read_text(), re.MULTILINE)
-    assert any(f"`{setting}`" in row for row in rows)
+    listed = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+    assert sorted(Settings.model_fields.keys() - listed) == []
 
 
 def test_the_bounds_of_dimensions_are_in_the_rules() -> None:
@@ -45,12 +53,16 @@ def test_the_bounds_of_dimensions_are_in_the_rules() -> None:
     assert f"`{OTHER}`" in section
 
 
-@pytest.mark.parametrize("command", [*commands(get_group(app))])
-def test_every_command_is_in_a_document(command: str) -> None:
-    # A command of a group may be written without `otpconv`, as `keys list`.
-    words = command.removeprefix("otpconv ")
-    written = re.compile(rf"\b{re.escape(words if ' ' in words else command)}\b|`{re.escape(words)}`")
-    assert [page for page in PAGES if written.search(page.read_text(encoding="utf-8"))] != []
+def test_every_command_is_in_a_document() -> None:
+    documents = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    missing = []
+    for command in commands(get_group(app)):
+        # A command of a group may be written without `otpconv`, as `keys list`.
+        words = command.removeprefix("otpconv ")
+        written = rf"\b{re.escape(words if ' ' in words else command)}\b|`{re.escape(words)}`"
+        if not re.search(written, documents):
+            missing.append(command)
+    assert missing == []
 
 
 def test_every_dependency_is_weighed_and_has_a_purpose() -> None:
@@ -78,8 +90,36 @@ def test_there_are_policies_to_paste() -> None:
 
 def test_every_link_from_a_page_leads_somewhere() -> None:
     assert [
-        f"{page.relative_to(ROOT)}: {target}"
-        for page in PAGES
-        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
-        if not (page.parent / target).exists()
+        f"{page.relative_to(ROOT)}: {target}{part}"
+        for page in SITE
+        for target, part in re.findall(
+            r"\]\(([^)#:]*)(#[^)]*)?\)", _CODE.sub("", page.read_text(encoding="utf-8"))
+        )
+        if not _leads_somewhere((page.parent / target) if target else page, part)
     ] == []
+
+
+def _leads_somewhere(file: Path, part: str) -> bool:
+    if not file.exists() or not part:
+        return file.exists()
+    text = file.read_text(encoding="utf-8")
+    headings = re.findall(r"^#+ (.+)$", _CODE.sub("", text), re.MULTILINE)
+    # The anchors that GitHub and the site give them.
+    anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return part.removeprefix("#") in anchors or f'id="{part[1:]}"' in text
+
+
+def test_every_page_is_in_the_table_of_contents() -> None:
+    trees = re.findall(
+        r"^```{toctree}\n(.*?)^```", (ROOT / "docs/index.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    listed = {line for tree in trees for line in tree.splitlines() if line and not line.startswith(":")}
+    pages = {os.path.relpath(page.with_suffix(""), ROOT / "docs") for page in SITE}
+    assert listed == pages - {"index"}
+
+
+def test_a_dead_link_is_seen() -> None:
+    index = ROOT / "docs/index.md"
+    assert _leads_somewhere(index, "#reference")
+    assert not _leads_somewhere(index, "#nothing")
+    assert not _leads_somewhere(ROOT / "docs/nothing.md", "")

@@ -11,7 +11,7 @@ import pytest
 from typer.main import get_command
 
 from otpconv.cli.main import app
-from tests.house.test_tree import tracked
+from tests.house.source import tracked
 
 #: Regular expressions of phrases, by what to write instead.
 PHRASES = {
@@ -33,6 +33,8 @@ FILES = re.compile(
 COMMENTS = {".sql": "--", ".js": "//", ".toml": "#", "Makefile": "#"}
 
 _EACH = [(advice, re.compile(rf"\b(?:{phrase})\b", re.IGNORECASE)) for advice, phrase in PHRASES.items()]
+#: Any of them, in lower case: far faster.
+_ANY = re.compile(rf"\b(?:{'|'.join(PHRASES.values())})\b")
 _CODE = re.compile(r"^```.*?^```|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 
 
@@ -87,10 +89,10 @@ def comments_of(path: str, text: str) -> str:
 
 
 def test_files_that_people_read_are_free_of_the_phrases() -> None:
-    read = {path: text for path, text in tracked() if FILES.fullmatch(path)}
+    read = {path: text for path, text in tracked().items() if FILES.fullmatch(path)}
     assert "README.md" in read
     # Reading Python takes long, so only files in which a phrase stands somewhere are read.
-    suspects = {path: text for path, text in read.items() if any(each.search(text) for _, each in _EACH)}
+    suspects = {path: text for path, text in read.items() if _ANY.search(text.lower())}
     assert [
         f"{path}:{problem}"
         for path, text in suspects.items()

@@ -4,15 +4,14 @@ import ast
 import functools
 import re
 import sys
-from collections.abc import Iterator
 
 import pytest
 from typer.main import get_group
 
-from house.bounds import (
+from otpconv.cli.main import app
+from otpconv.dialects.alibaba import OPERATIONS
+from tests.house.bounds import (
     PAGE,
-    ROOT,
-    SOURCE,
     Bound,
     Row,
     Structure,
@@ -24,9 +23,8 @@ from house.bounds import (
     structures,
     structures_in,
 )
-from house.not_bounds import NO_BOUND_NEEDED, NOT_BOUNDS
-from otpconv.cli.main import app
-from otpconv.dialects.alibaba import OPERATIONS
+from tests.house.not_bounds import NO_BOUND_NEEDED, NOT_BOUNDS
+from tests.house.source import ROOT, routes
 
 TEXT = PAGE.read_text(encoding="utf-8")
 ROWS = rows(TEXT)
@@ -96,38 +94,42 @@ def test_nothing_is_both_a_bound_and_none() -> None:
     assert sorted(LISTED & (NO_BOUNDS | NEED_NONE)) == []
 
 
-@pytest.mark.parametrize("row", ROWS, ids=[row.cells[0] for row in ROWS])
-def test_every_row_is_complete_and_names_tests_that_exist(row: Row) -> None:
-    cells = row.cells
-    assert all(cells), "A cell is empty."
-    named = re.findall(r"`([\w/]+\.py)::(\w+)`", cells[-1])
-    assert named, f"Name the test that holds it, as `web/v1/test_native_api.py::test_…`, not {cells[-1]!r}."
-    for file, test in named:
-        path = ROOT / "tests" / file
-        assert path.is_file(), f"There is no tests/{file}."
-        assert test in _tests(file), f"tests/{file} has no test {test}."
+def test_every_row_is_complete_and_names_tests_that_exist() -> None:
+    assert [f"{row.cells[0]}: {problem}" for row in ROWS for problem in problems(row)] == []
+
+
+def problems(row: Row) -> list[str]:
+    """What a row lacks."""
+    last = row.cells[-1]
+    named = re.findall(r"`([\w/]+\.py)::(\w+)`", last)
+    found = [f"tests/{file} has no test {test}" for file, test in named if test not in _tests(file)]
+    if not named:
+        found.append(f"name the test that holds it, as `web/v1/test_native_api.py::test_…`, not {last!r}")
+    return found if all(row.cells) else [*found, "a cell is empty"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "problem"),
+    [
+        (["`a.B`", "1", "", "refused", "`house/test_limits.py::test_there_are_routes`"], "a cell is empty"),
+        (["`a.B`", "1", "why", "refused", "a test"], "name the test that holds it"),
+        (
+            ["`a.B`", "1", "why", "refused", "`house/test_limits.py::test_nothing`"],
+            "has no test test_nothing",
+        ),
+        (["`a.B`", "1", "why", "refused", "`house/test_no_file.py::test_x`"], "has no test test_x"),
+    ],
+)
+def test_what_a_row_lacks_is_seen(cells: list[str], problem: str) -> None:
+    (found,) = problems(Row(1, cells))
+    assert problem in found
 
 
 @functools.cache
 def _tests(file: str) -> set[str]:
-    syntax = ast.parse((ROOT / "tests" / file).read_text(encoding="utf-8"))
-    return {
-        node.name for node in ast.walk(syntax) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    }
-
-
-def routes(folder: str = "web") -> Iterator[str]:
-    """The methods and paths that a folder of the server answers, from its `Route(…)` and `Page(…)`."""
-    for path in sorted((SOURCE / folder).rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if not isinstance(node, ast.Call) or not node.args or not isinstance(node.args[0], ast.Constant):
-                continue
-            called = getattr(node.func, "id", "")
-            if called == "Page":
-                yield f"{ast.literal_eval(node.args[1])} {node.args[0].value}"
-            elif called == "Route":
-                methods = next(each.value for each in node.keywords if each.arg == "methods")
-                yield from (f"{method} {node.args[0].value}" for method in ast.literal_eval(methods))
+    path = ROOT / "tests" / file
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    return set(re.findall(r"^ *(?:async )?def (\w+)\(", text, re.MULTILINE))
 
 
 def commands() -> list[str]:
@@ -139,10 +141,10 @@ def test_there_are_routes() -> None:
     assert {"GET /v1/rates", "POST /explorer/diagnosis", "GET /dashboard"} <= set(routes())
 
 
-@pytest.mark.parametrize("which", [*routes(), *(each.action for each in OPERATIONS), *commands()])
-def test_every_input_is_listed(which: str) -> None:
-    assert which in LISTED, (
-        f"Write a row for `{which}` into the tables of inputs in docs/reference/limits.md."
+def test_every_input_is_listed() -> None:
+    inputs = [*routes(), *(each.action for each in OPERATIONS), *commands()]
+    assert [each for each in inputs if each not in LISTED] == [], (
+        "Write a row for each into the tables of inputs in docs/reference/limits.md."
     )
 
 

@@ -56,7 +56,9 @@ def test_the_generated_pages_are_those_of_the_code() -> None:
 
 
 # About 6 s: Sphinx reads and writes every page.
-@pytest.mark.campaign("`make docs` fails as well, and takes ten seconds")
+@pytest.mark.campaign(
+    "`make docs` fails as well, and test_docs.py finds dead links and pages that no contents list"
+)
 def test_every_document_is_a_page_of_the_site(site: Path) -> None:
     documents = [*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md"), ROOT / "benchmarks/README.md"]
     pages = [site / document.relative_to(ROOT).with_suffix(".html") for document in documents]
@@ -65,7 +67,9 @@ def test_every_document_is_a_page_of_the_site(site: Path) -> None:
     assert [(site / address).is_file() for address in first] == [True]
 
 
-@pytest.mark.campaign("`make docs` fails as well, and takes ten seconds")
+@pytest.mark.campaign(
+    "`make docs` fails as well, and test_docs.py finds dead links and pages that no contents list"
+)
 def test_no_page_loads_anything_from_another_host(site: Path) -> None:
     assets = Assets()
     pages = [*site.rglob("*.html")]
@@ -77,7 +81,9 @@ def test_no_page_loads_anything_from_another_host(site: Path) -> None:
     assert re.findall(r"(?:@import|url\()\s*[\"']?(?:https?:)?//[^)\"']*", styles) == []
 
 
-@pytest.mark.campaign("`make docs` fails as well, and takes ten seconds")
+@pytest.mark.campaign(
+    "`make docs` fails as well, and test_docs.py finds dead links and pages that no contents list"
+)
 def test_a_dead_link_fails_the_build(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs/index.md").write_text("# First\n\n[second](second.md) [part](#parts)\n")

@@ -1,6 +1,7 @@
 """When a message counts as not verified, and what to expect of messages that are not mature yet. Pure."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -95,7 +96,7 @@ def expected(verified: int, requested: int, young: Sequence[Young], maturity: Ma
     mature = requested - sum(part.requested for part in young)
     sum_f = squares = pairs = older = 0.0
     for part in sorted(young, key=lambda part: part.oldest_ms, reverse=True):
-        f = mean_verified_within(maturity.delays, part.youngest_ms, part.oldest_ms)
+        f = _finished(maturity.delays, part.youngest_ms, part.oldest_ms)
         sum_f += part.requested * f
         squares += part.requested * f * f
         pairs += f * part.requested * (part.requested + 2 * older)
@@ -105,3 +106,9 @@ def expected(verified: int, requested: int, young: Sequence[Young], maturity: Ma
     uncertain = (pairs - sum_f * sum_f) / maturity.learned_from
     rate = min(1.0, verified / (mature + sum_f))
     return Expected(rate, score(verified, mature + sum_f, mature + squares - uncertain))
+
+
+# All groups of an answer have the same minutes.
+@lru_cache(maxsize=4096)
+def _finished(delays: tuple[int, ...], youngest_ms: int, oldest_ms: int) -> float:
+    return mean_verified_within(delays, youngest_ms, oldest_ms)

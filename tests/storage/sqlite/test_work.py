@@ -11,6 +11,7 @@ import apsw
 import pytest
 
 from campaigns import parameters
+from constants import smaller
 from ledger.reports import DAY, hashed
 from otpconv.model import Conversion, Dimensions, Expiry, Report, Requested
 from otpconv.receipts import Receipt, ReceiptStatus
@@ -18,7 +19,7 @@ from otpconv.storage.contract import DAY_MS, HOUR_MS, MINUTE_MS
 from storage.engines import ALL, Engine, SqliteEngine
 
 #: How much of a shape there is at first; then twice as much.
-COUNT = 300
+COUNT = int(smaller(300, 150))
 #: More than twice the work by so much at most: the lookups themselves get a little deeper.
 TOLERANCE = 1.05
 #: How many reports are appended at once: as many as the fewest that are applied at once.

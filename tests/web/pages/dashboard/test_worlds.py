@@ -15,6 +15,7 @@ from hypothesis import given, settings, strategies as st
 
 from benchmarks.worlds import World
 from campaigns import CAMPAIGN, parameters, rounds
+from constants import smaller
 from otpconv.access.keys import AccessKey
 from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
@@ -94,7 +95,7 @@ def small_worlds(now: int) -> dict[str, Callable[[int], list[Entry]]]:
         "an hour of past": lambda account: [
             Entry(Requested(account, f"h{n}", now - n * 30_000 - 1_000, acme[0])) for n in range(120)
         ],
-        "2,000 routes": lambda account: entries(account, routes, 40_000, end=now),
+        "2,000 routes": lambda account: entries(account, routes, int(smaller(40_000, 10_000)), end=now),
         "names of any characters": lambda account: entries(account, strange, 6_000, end=now),
         "an outage of everything, few a route": lambda account: [
             *entries(account, routes[:60], 3_000, end=now - 3 * HOUR_MS, rate=0.8),
