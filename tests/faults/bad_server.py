@@ -68,6 +68,12 @@ class BadServer:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._port}"
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything that was sent is heard and answered."""
+        with self._lock:
+            return not self._open
+
     def start(self) -> None:
         self.stopping.clear()
         self._listener = socket.create_server(("127.0.0.1", self._port))

@@ -24,6 +24,8 @@ from otpconv.storage.alerts.contract import LASTING, Change, Ended
 
 _PROCESS = Path(__file__).with_name("notifying_process.py")
 _PATIENCE_S = 60
+#: So long after a kill, its last request is accepted.
+_ON_ITS_WAY_S = 0.1
 
 
 class World:
@@ -91,7 +93,7 @@ def _wait_for(done: Callable[[], object]) -> None:
 
 
 def _kill_again_and_again(
-    world: World, kills: int, longest_s: float, keys: Callable[[], Counter[str]]
+    world: World, kills: int, longest_s: float, keys: Callable[[], Counter[str]], hook: Hook
 ) -> None:
     """Kill the process at any time, and note which notifications were on their way."""
     for _ in range(kills):
@@ -99,6 +101,8 @@ def _kill_again_and_again(
         with world.notifying():
             world.happen()
             time.sleep(world.chance.uniform(0.4, longest_s))
+        time.sleep(_ON_ITS_WAY_S)
+        _wait_for(lambda: hook.is_idle)
         arrived = keys() - before  # not what an earlier process sent: a busy machine may have begun nothing
         world.between.update(key for key in world.waiting(begun=True) if key in arrived)
     with world.notifying():
@@ -121,7 +125,7 @@ def test_kills_lose_no_webhook_and_repeat_what_was_not_recorded(tmp_path: Path) 
     with Hook(0.05) as hook:
         world = World(tmp_path, 1)
         world.target("own", "webhook", {"endpoint": f"{hook.url}/x"}, {"signing_secret": SIGNING_SECRET})
-        _kill_again_and_again(world, 2, 0.8, hook.keys)
+        _kill_again_and_again(world, 2, 0.8, hook.keys, hook)
         _require_exact(world, hook.keys(), news=_news(world))
         world.alerts.close()
 
@@ -134,7 +138,7 @@ def test_twenty_kills_lose_nothing_at_mail_alertmanager_and_webhook(tmp_path: Pa
         world.target("own", "webhook", {"endpoint": hook.url}, {"signing_secret": SIGNING_SECRET})
         world.target("mail", "apprise", {"service": "mailto"}, {"url": mail.url})
         world.target("am", "alertmanager", {"endpoint": url}, {})
-        _kill_again_and_again(world, 20, 1.2, lambda: hook.keys() + mail.keys())
+        _kill_again_and_again(world, 20, 1.2, lambda: hook.keys() + mail.keys(), hook)
         _require_exact(world, hook.keys(), news=_news(world))
         _require_exact(world, mail.keys(), news=len(mail.keys()))
         alerts = {event.alert for event in world.alerts.events(0, 10_000)}

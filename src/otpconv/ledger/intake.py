@@ -81,7 +81,7 @@ class Intake:
         self._batches: deque[Batch] = deque()
         self._waiting = 0
         self._in_flight: dict[Batch, asyncio.Task[None]] = {}
-        # While a batch is judged, nobody may change what is recent: what is durable meanwhile comes after it.
+        # While a batch is judged, recent reports must not change; those of a commit that ends meanwhile wait.
         self._is_gathering = self._is_judging = False
         self._durable: list[Callable[[], None]] = []
         self._chunks = asyncio.Lock()

@@ -171,7 +171,7 @@ class Recent:
 
 
 def _join(known: dict[MessageKey, _State], added: Mapping[MessageKey, _State]) -> None:
-    """Join what was added meanwhile: a batch may be judged while the one before it is committed."""
+    """Join states with those of a commit that ended while they were judged."""
     for key, state in added.items():
         before = known.get(key)
         known[key] = state if before is None else before.join(state)
