@@ -115,8 +115,7 @@ def test_a_change_is_a_line_in_the_audit_trail_and_a_look_is_none(
     deleted = own.delete(f"{PATH}/{created.json()['id']}")
     again = own.delete(f"{PATH}/{created.json()['id']}")
     assert again.status_code == 404
-    # A busy server may refuse a call before it knows the new key: such a line has no subject.
-    lines = [line for line in audited(server.data) if "subject" in line]
+    lines = audited(server.data)
     ours = [line for line in lines if line["who"] == key.access_key_id]
     assert [(line["what"], line["subject"], line["outcome"]) for line in ours] == [
         ("CreateAnnotation", name, "done"),
