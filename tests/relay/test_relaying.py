@@ -3,11 +3,14 @@
 import base64
 import hmac
 import json
+import random
+import time
 from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
 
+from campaigns import rounds
 from cli.commands import Run
 from faults.bad_server import BadServer, http, saying, unless, well
 from otpconv.access.keys import AccessKey
@@ -106,6 +109,23 @@ def test_a_paused_relay_waits(
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + heard.body
     signature = base64.b64encode(hmac.digest(b"s3cret-Key", signed, "sha256")).decode()
     assert headers["webhook-signature"] == f"v1,{signature}"
+
+
+@pytest.mark.rounds
+def test_whenever_a_paused_relay_is_resumed_it_goes_on(
+    own: httpx.Client, vendor: BadServer, eventually: Eventually
+) -> None:
+    """Its threads are looked after once a second: it may be resumed before or after it was stopped."""
+    settings = {"endpoint": vendor.url, "access_key_id": "LTAIvendor", "access_key_secret": "s3cret-Key"}
+    body = {"name": "ali", "kind": "alibaba", "provider": "ali", "settings": settings}
+    assert own.post("/v1/vendors", json=body).status_code == 201
+    chance = random.Random(1)
+    for number in range(rounds(60, at_least=4)):
+        assert own.post("/v1/relay/ali/pause").status_code == 200
+        report(own, f"{number}")
+        time.sleep(chance.uniform(0.8, 1.4))
+        assert own.post("/v1/relay/ali/resume").status_code == 200
+        eventually(lambda number=number: vendor.taken[f"{number}"], 1)
 
 
 def test_the_credentials_can_be_proven(

@@ -96,8 +96,9 @@ class Relay:
         for number, worker in [*self._workers.items()]:
             if worker.vendor != vendors.get(number):
                 worker.stop()
-                if worker.is_over():
-                    del self._workers[number]
+            # Also if the vendor account is again as it was: a worker that was stopped does not go on.
+            if worker.is_over():
+                del self._workers[number]
         for number, vendor in vendors.items():
             kind = self._kinds(vendor.kind)
             active = vendor.relayed and not vendor.paused
