@@ -1,158 +1,186 @@
-"""`python -m benchmarks.growth`: what reports and questions cost as a ledger grows, in SQLite and PostgreSQL.
+"""`python -m benchmarks.growth [--postgres URL]`: what reports, rates and disk cost as a ledger grows.
 
-For each size: a ledger of so many messages in 30 days, 80 % of them verified, and a server on it. Then come
-100,000 conversions in batches, first of the newest messages in their order, then of any messages. The time
-ends when the ledger has them all. Last, questions about rates. Needs PostgreSQL. 10 M messages in both
-engines need 10 GB of disk and half an hour. Prints a line of JSON for each engine and size.
+For each number of messages, in 30 days, it measures in one process: how many reports a second the journal and
+the ledger take together, of the newest messages in order and of all messages at random; how long rates take;
+and the bytes of each table and index. First on SQLite, then on the PostgreSQL that is given, in which it
+makes a database of its own for each size and drops it. Prints a line of JSON for each size, and meanwhile,
+to stderr, how fast the ledger takes each half a million of reports. Needs little memory for any size.
 """
 
 import argparse
-import contextlib
 import json
 import random
+import signal
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
-import httpx
+import apsw
+import psycopg
+from psycopg import sql
 from pydantic import SecretStr
 
-from benchmarks.comparison.processes import tree_cpu_s
 from benchmarks.dataset import DAYS, message_id, reports, requested_at
-from benchmarks.postgres_server import running
 from benchmarks.questions import QUESTIONS, measured
-from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
 from otpconv.config import Settings
+from otpconv.model import Conversion, Report
 from otpconv.service import upkeep
-from otpconv.service.engines import engine_of
-from otpconv.storage.contract import DAY_MS
+from otpconv.service.engines import engine_of, postgres_engine
+from otpconv.storage.contract import DAY_MS, LedgerReader
 
-_SIZES = (1_000_000, 10_000_000)
+#: Reports of each measurement of writing.
+_WRITTEN = 100_000
+#: Reports of one commit: as many as one has under load.
+_COMMIT = 2_000
 _VERIFIED = 0.8
-#: Conversions of a measurement, those of a batch, and how many batches are sent at a time.
-_CONVERSIONS, _BATCH, _CONNECTIONS = 100_000, 1_000, 2
-_JSON = {"content-type": "application/json"}
-#: How often it is looked whether the ledger has all, s.
-_LOOK_S = 0.02
-#: A server rests once it and its database use less than this share of a core for so long, s.
-_RESTS, _RESTS_S = 0.1, 3.0
+_DATABASE = "otpconv_growth"
+#: How many reports are between two lines of progress.
+_SHOWN = 500_000
 
 
 def main() -> None:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=__doc__)
-    parser.add_argument("--sizes", type=int, nargs="+", metavar="MESSAGES", default=_SIZES)
+    parser.add_argument("--postgres", metavar="URL", help="of a user who may create databases")
     parser.add_argument(
-        "--engines", nargs="+", choices=["sqlite", "postgresql"], default=["sqlite", "postgresql"]
+        "--messages", type=int, action="append", help="may be repeated; default: 1 M and 10 M"
     )
     parser.add_argument("--folder", type=Path, help="on the disk to measure; default: a temporary one")
+    parser.add_argument("--minutes", type=float, default=240, help="stop if one ledger takes longer to fill")
     arguments = parser.parse_args()
-    for messages in arguments.sizes:
-        for engine in arguments.engines:
-            with tempfile.TemporaryDirectory(prefix="otpconv-bench-", dir=arguments.folder) as folder:
-                print(json.dumps(_of(engine, Path(folder), messages)), flush=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # what it has made is removed
+    for postgres in (None, arguments.postgres) if arguments.postgres else (None,):
+        for messages in arguments.messages or (1_000_000, 10_000_000):
+            with (
+                tempfile.TemporaryDirectory(prefix="otpconv-bench-", dir=arguments.folder) as folder,
+                _storage(Path(folder), postgres) as settings,
+            ):
+                print(json.dumps(_measure(settings, messages, arguments.minutes)), flush=True)
 
 
-def _of(engine: str, folder: Path, messages: int) -> dict[str, object]:
-    if engine == "sqlite":
-        return _measure(engine, folder / "otpconv", None, messages, lambda: 0.0)
-    with running(folder) as server:
-        server.database()
-        return _measure(engine, folder / "otpconv", server.url, messages, server.cpu_s)
-
-
-def _measure(
-    engine: str, data: Path, url: str | None, messages: int, database_cpu_s: Callable[[], float]
-) -> dict[str, object]:
-    # The detectors learn the past at their first start: that is measured by another benchmark.
-    environment = {"OTPCONV_ALERTS": "false"} | ({} if url is None else {"OTPCONV_LEDGER": url})
-    settings = Settings(data=data, ledger=None if url is None else SecretStr(url))
-    with LocalServer(data, environment) as server:
-        key = server.access_key_id, server.access_key_secret
-    now, began = wall_clock(), time.monotonic()
-    upkeep.fill(settings, ((now, part) for part in reports(messages, now, _VERIFIED)))
-    filled_s = time.monotonic() - began
-    row: dict[str, object] = {
-        "benchmark": "as a ledger grows",
-        "engine": engine,
-        "messages": messages,
-        "filled, reports a second": round(messages * (1 + _VERIFIED) / filled_s),
-    }
-    chance = random.Random(7)
-    first = messages - _CONVERSIONS
-    orders = {"in order": range(first, messages), "random": chance.sample(range(first), _CONVERSIONS)}
-    with LocalServer(data, environment) as server:
-        client = httpx.Client(base_url=server.url, auth=key, timeout=60, headers=_JSON)
-        used = partial(_used, server, database_cpu_s)
-        for name, numbers in orders.items():
-            _rest(used)
-            before = used()
-            acknowledged_s, applied_s = _send(client, numbers, messages, now)
-            after = used()
-            node_us, database_us = (
-                1e6 * (end - begin) / _CONVERSIONS for begin, end in zip(before, after, strict=True)
-            )
-            row |= {
-                f"{name}: acknowledged a second": round(_CONVERSIONS / acknowledged_s),
-                f"{name}: in the ledger, a second": round(_CONVERSIONS / applied_s),
-                f"{name}: CPU us a report, node + database": f"{node_us:.1f} + {database_us:.1f}",
-            }
-    return row | _questions(settings, now)
-
-
-def _used(server: LocalServer, database_cpu_s: Callable[[], float]) -> tuple[float, float]:
-    return tree_cpu_s(server.pid), database_cpu_s()
-
-
-def _rest(used: Callable[[], tuple[float, float]]) -> None:
-    """Wait until the server and the database have deleted old minutes, and looked after new tables."""
-    before = sum(used())
-    while time.sleep(_RESTS_S) or sum(used()) - before > _RESTS * _RESTS_S:
-        before = sum(used())
-
-
-def _send(client: httpx.Client, numbers: Sequence[int], messages: int, now: int) -> tuple[float, float]:
-    """Send conversions, and return how long until all were acknowledged and in the ledger, s."""
-    bodies = [
-        json.dumps(
-            {
-                "conversions": [
-                    # Another time than before, so that nothing is a mere repeat.
-                    {
-                        "message_id": message_id(number),
-                        "delivered": True,
-                        "conversion_time": requested_at(number, messages, now) + 1_000,
-                    }
-                    for number in numbers[start : start + _BATCH]
-                ]
-            }
+@contextmanager
+def _storage(folder: Path, postgres: str | None) -> Iterator[Settings]:
+    """Give a new storage."""
+    if postgres is None:
+        yield Settings(data=folder)
+        return
+    name = sql.Identifier(_DATABASE)
+    with psycopg.connect(postgres, autocommit=True) as admin:
+        admin.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(name))
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(name))
+        settings = Settings(
+            data=folder, ledger=SecretStr(urlsplit(postgres)._replace(path=_DATABASE).geturl())
         )
-        for start in range(0, len(numbers), _BATCH)
-    ]
-    began = time.monotonic()
-    with ThreadPoolExecutor(_CONNECTIONS) as pool:
-        for answer in pool.map(lambda body: client.post("/v1/conversions", content=body), bodies):
-            if answer.status_code != httpx.codes.OK or answer.json()["rejected"]:
-                raise SystemExit(f"not all were taken: {answer.text[:500]}")
-    acknowledged_s = time.monotonic() - began
-    while client.get("/v1/rates").raise_for_status().json()["lag"]:
-        time.sleep(_LOOK_S)
-    return acknowledged_s, time.monotonic() - began
+        postgres_engine(settings).create()
+        try:
+            yield settings
+        finally:
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
 
 
-def _questions(settings: Settings, now: int) -> dict[str, object]:
-    """Return how long questions about a day and about all days take, ms."""
-    found: dict[str, object] = {}
-    with contextlib.closing(engine_of(settings).ledger_reader()) as ledger:
-        for days in (1, DAYS):
-            window = [("start", str(now - days * DAY_MS)), ("end", str(now))]
-            answers = [measured(ledger, window, question, now) for question in QUESTIONS]
-            found[f"questions about {days} d, p50 ms"] = [answer["p50 ms"] for answer in answers]
-    return found
+def _measure(settings: Settings, messages: int, minutes: float) -> dict[str, object]:
+    now = wall_clock()
+    filled = _a_second(settings, _shown(reports(messages, now, _VERIFIED), messages, minutes), now)
+    sizes = _sizes(settings, messages)
+    newest = range(max(0, messages - _WRITTEN), messages)
+    anywhere = random.Random(11).sample(range(messages), len(newest))
+    engine = engine_of(settings)
+    with closing(engine.ledger_reader()) as ledger:
+        questions = {days: _questions(ledger, days, now) for days in (1, DAYS)}
+    return {
+        "storage": "SQLite" if settings.ledger is None else "PostgreSQL",
+        "messages": messages,
+        "filled a second": filled,
+        "newest a second": _a_second(settings, _conversions(newest, messages, now), now),
+        "random a second": _a_second(settings, _conversions(anywhere, messages, now), now),
+        "rates of a day, ms": questions[1],
+        f"rates of {DAYS} days, ms": questions[DAYS],
+        "bytes a message": sizes,
+    }
+
+
+def _a_second(settings: Settings, parts: Iterable[Sequence[Report]], now: int) -> int:
+    """Write reports into the journal and the ledger, and return how many a second."""
+    written = 0
+
+    def commits() -> Iterator[tuple[int, Sequence[Report]]]:
+        nonlocal written
+        for part in parts:
+            for first in range(0, len(part), _COMMIT):
+                written += len(some := part[first : first + _COMMIT])
+                yield now, some
+
+    began = time.perf_counter()
+    upkeep.fill(settings, commits())
+    return round(written / (time.perf_counter() - began))
+
+
+def _shown(parts: Iterable[list[Report]], messages: int, minutes: float) -> Iterator[list[Report]]:
+    """Show the progress of filling a ledger.
+
+    Raises:
+        SystemExit: it takes too long.
+    """
+    began = since = time.perf_counter()
+    total = shown = 0
+    for part in parts:
+        yield part
+        total += len(part)
+        now = time.perf_counter()
+        if now > began + minutes * 60:
+            raise SystemExit(f"{total:,} reports of {messages:,} messages took {minutes:g} minutes")
+        if total >= shown + _SHOWN:
+            speed = round((total - shown) / (now - since))
+            sys.stderr.write(f"{total:,} reports of {messages:,} messages; {speed:,} a second lately\n")
+            shown, since = total, now
+
+
+def _conversions(numbers: Sequence[int], messages: int, now: int) -> Iterator[list[Report]]:
+    """Yield a late conversion of each message, which changes its state and often its counts."""
+    for first in range(0, len(numbers), _COMMIT):
+        yield [
+            Conversion(1, True, requested_at(number, messages, now) + 3_000_000, message_id(number))  # noqa: FBT003
+            for number in numbers[first : first + _COMMIT]
+        ]
+
+
+def _questions(ledger: LedgerReader, days: int, now: int) -> dict[str, object]:
+    """Return the median time of each question, ms."""
+    window = [("start", str(now - days * DAY_MS)), ("end", str(now))]
+    return {
+        " ".join(f"{name}={value}" for name, value in question) or "one row": measured(
+            ledger, window, question, now
+        )["p50 ms"]
+        for question in QUESTIONS
+    }
+
+
+def _sizes(settings: Settings, messages: int) -> dict[str, float]:
+    """Return the bytes of each table and index for each message, without those under a byte."""
+    if settings.ledger is not None:
+        with psycopg.connect(settings.ledger.get_secret_value()) as connection:
+            rows = connection.execute(_POSTGRES_SIZES).fetchall()
+    else:
+        rows = []
+        for file in sorted(settings.data.glob("*.sqlite")):
+            with closing(apsw.Connection(str(file))) as opened:
+                rows += opened.execute("SELECT name, sum(pgsize) FROM dbstat GROUP BY name").fetchall()
+    by_size = sorted(((str(name), int(size) / messages) for name, size in rows), key=lambda row: -row[1])
+    return {name: round(size, 1) for name, size in by_size if size >= 1}
+
+
+_POSTGRES_SIZES = """
+SELECT relname, pg_table_size(c.oid) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE nspname LIKE 'otpconv%' AND relkind IN ('r', 'm')
+UNION ALL
+SELECT relname, pg_relation_size(c.oid) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE nspname LIKE 'otpconv%' AND relkind = 'i'
+"""
 
 
 if __name__ == "__main__":
