@@ -20,7 +20,8 @@ from otpconv.cli.local_server import LocalServer
 from otpconv.clock import wall_clock
 from otpconv.config import load
 from otpconv.service import deleting
-from otpconv.service.opening import open_key_store, open_number_hash
+from otpconv.service.numbers import open_number_hash
+from otpconv.service.opening import open_key_store
 from otpconv.storage.contract import HOUR_MS, MINUTE_MS
 
 #: Windows without a prune, before it and after it.
