@@ -9,7 +9,6 @@ of the first. So would another node judge it, and nobody has an answer yet that 
 """
 
 import asyncio
-import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -37,8 +36,6 @@ MAX_IN_FLIGHT = 2
 WORTH = 16
 #: Reports that may wait for a commit; further ones are refused, and the client retries.
 MAX_WAITING = 200_000
-
-_log = logging.getLogger(__name__)
 
 
 class Intake:

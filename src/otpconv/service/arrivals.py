@@ -1,17 +1,16 @@
 """Samples the journal for the detectors: which times reports have, and when they were recorded."""
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from typing import Final
 
 from otpconv.alerts.arriving import ArrivalFacts, What
 from otpconv.clock import Clock
 from otpconv.errors import OtpconvError
 from otpconv.model import Conversion, Requested, Timing
-from otpconv.storage.awaitable import resolve
+from otpconv.service.opening import opened_look_up
 from otpconv.storage.contract import MINUTE_MS
 from otpconv.storage.engine import Engine
 from otpconv.storage.journal import Journal, JournalEntry
@@ -163,12 +162,5 @@ def opened_arrivals(engine: Engine, clock: Clock) -> Iterator[Arrivals]:
         Misconfigured: the storage can't be used.
         Unavailable: the storage failed.
     """
-    with ExitStack() as opened:
-        journal = opened.enter_context(closing(engine.journal()))
-        lookup = opened.enter_context(closing(engine.ledger_lookup()))
-        runner = opened.enter_context(asyncio.Runner())
-
-        def look_up(messages: Lookup) -> Stored:
-            return runner.run(resolve(lookup.look_up(messages)))
-
+    with closing(engine.journal()) as journal, opened_look_up(engine) as look_up:
         yield Arrivals(journal, look_up, clock)

@@ -1,5 +1,9 @@
 """Opens the parts of a data folder for the command line and other processes; a server may run meanwhile."""
 
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+
 from otpconv.access.directory import Directory
 from otpconv.access.keys import KeyStore
 from otpconv.access.sealing import Sealer, load_key
@@ -7,7 +11,10 @@ from otpconv.clock import Clock, wall_clock
 from otpconv.config import Settings
 from otpconv.service import data_folder
 from otpconv.service.engines import engine_of
+from otpconv.storage.awaitable import resolve
 from otpconv.storage.contract import LedgerReader
+from otpconv.storage.engine import Engine
+from otpconv.storage.lookup import Lookup, Stored
 
 
 def open_sealer(settings: Settings) -> Sealer:
@@ -51,3 +58,15 @@ def open_ledger(settings: Settings) -> tuple[LedgerReader, int]:
         Unavailable: the disk fails.
     """
     return engine_of(settings).open_ledger()
+
+
+@contextmanager
+def opened_look_up(engine: Engine) -> Iterator[Callable[[Lookup], Stored]]:
+    """Return what looks messages up in the ledger, for a thread without an event loop; closed on leaving.
+
+    Raises:
+        Misconfigured: the storage can't be used.
+        Unavailable: the storage failed.
+    """
+    with closing(engine.ledger_lookup()) as ledger, asyncio.Runner() as runner:
+        yield lambda messages: runner.run(resolve(ledger.look_up(messages)))

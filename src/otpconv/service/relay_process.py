@@ -4,7 +4,6 @@ The relay has a process of its own, since its calls would hold Python's global l
 wait. `service/relaying.py` starts it.
 """
 
-import asyncio
 from contextlib import ExitStack, closing
 from typing import BinaryIO, Final
 
@@ -15,10 +14,8 @@ from otpconv.relay.follower import Follower
 from otpconv.relay.kinds import KINDS
 from otpconv.relay.relay import Relay
 from otpconv.service.engines import engine_of
-from otpconv.service.opening import open_sealer
+from otpconv.service.opening import open_sealer, opened_look_up
 from otpconv.service.signs_of_life import SignsOfLife
-from otpconv.storage.awaitable import resolve
-from otpconv.storage.lookup import Lookup, Stored
 
 #: In the data folder: held by the process that relays.
 _LOCK: Final = "relaying"
@@ -43,13 +40,8 @@ def run_relay(settings: Settings, signs: BinaryIO, clock: Clock = wall_clock) ->
         vendors = opened.enter_context(closing(engine.access(clock).vendors(sealer)))
         journal = opened.enter_context(closing(engine.journal()))
         ledger = opened.enter_context(closing(engine.ledger_reader()))
-        lookup = opened.enter_context(closing(engine.ledger_lookup()))
-        runner = opened.enter_context(asyncio.Runner())
+        look_up = opened.enter_context(opened_look_up(engine))
         store = engine.relay()
-
-        def look_up(messages: Lookup) -> Stored:
-            return runner.run(resolve(lookup.look_up(messages)))
-
         follower = Follower(journal, ledger, look_up, store, vendors=vendors.list, kinds=KINDS.get)
         relay = Relay(follower, store, vendors.list, KINDS.get, clock, open_number=NumberSeal(sealer).open)
         alive.at_end(relay.stop)
