@@ -25,6 +25,10 @@ CREATE FUNCTION run_command_on_workers(
     text, OUT nodename text, OUT nodeport integer, OUT success boolean, OUT result text
 ) RETURNS SETOF record LANGUAGE sql AS $$ SELECT 'worker', 5432, {success}, '{result}' $$
 """
+#: Answers as Citus does, for one shard.
+_SHARDS = """
+CREATE FUNCTION get_shard_id_for_distribution_column(regclass, smallint) RETURNS bigint LANGUAGE sql AS 'SELECT 1'
+"""
 _FILE = "distribution/distribution.sql"
 
 
@@ -48,6 +52,7 @@ class UndividedEngine(PostgresEngine):
         super()._create(database, schema, files)
         if files is LEDGER:
             self._admin.execute(_WORKERS.format(success="true", result=0))  # type: ignore[arg-type] - ours
+            self._admin.execute(_SHARDS)
             self._admin.execute(script(_FILE, section="tables_schema"))
             self._admin.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(database.stored_schema)))
             path = f"{database.stored_schema}, {database.ledger_schema}, {database.schema}"

@@ -39,10 +39,12 @@ CREATE INDEX stored_messages_by_id ON stored_messages (id);
 CREATE INDEX stored_messages_unmatched ON stored_messages (unmatched_at) WHERE unmatched_at IS NOT NULL;
 CREATE INDEX stored_messages_by_number ON stored_messages ((requested_at / 86400000), number, requested_at, message_id)
 WHERE requested_at IS NOT NULL AND number IS NOT NULL;
-CREATE INDEX stored_messages_of_number ON stored_messages (number) WHERE number IS NOT NULL;
-CREATE INDEX stored_messages_by_vendor_id ON stored_messages (account, vendor_message_id)
+CREATE INDEX stored_messages_of_number ON stored_messages (number, requested_at, message_id) WHERE number IS NOT NULL;
+CREATE INDEX stored_messages_by_vendor_id ON stored_messages (account, vendor_message_id, requested_at, message_id)
 WHERE vendor_message_id IS NOT NULL;
-CREATE INDEX stored_messages_by_session ON stored_messages (account, session_id) WHERE session_id <> '';
+CREATE INDEX stored_messages_first_of_session ON stored_messages (account, session_id) WHERE session IS NOT NULL;
+CREATE INDEX stored_messages_later_in_session ON stored_messages (account, session_id, requested_at, message_id)
+WHERE session IS NULL AND session_id <> '';
 
 -- The messages of a number, in the bucket of the number: a conversion by number finds its message in one shard.
 CREATE TABLE number_messages (

@@ -5,11 +5,14 @@ stored again, all in one transaction. Nobody else writes messages: the applier h
 """
 
 import time
-from typing import Final
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Final, Protocol
 
 from otpconv.errors import Unavailable
+from otpconv.storage.buckets import BUCKETS
 from otpconv.storage.merging import Statements
-from otpconv.storage.postgres.database import Connection, Database, execute, script, statements
+from otpconv.storage.postgres.database import Connection, Database, Row, execute, script, statements
 
 _FILE: Final = "distribution/working_set.sql"
 #: How often a new applier looks for open commits: those of others end soon.
@@ -44,6 +47,13 @@ def require_settled(database: Database, connection: Connection) -> None:
     )
 
 
+class WriterStatements(Statements, Protocol):
+    """The named statements of a ledger's writer in PostgreSQL."""
+
+    def rows(self, name: str, values: Mapping[str, object]) -> list[Row]:
+        """Return the rows that a statement gives."""
+
+
 class WorkingSet:
     """The rows of the messages that a part of a batch concerns, on the coordinator.
 
@@ -51,25 +61,26 @@ class WorkingSet:
         run: the statements of the writer, in its transaction.
     """
 
-    def __init__(self, run: Statements) -> None:
+    def __init__(self, run: WriterStatements) -> None:
         self._statements = run
+        self._shards: dict[int, int] = {}
 
-    def has_numbers(self, after: int, upto: int) -> bool:
-        """Return whether conversions by number concern the reports at the positions from after `after`."""
-        return bool(self._statements.number("any_number", {"after": after, "upto": upto}))
+    def load_batch(self, after: int, upto: int) -> bool:
+        """Bring the messages that the reports at the positions from after `after` concern.
 
-    def load_batch(self, after: int, upto: int, *, by_number: bool) -> None:
-        """Bring the messages that reports concern."""
-        positions = {"after": after, "upto": upto}
-        self._run("want_batch", positions)
-        self._run("load_messages")
-        if self._statements.number("any_receipt", positions):
-            self._run("want_receipts", positions)
+        Returns:
+            Whether conversions by number concern the reports.
+        """
+        ((by_number, receipts),) = self._rows("name_batch", after=after, upto=upto)
+        self._load("named_messages")
+        if receipts:
+            self._run("want_receipts")
             self._load_receivers()
         if by_number:
-            self._run("want_numbers", positions)
-            self._run("load_numbers")
+            self._run("want_places")
+            self._load_near()
         self._finish()
+        return bool(by_number)
 
     def load_unmatched(self, unmatched_before: int) -> None:
         """Bring the messages that an expiry concerns."""
@@ -78,33 +89,72 @@ class WorkingSet:
 
     def load_erased(self, seq: int, before: int) -> None:
         """Bring the messages that an erasure concerns."""
-        self._run("want_erased", {"seq": seq})
-        self._run("load_messages")
-        self._run("want_erased_receipts", {"seq": seq})
+        self._run("name_erased", seq=seq)
+        self._load("named_messages")
+        self._run("want_erased_receipts", seq=seq)
         self._load_receivers()
-        self._run("want_near_numbers")
+        self._run("want_places")
         self._load_unmatched(before)
         self._finish()
 
     def store(self) -> None:
         """Store what has changed on the workers, and forget the rows."""
-        self._run("store")
+        ((new, changed, gone, left, come),) = self._rows("differences")
+        steps = {
+            "store_left": left,
+            "store_gone": gone,
+            "store_new": new,
+            "store_changed": changed,
+            "store_come": come,
+        }
+        for name, rows in steps.items():
+            if rows:
+                self._run(name)
         self._run("forget_working_set")
+        if self._statements.number("is_swollen", {}):
+            self._run("empty_messages")
+
+    def _load(self, name: str) -> None:
+        """Bring the messages that a statement names by their buckets: one statement reads one shard."""
+        if not self._shards:
+            self._shards = dict(self._rows("shards_of_buckets", buckets=BUCKETS))
+        by_shard: defaultdict[int, tuple[list[int], list[int], list[str]]] = defaultdict(lambda: ([], [], []))
+        for bucket, accounts, message_ids in self._rows(name):
+            wanted = by_shard[self._shards[bucket]]
+            wanted[0].extend([bucket] * len(accounts))
+            wanted[1].extend(accounts)
+            wanted[2].extend(message_ids)
+        for buckets, accounts, message_ids in by_shard.values():
+            self._run("load_messages", buckets=buckets, accounts=accounts, message_ids=message_ids)
 
     def _load_receivers(self) -> None:
         """Bring the messages that can have the wanted receipts."""
-        self._run("want_receivers")
-        self._run("load_messages")
+        self._load("messages_of_receipts")
+        self._load_of("load_receivers", "receivers", "accounts", "ids", "most")
+
+    def _load_near(self) -> None:
+        """Bring the messages before and after the wanted places."""
+        self._load_of("load_near", "places", "numbers", "times", "message_ids", "most")
 
     def _load_unmatched(self, unmatched_before: int) -> None:
-        before = {"unmatched_before": unmatched_before}
-        self._run("load_unmatched", before)
-        self._run("want_unmatched_numbers", before)
-        self._run("load_numbers")
+        self._run("load_unmatched", unmatched_before=unmatched_before)
+        self._run("want_unmatched_hours", unmatched_before=unmatched_before)
+        self._load_near()
 
     def _finish(self) -> None:
-        self._run("load_sessions")
+        """Bring the first messages of the sessions."""
+        self._load_of("load_firsts", "sessions", "accounts", "session_ids")
+        self._load_of("load_next", "left_sessions", "accounts", "session_ids", "most")
         self._run("remember")
 
-    def _run(self, name: str, values: dict[str, int] | None = None) -> None:
-        self._statements.run(name, values or {})
+    def _load_of(self, load: str, wanted: str, *names: str) -> None:
+        """Bring messages from all shards, by the keys that a statement gives as arrays, if it gives any."""
+        (keys,) = self._rows(wanted)
+        if keys[0]:
+            self._run(load, **dict(zip(names, keys, strict=True)))
+
+    def _rows(self, name: str, **values: object) -> list[Row]:
+        return self._statements.rows(name, values)
+
+    def _run(self, name: str, **values: object) -> None:
+        self._statements.run(name, values)  # type: ignore[arg-type]

@@ -15,10 +15,16 @@ from psycopg import errors
 from otpconv.errors import Unavailable
 from otpconv.storage.bounds import BOUNDS, Bounds
 from otpconv.storage.contract import HOUR_MS
-from otpconv.storage.merging import BY_NUMBER, FORGETTING, Merging, Statements
-from otpconv.storage.postgres.database import Connection, Database, execute, script, statements
+from otpconv.storage.merging import BY_NUMBER, FORGETTING, Merging
+from otpconv.storage.postgres.database import Connection, Database, Row, execute, script, statements
 from otpconv.storage.postgres.distribution.tables import is_distributed
-from otpconv.storage.postgres.distribution.working_set import STATEMENTS, WorkingSet, prepare, require_settled
+from otpconv.storage.postgres.distribution.working_set import (
+    STATEMENTS,
+    WorkingSet,
+    WriterStatements,
+    prepare,
+    require_settled,
+)
 from otpconv.storage.postgres.pool import is_alive
 from otpconv.storage.statements import SqlValue
 
@@ -77,16 +83,14 @@ class _Merging(Merging):
 class _DistributedMerging(_Merging):
     """The same where the messages are on the workers of a Citus."""
 
-    def __init__(self, statements: Statements, bounds: Bounds) -> None:
+    def __init__(self, statements: WriterStatements, bounds: Bounds) -> None:
         super().__init__(statements, bounds)
         self._messages = WorkingSet(statements)
 
     # typing.override is not in Python 3.11.
     def merge(self, after: int, upto: int) -> None:  # type: ignore[explicit-override]
         """See `Merging`."""
-        by_number = self._messages.has_numbers(after, upto)
-        self._messages.load_batch(after, upto, by_number=by_number)
-        if by_number:
+        if self._messages.load_batch(after, upto):
             super().merge(after, upto)
         else:
             self.run("merge_reports", after=after, upto=upto, **_most(self._bounds))
@@ -150,9 +154,13 @@ class PostgresLedgerWriter:
         """See `merging.Statements`."""
         execute(self._connection, _SQL[name], values)
 
+    def rows(self, name: str, values: Mapping[str, object]) -> list[Row]:
+        """See `working_set.WriterStatements`."""
+        return execute(self._connection, _SQL[name], values).fetchall()
+
     def number(self, name: str, values: Mapping[str, SqlValue]) -> int:
         """See `merging.Statements`."""
-        rows = execute(self._connection, _SQL[name], values).fetchall()
+        rows = self.rows(name, values)
         if not rows:  # it has waited for the cursor of a ledger that is gone now
             raise Unavailable("A rebuild has replaced the ledger. Try again.")
         return int(rows[0][0])
