@@ -125,7 +125,9 @@ class WorkingSet:
             wanted[1].extend(accounts)
             wanted[2].extend(message_ids)
         for buckets, accounts, message_ids in by_shard.values():
-            self._run("load_messages", buckets=buckets, accounts=accounts, message_ids=message_ids)
+            of_shard = sorted(set(buckets))  # by them, Citus finds the shard
+            values = {"buckets": buckets, "accounts": accounts, "message_ids": message_ids}
+            self._run("load_messages", of_shard=of_shard, **values)
 
     def _load_receivers(self) -> None:
         """Bring the messages that can have the wanted receipts."""

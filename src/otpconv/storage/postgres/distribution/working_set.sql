@@ -70,8 +70,14 @@ INSERT INTO messages ({message: $message})
 SELECT {message: s.$message}
 FROM unnest(CAST(:buckets AS smallint[]), CAST(:accounts AS integer[]), CAST(:message_ids AS text[]))
         AS w (bucket, account, message_id)
-    JOIN stored_messages AS s ON s.bucket = w.bucket AND s.account = w.account AND s.message_id = w.message_id
-WHERE s.bucket = ANY (CAST(:buckets AS smallint[]))
+    CROSS JOIN LATERAL (
+        SELECT DISTINCT {message: m.$message} FROM (
+            SELECT * FROM stored_messages AS m
+            WHERE m.bucket = w.bucket AND m.account = w.account AND m.message_id = w.message_id
+                AND m.bucket = ANY (CAST(:of_shard AS smallint[]))
+            LIMIT 1
+        ) AS m
+    ) AS s
 ON CONFLICT DO NOTHING;
 
 -- name: want_receipts
@@ -226,8 +232,12 @@ SELECT array_agg(account), array_agg(session_id) FROM (
 INSERT INTO messages ({message: $message})
 SELECT {message: s.$message}
 FROM unnest(CAST(:accounts AS integer[]), CAST(:session_ids AS text[])) AS w (account, session_id)
-    JOIN stored_messages AS s ON s.account = w.account AND s.session_id = w.session_id
-WHERE s.session IS NOT NULL
+    CROSS JOIN LATERAL (
+        SELECT DISTINCT {message: m.$message} FROM (
+            SELECT * FROM stored_messages AS m
+            WHERE m.account = w.account AND m.session_id = w.session_id AND m.session IS NOT NULL LIMIT 1
+        ) AS m
+    ) AS s
 ON CONFLICT DO NOTHING;
 
 -- name: left_sessions
