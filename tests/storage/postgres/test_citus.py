@@ -32,7 +32,10 @@ VALUES = {
     "message_ids": ["a", "b"],
     "number": bytes.fromhex(NUMBER),
     "at": AT,
-    "delivered": True,
+    "accounts": [1],
+    "numbers": [bytes.fromhex(NUMBER)],
+    "times": [AT],
+    "delivered": [True],
     "ids": ["v"],
 }
 
@@ -104,7 +107,7 @@ def test_a_lookup_reads_one_shard(database: Database, name: str) -> None:
     assert any("Task Count: 1" in line for line in lines), lines
 
 
-@pytest.mark.parametrize("name", ["cursor", "is_known", "receipts", "messages_from", "minutes_from"])
+@pytest.mark.parametrize("name", ["cursor", "known_conversions", "receipts", "messages_from", "minutes_from"])
 def test_other_lookups_stay_on_the_coordinator(database: Database, name: str) -> None:
     (text,) = DistributedLedgerReader.statements[name]
     with closing(database.connect()) as connection:

@@ -1,36 +1,49 @@
 """No statement before an acknowledgement takes several shards of a Citus, or a two-phase commit."""
 
+import asyncio
+import math
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any, TypeAlias
 
+import psycopg
 import pytest
 from pglast import ast, parse_sql
 from pglast.visitors import Visitor
-from typing_extensions import override
+from psycopg import sql
 
-from otpconv.model import Conversion
-from otpconv.storage.lookup import Lookup
-from otpconv.storage.postgres.address import Address
-from otpconv.storage.postgres.database import Database, Row, script, statements
+from ledger.reports import DAY, hashed
+from otpconv.ledger import journal_writer
+from otpconv.ledger.intake import Intake
+from otpconv.ledger.journal_writer import JournalWriter
+from otpconv.ledger.recent import Recent
+from otpconv.model import Conversion, Dimensions, Report, Requested, SelfReportedRate
+from otpconv.receipts import Receipt, ReceiptStatus
+from otpconv.storage.contract import Entry
+from otpconv.storage.postgres.database import script, statements
 from otpconv.storage.postgres.ledger.distributed_reader import DistributedLedgerReader
+from otpconv.storage.postgres.ledger.reader import PostgresLedgerReader
 from otpconv.storage.postgres.migrations import LEDGER, STATE
+from storage.engines import MEMORY, NOW
 from storage.postgres.citus_rules import Rules
+from storage.postgres.undivided import UndividedEngine
 
-_JOURNAL = statements("journal/journal.sql")
-#: An append, an append after a COMMIT whose outcome is unknown, and the confirmation of earlier ones.
-_APPENDING = ("append", "touch_writer", "appended")
 _DISTRIBUTION = "distribution/distribution.sql"
 
 
 class _Tables(Visitor):  # type: ignore[misc] - of pglast, which has no types
-    """The tables and views that a script creates, and those that it reads."""
+    """The tables and views that a script creates, those that it reads, and all that it names."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.created: set[str] = set()
         self.read: set[str] = set()
+        self.all: set[str] = set()
         self(parse_sql(text))
+
+    def visit_RangeVar(self, _: object, node: ast.RangeVar) -> None:  # noqa: N802
+        self.all.add(node.relname)
 
     def visit_CreateStmt(self, _: object, node: ast.CreateStmt) -> None:  # noqa: N802
         self.created.add(node.relation.relname)
@@ -51,90 +64,117 @@ LOCAL = set[str]().union(
 RULES = Rules(DISTRIBUTED, LOCAL - DISTRIBUTED)
 
 
-class _Recorder(DistributedLedgerReader):
-    """Answers nothing, and keeps the names of the statements that it would run."""
-
-    def __init__(self) -> None:
-        super().__init__(Database(Address("postgresql://nowhere.invalid/none")))
-        self.names: set[str] = set()
-
-    @override
-    def look_up(self, lookup: Lookup) -> Any:
-        self._threads.connection = object()  # so that no snapshot connects
-        return super().look_up(lookup)
-
-    @override
-    def _rows(self, name: str, values: Mapping[str, Any]) -> list[Row]:
-        self.names.add(name)
-        answers: dict[str, Row] = {
-            "states": ("{}",),
-            "outlines": ("c", *[None] * 8),
-            "receipts": ("v", [None] * 7, "", None, "", 0),
-            "message_of_number": ("m",),
-        }
-        return [answers.get(name, (0,))]
+_Cursor: TypeAlias = psycopg.Cursor[Any]
+NUMBER = hashed(1, "5")
+A = Requested(1, "a", DAY, Dimensions("DE"), NUMBER, "+4915", "s", 1, "v")
+#: Reports of all kinds, whose lookups ask everything that a lookup can ask. The ledger has the first of them.
+REPORTS: tuple[Report, ...] = (
+    A,
+    Requested(1, "b", DAY + 1, Dimensions("FR")),
+    Conversion(1, delivered=True, conversion_time=DAY + 2, message_id="a"),
+    Conversion(1, delivered=True, conversion_time=DAY + 3, message_id="a", number=NUMBER),
+    Conversion(1, delivered=False, conversion_time=DAY + 4, message_id="b"),
+    Conversion(1, delivered=True, conversion_time=DAY + 5, number=NUMBER),
+    Conversion(1, delivered=True, conversion_time=DAY + 6, number=hashed(1, "6")),
+    SelfReportedRate(1, DAY + 7, 0.5),
+    Receipt(1, "v", ReceiptStatus.DELIVERED, DAY + 8, price=7_000, currency="EUR"),
+)
 
 
-def _looked_up() -> set[str]:
-    """The statements of everything that a lookup of reports can ask."""
-    reader = _Recorder()
-    by_number = Conversion(1, delivered=True, conversion_time=1, number="00ff")
-    reader.look_up(Lookup({1: ["a", "b"]}, {1: ["c"]}, [by_number], {1: ["v"]}))
-    reader.messages_from()
-    reader.minutes_from()
-    return reader.names
-
-
-def _numbered(part: str) -> str:
+def _numbered(text: str) -> str:
     """Write parameters as PostgreSQL does: `$1` for the first name, also where it comes again."""
-    names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", part)))
-    return re.sub(r"%\((\w+)\)s", lambda found: f"${names.index(found[1]) + 1}", part)
+    names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", text)))
+    return re.sub(r"%\((\w+)\)s", lambda found: f"${names.index(found[1]) + 1}", text.replace("%s", "$1"))
 
 
-ACKNOWLEDGING = {
-    f"{name} {number}": _numbered(part)
-    for name, parts in [
-        *((name, _JOURNAL[name]) for name in _APPENDING),
-        *((name, DistributedLedgerReader.statements[name]) for name in sorted(_looked_up())),
-    ]
-    for number, part in enumerate(parts, start=1)
-}
+@pytest.fixture(scope="module")
+def acknowledging() -> set[str]:
+    """What real reports run on tables before they are acknowledged, written as PostgreSQL does.
+
+    Among them are those of reports that the ledger has, and of an append whose connection breaks.
+    """
+    ran: set[str] = set()
+    execute = psycopg.Cursor.execute
+    with (
+        closing(UndividedEngine(MEMORY)) as engine,
+        engine.open() as storage,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        storage.record(A)
+        with closing(storage.new_journal()) as journal, closing(storage.new_ledger()) as ledger:
+
+            def note(cursor: _Cursor, query: str | sql.Composed, *rest: object, **options: object) -> object:
+                text = query if isinstance(query, str) else query.as_string(cursor)
+                ran.add(_numbered(text))
+                return execute(cursor, text, *rest, **options)  # type: ignore[arg-type] - what it got
+
+            patch.setattr(psycopg.Cursor, "execute", note)
+            patch.setattr(journal_writer, "SLOW_S", math.inf)
+            intake = Intake(
+                JournalWriter(journal, storage.new_journal),
+                ledger,
+                Recent(storage.writer.cursor),
+                lambda: NOW,
+                recorded=lambda *_: None,
+                strict=True,
+            )
+            asyncio.run(_record(intake))
+            ledger.messages_from()
+            ledger.minutes_from()
+            patch.setattr(psycopg.Cursor, "execute", _breaking(note))
+            journal.append([Entry(A)], NOW)
+    return {each for each in ran if _Tables(each).all}
 
 
-def test_lookups_ask_what_is_checked_here() -> None:
-    assert _looked_up() == {
-        "cursor",
-        "states",
-        "outlines",
-        "message_of_number",
-        "is_known",
-        "receipts",
-        "messages_from",
-        "minutes_from",
+async def _record(intake: Intake) -> None:
+    """Report each alone, then twice all of them: what is there already is confirmed."""
+    for reports in (*((each,) for each in REPORTS), REPORTS, REPORTS):
+        await intake.record(reports)
+
+
+def _breaking(execute: Callable[..., object]) -> Callable[..., object]:
+    """Break the connection of the first append, after it was sent."""
+    breaks = [True]
+
+    def run(cursor: _Cursor, query: str | sql.Composed, *rest: object, **options: object) -> object:
+        found = execute(cursor, query, *rest, **options)
+        if breaks and "INSERT INTO journal" in str(query):
+            breaks.clear()
+            psycopg.Connection.close(cursor.connection)
+            raise psycopg.OperationalError("the connection is lost")
+        return found
+
+    return run
+
+
+def _named(text: str) -> str:
+    """The name of a statement of the lookups or of the journal; the text of another one."""
+    known = DistributedLedgerReader.statements | statements("journal/journal.sql")
+    return next((name for name, parts in known.items() if text in map(_numbered, parts)), text)
+
+
+def test_the_reports_look_up_and_append_all_there_is(acknowledging: set[str]) -> None:
+    """So that a statement which is left out here is noticed: add a report to `REPORTS` that needs it."""
+    assert {"states", "outlines", "message_of_number", "known_conversions", "receipts", "append"} <= {
+        _named(each) for each in acknowledging
     }
+    assert {"touch_writer", "appended", "cursor"} <= {_named(each) for each in acknowledging}
 
 
-@pytest.mark.parametrize("name", ACKNOWLEDGING)
-def test_a_statement_goes_to_one_shard_or_to_the_coordinator_alone(name: str) -> None:
-    assert RULES.violations(ACKNOWLEDGING[name]) == []
+def test_each_goes_to_one_shard_or_to_the_coordinator_alone(acknowledging: set[str]) -> None:
+    assert {_named(each): found for each in acknowledging if (found := RULES.violations(each))} == {}
 
 
 def test_views_of_the_messages_read_distributed_tables_alone() -> None:
     assert VIEWS.read == {"stored_messages"}
 
 
-@pytest.mark.parametrize("name", ACKNOWLEDGING)
-def test_without_its_bucket_no_statement_on_messages_passes(name: str) -> None:
-    without = re.sub(r"\bm\.bucket = \$\d+ AND ", "", ACKNOWLEDGING[name])
-    if without != ACKNOWLEDGING[name]:
-        assert any("is not a constant" in each for each in RULES.violations(without))
-
-
-def test_the_rules_concern_every_lookup_of_messages() -> None:
-    changed = {
-        name.split()[0] for name, text in ACKNOWLEDGING.items() if re.search(r"\bm\.bucket = \$\d", text)
-    }
-    assert changed == {"states", "outlines", "message_of_number"}
+def test_without_its_bucket_none_on_messages_passes(acknowledging: set[str]) -> None:
+    bare = {_named(each): re.sub(r"\bm\.bucket = \$\d+ AND ", "", each) for each in acknowledging}
+    changed = {name: text for name, text in bare.items() if text not in acknowledging}
+    assert changed.keys() == {"states", "outlines", "message_of_number"}
+    for text in changed.values():
+        assert any("is not a constant" in each for each in RULES.violations(text))
 
 
 BAD = {
@@ -208,5 +248,5 @@ def test_a_bad_statement_is_noticed(case: str) -> None:
 @pytest.mark.parametrize("name", ["states", "outlines", "by_number"])
 def test_the_lookups_of_one_server_would_not_pass(name: str) -> None:
     """What a plain PostgreSQL answers by one statement for all buckets takes several shards."""
-    (text,) = statements("ledger/queries.sql")[name]
+    (text,) = PostgresLedgerReader.statements[name]
     assert RULES.violations(_numbered(text))

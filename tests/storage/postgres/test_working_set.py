@@ -1,63 +1,33 @@
 """The applier of a Citus: when it begins, and that a batch is merged with the rows that it concerns alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 
 import pytest
 from hypothesis import given, settings
-from psycopg import sql
-from typing_extensions import override
 
 from campaigns import rounds
 from ledger.recount import contents, recount
-from ledger.reports import ACCOUNTS, some_entries
+from ledger.reports import ACCOUNTS, DAY, hashed, some_entries
 from otpconv.errors import Unavailable
-from otpconv.model import Expiry, Report
-from otpconv.storage.postgres.database import Database, script
+from otpconv.model import Conversion, Dimensions, Expiry, Report, Requested
+from otpconv.receipts import Receipt, ReceiptStatus
+from otpconv.storage.postgres.database import Database
 from otpconv.storage.postgres.distribution.working_set import require_settled
-from otpconv.storage.postgres.ledger.distributed_reader import DistributedLedgerReader
-from otpconv.storage.postgres.migrations import LEDGER
-from storage.engines import MEMORY, Files, PostgresEngine
-
-#: Answers as Citus does, for one worker.
-_WORKERS = """
-CREATE FUNCTION run_command_on_workers(
-    text, OUT nodename text, OUT nodeport integer, OUT success boolean, OUT result text
-) RETURNS SETOF record LANGUAGE sql AS $$ SELECT 'worker', 5432, {success}, '{result}' $$
-"""
-#: Answers as Citus does, for one shard.
-_SHARDS = """
-CREATE FUNCTION get_shard_id_for_distribution_column(regclass, smallint) RETURNS bigint LANGUAGE sql AS 'SELECT 1'
-"""
-_FILE = "distribution/distribution.sql"
+from otpconv.storage.postgres.ledger.writer import PostgresLedgerWriter
+from otpconv.storage.statements import SqlValue
+from storage.engines import MEMORY
+from storage.postgres.undivided import WORKERS, UndividedEngine
 
 
 def test_an_applier_waits_until_no_worker_has_an_open_commit(database: Database) -> None:
     with closing(database.connect()) as connection:
-        connection.execute(_WORKERS.format(success="true", result=1))  # type: ignore[arg-type] - ours
+        connection.execute(WORKERS.format(success="true", result=1))  # type: ignore[arg-type] - ours
         with pytest.raises(Unavailable, match="has a commit that its coordinator has not finished"):
             require_settled(database, connection)
         connection.execute("DROP FUNCTION run_command_on_workers")
-        connection.execute(_WORKERS.format(success="true", result=0))  # type: ignore[arg-type] - ours
+        connection.execute(WORKERS.format(success="true", result=0))  # type: ignore[arg-type] - ours
         require_settled(database, connection)
-
-
-class UndividedEngine(PostgresEngine):
-    """The tables of a Citus in one PostgreSQL, where no worker has a part of them."""
-
-    reader = DistributedLedgerReader
-
-    @override
-    def _create(self, database: Database, schema: str, files: Files) -> None:
-        super()._create(database, schema, files)
-        if files is LEDGER:
-            self._admin.execute(_WORKERS.format(success="true", result=0))  # type: ignore[arg-type] - ours
-            self._admin.execute(_SHARDS)
-            self._admin.execute(script(_FILE, section="tables_schema"))
-            self._admin.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(database.stored_schema)))
-            path = f"{database.stored_schema}, {database.ledger_schema}, {database.schema}"
-            self._admin.execute("SELECT set_config('search_path', %s, true)", (path,))
-            self._admin.execute(script(_FILE, section="views_schema"))
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +47,48 @@ def test_the_rows_that_a_batch_concerns_are_enough_to_merge_it(
             storage.append(entry)
             storage.writer.apply(1)
         assert contents(storage.ledger, ACCOUNTS) == recount(entries, ACCOUNTS)
+
+
+NUMBER = hashed(1, "5")
+#: Requested a second one after another: one session, one number, one id of a vendor.
+MANY = [Requested(1, f"m{n}", DAY + 1_000 * n, Dimensions(), NUMBER, "", "s", 0, "v") for n in range(150)]
+#: Reports that concern it, among them those that move or take away its first message.
+CONCERNED: tuple[Report, ...] = (
+    Requested(1, "last", DAY + 400_500, session_id="s"),
+    Requested(1, "before", DAY - 1, session_id="s"),
+    Requested(1, "m0", DAY - 2, session_id="s"),
+    Requested(1, "m0", DAY - 3, session_id="another"),
+    Requested(1, "between", DAY + 100_500, number=NUMBER),
+    Requested(1, "m70", DAY - 4, number=NUMBER),
+    Requested(1, "shared", DAY + 100_500, vendor_message_id="v"),
+    Conversion(1, delivered=True, conversion_time=DAY + 400_000, message_id="m120"),
+    Conversion(1, delivered=True, conversion_time=DAY + 90_500, number=NUMBER),
+    Receipt(1, "v", ReceiptStatus.FAILED, DAY + 500_000),
+)
+
+
+def test_what_a_report_brings_does_not_grow_with_its_session_number_or_vendor_id(
+    undivided: UndividedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brought: list[int] = []
+    run = PostgresLedgerWriter.run
+
+    def count(writer: PostgresLedgerWriter, name: str, values: Mapping[str, SqlValue]) -> None:
+        run(writer, name, values)
+        if name == "remember":
+            rows = writer._connection.execute("SELECT count(*) FROM loaded").fetchall()  # noqa: SLF001
+            brought.append(rows[0][0])
+
+    entries: list[Report] = [
+        *MANY,
+        Conversion(1, delivered=True, conversion_time=DAY + 100_700, number=NUMBER),
+        Receipt(1, "v", ReceiptStatus.DELIVERED, DAY + 400_000),
+    ]
+    with undivided.open() as storage:
+        storage.record(*entries)
+        monkeypatch.setattr(PostgresLedgerWriter, "run", count)
+        for report in CONCERNED:
+            storage.record(report)
+        assert contents(storage.ledger, ACCOUNTS) == recount([*entries, *CONCERNED], ACCOUNTS)
+    assert len(brought) == len(CONCERNED)
+    assert max(brought) < len(MANY) / 3

@@ -80,8 +80,11 @@ SELECT m.bucket, m.id, m.account, m.message_id, m.requested_at, m.number, m.veri
 FROM stored_messages AS m;
 
 -- name: states
--- One row for the messages of one bucket.
-SELECT coalesce(json_object_agg(m.message_id, m.state), '{}')::text FROM message_states AS m
+-- Of one bucket. Citus plans it once for all buckets, since it names one table and no view.
+SELECT m.message_id, m.requested_at, coalesce(m.reported_values, m.counted_as), encode(m.number, 'hex'), m.number_range,
+    m.session_id, m.attempt, m.vendor_message_id,
+    m.true_first, m.true_last, m.false_last, m.true_arrival, m.true_unknown, m.false_unknown
+FROM stored_messages AS m
 WHERE m.bucket = :bucket AND m.account = :account AND m.message_id = ANY (CAST(:message_ids AS text[]));
 
 -- name: outlines
@@ -96,12 +99,16 @@ WHERE m.bucket = :bucket AND m.account = :account AND m.number = CAST(:number AS
     AND m.requested_at >= CAST(:at AS bigint) - 86400000 AND m.requested_at <= CAST(:at AS bigint)
 ORDER BY m.requested_at DESC, m.message_id DESC LIMIT 1;
 
--- name: is_known
-SELECT EXISTS (
-    SELECT 1 FROM number_conversions AS k
-    WHERE k.bucket = :bucket AND k.account = :account AND k.number = CAST(:number AS bytea)
-        AND k.delivered = :delivered AND k.conversion_time = :at
-);
+-- name: known_conversions
+SELECT c.n::integer
+FROM unnest(
+    CAST(:accounts AS integer[]), CAST(:numbers AS bytea[]), CAST(:times AS bigint[]), CAST(:delivered AS boolean[])
+) WITH ORDINALITY AS c (account, number, at, delivered, n) CROSS JOIN LATERAL (
+    SELECT FROM number_conversions AS k
+    WHERE k.bucket = number_bucket(c.number) AND k.account = c.account AND k.number = c.number
+        AND k.delivered = c.delivered AND k.conversion_time = c.at
+    OFFSET 0
+) AS k;
 
 -- name: days_of_number
 SELECT DISTINCT requested_at / 86400000 AS day FROM stored_messages

@@ -16,7 +16,7 @@ SET plan_cache_mode = auto;
 SET citus.max_adaptive_executor_pool_size = 1;
 CREATE TEMP TABLE IF NOT EXISTS loaded (LIKE messages) ON COMMIT DELETE ROWS;
 -- The messages and conversions that a batch or an erasure names, as in `batch`.
-CREATE TEMP TABLE IF NOT EXISTS named (LIKE batch) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE IF NOT EXISTS reported (LIKE batch) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS wanted_receipts (bucket smallint, account integer, vendor_message_id text COLLATE "C") ON COMMIT DELETE ROWS;
 -- Places among the messages of a number: the last messages before each, and the first ones from it on, are wanted.
 CREATE TEMP TABLE IF NOT EXISTS wanted_places (number bytea, at bigint, message_id text COLLATE "C") ON COMMIT DELETE ROWS;
@@ -29,7 +29,7 @@ SELECT b, get_shard_id_for_distribution_column('stored_messages', b::smallint) F
 WITH u AS MATERIALIZED (
     SELECT * FROM unpack(:after, :upto)
 ), reports AS (
-    INSERT INTO named
+    INSERT INTO reported
     SELECT r.* FROM u CROSS JOIN LATERAL unnest(u.requests || u.conversions || u.number_conversions) AS r
     WHERE r.kind IN (1, 2)
 ), ids AS (
@@ -42,13 +42,13 @@ FROM u;
 
 -- name: name_erased
 -- The messages of an erasure, those that leave their sessions, and the conversions that it forgets.
-INSERT INTO named (kind, bucket, account, message_id)
+INSERT INTO reported (kind, bucket, account, message_id)
 SELECT DISTINCT 1, e.bucket, (e.v ->> 0)::integer, e.v ->> 1
 FROM journal AS b CROSS JOIN LATERAL ROWS FROM (
     jsonb_array_elements((b.reports -> 0 -> 3) || (b.reports -> 0 -> 6)), unnest(b.buckets)
 ) AS e (v, bucket)
 WHERE b.bucket = 0 AND b.writer = 1 AND b.seq = :seq AND e.v IS NOT NULL;
-INSERT INTO named (kind, account, number, at)
+INSERT INTO reported (kind, account, number, at)
 SELECT DISTINCT 2, c.account, c.number, c.conversion_time
 FROM journal AS b CROSS JOIN LATERAL jsonb_array_elements(b.reports -> 0 -> 4) AS v
     CROSS JOIN LATERAL (SELECT decode(v ->> 1, 'hex') AS number) AS p
@@ -62,7 +62,7 @@ WHERE b.bucket = 0 AND b.writer = 1 AND b.seq = :seq;
 
 -- name: named_messages
 SELECT bucket, array_agg(account), array_agg(message_id)
-FROM (SELECT DISTINCT bucket, account, message_id FROM named WHERE message_id IS NOT NULL) AS n GROUP BY bucket;
+FROM (SELECT DISTINCT bucket, account, message_id FROM reported WHERE message_id IS NOT NULL) AS n GROUP BY bucket;
 
 -- name: load_messages
 -- Those of some buckets of one shard.
@@ -85,9 +85,9 @@ ON CONFLICT DO NOTHING;
 INSERT INTO wanted_receipts
 SELECT r.bucket, r.account, r.vendor_message_id
 FROM (
-    SELECT account, message_id AS named FROM named WHERE kind = 1
+    SELECT account, message_id AS named FROM reported WHERE kind = 1
     UNION
-    SELECT account, vendor_message_id FROM named WHERE vendor_message_id IS NOT NULL
+    SELECT account, vendor_message_id FROM reported WHERE vendor_message_id IS NOT NULL
     UNION
     SELECT account, vendor_message_id FROM messages WHERE vendor_message_id IS NOT NULL
 ) AS n CROSS JOIN LATERAL (
@@ -139,11 +139,11 @@ ON CONFLICT DO NOTHING;
 -- The places of the messages that conversions can leave or come to, the instants of conversions, and the beginnings of the
 -- hours in which a number has conversions that the messages can explain. A batch's own conversions are instants, too.
 WITH places AS MATERIALIZED (
-    SELECT account, number, at, message_id FROM named WHERE kind = 1 AND number IS NOT NULL
+    SELECT account, number, at, message_id FROM reported WHERE kind = 1 AND number IS NOT NULL
     UNION
     SELECT account, number, requested_at, message_id FROM messages WHERE requested_at IS NOT NULL AND number IS NOT NULL
 ), instants AS MATERIALIZED (
-    SELECT DISTINCT number, at FROM named WHERE kind = 2 AND message_id IS NULL
+    SELECT DISTINCT number, at FROM reported WHERE kind = 2 AND message_id IS NULL
 ), followed AS MATERIALIZED (
     SELECT * FROM places AS p WHERE (
         SELECT 1 FROM number_conversions AS c
@@ -220,7 +220,7 @@ ON CONFLICT DO NOTHING;
 -- The sessions whose first message is not here.
 SELECT array_agg(account), array_agg(session_id) FROM (
     SELECT account, session_id FROM (
-        SELECT account, session_id FROM named WHERE kind = 1 AND session_id <> ''
+        SELECT account, session_id FROM reported WHERE kind = 1 AND session_id <> ''
         UNION
         SELECT account, session_id FROM messages WHERE session_id <> ''
     ) AS s
@@ -245,7 +245,7 @@ ON CONFLICT DO NOTHING;
 SELECT array_agg(account), array_agg(session_id), array_agg(1 + known)
 FROM (
     SELECT m.account, m.session_id, count(*) AS known FROM messages AS m JOIN (
-        SELECT f.account, f.session_id FROM messages AS f JOIN named AS n
+        SELECT f.account, f.session_id FROM messages AS f JOIN reported AS n
             ON n.kind = 1 AND n.bucket = f.bucket AND n.account = f.account AND n.message_id = f.message_id
         WHERE f.session IS NOT NULL
         GROUP BY f.account, f.session_id
@@ -333,7 +333,7 @@ WHERE m.number IS NOT NULL AND m.requested_at IS NOT NULL
 
 -- name: forget_working_set
 DELETE FROM loaded;
-DELETE FROM named;
+DELETE FROM reported;
 DELETE FROM wanted_places;
 DELETE FROM wanted_receipts;
 DELETE FROM messages;

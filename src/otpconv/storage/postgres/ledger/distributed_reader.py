@@ -1,19 +1,17 @@
 """Reads a ledger whose messages are on the workers of a Citus: each statement of a lookup reads one shard."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from typing import Final
-
-import msgspec
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any
 
 from otpconv.model import Conversion, MessageState, Requested
+from otpconv.storage import deadline
 from otpconv.storage.buckets import BUCKETS, bucket_of
-from otpconv.storage.postgres.database import Row, statements
+from otpconv.storage.postgres.database import Connection, Row, execute, statements
 from otpconv.storage.postgres.distribution.tables import over
 from otpconv.storage.postgres.ledger.reader import PostgresLedgerReader
-from otpconv.storage.postgres.ledger.rows import outline
-
-_STATES: Final = msgspec.json.Decoder(dict[str, MessageState])
+from otpconv.storage.postgres.ledger.rows import outline, state
 
 
 class DistributedLedgerReader(PostgresLedgerReader):
@@ -37,10 +35,8 @@ class DistributedLedgerReader(PostgresLedgerReader):
     def _states(  # type: ignore[explicit-override]
         self, account: int, ids: list[str]
     ) -> dict[str, MessageState]:
-        states: dict[str, MessageState] = {}
-        for (found,) in self._of_buckets("states", account, ids):
-            states |= _STATES.decode(found)
-        return states
+        rows = self._of_buckets("states", account, ids)
+        return {message_id: state(account, message_id, columns) for message_id, *columns in rows}
 
     def _outlines(  # type: ignore[explicit-override]
         self, account: int, ids: list[str]
@@ -53,28 +49,51 @@ class DistributedLedgerReader(PostgresLedgerReader):
         by_bucket: defaultdict[int, list[str]] = defaultdict(list)
         for message_id in ids:
             by_bucket[bucket_of(account, message_id)].append(message_id)
-        for bucket, its in by_bucket.items():
-            yield from self._rows(name, {"bucket": bucket, "account": account, "message_ids": its})
+        values = [
+            {"bucket": bucket, "account": account, "message_ids": its} for bucket, its in by_bucket.items()
+        ]
+        return chain.from_iterable(self._each(name, values))
 
     def _by_number(  # type: ignore[explicit-override]
         self, conversions: Sequence[Conversion]
     ) -> tuple[dict[Conversion, Requested], set[Conversion]]:
-        owners: dict[Conversion, Requested] = {}
-        known: set[Conversion] = set()
-        for conversion in conversions:
-            number = bytes.fromhex(conversion.number)
-            values = {
+        if not conversions:
+            return {}, set()
+        numbers = [bytes.fromhex(each.number) for each in conversions]
+        values = [
+            {
                 "bucket": number[0] % BUCKETS,
                 "account": conversion.account,
                 "number": number,
                 "at": conversion.conversion_time,
-                "delivered": conversion.delivered,
             }
-            for (message_id,) in self._rows("message_of_number", values):
-                state = self._states(conversion.account, [message_id]).get(message_id)
-                if state is not None and state.requested is not None:
-                    owners[conversion] = state.requested
-            ((is_known,),) = self._rows("is_known", values)
-            if is_known:
-                known.add(conversion)
-        return owners, known
+            for conversion, number in zip(conversions, numbers, strict=True)
+        ]
+        found: defaultdict[int, dict[Conversion, str]] = defaultdict(dict)
+        for conversion, rows in zip(conversions, self._each("message_of_number", values), strict=True):
+            for (message_id,) in rows:
+                found[conversion.account][conversion] = message_id
+        owners: dict[Conversion, Requested] = {}
+        for account, named in found.items():
+            states = self._states(account, [*dict.fromkeys(named.values())])
+            for conversion, message_id in named.items():
+                message = states.get(message_id)
+                if message is not None and message.requested is not None:
+                    owners[conversion] = message.requested
+        every = {
+            "accounts": [each.account for each in conversions],
+            "numbers": numbers,
+            "times": [each.conversion_time for each in conversions],
+            "delivered": [each.delivered for each in conversions],
+        }
+        return owners, {conversions[place - 1] for (place,) in self._rows("known_conversions", every)}
+
+    def _each(self, name: str, values: Sequence[Mapping[str, Any]]) -> list[list[Row]]:
+        """Run a statement once with each of some values, all of them in one round trip to the coordinator."""
+        connection: Connection | None = getattr(self._threads, "connection", None)
+        if connection is None or len(values) == 1:
+            return [self._rows(name, each) for each in values]
+        deadline.check()
+        with self._database.mapped(), connection.pipeline():
+            cursors = [execute(connection, self.statements[name], each) for each in values]
+            return [cursor.fetchall() for cursor in cursors]
