@@ -121,32 +121,90 @@ WHERE s.requested_at / 86400000 = :day AND s.number = decode(:number, 'hex') AND
 ORDER BY s.requested_at DESC, s.message_id DESC LIMIT :most;
 
 -- name: near_messages
--- Brought to the coordinator for `places`: all messages of the numbers of some messages.
+-- Brought to the coordinator for `places`: some messages, and the next one of its number after each. Each shard gives its own
+-- next one: working_set.sql says how.
 SELECT m.account, m.number, m.id, m.requested_at, m.message_id
 FROM stored_messages AS m JOIN (
-    SELECT DISTINCT s.number FROM (
+    SELECT value::bigint AS value FROM json_array_elements_text(CAST(:ids AS json)) AS value
+) AS e ON e.value = m.id
+WHERE m.requested_at IS NOT NULL AND m.number IS NOT NULL
+UNION
+SELECT m.account, m.number, m.id, m.requested_at, m.message_id
+FROM (
+    SELECT s.number, s.requested_at, s.message_id FROM (
         SELECT value::bigint AS value FROM json_array_elements_text(CAST(:ids AS json)) AS value
     ) AS e JOIN stored_messages AS s ON s.id = e.value
-    WHERE s.number IS NOT NULL
+    WHERE s.requested_at IS NOT NULL AND s.number IS NOT NULL
     OFFSET 0
-) AS n ON n.number = m.number
-WHERE m.requested_at IS NOT NULL
+) AS n CROSS JOIN LATERAL (
+    SELECT DISTINCT l.bucket, l.account, l.number, l.id, l.requested_at, l.message_id FROM (
+        SELECT * FROM stored_messages AS l
+        WHERE l.number = n.number AND l.requested_at <= n.requested_at + 86400000
+            AND (l.requested_at, l.message_id) > (n.requested_at, n.message_id)
+        ORDER BY l.requested_at, l.message_id LIMIT 1
+    ) AS l
+) AS m
+
+-- name: fellow_messages
+-- Brought to the coordinator for `fellows`: some messages, and as many others of their sessions as it looks for.
+SELECT m.id, m.account, m.session_id, m.session
+FROM stored_messages AS m JOIN (
+    SELECT value::bigint AS value FROM json_array_elements_text(CAST(:ids AS json)) AS value
+) AS e ON e.value = m.id
+WHERE m.session_id <> ''
+UNION
+SELECT m.id, m.account, m.session_id, m.session
+FROM (
+    SELECT DISTINCT s.account, s.session_id FROM (
+        SELECT value::bigint AS value FROM json_array_elements_text(CAST(:ids AS json)) AS value
+    ) AS e JOIN stored_messages AS s ON s.id = e.value
+    WHERE s.session_id <> ''
+    OFFSET 0
+) AS n CROSS JOIN LATERAL (
+    SELECT DISTINCT f.bucket, f.id, f.account, f.session_id, f.session FROM (
+        SELECT * FROM stored_messages AS f
+        WHERE f.account = n.account AND f.session_id = n.session_id AND f.session IS NOT NULL LIMIT 1
+    ) AS f
+) AS m
+UNION
+SELECT m.id, m.account, m.session_id, m.session
+FROM (
+    SELECT s.account, s.session_id, CAST(:most AS bigint) + count(*) AS most FROM (
+        SELECT value::bigint AS value FROM json_array_elements_text(CAST(:ids AS json)) AS value
+    ) AS e JOIN stored_messages AS s ON s.id = e.value
+    WHERE s.session_id <> ''
+    GROUP BY s.account, s.session_id
+    OFFSET 0
+) AS n CROSS JOIN LATERAL (
+    SELECT DISTINCT f.bucket, f.id, f.account, f.session_id, f.session FROM (
+        SELECT * FROM stored_messages AS f
+        WHERE f.account = n.account AND f.session_id = n.session_id AND f.session IS NULL AND f.session_id <> ''
+        ORDER BY f.requested_at, f.message_id LIMIT n.most
+    ) AS f
+) AS m
 
 -- name: sharing_messages
--- Brought to the coordinator for `receipts_of`: some messages, and the others that have or name the same ids of vendors.
+-- Brought to the coordinator for `receipts_of`: some messages, and of the others that have or name the same ids of vendors
+-- one at least.
 SELECT m.bucket, m.account, m.message_id, m.vendor_message_id, m.requested_at, m.id
 FROM stored_messages AS m JOIN (
     SELECT value::bigint AS value FROM json_array_elements_text(CAST(:ids AS json)) AS value
 ) AS e ON e.value = m.id
-UNION ALL
+UNION
 SELECT m.bucket, m.account, m.message_id, m.vendor_message_id, m.requested_at, m.id
-FROM stored_messages AS m JOIN (
-    SELECT DISTINCT s.account, coalesce(s.vendor_message_id, s.message_id) AS named FROM (
+FROM (
+    SELECT s.account, coalesce(s.vendor_message_id, s.message_id) AS named, 1 + count(*) AS most FROM (
         SELECT value::bigint AS value FROM json_array_elements_text(CAST(:ids AS json)) AS value
     ) AS e JOIN stored_messages AS s ON s.id = e.value
+    GROUP BY s.account, coalesce(s.vendor_message_id, s.message_id)
     OFFSET 0
-) AS n ON m.account = n.account AND m.vendor_message_id = n.named
-UNION ALL
+) AS n CROSS JOIN LATERAL (
+    SELECT DISTINCT o.bucket, o.account, o.message_id, o.vendor_message_id, o.requested_at, o.id FROM (
+        SELECT * FROM stored_messages AS o WHERE o.account = n.account AND o.vendor_message_id = n.named
+        ORDER BY o.requested_at, o.message_id LIMIT n.most
+    ) AS o
+) AS m
+UNION
 SELECT m.bucket, m.account, m.message_id, m.vendor_message_id, m.requested_at, m.id
 FROM stored_messages AS m JOIN (
     SELECT r.bucket, r.account, r.vendor_message_id FROM receipts AS r JOIN (

@@ -63,7 +63,7 @@ class WorkingSet:
 
     def __init__(self, run: WriterStatements) -> None:
         self._statements = run
-        self._shards: dict[int, int] = {}
+        self._shards: Mapping[int, int] | None = None
 
     def load_batch(self, after: int, upto: int) -> bool:
         """Bring the messages that the reports at the positions from after `after` concern.
@@ -72,7 +72,7 @@ class WorkingSet:
             Whether conversions by number concern the reports.
         """
         ((by_number, receipts),) = self._rows("name_batch", after=after, upto=upto)
-        self._load("named_messages")
+        self._load_named()
         if receipts:
             self._run("want_receipts")
             self._load_receivers()
@@ -90,7 +90,7 @@ class WorkingSet:
     def load_erased(self, seq: int, before: int) -> None:
         """Bring the messages that an erasure concerns."""
         self._run("name_erased", seq=seq)
-        self._load("named_messages")
+        self._load_named()
         self._run("want_erased_receipts", seq=seq)
         self._load_receivers()
         self._run("want_places")
@@ -114,9 +114,14 @@ class WorkingSet:
         if self._statements.number("is_swollen", {}):
             self._run("empty_messages")
 
+    def _load_named(self) -> None:
+        """Bring the messages that a batch or an erasure names."""
+        self._load("named_messages")
+        self._run("find_movable")
+
     def _load(self, name: str) -> None:
         """Bring the messages that a statement names by their buckets: one statement reads one shard."""
-        if not self._shards:
+        if self._shards is None:  # their number stays
             self._shards = dict(self._rows("shards_of_buckets", buckets=BUCKETS))
         by_shard: defaultdict[int, tuple[list[int], list[int], list[str]]] = defaultdict(lambda: ([], [], []))
         for bucket, accounts, message_ids in self._rows(name):

@@ -4,7 +4,7 @@
 -- What a session, a number or a vendor's id brings does not grow with the messages that it has. A merge asks for the
 -- first few of them in some order. These are found without those that the batch itself brings, which may move, and each
 -- shard gives as many, since none knows those of the others. So a statement asks each shard for one more than the batch
--- itself brings. A LIMIT stands in a subquery of its own, below a DISTINCT by the bucket: Citus then sends both to the shards.
+-- itself can move. A LIMIT stands in a subquery of its own, below a DISTINCT by the bucket: Citus then sends both to the shards.
 -- The keys are arrays, since Citus would copy a table of them to all workers first.
 
 -- name: working_set_schema
@@ -17,6 +17,8 @@ SET citus.max_adaptive_executor_pool_size = 1;
 CREATE TEMP TABLE IF NOT EXISTS loaded (LIKE messages) ON COMMIT DELETE ROWS;
 -- The messages and conversions that a batch or an erasure names, as in `batch`.
 CREATE TEMP TABLE IF NOT EXISTS reported (LIKE batch) ON COMMIT DELETE ROWS;
+-- What the messages are before the batch whose request it reports, or which an erasure names: they alone can move or go.
+CREATE TEMP TABLE IF NOT EXISTS movable (LIKE messages) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS wanted_receipts (bucket smallint, account integer, vendor_message_id text COLLATE "C") ON COMMIT DELETE ROWS;
 -- Places among the messages of a number: the last messages before each, and the first ones from it on, are wanted.
 CREATE TEMP TABLE IF NOT EXISTS wanted_places (number bytea, at bigint, message_id text COLLATE "C") ON COMMIT DELETE ROWS;
@@ -80,6 +82,10 @@ FROM unnest(CAST(:buckets AS smallint[]), CAST(:accounts AS integer[]), CAST(:me
     ) AS s
 ON CONFLICT DO NOTHING;
 
+-- name: find_movable
+INSERT INTO movable
+SELECT * FROM messages WHERE (bucket, account, message_id) IN (SELECT bucket, account, message_id FROM reported WHERE kind = 1);
+
 -- name: want_receipts
 -- The receipts of the messages of a batch, before and after it.
 INSERT INTO wanted_receipts
@@ -118,7 +124,7 @@ FROM (SELECT DISTINCT bucket, account, vendor_message_id FROM wanted_receipts) A
 SELECT array_agg(account), array_agg(vendor_message_id), array_agg({shared: $shared} + known)
 FROM (
     SELECT w.account, w.vendor_message_id, count(m.id) AS known
-    FROM (SELECT DISTINCT account, vendor_message_id FROM wanted_receipts) AS w LEFT JOIN messages AS m
+    FROM (SELECT DISTINCT account, vendor_message_id FROM wanted_receipts) AS w LEFT JOIN movable AS m
         ON m.account = w.account AND m.vendor_message_id = w.vendor_message_id
     GROUP BY w.account, w.vendor_message_id
 ) AS n;
@@ -141,7 +147,7 @@ ON CONFLICT DO NOTHING;
 WITH places AS MATERIALIZED (
     SELECT account, number, at, message_id FROM reported WHERE kind = 1 AND number IS NOT NULL
     UNION
-    SELECT account, number, requested_at, message_id FROM messages WHERE requested_at IS NOT NULL AND number IS NOT NULL
+    SELECT account, number, requested_at, message_id FROM movable WHERE requested_at IS NOT NULL AND number IS NOT NULL
 ), instants AS MATERIALIZED (
     SELECT DISTINCT number, at FROM reported WHERE kind = 2 AND message_id IS NULL
 ), followed AS MATERIALIZED (
@@ -174,12 +180,12 @@ INSERT INTO wanted_places
 SELECT DISTINCT number, start, '' FROM unmatched_hours WHERE start < :unmatched_before;
 
 -- name: places
--- Each wanted place, and one message more than those of its number that are here.
+-- Each wanted place, and how many messages before and after it.
 SELECT array_agg(number), array_agg(at), array_agg(message_id), array_agg(1 + known)
 FROM (
     SELECT w.number, w.at, w.message_id, coalesce(m.known, 0) AS known
     FROM (SELECT DISTINCT * FROM wanted_places) AS w
-        LEFT JOIN (SELECT number, count(*) AS known FROM messages GROUP BY number) AS m ON m.number = w.number
+        LEFT JOIN (SELECT number, count(*) AS known FROM movable GROUP BY number) AS m ON m.number = w.number
 ) AS n;
 
 -- name: load_near
@@ -244,13 +250,8 @@ ON CONFLICT DO NOTHING;
 -- The sessions whose first message can move or go: one of the next ones may be the first then.
 SELECT array_agg(account), array_agg(session_id), array_agg(1 + known)
 FROM (
-    SELECT m.account, m.session_id, count(*) AS known FROM messages AS m JOIN (
-        SELECT f.account, f.session_id FROM messages AS f JOIN reported AS n
-            ON n.kind = 1 AND n.bucket = f.bucket AND n.account = f.account AND n.message_id = f.message_id
-        WHERE f.session IS NOT NULL
-        GROUP BY f.account, f.session_id
-    ) AS f ON f.account = m.account AND f.session_id = m.session_id
-    GROUP BY m.account, m.session_id
+    SELECT account, session_id, count(*) AS known FROM movable WHERE session_id <> ''
+    GROUP BY account, session_id HAVING count(session) > 0
 ) AS n;
 
 -- name: load_next
@@ -334,6 +335,7 @@ WHERE m.number IS NOT NULL AND m.requested_at IS NOT NULL
 -- name: forget_working_set
 DELETE FROM loaded;
 DELETE FROM reported;
+DELETE FROM movable;
 DELETE FROM wanted_places;
 DELETE FROM wanted_receipts;
 DELETE FROM messages;

@@ -27,6 +27,7 @@ class DistributedLedgerReader(PostgresLedgerReader):
         | statements("distribution/distribution.sql")
         | {
             "cursor": statements("distribution/working_set.sql")["stored_cursor"],
+            "fellows": over("fellow_messages", PostgresLedgerReader.statements["fellows"]),
             "places": over("near_messages", PostgresLedgerReader.statements["places"]),
             "receipts_of": over("sharing_messages", PostgresLedgerReader.statements["receipts_of"]),
         }

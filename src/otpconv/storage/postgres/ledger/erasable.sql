@@ -79,17 +79,20 @@ WHERE EXISTS (
 
 -- name: fellows
 -- Other messages of the sessions of the messages.
-WITH ids AS MATERIALIZED (SELECT value::bigint AS value FROM json_array_elements_text(CAST(:ids AS json)) AS value)
+WITH ids AS MATERIALIZED (SELECT value::bigint AS value FROM json_array_elements_text(CAST(:ids AS json)) AS value),
+sessions AS MATERIALIZED (
+    SELECT DISTINCT m.account, m.session_id FROM ids AS e JOIN messages AS m ON m.id = e.value WHERE m.session_id <> ''
+)
 SELECT coalesce(json_agg(id), '[]')::text FROM (
     SELECT f.id
-    FROM ids AS e JOIN messages AS m ON m.id = e.value
-        JOIN messages AS f ON f.account = m.account AND f.session_id = m.session_id AND f.session IS NOT NULL
-    WHERE m.session_id <> '' AND f.id NOT IN (SELECT value FROM ids)
+    FROM sessions AS s JOIN messages AS f
+        ON f.account = s.account AND f.session_id = s.session_id AND f.session IS NOT NULL
+    WHERE f.id NOT IN (SELECT value FROM ids)
     UNION
     SELECT f.id
-    FROM ids AS e JOIN messages AS m ON m.id = e.value
-        JOIN messages AS f ON f.account = m.account AND f.session_id = m.session_id AND f.session IS NULL
-    WHERE m.session_id <> '' AND f.session_id <> '' AND f.id NOT IN (SELECT value FROM ids)
+    FROM sessions AS s JOIN messages AS f
+        ON f.account = s.account AND f.session_id = s.session_id AND f.session IS NULL
+    WHERE f.session_id <> '' AND f.id NOT IN (SELECT value FROM ids)
     LIMIT :most
 ) AS fellows;
 
