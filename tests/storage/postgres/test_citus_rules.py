@@ -127,7 +127,7 @@ def acknowledging() -> set[str]:
 
 
 async def _record(intake: Intake) -> None:
-    """Report each alone, then twice all of them: what is there already is confirmed."""
+    """Report each alone, then twice all of them: those that are there already are confirmed."""
     for reports in (*((each,) for each in REPORTS), REPORTS, REPORTS):
         await intake.record(reports)
 
