@@ -1,5 +1,6 @@
 """On a real Citus: what `ledger init --distribute` makes, and where the statements of a report run."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from random import Random
@@ -23,6 +24,8 @@ from otpconv.storage.postgres.ledger.writer import PostgresLedgerWriter
 
 pytestmark = pytest.mark.citus
 
+#: Other processes use the Citus too.
+_OURS = f"otpconv_test_{os.getpid()}"
 AT = 1_750_000_000_000
 NUMBER = "0a" * 16
 #: Values of all parameters of the lookups.
@@ -42,7 +45,7 @@ VALUES = {
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[Database]:
-    made = Database(Address(postgresql.citus()), schema="otpconv_test", ledger_schema="otpconv_test_ledger")
+    made = Database(Address(postgresql.citus()), schema=_OURS, ledger_schema=f"{_OURS}_ledger")
     _drop(made)
     assert migrations.create(made, 8)
     yield made
@@ -147,7 +150,7 @@ def test_an_export_is_that_of_one_server(database: Database) -> None:
     reports += random.choices(reports, k=60)
     random.shuffle(reports)
     batches = [reports[first : first + 23] for first in range(0, len(reports), 23)]
-    plain = Database(database.address, schema="otpconv_test_one", ledger_schema="otpconv_test_one_ledger")
+    plain = Database(database.address, schema=f"{_OURS}_one", ledger_schema=f"{_OURS}_one_ledger")
     _drop(plain)
     assert migrations.create(plain)
     try:
@@ -176,7 +179,7 @@ def _exported(
 
 
 def test_more_shards_than_buckets_are_refused(database: Database) -> None:
-    other = Database(database.address, schema="otpconv_test_more", ledger_schema="otpconv_test_more_ledger")
+    other = Database(database.address, schema=f"{_OURS}_more", ledger_schema=f"{_OURS}_more_ledger")
     with pytest.raises(Misconfigured, match=r"65 shards are not possible.* Use 1 to 64\."):
         migrations.create(other, 65)
 
