@@ -72,8 +72,9 @@ class Combinations:
         # The row with the ids comes first.
         ids, *rows = self._run("combinations", {"account": account, "first": first, "last": last})
         found = _Combinations([row[1:-2] for row in rows], ids[-2] or "{}", ids[-1] or "{}")
-        if self._chars + len(found.ids) <= MAX_KEPT_CHARS:
-            self._chars += len(found.ids)
+        chars = len(found.ids) + len(found.numbers)
+        if self._chars + chars <= MAX_KEPT_CHARS:
+            self._chars += chars
             self._kept[days] = found
         return found
 

@@ -25,7 +25,7 @@ r.start / CAST(:step AS bigint) * CAST(:step AS bigint)
 -- name: group
 -- Searching the ids takes less than a join, and can't be planned wrongly: whatever PostgreSQL expects of a window, it reads
 -- the rollups once and adds them up at once.
-(CAST(:groups AS integer[]))[(CAST(:numbers AS integer[]))[width_bucket(r.dimensions, CAST(:ids AS integer[]))]]
+(CAST(:groups AS integer[]))[(CAST(:numbers AS integer[]))[width_bucket(dimensions, CAST(:ids AS integer[]))]]
 
 -- name: counts
 {count: sum(r.$count)}, {bin: sum(r.d$bin)}
@@ -37,14 +37,12 @@ r.start / CAST(:step AS bigint) * CAST(:step AS bigint)
 r.currency, sum(r.messages)::bigint, sum(r.micros)::bigint
 
 -- name: rollups
--- OFFSET 0 makes it one search in the key per span; the planner prefers to read the whole table.
 unnest(
     (SELECT CAST(:grains AS integer[])), (SELECT CAST(:starts AS bigint[])), (SELECT CAST(:ends AS bigint[]))
 ) AS span (grain, first, until) CROSS JOIN LATERAL (
     SELECT * FROM rollups
     WHERE bucket = 0 AND writer = 1 AND grain = span.grain AND account = (SELECT CAST(:account AS integer))
-        AND start >= span.first AND start < span.until OFFSET 0
-) AS r
+        AND start >= span.first AND start < span.until
 
 -- name: cost_rollups
 unnest(
@@ -52,5 +50,4 @@ unnest(
 ) AS span (grain, first, until) CROSS JOIN LATERAL (
     SELECT * FROM cost_rollups
     WHERE bucket = 0 AND writer = 1 AND grain = span.grain AND account = (SELECT CAST(:account AS integer))
-        AND start >= span.first AND start < span.until OFFSET 0
-) AS r
+        AND start >= span.first AND start < span.until
