@@ -82,7 +82,7 @@ def main() -> None:
     now = wall_clock()
     with ExitStack() as opened:
         folder = Path(
-            opened.enter_context(tempfile.TemporaryDirectory("otpconv-bench", dir=arguments.folder))
+            opened.enter_context(tempfile.TemporaryDirectory(prefix="otpconv-bench-", dir=arguments.folder))
         )
         url = arguments.postgres or opened.enter_context(running(folder)).url
         engines = [
