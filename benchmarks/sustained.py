@@ -1,4 +1,4 @@
-"""Native batches in PostgreSQL until the applier has caught up: what a user gets for minutes, and who uses the CPU.
+"""Native batches in PostgreSQL until the applier has caught up, and which process takes the CPU.
 
 `otpconv serve` gets messages, and conversions of 80 % of them, over two connections: as they happen, and then
 such as an import sends, of the last 30 days. The rate counts until every report is in the ledger.
@@ -53,31 +53,28 @@ def run(folder: Path, messages: int, seconds: int) -> Iterator[dict[str, object]
 
 
 def _bodies(connection: int, messages: int, days: int) -> Iterator[tuple[str, bytes]]:
-    """Yield the path and the body of each request of a connection; without days, the times are those of the arrival."""
+    """Yield the path and body of each request of a connection; without days, the times are of the arrival."""
     chance, now = random.Random(connection), wall_clock()
     for first in range(0, messages, _BATCH):
         numbers = range(first, min(first + _BATCH, messages))
-        at = {
-            number: {"requested_at": requested_at(number, messages, now)} if days else {}
-            for number in numbers
-        }
-        yield (
-            "messages",
-            json.dumps(
-                {"messages": [at[n] | _message(connection * messages + n, chance) for n in numbers]}
-            ).encode(),
-        )
-        conversions = [
-            {"message_id": message_id(connection * messages + number), "delivered": True}
-            | (
-                {"conversion_time": at[number]["requested_at"] + chance.randrange(5_000, 90_000)}
-                if days
-                else {}
-            )
-            for number in numbers
+        new = [_message(connection * messages + number, chance) for number in numbers]
+        verified = [
+            {"message_id": message["message_id"], "delivered": True}
+            for message in new
             if chance.random() < _VERIFIED
         ]
-        yield "conversions", json.dumps({"conversions": conversions}).encode()
+        if days:
+            at = {
+                message_id(connection * messages + number): requested_at(number, messages, now)
+                for number in numbers
+            }
+            for message in new:
+                message["requested_at"] = at[str(message["message_id"])]
+            for conversion in verified:
+                took = chance.randrange(5_000, 90_000)
+                conversion["conversion_time"] = at[str(conversion["message_id"])] + took
+        yield "messages", json.dumps({"messages": new}).encode()
+        yield "conversions", json.dumps({"conversions": verified}).encode()
 
 
 def _message(number: int, chance: random.Random) -> dict[str, object]:

@@ -72,7 +72,7 @@ END $$;
 -- rollups by quarter of an hour instead of rollups by minute. The planner takes the table for small, and must look up each
 -- row nonetheless.
 CREATE FUNCTION settle_counts(moved contribution[], kept change[]) RETURNS void LANGUAGE plpgsql
-SET enable_hashjoin = off SET enable_material = off AS $$
+SET enable_hashjoin = off SET enable_material = off SET enable_memoize = off AS $$
 #variable_conflict use_column
 DECLARE
     edge CONSTANT bigint := (SELECT minutes_from FROM horizons WHERE bucket = 0);
