@@ -27,9 +27,8 @@ VERSION_1 = {
     part.split("\n", 1)[0]: part.split("\n", 1)[1]
     for part in Path(__file__).with_name("version_1.sql").read_text("utf-8").split(_NAME)[1:]
 }
-#: What its applier called for each batch, and for one that conversions by number concern.
+#: What its applier called for each batch.
 APPLY = "SELECT apply_reports(5000, 200, 1000, 250)"
-APPLY_BY_NUMBER = "SELECT merge_reports(unpack({after}, {upto}), true, 200, 1000, 250)"
 NUMBER = "0a" * 16
 REPORTS: list[Report] = [
     Requested(1, "a", DAY, number=NUMBER, session_id="s"),
@@ -100,11 +99,9 @@ def test_an_applier_of_version_1_goes_on_after_the_migration(old: Database, appl
         assert message is not None
         assert message.receipt is not None
         assert message.receipt.price == 7_000
-    # What it does by several statements fails, and waits for an applier of this version.
+    # It did conversions by number by several statements; now they are in the call.
     end = append(old, Conversion(1, delivered=True, conversion_time=DAY + 7, number=NUMBER))
-    assert applier.execute(APPLY).fetchall() == [(None,)]
-    with pytest.raises(psycopg.errors.SyntaxError):
-        applier.execute(APPLY_BY_NUMBER.format(after=head, upto=end))  # type: ignore[arg-type] - our own text
+    assert applier.execute(APPLY).fetchall() == [(end,)]
     with closing(engine.ledger_writer()) as writer:
         assert writer.apply(10) == end
     assert [result for result in engine.verify_ledger(lambda *_: None) if not result.ok] == []

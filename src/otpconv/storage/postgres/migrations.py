@@ -31,6 +31,8 @@ STATE: Final = (
 LEDGER: Final = (
     ("ledger/schema.sql", "ledger_schema"),
     ("ledger/merging.sql", "merging_schema"),
+    ("ledger/numbers.sql", "numbers_schema"),
+    ("ledger/unmatched.sql", "unmatched_schema"),
     ("ledger/receipts.sql", "receipts_schema"),
     ("ledger/costs.sql", "costs_schema"),
     ("ledger/dimensions.sql", "dimensions_schema"),
