@@ -23,6 +23,7 @@ from otpconv.storage.postgres.address import Address, Limits
 from otpconv.storage.postgres.connection import NotPrimary, Unanswered, Unconfirmed
 from otpconv.storage.postgres.database import Database
 from otpconv.storage.postgres.journal.journal import PostgresJournal
+from otpconv.storage.postgres.transfer import PostgresTransfer
 from storage.engines import NOW
 
 #: A primary whose commits wait for a standby while `synchronous_standby_names` names one; there is none.
@@ -144,6 +145,24 @@ def test_what_can_be_read_is_confirmed_by_a_commit_that_waits_for_a_standby(prim
             with pytest.raises(Unavailable, match="not answered"):
                 journal.confirm()
         journal.confirm()
+
+
+def test_a_copy_gets_rows_once_a_standby_has_confirmed_them(primary: Primary) -> None:
+    with (
+        closing(PostgresJournal(primary.database)) as journal,
+        closing(PostgresTransfer(primary.database)) as copy,
+        ThreadPoolExecutor(2) as threads,
+    ):
+        before = journal.append(entries("first"), NOW)
+        with primary.without_standby():
+            appended = threads.submit(journal.append, entries("second"), NOW)
+            while not ids_after(journal, before):
+                pass
+            rows = threads.submit(copy.rows, before, 10)
+            while len(primary.admin.execute(WAITING).fetchall()) < 2:
+                pass
+            assert not rows.done()
+        assert [row.seq for row in rows.result()] == [appended.result()]
 
 
 def test_an_unconfirmed_commit_closes_its_connection(primary: Primary) -> None:

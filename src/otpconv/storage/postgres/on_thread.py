@@ -14,7 +14,7 @@ from otpconv.storage.postgres.patience import Patience
 _T = TypeVar("_T")
 
 #: Appends that may be on their way at once, each on a connection of its own.
-APPENDS = 3
+APPENDS = 2
 
 
 class _OnThread:
