@@ -1,9 +1,11 @@
-"""The journal in PostgreSQL. An append is acknowledged after the COMMIT of its transaction.
+"""The journal in PostgreSQL. An append makes two commits: one of its rows, and one that makes them durable.
 
-A commit whose outcome is unknown is never reported as a success: the connection broke, or no standby has
-confirmed the commit. The journal connects again, looks whether the rows are there, and appends them if they
-are not. Rows that are there may still lack the confirmation. So that transaction writes something, too: its
-own COMMIT waits until a standby has confirmed everything before it.
+The first one waits for nothing, so the commits of others can follow at once. The second one waits for the
+disk and the standbys; then the append is acknowledged.
+
+An append whose outcome is unknown is never reported as a success: the connection broke, or no standby has
+confirmed a commit. The journal connects again, looks whether the rows are there, and appends them if they are
+not. Rows that are there may not be durable, so it makes one more commit that waits.
 """
 
 from collections.abc import Sequence
@@ -30,7 +32,7 @@ _HANGS_MS: Final = 5_000
 
 
 class PostgresJournal:
-    """The record in one table; each append is one transaction. Every method waits for the server.
+    """The record in one table. Every method waits for the server.
 
     Args:
         database: has the tables.
@@ -50,7 +52,7 @@ class PostgresJournal:
             pass
 
     def append(self, entries: Sequence[Entry], recorded_at: int) -> int:
-        """Make `entries` durable in one commit and return the position of the last one."""
+        """Make `entries` durable in one transaction and return the position of the last one."""
         token = str(uuid4())
         rows = [_columns(row, token) for row in new_rows(entries, recorded_at)]
         after = self._last
@@ -59,7 +61,7 @@ class PostgresJournal:
                 try:
                     position = _append(connection, rows)
                 except psycopg.OperationalError as error:
-                    # Otherwise the server has rolled it back. A statement may be cancelled after its COMMIT.
+                    # The server has rolled everything else back. A cancel may come after the first commit.
                     if not (connection.closed or isinstance(error, errors.QueryCanceled)):
                         raise
                     position = None
@@ -71,7 +73,8 @@ class PostgresJournal:
     def confirm(self) -> None:
         """Make sure that everything that can be read is durable.
 
-        After a crash of the primary, or a cancelled wait, commits can be read that no standby has confirmed.
+        The rows of another append can be read before they are durable. After a crash of the primary, or a
+        cancelled wait, commits can be read that no standby has confirmed.
         """
         with self._database.mapped(), self._appending.connection() as connection:
             execute(connection, _SQL["confirm"])
@@ -129,7 +132,7 @@ class PostgresJournal:
         self._reading.close()
 
     def _repeated(self, rows: list[dict[str, Any]], token: str, after: int) -> int:
-        """Append again, unless the commit was made during which the connection broke; return the position.
+        """Append again, unless the failed append has made its first commit; return the position.
 
         Raises:
             psycopg.Error: the outcome stays unknown; the caller must not acknowledge anything.
@@ -183,7 +186,7 @@ def was_used(database: Database) -> bool:
 
 
 def _append(connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
-    """Make rows durable in one transaction, and return the position of the last one."""
+    """Make rows durable, all or none, and return the position of the last one."""
     if len(rows) == 1:
         ((position,),) = execute(connection, _SQL["append"], rows[0] | {"alone": True}).fetchall()
         return int(position)
