@@ -94,8 +94,8 @@ def intake_of(
     return Intake(writer, network, recent, lambda: NOW, recorded=recorded, strict=strict)  # type: ignore[arg-type]
 
 
-def batch(name: str) -> list[Entry]:
-    return [Entry(Requested(1, f"{name} {n}", DAY)) for n in range(WORTH)]
+def batch(name: str, reports: int = WORTH) -> list[Entry]:
+    return [Entry(Requested(1, f"{name} {n}", DAY)) for n in range(reports)]
 
 
 async def until_quiet() -> None:
@@ -119,31 +119,37 @@ def test_while_commits_are_on_their_way_one_more_batch_is_judged_unless_judging_
         network.durable = dict.fromkeys(range(1, 6), wait)
         waiting = []
         for name in "abcde":
-            waiting.append(intake.submit(batch(name)))
+            waiting.append(intake.submit(batch(name, 4 * WORTH)))
             await until_quiet()
         # The last one of them waits for its commit.
         assert (network.looked_up, network.appended) == begun
         assert not any(future.done() for future in waiting)
         wait.set()
-        assert await asyncio.gather(*waiting) == [["recorded"] * WORTH] * 5
+        assert await asyncio.gather(*waiting) == [["recorded"] * 4 * WORTH] * 5
 
     asyncio.run(main())
 
 
-def test_a_few_reports_wait_for_others_to_join_while_a_batch_is_committed(storage: Storage) -> None:
+@pytest.mark.parametrize("on_their_way", [1, 2])
+def test_a_few_reports_wait_for_others_to_join_while_batches_are_committed(
+    storage: Storage, on_their_way: int
+) -> None:
     async def main() -> None:
-        network = Network(storage, random.Random(1))
+        network = Network(storage, random.Random(1), 2)
         intake = intake_of(storage, network)
-        network.durable[1] = asyncio.Event()
-        waiting = [intake.submit(batch("a"))]
-        await until_quiet()
-        for n in range(WORTH - 1):
+        wait = asyncio.Event()
+        network.durable = {1: wait, 2: wait}
+        waiting = []
+        for name in "ab"[:on_their_way]:
+            waiting.append(intake.submit(batch(name)))
+            await until_quiet()
+        for n in range(on_their_way * WORTH - 1):
             waiting.append(intake.submit([Entry(Requested(1, f"{n}", DAY))]))
             await until_quiet()
-        assert network.looked_up == 1
-        network.durable[1].set()
+        assert network.looked_up == on_their_way
+        wait.set()
         await asyncio.gather(*waiting)
-        assert network.looked_up == 2
+        assert network.looked_up == on_their_way + 1
 
     asyncio.run(main())
 

@@ -31,7 +31,8 @@ from otpconv.storage.lookup import LedgerLookup, Stored
 MAX_BATCH = 2_000
 #: Reports for which a commit is worth its wait for the disk at once; fewer wait for others to join.
 ENOUGH = 256
-#: Reports for which it is worth to begin before the last batch is committed; fewer wait for others to join.
+#: Reports for each batch on its way for which it is worth to begin before that is committed; fewer wait for
+#: others to join, since small batches cost more CPU per report.
 WORTH = 16
 #: Reports that may wait for a commit; further ones are refused, and the client retries.
 MAX_WAITING = 200_000
@@ -293,7 +294,7 @@ class Intake:
         # As many as can be on their way are committed, and one more is judged, or waits for that.
         has_room = len(self._in_flight) <= self._writer.at_once
         may_overlap = has_room and not self._strict and not self._is_judging
-        return may_overlap and self._waiting >= WORTH
+        return may_overlap and self._waiting >= WORTH * len(self._in_flight)
 
 
 def _too_much() -> Unavailable:
