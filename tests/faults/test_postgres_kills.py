@@ -70,9 +70,7 @@ def test_kills_of_the_database_and_of_the_server_lose_nothing_acknowledged(
 LAZY = postgresql.DURABLE | {"wal_writer_delay": "10s", "wal_writer_flush_after": "1GB"}
 
 
-@pytest.mark.campaign(
-    "storage/postgres/test_journal.py has an append that fails between its commits; here it is lost"
-)
+@pytest.mark.campaign("appends that fail between their commits are in storage/postgres/test_journal.py")
 def test_an_append_that_a_crash_takes_away_between_its_commits_is_made_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
