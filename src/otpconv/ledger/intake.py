@@ -31,8 +31,7 @@ from otpconv.storage.lookup import LedgerLookup, Stored
 MAX_BATCH = 2_000
 #: Reports for which a commit is worth its wait for the disk at once; fewer wait for others to join.
 ENOUGH = 256
-#: Reports for each batch on its way for which it is worth to begin before that is committed; fewer wait for
-#: others to join, since small batches cost more CPU per report.
+#: Reports for each batch on its way for which it is worth to begin another; fewer wait for others to join.
 WORTH = 16
 #: Reports that may wait for a commit; further ones are refused, and the client retries.
 MAX_WAITING = 200_000
