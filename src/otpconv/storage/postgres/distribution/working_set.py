@@ -65,12 +65,8 @@ class WorkingSet:
         self._statements = run
         self._shards: Mapping[int, int] | None = None
 
-    def load_batch(self, after: int, upto: int) -> bool:
-        """Bring the messages that the reports at the positions from after `after` concern.
-
-        Returns:
-            Whether conversions by number concern the reports.
-        """
+    def load_batch(self, after: int, upto: int) -> None:
+        """Bring the messages that the reports at the positions from after `after` concern."""
         ((by_number, receipts),) = self._rows("name_batch", after=after, upto=upto)
         self._load_named()
         if receipts:
@@ -80,7 +76,6 @@ class WorkingSet:
             self._run("want_places")
             self._load_near()
         self._finish()
-        return bool(by_number)
 
     def load_unmatched(self, unmatched_before: int) -> None:
         """Bring the messages that an expiry concerns."""

@@ -6,9 +6,8 @@ from itertools import chain
 from typing import Any
 
 from otpconv.model import Conversion, MessageState, Requested
-from otpconv.storage import deadline
 from otpconv.storage.buckets import BUCKETS, bucket_of
-from otpconv.storage.postgres.database import Connection, Row, execute, statements
+from otpconv.storage.postgres.database import Row, statements
 from otpconv.storage.postgres.distribution.tables import over
 from otpconv.storage.postgres.ledger.reader import PostgresLedgerReader
 from otpconv.storage.postgres.ledger.rows import outline, state
@@ -90,11 +89,7 @@ class DistributedLedgerReader(PostgresLedgerReader):
         return owners, {conversions[place - 1] for (place,) in self._rows("known_conversions", every)}
 
     def _each(self, name: str, values: Sequence[Mapping[str, Any]]) -> list[list[Row]]:
-        """Run a statement once with each of some values, all of them in one round trip to the coordinator."""
-        connection: Connection | None = getattr(self._threads, "connection", None)
-        if connection is None or len(values) == 1:
-            return [self._rows(name, each) for each in values]
-        deadline.check()
-        with self._database.mapped(), connection.pipeline():
-            cursors = [execute(connection, self.statements[name], each) for each in values]
-            return [cursor.fetchall() for cursor in cursors]
+        """Return the rows of a statement for each of some values."""
+        if len(values) == 1:
+            return [self._rows(name, values[0])]
+        return self._snapshots.rows_of_each(name, values)
