@@ -35,8 +35,9 @@ _SQL = (
 )
 
 
-#: Entries after which the writer looks whether the statistics are those of a much smaller ledger.
-_LOOK_AFTER: Final = 50_000
+#: Entries after which the writer looks whether the statistics are those of a much smaller ledger: after the
+#: first, and then after twice as many each time, up to the second. A few entries can have many rollups.
+_LOOK_AFTER: Final = 1_000, 50_000
 
 
 class _Merging(Merging):
@@ -126,6 +127,7 @@ class PostgresLedgerWriter:
             self._is_distributed = is_distributed(database, self._connection)
         self._merging = (_DistributedMerging if self._is_distributed else _Merging)(self, bounds)
         self._looked_at: int | None = None
+        self._look_after, self._look_after_at_most = _LOOK_AFTER
 
     def apply(self, limit: int) -> int:
         """Apply some `limit` further journal entries in one transaction and return the cursor after it."""
@@ -164,9 +166,10 @@ class PostgresLedgerWriter:
         """
         if self._looked_at is None:
             self._looked_at = cursor
-        if cursor - self._looked_at < _LOOK_AFTER:
+        if cursor - self._looked_at < self._look_after:
             return
         self._looked_at = cursor
+        self._look_after = min(2 * self._look_after, self._look_after_at_most)
         # On a slow disk it may take too long; the entries are applied nonetheless.
         with suppress(errors.QueryCanceled, errors.LockNotAvailable):
             if self.number("is_outgrown", {}):
