@@ -66,7 +66,7 @@ def same_mix(
     share = compared / max(1, now.requested + before.requested)
     if not weights or share < LEAST_SHARE:
         return None
-    # Engines return strata in any order. `fsum` rounds once, so that their answers are equal to the last digit.
+    # Engines return strata in any order. `fsum` rounds once, so their answers are equal to the last digit.
     total = fsum(weights)
     change = fsum(changes) / total
     interval = max(-1.0, change - sqrt(fsum(below)) / total), min(1.0, change + sqrt(fsum(above)) / total)
