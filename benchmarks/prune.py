@@ -69,7 +69,12 @@ def _pruned(
     with subprocess.Popen(
         [*command, "--data", str(server.data)], stdout=subprocess.PIPE, text=True
     ) as process:
-        ended = Thread(target=lambda: (process.wait(), times.append(time.perf_counter())))
+
+        def wait() -> None:
+            process.wait()
+            times.append(time.perf_counter())
+
+        ended = Thread(target=wait)
         ended.start()
         while meanwhile is not None and process.poll() is None:
             meanwhile()  # the last call may go on a little after the end

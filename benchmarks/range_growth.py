@@ -110,7 +110,7 @@ def _measured(data: Path) -> tuple[int, int]:
         ((rows,),) = connection.execute("SELECT count(*) FROM range_rollups").fetchall()
         used = "SELECT sum(pgsize - unused) FROM dbstat WHERE name = 'range_rollups'"
         ((size,),) = connection.execute(used).fetchall()
-    return int(rows or 0), int(size or 0)  # type: ignore[arg-type]
+    return int(rows or 0), int(size or 0)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import httpx
+from typing_extensions import override
 
 from benchmarks.dataset import fill
 from benchmarks.signed import sign, wrk
@@ -149,9 +150,11 @@ class _Counting(asyncio.Protocol):
 
     seconds: ClassVar[Counter[int]] = Counter()
 
+    @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
 
+    @override
     def data_received(self, data: bytes) -> None:
         body = b'{"ResponseCode":"OK","RequestId":"1"}'
         if data.startswith(b"GET /counts"):

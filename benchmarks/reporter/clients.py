@@ -114,7 +114,7 @@ class OpenTelemetry:
 
     def enqueue(self, message_id: str) -> object:
         """Start a span and end it."""
-        attributes = {"message_id": message_id, "delivered": True}
+        attributes: dict[str, str | bool] = {"message_id": message_id, "delivered": True}
         return self._tracer.start_span("otp converted", attributes=attributes).end()
 
     def close(self) -> None:

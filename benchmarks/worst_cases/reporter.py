@@ -66,7 +66,7 @@ def _announced(world: World) -> Attack:
 
 @REPORTER.add("batches of 10,000 malformed items, answers unread")
 def _unread(world: World) -> Attack:
-    bad = {"message_id": "x", "attempt": "a lot" * 100}
+    bad: dict[str, object] = {"message_id": "x", "attempt": "a lot" * 100}
     (request,) = _posts(world, "messages", [bad] * _BATCH)
     return lambda traffic: traffic.hold([request] * 12)
 
