@@ -177,7 +177,7 @@ class _Upkeep:
     def _archives(self, exported: set[_Line]) -> dict[str, object]:
         """Compare both archives with the export: the messages that were requested before each time."""
         first, second = self._before(_BESIDE), self._before(_IN_ALL)
-        requested = {
+        requested: dict[tuple[str, str], int] = {
             (row["account"], row["message_id"]): row["requested_at"]
             for row in map(dict, exported)
             if "requested_at" in row

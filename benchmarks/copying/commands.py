@@ -49,7 +49,7 @@ def otpconv(*words: object, settings: Mapping[str, str], killed_after: float | N
     command = [sys.executable, "-m", "otpconv", *map(str, words), "--json"]
     began = time.perf_counter()
     with subprocess.Popen(
-        command, env=environment() | settings, stdout=subprocess.PIPE, text=True
+        command, env={**environment(), **settings}, stdout=subprocess.PIPE, text=True
     ) as process:
         if killed_after is not None:
             time.sleep(killed_after)
