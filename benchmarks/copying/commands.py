@@ -3,15 +3,21 @@
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
+from resource import struct_rusage
 from typing import Any
 
 from msgspec import Struct
 
 from otpconv.config import environment
+
+#: How often a running command is looked at, s.
+_LOOK_S = 0.05
 
 
 class Done(Struct, frozen=True):
@@ -51,22 +57,36 @@ def otpconv(*words: object, settings: Mapping[str, str], killed_after: float | N
     with subprocess.Popen(
         command, env={**environment(), **settings}, stdout=subprocess.PIPE, text=True
     ) as process:
-        if killed_after is not None:
-            time.sleep(killed_after)
-            process.kill()
+        usage, rss_mb = _waited(process, None if killed_after is None else began + killed_after)
         output = process.stdout.read() if process.stdout else ""
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
     done = Done(
         json.loads(output) if output else None,
         began,
         time.perf_counter(),
         usage.ru_utime + usage.ru_stime,
-        usage.ru_maxrss // 1024,
+        rss_mb,
     )
     if process.returncode and not (killed_after and process.returncode < 0):
         raise SystemExit(f"{' '.join(command[2:])} failed: {output}")
     return done
+
+
+def _waited(process: subprocess.Popen[str], until: float | None) -> tuple[struct_rusage, int]:
+    """Wait for the end of a process, or kill it then; return what it used, and its most memory, MB.
+
+    The memory that `wait4` returns is that of this process, if it has more.
+    """
+    rss_kib = 0
+    while True:
+        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if pid:
+            process.returncode = os.waitstatus_to_exitcode(status)
+            return usage, rss_kib // 1024
+        if found := re.search(r"VmHWM:\s*(\d+)", Path(f"/proc/{process.pid}/status").read_text()):
+            rss_kib = int(found[1])
+        if until is not None and time.perf_counter() > until:
+            process.kill()
+        time.sleep(_LOOK_S)
 
 
 def killed_at_random(*words: object, settings: Mapping[str, str], within_s: float) -> Done:
