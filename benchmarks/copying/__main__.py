@@ -90,7 +90,7 @@ def _there_and_back(folder: Path, url: str, messages: int) -> dict[str, dict[str
 def _leg(
     server: LocalServer, name: str, settings: Mapping[str, str], sides: tuple[object, object], within_s: float
 ) -> dict[str, object]:
-    """Copy under load with kills, then what is left without load; return what it took."""
+    """Copy under load with kills, then the rest without load; return what it took."""
     words = ("ledger", "copy", "--from", sides[0], "--to", sides[1], "--data", server.data)
     with server, Load(server, name, settings, forgets=True) as load:
         quiet = [_quiet()]

@@ -88,7 +88,7 @@ class _Messages:
         yield late
 
     def _message(self, n: int, at: int, e164: str, chance: random.Random) -> Iterator[Report]:
-        """Yield a message to a number, and what is reported about it."""
+        """Yield a message to a number, and the reports about it."""
         (account,) = chance.choices(self._accounts, _SHARES)
         message_id = f"{self._name}{n}"
         number = self._number_hash(account, e164)

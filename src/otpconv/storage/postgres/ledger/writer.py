@@ -35,9 +35,10 @@ _SQL = (
 )
 
 
-#: Entries after which the writer looks whether the statistics are those of a much smaller ledger: after the
-#: first, and then after twice as many each time, up to the second. A few entries can have many rollups.
-_LOOK_AFTER: Final = 1_000, 50_000
+#: Entries after which the writer looks whether the statistics are those of a much smaller ledger: first, and at
+#: most. In between, after twice as many each time. A few entries can have many rollups.
+_LOOK_FIRST: Final = 1_000
+_LOOK_AFTER: Final = 50_000
 
 
 class _Merging(Merging):
@@ -127,7 +128,7 @@ class PostgresLedgerWriter:
             self._is_distributed = is_distributed(database, self._connection)
         self._merging = (_DistributedMerging if self._is_distributed else _Merging)(self, bounds)
         self._looked_at: int | None = None
-        self._look_after, self._look_after_at_most = _LOOK_AFTER
+        self._look_after = _LOOK_FIRST
 
     def apply(self, limit: int) -> int:
         """Apply some `limit` further journal entries in one transaction and return the cursor after it."""
@@ -169,7 +170,7 @@ class PostgresLedgerWriter:
         if cursor - self._looked_at < self._look_after:
             return
         self._looked_at = cursor
-        self._look_after = min(2 * self._look_after, self._look_after_at_most)
+        self._look_after = min(2 * self._look_after, _LOOK_AFTER)
         # On a slow disk it may take too long; the entries are applied nonetheless.
         with suppress(errors.QueryCanceled, errors.LockNotAvailable):
             if self.number("is_outgrown", {}):
