@@ -35,8 +35,8 @@ _SQL = (
 )
 
 
-#: Entries after which the writer looks whether the statistics are those of a much smaller ledger: first, and at
-#: most. In between, after twice as many each time. A few entries can have many rollups.
+#: Entries after which the writer looks whether the statistics are those of a much smaller ledger: first, and
+#: at most. In between, after twice as many each time. A few entries can have many rollups.
 _LOOK_FIRST: Final = 1_000
 _LOOK_AFTER: Final = 50_000
 
