@@ -16,12 +16,14 @@ from benchmarks import (
     questions,
     relay,
     signed,
+    sustained,
 )
 from benchmarks.reporter import run as reporter
 
 _BENCHMARKS = {
     "signed": signed.run,
     "native": native.run,
+    "sustained": sustained.run,
     "questions": questions.run,
     "applier": applier.run,
     "acknowledging": acknowledging.run,

@@ -156,6 +156,7 @@ def _values(reports: list[Report]) -> dict[str, Any]:
         "buckets": buckets_of(row.facts),
         "nonces": None,
         "token": str(uuid4()),
+        "alone": True,
     }
 
 

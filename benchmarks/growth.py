@@ -57,13 +57,13 @@ def main() -> None:
         for messages in arguments.messages or (1_000_000, 10_000_000):
             with (
                 tempfile.TemporaryDirectory(prefix="otpconv-bench-", dir=arguments.folder) as folder,
-                _storage(Path(folder), postgres) as settings,
+                storage(Path(folder), postgres) as settings,
             ):
                 print(json.dumps(_measure(settings, messages, arguments.minutes)), flush=True)
 
 
 @contextmanager
-def _storage(folder: Path, postgres: str | None) -> Iterator[Settings]:
+def storage(folder: Path, postgres: str | None) -> Iterator[Settings]:
     """Give a new storage."""
     if postgres is None:
         yield Settings(data=folder)

@@ -46,7 +46,7 @@ _APPLIED_S = 1
 #: (or for what it merges), and anything else. A lock on rows is one on the transaction that has changed them.
 _WAITS = """
 SELECT CASE
-    WHEN a.query LIKE '%UPDATE writers%' THEN 'place in the journal'
+    WHEN a.query LIKE '%append(%' THEN 'place in the journal'
     WHEN a.query LIKE '%apply_reports%' AND EXISTS (
         SELECT FROM pg_locks AS h
         WHERE h.pid = a.pid AND h.granted AND h.relation = 'otpconv_ledger.rollups'::regclass

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,8 @@ from otpconv.service.engines import postgres_engine
 from otpconv.storage.contract import Entry
 from otpconv.storage.postgres import migrations
 from otpconv.storage.postgres.address import Address
-from otpconv.storage.postgres.database import Database
+from otpconv.storage.postgres.database import Connection, Database
+from otpconv.storage.postgres.journal import journal as module
 from otpconv.storage.postgres.journal.journal import PostgresJournal
 from otpconv.storage.postgres.ledger.reader import PostgresLedgerReader
 from otpconv.storage.postgres.ledger.writer import PostgresLedgerWriter
@@ -64,10 +66,45 @@ def test_kills_of_the_database_and_of_the_server_lose_nothing_acknowledged(
         assert_recorded(postgres_engine(settings), load_)
 
 
+#: Nothing writes the log of a commit that does not wait for the disk.
+LAZY = postgresql.DURABLE | {"wal_writer_delay": "10s", "wal_writer_flush_after": "1GB"}
+
+
+@pytest.mark.campaign("appends that fail between their commits are in storage/postgres/test_journal.py")
+def test_an_append_that_a_crash_takes_away_between_its_commits_is_made_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, second = ([Entry(Requested(1, name, NOW - 60_000))] for name in "ab")
+    with postgresql.running(postgresql.memory(), LAZY) as server:
+        database = Database(Address(server.socket_url))
+        migrations.create(database)
+        with closing(PostgresJournal(database)) as journal, closing(PostgresLedgerWriter(database)) as writer:
+            assert journal.append(first, NOW) == 1
+            append = module._append  # noqa: SLF001
+
+            def killed(connection: Connection, rows: list[dict[str, Any]]) -> int:
+                monkeypatch.setattr(module, "_append", append)
+                with connection.transaction():
+                    assert module._insert(connection, rows) == 2  # noqa: SLF001
+                # Everybody reads and applies it before it is durable.
+                assert journal.head() == writer.apply(10) == 2
+                server.kill()
+                server.start()
+                assert journal.head() == 1
+                assert writer.cursor() <= 1
+                return append(connection, rows)
+
+            monkeypatch.setattr(module, "_append", killed)
+            assert journal.append(second, NOW) == 2
+            server.kill()
+            server.start()
+            # Both were acknowledged.
+            found = [entry.report for entry in journal.read(0, 10)]
+            assert found == [entry.report for entry in first + second]
+
+
 def test_a_message_that_a_crash_takes_out_of_the_ledger_is_not_taken_for_unknown() -> None:
-    # Nothing writes the log of a commit that does not wait for the disk.
-    lazy = postgresql.DURABLE | {"wal_writer_delay": "10s", "wal_writer_flush_after": "1GB"}
-    with postgresql.running(postgresql.memory(), lazy) as server:
+    with postgresql.running(postgresql.memory(), LAZY) as server:
         database = Database(Address(server.socket_url))
         migrations.create(database)
         with (

@@ -48,7 +48,7 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
         "alerts.conversion._COUNTRY",
         "alerts.conversion._CARRIER",
         "alerts.conversion._PROVIDER",
-        "storage.postgres.ledger.windows._SUMS",
+        "storage.postgres.ledger.combinations._MORE_DAYS",
         "storage.postgres.ledger.reader._DELAYS",
         "storage.postgres.migrations.VERSION",
         "storage.sqlite.annotations.VERSION",

@@ -69,6 +69,8 @@ class RecordingJournal:
 class LateJournal(RecordingJournal):
     """A real journal that answers later, as an engine over a network does."""
 
+    at_once = 1
+
     async def append(self, entries: Sequence[Entry], recorded_at: int) -> int:
         await asyncio.sleep(0)
         position = super().append(entries, recorded_at)

@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from itertools import islice, product
 
 import pytest
 from msgspec.structs import replace
@@ -662,6 +662,33 @@ def test_a_snapshot_is_one_state_for_every_question_while_others_are_applied(sto
     assert all(new != old for new, old in zip(after, before, strict=True))
     with storage.ledger.snapshot() as position:
         assert position == 1 + len(LATER)
+
+
+def test_a_question_with_others_in_a_snapshot_is_answered_as_alone(storage: Storage) -> None:
+    spread(storage)
+    days = 40  # more than the questions of a snapshot share
+    storage.record(
+        Requested(1, "5", DAY + DAY_MS, Dimensions("PT", provider="q")),
+        Requested(1, "6", DAY + days * DAY_MS, Dimensions("ES", provider="p")),
+    )
+    windows = [
+        TWO_HOURS,
+        Window(days=((DAY, DAY + 2 * DAY_MS),), step=HOUR_MS),
+        Window(days=((DAY, DAY + (days + 1) * DAY_MS),)),
+        Window(days=((DAY + DAY_MS, DAY + 2 * DAY_MS),)),
+    ]
+    filters: list[dict[str, list[str]]] = [{}, {"country": ["ES", ""]}, {"channel": ["no"]}]
+    questions = list(
+        product((1, 2), [*windows, windows[0]], ([], ["country"], ["provider", "country"]), filters)
+    )
+
+    def answers() -> list[list[str]]:
+        return [sorted(map(repr, storage.ledger.counts(*question))) for question in questions]
+
+    alone = answers()
+    with storage.ledger.snapshot():
+        assert answers() == alone
+    assert [len(each) for each in alone[2::3]] == [0] * (len(questions) // 3)
 
 
 @pytest.mark.one_server

@@ -4,8 +4,9 @@ It runs on the event loop. While the disk is fast, so does the journal's commit:
 thread and back costs more than the wait, during which the next batch gathers. On a slow disk, the commit runs
 in a thread; see `journal_writer.py`.
 
-An engine over a network answers later. While it commits a batch, the next one is judged, without the reports
-of the first. So would another node judge it, and nobody has an answer yet that these are recorded.
+An engine over a network answers later. While it commits a batch, the next ones are judged and committed,
+without the reports of the first. So would another node judge them, and nobody has an answer yet that the
+reports of the first are recorded. A commit makes all earlier ones durable that it has seen.
 """
 
 import asyncio
@@ -30,9 +31,7 @@ from otpconv.storage.lookup import LedgerLookup, Stored
 MAX_BATCH = 2_000
 #: Reports for which a commit is worth its wait for the disk at once; fewer wait for others to join.
 ENOUGH = 256
-#: Batches at a time of an engine that answers later: one is committed, and one is judged, or waits for that.
-MAX_IN_FLIGHT = 2
-#: Reports for which it is worth to begin before the last batch is committed; fewer wait for others to join.
+#: Reports for each batch on its way for which it is worth to begin another; fewer wait for others to join.
 WORTH = 16
 #: Reports that may wait for a commit; further ones are refused, and the client retries.
 MAX_WAITING = 200_000
@@ -63,8 +62,8 @@ class Intake:
             ledger: where messages are looked up.
             recent: the reports in the journal that are not yet in the ledger.
             clock: the time now.
-            recorded: called after each commit of something new, with the position of its last entry in the
-                journal, how many reports it has, and the time it took, s.
+            recorded: called after each commit of something new, with the position of the last acknowledged
+                entry in the journal, how many reports the commit has, and the time it took, s.
             strict: refuse conversions of unknown messages.
             stopwatch: a clock that never goes back, s; it decides how much of a large batch is one commit.
         """
@@ -76,7 +75,7 @@ class Intake:
         self._strict = strict
         self._stopwatch = stopwatch
         self._batches: deque[Batch] = deque()
-        self._waiting = 0
+        self._waiting = self._acknowledged = 0
         self._in_flight: dict[Batch, asyncio.Task[None]] = {}
         # While a batch is judged, recent reports must not change; those of a commit that ends meanwhile wait.
         self._is_gathering = self._is_judging = False
@@ -218,7 +217,7 @@ class Intake:
         judgements, new = judged
         if not new:
             return then(self._writer.confirm(), lambda _: judgements)
-        began = time.perf_counter()
+        began, before = time.perf_counter(), self._acknowledged
 
         def written(upto: int) -> list[Judgement]:
             add = partial(self._recent.add, upto, judge.on_its_way, judge.conversions, judge.receipts)
@@ -226,7 +225,9 @@ class Intake:
                 self._durable.append(add)
             else:
                 add()
-            self._recorded(upto, len(new), time.perf_counter() - began)
+            # One that began later may have ended first; only a failover takes the journal back.
+            self._acknowledged = max(upto, self._acknowledged) if upto > before else upto
+            self._recorded(self._acknowledged, len(new), time.perf_counter() - began)
             return judgements
 
         return then(self._writer.append(new, now), written)
@@ -289,8 +290,10 @@ class Intake:
         if not self._in_flight:
             return True
         # Strict judging needs the messages of the batch before.
-        may_overlap = not self._strict and not self._is_judging and len(self._in_flight) < MAX_IN_FLIGHT
-        return may_overlap and self._waiting >= WORTH
+        # As many as can be on their way are committed, and one more is judged, or waits for that.
+        has_room = len(self._in_flight) <= self._writer.at_once
+        may_overlap = has_room and not self._strict and not self._is_judging
+        return may_overlap and self._waiting >= WORTH * len(self._in_flight)
 
 
 def _too_much() -> Unavailable:

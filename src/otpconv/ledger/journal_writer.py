@@ -22,7 +22,7 @@ SLOW_FOR_S = 10.0
 
 
 class JournalWriter:
-    """Appends to the journal, one commit at a time.
+    """Appends to the journal.
 
     Args:
         journal: opened by the thread of the event loop; used there while the disk is fast.
@@ -46,6 +46,11 @@ class JournalWriter:
         self.failed: str | None = None
         self.failed_at: float | None = None
         self.succeeded_at: float | None = None
+
+    @property
+    def at_once(self) -> int:
+        """How many commits may be on their way at once."""
+        return self._journal.at_once
 
     def waiting_s(self) -> float:
         """Return how long the event loop has waited for a commit, s; 0 when there is none."""

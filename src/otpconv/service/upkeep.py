@@ -16,6 +16,7 @@ from otpconv.service.running import alone, is_served, stopped
 from otpconv.storage.awaitable import resolve
 from otpconv.storage.check_result import CheckResult
 from otpconv.storage.contract import Entry
+from otpconv.storage.erasure import Deletion
 from otpconv.storage.findings import guarded
 
 SEALING_KEY = "sealing.key"
@@ -107,7 +108,7 @@ def set_damage_aside(settings: Settings) -> list[str]:
         return engine.set_damage_aside()
 
 
-def fill(settings: Settings, batches: Iterable[tuple[int, Sequence[Report]]]) -> None:
+def fill(settings: Settings, batches: Iterable[tuple[int, Sequence[Report | Deletion]]]) -> None:
     """Write past reports into the journal of a new data folder, and apply them; they are not checked.
 
     Args:

@@ -28,8 +28,14 @@ class JournalEntry(Struct, frozen=True, gc=False):
 class Journal(Protocol):
     """The append-only, durable record of accepted reports.
 
-    The event loop calls `append`, `confirm` and the two times, one call after the other.
+    The event loop calls `append`, `confirm` and the two times: one call after the other, or, if they answer
+    later, up to `at_once` appends at once.
+
+    Attributes:
+        at_once: how many appends may be on their way.
     """
+
+    at_once: int
 
     def append(self, entries: Sequence[Entry], recorded_at: int) -> AwaitableOrValue[int]:
         """Make `entries` durable in one commit and return the position of the last one."""

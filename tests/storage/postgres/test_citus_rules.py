@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from pglast import ast, parse_sql
+from pglast import ast, parse_plpgsql, parse_sql
 from pglast.visitors import Visitor
 from typing_extensions import override
 
@@ -19,7 +19,7 @@ from storage.postgres.citus_rules import Rules
 
 _JOURNAL = statements("journal/journal.sql")
 #: An append, an append after a COMMIT whose outcome is unknown, and the confirmation of earlier ones.
-_APPENDING = ("append", "touch_writer", "appended")
+_APPENDING = ("append", "touch_writer", "appended", "confirm")
 _DISTRIBUTION = "distribution/distribution.sql"
 
 
@@ -91,14 +91,35 @@ def _numbered(part: str) -> str:
     return re.sub(r"%\((\w+)\)s", lambda found: f"${names.index(found[1]) + 1}", part)
 
 
+def _of_procedure(text: str) -> list[str]:
+    """The statements of a procedure; the names of its parameters and variables stay as they are."""
+    queries: list[str] = []
+
+    def find(part: object) -> None:
+        if isinstance(part, Mapping):
+            queries.extend([part["query"]] if isinstance(part.get("query"), str) else [])
+        for inner in part.values() if isinstance(part, Mapping) else part if isinstance(part, list) else ():
+            find(inner)
+
+    find(parse_plpgsql(text))
+    return [query for query in queries if re.match("SELECT|UPDATE|INSERT", query)]
+
+
 ACKNOWLEDGING = {
     f"{name} {number}": _numbered(part)
     for name, parts in [
         *((name, _JOURNAL[name]) for name in _APPENDING),
+        ("append_schema", _of_procedure(script("journal/journal.sql", section="append_schema"))),
         *((name, DistributedLedgerReader.statements[name]) for name in sorted(_looked_up())),
     ]
     for number, part in enumerate(parts, start=1)
 }
+
+
+def test_the_statements_of_the_append_are_checked_here() -> None:
+    written = [text.split()[:3] for name, text in ACKNOWLEDGING.items() if name.startswith("append_schema")]
+    assert written[1:3] == [["UPDATE", "writers", "SET"], ["INSERT", "INTO", "journal"]]
+    assert len(written) == 4
 
 
 def test_lookups_ask_what_is_checked_here() -> None:

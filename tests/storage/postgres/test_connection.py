@@ -6,6 +6,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from otpconv.storage.postgres.address import Address, Limits
 from otpconv.storage.postgres.connection import NotPrimary, Unanswered, Unconfirmed
 from otpconv.storage.postgres.database import Database
 from otpconv.storage.postgres.journal.journal import PostgresJournal
+from otpconv.storage.postgres.transfer import PostgresTransfer
 from storage.engines import NOW
 
 #: A primary whose commits wait for a standby while `synchronous_standby_names` names one; there is none.
@@ -115,13 +117,52 @@ def test_a_commit_is_acknowledged_once_a_later_one_was_confirmed(primary: Primar
         assert ids_after(journal, before) == ["second"]
 
 
+def test_commits_wait_for_a_standby_beside_one_another(primary: Primary) -> None:
+    with (
+        closing(PostgresJournal(primary.database, 2)) as journal,
+        closing(PostgresJournal(primary.database)) as other,
+        ThreadPoolExecutor(3) as threads,
+    ):
+        before = journal.append(entries("first"), NOW)
+        with primary.without_standby():
+            waiting = [
+                threads.submit(each.append, entries(f"{n}"), NOW)
+                for n, each in enumerate([journal, journal, other])
+            ]
+            while len(primary.admin.execute(WAITING).fetchall()) < len(waiting):
+                pass
+            assert len(ids_after(other, before)) == len(waiting)
+            assert not any(future.done() for future in waiting)
+        positions = sorted(future.result() for future in waiting)
+        assert positions == [before + 1, before + 2, before + 3]
+
+
 def test_what_can_be_read_is_confirmed_by_a_commit_that_waits_for_a_standby(primary: Primary) -> None:
     with closing(PostgresJournal(primary.database)) as journal:
+        journal.confirm()
         with primary.without_standby():
-            journal._connection.answer_s = 0.3  # noqa: SLF001
+            journal._appending._idle[-1].answer_s = 0.3  # noqa: SLF001
             with pytest.raises(Unavailable, match="not answered"):
                 journal.confirm()
         journal.confirm()
+
+
+def test_a_copy_gets_rows_once_a_standby_has_confirmed_them(primary: Primary) -> None:
+    with (
+        closing(PostgresJournal(primary.database)) as journal,
+        closing(PostgresTransfer(primary.database)) as copy,
+        ThreadPoolExecutor(2) as threads,
+    ):
+        before = journal.append(entries("first"), NOW)
+        with primary.without_standby():
+            appended = threads.submit(journal.append, entries("second"), NOW)
+            while not ids_after(journal, before):
+                pass
+            rows = threads.submit(copy.rows, before, 10)
+            while len(primary.admin.execute(WAITING).fetchall()) < 2:
+                pass
+            assert not rows.done()
+        assert [row.seq for row in rows.result()] == [appended.result()]
 
 
 def test_an_unconfirmed_commit_closes_its_connection(primary: Primary) -> None:
@@ -163,7 +204,7 @@ def test_a_connection_to_a_former_primary_is_dropped_and_the_next_one_works(data
         psycopg.connect(database.address.conninfo, autocommit=True) as admin,
     ):
         journal.append(entries("first"), NOW)
-        connection = journal._connection  # noqa: SLF001
+        connection = journal._appending._idle[-1]  # noqa: SLF001
         connection.execute("SET default_transaction_read_only = on")
         assert journal.append(entries("second"), NOW) == 2
         assert connection.closed
@@ -171,7 +212,7 @@ def test_a_connection_to_a_former_primary_is_dropped_and_the_next_one_works(data
         admin.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")  # type: ignore[arg-type]
         with closing(database.connect()) as other, pytest.raises(NotPrimary):
             other.execute("DELETE FROM journal")
-        journal._connection.close()  # noqa: SLF001
+        journal._appending._idle[-1].close()  # noqa: SLF001
         with pytest.raises(Unavailable, match="read-only"):
             journal.append(entries("third"), NOW)
         with suppress(psycopg.Error):

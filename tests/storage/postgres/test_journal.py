@@ -26,28 +26,32 @@ def entries(first: int, last: int) -> list[Entry]:
     return [Entry(Requested(1, f"{n}", DAY + n), nonce=n, signed_at=NOW) for n in range(first, last)]
 
 
-def cut(journal: PostgresJournal, when: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cut the connection of the next append before or after its commit."""
-    insert: Callable[..., int] = module._insert  # noqa: SLF001
-    connection = journal._connection  # noqa: SLF001
+def fail(when: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the next append fail: before its first commit, between its two commits, or after both."""
+    append: Callable[..., int] = module._append  # noqa: SLF001
 
-    def cut_once(used: psycopg.Connection[tuple[object, ...]], row: dict[str, object]) -> int:
-        monkeypatch.setattr(module, "_insert", insert)
+    def fail_once(used: psycopg.Connection[tuple[object, ...]], rows: list[dict[str, object]]) -> int:
+        monkeypatch.setattr(module, "_append", append)
         if when == "after":
-            insert(used, row)
-        connection.close()
+            append(used, rows)
+        if when in {"between", "cancelled between"}:
+            with used.transaction():
+                module._insert(used, rows)  # type: ignore[arg-type] # noqa: SLF001
+        if when == "cancelled between":
+            raise psycopg.errors.QueryCanceled("canceling statement due to user request")
+        used.close()
         raise psycopg.OperationalError("the connection was cut")
 
-    monkeypatch.setattr(module, "_insert", cut_once)
+    monkeypatch.setattr(module, "_append", fail_once)
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_an_append_whose_connection_is_cut_is_in_the_journal_once(
+@pytest.mark.parametrize("when", ["before", "between", "cancelled between", "after"])
+def test_an_append_that_fails_is_in_the_journal_once(
     database: Database, when: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with closing(PostgresJournal(database)) as journal:
         journal.append(entries(0, 3), NOW)
-        cut(journal, when, monkeypatch)
+        fail(when, monkeypatch)
         assert journal.append(entries(3, 5), NOW) == 5
         assert journal.append(entries(5, 6), NOW) == 6
         assert [entry.report for entry in journal.read(0, 100)] == [entry.report for entry in entries(0, 6)]
@@ -75,18 +79,15 @@ def test_a_process_that_hangs_while_it_appends_again_does_not_keep_others_from_i
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_HANGS_MS", 100)
-    insert = module._inserted  # noqa: SLF001
+    insert = module._insert  # noqa: SLF001
     with closing(PostgresJournal(database)) as hanging, closing(PostgresJournal(database)) as other:
 
         def hang(*given: object) -> int:
-            if given[0] is not hanging._connection or hanging._connection is first:  # noqa: SLF001
-                return insert(*given)  # type: ignore[arg-type]
             assert other.append(entries(0, 3), NOW) == 3  # waits until the lock is free
             return insert(*given)  # type: ignore[arg-type]
 
-        first = hanging._connection  # noqa: SLF001
-        monkeypatch.setattr(module, "_inserted", hang)
-        cut(hanging, "before", monkeypatch)
+        monkeypatch.setattr(module, "_insert", hang)
+        fail("before", monkeypatch)
         with pytest.raises(Unavailable):
             hanging.append(entries(3, 5), NOW)
         assert other.head() == 3
@@ -96,16 +97,17 @@ def test_an_append_whose_outcome_stays_unknown_is_no_success(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with closing(PostgresJournal(database)) as journal:
-        cut(journal, "after", monkeypatch)
+        journal.append(entries(0, 1), NOW)
+        fail("after", monkeypatch)
 
-        def unreachable(_: Database) -> None:
+        def unreachable() -> None:
             raise Unavailable("PostgreSQL can't be reached.")
 
         with monkeypatch.context() as without:
-            without.setattr(Database, "connect", unreachable)
+            without.setattr(journal._appending, "_connect", unreachable)  # noqa: SLF001
             with pytest.raises(Unavailable):
-                journal.append(entries(0, 2), NOW)
-        assert journal.append(entries(0, 2), NOW) == 4  # a repeat does no harm
+                journal.append(entries(1, 3), NOW)
+        assert journal.append(entries(1, 3), NOW) == 5  # a repeat does no harm
 
 
 def test_a_connection_that_the_server_has_ended_is_opened_again(database: Database) -> None:

@@ -94,7 +94,7 @@ def plans() -> Iterator[Callable[[], str]]:
         yield log.read
 
 
-def test_no_question_about_a_window_reads_all_rollups(filled: Database) -> None:
+def test_no_question_about_a_window_reads_all_rollups_and_its_plan_is_kept(filled: Database) -> None:
     with closing(PostgresLedgerReader(filled)) as reader:
         for window, filters, delays in product(WINDOWS.values(), ({}, {"country": ["c1"]}), (True, False)):
             with plans() as logged:
@@ -104,6 +104,10 @@ def test_no_question_about_a_window_reads_all_rollups(filled: Database) -> None:
                 found = logged()
             assert found.count("on rollups") >= 8, (window, found)
             assert "Seq Scan on rollups" not in found, (window, found)
+            _, _, last = found.rpartition("plan:")
+            assert ("Filter" in last) == bool(filters), (window, last)
+            # A plan for these values alone has the ids of their combinations in it.
+            assert "'{" not in last, (window, last)
             with plans() as logged:
                 assert reader.costs(1, window, ("provider",), filters)
                 found = logged()

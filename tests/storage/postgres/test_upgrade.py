@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -13,10 +14,11 @@ from otpconv.model import Conversion, Report, Requested
 from otpconv.receipts import Receipt, ReceiptStatus
 from otpconv.storage.alerts.contract import Checkpoint, Evidence, Found
 from otpconv.storage.contract import Entry
+from otpconv.storage.journal_rows import new_rows
 from otpconv.storage.postgres import PostgresEngine
 from otpconv.storage.postgres.address import Address
-from otpconv.storage.postgres.database import Connection, Database
-from otpconv.storage.postgres.journal.journal import PostgresJournal
+from otpconv.storage.postgres.database import Connection, Database, execute, parts_of
+from otpconv.storage.postgres.journal.journal import PostgresJournal, _columns
 from otpconv.storage.postgres.migrations import VERSION
 from otpconv.storage.postgres.nodes import PostgresNodes
 from storage.engines import NOW
@@ -27,9 +29,8 @@ VERSION_1 = {
     part.split("\n", 1)[0]: part.split("\n", 1)[1]
     for part in Path(__file__).with_name("version_1.sql").read_text("utf-8").split(_NAME)[1:]
 }
-#: What its applier called for each batch, and for one that conversions by number concern.
+#: What its applier called for each batch.
 APPLY = "SELECT apply_reports(5000, 200, 1000, 250)"
-APPLY_BY_NUMBER = "SELECT merge_reports(unpack({after}, {upto}), true, 200, 1000, 250)"
 NUMBER = "0a" * 16
 REPORTS: list[Report] = [
     Requested(1, "a", DAY, number=NUMBER, session_id="s"),
@@ -61,12 +62,16 @@ def applier(old: Database) -> Iterator[Connection]:
 
 
 def append(database: Database, *reports: Report) -> int:
-    with closing(PostgresJournal(database)) as journal:
-        return journal.append([Entry(report) for report in reports], NOW)
+    """Append as a node of version 1."""
+    (row,) = new_rows([Entry(report) for report in reports], NOW)
+    with closing(database.connect()) as connection:
+        values = _columns(row, str(uuid4()))
+        ((position,),) = execute(connection, parts_of(VERSION_1["append"]), values).fetchall()
+        return int(position)
 
 
 def test_a_migration_keeps_what_the_ledger_says_and_is_made_once(old: Database, applier: Connection) -> None:
-    append(old, *REPORTS)
+    assert append(old, *REPORTS) == 3
     assert applier.execute(APPLY).fetchall() == [(3,)]
     engine = PostgresEngine(old)
     shown: list[tuple[int, int]] = []
@@ -85,6 +90,9 @@ def test_a_migration_keeps_what_the_ledger_says_and_is_made_once(old: Database, 
     with closing(old.connect()) as connection:
         found = connection.execute("SELECT count(*) FROM otpconv.alerts").fetchall()
     assert found == [(1,)]  # not beside the ledger, which is built again
+    with closing(PostgresJournal(old)) as journal:
+        assert journal.append([Entry(Requested(1, "c", DAY))], NOW) == 4
+    assert append(old, Requested(1, "d", DAY)) == 5
 
 
 def test_an_applier_of_version_1_goes_on_after_the_migration(old: Database, applier: Connection) -> None:
@@ -100,11 +108,9 @@ def test_an_applier_of_version_1_goes_on_after_the_migration(old: Database, appl
         assert message is not None
         assert message.receipt is not None
         assert message.receipt.price == 7_000
-    # What it does by several statements fails, and waits for an applier of this version.
+    # It did conversions by number by several statements; now they are in the call.
     end = append(old, Conversion(1, delivered=True, conversion_time=DAY + 7, number=NUMBER))
-    assert applier.execute(APPLY).fetchall() == [(None,)]
-    with pytest.raises(psycopg.errors.SyntaxError):
-        applier.execute(APPLY_BY_NUMBER.format(after=head, upto=end))  # type: ignore[arg-type] - our own text
+    assert applier.execute(APPLY).fetchall() == [(end,)]
     with closing(engine.ledger_writer()) as writer:
         assert writer.apply(10) == end
     assert [result for result in engine.verify_ledger(lambda *_: None) if not result.ok] == []

@@ -888,3 +888,15 @@ CREATE TEMP TABLE IF NOT EXISTS kept (
     requested integer, verified integer, first_requested integer, first_verified integer, sessions integer, sessions_verified integer, reported integer,
     delays jsonb                    -- list of [bin, messages]
 ) ON COMMIT DELETE ROWS;
+
+-- name: append
+-- The row of the writer stays locked until the commit, so the positions have no gap.
+WITH slot AS (
+    UPDATE writers SET last = last + CAST(:count AS bigint) WHERE bucket = 0 AND writer = 1 RETURNING last
+)
+INSERT INTO journal
+SELECT 0, 1, slot.last, :recorded_at, CAST(:unmatched_before AS bigint), CAST(:minutes_from AS bigint),
+    CAST(CAST(:reports AS text) AS jsonb), CAST(:buckets AS smallint[]), CAST(CAST(:nonces AS text) AS jsonb),
+    CAST(CAST(:token AS text) AS uuid), false
+FROM slot
+RETURNING seq;

@@ -24,7 +24,7 @@ from otpconv.storage.postgres.ledger.rebuild import rebuild
 from otpconv.storage.postgres.ledger.verify import verify
 from otpconv.storage.postgres.ledger.writer import PostgresLedgerWriter
 from otpconv.storage.postgres.nodes import PostgresNodes
-from otpconv.storage.postgres.on_thread import JournalOnThread, LookupOnThread
+from otpconv.storage.postgres.on_thread import APPENDS, JournalOnThread, LookupOnThread
 from otpconv.storage.postgres.patience import Patience
 from otpconv.storage.postgres.tables import SharedTables
 from otpconv.storage.postgres.transfer import PostgresTransfer
@@ -91,7 +91,7 @@ class PostgresEngine:
 
     def journal(self) -> JournalOnThread:
         """See `Engine.journal`."""
-        return JournalOnThread(PostgresJournal(self._database), self._patience)
+        return JournalOnThread(PostgresJournal(self._database, APPENDS), self._patience)
 
     def journal_eraser(self) -> PostgresJournalEraser:
         """See `Engine.journal_eraser`."""

@@ -13,13 +13,14 @@ from otpconv.storage.postgres.database import Connection, Database, execute, scr
 from otpconv.storage.postgres.distribution.tables import distribute
 
 #: The version of the tables that this code reads and writes.
-VERSION: Final = 3
+VERSION: Final = 4
 
 _SQL = statements("versions.sql")
 #: What a new database gets, as files and sections: first what can't be rebuilt, then the ledger.
 STATE: Final = (
     ("versions.sql", "versions_schema"),
     ("journal/journal.sql", "journal_schema"),
+    ("journal/journal.sql", "append_schema"),
     ("nodes.sql", "nodes_schema"),
     ("access/schema.sql", "access_schema"),
     ("access/alert_targets.sql", "alert_targets_schema"),
@@ -31,6 +32,8 @@ STATE: Final = (
 LEDGER: Final = (
     ("ledger/schema.sql", "ledger_schema"),
     ("ledger/merging.sql", "merging_schema"),
+    ("ledger/numbers.sql", "numbers_schema"),
+    ("ledger/unmatched.sql", "unmatched_schema"),
     ("ledger/receipts.sql", "receipts_schema"),
     ("ledger/costs.sql", "costs_schema"),
     ("ledger/dimensions.sql", "dimensions_schema"),

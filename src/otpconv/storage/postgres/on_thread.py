@@ -13,28 +13,33 @@ from otpconv.storage.postgres.patience import Patience
 
 _T = TypeVar("_T")
 
+#: Appends that may be on their way at once, each on a connection of its own.
+APPENDS = 2
+
 
 class _OnThread:
-    """Runs work on one thread, in the order of the calls."""
+    """Runs work on a number of threads; if it is one, in the order of the calls."""
 
-    def __init__(self, name: str, patience: Patience) -> None:
-        self._thread = ThreadPoolExecutor(1, name)
+    def __init__(self, name: str, patience: Patience, threads: int = 1) -> None:
+        self._threads = ThreadPoolExecutor(threads, name)
         self._patience = patience
 
     async def _run(self, work: Callable[[], _T]) -> _T:
-        return await self._patience.run(self._thread, work)
+        return await self._patience.run(self._threads, work)
 
 
 class JournalOnThread(_OnThread):
     """A `Journal` whose calls of the event loop wait on a thread.
 
     Args:
-        journal: closed with this one.
+        journal: has a connection for each append at once; closed with this one.
         patience: how long the event loop waits.
     """
 
+    at_once = APPENDS
+
     def __init__(self, journal: PostgresJournal, patience: Patience) -> None:
-        super().__init__("journal", patience)
+        super().__init__("journal", patience, APPENDS)
         self._journal = journal
 
     async def append(self, entries: Sequence[Entry], recorded_at: int) -> int:
@@ -74,8 +79,8 @@ class JournalOnThread(_OnThread):
         self._journal.note_keys()
 
     def close(self) -> None:
-        """See `Journal.close`: waits until the thread has finished."""
-        self._thread.shutdown()
+        """See `Journal.close`: waits until the threads have finished."""
+        self._threads.shutdown()
         self._journal.close()
 
 
@@ -104,6 +109,6 @@ class LookupOnThread(_OnThread):
         return await self._run(self._reader.minutes_from)
 
     def close(self) -> None:
-        """See `LedgerLookup.close`: waits until the thread has finished."""
-        self._thread.shutdown()
+        """See `LedgerLookup.close`: waits until the threads have finished."""
+        self._threads.shutdown()
         self._reader.close()

@@ -52,6 +52,8 @@ class PostgresTransfer:
         """See `Transfer.rows`."""
         with self._database.mapped():
             rows = execute(self._connection, _SQL["rows"], {"after": after, "entries": entries}).fetchall()
+            # A crash must not take away what a copy has: other rows would get their positions.
+            execute(self._connection, _SQL["confirm"])
         return [
             StoredRow(seq, at, before, minutes, _compact(reports), _compact(nonces), erased)
             for seq, at, before, minutes, reports, nonces, erased in rows

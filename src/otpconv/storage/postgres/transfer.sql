@@ -23,6 +23,10 @@ WHERE bucket = 0 AND writer = 1 AND seq > :after AND seq <= greatest(
 )
 ORDER BY seq;
 
+-- name: confirm
+-- A commit that waits for the disk and the standbys, and so for all rows that were read before; a standby can't make one.
+SELECT CASE WHEN NOT pg_is_in_recovery() THEN pg_logical_emit_message(true, 'otpconv', '') END;
+
 -- name: add
 COPY journal (
     bucket, writer, seq, recorded_at, unmatched_before, minutes_from, reports, buckets, nonces, token, erased

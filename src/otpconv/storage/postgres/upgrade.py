@@ -22,6 +22,7 @@ _CHANGES: Final[Mapping[int, tuple[tuple[str, str], ...]]] = {
         ("alerts.sql", "alerts_schema"),
         ("notifications.sql", "notifications_schema"),
     ),
+    4: (("journal/journal.sql", "append_schema"),),
 }
 
 

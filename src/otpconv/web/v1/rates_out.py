@@ -17,7 +17,7 @@ from otpconv.rates.columns import (
     row_values,
 )
 from otpconv.rates.mix import contradiction
-from otpconv.storage.contract import LedgerReader
+from otpconv.storage.contract import MAX_SELF_REPORTED, LedgerReader
 from otpconv.web.v1.rate_types import (
     Compared,
     CostOut,
@@ -54,11 +54,14 @@ def notes(ledger: LedgerReader, account: int, found: RateAnswer) -> Notes:
         Unavailable: the storage failed.
     """
     reported = ledger.self_reported(account, found.start, found.end)
+    count = len(reported)
+    if count == MAX_SELF_REPORTED:
+        count = ledger.count_self_reported(account, found.start, found.end)
     return Notes(
         ledger.unmatched(account),
         ledger.folded(account, found.start, found.end),
         reported,
-        ledger.count_self_reported(account, found.start, found.end) - len(reported),
+        count - len(reported),
     )
 
 

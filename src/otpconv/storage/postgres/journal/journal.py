@@ -1,9 +1,11 @@
-"""The journal in PostgreSQL. An append is acknowledged after the COMMIT of its transaction.
+"""The journal in PostgreSQL. An append makes two commits: one of its rows, and one that makes them durable.
 
-A commit whose outcome is unknown is never reported as a success: the connection broke, or no standby has
-confirmed the commit. The journal connects again, looks whether the rows are there, and appends them if they
-are not. Rows that are there may still lack the confirmation. So that transaction writes something, too: its
-own COMMIT waits until a standby has confirmed everything before it.
+The first one waits for nothing, so the commits of others can follow at once. The second one waits for the
+disk and the standbys; then the append is acknowledged.
+
+An append whose outcome is unknown is never reported as a success: the connection broke, or no standby has
+confirmed a commit. The journal connects again, looks whether the rows are there, and appends them if they are
+not. Rows that are there may not be durable, so it makes one more commit that waits.
 """
 
 from collections.abc import Sequence
@@ -11,6 +13,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 import psycopg
+from psycopg import errors
 
 from otpconv.storage import deadline
 from otpconv.storage.buckets import buckets_of
@@ -18,7 +21,8 @@ from otpconv.storage.contract import Entry
 from otpconv.storage.journal import JournalEntry
 from otpconv.storage.journal_rows import NewRow, entries_in, new_rows, newest_nonces
 from otpconv.storage.postgres.database import Connection, Database, Row, execute, statements
-from otpconv.storage.postgres.pool import is_alive
+from otpconv.storage.postgres.pool import Pool
+from otpconv.storage.postgres.shared import SharedConnection
 
 _SQL = statements("journal/journal.sql")
 #: Rows of the journal fetched at once, at most.
@@ -28,42 +32,52 @@ _HANGS_MS: Final = 5_000
 
 
 class PostgresJournal:
-    """The record in one table; each append is one transaction. Every method waits for the server.
+    """The record in one table. Every method waits for the server.
 
     Args:
         database: has the tables.
+        connections: how many threads may append at once.
 
     Raises:
         Misconfigured: the database can't be used.
         Unavailable: the database can't be reached.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, connections: int = 1) -> None:
         self._database = database.for_reports()
-        self._connection = self._database.connect()
+        self._reading = SharedConnection(self._database)
+        self._appending = Pool(self._database.connect, connections, self._database.limits.report_s)
         self._last = 0
+        with self._reading.open():
+            pass
 
     def append(self, entries: Sequence[Entry], recorded_at: int) -> int:
-        """Make `entries` durable in one commit and return the position of the last one."""
+        """Make `entries` durable in one transaction and return the position of the last one."""
         token = str(uuid4())
         rows = [_columns(row, token) for row in new_rows(entries, recorded_at)]
+        after = self._last
         with self._database.mapped():
-            connection = self._working()
-            try:
-                self._last = _inserted(connection, rows)
-            except psycopg.OperationalError:
-                if not connection.closed:
-                    raise  # the server has rolled the transaction back
-                self._last = self._repeated(rows, token)
-        return self._last
+            with self._appending.connection() as connection:
+                try:
+                    position = _append(connection, rows)
+                except psycopg.OperationalError as error:
+                    # The server has rolled everything else back. A cancel may come after the first commit.
+                    if not (connection.closed or isinstance(error, errors.QueryCanceled)):
+                        raise
+                    position = None
+            if position is None:
+                position = self._repeated(rows, token, after)
+        self._last = position
+        return position
 
     def confirm(self) -> None:
         """Make sure that everything that can be read is durable.
 
-        After a crash of the primary, or a cancelled wait, commits can be read that no standby has confirmed.
+        The rows of another append can be read before they are durable. After a crash of the primary, or a
+        cancelled wait, commits can be read that no standby has confirmed.
         """
-        with self._database.mapped():
-            execute(self._working(), _SQL["touch_writer"])
+        with self._database.mapped(), self._appending.connection() as connection:
+            execute(connection, _SQL["confirm"])
 
     def newest_report_time(self) -> int | None:
         """Return when the newest report was recorded, ms; None when there is none."""
@@ -94,10 +108,13 @@ class PostgresJournal:
 
     def nonces(self, since: int, limit: int) -> list[tuple[int, int]]:
         """Return the newest `limit` (fingerprint, signed_at) of entries recorded at or after `since` (ms)."""
-        connection = self._working()
-        with self._database.mapped(), connection.transaction(), connection.cursor("nonces") as cursor:
+        (text,) = _SQL["newest_nonces"]
+        with (
+            self._reading.open() as connection,
+            connection.transaction(),
+            connection.cursor("nonces") as cursor,
+        ):
             cursor.itersize = _FETCHED
-            (text,) = _SQL["newest_nonces"]
             return newest_nonces(cursor.execute(text), since, limit)
 
     def had_keys(self) -> bool:
@@ -106,50 +123,46 @@ class PostgresJournal:
 
     def note_keys(self) -> None:
         """Record that a server with access keys uses this database."""
-        with self._database.mapped():
-            execute(self._working(), _SQL["note_keys"])
+        with self._reading.open() as connection:
+            execute(connection, _SQL["note_keys"])
 
     def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
+        """Close the connections; none may be in use."""
+        self._appending.close()
+        self._reading.close()
 
-    def _repeated(self, rows: list[dict[str, Any]], token: str) -> int:
-        """Append again, unless the commit was made during which the connection broke; return the position.
+    def _repeated(self, rows: list[dict[str, Any]], token: str, after: int) -> int:
+        """Append again, unless the failed append has made its first commit; return the position.
 
         Raises:
             psycopg.Error: the outcome stays unknown; the caller must not acknowledge anything.
         """
-        connection = self._working()
-        deadline.check()
-        with connection.transaction():
-            # A process that hangs must not keep the row locked: no other node could append.
-            connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = {_HANGS_MS}")
-            # Waits for the old transaction, which holds this row until it has committed.
-            execute(connection, _SQL["touch_writer"])
-            values = {"after": self._last, "token": token}
-            ((position,),) = execute(connection, _SQL["appended"], values).fetchall()
-            return position if position is not None else _inserted(connection, rows)
-
-    def _working(self) -> Connection:
-        """Return the connection; open it again if it broke."""
-        if not is_alive(self._connection):
-            self._connection.close()
-            self._connection = self._database.connect()
-        return self._connection
+        with self._appending.connection() as connection:
+            deadline.check()
+            with connection.transaction():
+                # A process that hangs must not keep the row locked: no other node could append.
+                connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = {_HANGS_MS}")
+                # Waits for the old transaction, which holds this row until it has committed.
+                execute(connection, _SQL["touch_writer"])
+                values = {"after": after, "token": token}
+                ((found,),) = execute(connection, _SQL["appended"], values).fetchall()
+                position = _insert(connection, rows) if found is None else int(found)
+            execute(connection, _SQL["confirm"])
+        return position
 
     def _value(self, name: str) -> int | None:
         rows = self._rows(name, {})
         return rows[0][0] if rows else None
 
     def _rows(self, name: str, values: dict[str, int]) -> list[Row]:
-        with self._database.mapped():
-            connection = self._working()
+        with self._reading.open() as connection:
             try:
                 return execute(connection, _SQL[name], values).fetchall()
             except psycopg.OperationalError:
                 if not connection.closed:
                     raise
-                return execute(self._working(), _SQL[name], values).fetchall()
+        with self._reading.open() as connection:
+            return execute(connection, _SQL[name], values).fetchall()
 
 
 def try_commit(database: Database) -> None:
@@ -162,6 +175,7 @@ def try_commit(database: Database) -> None:
     hurried = database.for_reports()
     with hurried.mapped(), deadline.within(database.limits.report_s), hurried.connect() as connection:
         execute(connection, _SQL["touch_writer"])
+        execute(connection, _SQL["confirm"])
 
 
 def was_used(database: Database) -> bool:
@@ -171,16 +185,22 @@ def was_used(database: Database) -> bool:
         return bool(execute(connection, _SQL["was_used"]).fetchall()[0][0])
 
 
-def _inserted(connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
-    """Insert rows in one transaction, and return the position of the last one."""
+def _append(connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
+    """Make rows durable, all or none, and return the position of the last one."""
     if len(rows) == 1:
-        return _insert(connection, rows[0])
+        ((position,),) = execute(connection, _SQL["append"], rows[0] | {"alone": True}).fetchall()
+        return int(position)
     with connection.transaction():
-        return [_insert(connection, row) for row in rows][-1]
+        position = _insert(connection, rows)
+    execute(connection, _SQL["confirm"])
+    return position
 
 
-def _insert(connection: Connection, row: dict[str, Any]) -> int:
-    ((position,),) = execute(connection, _SQL["append"], row).fetchall()
+def _insert(connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
+    """Insert rows in the transaction of the connection, and return the position of the last one."""
+    position = 0
+    for row in rows:
+        ((position,),) = execute(connection, _SQL["append"], row | {"alone": False}).fetchall()
     return int(position)
 
 

@@ -39,21 +39,40 @@ CREATE TABLE about (
 );
 INSERT INTO about VALUES (0, false);
 
+-- name: append_schema
+-- `alone` makes the row durable by two commits. The first one waits for nothing, neither for the disk nor for a standby. So
+-- the row of the writer, which gives the positions without a gap, is free at once for the commits of others. The second one
+-- waits, and writes something without a lock: the log becomes durable in its order, so the row has become so too. Otherwise
+-- the caller commits, and then confirms.
+CREATE OR REPLACE PROCEDURE append(
+    count bigint, recorded_at bigint, unmatched_before bigint, minutes_from bigint, reports jsonb, buckets smallint[],
+    nonces jsonb, token uuid, alone boolean, INOUT seq bigint
+) LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
+    UPDATE writers SET last = last + count WHERE bucket = 0 AND writer = 1 RETURNING last INTO STRICT seq;
+    INSERT INTO journal
+    VALUES (0, 1, seq, recorded_at, unmatched_before, minutes_from, reports, buckets, nonces, token, false);
+    IF alone THEN
+        COMMIT;
+        PERFORM pg_logical_emit_message(true, 'otpconv', '');
+    END IF;
+END $$;
+
 -- name: append
--- The row of the writer stays locked until the commit, so the positions have no gap.
-WITH slot AS (
-    UPDATE writers SET last = last + CAST(:count AS bigint) WHERE bucket = 0 AND writer = 1 RETURNING last
-)
-INSERT INTO journal
-SELECT 0, 1, slot.last, :recorded_at, CAST(:unmatched_before AS bigint), CAST(:minutes_from AS bigint),
-    CAST(CAST(:reports AS text) AS jsonb), CAST(:buckets AS smallint[]), CAST(CAST(:nonces AS text) AS jsonb),
-    CAST(CAST(:token AS text) AS uuid), false
-FROM slot
-RETURNING seq;
+CALL append(
+    :count, :recorded_at, :unmatched_before, :minutes_from, :reports, :buckets, :nonces, :token, :alone, NULL
+);
 
 -- name: touch_writer
--- A write that changes nothing: its COMMIT waits for standbys, as that of an append does.
-UPDATE writers SET last = last WHERE bucket = 0 AND writer = 1;
+-- A write that changes nothing, as an append: it waits for the transaction that holds the row, and its commit for nothing.
+UPDATE writers SET last = last WHERE bucket = 0 AND writer = 1 RETURNING set_config('synchronous_commit', 'off', true);
+
+-- name: confirm
+-- A write without a lock, whose commit waits for the disk and the standbys, and so for all earlier ones. The first part
+-- makes a server refuse it that takes no writes.
+WITH nothing AS (UPDATE writers SET last = last WHERE false)
+SELECT pg_logical_emit_message(true, 'otpconv', '');
 
 -- name: appended
 SELECT max(seq) FROM journal WHERE bucket = 0 AND writer = 1 AND seq > :after AND token = CAST(CAST(:token AS text) AS uuid);

@@ -2,13 +2,6 @@
 -- is added to the rollups in the same transaction.
 
 -- name: changes_schema
--- Counts to add to the minute (or quarter of an hour) of a combination.
-CREATE TYPE change AS (
-    account integer, start bigint, dimensions integer,
-    {count: $count integer},
-    delay_bin smallint, more integer        -- this bin counts so many more messages; NULL: no bin does
-);
-
 -- Decides again which message is the first of each session that changes concern; returns what that changes.
 CREATE FUNCTION resolve_sessions(moved contribution[]) RETURNS contribution[] LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -75,32 +68,15 @@ BEGIN
     INSERT INTO unmatched SELECT 0, account, messages, 0 FROM changed WHERE account NOT IN (SELECT account FROM updated);
 END $$;
 
--- Brings what messages contribute, and the counts that erasures keep, into the rollups and routes. Before
--- horizons.minutes_from there are rollups by quarter of an hour instead of rollups by minute. A row is updated or
--- inserted, but not both in one command (ON CONFLICT): a difference alone would break the rules of the table.
-CREATE FUNCTION settle(moved contribution[], kept change[]) RETURNS void LANGUAGE plpgsql AS $$
+-- Adds what messages contribute, and the counts that erasures keep, to the rollups. Before horizons.minutes_from there are
+-- rollups by quarter of an hour instead of rollups by minute. The planner takes the table for small, and must look up each
+-- row nonetheless.
+CREATE FUNCTION settle_counts(moved contribution[], kept change[]) RETURNS void LANGUAGE plpgsql
+SET enable_hashjoin = off SET enable_material = off SET enable_memoize = off AS $$
 #variable_conflict use_column
 DECLARE
     edge CONSTANT bigint := (SELECT minutes_from FROM horizons WHERE bucket = 0);
-    resolved CONSTANT contribution[] := resolve_sessions(moved);
-    any_unmatched boolean;
-    any_price boolean;
-    any_range boolean;
 BEGIN
-    SELECT bool_or(requested_at IS NULL), bool_or(price IS NOT NULL), bool_or(number_range <> '')
-    INTO any_unmatched, any_price, any_range FROM unnest(moved);
-    IF any_unmatched THEN
-        PERFORM settle_unmatched(moved);
-    END IF;
-    IF any_price THEN
-        PERFORM settle_costs(ARRAY(
-            SELECT ROW(account, requested_at / 60000 * 60000, dimensions, currency, sign, sign * price)::cost
-            FROM unnest(moved) WHERE price IS NOT NULL
-        ));
-    END IF;
-    IF any_range THEN
-        PERFORM settle_ranges(moved);
-    END IF;
     WITH changes AS (
         SELECT account, requested_at / 60000 * 60000 AS start, dimensions,
             sign AS requested, sign * verified AS verified,
@@ -113,61 +89,60 @@ BEGIN
             CASE WHEN receipt = 6 THEN sign ELSE 0 END AS delivered,
             CASE WHEN receipt = 6 THEN sign * verified ELSE 0 END AS delivered_verified,
             delay_bin, sign AS more
-        FROM unnest(moved || resolved) WHERE requested_at IS NOT NULL
+        FROM unnest(moved) WHERE requested_at IS NOT NULL
         UNION ALL
         SELECT account, start, dimensions, {count: $count}, delay_bin, more FROM unnest(kept)
-    ), slots AS MATERIALIZED (
-        SELECT grain, account, start / grain * grain AS start, dimensions,
+    ), deltas AS (
+        SELECT CASE GROUPING(hour, start) WHEN 3 THEN 86400000 WHEN 1 THEN 3600000 ELSE grain END AS grain,
+            account, coalesce(start, hour, day) AS start, dimensions,
             {count: sum($count)::integer AS $count},
             {bin: coalesce(sum(more) FILTER (WHERE delay_bin = $bin), 0)::integer AS d$bin}
-        FROM (SELECT *, CASE WHEN start < edge THEN 900000 ELSE 60000 END AS grain FROM changes) AS c
-        GROUP BY grain, account, c.start / grain * grain, dimensions
-        HAVING ({count: sum($count)}, {bin: coalesce(sum(more) FILTER (WHERE delay_bin = $bin), 0)}) <> ({count: 0}, {bin: 0})
-    ), hours AS MATERIALIZED (
-        SELECT 3600000 AS grain, account, start / 3600000 * 3600000 AS start, dimensions,
-            {count: sum($count)::integer AS $count},
-            {bin: sum(d$bin)::integer AS d$bin}
-        FROM slots GROUP BY account, slots.start / 3600000 * 3600000, dimensions
-    ), days AS MATERIALIZED (
-        SELECT 86400000 AS grain, account, start / 86400000 * 86400000 AS start, dimensions,
-            {count: sum($count)::integer AS $count},
-            {bin: sum(d$bin)::integer AS d$bin}
-        FROM hours GROUP BY account, hours.start / 86400000 * 86400000, dimensions
-    ), deltas AS MATERIALIZED (
-        SELECT d.*, r.place, d.requested < 0 AND r.requested + d.requested = 0 AND r.sessions + d.sessions = 0 AS is_empty
-        FROM (SELECT * FROM slots UNION ALL SELECT * FROM hours UNION ALL SELECT * FROM days) AS d
-            LEFT JOIN LATERAL (
-                SELECT ctid AS place, requested, sessions FROM rollups AS r
-                WHERE r.bucket = 0 AND r.writer = 1 AND r.grain = d.grain AND r.account = d.account
-                    AND r.start = d.start AND r.dimensions = d.dimensions
-                OFFSET 0
-            ) AS r ON true
-    ), updated AS (
-        UPDATE rollups AS r SET {count: $count = r.$count + d.$count}, {bin: d$bin = r.d$bin + d.d$bin}
-        FROM deltas AS d WHERE r.ctid = d.place AND NOT d.is_empty
-    ), emptied AS (
-        DELETE FROM rollups AS r USING deltas AS d WHERE r.ctid = d.place AND d.is_empty
-    ), inserted AS (
-        -- A session without messages is one that an erasure keeps, of a message that a later erasure deletes: during a
-        -- rebuild, its request comes with that one.
-        INSERT INTO rollups
-        SELECT 0, 1, grain, account, start, dimensions, {count: $count}, {bin: d$bin} FROM deltas
-        WHERE place IS NULL AND (requested <> 0 OR sessions <> 0)
-    ), routed AS MATERIALIZED (
-        SELECT c.*, r.place FROM (
-            SELECT d.account, d.provider, d.country, sum(days.requested) AS requested, sum(days.verified) AS verified
-            FROM days JOIN dimensions AS d ON d.id = days.dimensions
-            GROUP BY d.account, d.provider, d.country
-        ) AS c LEFT JOIN LATERAL (
-            SELECT ctid AS place FROM routes AS r
-            WHERE r.bucket = 0 AND r.account = c.account AND r.provider = c.provider AND r.country = c.country
-            OFFSET 0
-        ) AS r ON true
-    ), rerouted AS (
-        UPDATE routes AS r SET requested = r.requested + c.requested, verified = r.verified + c.verified
-        FROM routed AS c WHERE r.ctid = c.place AND (c.requested, c.verified) <> (0, 0)
+        FROM (
+            SELECT grain, start / 86400000 * 86400000 AS day, start / 3600000 * 3600000 AS hour,
+                start / grain * grain AS start, account, dimensions, {count: $count}, delay_bin, more
+            FROM changes CROSS JOIN LATERAL (SELECT CASE WHEN start < edge THEN 900000 ELSE 60000 END AS grain) AS g
+        ) AS c
+        GROUP BY account, dimensions, ROLLUP (day, hour, (start, grain))
+        HAVING GROUPING(day) = 0
+            AND ({count: sum($count)}, {bin: coalesce(sum(more) FILTER (WHERE delay_bin = $bin), 0)}) <> ({count: 0}, {bin: 0})
     )
-    INSERT INTO routes SELECT 0, account, provider, country, requested, verified FROM routed WHERE place IS NULL;
+    -- A row is updated or inserted, but not both in one command (ON CONFLICT): a difference alone would break the rules of
+    -- the table. A session without messages is one that an erasure keeps, of a message that a later erasure deletes: during
+    -- a rebuild, its request comes with that one.
+    MERGE INTO rollups AS r USING deltas AS d
+    ON r.bucket = 0 AND r.writer = 1 AND r.grain = d.grain AND r.account = d.account AND r.start = d.start
+        AND r.dimensions = d.dimensions
+    WHEN MATCHED AND d.requested < 0 AND r.requested + d.requested = 0 AND r.sessions + d.sessions = 0 THEN DELETE
+    WHEN MATCHED THEN UPDATE SET {count: $count = r.$count + d.$count}, {bin: d$bin = r.d$bin + d.d$bin}
+    WHEN NOT MATCHED AND (d.requested <> 0 OR d.sessions <> 0) THEN
+        INSERT VALUES (0, 1, d.grain, d.account, d.start, d.dimensions, {count: d.$count}, {bin: d.d$bin});
+END $$;
+
+-- Brings what messages contribute, and the counts that erasures keep, into all sums. Of `moved`, sessions may change; of
+-- `verified`, none does.
+CREATE FUNCTION settle_moves(moved contribution[], verified contribution[], kept change[]) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    resolved CONSTANT contribution[] := resolve_sessions(moved);
+    contributed CONSTANT contribution[] := moved || verified;
+    any_unmatched boolean;
+    any_price boolean;
+BEGIN
+    SELECT s.any_unmatched, s.any_price INTO any_unmatched, any_price FROM settle_routes(contributed, kept) AS s;
+    IF any_unmatched THEN
+        PERFORM settle_unmatched(contributed);
+    END IF;
+    IF any_price THEN
+        PERFORM settle_costs(ARRAY(
+            SELECT ROW(account, requested_at / 60000 * 60000, dimensions, currency, sign, sign * price)::cost
+            FROM unnest(contributed) WHERE price IS NOT NULL
+        ));
+    END IF;
+    PERFORM settle_counts(contributed || resolved, kept);
+END $$;
+
+CREATE FUNCTION settle(moved contribution[], kept change[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM settle_moves(moved, NULL, kept);
 END $$;
 
 -- name: settle

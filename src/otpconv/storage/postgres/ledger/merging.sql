@@ -20,6 +20,17 @@ CREATE TYPE receipt AS (
     error text COLLATE "C", price bigint, currency text COLLATE "C", segments integer
 );
 CREATE TYPE vendor_id AS (account integer, vendor_message_id text COLLATE "C", erased boolean);
+CREATE TYPE place AS (      -- of a message among the messages of its number
+    id bigint, account integer, number bytea, requested_at bigint, message_id text COLLATE "C"
+);
+CREATE TYPE owner AS (
+    id bigint,                      -- of a message
+    until bigint                    -- the last instant at which a conversion of its number belongs to it
+);
+CREATE TYPE number_hour AS (
+    account integer, number bytea, start bigint,
+    first bigint, last bigint       -- the range of instants that no message explains
+);
 CREATE TYPE combination AS (
     account integer, day integer,
     country text COLLATE "C", carrier text COLLATE "C", provider text COLLATE "C", template text COLLATE "C",
@@ -28,6 +39,13 @@ CREATE TYPE combination AS (
     dimensions integer,             -- the combination that counts it; NULL if it is new
     reported_values text[] COLLATE "C",     -- the values as reported, if one is counted as `(other)`
     reported text COLLATE "C"       -- the same, as JSON
+);
+
+-- Counts to add to the minute (or quarter of an hour) of a combination.
+CREATE TYPE change AS (
+    account integer, start bigint, dimensions integer,
+    {count: $count integer},
+    delay_bin smallint, more integer        -- this bin counts so many more messages; NULL: no bin does
 );
 
 -- The position of the last entry of a batch: whole rows of the journal, as many as have up to `most` entries, or one.
@@ -85,25 +103,32 @@ BEGIN
 END $$;
 
 -- Merges requests and conversions by message, and returns what the messages contributed before (sign -1) and contribute
--- now (sign 1). Of several requests of one message, the first in the order of the law wins. A pure duplicate writes nothing.
+-- now (sign 1): `verified` those that only got conversions and are the first of their session or have none, so that no
+-- session changes; `moved` all others. Of several requests of one message, the first in the order of the law wins. A pure
+-- duplicate writes nothing.
 -- The timing of a conversion is 0 if the time was given, 1 if it is the arrival of a report without a time, 2 if it is
 -- unknown. `least` and `greatest` ignore NULL.
-CREATE FUNCTION merge_messages(requests report[], conversions report[], known combination[]) RETURNS contribution[]
-LANGUAGE plpgsql AS $$
+CREATE FUNCTION merge_messages(
+    requests report[], conversions report[], known combination[], OUT moved contribution[], OUT verified contribution[]
+) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
-DECLARE
-    moved contribution[];
 BEGIN
     WITH requested AS (
         SELECT DISTINCT ON (r.bucket, r.account, r.message_id)
             r.bucket, r.account, r.message_id, r.at AS requested_at, c.dimensions, c.reported_values, r.number,
             r.number_range, r.session_id, r.attempt,
-            min(r.vendor_message_id) OVER (PARTITION BY r.bucket, r.account, r.message_id) AS vendor_message_id,
-            min(r.position) OVER (PARTITION BY r.bucket, r.account, r.message_id) AS first
+            min(r.vendor_message_id) OVER message AS vendor_message_id, min(r.position) OVER message AS first
         -- A full join, which can't be a nested loop: the planner takes all arrays for short.
         FROM unnest(requests) AS r FULL JOIN unnest(known) AS c
             ON c.account = r.account AND c.day = r.at / 86400000 AND c.reported = r.dimensions
         WHERE coalesce(r.kind, 0) = 1
+        -- The window has the order of the law, so that one sort serves both.
+        WINDOW message AS (
+            PARTITION BY r.bucket, r.account, r.message_id
+            ORDER BY r.at, c.country, c.carrier, c.provider, c.template, c.sender, c.channel, c.access_key,
+                r.session_id, r.attempt, coalesce(r.number, '')
+            ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+        )
         ORDER BY r.bucket, r.account, r.message_id, r.at, c.country, c.carrier, c.provider, c.template, c.sender,
             c.channel, c.access_key, r.session_id, r.attempt, coalesce(r.number, '')
     ), converted AS (
@@ -115,24 +140,9 @@ BEGIN
             min(at) FILTER (WHERE delivered AND timing = 2) AS true_unknown,
             min(at) FILTER (WHERE NOT delivered AND timing = 2) AS false_unknown
         FROM unnest(conversions) GROUP BY bucket, account, message_id
+    -- What decides about a row comes first in it: then the other columns of most rows are not read.
     ), merged AS MATERIALIZED (
-        SELECT bucket, account, message_id, q.requested_at, q.dimensions, q.reported_values, q.number, q.number_range,
-            q.session_id, q.attempt, m.place, m.before, least(q.first, c.first) AS first,
-            least(m.true_first, c.true_first) AS true_first, greatest(m.true_last, c.true_last) AS true_last,
-            greatest(m.false_last, c.false_last) AS false_last, least(m.true_arrival, c.true_arrival) AS true_arrival,
-            least(m.true_unknown, c.true_unknown) AS true_unknown,
-            least(m.false_unknown, c.false_unknown) AS false_unknown,
-            least(m.vendor_message_id, q.vendor_message_id) AS vendor_message_id,
-            (
-                least(m.true_first, c.true_first), greatest(m.true_last, c.true_last),
-                greatest(m.false_last, c.false_last), least(m.true_arrival, c.true_arrival),
-                least(m.true_unknown, c.true_unknown), least(m.false_unknown, c.false_unknown),
-                least(m.vendor_message_id, q.vendor_message_id)
-            ) IS DISTINCT FROM (
-                m.true_first, m.true_last, m.false_last, m.true_arrival, m.true_unknown, m.false_unknown,
-                m.vendor_message_id
-            ) AS is_joined,
-            q.requested_at IS NOT NULL AND (
+        SELECT m.place, q.requested_at IS NOT NULL AND m.place IS NOT NULL AND (
                 m.requested_at IS NULL
                 OR q.requested_at < m.requested_at
                 OR q.requested_at = m.requested_at AND CASE
@@ -149,7 +159,23 @@ BEGIN
                             FROM dimensions WHERE id = m.dimensions
                         ))
                 END
-            ) AS is_requested
+            ) AS is_requested,
+            m.place IS NOT NULL AND (
+                least(m.true_first, c.true_first), greatest(m.true_last, c.true_last),
+                greatest(m.false_last, c.false_last), least(m.true_arrival, c.true_arrival),
+                least(m.true_unknown, c.true_unknown), least(m.false_unknown, c.false_unknown),
+                least(m.vendor_message_id, q.vendor_message_id)
+            ) IS DISTINCT FROM (
+                m.true_first, m.true_last, m.false_last, m.true_arrival, m.true_unknown, m.false_unknown,
+                m.vendor_message_id
+            ) AS is_joined,
+            m.before, least(m.true_first, c.true_first) AS true_first, greatest(m.true_last, c.true_last) AS true_last,
+            greatest(m.false_last, c.false_last) AS false_last, least(m.true_arrival, c.true_arrival) AS true_arrival,
+            least(m.true_unknown, c.true_unknown) AS true_unknown,
+            least(m.false_unknown, c.false_unknown) AS false_unknown,
+            least(m.vendor_message_id, q.vendor_message_id) AS vendor_message_id, bucket, account, message_id,
+            q.requested_at, q.dimensions, q.reported_values, q.number, q.number_range, q.session_id, q.attempt,
+            least(q.first, c.first) AS first
         FROM requested AS q FULL JOIN converted AS c USING (bucket, account, message_id)
             LEFT JOIN LATERAL (
                 SELECT ctid AS place, contribution(m, -1) AS before, requested_at, dimensions, reported_values, number,
@@ -176,7 +202,7 @@ BEGIN
             true_arrival = n.true_arrival, true_unknown = n.true_unknown, false_unknown = n.false_unknown,
             vendor_message_id = n.vendor_message_id
         FROM merged AS n WHERE m.ctid = n.place AND n.is_joined AND NOT n.is_requested
-        RETURNING n.before, contribution(m, 1) AS after
+        RETURNING n.before, contribution(m, 1) AS after, m.session IS NULL AND m.session_id <> '' AS moves
     ), inserted AS (
         INSERT INTO messages AS m
             (bucket, account, message_id, id, requested_at, dimensions, reported_values, number, number_range, session_id,
@@ -185,15 +211,15 @@ BEGIN
         SELECT bucket, account, message_id, first, requested_at, dimensions, reported_values, number, number_range,
             session_id, attempt, CASE WHEN session_id <> '' THEN 0 END, true_first, true_last, false_last, true_arrival,
             true_unknown, false_unknown, vendor_message_id
-        FROM merged WHERE place IS NULL
+        -- In the order of the key, which spares an index most of the search for the next place.
+        FROM merged WHERE place IS NULL ORDER BY bucket, account, message_id
         RETURNING contribution(m, 1) AS after
     )
-    SELECT array_agg(part) INTO moved FROM (
-        SELECT after AS part FROM inserted
-        UNION ALL SELECT before FROM joined_again UNION ALL SELECT after FROM joined_again
-        UNION ALL SELECT before FROM requested_again UNION ALL SELECT after FROM requested_again
+    SELECT array_agg(part) FILTER (WHERE moves), array_agg(part) FILTER (WHERE NOT moves) INTO moved, verified FROM (
+        SELECT after AS part, true AS moves FROM inserted
+        UNION ALL SELECT before, moves FROM joined_again UNION ALL SELECT after, moves FROM joined_again
+        UNION ALL SELECT before, true FROM requested_again UNION ALL SELECT after, true FROM requested_again
     ) AS parts;
-    RETURN moved;
 END $$;
 
 CREATE FUNCTION merge_rates(rates report[]) RETURNS void LANGUAGE sql AS $$
@@ -202,49 +228,32 @@ CREATE FUNCTION merge_rates(rates report[]) RETURNS void LANGUAGE sql AS $$
     ON CONFLICT DO NOTHING
 $$;
 
--- The places of the batch's messages among the messages of their number, if a conversion can belong to them. Runs
--- before and after the batch is merged, since a message can move.
-CREATE FUNCTION touch_places() RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO touched_places
-    SELECT DISTINCT m.id, m.account, m.number, m.requested_at, m.message_id
-    FROM batch AS r CROSS JOIN LATERAL (
-        SELECT * FROM messages AS m
-        WHERE m.bucket = r.bucket AND m.account = r.account AND m.message_id = r.message_id OFFSET 0
-    ) AS m
-    WHERE r.kind = 1 AND m.requested_at IS NOT NULL AND m.number IS NOT NULL AND (
-        SELECT 1 FROM number_conversions AS c
-        WHERE c.bucket = number_bucket(m.number) AND c.account = m.account AND c.number = m.number
-            AND c.conversion_time BETWEEN m.requested_at AND m.requested_at + 86400000
-        LIMIT 1
-    ) IS NOT NULL;
-END $$;
-
--- Merges a batch. If `by_number`, the steps for conversions by number remain: then `batch`, `touched_places` and
--- `contributions` hold what they need, and `settle` ends the batch.
 CREATE FUNCTION merge_reports(
-    batch_of reports, by_number boolean, most_values bigint, most_combinations bigint, most_routes bigint
+    batch_of reports, most_values bigint, most_combinations bigint, most_routes bigint
 ) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     known combination[];
     moved contribution[];
+    verified contribution[];
     -- Without any receipt, their steps cost one look.
     any_receipt CONSTANT boolean := batch_of.receipts IS NOT NULL OR EXISTS (SELECT FROM receipts);
     left_ids vendor_id[];
+    -- Likewise for conversions by number.
+    any_number CONSTANT boolean := batch_of.number_conversions IS NOT NULL OR EXISTS (SELECT FROM number_conversions);
+    left_places place[];
 BEGIN
     IF batch_of.requests IS NOT NULL THEN
         known := find_dimensions(batch_of.requests, most_values, most_combinations, most_routes);
     END IF;
-    IF by_number THEN
-        INSERT INTO batch SELECT * FROM unnest(batch_of.requests);
-        INSERT INTO batch SELECT * FROM unnest(batch_of.number_conversions);
-        PERFORM touch_places();
+    IF any_number THEN
+        left_places := places(batch_of.requests);
     END IF;
     IF any_receipt THEN
         left_ids := vendor_ids(batch_of.requests);
     END IF;
     IF batch_of.requests IS NOT NULL OR batch_of.conversions IS NOT NULL THEN
-        moved := merge_messages(batch_of.requests, batch_of.conversions, known);
+        SELECT m.moved, m.verified INTO moved, verified
+        FROM merge_messages(batch_of.requests, batch_of.conversions, known) AS m;
     END IF;
     IF batch_of.rates IS NOT NULL THEN
         PERFORM merge_rates(batch_of.rates);
@@ -252,15 +261,16 @@ BEGIN
     IF any_receipt THEN
         moved := moved || merge_receipts(batch_of.receipts, batch_of.requests, left_ids);
     END IF;
-    IF by_number THEN
-        INSERT INTO contributions SELECT * FROM unnest(moved);
-    ELSIF moved IS NOT NULL THEN
-        PERFORM settle(moved, NULL);
+    IF any_number THEN
+        moved := moved || merge_numbers(batch_of.requests, batch_of.number_conversions, left_places);
+    END IF;
+    IF moved IS NOT NULL OR verified IS NOT NULL THEN
+        PERFORM settle_moves(moved, verified, NULL);
     END IF;
 END $$;
 
 -- Applies the next entries of the journal, and returns the cursor after them. Returns NULL and does nothing if they begin
--- with an expiry or erasure, or if conversions by number concern them: these take more steps.
+-- with an expiry or erasure, which takes more steps.
 CREATE FUNCTION apply_reports(
     most bigint, most_values bigint, most_combinations bigint, most_routes bigint
 ) RETURNS bigint LANGUAGE plpgsql AS $$
@@ -270,7 +280,6 @@ DECLARE
         SELECT position FROM cursors WHERE bucket = 0 AND follower = 'ledger' AND writer = 1 FOR UPDATE
     );
     upto bigint;
-    batch_of reports;
 BEGIN
     upto := batch_end(cursor_at, most);
     IF upto = cursor_at THEN
@@ -282,14 +291,11 @@ BEGIN
             WHERE bucket = 0 AND writer = 1 AND seq > cursor_at AND seq <= upto AND unmatched_before IS NOT NULL
         ), upto
     );
-    IF upto = cursor_at OR EXISTS (SELECT FROM number_conversions) THEN
+    -- There is no cursor any more if a rebuild has replaced the ledger.
+    IF cursor_at IS NULL OR upto = cursor_at THEN
         RETURN NULL;
     END IF;
-    batch_of := unpack(cursor_at, upto);
-    IF batch_of.number_conversions IS NOT NULL THEN
-        RETURN NULL;
-    END IF;
-    PERFORM merge_reports(batch_of, false, most_values, most_combinations, most_routes);
+    PERFORM merge_reports(unpack(cursor_at, upto), most_values, most_combinations, most_routes);
     UPDATE cursors SET position = upto WHERE bucket = 0 AND follower = 'ledger' AND writer = 1;
     RETURN upto;
 END $$;
@@ -297,8 +303,5 @@ END $$;
 -- name: apply_reports
 SELECT apply_reports(:limit, :values, :combinations, :routes);
 
--- name: merge_by_number
-SELECT merge_reports(unpack(:after, :upto), true, :values, :combinations, :routes);
-
 -- name: merge_reports
-SELECT merge_reports(unpack(:after, :upto), false, :values, :combinations, :routes);
+SELECT merge_reports(unpack(:after, :upto), :values, :combinations, :routes);

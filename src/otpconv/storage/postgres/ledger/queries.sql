@@ -4,17 +4,25 @@
 SELECT position FROM cursors WHERE bucket = 0 AND follower = 'ledger' AND writer = 1;
 
 -- name: states
--- One row for all messages.
+-- One row for all messages. The plan is kept while a new ledger grows: a join could read all of it, see merging.sql.
 SELECT coalesce(json_object_agg(m.message_id, m.state), '{}')::text
 FROM unnest(CAST(:buckets AS smallint[]), CAST(:message_ids AS text[])) AS ids (bucket, message_id)
-    JOIN message_states AS m ON m.bucket = ids.bucket AND m.account = :account AND m.message_id = ids.message_id;
+    CROSS JOIN LATERAL (
+        SELECT message_id, state FROM message_states AS m
+        WHERE m.bucket = ids.bucket AND m.account = :account AND m.message_id = ids.message_id
+        OFFSET 0
+    ) AS m;
 
 -- name: outlines
 -- Rows of plain columns, by the place of the message's id in the list: to make JSON takes PostgreSQL as long as to find them.
 SELECT ids.place, m.requested_at, encode(m.number, 'hex'),
     m.true_first, m.true_last, m.false_last, m.true_arrival, m.true_unknown, m.false_unknown
 FROM unnest(CAST(:buckets AS smallint[]), CAST(:message_ids AS text[])) WITH ORDINALITY AS ids (bucket, message_id, place)
-    JOIN messages AS m ON m.bucket = ids.bucket AND m.account = :account AND m.message_id = ids.message_id;
+    CROSS JOIN LATERAL (
+        SELECT * FROM messages AS m
+        WHERE m.bucket = ids.bucket AND m.account = :account AND m.message_id = ids.message_id
+        OFFSET 0
+    ) AS m;
 
 -- name: message
 SELECT message_id, state::text, verified_at, reported, receipts_of FROM message_states

@@ -1,8 +1,12 @@
 -- How the rollups by number range follow the messages, as changes.sql does it for the counts.
 
 -- name: ranges_schema
--- Adds what messages contribute to the rollups. A range is counted by a shorter prefix where `range_lengths` says so.
-CREATE FUNCTION settle_ranges(moved contribution[]) RETURNS void LANGUAGE plpgsql AS $$
+-- Adds what messages contribute, and the counts that erasures keep, to the routes; and what messages contribute to the
+-- rollups by range. A range is counted by a shorter prefix where `range_lengths` says so. Returns whether there are any
+-- messages without a request, and any with a price.
+CREATE FUNCTION settle_routes(
+    moved contribution[], kept change[], OUT any_unmatched boolean, OUT any_price boolean
+) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     edge CONSTANT bigint := (SELECT ranges_from FROM horizons WHERE bucket = 0);
@@ -10,34 +14,61 @@ DECLARE
     any_length CONSTANT boolean := EXISTS (SELECT FROM range_lengths WHERE bucket = 0);
     emptied range_rollups[];
 BEGIN
-    WITH changed AS (
-        SELECT account, start, number_range, dimensions, sum(requested) AS requested, sum(verified) AS verified
+    WITH summed AS MATERIALIZED (
+        SELECT account, start, number_range, dimensions, sum(sign) AS requested, sum(sign * verified) AS verified,
+            bool_or(has_price) AS has_price
         FROM (
-            SELECT account, requested_at / 3600000 * 3600000 AS start, number_range, dimensions, sign AS requested,
-                sign * verified AS verified
-            FROM unnest(moved) WHERE number_range <> '' AND requested_at >= edge
+            SELECT account, requested_at / 3600000 * 3600000 AS start, number_range, dimensions, sign, verified,
+                price IS NOT NULL AS has_price
+            FROM unnest(moved)
         ) AS c
         GROUP BY account, start, number_range, dimensions
-        HAVING sum(requested) <> 0 OR sum(verified) <> 0
+    ), changed AS MATERIALIZED (
+        -- A full join, which can't be a nested loop: the planner takes all arrays for short.
+        SELECT c.account, c.start, c.number_range, d.country, d.provider, c.requested, c.verified
+        FROM (
+            SELECT account, start, number_range, dimensions, requested, verified FROM summed
+            WHERE start IS NOT NULL AND (requested <> 0 OR verified <> 0)
+            UNION ALL
+            SELECT account, NULL, NULL, dimensions, sum(requested), sum(verified) FROM unnest(kept)
+            GROUP BY account, dimensions
+        ) AS c FULL JOIN (
+            SELECT id, country, provider FROM dimensions
+            WHERE id = ANY (ARRAY(
+                SELECT dimensions FROM summed WHERE start IS NOT NULL UNION SELECT dimensions FROM unnest(kept)
+            ))
+        ) AS d ON d.id = c.dimensions
+        WHERE coalesce(c.account, -1) >= 0
     ), written AS (
         INSERT INTO range_rollups AS r
         SELECT 0, c.account, c.start, coalesce(CASE WHEN any_length THEN (
                 SELECT left(c.number_range, l.length) FROM range_lengths AS l
-                WHERE l.bucket = 0 AND l.account = c.account AND l.day = c.start / 86400000 AND l.country = d.country
+                WHERE l.bucket = 0 AND l.account = c.account AND l.day = c.start / 86400000 AND l.country = c.country
             ) END, c.number_range) COLLATE "C" AS counted,
-            d.country, d.provider, sum(c.requested), sum(c.verified)
-        -- A full join, which can't be a nested loop: the planner takes all arrays for short.
-        FROM changed AS c FULL JOIN (
-            SELECT id, country, provider FROM dimensions
-            WHERE id = ANY (ARRAY(SELECT DISTINCT dimensions FROM unnest(moved)))
-        ) AS d ON d.id = c.dimensions
-        WHERE coalesce(c.account, -1) >= 0
-        GROUP BY c.account, c.start, counted, d.country, d.provider
+            c.country, c.provider, sum(c.requested), sum(c.verified)
+        FROM changed AS c WHERE c.number_range <> '' AND c.start >= edge
+        GROUP BY c.account, c.start, counted, c.country, c.provider
         ON CONFLICT (bucket, account, start, number_range, country, provider) DO UPDATE SET
             requested = r.requested + excluded.requested, verified = r.verified + excluded.verified
         RETURNING r.*
+    ), routed AS MATERIALIZED (
+        SELECT c.*, r.place FROM (
+            SELECT account, provider, country, sum(requested) AS requested, sum(verified) AS verified
+            FROM changed GROUP BY account, provider, country HAVING sum(requested) <> 0 OR sum(verified) <> 0
+        ) AS c LEFT JOIN LATERAL (
+            SELECT ctid AS place FROM routes AS r
+            WHERE r.bucket = 0 AND r.account = c.account AND r.provider = c.provider AND r.country = c.country
+            OFFSET 0
+        ) AS r ON true
+    ), rerouted AS (
+        UPDATE routes AS r SET requested = r.requested + c.requested, verified = r.verified + c.verified
+        FROM routed AS c WHERE r.ctid = c.place
+    ), new AS (
+        INSERT INTO routes SELECT 0, account, provider, country, requested, verified FROM routed WHERE place IS NULL
     )
-    SELECT array_agg(ROW(w.*)::range_rollups) INTO emptied FROM written AS w WHERE w.requested = 0;
+    SELECT bool_or(start IS NULL), bool_or(has_price),
+        (SELECT array_agg(ROW(w.*)::range_rollups) FROM written AS w WHERE w.requested = 0)
+    INTO any_unmatched, any_price, emptied FROM summed;
     IF emptied IS NOT NULL THEN
         DELETE FROM range_rollups AS r USING (
             SELECT r.place FROM unnest(emptied) AS c CROSS JOIN LATERAL (

@@ -1,6 +1,5 @@
 """Reading the ledger in PostgreSQL: any thread, each snapshot on a connection from a bounded pool."""
 
-import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -26,14 +25,12 @@ from otpconv.storage.contract import (
 )
 from otpconv.storage.erasure import Candidates, Erasure, RangeLength
 from otpconv.storage.lookup import Lookup, Stored
-from otpconv.storage.postgres.database import Connection, Database, Row, execute, statements
+from otpconv.storage.postgres.database import Connection, Database, Row, statements
 from otpconv.storage.postgres.ledger import windows
 from otpconv.storage.postgres.ledger.rows import outline, places, receipts as receipts_of
-from otpconv.storage.postgres.pool import Pool
+from otpconv.storage.postgres.ledger.snapshots import Snapshots
 from otpconv.storage.range_counts import MAX_DAY_RANGES, MAX_RANGES, RangeCount
 
-#: A plan that fits any window and filters takes ten times as long (measured).
-_PLANNED_EACH_TIME = {*windows.STATEMENTS, "folded", "ranges", "range_lengths"}
 #: Messages fetched at once for an export.
 _FETCHED = 1_000
 #: Where the delays begin in the sums of counts.
@@ -56,28 +53,22 @@ class PostgresLedgerReader:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._pool = Pool(database.connect, database.limits.connections, database.limits.connect_s)
-        self._threads = threading.local()
+        self._snapshots = Snapshots(database, self.statements)
 
     @contextmanager
     def snapshot(self) -> Iterator[int]:
         """Show the calling thread one state of the ledger until the context ends; give its position."""
-        if getattr(self._threads, "connection", None) is not None:
-            yield self._cursor()
+        if self._snapshots.shown is not None:
+            yield self._snapshots.shown.position
             return
-        with deadline.within(SNAPSHOT_S), self._reading() as connection:
-            self._threads.connection = connection
-            try:
-                # The first statement decides which state it is.
-                yield self._cursor()
-            finally:
-                self._threads.connection = None
+        with deadline.within(SNAPSHOT_S), self._snapshots.show() as shown:
+            yield shown.position
 
     def look_up(self, lookup: Lookup) -> Stored:
         """Return what the ledger holds about a batch of reports; see `LookupOnThread`."""
         count = len(lookup.states) + len(lookup.outlines) + len(lookup.receipts)
         is_one_statement = not lookup.by_number and count == 1
-        with self._statement() if is_one_statement else self.snapshot() as position:
+        with self._snapshots.one_statement() if is_one_statement else self.snapshot() as position:
             owners, known = self._by_number(list(lookup.by_number))
             return Stored(
                 states={of: self._states(of, list(ids)) for of, ids in lookup.states.items()},
@@ -96,12 +87,12 @@ class PostgresLedgerReader:
 
     def messages(self, account: int) -> Iterator[Message]:
         """Return all messages in the order of their first reports in the journal; for exports."""
-        current: Connection | None = getattr(self._threads, "connection", None)
-        if current is not None:
-            yield from self._all(current, account)
+        if self._snapshots.shown is not None:
+            yield from self._all(self._snapshots.shown.connection, account)
             return
-        with self._reading() as connection:
-            yield from self._all(connection, account)
+        # Not shown to the thread: it may ask other questions between two messages.
+        with self._snapshots.open() as opened:
+            yield from self._all(opened.connection, account)
 
     def counts(
         self,
@@ -114,9 +105,9 @@ class PostgresLedgerReader:
         limit: int = MAX_COUNTS,
     ) -> list[Count]:
         """Sum the rollups of a window by dimensions; `filters` holds the accepted values of a dimension."""
-        name = "counts" if delays else "tallies"
-        with self.snapshot():
-            rows = windows.sums(self._rows, name, account, window, by=by, filters=filters, limit=limit)
+        of = "counts" if delays else "tallies"
+        with deadline.within(SNAPSHOT_S), self._snapshots.show() as shown:
+            rows = shown.windows.sums(of, account, window, by=by, filters=filters, limit=limit)
         return [Count(slot, group, Tally(*sums[:_DELAYS]), sums[_DELAYS:]) for slot, group, sums in rows]
 
     def costs(
@@ -128,8 +119,8 @@ class PostgresLedgerReader:
         limit: int = MAX_COUNTS,
     ) -> list[CostCount]:
         """Sum the costs of the messages of a window by dimensions and currency."""
-        with self.snapshot():
-            rows = windows.sums(self._rows, "costs", account, window, by=by, filters=filters, limit=limit)
+        with deadline.within(SNAPSHOT_S), self._snapshots.show() as shown:
+            rows = shown.windows.sums("costs", account, window, by=by, filters=filters, limit=limit)
         return [CostCount(slot, group, *sums) for slot, group, sums in rows]
 
     def ranges(
@@ -159,7 +150,8 @@ class PostgresLedgerReader:
 
     def minutes_from(self) -> int:
         """Return from when on (ms, a whole minute) rollups by minute are kept."""
-        return self._number("minutes_from")
+        with self._snapshots.show() as shown:
+            return shown.minutes_from
 
     def messages_from(self) -> int:
         """Return the time (ms) before which all messages were deleted; 0 if they never were."""
@@ -202,39 +194,14 @@ class PostgresLedgerReader:
 
     def close(self) -> None:
         """Close the idle connections; a snapshot in another thread goes on."""
-        self._pool.close()
-
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        """Give a connection whose statements see one state of the database."""
-        with self._database.mapped(), self._pool.connection() as connection, connection.transaction():
-            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            if (left_ms := deadline.left_ms()) is not None:
-                connection.execute("SELECT set_config('statement_timeout', %s, true)", (str(left_ms),))
-            yield connection
-
-    @contextmanager
-    def _statement(self) -> Iterator[int]:
-        """Let the calling thread run one statement, without the five round trips of a snapshot.
-
-        Give a position that the ledger has reached before.
-        """
-        if getattr(self._threads, "connection", None) is not None:
-            yield self._cursor()
-            return
-        with self._database.mapped(), self._pool.connection() as connection:
-            self._threads.connection = connection
-            try:
-                yield self._cursor()
-            finally:
-                self._threads.connection = None
+        self._snapshots.close()
 
     def _all(self, connection: Connection, account: int) -> Iterator[Message]:
         with self._database.mapped(), connection.cursor(f"messages{id(self)}") as cursor:
             (text,) = self.statements["all_messages"]
             cursor.execute(text, {"account": account})
             while rows := cursor.fetchmany(_FETCHED):
-                yield from self._messages(account, rows, partial(self._run, connection))
+                yield from self._messages(account, rows, partial(self._snapshots.rows_on, connection))
 
     def _messages(self, account: int, rows: Sequence[Row], run: erasable.Run | None = None) -> list[Message]:
         """Return the messages of some rows of `message_states`, with their receipts of the same snapshot."""
@@ -243,9 +210,6 @@ class PostgresLedgerReader:
         return [
             Message(row[0], _STATE.decode(row[1]), row[2], bool(row[3]), receipts.get(row[4])) for row in rows
         ]
-
-    def _cursor(self) -> int:
-        return self._number("cursor")
 
     def _by_number(
         self, conversions: Sequence[Conversion]
@@ -285,14 +249,4 @@ class PostgresLedgerReader:
         return int(number)
 
     def _rows(self, name: str, values: Mapping[str, Any]) -> list[Row]:
-        deadline.check()
-        connection: Connection | None = getattr(self._threads, "connection", None)
-        if connection is None:
-            with self._reading() as own:
-                return self._run(own, name, values)
-        return self._run(connection, name, values)
-
-    def _run(self, connection: Connection, name: str, values: Mapping[str, Any]) -> list[Row]:
-        prepare = False if name in _PLANNED_EACH_TIME else None
-        with self._database.mapped():
-            return execute(connection, self.statements[name], values, prepare=prepare).fetchall()
+        return self._snapshots.rows(name, values)

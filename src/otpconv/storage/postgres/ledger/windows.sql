@@ -1,85 +1,53 @@
--- The sums of the rollups of a window, each by one statement: `groups`, and then what it sums.
+-- The sums of the rollups of a window. windows.py puts their statements together of these parts. Values are in scalar
+-- subqueries where PostgreSQL would expect another number of rows if it knew them: so it finds that a plan for all values
+-- is as good, and keeps it. To plan 45 sums takes longer than to add up an hour.
 
--- name: groups
--- The groups are numbered first, so that the many rollups are grouped by a number and not by texts.
+-- name: combinations
+-- The combinations of some days, each once with the number of its group of ids; then all ids in their order with these
+-- numbers. The days of a window repeat the same few combinations.
 WITH combinations AS MATERIALIZED (
-    SELECT id, {dimension: CASE WHEN '$dimension' = ANY (CAST(:by AS text[])) THEN $dimension ELSE '' END AS $dimension}
-    FROM dimensions
-    WHERE bucket = 0 AND account = :account AND day BETWEEN :first_day AND :last_day
-        AND (CAST(:country AS text[]) IS NULL OR country = ANY (CAST(:country AS text[])))
-        AND (CAST(:carrier AS text[]) IS NULL OR carrier = ANY (CAST(:carrier AS text[])))
-        AND (CAST(:provider AS text[]) IS NULL OR provider = ANY (CAST(:provider AS text[])))
-        AND (CAST(:template AS text[]) IS NULL OR template = ANY (CAST(:template AS text[])))
-        AND (CAST(:sender AS text[]) IS NULL OR sender = ANY (CAST(:sender AS text[])))
-        AND (CAST(:channel AS text[]) IS NULL OR channel = ANY (CAST(:channel AS text[])))
-        AND (CAST(:access_key AS text[]) IS NULL OR access_key = ANY (CAST(:access_key AS text[])))
-), numbered AS MATERIALIZED (
-    SELECT *, dense_rank() OVER (ORDER BY {dimension: $dimension}) AS number
-    FROM combinations
+    SELECT row_number() OVER () AS number, * FROM (
+        SELECT {dimension: $dimension}, array_agg(id) AS ids FROM dimensions
+        WHERE bucket = 0 AND account = (SELECT CAST(:account AS integer))
+            AND day BETWEEN (SELECT CAST(:first AS integer)) AND (SELECT CAST(:last AS integer))
+        GROUP BY {dimension: $dimension}
+    ) AS c
 )
+SELECT number, {dimension: $dimension}, NULL AS ids, NULL AS numbers FROM combinations
+UNION ALL
+SELECT 0, {dimension: ''}, array_agg(id ORDER BY id)::text, array_agg(number ORDER BY id)::text
+FROM (SELECT number, unnest(ids) AS id FROM combinations) AS c
+ORDER BY number;
+
+-- name: slot
+r.start / CAST(:step AS bigint) * CAST(:step AS bigint)
+
+-- name: group
+-- Searching the ids takes less than a join, and can't be planned wrongly: whatever PostgreSQL expects of a window, it reads
+-- the rollups once and adds them up at once.
+(CAST(:groups AS integer[]))[(CAST(:numbers AS integer[]))[width_bucket(dimensions, CAST(:ids AS integer[]))]]
 
 -- name: counts
-SELECT s.slot, {dimension: g.$dimension},
-    {count: s.$count},
-    {bin: s.d$bin}
-FROM (
-    SELECT CASE WHEN CAST(:step AS bigint) IS NULL THEN 0 ELSE r.start / CAST(:step AS bigint) * CAST(:step AS bigint)
-        END AS slot,
-        n.number,
-            {count: sum(r.$count) AS $count},
-            {bin: sum(r.d$bin) AS d$bin}
-    FROM unnest(CAST(:grains AS integer[]), CAST(:starts AS bigint[]), CAST(:ends AS bigint[])) AS span (grain, first, until)
-        -- OFFSET 0 makes it one search in the key per span; the planner prefers to read the whole table.
-        CROSS JOIN LATERAL (
-            SELECT * FROM rollups
-            WHERE bucket = 0 AND writer = 1 AND grain = span.grain AND account = :account
-                AND start >= span.first AND start < span.until OFFSET 0
-        ) AS r
-        JOIN numbered AS n ON n.id = r.dimensions
-    GROUP BY slot, n.number
-    LIMIT :limit
-) AS s JOIN (
-    SELECT DISTINCT number, {dimension: $dimension} FROM numbered
-) AS g USING (number);
+{count: sum(r.$count)}, {bin: sum(r.d$bin)}
 
 -- name: tallies
--- Like counts, without the delays.
-SELECT s.slot, {dimension: g.$dimension},
-    {count: s.$count}
-FROM (
-    SELECT CASE WHEN CAST(:step AS bigint) IS NULL THEN 0 ELSE r.start / CAST(:step AS bigint) * CAST(:step AS bigint)
-        END AS slot,
-        n.number,
-            {count: sum(r.$count) AS $count}
-    FROM unnest(CAST(:grains AS integer[]), CAST(:starts AS bigint[]), CAST(:ends AS bigint[])) AS span (grain, first, until)
-        CROSS JOIN LATERAL (
-            SELECT * FROM rollups
-            WHERE bucket = 0 AND writer = 1 AND grain = span.grain AND account = :account
-                AND start >= span.first AND start < span.until OFFSET 0
-        ) AS r
-        JOIN numbered AS n ON n.id = r.dimensions
-    GROUP BY slot, n.number
-    LIMIT :limit
-) AS s JOIN (
-    SELECT DISTINCT number, {dimension: $dimension} FROM numbered
-) AS g USING (number);
+{count: sum(r.$count)}
 
 -- name: costs
--- What the messages cost, by currency.
-SELECT s.slot, {dimension: g.$dimension}, s.currency, s.messages::bigint, s.micros::bigint
-FROM (
-    SELECT CASE WHEN CAST(:step AS bigint) IS NULL THEN 0 ELSE r.start / CAST(:step AS bigint) * CAST(:step AS bigint)
-        END AS slot,
-        n.number, r.currency, sum(r.messages) AS messages, sum(r.micros) AS micros
-    FROM unnest(CAST(:grains AS integer[]), CAST(:starts AS bigint[]), CAST(:ends AS bigint[])) AS span (grain, first, until)
-        CROSS JOIN LATERAL (
-            SELECT * FROM cost_rollups
-            WHERE bucket = 0 AND writer = 1 AND grain = span.grain AND account = :account
-                AND start >= span.first AND start < span.until OFFSET 0
-        ) AS r
-        JOIN numbered AS n ON n.id = r.dimensions
-    GROUP BY slot, n.number, r.currency
-    LIMIT :limit
-) AS s JOIN (
-    SELECT DISTINCT number, {dimension: $dimension} FROM numbered
-) AS g USING (number);
+r.currency, sum(r.messages)::bigint, sum(r.micros)::bigint
+
+-- name: rollups
+unnest(
+    (SELECT CAST(:grains AS integer[])), (SELECT CAST(:starts AS bigint[])), (SELECT CAST(:ends AS bigint[]))
+) AS span (grain, first, until) CROSS JOIN LATERAL (
+    SELECT * FROM rollups
+    WHERE bucket = 0 AND writer = 1 AND grain = span.grain AND account = (SELECT CAST(:account AS integer))
+        AND start >= span.first AND start < span.until
+
+-- name: cost_rollups
+unnest(
+    (SELECT CAST(:grains AS integer[])), (SELECT CAST(:starts AS bigint[])), (SELECT CAST(:ends AS bigint[]))
+) AS span (grain, first, until) CROSS JOIN LATERAL (
+    SELECT * FROM cost_rollups
+    WHERE bucket = 0 AND writer = 1 AND grain = span.grain AND account = (SELECT CAST(:account AS integer))
+        AND start >= span.first AND start < span.until

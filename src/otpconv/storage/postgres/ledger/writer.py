@@ -1,7 +1,7 @@
 """The ledger's writer in PostgreSQL: one call, in one transaction, for each batch of the journal.
 
-The call reads the journal itself, so no report passes through Python. A batch with deletions, or one that
-conversions by number concern, takes a chain of steps. A second writer waits for the first one's transaction
+The call reads the journal itself, so no report passes through Python. A batch with deletions takes a chain of
+steps. A second writer waits for the first one's transaction
 and then continues where it stopped, so several nodes may have one each.
 """
 
@@ -15,7 +15,7 @@ from psycopg import errors
 from otpconv.errors import Unavailable
 from otpconv.storage.bounds import BOUNDS, Bounds
 from otpconv.storage.contract import HOUR_MS
-from otpconv.storage.merging import BY_NUMBER, FORGETTING, Merging, Statements
+from otpconv.storage.merging import FORGETTING, Merging, Statements
 from otpconv.storage.postgres.database import Connection, Database, execute, script, statements
 from otpconv.storage.postgres.distribution.tables import is_distributed
 from otpconv.storage.postgres.distribution.working_set import STATEMENTS, WorkingSet, prepare, require_settled
@@ -25,6 +25,7 @@ from otpconv.storage.statements import SqlValue
 _SQL = (
     statements("ledger/merging.sql")
     | statements("ledger/steps.sql")
+    | statements("ledger/numbers.sql")
     | statements("ledger/unmatched.sql")
     | statements("ledger/changes.sql")
     | statements("ledger/receipts.sql")
@@ -42,15 +43,12 @@ _LOOK_AFTER: Final = 50_000
 
 
 class _Merging(Merging):
-    """Merges a batch that conversions by number may concern; settles by one call."""
+    """Merges the reports before a deletion by one call, and settles by another."""
 
     # typing.override is not in Python 3.11.
     def merge(self, after: int, upto: int) -> None:  # type: ignore[explicit-override]
         """See `Merging`."""
-        self.run("empty_batch", "forget_touched")
-        self.run("merge_by_number", after=after, upto=upto, **_most(self._bounds))
-        self.run(*BY_NUMBER)
-        self.settle()
+        self.run("merge_reports", after=after, upto=upto, **_most(self._bounds))
 
     def expire(self, unmatched_before: int, minutes_from: int) -> None:  # type: ignore[explicit-override]
         """See `Merging`. A statement may take only so long, and after an import there are months to fold."""
@@ -88,10 +86,7 @@ class _DistributedMerging(_Merging):
         """See `Merging`."""
         by_number = self._messages.has_numbers(after, upto)
         self._messages.load_batch(after, upto, by_number=by_number)
-        if by_number:
-            super().merge(after, upto)
-        else:
-            self.run("merge_reports", after=after, upto=upto, **_most(self._bounds))
+        super().merge(after, upto)
         self._messages.store()
 
     def expire(self, unmatched_before: int, minutes_from: int) -> None:  # type: ignore[explicit-override]
@@ -191,7 +186,7 @@ class PostgresLedgerWriter:
         return cursor
 
     def _apply_by_steps(self, limit: int) -> int:
-        """Apply further entries among which there are deletions, or which conversions by number concern."""
+        """Apply further entries among which there are deletions, or all those of a Citus."""
         # A pipeline sends the statements without waiting for the answer of each.
         with self._connection.pipeline(), self._connection.transaction():
             cursor = self.number("lock_cursor", {})

@@ -37,6 +37,8 @@ _LOG_BYTES = 16 * 1024 * 1024
 class SqliteJournal:
     """The record in one file; one thread of one process appends to it at a time."""
 
+    at_once = 1
+
     def __init__(self, path: Path) -> None:
         """Open the file at `path`, or create it.
 
