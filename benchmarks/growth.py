@@ -17,14 +17,13 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import apsw
 import psycopg
-from psycopg import sql
 from pydantic import SecretStr
 
 from benchmarks.dataset import DAYS, message_id, reports, requested_at
+from benchmarks.postgres_server import new_database
 from benchmarks.questions import QUESTIONS, measured
 from otpconv.clock import wall_clock
 from otpconv.config import Settings
@@ -69,18 +68,10 @@ def storage(folder: Path, postgres: str | None) -> Iterator[Settings]:
     if postgres is None:
         yield Settings(data=folder)
         return
-    name = sql.Identifier(_DATABASE)
-    with psycopg.connect(postgres, autocommit=True) as admin:
-        admin.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(name))
-        admin.execute(sql.SQL("CREATE DATABASE {}").format(name))
-        settings = Settings(
-            data=folder, ledger=SecretStr(urlsplit(postgres)._replace(path=_DATABASE).geturl())
-        )
+    with new_database(postgres, _DATABASE) as url:
+        settings = Settings(data=folder, ledger=SecretStr(url))
         postgres_engine(settings).create()
-        try:
-            yield settings
-        finally:
-            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+        yield settings
 
 
 def _measure(settings: Settings, messages: int, minutes: float) -> dict[str, object]:

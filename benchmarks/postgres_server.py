@@ -9,8 +9,10 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
+from psycopg import sql
 
 from benchmarks.comparison.processes import tree_cpu_s
 from otpconv.storage.postgres.address import Address
@@ -73,6 +75,19 @@ def running(parent: Path) -> Iterator[PostgresServer]:
             process.wait(_STARTED_WITHIN_S)
     finally:
         shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def new_database(url: str, name: str) -> Iterator[str]:
+    """Make a database beside the one of a URL while the context lasts, and give its URL."""
+    of = sql.Identifier(name)
+    with psycopg.connect(url, autocommit=True) as admin:
+        admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(of))
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(of))
+        try:
+            yield urlsplit(url)._replace(path=f"/{name}").geturl()
+        finally:
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(of))
 
 
 def _wait_for(server: PostgresServer, process: subprocess.Popen[bytes]) -> None:

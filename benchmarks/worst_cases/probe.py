@@ -24,7 +24,7 @@ _TIMEOUT_S = 5.0
 _Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-class _Client:
+class Client:
     """Sends requests over as many connections as it takes, and keeps those that are answered."""
 
     def __init__(self, port: int) -> None:
@@ -66,7 +66,7 @@ class _Client:
 
 
 async def _measure(port: int, access_key_id: str, secret: str, seconds: float) -> dict[str, object]:
-    reports, healthz = _Client(port), _Client(port)
+    reports, healthz = Client(port), Client(port)
     message_id = ""
 
     def report(number: int) -> Awaitable[float]:

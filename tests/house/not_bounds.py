@@ -447,6 +447,7 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
         "storage.postgres.ledger.reader._FETCHED",
         "storage.postgres.ledger.rebuild._BATCH",
         "storage.postgres.ledger.writer._LOOK_AFTER",
+        "storage.postgres.ledger.writer._LOOK_FIRST",
         "storage.sqlite.ledger.rebuild._BATCH",
         "storage.sqlite.ledger.rebuild._LOG_EVERY",
         "storage.sqlite.connection.TRY_BYTES",

@@ -168,3 +168,15 @@ def test_what_one_window_does_not_have_is_not_compared(
     }
     mix = row_of(strata).same_mix
     assert (mix and mix.share) == (share if share is None else pytest.approx(share, abs=0.03))
+
+
+def test_the_order_of_the_strata_makes_no_difference() -> None:
+    random, shuffling = default_rng(3), Random(3)
+    for world in list(worlds(5, 0.05, shifted=True))[:40]:
+        strata = [
+            ((f"C{n}",), Stratum(cell(random, now, rate), cell(random, before, rate)))
+            for n, (rate, before, now) in enumerate(zip(world.rates, world.before, world.now, strict=True))
+        ]
+        mix = row_of(dict(strata)).same_mix
+        shuffling.shuffle(strata)
+        assert row_of(dict(strata)).same_mix == mix

@@ -3,7 +3,7 @@
 import re
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
@@ -23,9 +23,9 @@ from otpconv.ledger.erasing import Eraser
 from otpconv.model import Expiry, Report, Requested, SelfReportedRate
 from otpconv.storage import copying
 from otpconv.storage.check_result import CheckResult
-from otpconv.storage.contract import Entry
+from otpconv.storage.contract import Entry, LedgerWriter
 from otpconv.storage.copying import Copy
-from otpconv.storage.transfer import STATE, State, StoredRow, Transfer
+from otpconv.storage.transfer import STATE, OneState, State, StoredRow, Transfer
 from storage.engines import ALL, MEMORY, Engine, PostgresEngine, SqliteEngine, Storage
 
 
@@ -211,6 +211,51 @@ def test_a_deleted_number_does_not_come_back_with_a_copy_that_was_begun_before(p
         assert [message.message_id for message in target.ledger.messages(1)] == ["stays"]
         with closing(target.new_transfer()) as there:
             assert number.encode() not in b"".join(row.reports or b"" for row in there.rows(0, ALL))
+
+
+class Held:
+    """Notes whether a state of the source's ledger is held while the target builds its own."""
+
+    def __init__(self, source: Transfer, target: Transfer) -> None:
+        self.source, self.target = source, target
+        self.is_held = False
+        self.built: list[tuple[bool, int]] = []
+
+    @contextmanager
+    def ledger(self) -> Iterator[OneState]:
+        with self.source.ledger() as held:
+            self.is_held = True
+            yield held
+        self.is_held = False
+
+    def ledger_writer(self) -> LedgerWriter:
+        writer = self.target.ledger_writer()
+        self.built.append((self.is_held, self.target.head() - writer.cursor()))
+        return writer
+
+
+class Side:
+    def __init__(self, side: Transfer, instead: Held, name: str) -> None:
+        self._side = side
+        setattr(self, name, getattr(instead, name))
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._side, name)
+
+
+def test_the_source_is_not_held_while_a_deletion_has_the_ledger_built_again(pair: Pair) -> None:
+    with pair.source.open() as source, pair.target.open() as target:
+        source.record(*(Requested(1, f"m{n}", DAY, number=hashed(1, "5")) for n in range(5)))
+        target.close()
+        copied(source, target)
+        delete(source, "5", 100)
+        with closing(source.new_transfer()) as here, closing(target.new_transfer()) as there:
+            held = Held(here, there)
+            sides = Side(here, held, "ledger"), Side(there, held, "ledger_writer")
+            results = list(Copy(*sides, lambda *_: None).run())  # type: ignore[arg-type]
+        assert [result for result in results if not result.ok] == []
+        assert (False, source.journal.head()) in held.built
+        assert {lag for is_held, lag in held.built if is_held} == {0}
 
 
 def test_a_target_with_other_data_is_refused_and_stays_as_it_is(pair: Pair) -> None:

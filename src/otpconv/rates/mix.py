@@ -7,7 +7,7 @@ that one of the windows hardly has count little.
 """
 
 from collections.abc import Callable, Mapping
-from math import sqrt
+from math import fsum, sqrt
 from typing import Final
 
 from msgspec import Struct
@@ -48,7 +48,8 @@ def same_mix(
     Returns:
         None where too few messages are in strata of both windows.
     """
-    compared, weights, change, below, above = 0, 0.0, 0.0, 0.0, 0.0
+    compared = 0
+    weights, changes, below, above = [], [], [], []
     for stratum in strata.values():
         here, past = side(stratum.now), side(stratum.before)
         if here.expected is None or past.expected is None:
@@ -58,15 +59,17 @@ def same_mix(
         (low, high), (low_before, high_before) = here.expected.interval, past.expected.interval
         rate, rate_before = here.expected.rate, past.expected.rate
         compared += both
-        weights += weight
-        change += weight * (rate - rate_before)
-        below += weight * weight * ((rate - low) ** 2 + (high_before - rate_before) ** 2)
-        above += weight * weight * ((high - rate) ** 2 + (rate_before - low_before) ** 2)
+        weights.append(weight)
+        changes.append(weight * (rate - rate_before))
+        below.append(weight * weight * ((rate - low) ** 2 + (high_before - rate_before) ** 2))
+        above.append(weight * weight * ((high - rate) ** 2 + (rate_before - low_before) ** 2))
     share = compared / max(1, now.requested + before.requested)
     if not weights or share < LEAST_SHARE:
         return None
-    change /= weights
-    interval = max(-1.0, change - sqrt(below) / weights), min(1.0, change + sqrt(above) / weights)
+    # Engines return strata in any order. `fsum` rounds once, so their answers are equal to the last digit.
+    total = fsum(weights)
+    change = fsum(changes) / total
+    interval = max(-1.0, change - sqrt(fsum(below)) / total), min(1.0, change + sqrt(fsum(above)) / total)
     return SameMix(change, interval, share)
 
 

@@ -2,14 +2,11 @@
 
 from contextlib import closing
 
-import pytest
-
 from ledger.reports import DAY
 from otpconv.model import Requested
 from otpconv.storage.contract import Entry
 from otpconv.storage.postgres.database import Database
 from otpconv.storage.postgres.journal.journal import PostgresJournal
-from otpconv.storage.postgres.ledger import writer as writer_module
 from otpconv.storage.postgres.ledger.writer import PostgresLedgerWriter
 from storage.engines import NOW
 
@@ -17,10 +14,7 @@ BATCH = 2_000
 KNOWN = "SELECT reltuples FROM pg_class WHERE relname = 'messages'"
 
 
-def test_a_ledger_is_analyzed_each_time_it_has_doubled(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(writer_module, "_LOOK_AFTER", BATCH)
+def test_a_ledger_is_analyzed_each_time_it_has_doubled(database: Database) -> None:
     known = []
     with (
         closing(database.connect()) as connection,

@@ -1,5 +1,6 @@
 """What deletions leave in the files: nothing about the deleted, and rows that still verify."""
 
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from otpconv.storage.sqlite import (
     findings,
     rebuild,
 )
+from otpconv.storage.sqlite.journal import eraser
+from otpconv.storage.sqlite.journal.rows import JournalRow
 
 NOW = 1_800_000_000_000
 MESSAGES = 6_000
@@ -108,6 +111,24 @@ def test_nothing_about_a_forgotten_number_stays_in_the_files(files: Files) -> No
         assert b"secret-" not in left
         assert b"message-38" in left
         assert problems(files) == []
+
+
+def test_reports_that_come_between_the_reads_of_a_deletion_do_not_stop_it(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = eraser.read_rows
+
+    def recorded(connection: apsw.Connection, first: int, last: int) -> Iterator[JournalRow]:
+        files.journal.append([Entry(Requested(1, "new", NOW))], NOW)
+        return read(connection, first, last)
+
+    with closing(files):
+        reports = [Requested(1, f"{n}", NOW, Dimensions("ES"), PERSON) for n in range(3)]
+        files.journal.append([Entry(report) for report in reports], NOW)
+        files.apply()
+        monkeypatch.setattr(eraser, "read_rows", recorded)
+        assert files.eraser.forget(1, PERSON) == 3
+        assert PERSON.encode() not in files.bytes()
 
 
 def test_nothing_before_the_time_of_a_prune_stays_in_the_files(files: Files) -> None:

@@ -42,7 +42,9 @@ _SQL = (
 )
 
 
-#: Entries after which the writer looks whether the statistics are those of a much smaller ledger.
+#: Entries after which the writer looks whether the statistics are those of a much smaller ledger: first, and
+#: at most. In between, after twice as many each time. A few entries can have many rollups.
+_LOOK_FIRST: Final = 1_000
 _LOOK_AFTER: Final = 50_000
 
 
@@ -126,6 +128,7 @@ class PostgresLedgerWriter:
             self._is_distributed = is_distributed(database, self._connection)
         self._merging = (_DistributedMerging if self._is_distributed else _Merging)(self, bounds)
         self._looked_at: int | None = None
+        self._look_after = _LOOK_FIRST
 
     def apply(self, limit: int) -> int:
         """Apply some `limit` further journal entries in one transaction and return the cursor after it."""
@@ -168,9 +171,10 @@ class PostgresLedgerWriter:
         """
         if self._looked_at is None:
             self._looked_at = cursor
-        if cursor - self._looked_at < _LOOK_AFTER:
+        if cursor - self._looked_at < self._look_after:
             return
         self._looked_at = cursor
+        self._look_after = min(2 * self._look_after, _LOOK_AFTER)
         # On a slow disk it may take too long; the entries are applied nonetheless.
         with suppress(errors.QueryCanceled, errors.LockNotAvailable):
             if self.number("is_outgrown", {}):

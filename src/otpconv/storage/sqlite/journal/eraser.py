@@ -84,8 +84,10 @@ class SqliteJournalEraser:
     def rewrite(self, rows: Sequence[Rewritten]) -> None:
         """See `JournalFile`."""
         connection = self._connection()
-        with connection.transaction():
-            connection.executemany(_SQL["rewrite"], [self._rewritten(row) for row in rows])
+        # Read before: a transaction that begins by reading can't write once somebody else has written.
+        rewritten = [self._rewritten(row) for row in rows]
+        with connection.transaction("BEGIN IMMEDIATE"):
+            connection.executemany(_SQL["rewrite"], rewritten)
         self._written += sum(row.bytes for row in rows)
         if self._written >= _CHECKPOINT_BYTES:
             connection.wal_checkpoint("main")

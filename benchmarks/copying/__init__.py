@@ -1,0 +1,1 @@
+"""`python -m benchmarks.copying`: copies a ledger to PostgreSQL and back under load; see `__main__.py`."""
