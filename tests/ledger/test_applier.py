@@ -147,8 +147,9 @@ def test_while_the_storage_fails_it_says_why_and_then_goes_on(
     applier.start()
     assert soon(lambda: bool(troubled.threads) and applier.failed is None)
     troubled.failing_to_apply = True
-    storage.append(*messages(0, 3))
     applier.notify()
+    assert soon(lambda: troubled.failures > 0)  # so no call from before is still under way
+    storage.append(*messages(0, 3))
     assert soon(lambda: troubled.failures > 2)
     assert applier.failed == "The disk is on fire."
     assert applier.applied == 0

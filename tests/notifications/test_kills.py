@@ -70,6 +70,10 @@ class World:
             process.wait()
             _wait_for(lambda: not _lives(process.pid))  # a mail may still be on its way
 
+    def last(self) -> int:
+        """Return the number of the newest event."""
+        return self.alerts.events(0, 10_000)[-1].seq
+
     def waiting(self, *, begun: bool = False) -> Counter[str]:
         """Return the notifications that wait; only those that were about to be sent, if `begun`."""
         with closing(apsw.Connection(str(self.folder / "alerts.sqlite"))) as connection:
@@ -106,7 +110,7 @@ def _kill_again_and_again(
         arrived = keys() - before  # not what an earlier process sent: a busy machine may have begun nothing
         world.between.update(key for key in world.waiting(begun=True) if key in arrived)
     with world.notifying():
-        _wait_for(lambda: not world.waiting() and world.engine.notifications().cursor().seq)
+        _wait_for(lambda: not world.waiting() and world.engine.notifications().cursor().seq >= world.last())
 
 
 def _require_exact(world: World, keys: Counter[str], *, news: int) -> None:
