@@ -74,11 +74,20 @@ FROM unnest(
 ) WITH ORDINALITY AS c (account, number, at, delivered, n);
 
 -- name: folded
+-- Values are in scalar subqueries, and each OFFSET 0 makes it a search in a key: so the plan is kept. To plan it takes longer
+-- than to answer it; most days have no such combination.
 SELECT coalesce(sum(r.requested), 0)::bigint
-FROM dimensions AS d JOIN rollups AS r
-    ON r.bucket = 0 AND r.writer = 1 AND r.grain = 86400000 AND r.account = d.account
-    AND r.start = d.day * 86400000::bigint AND r.dimensions = d.id
-WHERE d.account = :account AND d.folded AND d.day BETWEEN :start / 86400000 AND (:end - 1) / 86400000;
+FROM (
+    SELECT account, day, id FROM dimensions
+    WHERE account = (SELECT CAST(:account AS integer)) AND folded
+        AND day BETWEEN (SELECT CAST(:start AS bigint) / 86400000) AND (SELECT (CAST(:end AS bigint) - 1) / 86400000)
+    OFFSET 0
+) AS d CROSS JOIN LATERAL (
+    SELECT requested FROM rollups
+    WHERE bucket = 0 AND writer = 1 AND grain = 86400000 AND account = d.account
+        AND start = d.day * 86400000::bigint AND dimensions = d.id
+    OFFSET 0
+) AS r;
 
 -- name: routes
 WITH own AS MATERIALIZED (
