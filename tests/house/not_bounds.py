@@ -424,6 +424,7 @@ NOT_BOUNDS: dict[str, tuple[str, ...]] = {
         "service.housekeeping.USES_EVERY_S",
         "service.housekeeping._WATCH_S",
         "ledger.applier.FIRST_RETRY_S",
+        "ledger.applier._GROWTH",
         "ledger.applier.LONG_PAUSE_S",
         "ledger.applier.PAUSE_S",
         "ledger.applier.RESTS",

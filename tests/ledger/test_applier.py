@@ -10,7 +10,7 @@ import pytest
 from ledger.reports import DAY
 from otpconv.errors import Unavailable
 from otpconv.ledger import applier as applier_module
-from otpconv.ledger.applier import Applier
+from otpconv.ledger.applier import BATCH, Applier
 from otpconv.model import Conversion, Requested
 from otpconv.storage.contract import LedgerWriter
 from storage.engines import Storage
@@ -36,6 +36,7 @@ class Troubled:
         self._open = writer
         self.failing_to_open = False
         self.failing_to_apply = False
+        self.longest = BATCH
         self.failures = 0
         self.opened = threading.Event()
         self.threads: set[str] = set()
@@ -48,7 +49,7 @@ class Troubled:
         return self
 
     def apply(self, limit: int) -> int:
-        self._note(self.failing_to_apply)
+        self._note(self.failing_to_apply or limit > self.longest)
         return self._writer.apply(limit)
 
     def cursor(self) -> int:
@@ -159,6 +160,16 @@ def test_while_the_storage_fails_it_says_why_and_then_goes_on(
     assert [record.levelname for record in caplog.records if record.name == applier_module.__name__] == [
         "ERROR"
     ]
+
+
+def test_a_batch_that_takes_too_long_is_applied_in_parts(
+    storage: Storage, applier: Applier, troubled: Troubled
+) -> None:
+    troubled.longest = BATCH // 4
+    storage.append(*messages(0, BATCH))
+    applier.start()
+    assert soon(lambda: applier.applied == BATCH)
+    assert troubled.failures >= 2
 
 
 def test_a_storage_that_can_not_be_opened_yet_is_tried_again(

@@ -28,6 +28,8 @@ WATCH_S = 0.005
 #: doubles up to `RETRY_S`.
 FIRST_RETRY_S = 0.02
 RETRY_S = 1.0
+#: After a failure the next batch is half as large; then each is larger by this part, up to `BATCH`.
+_GROWTH = 16
 
 _log = logging.getLogger(__name__)
 
@@ -71,6 +73,7 @@ class Applier:
         self.failed: str | None = None
         self._failing_since = 0.0
         self._retry_s = FIRST_RETRY_S
+        self._most = BATCH
         self.moved: Callable[[], None] = lambda: None
 
     def start(self) -> None:
@@ -178,7 +181,12 @@ class Applier:
     def _apply(self, writer: LedgerWriter) -> int | None:
         """Apply one batch and return its number of entries; None after a failure and a pause."""
         began = time.perf_counter()
-        count = self._attempt(lambda: writer.apply(BATCH))
+        count = self._attempt(lambda: writer.apply(self._most))
+        # Parts may succeed where the whole takes longer than the storage lets it.
+        if count is None:
+            self._most = max(1, self._most // 2)
+        else:
+            self._most = min(BATCH, self._most + self._most // _GROWTH + 1)
         if count:
             self._measured(count, time.perf_counter() - began)
         return count

@@ -124,6 +124,15 @@ def test_a_database_without_tables_says_how_to_create_them(url: str) -> None:
     assert engine.migrate(lambda *_: None) == (migrations.VERSION, migrations.VERSION)
 
 
+def test_a_step_of_a_copy_may_take_longer_than_a_question(url: str) -> None:
+    database = Database(Address(url), Limits(statement_s=0.2))
+    long = "SELECT pg_sleep(0.4)"
+    with closing(database.connect()) as connection, pytest.raises(psycopg.errors.QueryCanceled):
+        connection.execute(long)
+    with closing(database.for_copies().connect()) as connection:
+        connection.execute(long)
+
+
 def test_tables_that_are_created_by_several_at_once_are_created_once(url: str) -> None:
     database, together = Database(Address(url)), Barrier(4)
 

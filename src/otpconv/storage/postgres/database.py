@@ -32,6 +32,8 @@ _PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
 
 #: How much longer than the server a client waits for the end of a statement, s; a COMMIT has no other bound.
 _GRACE_S: Final = 5
+#: How long a statement of a copy may take, s.
+_COPY_S: Final = 3_600
 
 _SETTINGS: Final[LiteralString] = (
     "SELECT set_config('search_path', %s, false), set_config('statement_timeout', %s, false),"
@@ -93,6 +95,10 @@ class Database:
         return self._within(
             lock_s=min(self.limits.lock_s, longest_s), statement_s=min(self.limits.statement_s, longest_s)
         )
+
+    def for_copies(self) -> "Database":
+        """Return the same database where a statement may take long: nobody waits for one step of a copy."""
+        return self._within(statement_s=max(self.limits.statement_s, _COPY_S))
 
     def _within(self, **bounds: float) -> "Database":
         limits = structs.replace(self.limits, **bounds)

@@ -90,7 +90,7 @@ class PostgresTransfer:
 
     def ledger_writer(self) -> PostgresLedgerWriter:
         """See `Transfer.ledger_writer`."""
-        return PostgresLedgerWriter(self._database)
+        return PostgresLedgerWriter(self._database.for_copies())
 
     def discard_ledger(self) -> None:
         """See `Transfer.discard_ledger`."""
